@@ -1,0 +1,91 @@
+//! The clocks of the machine: the raw monotonic clock, on which everything is scheduled, and the system's idea of UTC.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Nanoseconds in a second.
+pub const NS_PER_S: i64 = 1_000_000_000;
+
+/// Reads clocks; a trait so that tests and simulations decide what time it is.
+pub trait Clocks: Send + Sync {
+    /// `CLOCK_MONOTONIC_RAW` in ns: never stepped and never slewed, so it is the axis everything else is measured on.
+    fn raw_ns(&self) -> i64;
+
+    /// `CLOCK_REALTIME` in ns since the Unix epoch: what the operating system takes for UTC.
+    fn system_utc_ns(&self) -> i64;
+}
+
+/// The clocks of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MachineClocks;
+
+impl Clocks for MachineClocks {
+    fn raw_ns(&self) -> i64 {
+        to_ns(clock_gettime(ClockId::MonotonicRaw))
+    }
+
+    fn system_utc_ns(&self) -> i64 {
+        to_ns(clock_gettime(ClockId::Realtime))
+    }
+}
+
+fn to_ns(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(NS_PER_S).saturating_add(time.tv_nsec)
+}
+
+/// Clocks that stand still until they are told what time it is.
+#[derive(Debug, Default)]
+pub struct SimulatedClocks {
+    raw_ns: AtomicI64,
+    system_utc_ns: AtomicI64,
+}
+
+impl SimulatedClocks {
+    /// Clocks that show these times, in ns.
+    pub fn new(raw_ns: i64, system_utc_ns: i64) -> Self {
+        Self { raw_ns: raw_ns.into(), system_utc_ns: system_utc_ns.into() }
+    }
+
+    /// Sets both clocks.
+    pub fn set(&self, raw_ns: i64, system_utc_ns: i64) {
+        self.raw_ns.store(raw_ns, Ordering::Relaxed);
+        self.system_utc_ns.store(system_utc_ns, Ordering::Relaxed);
+    }
+
+    /// Moves both clocks on by `ns`.
+    pub fn advance(&self, ns: i64) {
+        self.raw_ns.fetch_add(ns, Ordering::Relaxed);
+        self.system_utc_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+}
+
+impl Clocks for SimulatedClocks {
+    fn raw_ns(&self) -> i64 {
+        self.raw_ns.load(Ordering::Relaxed)
+    }
+
+    fn system_utc_ns(&self) -> i64 {
+        self.system_utc_ns.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_raw_clock_never_runs_backwards() {
+        let clocks = MachineClocks;
+        let readings: Vec<i64> = (0..1000).map(|_| clocks.raw_ns()).collect();
+        assert!(readings.is_sorted());
+    }
+
+    #[test]
+    fn simulated_clocks_move_only_when_told() {
+        let clocks = SimulatedClocks::new(10, 20);
+        assert_eq!((clocks.raw_ns(), clocks.system_utc_ns()), (10, 20));
+        clocks.advance(5);
+        assert_eq!((clocks.raw_ns(), clocks.system_utc_ns()), (15, 25));
+    }
+}

@@ -1,0 +1,80 @@
+//! The DAC: where frames become sound, and the only place that knows when they do.
+//!
+//! A [`Dac`] opens a stream that pulls stereo frames from a [`Renderer`] for as long as it lives, and tells with
+//! each buffer when its first frame will be heard. What is in the frames is not this crate's business.
+
+mod sample_format;
+mod sound_card;
+
+use std::sync::mpsc::Sender;
+
+pub use sound_card::{SoundCard, SoundCardInfo, sound_cards};
+
+/// Channels of every stream: left and right, interleaved.
+pub const CHANNELS: usize = 2;
+
+/// When the first frame of a buffer will be heard, as the device tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferTiming {
+    /// `CLOCK_MONOTONIC_RAW` at which `delay_ns` was read.
+    pub raw_ns: i64,
+    /// From that moment until the first frame of the buffer reaches the output, in ns; `None` where the device does
+    /// not run yet (at the start and after an xrun) and so cannot know.
+    pub delay_ns: Option<i64>,
+    /// Drop-outs of the device since the stream was opened. After each, positions start afresh.
+    pub xruns: u64,
+}
+
+/// What fills the device's buffers. It runs on the device's own thread: no lock, allocation, log or I/O.
+pub trait Renderer: Send {
+    /// Fills `output` (interleaved stereo, full scale is ±1.0), whose first frame is heard as `timing` says.
+    fn render(&mut self, timing: BufferTiming, output: &mut [f32]);
+}
+
+/// What a stream was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamFormat {
+    /// Frames per second, nominally; the device's crystal decides.
+    pub rate_hz: u32,
+}
+
+/// Makes the renderer once the format is known.
+pub type MakeRenderer<'a> = Box<dyn FnOnce(StreamFormat) -> Box<dyn Renderer> + 'a>;
+
+/// An open stream. Dropping it closes the device.
+pub trait DacStream: Send {
+    /// What it was opened with.
+    fn format(&self) -> StreamFormat;
+}
+
+/// A device that can play.
+pub trait Dac: Send {
+    /// The name to show and to reopen it by.
+    fn name(&self) -> String;
+
+    /// Opens the device and starts to pull from the renderer. A fault that ends the stream later is sent to
+    /// `faults`; the stream is then of no more use.
+    ///
+    /// # Errors
+    /// When there is no such device, it is busy, or it can play none of the formats known here.
+    fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError>;
+}
+
+/// Why a device cannot play, or no longer can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DacError {
+    /// There is no device of that name.
+    #[error("no sound output named \"{0}\"; `jaudiosync devices` lists what there is")]
+    NotFound(String),
+    /// The device was there and went away, or cannot be opened now.
+    #[error("the sound output \"{name}\" cannot be used: {reason}")]
+    Unavailable {
+        /// The device.
+        name: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The device plays none of the sample formats known here.
+    #[error("the sound output \"{0}\" offers no usable stereo format")]
+    NoFormat(String),
+}

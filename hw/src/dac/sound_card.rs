@@ -1,0 +1,227 @@
+//! The real DAC: an ALSA device through cpal.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamConfig, SupportedBufferSize};
+
+use super::sample_format::{DeviceSample, convert};
+use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
+use crate::clocks::{Clocks, MachineClocks};
+
+/// Rates that a stream is opened with, best first. The music is resampled in any case.
+const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
+
+/// Sample formats, best first.
+const FORMATS: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16];
+
+/// Frames of a period, asked for; ALSA may round it, and cpal buffers two of them: some 50 ms, which rides out the
+/// scheduling delays of a busy machine. A prime, so that no whole number of milliseconds fits into few periods: USB
+/// DACs tell their delay in steps of 1 ms, and so each period sees another part of the step, and the mean is true.
+const PERIOD_FRAMES: u32 = 1193;
+
+/// Calls of the renderer whose timing is predicted and not measured, at the start and after each xrun: the device
+/// does not run yet while its two periods are filled.
+const PREDICTED_BUFFERS: u32 = 3;
+
+/// A sound card, by name.
+#[derive(Debug, Clone)]
+pub struct SoundCard {
+    name: Option<String>,
+}
+
+/// A sound output that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoundCardInfo {
+    /// What to choose it by, such as `plughw:CARD=Headphones,DEV=0`.
+    pub id: String,
+    /// What it calls itself.
+    pub description: String,
+    /// Whether it is what plays when none is chosen.
+    pub is_default: bool,
+}
+
+/// Lists the sound outputs that ALSA knows. The first is the default.
+///
+/// # Errors
+/// When ALSA itself cannot be used.
+pub fn sound_cards() -> Result<Vec<SoundCardInfo>, DacError> {
+    let host = cpal::default_host();
+    let mut cards: Vec<SoundCardInfo> = Vec::new();
+    if let Some(device) = host.default_output_device() {
+        cards.push(SoundCardInfo { is_default: true, ..info(&device) });
+    }
+    let devices = host.devices().map_err(|error| unavailable("ALSA", &error))?;
+    for device in devices.filter(DeviceTrait::supports_output) {
+        let found = info(&device);
+        if cards.iter().all(|card| card.id != found.id) {
+            cards.push(found);
+        }
+    }
+    Ok(cards)
+}
+
+fn info(device: &cpal::Device) -> SoundCardInfo {
+    SoundCardInfo {
+        id: device.id().map_or_else(|_| "unknown".to_owned(), |id| id.id().to_owned()),
+        description: device.description().map_or_else(|_| String::new(), |text| text.name().to_owned()),
+        is_default: false,
+    }
+}
+
+impl SoundCard {
+    /// The card of this id (or with this text in its description, whatever the case), or the system's default.
+    pub fn new(name: Option<String>) -> Self {
+        Self { name: name.filter(|name| name != "default") }
+    }
+
+    fn find(&self) -> Result<cpal::Device, DacError> {
+        let host = cpal::default_host();
+        let Some(name) = &self.name else {
+            return host.default_output_device().ok_or_else(|| DacError::NotFound("default".to_owned()));
+        };
+        let devices: Vec<_> =
+            host.devices().map_err(|error| unavailable(name, &error))?.filter(DeviceTrait::supports_output).collect();
+        let wanted = name.to_lowercase();
+        let by_id = devices.iter().find(|device| info(device).id == *name);
+        // A plain name such as `Headphones` means the card; plughw takes any rate and format.
+        let by_card = devices.iter().find(|device| {
+            let id = info(device).id.to_lowercase();
+            id.starts_with("plughw:") && id.contains(&format!("card={wanted},"))
+        });
+        let by_description = devices.iter().find(|device| info(device).description.to_lowercase().contains(&wanted));
+        by_id.or(by_card).or(by_description).cloned().ok_or_else(|| DacError::NotFound(name.clone()))
+    }
+}
+
+impl Dac for SoundCard {
+    fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| "default".to_owned())
+    }
+
+    fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
+        let name = self.name();
+        let device = self.find()?;
+        let (config, sample_format) = choose_config(&device, &name)?;
+        let format = StreamFormat { rate_hz: config.sample_rate };
+        let renderer = make_renderer(format);
+        let opening = Opening { device, config, renderer, faults, name: name.clone() };
+        let stream = match sample_format {
+            SampleFormat::F32 => opening.build::<f32>(),
+            SampleFormat::I32 => opening.build::<i32>(),
+            SampleFormat::I24 => opening.build::<I24>(),
+            _ => opening.build::<i16>(),
+        }?;
+        stream.play().map_err(|error| unavailable(&name, &error))?;
+        Ok(Box::new(OpenStream { _stream: stream, format }))
+    }
+}
+
+struct OpenStream {
+    _stream: cpal::Stream,
+    format: StreamFormat,
+}
+
+impl DacStream for OpenStream {
+    fn format(&self) -> StreamFormat {
+        self.format
+    }
+}
+
+/// Takes the best rate and sample format of a device, for two channels.
+fn choose_config(device: &cpal::Device, name: &str) -> Result<(StreamConfig, SampleFormat), DacError> {
+    let offers: Vec<_> = device
+        .supported_output_configs()
+        .map_err(|error| unavailable(name, &error))?
+        .filter(|offer| usize::from(offer.channels()) == CHANNELS)
+        .collect();
+    for rate_hz in RATES_HZ {
+        for sample_format in FORMATS {
+            let fits = |offer: &&cpal::SupportedStreamConfigRange| {
+                offer.sample_format() == sample_format
+                    && (offer.min_sample_rate()..=offer.max_sample_rate()).contains(&rate_hz)
+            };
+            if let Some(offer) = offers.iter().find(fits) {
+                let period_frames = match offer.buffer_size() {
+                    SupportedBufferSize::Range { min, max } => PERIOD_FRAMES.max(*min).min(*max),
+                    SupportedBufferSize::Unknown => PERIOD_FRAMES,
+                };
+                let config = StreamConfig {
+                    channels: CHANNELS as u16,
+                    sample_rate: rate_hz,
+                    buffer_size: BufferSize::Fixed(period_frames),
+                };
+                return Ok((config, sample_format));
+            }
+        }
+    }
+    Err(DacError::NoFormat(name.to_owned()))
+}
+
+struct Opening {
+    device: cpal::Device,
+    config: StreamConfig,
+    renderer: Box<dyn Renderer>,
+    faults: Sender<DacError>,
+    name: String,
+}
+
+impl Opening {
+    fn build<T: DeviceSample>(self) -> Result<cpal::Stream, DacError> {
+        let Self { device, config, mut renderer, faults, name } = self;
+        let xruns = Arc::new(AtomicU64::new(0));
+        let xruns_seen_by_errors = Arc::clone(&xruns);
+        let error_name = name.clone();
+        let mut timing = TimingFilter::default();
+        // Allocated here, so that the callback never does: no period is longer than this.
+        let mut floats = vec![0.0_f32; CHANNELS * config.sample_rate as usize];
+        let data = move |output: &mut [T], info: &OutputCallbackInfo| {
+            let timing = timing.read(info, xruns.load(Ordering::Relaxed));
+            for part in output.chunks_mut(floats.len()) {
+                let floats = &mut floats[..part.len()];
+                renderer.render(timing, floats);
+                convert(floats, part);
+            }
+        };
+        let errors = move |error: cpal::Error| match error.kind() {
+            ErrorKind::Xrun => {
+                xruns_seen_by_errors.fetch_add(1, Ordering::Relaxed);
+            }
+            // Not being real-time, or following another default device, does not end the stream.
+            ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => {}
+            // The receiver is gone only when the player is, and then nobody wants to know.
+            _ => _ = faults.send(unavailable(&error_name, &error)),
+        };
+        device.build_output_stream(config, data, errors, None).map_err(|error| unavailable(&name, &error))
+    }
+}
+
+/// Turns cpal's timestamps into delays, and tells measured ones from predicted ones.
+#[derive(Default)]
+struct TimingFilter {
+    xruns: u64,
+    buffers_since_start: u32,
+}
+
+impl TimingFilter {
+    /// cpal tells `playback = callback + delay`, both on a clock of private origin. Only the difference is used: it is
+    /// read a few microseconds before this runs, so the raw clock is read here.
+    fn read(&mut self, info: &OutputCallbackInfo, xruns: u64) -> BufferTiming {
+        if xruns != self.xruns {
+            *self = Self { xruns, buffers_since_start: 0 };
+        }
+        let raw_ns = MachineClocks.raw_ns();
+        let timestamp = info.timestamp();
+        let delay = timestamp.playback.duration_since(timestamp.callback);
+        let measured = self.buffers_since_start >= PREDICTED_BUFFERS;
+        self.buffers_since_start = self.buffers_since_start.saturating_add(1);
+        let delay_ns = if measured { i64::try_from(delay.as_nanos()).ok() } else { None };
+        BufferTiming { raw_ns, delay_ns, xruns }
+    }
+}
+
+fn unavailable(name: &str, error: &cpal::Error) -> DacError {
+    DacError::Unavailable { name: name.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,8 @@
+//! The board of a JAudioSync box, one file per device.
+//!
+//! Each device is a small trait with a real implementation and a simulated one beside it, so that the service
+//! and the tests run the same code. This crate knows nothing of music, playlists or timetables, and the service
+//! never opens a device except through it. All `unsafe` of the project, should any be needed, lives here.
+
+pub mod clocks;
+pub mod dac;

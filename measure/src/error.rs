@@ -1,0 +1,46 @@
+//! What can go wrong while measuring.
+
+use std::io;
+
+/// The result of anything in this crate that touches the system.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a measurement could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program or library of the operating system is not installed.
+    #[error("{what} not found: install the package `{package}`")]
+    Missing {
+        /// The program or library.
+        what: &'static str,
+        /// Its Debian package.
+        package: &'static str,
+    },
+    /// The private PulseAudio ended, or was not ready in time. Holds the reason and the end of its log.
+    #[error("the private PulseAudio did not start: {0}")]
+    Start(String),
+    /// Talking to the private PulseAudio failed.
+    #[error("the private PulseAudio does not answer as expected: {0}")]
+    Protocol(#[from] pulseaudio::protocol::ProtocolError),
+    /// The recording cannot be used.
+    #[error("no usable recording: {0}")]
+    Recording(&'static str),
+    /// A WAV file could not be written.
+    #[error("cannot write the WAV file: {0}")]
+    Wav(#[from] hound::Error),
+    /// Any other failing call, with what it was meant to do.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was attempted: "start pulseaudio".
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: wraps an I/O error with what was attempted.
+    pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, source }
+    }
+}

@@ -1,0 +1,201 @@
+//! Records both channels of the card, and knows when each frame was played.
+//!
+//! PulseAudio hands its monitor the same blocks that it gives to the card, some milliseconds before they are "played".
+//! Asked for its timing, it answers with one snapshot of its sound thread: how many frames it has handed out and how
+//! long it takes until the last of them is out. That is the clock from which it also tells every player its delay, so
+//! the instants here are those a perfectly informed player would expect; they are unbiased but for the few
+//! microseconds that pass between the snapshot and the reading of CLOCK_REALTIME right after it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use pulseaudio::protocol::RecordLatency;
+
+use crate::clock_map::{ClockMap, ClockSample};
+use crate::error::{Error, Result};
+use crate::pulse::{Connection, Event, FRAME_BYTES};
+use crate::virtual_card::{MONITOR, RATE_HZ, VirtualCard};
+
+/// Least time between two readings of the card's clock.
+const READING_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A recording in progress. Dropping it without [`Recorder::finish`] discards it.
+#[derive(Debug)]
+pub struct Recorder {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Taken>>,
+}
+
+/// What was played on the card, and when.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    /// Frames per second, nominally.
+    pub rate_hz: u32,
+    /// The left channel, full scale is 1.
+    pub left: Vec<f32>,
+    /// The right channel, as long as the left.
+    pub right: Vec<f32>,
+    /// When the frames were played.
+    pub clock: ClockMap,
+    /// The card went away (see [`VirtualCard::restart`]) before the recording was finished; it ends there.
+    pub interrupted: bool,
+}
+
+impl Recorder {
+    /// Begins to record. Everything played from the return of this call on is recorded.
+    ///
+    /// # Errors
+    /// When the card does not answer.
+    pub fn start(card: &VirtualCard) -> Result<Self> {
+        let mut connection = card.connect()?;
+        let channel = connection.record(MONITOR, RATE_HZ)?;
+        connection.ask_position(channel)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let take = Take { connection, channel, taken: Taken::default(), asked_at: Instant::now(), waiting: true };
+        let thread = thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || take.run(&stop)
+        });
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Ends the recording, once everything played up to now is in it.
+    ///
+    /// # Errors
+    /// [`Error::Recording`] if nothing was recorded or the card's clock could not be read.
+    pub fn finish(mut self) -> Result<Recording> {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().ok_or(Error::Recording("it was ended before"))?;
+        let taken = thread.join().map_err(|_| Error::Recording("the recording thread failed"))?;
+        taken.into_recording()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Recording {
+    /// UTC, in nanoseconds since the Unix epoch, at which a frame was played; fractions and frames outside allowed.
+    #[must_use]
+    pub fn utc_ns_of_frame(&self, frame: f64) -> f64 {
+        self.clock.utc_ns(frame)
+    }
+
+    /// The frame played at a UTC instant in nanoseconds since the Unix epoch; may lie outside the recording.
+    #[must_use]
+    pub fn frame_at_utc_ns(&self, utc_ns: f64) -> f64 {
+        self.clock.frame_at(utc_ns)
+    }
+
+    /// Writes a stereo WAV file of 32-bit floats.
+    ///
+    /// # Errors
+    /// [`Error::Wav`] if the file cannot be written.
+    pub fn save_wav(&self, path: impl AsRef<Path>) -> Result<()> {
+        let spec = hound::WavSpec {
+            channels: 2,
+            sample_rate: self.rate_hz,
+            bits_per_sample: 32,
+            sample_format: hound::SampleFormat::Float,
+        };
+        let mut writer = hound::WavWriter::create(path, spec)?;
+        for (&left, &right) in self.left.iter().zip(&self.right) {
+            writer.write_sample(left)?;
+            writer.write_sample(right)?;
+        }
+        Ok(writer.finalize()?)
+    }
+}
+
+/// Raw material of a recording.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    samples: Vec<ClockSample>,
+    interrupted: bool,
+}
+
+impl Taken {
+    fn into_recording(self) -> Result<Recording> {
+        let channel = |offset: usize| -> Vec<f32> {
+            let frames = self.bytes.chunks_exact(FRAME_BYTES);
+            frames.map(|f| f32::from_le_bytes([f[offset], f[offset + 1], f[offset + 2], f[offset + 3]])).collect()
+        };
+        let (left, right) = (channel(0), channel(4));
+        if left.is_empty() {
+            return Err(Error::Recording("not one frame arrived"));
+        }
+        let clock = ClockMap::fit(&self.samples, RATE_HZ).ok_or(Error::Recording("the card's clock was never read"))?;
+        Ok(Recording { rate_hz: RATE_HZ, left, right, clock, interrupted: self.interrupted })
+    }
+}
+
+/// The recording thread's state.
+struct Take {
+    connection: Connection,
+    channel: u32,
+    taken: Taken,
+    asked_at: Instant,
+    /// A reading of the clock is under way.
+    waiting: bool,
+}
+
+impl Take {
+    fn run(mut self, stop: &AtomicBool) -> Taken {
+        self.taken.interrupted = self.record(stop).is_err();
+        self.taken
+    }
+
+    /// Records until `stop`, and then until all that the card has been given by then has arrived.
+    fn record(&mut self, stop: &AtomicBool) -> Result<()> {
+        let mut asked_last = false;
+        let mut last_byte = usize::MAX;
+        while self.taken.bytes.len() < last_byte {
+            match self.connection.next()? {
+                Event::Data(bytes) => self.taken.bytes.extend(bytes),
+                Event::Position(position) => {
+                    self.waiting = false;
+                    let bytes = bytes_handed_out(&position);
+                    if asked_last {
+                        last_byte = bytes;
+                    }
+                    self.taken.samples.extend(clock_sample(&position, bytes));
+                }
+                Event::Other => {}
+            }
+            let stopping = stop.load(Ordering::Relaxed);
+            if !self.waiting && !asked_last && (stopping || self.asked_at.elapsed() >= READING_INTERVAL) {
+                self.connection.ask_position(self.channel)?;
+                self.asked_at = Instant::now();
+                self.waiting = true;
+                asked_last = stopping;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that the sound thread had given to this recording, whether or not they have arrived yet.
+fn bytes_handed_out(position: &RecordLatency) -> usize {
+    // What is on its way between PulseAudio's threads is told as a time, truncated to microseconds.
+    let on_the_way = (position.source_usec as f64 * 1e-6 * f64::from(RATE_HZ)).round() as usize * FRAME_BYTES;
+    usize::try_from(position.write_offset).unwrap_or(0) + on_the_way
+}
+
+/// The frame after the last one handed out is played `sink_usec` after the snapshot, which is just before
+/// `remote_time`. A card that is late just now tells zero, which means nothing.
+fn clock_sample(position: &RecordLatency, bytes: usize) -> Option<ClockSample> {
+    let replied = position.remote_time.duration_since(UNIX_EPOCH).ok()?;
+    let utc = replied + Duration::from_micros(position.sink_usec);
+    let sample = ClockSample { frame: (bytes / FRAME_BYTES) as f64, utc_ns: i64::try_from(utc.as_nanos()).ok()? };
+    (position.playing && position.sink_usec > 0).then_some(sample)
+}

@@ -1,0 +1,227 @@
+//! A sound card in software: a private PulseAudio with a null sink.
+//!
+//! The card `both` has two channels at 48 kHz. Two further sinks play onto it: [`Sink::Left`] only into its left
+//! channel, [`Sink::Right`] only into its right one. Each takes stereo and plays the mean of its two channels, so that
+//! what is the same in both comes out in full amplitude, and what is in one alone comes out at half.
+//!
+//! The card's clock is CLOCK_MONOTONIC, cut into blocks that PulseAudio rounds down to whole microseconds; it may so be
+//! fast by up to about 100 ppm, as a real card is. It never rewinds (`norewinds`): what was given to it is played, as
+//! with a real card, and the recording shows exactly what was played.
+//!
+//! Play at 48 kHz: at any other rate PulseAudio's resampler stands between, and its delay is in no reported latency.
+
+use std::ffi::{CStr, OsString};
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::pulse::Connection;
+
+/// Frames per second of the card.
+pub(crate) const RATE_HZ: u32 = 48_000;
+/// PulseAudio's name of what the card plays.
+pub(crate) const MONITOR: &CStr = c"both.monitor";
+
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+/// The sink that is made last.
+const LAST_SINK: &CStr = c"box_right";
+/// Where ALSA's plugins live on the common distributions.
+const LIBRARY_DIRS: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
+const PULSE_PLUGIN: &str = "alsa-lib/libasound_module_pcm_pulse.so";
+
+/// Where on the card a program plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// The left channel only.
+    Left,
+    /// The right channel only.
+    Right,
+    /// Both channels, as they come.
+    Both,
+}
+
+impl Sink {
+    /// PulseAudio's name of the sink.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Left => "box_left",
+            Self::Right => "box_right",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// A running private PulseAudio. Dropping it ends the process and removes its files; the user's own sound is never
+/// touched. If this program is killed, PulseAudio notices and ends too.
+#[derive(Debug)]
+pub struct VirtualCard {
+    dir: TempDir,
+    server: Child,
+}
+
+impl VirtualCard {
+    /// Starts the card and waits until it can be played on.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] names the package to install; [`Error::Start`] holds the end of PulseAudio's log.
+    pub fn start() -> Result<Self> {
+        if !has_pulse_plugin() {
+            return Err(Error::Missing { what: "ALSA's pulse plugin", package: "libasound2-plugins" });
+        }
+        let dir = tempfile::Builder::new().prefix("virtual-card-").tempdir().map_err(Error::io("make a temporary folder"))?;
+        write_configuration(dir.path()).map_err(Error::io("configure the private PulseAudio"))?;
+        let server = spawn_server(dir.path())?;
+        let mut card = Self { dir, server };
+        card.wait_until_ready()?;
+        Ok(card)
+    }
+
+    /// The environment in which a program's default ALSA device, and PulseAudio itself, play into `sink`.
+    #[must_use]
+    pub fn env(&self, sink: Sink) -> Vec<(OsString, OsString)> {
+        let mut server = OsString::from("unix:");
+        server.push(self.socket());
+        vec![
+            ("PULSE_SERVER".into(), server),
+            ("PULSE_SINK".into(), sink.name().into()),
+            ("PULSE_COOKIE".into(), self.dir.path().join("cookie").into()),
+            ("ALSA_CONFIG_PATH".into(), self.dir.path().join("alsa.conf").into()),
+        ]
+    }
+
+    /// Kills PulseAudio without warning and starts it anew, as if the card had been pulled out and plugged in again.
+    ///
+    /// Players lose their stream and must open the device again; a running [`crate::Recorder`] ends there.
+    ///
+    /// # Errors
+    /// As [`VirtualCard::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.end_server();
+        self.server = spawn_server(self.dir.path())?;
+        self.wait_until_ready()
+    }
+
+    /// A connection to the running server.
+    pub(crate) fn connect(&self) -> Result<Connection> {
+        Connection::open(&self.socket())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            if let Ok(Some(status)) = self.server.try_wait() {
+                return Err(Error::Start(format!("it ended with {status}\n{}", self.log_end())));
+            }
+            let error = match self.connect().and_then(|mut connection| connection.require_sink(LAST_SINK)) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if Instant::now() > deadline {
+                return Err(Error::Start(format!("not ready in {START_TIMEOUT:?}: {error}\n{}", self.log_end())));
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn log_end(&self) -> String {
+        let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
+    fn end_server(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = fs::remove_file(self.socket());
+    }
+}
+
+impl Drop for VirtualCard {
+    fn drop(&mut self) {
+        self.end_server();
+    }
+}
+
+fn has_pulse_plugin() -> bool {
+    let in_dir = |dir: &Path| dir.join(PULSE_PLUGIN).exists();
+    let in_subdir = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut all| all.any(|sub| sub.is_ok_and(|s| in_dir(&s.path()))));
+    std::env::var_os("ALSA_PLUGIN_DIR").is_some()
+        || LIBRARY_DIRS.map(Path::new).into_iter().any(|dir| in_dir(dir) || in_subdir(dir))
+}
+
+fn write_configuration(dir: &Path) -> io::Result<()> {
+    let path = dir.display();
+    fs::create_dir(dir.join("run"))?;
+    fs::write(
+        dir.join("daemon.conf"),
+        "flat-volumes = no\nenable-shm = no\ndefault-sample-format = float32le\ndefault-sample-rate = 48000\n",
+    )?;
+    // The protocol comes last: whoever can connect finds all sinks. module-cli reads our end of stdin, which closes
+    // when this program dies in whatever way, and PulseAudio with it.
+    let remap = |sink: Sink, channel: &str| {
+        format!(
+            "load-module module-remap-sink sink_name={} master=both channels=2 channel_map=front-left,front-right \
+             master_channel_map={channel},{channel} remix=no\n",
+            sink.name()
+        )
+    };
+    let script = format!(
+        "load-module module-null-sink sink_name=both format=float32le rate={RATE_HZ} channels=2 \
+         channel_map=front-left,front-right norewinds=1\n\
+         {}{}set-default-sink both\n\
+         load-module module-cli exit_on_eof=1\n\
+         load-module module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket={path}/socket\n",
+        remap(Sink::Left, "front-left"),
+        remap(Sink::Right, "front-right"),
+    );
+    fs::write(dir.join("card.pa"), script)?;
+    // A second hook, after those of alsa.conf, so that it also wins over /etc/asound.conf and ~/.asoundrc.
+    fs::write(
+        dir.join("alsa.conf"),
+        format!(
+            "</usr/share/alsa/alsa.conf>\n@hooks.1 {{\n\tfunc load\n\tfiles [ \"{path}/default.conf\" ]\n\terrors true\n}}\n"
+        ),
+    )?;
+    fs::write(dir.join("default.conf"), "pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+}
+
+fn spawn_server(dir: &Path) -> Result<Child> {
+    let log = File::create(dir.join("log")).map_err(Error::io("create PulseAudio's log"))?;
+    let mut command = Command::new("pulseaudio");
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if ["PULSE", "DBUS", "XDG", "DISPLAY", "WAYLAND"].iter().any(|prefix| name_text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .args(["-n", "-F"])
+        .arg(dir.join("card.pa"))
+        .args(["--exit-idle-time=-1", "--daemonize=no", "--system=false", "--use-pid-file=no", "--disallow-exit=false"])
+        .arg("--log-target=stderr")
+        .env("HOME", dir)
+        .env("XDG_RUNTIME_DIR", dir.join("run"))
+        .env("PULSE_RUNTIME_PATH", dir.join("run"))
+        .env("PULSE_STATE_PATH", dir.join("run"))
+        .env("PULSE_CONFIG", dir.join("daemon.conf"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command.spawn().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => Error::Missing { what: "pulseaudio", package: "pulseaudio" },
+        _ => Error::Io { action: "start pulseaudio", source },
+    })
+}

@@ -1,0 +1,12 @@
+//! JAudioSync: what to play and when, exactly.
+//!
+//! The service of a box that plays the same playlist as all the others, in perfect sync and without a network. Pure
+//! logic lives here, apart from thin wiring; devices are opened by the crate `jaudiosync-hw` alone. ARCHITECTURE.md
+//! shows the way of the data.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod playlist;
+pub mod storage;
+pub mod timekeeping;
+pub mod timetable;

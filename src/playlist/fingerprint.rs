@@ -1,0 +1,38 @@
+//! The fingerprint of a playlist: boxes with the same one play the same thing.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::Track;
+
+/// Short hash of the slots and the tracks' contents, shown as three groups of four hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 6]);
+
+impl Fingerprint {
+    /// Titles, names and the order of nothing but the tracks matter: what is heard, and when.
+    pub fn of(tracks: &[Track]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"jaudiosync-fingerprint-1");
+        for track in tracks {
+            let (frames, rate_hz) = track.length.map_or((u64::MAX, 0), |length| (length.frames, length.rate_hz));
+            hash.update(frames.to_le_bytes());
+            hash.update(rate_hz.to_le_bytes());
+            // A missing file is another content than any file: that box is silent where others are not.
+            hash.update(track.content.as_deref().unwrap_or("silence").as_bytes());
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        let mut short = [0; 6];
+        short.copy_from_slice(&digest[..6]);
+        Self(short)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}{b:02x}-{c:02x}{d:02x}-{e:02x}{g:02x}")
+    }
+}

@@ -1,0 +1,189 @@
+//! The saved index: what was found out about each file of a playlist, in one readable JSON file beside it, so that it
+//! travels with the music and every box has the same lengths.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::locate::FileStamp;
+use crate::storage;
+use crate::timetable::Length;
+
+/// Names the format and its version; an index of another one is made anew.
+const FORMAT: &str = "jaudiosync-index-1";
+
+/// The index of one playlist.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Index {
+    format: String,
+    /// For people to compare; it is computed anew from the tracks.
+    pub fingerprint: String,
+    /// Over all tracks as they stand here: a damaged index is not trusted.
+    checksum: String,
+    pub tracks: Vec<IndexedTrack>,
+}
+
+/// What is known of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct IndexedTrack {
+    /// The playlist's entry, as it stands there; bytes outside of UTF-8 as `%XX`.
+    pub entry: String,
+    /// The file, relative to the Music folder, written the same way.
+    pub file: String,
+    pub size_bytes: u64,
+    pub modified_s: i64,
+    pub frames: u64,
+    pub rate_hz: u32,
+    pub title: Option<String>,
+    pub artist: Option<String>,
+    pub content: String,
+}
+
+impl IndexedTrack {
+    pub fn length(&self) -> Length {
+        Length { frames: self.frames, rate_hz: self.rate_hz.max(1) }
+    }
+
+    pub fn stamp(&self) -> FileStamp {
+        FileStamp { size: self.size_bytes, modified_s: self.modified_s }
+    }
+}
+
+/// Why there is no index to use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum IndexError {
+    #[error("there is none")]
+    Missing,
+    #[error("it cannot be read: {0}")]
+    Unreadable(io::Error),
+    #[error("it is damaged or of another version")]
+    Damaged,
+}
+
+impl Index {
+    pub fn new(fingerprint: String, tracks: Vec<IndexedTrack>) -> Self {
+        Self { format: FORMAT.to_owned(), fingerprint, checksum: checksum(&tracks), tracks }
+    }
+
+    /// Reads and verifies an index.
+    pub fn read(path: &Path) -> Result<Self, IndexError> {
+        let bytes = fs::read(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => IndexError::Missing,
+            _ => IndexError::Unreadable(error),
+        })?;
+        let index: Self = serde_json::from_slice(&bytes).map_err(|_| IndexError::Damaged)?;
+        if index.format == FORMAT && index.checksum == checksum(&index.tracks) {
+            Ok(index)
+        } else {
+            Err(IndexError::Damaged)
+        }
+    }
+
+    /// Writes it whole or not at all.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        storage::write_atomically(path, &text)
+    }
+
+    /// The tracks by entry.
+    pub fn by_entry(&self) -> HashMap<&str, &IndexedTrack> {
+        self.tracks.iter().map(|track| (track.entry.as_str(), track)).collect()
+    }
+}
+
+/// The index of the playlist file `path`: `Playlist.m3u8` has `Playlist.index.json`.
+pub(super) fn index_path(playlist: &Path) -> PathBuf {
+    playlist.with_extension("index.json")
+}
+
+fn checksum(tracks: &[IndexedTrack]) -> String {
+    let mut hash = Sha256::new();
+    for track in tracks {
+        for text in [&track.entry, &track.file, &track.content] {
+            hash.update(text.as_bytes());
+            hash.update([0]);
+        }
+        for text in [&track.title, &track.artist] {
+            hash.update(text.as_deref().unwrap_or("\0").as_bytes());
+            hash.update([0]);
+        }
+        for number in [track.size_bytes, track.modified_s as u64, track.frames, u64::from(track.rate_hz)] {
+            hash.update(number.to_le_bytes());
+        }
+    }
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes bytes as readable text from which they can be had back: what is no UTF-8, control characters, and the
+/// percent sign itself become `%XX`.
+pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter == '%' || letter.is_ascii_control() {
+                text.push_str(&format!("%{:02X}", letter as u32));
+            } else {
+                text.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// The reverse of [`bytes_to_text`].
+pub(super) fn text_to_bytes(text: &str) -> Vec<u8> {
+    percent_encoding::percent_decode_str(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn names_of_any_bytes_come_back(bytes: Vec<u8>) {
+            prop_assert_eq!(text_to_bytes(&bytes_to_text(&bytes)), bytes);
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed_or_harmless() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Playlist.index.json");
+        let track = IndexedTrack {
+            entry: "a.mp3".to_owned(),
+            file: "a.mp3".to_owned(),
+            size_bytes: 1000,
+            modified_s: 1_700_000_000,
+            frames: 44_100,
+            rate_hz: 44_100,
+            title: Some("A".to_owned()),
+            artist: None,
+            content: "0123456789abcdef".to_owned(),
+        };
+        let index = Index::new("f".to_owned(), vec![track]);
+        index.write(&path).unwrap();
+        let good = fs::read(&path).unwrap();
+        assert_eq!(Index::read(&path).unwrap(), index);
+        for position in 0..good.len() {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            fs::write(&path, &bad).unwrap();
+            if let Ok(read) = Index::read(&path) {
+                assert_eq!(read.tracks, index.tracks, "byte {position}");
+            }
+        }
+        fs::write(&path, &good[..good.len() / 2]).unwrap();
+        assert!(matches!(Index::read(&path), Err(IndexError::Damaged)));
+    }
+}

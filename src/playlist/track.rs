@@ -1,0 +1,95 @@
+//! A track of a loaded playlist, and what may be wrong with it.
+
+use std::path::PathBuf;
+
+use crate::timetable::{Length, Timetable, TimetableError, slot_s};
+
+use super::Fingerprint;
+
+/// One entry of a playlist with all that is known of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    /// Line of the playlist, from 1.
+    pub line: usize,
+    /// The entry as the playlist has it, readable; bytes that are no UTF-8 are replaced.
+    pub location: String,
+    /// The file, if it can be played.
+    pub path: Option<PathBuf>,
+    /// From the tags, else from the playlist, else the file's name.
+    pub title: String,
+    /// From the tags.
+    pub artist: Option<String>,
+    /// What its slot is made from; none if nobody knows.
+    pub length: Option<Length>,
+    /// Short hash of the file's size and sampled blocks; none if the file cannot be played.
+    pub content: Option<String>,
+    /// Why it is silence, if it is.
+    pub problem: Option<Problem>,
+}
+
+impl Track {
+    /// `Title - Artist`, or the title alone.
+    pub fn display_name(&self) -> String {
+        match &self.artist {
+            Some(artist) => format!("{} - {artist}", self.title),
+            None => self.title.clone(),
+        }
+    }
+}
+
+/// Why a track is silence. It keeps its slot all the same: dropping it would shift this box against all others.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// There is no such file in the Music folder.
+    #[error("the file is missing")]
+    Missing,
+    /// The entry leads out of the Music folder.
+    #[error("it leads out of the Music folder, where nothing is played from")]
+    Outside,
+    /// The entry is a network address.
+    #[error("it is a network address; only files in the Music folder are played")]
+    Remote,
+    /// The file has no bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// The file holds no MPEG audio.
+    #[error("the file holds no MP3 audio")]
+    NoAudio,
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// A loaded playlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Playlist {
+    /// Its name, without the extension.
+    pub name: String,
+    /// Its tracks, in order; never empty.
+    pub tracks: Vec<Track>,
+}
+
+impl Playlist {
+    /// Equal on two boxes that play the same.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.tracks)
+    }
+
+    /// The lengths that a timetable is made from.
+    pub fn lengths(&self) -> Vec<Option<Length>> {
+        self.tracks.iter().map(|track| track.length).collect()
+    }
+
+    /// Seconds of all slots together.
+    pub fn runtime_s(&self) -> i64 {
+        self.tracks.iter().map(|track| slot_s(track.length)).fold(0, i64::saturating_add)
+    }
+
+    /// The timetable on which `first_track` begins at `anchor_utc_s`.
+    ///
+    /// # Errors
+    /// As [`Timetable::new`].
+    pub fn timetable(&self, anchor_utc_s: i64, first_track: usize, repeats: bool) -> Result<Timetable, TimetableError> {
+        Timetable::new(self.lengths(), anchor_utc_s, first_track, repeats)
+    }
+}

@@ -1,0 +1,41 @@
+//! What is kept on disk between runs, written so that a pulled plug leaves the old or the new and nothing between.
+
+mod position;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use position::{Position, PositionError};
+
+/// Writes a file whole or not at all: beside it, synced, then renamed over it. On an error the old file stays.
+///
+/// # Errors
+/// When the folder cannot be written to or the disk is full.
+pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    builder.prefix(&prefix);
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(std::fs::Permissions::from_mode(0o644));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(contents)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    // The rename itself is on disk only when the folder is.
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// The folder for what the program keeps: systemd's `STATE_DIRECTORY` where it is set, else `XDG_STATE_HOME`, else
+/// `~/.local/state`, in a folder of the program's own.
+pub fn state_folder() -> Option<PathBuf> {
+    let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    from("STATE_DIRECTORY")
+        .or_else(|| from("XDG_STATE_HOME").map(|folder| folder.join("jaudiosync")))
+        .or_else(|| from("HOME").map(|folder| folder.join(".local/state/jaudiosync")))
+}

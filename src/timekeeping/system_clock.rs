@@ -1,0 +1,131 @@
+//! The system clock as the reference: what the timescale follows where another daemon owns the clock.
+
+use std::collections::VecDeque;
+
+use jaudiosync_hw::clocks::Clocks;
+
+use super::Timescale;
+
+/// One reading of the system clock between two of the raw clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The middle of the two raw readings, in ns.
+    pub raw_ns: i64,
+    /// The system clock's UTC, in ns.
+    pub utc_ns: i64,
+}
+
+/// How many times the clocks are read for one reading: the tightest bracket is kept, as the thread may have been
+/// put aside within any other.
+const TRIES: usize = 5;
+
+/// Reads the system clock against the raw clock.
+pub fn read(clocks: &dyn Clocks) -> Reading {
+    let mut best = (i64::MAX, Reading { raw_ns: 0, utc_ns: 0 });
+    for _ in 0..TRIES {
+        let before_ns = clocks.raw_ns();
+        let utc_ns = clocks.system_utc_ns();
+        let width_ns = clocks.raw_ns() - before_ns;
+        if width_ns < best.0 {
+            best = (width_ns, Reading { raw_ns: before_ns + width_ns / 2, utc_ns });
+        }
+    }
+    best.1
+}
+
+/// Readings are kept this far apart, and for this long: a reading is good to some 0.1 µs, so that over 8 s the rate
+/// is known to some 0.02 ppm, while a change of the rate, which a time daemon makes at most every few seconds, is
+/// soon followed.
+const SPACING_NS: i64 = 250_000_000;
+const WINDOW_NS: i64 = 8_000_000_000;
+
+/// A rate is only taken from readings at least this far apart; before, the raw clock's own rate has to do.
+const MIN_BASELINE_NS: i64 = 500_000_000;
+
+/// A reading this far from where the last ones lead is a step of the system clock, and the past tells nothing more.
+const STEP_NS: i64 = 1_000_000;
+
+/// No oscillator and no time daemon makes a rate beyond this (adjtimex's own limit is 500 ppm).
+const MAX_RATE_PPB: f64 = 500_000.0;
+
+/// Follows the system clock wherever it goes, also where it goes wrong: it is the reference.
+#[derive(Debug, Default, Clone)]
+pub struct SystemClockFollower {
+    readings: VecDeque<Reading>,
+    steps: u64,
+}
+
+impl SystemClockFollower {
+    /// Takes a reading in and gives the map that goes through it. To be called a few times a second or more often.
+    pub fn update(&mut self, reading: Reading) -> Timescale {
+        let off_ns = reading.utc_ns - self.extrapolate(reading.raw_ns).unwrap_or(reading.utc_ns);
+        if off_ns.abs() > STEP_NS {
+            self.readings.clear();
+            self.steps += 1;
+        }
+        if self.readings.back().is_none_or(|last| reading.raw_ns - last.raw_ns >= SPACING_NS) {
+            self.readings.push_back(reading);
+        }
+        while self.readings.front().is_some_and(|first| reading.raw_ns - first.raw_ns > WINDOW_NS) {
+            self.readings.pop_front();
+        }
+        self.map_through(reading)
+    }
+
+    /// How often the system clock was stepped.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn map_through(&self, reading: Reading) -> Timescale {
+        let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-MAX_RATE_PPB, MAX_RATE_PPB);
+        Timescale { raw_ns: reading.raw_ns, utc_ns: reading.utc_ns, rate_ppb }
+    }
+
+    /// The rate over the window that ends with `reading`.
+    fn rate_ppb(&self, reading: Reading) -> Option<f64> {
+        let first = self.readings.front()?;
+        let raw_ns = reading.raw_ns - first.raw_ns;
+        let utc_ns = reading.utc_ns - first.utc_ns;
+        (raw_ns >= MIN_BASELINE_NS).then(|| (utc_ns - raw_ns) as f64 / raw_ns as f64 * 1e9)
+    }
+
+    fn extrapolate(&self, raw_ns: i64) -> Option<i64> {
+        let last = *self.readings.back()?;
+        Some(self.map_through(last).utc_ns(raw_ns))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH_NS: i64 = 1_790_000_000_000_000_000;
+
+    /// Follows a clock of this rate for `seconds`, and gives the map at the end.
+    fn follow(follower: &mut SystemClockFollower, from_s: f64, seconds: f64, rate_ppb: f64, step_ns: i64) -> Timescale {
+        let mut map = None;
+        for tick in 0..(seconds * 50.0) as i64 {
+            let raw_ns = (from_s * 1e9) as i64 + tick * 20_000_000;
+            let utc_ns = EPOCH_NS + step_ns + raw_ns + (raw_ns as f64 * rate_ppb * 1e-9) as i64;
+            map = Some(follower.update(Reading { raw_ns, utc_ns }));
+        }
+        map.unwrap()
+    }
+
+    #[test]
+    fn the_rate_of_the_clock_is_found() {
+        let map = follow(&mut SystemClockFollower::default(), 100.0, 10.0, 100_000.0, 0);
+        assert!((map.rate_ppb - 100_000.0).abs() < 1.0, "{map:?}");
+    }
+
+    #[test]
+    fn a_step_is_followed_at_once_and_the_rate_survives_nothing_of_it() {
+        let mut follower = SystemClockFollower::default();
+        follow(&mut follower, 0.0, 10.0, 5_000.0, 0);
+        let map = follow(&mut follower, 10.0, 5.0, 5_000.0, 70_000_000);
+        assert_eq!(follower.steps(), 1);
+        assert!((map.rate_ppb - 5_000.0).abs() < 1.0, "{map:?}");
+        assert_eq!(map.utc_ns, EPOCH_NS + 70_000_000 + map.raw_ns + (map.raw_ns as f64 * 5e-6) as i64);
+    }
+}

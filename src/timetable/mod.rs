@@ -1,0 +1,17 @@
+//! When what plays: slots, the start grid, the anchor, and the timetable made of them.
+//!
+//! Everything here is a pure function of its arguments: no clock is read, no file opened. Instants are UTC as whole
+//! seconds (`_utc_s`) or nanoseconds (`_utc_ns`) since the Unix epoch, so that neither time zones nor daylight saving
+//! can move a track; only [`local_time`] knows of them, where a rider names a time.
+
+mod length;
+pub mod local_time;
+mod place;
+mod start_grid;
+
+pub use length::{Length, slot_s};
+pub use place::{Place, Start, Timetable, TimetableError};
+pub use start_grid::{START_LEAD_S, next_grid_slot};
+
+/// Nanoseconds in a second.
+pub const NS_PER_S: i64 = 1_000_000_000;
