@@ -6,6 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod cli;
+pub mod player;
 pub mod playlist;
 pub mod storage;
 pub mod timekeeping;

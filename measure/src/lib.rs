@@ -30,6 +30,8 @@ mod lag;
 mod onset;
 mod pulse;
 mod recording;
+#[cfg(test)]
+mod test_signals;
 mod tone;
 mod virtual_card;
 

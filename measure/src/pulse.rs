@@ -10,15 +10,18 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use pulseaudio::protocol::{
-    self, AuthParams, AuthReply, BufferAttr, ChannelMap, ChannelVolume, Command, CommandReply, CreateRecordStreamReply,
+    self, AuthParams, AuthReply, ChannelMap, ChannelVolume, Command, CommandReply, CreateRecordStreamReply,
     LatencyParams, LookupReply, Prop, Props, RecordLatency, RecordStreamParams, SampleFormat, SampleSpec,
-    SetClientNameReply, StreamFlags, TagStructReader,
+    SetClientNameReply, TagStructReader, stream::BufferAttr, stream::StreamFlags,
 };
 
 use crate::error::{Error, Result};
 
 /// How long the server may stay silent before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The server lets everyone in, but wants a cookie of this length all the same.
+const COOKIE_BYTES: usize = 256;
 
 /// Bytes of one recorded frame: two channels of 32-bit float.
 pub const FRAME_BYTES: usize = 8;
@@ -50,7 +53,7 @@ impl Connection {
             version: protocol::MAX_VERSION,
             supports_shm: false,
             supports_memfd: false,
-            cookie: Vec::new(),
+            cookie: vec![0; COOKIE_BYTES],
         };
         let reply: AuthReply = connection.call(&Command::Auth(auth))?;
         connection.version = protocol::MAX_VERSION.min(reply.version);
@@ -118,7 +121,10 @@ impl Connection {
         let descriptor = protocol::read_descriptor(&mut self.socket)?;
         let mut body = Vec::new();
         let wanted = u64::from(descriptor.length);
-        (&mut self.socket).take(wanted).read_to_end(&mut body).map_err(Error::io("read from the private PulseAudio"))?;
+        (&mut self.socket)
+            .take(wanted)
+            .read_to_end(&mut body)
+            .map_err(Error::io("read from the private PulseAudio"))?;
         if (body.len() as u64) < wanted {
             return Err(Error::Recording("the card went away in the middle of a message"));
         }

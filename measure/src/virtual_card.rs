@@ -77,7 +77,8 @@ impl VirtualCard {
         if !has_pulse_plugin() {
             return Err(Error::Missing { what: "ALSA's pulse plugin", package: "libasound2-plugins" });
         }
-        let dir = tempfile::Builder::new().prefix("virtual-card-").tempdir().map_err(Error::io("make a temporary folder"))?;
+        let dir =
+            tempfile::Builder::new().prefix("virtual-card-").tempdir().map_err(Error::io("make a temporary folder"))?;
         write_configuration(dir.path()).map_err(Error::io("configure the private PulseAudio"))?;
         let server = spawn_server(dir.path())?;
         let mut card = Self { dir, server };
@@ -157,7 +158,8 @@ impl Drop for VirtualCard {
 
 fn has_pulse_plugin() -> bool {
     let in_dir = |dir: &Path| dir.join(PULSE_PLUGIN).exists();
-    let in_subdir = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut all| all.any(|sub| sub.is_ok_and(|s| in_dir(&s.path()))));
+    let in_subdir =
+        |dir: &Path| fs::read_dir(dir).is_ok_and(|mut all| all.any(|sub| sub.is_ok_and(|s| in_dir(&s.path()))));
     std::env::var_os("ALSA_PLUGIN_DIR").is_some()
         || LIBRARY_DIRS.map(Path::new).into_iter().any(|dir| in_dir(dir) || in_subdir(dir))
 }

@@ -37,6 +37,8 @@ pub struct Loaded {
     pub playlist: Playlist,
     /// Where its index is.
     pub index: PathBuf,
+    /// Why the index could not be written, if so.
+    pub index_error: Option<std::io::Error>,
     /// How many files were looked into; the others were in the index.
     pub inspected: usize,
     /// What did not go well and did not keep it from loading, for people.
@@ -115,15 +117,15 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     let mut saved: Vec<IndexedTrack> = saved.into_values().collect();
     saved.sort_by_key(|track| order.get(&track.entry).copied());
     let new_index = Index::new(playlist.fingerprint().to_string(), saved);
-    if index.as_ref() != Some(&new_index) && (inspected > 0 || !options.trust_index) {
-        if let Err(error) = new_index.write(&index_file) {
-            warnings.push(format!(
-                "the index {} cannot be written ({error}); all works without it, only slower",
-                index_file.display()
-            ));
-        }
+    let is_news = index.as_ref() != Some(&new_index) && (inspected > 0 || !options.trust_index);
+    let written = if is_news { new_index.write(&index_file) } else { Ok(()) };
+    if let Err(error) = &written {
+        warnings.push(format!(
+            "the index {} cannot be written ({error}); all works without it, only slower",
+            index_file.display()
+        ));
     }
-    Ok(Loaded { playlist, index: index_file, inspected, warnings })
+    Ok(Loaded { playlist, index: index_file, index_error: written.err(), inspected, warnings })
 }
 
 fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {

@@ -1,0 +1,148 @@
+//! The whole way: an ALSA program plays on the virtual card, and the recording says what came out and when.
+//!
+//! Needs the packages `pulseaudio` and `libasound2-plugins`. Figures are printed: `cargo test -- --nocapture`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod player;
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use jaudiosync_measure::{
+    Recorder, Recording, Sink, VirtualCard, find_start, first_sound, lag_by_second, thd_plus_noise_db,
+};
+use player::Program;
+
+#[test]
+#[ignore = "not a test: the process of the tests' player"]
+fn player_process() {
+    player::run();
+}
+
+/// Records one player from its start to its end. Returns the clicks it announced as well.
+fn record(card: &VirtualCard, sink: Sink, program: Program) -> (Recording, Vec<(u64, f64)>) {
+    let recorder = Recorder::start(card).unwrap();
+    let clicks = player::finish(player::start(card, sink, program, &[]));
+    let recording = recorder.finish().unwrap();
+    assert!(!recording.interrupted);
+    assert_eq!(recording.left.len(), recording.right.len());
+    (recording, clicks)
+}
+
+fn peak(channel: &[f32]) -> f32 {
+    channel.iter().fold(0.0, |peak, x| peak.max(x.abs()))
+}
+
+#[test]
+fn each_box_has_a_channel_of_its_own_in_full_amplitude() {
+    let card = VirtualCard::start().unwrap();
+    let program = Program { sound: "mono-noise", seconds: 1.0, rate_hz: 48_000 };
+    let (left, _) = record(&card, Sink::Left, program);
+    assert!((peak(&left.left) - 0.5).abs() < 1e-3 && peak(&left.right) == 0.0);
+    let (right, _) = record(&card, Sink::Right, program);
+    assert!(peak(&right.left) == 0.0 && (peak(&right.right) - 0.5).abs() < 1e-3);
+    let (both, _) = record(&card, Sink::Both, program);
+    assert_eq!(both.left, both.right);
+}
+
+#[test]
+fn what_is_played_is_recorded_sample_by_sample() {
+    let card = VirtualCard::start().unwrap();
+    let (recording, _) = record(&card, Sink::Both, Program { sound: "noise", seconds: 2.0, rate_hz: 48_000 });
+    let reference: Vec<f32> = (0..96_000).map(player::noise).collect();
+    let start = find_start(&recording.left, &reference, 48_000, 0..recording.left.len()).unwrap();
+    let first = start.round() as usize;
+    assert!((start - first as f64).abs() < 0.001, "{start}");
+    assert_eq!(recording.left[first..first + 95_000], reference[..95_000]);
+    let lag = lag_by_second(&recording.left[first..], &recording.right[first..], 48_000)[0];
+    assert!((lag.lag_ms.unwrap() - 10.0 / 48.0).abs() < 0.0001, "{lag:?}");
+}
+
+#[test]
+fn a_tone_stays_clean() {
+    let card = VirtualCard::start().unwrap();
+    let (recording, _) = record(&card, Sink::Left, Program { sound: "tone", seconds: 3.0, rate_hz: 48_000 });
+    let first = first_sound(&recording.left, 0.001).unwrap();
+    let db = thd_plus_noise_db(&recording.left[first + 4800..first + 4800 + 96_000], 48_000, 1000.0);
+    println!("THD+N through the card: {db:.1} dB");
+    assert!(db < -130.0, "{db} dB");
+}
+
+#[test]
+fn the_users_own_alsa_configuration_does_not_interfere() {
+    let card = VirtualCard::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join(".asoundrc"), "pcm.!default { type null }\n").unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let program = Program { sound: "mono-noise", seconds: 0.5, rate_hz: 48_000 };
+    let env = [("HOME", home.path().into())];
+    player::finish(player::start(&card, Sink::Left, program, &env));
+    assert!(first_sound(&recorder.finish().unwrap().left, 0.1).is_some());
+}
+
+#[test]
+fn after_a_restart_the_card_plays_again() {
+    let mut card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    card.restart().unwrap();
+    let interrupted = recorder.finish().unwrap();
+    assert!(interrupted.interrupted && interrupted.left.len() > 12_000);
+    let (again, _) = record(&card, Sink::Right, Program { sound: "mono-noise", seconds: 0.5, rate_hz: 48_000 });
+    assert!(first_sound(&again.right, 0.1).is_some());
+}
+
+#[test]
+fn nothing_remains_of_a_dropped_card() {
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let config = card.env(Sink::Both).into_iter().find(|(name, _)| name == "ALSA_CONFIG_PATH").unwrap().1;
+    assert!(fs::exists(&config).unwrap());
+    drop(card);
+    assert!(!fs::exists(&config).unwrap());
+    // The recording ends, with or without a first block.
+    let _ = recorder.finish();
+}
+
+/// The player predicts from ALSA's delay when each click will be heard; the recording says when it was.
+fn clicks_are_played_when_predicted(sink: Sink, rate_hz: u32) {
+    let card = VirtualCard::start().unwrap();
+    let (recording, clicks) = record(&card, sink, Program { sound: "clicks", seconds: 8.0, rate_hz });
+    let channel = if sink == Sink::Right { &recording.right } else { &recording.left };
+    let mut from = 0;
+    let mut errors_ms = Vec::new();
+    for (_, predicted_ns) in &clicks {
+        let loud = from + first_sound(&channel[from..], 0.3).expect("a click");
+        let top = (loud..loud + 4).max_by(|&a, &b| channel[a].abs().total_cmp(&channel[b].abs())).unwrap();
+        errors_ms.push((recording.utc_ns_of_frame(top as f64) - predicted_ns) / 1e6);
+        from = top + 1000;
+    }
+    let mean = errors_ms.iter().sum::<f64>() / errors_ms.len() as f64;
+    println!(
+        "{sink:?} at {rate_hz} Hz: {} clicks, mean {mean:+.3} ms, from {:+.3} to {:+.3}; \
+         card {:+.1} ppm, map within {:.3} ms",
+        errors_ms.len(),
+        errors_ms.iter().copied().fold(f64::MAX, f64::min),
+        errors_ms.iter().copied().fold(f64::MIN, f64::max),
+        recording.clock.rate_error_ppm(48_000),
+        recording.clock.residual_ns() / 1e6,
+    );
+    assert!(errors_ms.len() >= 8);
+    assert!(errors_ms.iter().all(|e| e.abs() < 1.0), "{errors_ms:?}");
+}
+
+#[test]
+fn clicks_on_a_box_are_played_when_predicted() {
+    clicks_are_played_when_predicted(Sink::Left, 48_000);
+}
+
+#[test]
+fn clicks_on_the_card_itself_are_played_when_predicted() {
+    clicks_are_played_when_predicted(Sink::Both, 48_000);
+}
+#[test]
+fn x44() {
+    clicks_are_played_when_predicted(Sink::Left, 44_100);
+}

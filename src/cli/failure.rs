@@ -1,0 +1,57 @@
+//! Why a command failed, and the exit code that says so.
+
+use std::process::ExitCode;
+
+use jaudiosync_hw::dac::DacError;
+
+use crate::playlist::LoadError;
+use crate::storage::PositionError;
+use crate::timetable::TimetableError;
+use crate::timetable::local_time::NamedTimeError;
+
+/// What went wrong, in words that say what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// An argument makes no sense here.
+    #[error("{0}")]
+    Usage(String),
+    /// The playlist cannot be loaded.
+    #[error(transparent)]
+    Playlist(#[from] LoadError),
+    /// No track of the playlist can be played.
+    #[error("none of the {0} tracks can be played; see the messages above")]
+    NothingPlayable(usize),
+    /// The sound card cannot be used.
+    #[error(transparent)]
+    Device(#[from] DacError),
+    /// The kept position cannot be used.
+    #[error("cannot resume: {0}")]
+    Resume(PositionError),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<TimetableError> for Failure {
+    fn from(error: TimetableError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<NamedTimeError> for Failure {
+    fn from(error: NamedTimeError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl Failure {
+    /// The exit code, as `--help` lists them.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Other(_) | Self::Resume(_) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Playlist(_) | Self::NothingPlayable(_) => ExitCode::from(3),
+            Self::Device(_) => ExitCode::from(4),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `jaudiosync list`: the timetable as a table.
+
+use chrono::Local;
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use serde_json::json;
+
+use super::playlist_options::PlaylistOptions;
+use super::{Failure, output};
+use crate::timetable::local_time::NamedTime;
+use crate::timetable::slot_s;
+
+/// Show a playlist's slots, their times, and its fingerprint
+///
+/// Boxes that show the same fingerprint play the same thing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  jaudiosync list\n  jaudiosync list -t 18:30:05\n  jaudiosync list --json | jq .fingerprint"
+)]
+pub(super) struct List {
+    #[command(flatten)]
+    playlist: PlaylistOptions,
+
+    /// Show the times of day of a start at this time, today
+    #[arg(short = 't', long = "time", value_name = "HH:MM:SS")]
+    time: Option<NamedTime>,
+
+    /// Trust the saved index, without a look at the files
+    #[arg(short = 'l', long = "trust-index")]
+    trust_index: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let playlist = self.playlist.load(self.trust_index, false)?.playlist;
+        let now_utc_ns = MachineClocks.system_utc_ns();
+        let anchor_utc_s = self.time.map(|time| time.to_utc_s(&Local, now_utc_ns)).transpose()?;
+        let mut offset_s = 0;
+        let mut rows = Vec::new();
+        for (number, track) in playlist.tracks.iter().enumerate() {
+            rows.push((number, offset_s, track));
+            offset_s += slot_s(track.length);
+        }
+        if self.json {
+            let tracks: Vec<_> = rows
+                .iter()
+                .map(|(number, offset_s, track)| {
+                    json!({
+                        "track": number,
+                        "line": track.line,
+                        "offset_s": offset_s,
+                        "start_utc_s": anchor_utc_s.map(|anchor_utc_s| anchor_utc_s + offset_s),
+                        "slot_s": slot_s(track.length),
+                        "frames": track.length.map(|length| length.frames),
+                        "rate_hz": track.length.map(|length| length.rate_hz),
+                        "title": track.title,
+                        "artist": track.artist,
+                        "file": track.path.as_ref().map(|path| path.to_string_lossy()),
+                        "problem": track.problem.as_ref().map(ToString::to_string),
+                    })
+                })
+                .collect();
+            return output::say_pretty_json(&json!({
+                "playlist": playlist.name,
+                "fingerprint": playlist.fingerprint().to_string(),
+                "runtime_s": playlist.runtime_s(),
+                "tracks": tracks,
+            }));
+        }
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_header(["#", "Start", "Length", "Slot", "Track"]);
+        for (number, offset_s, track) in rows {
+            let start = match anchor_utc_s {
+                Some(anchor_utc_s) => output::local_time(anchor_utc_s + offset_s),
+                None => format!("+{}", output::duration(offset_s)),
+            };
+            let length = track.length.map_or("?".to_owned(), |length| format!("{:.3} s", length.seconds()));
+            let name = match &track.problem {
+                Some(problem) => format!("{} (silent: {problem})", track.display_name()),
+                None => track.display_name(),
+            };
+            table.add_row([number.to_string(), start, length, output::duration(slot_s(track.length)), name]);
+        }
+        for column in table.column_iter_mut().take(4) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        output::say(table.trim_fmt());
+        output::say(format_args!(
+            "{} tracks, {}, fingerprint {}",
+            playlist.tracks.len(),
+            output::duration(playlist.runtime_s()),
+            playlist.fingerprint()
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line, one file for each subcommand. Here things are wired, printed, and turned into exit codes; nothing
+//! is decided.
+
+mod completions;
+mod devices;
+mod failure;
+mod index;
+mod list;
+mod output;
+mod play;
+mod playlist_options;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+const EXAMPLES: &str = "\
+Examples:
+  jaudiosync play                       play Music/Playlist.m3u8 from the next grid slot
+  jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
+  jaudiosync list                       show the timetable and the fingerprint
+  jaudiosync devices                    show where can be played
+
+Exit codes:
+  0  done                               3  the playlist cannot be used
+  1  something failed                   4  the sound card cannot be used
+  2  the command line is wrong
+
+Set RUST_LOG=info or RUST_LOG=debug to see more of what happens.";
+
+/// Play the same playlist on many boxes in perfect sync, without a network.
+#[derive(Debug, Parser)]
+#[command(name = "jaudiosync", version, about, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Play(play::Play),
+    List(list::List),
+    Index(index::IndexCommand),
+    Devices(devices::Devices),
+    Completions(completions::Completions),
+}
+
+/// Runs the program with the process's own arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format_timestamp_millis()
+        .format_target(false)
+        .init();
+    let result = match cli.command {
+        Command::Play(command) => command.run(),
+        Command::List(command) => command.run(),
+        Command::Index(command) => command.run(),
+        Command::Devices(command) => command.run(),
+        Command::Completions(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,184 @@
+//! `jaudiosync play`: plays a playlist on its timetable until it is over or somebody stops it.
+
+mod report;
+mod start;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use chrono::Local;
+use clap::{Args, ValueEnum};
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::dac::SoundCard;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use self::report::Report;
+use self::start::{FirstTrack, choose_start};
+use super::playlist_options::PlaylistOptions;
+use super::{Failure, output};
+use crate::player::decoder::Mix;
+use crate::player::engine::{Engine, Event};
+use crate::player::feeder::{FeederEvent, Program};
+use crate::playlist::Playlist;
+use crate::storage::{Position, state_folder};
+use crate::timetable::local_time::NamedTime;
+use crate::timetable::{Place, Timetable};
+
+/// A latency beyond this is a slip of the pen.
+const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
+
+/// Play a playlist, each track on its exact instant
+///
+/// Without -t playing begins at the next grid slot: second 5, 20, 35 or 50 of a minute, at least 5 s ahead. Boxes whose
+/// riders press Enter within the same few seconds start together; the next tracks follow from the timetable.
+/// Ctrl-C fades out, keeps the position for `-p res`, and ends.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync play
+  jaudiosync play -t 18:30:05                  at half past six; joins in the middle if that has passed
+  jaudiosync play -t 2026-12-31T23:59:50 -p 2  on another day, beginning with track 2
+  jaudiosync play -p res                       begin with the track at which Ctrl-C was pressed
+  jaudiosync play --device Headphones --channels mono --loop")]
+pub(super) struct Play {
+    #[command(flatten)]
+    playlist: PlaylistOptions,
+
+    /// When the first track begins: local time, today [default: the next grid slot]
+    #[arg(short = 't', long = "time", value_name = "HH:MM:SS", allow_hyphen_values = true)]
+    time: Option<NamedTime>,
+
+    /// First track, from 0, or `res` for the one at which playing was stopped
+    #[arg(short = 'p', long = "position", value_name = "N|res", default_value = "0", allow_hyphen_values = true)]
+    first_track: FirstTrack,
+
+    /// Trust the saved index, without a look at the files
+    #[arg(short = 'l', long = "trust-index")]
+    trust_index: bool,
+
+    /// Sound output, as `jaudiosync devices` lists them [default: the system's]
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+
+    /// What is heard of the two channels
+    #[arg(long, value_enum, default_value_t = Channels::Stereo)]
+    channels: Channels,
+
+    /// Begin again after the last track, for ever
+    #[arg(long = "loop")]
+    repeats: bool,
+
+    /// How much later than the sound card plays it the sound is heard; it is played that much earlier
+    #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
+    output_latency_ms: f64,
+
+    /// Print the phase error, its bound, speed, buffer and drop-outs every second, and a summary at the end
+    #[arg(long)]
+    stats: bool,
+
+    /// Print one line of JSON for each event (and, with --stats, each second)
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Channels {
+    /// Left and right
+    Stereo,
+    /// Both mixed to both outputs, for a box with one speaker
+    Mono,
+}
+
+/// What the command waits for.
+enum Message {
+    Player(Event),
+    Signal,
+}
+
+impl Play {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        if self.output_latency_ms.is_nan() || self.output_latency_ms.abs() > MAX_OUTPUT_LATENCY_MS {
+            return Err(Failure::Usage(format!(
+                "--output-latency-ms {} is not within ±{MAX_OUTPUT_LATENCY_MS}",
+                self.output_latency_ms
+            )));
+        }
+        let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
+        let first_track = self.first_track.resolve(&playlist, state_folder().as_deref())?;
+        let now_utc_ns = MachineClocks.system_utc_ns();
+        let anchor_utc_s = choose_start(self.time, &Local, now_utc_ns)?;
+        let timetable = playlist.timetable(anchor_utc_s, first_track, self.repeats)?;
+        if timetable.place_at(now_utc_ns) == Place::Finished {
+            return Err(start::already_over(&timetable, self.time, &Local, now_utc_ns));
+        }
+        let report = Report::new(&playlist, self.json, self.stats);
+        report.beginning(&timetable, now_utc_ns)?;
+        self.play(&playlist, timetable, report)
+    }
+
+    fn play(&self, playlist: &Playlist, timetable: Timetable, mut report: Report<'_>) -> Result<(), Failure> {
+        let (sender, messages) = mpsc::channel();
+        let mix = match self.channels {
+            Channels::Stereo => Mix::Stereo,
+            Channels::Mono => Mix::Mono,
+        };
+        let program = Program {
+            timetable: timetable.clone(),
+            files: playlist.tracks.iter().map(|track| track.path.clone()).collect(),
+            mix,
+            output_latency_ns: (self.output_latency_ms * 1e6).round() as i64,
+        };
+        let player_sender = sender.clone();
+        let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
+        let dac = Box::new(SoundCard::new(self.device.clone()));
+        let engine = Engine::start(dac, Arc::new(MachineClocks), program, tell)?;
+        forward_signals(sender)?;
+        for message in messages {
+            match message {
+                Message::Signal => engine.stop(),
+                Message::Player(Event::Stopped(utc_ns)) => {
+                    keep_position(playlist, &timetable, utc_ns);
+                    report.stopped()?;
+                    break;
+                }
+                Message::Player(event) => {
+                    report.event(&event)?;
+                    if event == Event::Feeder(FeederEvent::Finished) {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(engine);
+        report.summary()
+    }
+}
+
+/// Sends a message for each signal that asks the program to end. A second one ends it at once.
+fn forward_signals(sender: mpsc::Sender<Message>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Other(format!("signals cannot be caught: {error}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let wait = move || {
+        for (count, signal) in signals.forever().enumerate() {
+            if count > 0 {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            if sender.send(Message::Signal).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop).map_err(failed)
+}
+
+fn keep_position(playlist: &Playlist, timetable: &Timetable, utc_ns: i64) {
+    let (track, offset_s) = match timetable.place_at(utc_ns) {
+        Place::Playing { slot, offset_ns } => (slot.track, offset_ns as f64 * 1e-9),
+        Place::Before { next } | Place::Gap { next: Some(next) } => (next.track, 0.0),
+        Place::Gap { next: None } | Place::Finished => (0, 0.0),
+    };
+    let position = Position { playlist: playlist.name.clone(), track, offset_s };
+    if let Err(error) = position.write(state_folder().as_deref()) {
+        output::warn(format_args!("the position is not kept: {error}"));
+    }
+}

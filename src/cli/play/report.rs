@@ -1,0 +1,207 @@
+//! What `play` prints: for people as the Python program did, or as lines of JSON.
+
+use jaudiosync_hw::clocks::NS_PER_S;
+use serde_json::{Value, json};
+
+use super::super::{Failure, output};
+use crate::player::engine::Event;
+use crate::player::feeder::{FeederEvent, FeederStats};
+use crate::playlist::Playlist;
+use crate::timetable::{Start, Timetable};
+
+/// Prints what happens, and counts for the summary.
+pub(super) struct Report<'a> {
+    playlist: &'a Playlist,
+    json: bool,
+    stats: bool,
+    /// Phase errors of the seconds in which something played, in ns.
+    phase_errors_ns: Vec<f64>,
+    last: FeederStats,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(playlist: &'a Playlist, json: bool, stats: bool) -> Self {
+        Self { playlist, json, stats, phase_errors_ns: Vec::new(), last: FeederStats::default() }
+    }
+
+    /// The playlist, and when it begins or that it has begun.
+    pub(super) fn beginning(&self, timetable: &Timetable, now_utc_ns: i64) -> Result<(), Failure> {
+        let first = timetable.first();
+        let is_under_way = first.utc_ns() < now_utc_ns;
+        if self.json {
+            return output::say_json(&json!({
+                "event": "start",
+                "playlist": self.playlist.name,
+                "tracks": self.playlist.tracks.len(),
+                "runtime_s": self.playlist.runtime_s(),
+                "fingerprint": self.playlist.fingerprint().to_string(),
+                "track": first.track,
+                "utc_s": first.utc_s,
+                "under_way": is_under_way,
+            }));
+        }
+        output::say(format_args!(
+            "Playlist: {}, {} tracks, runtime {}, fingerprint {}",
+            self.playlist.name,
+            self.playlist.tracks.len(),
+            output::duration(self.playlist.runtime_s()),
+            self.playlist.fingerprint(),
+        ));
+        for (number, track) in self.playlist.tracks.iter().enumerate() {
+            output::say(format_args!("{number:5}  {}", track.display_name()));
+        }
+        let verb = if is_under_way { "Joining what started" } else { "Starting" };
+        output::say(format_args!("{verb} with track: {} , at: {}", first.track, output::local_time(first.utc_s)));
+        Ok(())
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        if let Event::Stats(stats, utc_ns) = event {
+            return self.second(*stats, *utc_ns);
+        }
+        if self.json { self.event_as_json(event) } else { self.event_for_people(event) }
+    }
+
+    fn name(&self, slot: &Start) -> String {
+        self.playlist.tracks.get(slot.track).map_or_else(String::new, |track| track.display_name())
+    }
+
+    fn event_for_people(&self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::Feeder(FeederEvent::Track { slot, offset_s }) => {
+                output::say(format_args!("Playing: {}", self.name(slot)));
+                let at_utc_ns = slot.utc_ns() + (offset_s * 1e9) as i64;
+                let joined = if *offset_s > 0.0 { format!(" ({offset_s:.3} s into it)") } else { String::new() };
+                output::say(format_args!("At: {}{joined}", output::local_time_ms(at_utc_ns)));
+            }
+            Event::Feeder(FeederEvent::Silent { slot, reason }) => {
+                let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+                output::say(format_args!("Silent: {}{reason}", self.name(slot)));
+            }
+            Event::Feeder(FeederEvent::Interrupted) => {
+                output::warn("the sound was interrupted; going on where the timetable is");
+            }
+            Event::Feeder(FeederEvent::Reseeked { phase_error_ns }) => {
+                let error_ms = phase_error_ns / 1e6;
+                output::warn(format_args!("{error_ms:+.1} ms off the timetable; took the place anew"));
+            }
+            Event::Feeder(FeederEvent::Finished) => output::say("Playlist finished playing."),
+            Event::DeviceLost(error) => output::warn(format_args!("{error}; waiting for it to come back")),
+            Event::DeviceBack => output::warn("the sound output is back"),
+            Event::Stats(..) | Event::Stopped(_) => {}
+        }
+        Ok(())
+    }
+
+    fn event_as_json(&self, event: &Event) -> Result<(), Failure> {
+        let line = match event {
+            Event::Feeder(FeederEvent::Track { slot, offset_s }) => json!({
+                "event": "track", "track": slot.track, "utc_s": slot.utc_s, "offset_s": offset_s,
+                "name": self.name(slot),
+            }),
+            Event::Feeder(FeederEvent::Silent { slot, reason }) => {
+                json!({"event": "silent", "track": slot.track, "utc_s": slot.utc_s, "reason": reason})
+            }
+            Event::Feeder(FeederEvent::Interrupted) => json!({"event": "interrupted"}),
+            Event::Feeder(FeederEvent::Reseeked { phase_error_ns }) => {
+                json!({"event": "reseek", "phase_error_ms": phase_error_ns / 1e6})
+            }
+            Event::Feeder(FeederEvent::Finished) => json!({"event": "finished"}),
+            Event::DeviceLost(error) => json!({"event": "device_lost", "reason": error.to_string()}),
+            Event::DeviceBack => json!({"event": "device_back"}),
+            Event::Stats(..) | Event::Stopped(_) => Value::Null,
+        };
+        if line.is_null() { Ok(()) } else { output::say_json(&line) }
+    }
+
+    /// Once a second.
+    fn second(&mut self, stats: FeederStats, utc_ns: i64) -> Result<(), Failure> {
+        self.last = stats;
+        if stats.playing.is_some() {
+            self.phase_errors_ns.push(stats.phase_error_ns);
+        }
+        if !self.stats {
+            return Ok(());
+        }
+        if self.json {
+            return output::say_json(&json!({
+                "event": "stats",
+                "utc_s": utc_ns as f64 / NS_PER_S as f64,
+                "track": stats.playing.map(|(slot, _)| slot.track),
+                "offset_s": stats.playing.map(|(_, offset_s)| offset_s),
+                "phase_error_ms": stats.playing.map(|_| stats.phase_error_ns / 1e6),
+                "phase_bound_ms": finite(bound_ns(&stats) / 1e6),
+                "speed_ppm": stats.speed_ppb / 1e3,
+                "dac_rate_ppm": -stats.dac_rate_ppb / 1e3,
+                "observation_noise_ms": finite(stats.observation_noise_ns / 1e6),
+                "buffer_ms": stats.buffered_ns as f64 / 1e6,
+                "xruns": stats.xruns,
+                "late_frames": stats.late_frames,
+                "reseeks": stats.reseeks,
+                "restarts": stats.restarts,
+            }));
+        }
+        let phase = match stats.playing {
+            Some(_) => format!("phase {:+.4} ms", stats.phase_error_ns / 1e6),
+            None => "silence".to_owned(),
+        };
+        output::say(format_args!(
+            "{}  {phase} ±{:.4}  speed {:+.1} ppm  DAC {:+.1} ppm  buffer {:.0} ms  xruns {}",
+            output::local_time(utc_ns.div_euclid(NS_PER_S)),
+            bound_ns(&stats) / 1e6,
+            stats.speed_ppb / 1e3,
+            -stats.dac_rate_ppb / 1e3,
+            stats.buffered_ns as f64 / 1e6,
+            stats.xruns,
+        ));
+        Ok(())
+    }
+
+    /// After a stop by signal.
+    pub(super) fn stopped(&self) -> Result<(), Failure> {
+        if self.json {
+            return output::say_json(&json!({"event": "stopped"}));
+        }
+        output::say("Stopped; the position is kept for -p res.");
+        Ok(())
+    }
+
+    /// At the end, if statistics were asked for.
+    pub(super) fn summary(&self) -> Result<(), Failure> {
+        if !self.stats || self.phase_errors_ns.is_empty() {
+            return Ok(());
+        }
+        let mut errors_ms: Vec<f64> = self.phase_errors_ns.iter().map(|error_ns| error_ns.abs() / 1e6).collect();
+        errors_ms.sort_by(f64::total_cmp);
+        let quantile = |part: f64| errors_ms.get((part * (errors_ms.len() - 1) as f64).round() as usize).copied();
+        let (median, p99, max) = (quantile(0.5), quantile(0.99), quantile(1.0));
+        if self.json {
+            return output::say_json(&json!({
+                "event": "summary", "seconds": errors_ms.len(), "phase_error_median_ms": median,
+                "phase_error_p99_ms": p99, "phase_error_max_ms": max, "xruns": self.last.xruns,
+                "late_frames": self.last.late_frames, "reseeks": self.last.reseeks, "restarts": self.last.restarts,
+            }));
+        }
+        output::say(format_args!(
+            "Played {} s: phase error median {:.4} ms, p99 {:.4} ms, max {:.4} ms; {} xruns, {} late frames, {} re-seeks",
+            errors_ms.len(),
+            median.unwrap_or_default(),
+            p99.unwrap_or_default(),
+            max.unwrap_or_default(),
+            self.last.xruns,
+            self.last.late_frames,
+            self.last.reseeks,
+        ));
+        Ok(())
+    }
+}
+
+/// The bound that is shown: three standard deviations of the model of the DAC's clock.
+fn bound_ns(stats: &FeederStats) -> f64 {
+    3.0 * stats.phase_sigma_ns
+}
+
+/// JSON has no infinity.
+fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
+}

@@ -1,0 +1,74 @@
+//! The options that name a playlist, and loading it with a progress bar and messages.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Failure, output};
+use crate::playlist::{LoadOptions, Loaded, Playlist, load};
+
+/// Files that are looked into so quickly that a bar would only flicker.
+const SILENT_FILES: usize = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct PlaylistOptions {
+    /// Folder with the music and the playlist
+    #[arg(long, value_name = "DIR", default_value = "Music")]
+    pub music: PathBuf,
+
+    /// Which playlist of the Music folder, with or without .m3u8
+    #[arg(long, value_name = "NAME", default_value = "Playlist")]
+    pub playlist_name: String,
+}
+
+impl PlaylistOptions {
+    /// Loads the playlist. What is wrong with it is said on standard error, each thing once.
+    pub(super) fn load(&self, trust_index: bool, rebuild: bool) -> Result<Loaded, Failure> {
+        let options =
+            LoadOptions { music: self.music.clone(), name: self.playlist_name.clone(), trust_index, rebuild };
+        let bar = ProgressBar::hidden();
+        let loaded = load(&options, &|done, of| {
+            if of > SILENT_FILES {
+                show_progress(&bar, done, of);
+            }
+        })?;
+        bar.finish_and_clear();
+        loaded.warnings.iter().for_each(output::warn);
+        report_problems(&loaded.playlist);
+        Ok(loaded)
+    }
+
+    /// Loads a playlist that is to be played: some track must be playable.
+    pub(super) fn load_playable(&self, trust_index: bool) -> Result<Loaded, Failure> {
+        let loaded = self.load(trust_index, false)?;
+        let tracks = &loaded.playlist.tracks;
+        if tracks.iter().all(|track| track.problem.is_some()) {
+            return Err(Failure::NothingPlayable(tracks.len()));
+        }
+        Ok(loaded)
+    }
+}
+
+fn show_progress(bar: &ProgressBar, done: usize, of: usize) {
+    if bar.length() != Some(of as u64) {
+        bar.set_length(of as u64);
+        if let Ok(style) = ProgressStyle::with_template("Indexing {bar:40} {pos}/{len} files, {eta} left") {
+            bar.set_style(style);
+        }
+        // On anything but a terminal indicatif draws nothing.
+        bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+    }
+    bar.set_position(done as u64);
+}
+
+fn report_problems(playlist: &Playlist) {
+    for track in &playlist.tracks {
+        let Some(problem) = &track.problem else { continue };
+        let slot = match track.length {
+            Some(length) => format!("its slot of {} stays silent", output::duration(length.seconds().ceil() as i64)),
+            None => "its length is unknown, so that boxes which have it will be elsewhere".to_owned(),
+        };
+        output::warn(format_args!("line {}: {}: {problem}; {slot}", track.line, track.location));
+    }
+}

@@ -1,0 +1,229 @@
+//! The DAC clock model: from noisy observations to "frame n is heard at raw time t".
+//!
+//! A DAC's crystal is off by up to some 150 ppm and wanders slowly; what a driver tells of its position is off by far
+//! more: steps of a frame or of a millisecond, bursts of several, now and then a wild value. A Kalman filter of two
+//! states, the phase (when the reference frame is heard) and the rate, weighs the ones against the others: at first it
+//! believes each observation, later hardly any, and the same mathematics tells how far it can be wrong.
+
+/// When a frame was, or will be, at the output, as one observation has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observation {
+    /// The frame, counted from the opening of the stream.
+    pub frame: u64,
+    /// When it is heard: the raw clock at the observation and the delay from there, in ns.
+    pub heard_raw_ns: i64,
+}
+
+/// What an observation did to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was taken in.
+    Taken,
+    /// It is too far off to be believed.
+    Outlier,
+    /// Observations kept contradicting the model: frames are now heard at other times than thought (an xrun, a
+    /// stopped process, a suspended machine), and the model has begun anew.
+    Restarted,
+}
+
+/// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard deviation.
+const INITIAL_RATE_SIGMA: f64 = 100e-6;
+
+/// Random walk of the rate, per square root of a second: a crystal that warms up moves by some ppm in minutes.
+const RATE_WALK: f64 = 0.03e-6;
+
+/// The first guess of the observations' standard deviation, in ns; it is learnt from then on, within the limits.
+const INITIAL_NOISE_NS: f64 = 100_000.0;
+const MIN_NOISE_NS: f64 = 10_000.0;
+const MAX_NOISE_NS: f64 = 1_500_000.0;
+
+/// Observations over which the noise is learnt.
+const NOISE_MEMORY: f64 = 100.0;
+
+/// An observation is an outlier beyond this many standard deviations, but never below [`MIN_GATE_NS`].
+const GATE_SIGMAS: f64 = 5.0;
+const MIN_GATE_NS: f64 = 1_000_000.0;
+
+/// Outliers in a row, agreeing among themselves, that make the model begin anew.
+const OUTLIERS_TO_RESTART: u32 = 5;
+const AGREEMENT_NS: f64 = 3_000_000.0;
+
+/// Observations after which the model may be used, if its uncertainty is below [`SETTLED_SIGMA_NS`] too.
+const MIN_OBSERVATIONS: u32 = 12;
+const SETTLED_SIGMA_NS: f64 = 150_000.0;
+
+/// The model of one open stream.
+#[derive(Debug, Clone)]
+pub struct DacClock {
+    rate_hz: f64,
+    state: Option<State>,
+    outliers: u32,
+    last_outlier_ns: f64,
+    restarts: u64,
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    /// The frame that the phase is about.
+    frame: u64,
+    /// When that frame is heard: a whole part, and the filter's own fraction, so that no precision is lost.
+    base_raw_ns: i64,
+    phase_ns: f64,
+    /// By how much a frame lasts longer than nominal, as a fraction.
+    rate: f64,
+    /// Covariance of (phase in ns, rate): [phase², phase·rate, rate²].
+    covariance: [f64; 3],
+    noise_variance: f64,
+    observations: u32,
+}
+
+impl DacClock {
+    /// The model of a stream of this nominal rate, which knows nothing yet.
+    pub fn new(rate_hz: u32) -> Self {
+        Self { rate_hz: f64::from(rate_hz.max(1)), state: None, outliers: 0, last_outlier_ns: 0.0, restarts: 0 }
+    }
+
+    /// Forgets everything: positions start afresh.
+    pub fn restart(&mut self) {
+        self.state = None;
+        self.outliers = 0;
+        self.restarts += 1;
+    }
+
+    /// How often the model had to begin anew.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// Takes an observation in. They come in the order of their frames.
+    pub fn observe(&mut self, observation: Observation) -> Verdict {
+        let nominal_ns = 1e9 / self.rate_hz;
+        let Some(state) = &mut self.state else {
+            self.state = Some(State::first(observation));
+            return Verdict::Taken;
+        };
+        let mut next = state.clone();
+        next.advance_to(observation.frame, nominal_ns);
+        let innovation_ns = (observation.heard_raw_ns - next.base_raw_ns) as f64 - next.phase_ns;
+        let expected_variance = next.covariance[0] + next.noise_variance;
+        let gate_ns = (GATE_SIGMAS * expected_variance.sqrt()).max(MIN_GATE_NS);
+        if innovation_ns.abs() > gate_ns {
+            let agrees = self.outliers > 0 && (innovation_ns - self.last_outlier_ns).abs() < AGREEMENT_NS;
+            self.outliers = if agrees { self.outliers + 1 } else { 1 };
+            self.last_outlier_ns = innovation_ns;
+            // The very first observations are the worst, and have nothing to contradict.
+            let patience = OUTLIERS_TO_RESTART.min(state.observations);
+            if self.outliers < patience {
+                return Verdict::Outlier;
+            }
+            let was_of_use = self.is_settled();
+            self.outliers = 0;
+            self.restarts += u64::from(was_of_use);
+            // The crystal is still the same one.
+            let known_rate = was_of_use.then_some((next.rate, next.covariance[2]));
+            let mut fresh = State::first(observation);
+            if let Some((rate, rate_variance)) = known_rate {
+                fresh.rate = rate;
+                fresh.covariance[2] = rate_variance.max((1e-6_f64).powi(2));
+                fresh.noise_variance = next.noise_variance;
+            }
+            self.state = Some(fresh);
+            return if was_of_use { Verdict::Restarted } else { Verdict::Outlier };
+        }
+        self.outliers = 0;
+        next.correct(innovation_ns, expected_variance);
+        *state = next;
+        Verdict::Taken
+    }
+
+    /// Whether the model may be relied upon.
+    pub fn is_settled(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| {
+            state.observations >= MIN_OBSERVATIONS && state.covariance[0].sqrt() < SETTLED_SIGMA_NS
+        })
+    }
+
+    /// When a frame is heard, in ns of the raw clock, for as long as nothing interrupts the stream. Meaningless
+    /// before the first observation.
+    pub fn heard_raw_ns(&self, frame: u64) -> i64 {
+        let Some(state) = &self.state else { return 0 };
+        let frames = frame as f64 - state.frame as f64;
+        let since_ns = state.phase_ns + frames * 1e9 / self.rate_hz * (1.0 + state.rate);
+        state.base_raw_ns.saturating_add(since_ns.round() as i64)
+    }
+
+    /// The frame, with its fraction, that is heard at a reading of the raw clock; the reverse of
+    /// [`heard_raw_ns`](Self::heard_raw_ns).
+    pub fn frame_at(&self, raw_ns: i64) -> f64 {
+        let Some(state) = &self.state else { return 0.0 };
+        let since_ns = raw_ns.saturating_sub(state.base_raw_ns) as f64 - state.phase_ns;
+        state.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + state.rate))
+    }
+
+    /// By how much the DAC is slower than nominal, in ppb (negative where it is faster).
+    pub fn rate_ppb(&self) -> f64 {
+        self.state.as_ref().map_or(0.0, |state| state.rate * 1e9)
+    }
+
+    /// Standard deviation of [`heard_raw_ns`](Self::heard_raw_ns) now, in ns; infinite before the first observation.
+    pub fn sigma_ns(&self) -> f64 {
+        self.state.as_ref().map_or(f64::INFINITY, |state| state.covariance[0].sqrt())
+    }
+
+    /// Standard deviation of a single observation, as learnt, in ns.
+    pub fn noise_ns(&self) -> f64 {
+        self.state.as_ref().map_or(f64::INFINITY, |state| state.noise_variance.sqrt())
+    }
+}
+
+impl State {
+    fn first(observation: Observation) -> Self {
+        let noise_variance = INITIAL_NOISE_NS.powi(2);
+        Self {
+            frame: observation.frame,
+            base_raw_ns: observation.heard_raw_ns,
+            phase_ns: 0.0,
+            rate: 0.0,
+            covariance: [MAX_NOISE_NS.powi(2), 0.0, INITIAL_RATE_SIGMA.powi(2)],
+            noise_variance,
+            observations: 0,
+        }
+    }
+
+    /// Moves the reference to a later frame, and lets the uncertainty grow.
+    fn advance_to(&mut self, frame: u64, nominal_ns: f64) {
+        let elapsed_ns = frame.saturating_sub(self.frame) as f64 * nominal_ns;
+        let elapsed_s = elapsed_ns * 1e-9;
+        self.frame = frame;
+        let whole_ns = elapsed_ns.floor();
+        self.base_raw_ns = self.base_raw_ns.saturating_add(whole_ns as i64);
+        self.phase_ns += elapsed_ns - whole_ns + elapsed_ns * self.rate;
+        // Keep the fraction small, where it is most exact.
+        let carry_ns = self.phase_ns.round();
+        self.base_raw_ns = self.base_raw_ns.saturating_add(carry_ns as i64);
+        self.phase_ns -= carry_ns;
+        let walk = RATE_WALK.powi(2);
+        let [phase, cross, rate] = self.covariance;
+        self.covariance = [
+            // The walk's integral, with ns for the phase.
+            phase + 2.0 * elapsed_ns * cross + elapsed_ns.powi(2) * (rate + walk * elapsed_s / 3.0),
+            cross + elapsed_ns * (rate + walk * elapsed_s / 2.0),
+            rate + walk * elapsed_s,
+        ];
+    }
+
+    fn correct(&mut self, innovation_ns: f64, expected_variance: f64) {
+        let [phase, cross, rate] = self.covariance;
+        let phase_gain = phase / expected_variance;
+        let rate_gain = cross / expected_variance;
+        self.phase_ns += phase_gain * innovation_ns;
+        self.rate += rate_gain * innovation_ns;
+        self.covariance = [phase - phase_gain * phase, cross - phase_gain * cross, rate - rate_gain * cross];
+        self.observations = self.observations.saturating_add(1);
+        // What of the innovation the model's own uncertainty does not explain is the observations' noise.
+        let noise = (innovation_ns.powi(2) - phase).max(0.0);
+        let weight = 1.0 / f64::from(self.observations).clamp(10.0, NOISE_MEMORY);
+        let learnt = self.noise_variance + weight * (noise - self.noise_variance);
+        self.noise_variance = learnt.clamp(MIN_NOISE_NS.powi(2), MAX_NOISE_NS.powi(2));
+    }
+}

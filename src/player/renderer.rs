@@ -1,0 +1,101 @@
+//! The audio callback: copies each block to its place in the DAC's stream. It runs on the sound card's thread, where
+//! nothing may wait: no lock, no allocation, no log, no I/O.
+
+use std::sync::atomic::Ordering;
+
+use jaudiosync_hw::dac::{BufferTiming, CHANNELS, Renderer, StreamFormat};
+
+use super::ring::{BLOCK_FRAMES, Block, RendererEnds, RendererReport};
+
+/// How long the fade-out of a stop takes: short enough to be prompt, long enough not to click.
+const FADE_S: f32 = 0.010;
+
+/// Fills the sound card's buffers from the ring, with silence where there is nothing.
+pub struct RingRenderer {
+    ends: RendererEnds,
+    /// The next frame of the stream.
+    frame: u64,
+    /// A block whose place is not yet reached, or not yet passed.
+    waiting: Option<Block>,
+    /// The first frame of the block that was begun in the last buffer.
+    begun: Option<u64>,
+    gain: f32,
+    fade_step: f32,
+}
+
+impl RingRenderer {
+    /// A renderer at the beginning of a stream.
+    pub fn new(ends: RendererEnds, format: StreamFormat) -> Self {
+        Self { ends, frame: 0, waiting: None, begun: None, gain: 1.0, fade_step: 1.0 / (FADE_S * format.rate_hz as f32) }
+    }
+
+    fn copy_blocks(&mut self, output: &mut [f32]) {
+        let start = self.frame;
+        let end = start + (output.len() / CHANNELS) as u64;
+        let epoch = self.ends.shared.epoch.load(Ordering::Acquire);
+        let mut heard_until = start;
+        loop {
+            let Some(block) = self.waiting.take().or_else(|| self.ends.blocks.pop().ok()) else { return };
+            if block.epoch != epoch {
+                continue;
+            }
+            if block.first_frame >= end {
+                self.waiting = Some(block);
+                return;
+            }
+            // What lies before the buffer should have been heard by now, but for a block that was begun.
+            let block_end = block.first_frame + BLOCK_FRAMES as u64;
+            let from = block.first_frame.max(heard_until);
+            let to = block_end.min(end);
+            if block.first_frame < start && self.begun != Some(block.first_frame) {
+                self.ends.shared.late_frames.fetch_add(start.min(block_end) - block.first_frame, Ordering::Relaxed);
+            }
+            if from < to {
+                let source = range(from - block.first_frame, to - block.first_frame);
+                let target = range(from - start, to - start);
+                if let (Some(source), Some(target)) = (block.samples.get(source), output.get_mut(target)) {
+                    target.copy_from_slice(source);
+                }
+                heard_until = to;
+            }
+            if block_end > end {
+                self.begun = Some(block.first_frame);
+                self.waiting = Some(block);
+                return;
+            }
+        }
+    }
+
+    fn fade(&mut self, output: &mut [f32]) {
+        let is_fading_out = self.ends.shared.fade_out.load(Ordering::Relaxed);
+        if !is_fading_out && self.gain >= 1.0 {
+            return;
+        }
+        let step = if is_fading_out { -self.fade_step } else { self.fade_step };
+        for (index, frame) in output.chunks_exact_mut(CHANNELS).enumerate() {
+            let was_audible = self.gain > 0.0;
+            self.gain = (self.gain + step).clamp(0.0, 1.0);
+            if was_audible && self.gain <= 0.0 {
+                self.ends.shared.silent_from_frame.store(self.frame + index as u64, Ordering::Release);
+            }
+            frame.iter_mut().for_each(|sample| *sample *= self.gain);
+        }
+    }
+}
+
+impl Renderer for RingRenderer {
+    fn render(&mut self, timing: BufferTiming, output: &mut [f32]) {
+        let frames = output.len() / CHANNELS;
+        // A full ring means that the feeder is stopped; it will learn the time from later reports.
+        let report = RendererReport { timing, first_frame: self.frame, frames: frames as u32 };
+        let _ = self.ends.reports.push(report);
+        output.fill(0.0);
+        self.copy_blocks(output);
+        self.fade(output);
+        self.frame += frames as u64;
+    }
+}
+
+fn range(from: u64, to: u64) -> std::ops::Range<usize> {
+    from as usize * CHANNELS..to as usize * CHANNELS
+}

@@ -1,0 +1,81 @@
+//! What travels between the feeder's thread and the sound card's: blocks of frames one way, observations the other,
+//! and a few flags. All of it lock-free.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+
+use jaudiosync_hw::dac::{BufferTiming, CHANNELS};
+use rtrb::{Consumer, Producer, RingBuffer};
+
+/// Frames of a block.
+pub const BLOCK_FRAMES: usize = 256;
+
+/// Blocks that wait at most: some 0.7 s at 48 kHz, so that a slow card or a busy machine is not heard.
+const RING_BLOCKS: usize = 128;
+
+/// Observations that wait at most; the feeder takes them many times a second.
+const RING_OBSERVATIONS: usize = 256;
+
+/// Frames that belong at a certain place of the DAC's stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    /// The place of the first one, counted from the opening of the stream.
+    pub first_frame: u64,
+    /// Blocks of an older epoch than the shared one are thrown away.
+    pub epoch: u32,
+    /// Interleaved stereo.
+    pub samples: [f32; BLOCK_FRAMES * CHANNELS],
+}
+
+/// What the renderer saw when it was called.
+#[derive(Debug, Clone, Copy)]
+pub struct RendererReport {
+    /// The device's timing of the buffer.
+    pub timing: BufferTiming,
+    /// The first frame of the buffer.
+    pub first_frame: u64,
+    /// Frames of the buffer.
+    pub frames: u32,
+}
+
+/// Flags that both sides see.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// The epoch that blocks must be of.
+    pub epoch: AtomicU32,
+    /// Set: the sound fades out and stays out.
+    pub fade_out: AtomicBool,
+    /// The first frame that is silent after a fade-out; 0 before.
+    pub silent_from_frame: AtomicU64,
+    /// Frames that came too late to be heard.
+    pub late_frames: AtomicU64,
+}
+
+/// The feeder's ends.
+pub struct FeederEnds {
+    /// Where blocks go.
+    pub blocks: Producer<Block>,
+    /// Where reports come from.
+    pub reports: Consumer<RendererReport>,
+    /// The flags.
+    pub shared: Arc<Shared>,
+}
+
+/// The renderer's ends.
+pub struct RendererEnds {
+    /// Where blocks come from.
+    pub blocks: Consumer<Block>,
+    /// Where reports go.
+    pub reports: Producer<RendererReport>,
+    /// The flags.
+    pub shared: Arc<Shared>,
+}
+
+/// Makes both ends, for one opened stream.
+pub fn channel(shared: Arc<Shared>) -> (FeederEnds, RendererEnds) {
+    let (block_sender, block_receiver) = RingBuffer::new(RING_BLOCKS);
+    let (report_sender, report_receiver) = RingBuffer::new(RING_OBSERVATIONS);
+    let feeder = FeederEnds { blocks: block_sender, reports: report_receiver, shared: Arc::clone(&shared) };
+    let renderer = RendererEnds { blocks: block_receiver, reports: report_sender, shared };
+    (feeder, renderer)
+}
