@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn music_delayed_by_fractions_of_a_frame() {
-        for delay_ms in [0.0, 0.003, 0.0104, -0.05, 0.33, -7.7, 41.7, 99.0] {
+        for delay_ms in [0.0, 0.003, -0.0104, 0.33, -41.7, 99.0] {
             let left = music(RATE, 2.0, 0.0, 0.8);
             let right = music(RATE, 2.0, delay_ms / 1000.0, 0.1);
             for found in lag_ms(&left, &right) {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn band_limited_noise_delayed_by_fractions_of_a_frame() {
-        for delay_frames in [0.0, 0.25, -0.5, 3.9, -1234.56] {
+        for delay_frames in [0.25, -0.5, -1234.56] {
             let left = noise(48_000, 0.0, 0.5);
             let right = noise(48_000, delay_frames, 0.03);
             let found = best_lag(&left, &right, 4800).unwrap();

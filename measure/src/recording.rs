@@ -3,8 +3,11 @@
 //! PulseAudio hands its monitor the same blocks that it gives to the card, some milliseconds before they are "played".
 //! Asked for its timing, it answers with one snapshot of its sound thread: how many frames it has handed out and how
 //! long it takes until the last of them is out. That is the clock from which it also tells every player its delay, so
-//! the instants here are those a perfectly informed player would expect; they are unbiased but for the few
-//! microseconds that pass between the snapshot and the reading of CLOCK_REALTIME right after it.
+//! the instants here are those a perfectly informed player would expect.
+//!
+//! Measured: single readings scatter by 0.03 ms, the map fitted through them by 0.005 ms. No constant bias is corrected;
+//! it is at most 0.1 ms, since a block reaches us 0.12 ms after the instant of its first frame at the earliest, and can
+//! not before.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +48,8 @@ pub struct Recording {
 }
 
 impl Recorder {
-    /// Begins to record. Everything played from the return of this call on is recorded.
+    /// Begins to record: everything that players hand to the card from the return of this call on. The recording begins
+    /// with the card's next block, up to 50 ms later.
     ///
     /// # Errors
     /// When the card does not answer.

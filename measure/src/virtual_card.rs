@@ -4,11 +4,16 @@
 //! channel, [`Sink::Right`] only into its right one. Each takes stereo and plays the mean of its two channels, so that
 //! what is the same in both comes out in full amplitude, and what is in one alone comes out at half.
 //!
-//! The card's clock is CLOCK_MONOTONIC, cut into blocks that PulseAudio rounds down to whole microseconds; it may so be
-//! fast by up to about 100 ppm, as a real card is. It never rewinds (`norewinds`): what was given to it is played, as
-//! with a real card, and the recording shows exactly what was played.
+//! The card's clock is CLOCK_MONOTONIC, cut into blocks whose durations PulseAudio rounds down to whole microseconds. With
+//! players at 48 kHz it is exact to 1 ppm; players at other rates make odd blocks, and the card runs fast by 100 to
+//! 150 ppm, as a real card may. PulseAudio's resampler adds no delay that it does not report (less than 0.1 ms).
 //!
-//! Play at 48 kHz: at any other rate PulseAudio's resampler stands between, and its delay is in no reported latency.
+//! The card never rewinds (`norewinds`): what was given to it is played, as with a real card, and the recording shows
+//! exactly what was played. A stream so begins with the next block, at most 50 ms later.
+//!
+//! The delay that ALSA's pulse plugin tells a player is off by 0.1 ms, sometimes 0.3 ms, from the start of a stream, and
+//! then wanders by up to 0.7 ms, because libpulse extrapolates it with an estimated rate. Whoever trusts it is as far off
+//! here, though not on a real card.
 
 use std::ffi::{CStr, OsString};
 use std::fs;

@@ -106,31 +106,37 @@ fn nothing_remains_of_a_dropped_card() {
     let _ = recorder.finish();
 }
 
-/// The player predicts from ALSA's delay when each click will be heard; the recording says when it was.
-fn clicks_are_played_when_predicted(sink: Sink, rate_hz: u32) {
-    let card = VirtualCard::start().unwrap();
-    let (recording, clicks) = record(&card, sink, Program { sound: "clicks", seconds: 8.0, rate_hz });
+/// The player predicts from ALSA's delay when each click will be heard; the recording says when it was. Returns the
+/// differences in ms, positive where the click came later than predicted.
+fn click_errors_ms(card: &VirtualCard, sink: Sink, rate_hz: u32) -> Vec<f64> {
+    let (recording, clicks) = record(card, sink, Program { sound: "clicks", seconds: 3.5, rate_hz });
     let channel = if sink == Sink::Right { &recording.right } else { &recording.left };
+    // The player assumes the nominal rate from its readings on, which it takes 0.4 s after its start.
+    let drift = recording.clock.rate_error_ppm(48_000) * 1e-6;
     let mut from = 0;
-    let mut errors_ms = Vec::new();
-    for (_, predicted_ns) in &clicks {
+    let error_ms = |&(frame, predicted_ns): &(u64, f64)| {
         let loud = from + first_sound(&channel[from..], 0.3).expect("a click");
         let top = (loud..loud + 4).max_by(|&a, &b| channel[a].abs().total_cmp(&channel[b].abs())).unwrap();
-        errors_ms.push((recording.utc_ns_of_frame(top as f64) - predicted_ns) / 1e6);
         from = top + 1000;
+        let drifted_ns = drift * (frame as f64 / f64::from(rate_hz) - 0.4) * 1e9;
+        (recording.utc_ns_of_frame(top as f64) - predicted_ns + drifted_ns) / 1e6
+    };
+    let errors: Vec<f64> = clicks.iter().map(error_ms).collect();
+    println!("{sink:?} at {rate_hz} Hz, card {:+.1} ppm: {errors:+.3?} ms", drift * 1e6);
+    errors
+}
+
+/// Each stream has an error of its own, which is ALSA's; the median of a few streams tells that of the recording.
+fn clicks_are_played_when_predicted(sink: Sink, rate_hz: u32) {
+    let card = VirtualCard::start().unwrap();
+    let streams: Vec<Vec<f64>> = (0..3).map(|_| click_errors_ms(&card, sink, rate_hz)).collect();
+    let mut first: Vec<f64> = streams.iter().map(|errors| errors[0]).collect();
+    first.sort_by(f64::total_cmp);
+    assert!(first[1].abs() < 1.0, "{first:?}");
+    for errors in streams {
+        assert!(errors.len() >= 5);
+        assert!(errors.iter().all(|e| (e - errors[0]).abs() < 0.5), "clicks of one stream must agree: {errors:?}");
     }
-    let mean = errors_ms.iter().sum::<f64>() / errors_ms.len() as f64;
-    println!(
-        "{sink:?} at {rate_hz} Hz: {} clicks, mean {mean:+.3} ms, from {:+.3} to {:+.3}; \
-         card {:+.1} ppm, map within {:.3} ms",
-        errors_ms.len(),
-        errors_ms.iter().copied().fold(f64::MAX, f64::min),
-        errors_ms.iter().copied().fold(f64::MIN, f64::max),
-        recording.clock.rate_error_ppm(48_000),
-        recording.clock.residual_ns() / 1e6,
-    );
-    assert!(errors_ms.len() >= 8);
-    assert!(errors_ms.iter().all(|e| e.abs() < 1.0), "{errors_ms:?}");
 }
 
 #[test]
@@ -142,7 +148,8 @@ fn clicks_on_a_box_are_played_when_predicted() {
 fn clicks_on_the_card_itself_are_played_when_predicted() {
     clicks_are_played_when_predicted(Sink::Both, 48_000);
 }
+
 #[test]
-fn x44() {
-    clicks_are_played_when_predicted(Sink::Left, 44_100);
+fn clicks_at_another_rate_are_played_when_predicted() {
+    clicks_are_played_when_predicted(Sink::Right, 44_100);
 }

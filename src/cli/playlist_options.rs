@@ -25,8 +25,7 @@ pub(super) struct PlaylistOptions {
 impl PlaylistOptions {
     /// Loads the playlist. What is wrong with it is said on standard error, each thing once.
     pub(super) fn load(&self, trust_index: bool, rebuild: bool) -> Result<Loaded, Failure> {
-        let options =
-            LoadOptions { music: self.music.clone(), name: self.playlist_name.clone(), trust_index, rebuild };
+        let options = LoadOptions { music: self.music.clone(), name: self.playlist_name.clone(), trust_index, rebuild };
         let bar = ProgressBar::hidden();
         let loaded = load(&options, &|done, of| {
             if of > SILENT_FILES {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use nanomp3::{Channels, Options, Reader};
 
+use super::resampler::FrameSource;
+
 /// Which of a file's channels are heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mix {
@@ -72,49 +74,12 @@ impl Decoder {
         self.rate_hz
     }
 
-    /// Channels that [`read`](Self::read) gives: 1 where left and right would be the same.
+    /// Channels that it is read with: 1 where left and right would be the same.
     pub fn channels(&self) -> usize {
         match self.mix {
             Mix::Mono => 1,
             Mix::Stereo => self.file_channels,
         }
-    }
-
-    /// Goes to a frame, exactly; negative ones lie in the silence before the file.
-    ///
-    /// # Errors
-    /// When the file cannot be read any more.
-    pub fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
-        let inside = frame.max(0);
-        // Going to where the file is read anyway would make the reader look for all of its frames.
-        if inside != self.position.max(0) || self.ended {
-            self.reader.seek(inside as u64)?;
-            self.ended = false;
-        }
-        self.position = frame;
-        Ok(())
-    }
-
-    /// Fills `out`, interleaved, with the frames that follow; silence outside of the file.
-    ///
-    /// # Errors
-    /// When the file cannot be read or decoded any more; `out` is then filled up with silence.
-    pub fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
-        let channels = self.channels();
-        let frames = out.len() / channels;
-        let silent = usize::try_from(-self.position.min(0)).unwrap_or(usize::MAX).min(frames);
-        self.position += frames as i64;
-        let (before, inside) = out.split_at_mut(silent * channels);
-        before.fill(0.0);
-        let filled = self.read_inside(inside);
-        let (filled, result) = match filled {
-            Ok(filled) => (filled, Ok(())),
-            Err(error) => (0, Err(error)),
-        };
-        if let Some(rest) = inside.get_mut(filled * channels..) {
-            rest.fill(0.0);
-        }
-        result
     }
 
     /// Reads into the channels that are wanted. Returns the frames there were.
@@ -135,6 +100,37 @@ impl Decoder {
             *mixed = 0.5 * (left + right);
         }
         Ok(filled / self.file_channels)
+    }
+}
+
+impl FrameSource for Decoder {
+    fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
+        let inside = frame.max(0);
+        // Going to where the file is read anyway would make the reader look for all of its frames.
+        if inside != self.position.max(0) || self.ended {
+            self.reader.seek(inside as u64)?;
+            self.ended = false;
+        }
+        self.position = frame;
+        Ok(())
+    }
+
+    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+        let channels = self.channels();
+        let frames = out.len() / channels;
+        let silent = usize::try_from(-self.position.min(0)).unwrap_or(usize::MAX).min(frames);
+        self.position += frames as i64;
+        let (before, inside) = out.split_at_mut(silent * channels);
+        before.fill(0.0);
+        let filled = self.read_inside(inside);
+        let (filled, result) = match filled {
+            Ok(filled) => (filled, Ok(())),
+            Err(error) => (0, Err(error)),
+        };
+        if let Some(rest) = inside.get_mut(filled * channels..) {
+            rest.fill(0.0);
+        }
+        result
     }
 }
 

@@ -53,12 +53,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the device cannot be opened now. Later it is waited for.
-    pub fn start(
-        dac: Box<dyn Dac>,
-        clocks: Arc<dyn Clocks>,
-        program: Program,
-        tell: Tell,
-    ) -> Result<Self, DacError> {
+    pub fn start(dac: Box<dyn Dac>, clocks: Arc<dyn Clocks>, program: Program, tell: Tell) -> Result<Self, DacError> {
         let (stop, stopped) = mpsc::channel();
         let player = Player {
             dac,

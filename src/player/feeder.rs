@@ -168,7 +168,8 @@ impl Feeder {
             self.fill(now_raw_ns, timescale);
         }
         self.update_stats(now_raw_ns);
-        let (due, waiting) = std::mem::take(&mut self.pending).into_iter().partition(|(raw_ns, _)| *raw_ns <= now_raw_ns);
+        let (due, waiting) =
+            std::mem::take(&mut self.pending).into_iter().partition(|(raw_ns, _)| *raw_ns <= now_raw_ns);
         self.pending = waiting;
         let due: Vec<(i64, FeederEvent)> = due;
         due.into_iter().map(|(_, event)| event).collect()
@@ -330,13 +331,7 @@ impl Feeder {
         (State::Playing { slot, voice }, false)
     }
 
-    fn stay_silent(
-        &mut self,
-        slot: Start,
-        retry_raw_ns: i64,
-        now_raw_ns: i64,
-        timescale: &Timescale,
-    ) -> (State, bool) {
+    fn stay_silent(&mut self, slot: Start, retry_raw_ns: i64, now_raw_ns: i64, timescale: &Timescale) -> (State, bool) {
         let earliest = self.handed_over + self.frames(JOIN_AHEAD_S);
         let utc_ns = self.heard_utc_ns(earliest, timescale);
         let is_over = match self.program.timetable.place_at(utc_ns) {

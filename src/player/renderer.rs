@@ -26,7 +26,14 @@ pub struct RingRenderer {
 impl RingRenderer {
     /// A renderer at the beginning of a stream.
     pub fn new(ends: RendererEnds, format: StreamFormat) -> Self {
-        Self { ends, frame: 0, waiting: None, begun: None, gain: 1.0, fade_step: 1.0 / (FADE_S * format.rate_hz as f32) }
+        Self {
+            ends,
+            frame: 0,
+            waiting: None,
+            begun: None,
+            gain: 1.0,
+            fade_step: 1.0 / (FADE_S * format.rate_hz as f32),
+        }
     }
 
     fn copy_blocks(&mut self, output: &mut [f32]) {

@@ -9,7 +9,7 @@ use rubato::{
     SincInterpolationType, WindowFunction,
 };
 
-use super::decoder::{DecodeError, Decoder};
+use super::decoder::DecodeError;
 use super::ring::BLOCK_FRAMES;
 
 /// Length of the filter in the track's frames.
@@ -19,9 +19,28 @@ const FILTER_FRAMES: usize = 128;
 /// over one block.
 const MAX_RELATIVE_RATIO: f64 = 1.05;
 
-/// Where rubato's first output lies relative to its first input, in input frames, less one step. The filter begins
-/// with its last tap on the first frame (`init_last_index` in rubato's asynchro_sinc.rs) and its centre is the middle.
-const FIRST_OUTPUT_OFFSET: f64 = 1.0 - (FILTER_FRAMES / 2) as f64;
+/// Filters that rubato makes for places between two frames; places between those are interpolated.
+const FILTER_PHASES: usize = 256;
+
+/// Where rubato's first output lies relative to its first input, in input frames, less one step. Its index begins at
+/// `1 - length` (`init_last_index` in rubato's asynchro_sinc.rs), and the filter of index 0 has its centre one phase
+/// behind tap `length / 2 - 1` (`make_sincs` in sinc.rs).
+const FIRST_OUTPUT_OFFSET: f64 = 1.0 / FILTER_PHASES as f64 - (FILTER_FRAMES / 2) as f64;
+
+/// Where the frames of a track come from: any place can be gone to, and outside of the track there is silence.
+pub trait FrameSource {
+    /// Goes to a frame; negative ones lie before the track.
+    ///
+    /// # Errors
+    /// When the track cannot be read any more.
+    fn seek(&mut self, frame: i64) -> Result<(), DecodeError>;
+
+    /// Fills `out` with the frames that follow, interleaved.
+    ///
+    /// # Errors
+    /// When the track cannot be read any more.
+    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError>;
+}
 
 /// A track on its way to the DAC's rate.
 pub struct Resampler {
@@ -57,7 +76,7 @@ impl Resampler {
         let parameters = SincInterpolationParameters {
             sinc_len: FILTER_FRAMES,
             f_cutoff: None,
-            oversampling_factor: 256,
+            oversampling_factor: FILTER_PHASES,
             interpolation: SincInterpolationType::Quadratic,
             window: WindowFunction::Blackman2,
         };
@@ -82,21 +101,25 @@ impl Resampler {
     /// Prepares so that the next output frame is exactly the track's place `position` (in its frames; negative ones
     /// lie before the track).
     ///
-    /// One block is made and thrown away, at a speed that leads from a whole frame, where reading has to begin, to the
-    /// place in between.
+    /// A few blocks are made and thrown away, at a speed that leads from a whole frame, where reading has to begin, to
+    /// the place in between.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn start_at(&mut self, position: f64, decoder: &mut Decoder) -> Result<(), ResampleError> {
+    pub fn start_at(&mut self, position: f64, source: &mut dyn FrameSource) -> Result<(), ResampleError> {
         self.inner.reset();
-        let steps = BLOCK_FRAMES as f64;
+        // Until as many frames as the filter is long have gone in, it still sees the silence it began with.
+        let blocks = (FILTER_FRAMES as f64 / (BLOCK_FRAMES as f64 * self.nominal_step)).ceil() as usize;
+        let steps = (blocks * BLOCK_FRAMES) as f64;
         let exact_begin = position - FIRST_OUTPUT_OFFSET - (steps + 1.0) * self.nominal_step;
         let begin = exact_begin.round();
-        decoder.seek(begin as i64)?;
+        source.seek(begin as i64)?;
         self.position = begin + FIRST_OUTPUT_OFFSET + self.nominal_step;
         self.step = self.nominal_step;
-        // The last step, behind the block, is a nominal one.
-        self.make_block(self.nominal_step + (exact_begin - begin) / steps, decoder)?;
+        for _ in 0..blocks {
+            self.make_block(self.nominal_step + (exact_begin - begin) / steps, source)?;
+        }
+        // The last step, behind these blocks, is a nominal one.
         self.position += self.nominal_step - self.step;
         self.step = self.nominal_step;
         Ok(())
@@ -106,17 +129,17 @@ impl Resampler {
     ///
     /// # Errors
     /// When the file cannot be read. What was read is lost then; begin anew with [`start_at`](Self::start_at).
-    pub fn next_block(&mut self, speed: f64, decoder: &mut Decoder) -> Result<&[f32], ResampleError> {
-        self.make_block(self.nominal_step * speed, decoder)?;
+    pub fn next_block(&mut self, speed: f64, source: &mut dyn FrameSource) -> Result<&[f32], ResampleError> {
+        self.make_block(self.nominal_step * speed, source)?;
         Ok(&self.output)
     }
 
-    fn make_block(&mut self, step: f64, decoder: &mut Decoder) -> Result<(), ResampleError> {
+    fn make_block(&mut self, step: f64, source: &mut dyn FrameSource) -> Result<(), ResampleError> {
         let failed = |error: rubato::ResampleError| ResampleError::Filter(error.to_string());
         self.inner.set_resample_ratio(1.0 / step, false).map_err(failed)?;
         let frames = self.inner.input_frames_next();
         let input = self.input.get_mut(..frames * self.channels).unwrap_or_default();
-        decoder.read(input)?;
+        source.read(input)?;
         let wrong_size = |error| ResampleError::Filter(format!("{error:?}"));
         let input = InterleavedSlice::new(input, self.channels, frames).map_err(wrong_size)?;
         let mut output =
@@ -126,5 +149,77 @@ impl Resampler {
         self.position += step - self.step + BLOCK_FRAMES as f64 * step;
         self.step = step;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A sine that began long before the track did.
+    struct Tone {
+        position: i64,
+        cycles_per_frame: f64,
+    }
+
+    impl FrameSource for Tone {
+        fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
+            self.position = frame;
+            Ok(())
+        }
+
+        fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+            for sample in out {
+                *sample = (TAU * self.cycles_per_frame * self.position as f64).sin() as f32;
+                self.position += 1;
+            }
+            Ok(())
+        }
+    }
+
+    /// The largest difference between what comes out and the tone itself at the places that were counted.
+    fn largest_error(track_rate_hz: u32, device_rate_hz: u32, start: f64, speeds: &[f64], tone_hz: f64) -> f64 {
+        let mut tone = Tone { position: 0, cycles_per_frame: tone_hz / f64::from(track_rate_hz) };
+        let mut resampler = Resampler::new(track_rate_hz, device_rate_hz, 1).unwrap();
+        resampler.start_at(start, &mut tone).unwrap();
+        assert!((resampler.position() - start).abs() < 1e-6, "{} is not {start}", resampler.position());
+        let mut largest = 0.0_f64;
+        for &speed in speeds {
+            let step = f64::from(track_rate_hz) / f64::from(device_rate_hz) * speed;
+            let block = resampler.next_block(speed, &mut tone).unwrap().to_vec();
+            // The block's last frame lies one step before the next one.
+            let after = resampler.position();
+            for (index, &sample) in block.iter().enumerate() {
+                let place = after - (BLOCK_FRAMES - index) as f64 * step;
+                largest = largest.max((f64::from(sample) - (TAU * tone.cycles_per_frame * place).sin()).abs());
+            }
+        }
+        largest
+    }
+
+    #[test]
+    fn every_frame_is_the_counted_place_of_the_track() {
+        for track_rate_hz in [8000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000] {
+            for device_rate_hz in [44_100, 48_000] {
+                let error = largest_error(track_rate_hz, device_rate_hz, 0.0, &[1.0; 20], 997.0);
+                assert!(error < 1e-5, "{track_rate_hz} to {device_rate_hz} Hz: {error:e}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn starting_anywhere_at_any_speed_is_exact(
+            start in -5000.0..1e9_f64,
+            ppm in prop::collection::vec(-300.0..300.0_f64, 1..40),
+        ) {
+            let speeds: Vec<f64> = ppm.iter().map(|ppm| 1.0 + ppm * 1e-6).collect();
+            let error = largest_error(44_100, 48_000, start, &speeds, 441.0);
+            prop_assert!(error < 1e-5, "{error:e}");
+        }
     }
 }

@@ -61,11 +61,7 @@ impl Voice {
     }
 
     /// Makes the next block, and steers it towards the target.
-    pub(super) fn next_block(
-        &mut self,
-        target: Target,
-        out: &mut BlockSamples,
-    ) -> Result<BlockReport, ResampleError> {
+    pub(super) fn next_block(&mut self, target: Target, out: &mut BlockSamples) -> Result<BlockReport, ResampleError> {
         let error_s = target.now_s - self.position_s();
         let mut reseeked = false;
         let mut fade = if std::mem::take(&mut self.fade_in) { Fade::In } else { Fade::None };

@@ -133,9 +133,9 @@ fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {
         return Err(LoadError::NoMusic(music.to_owned()));
     }
     let named = Path::new(name);
-    let has_extension = named.extension().is_some_and(|extension| {
-        extension.eq_ignore_ascii_case("m3u8") || extension.eq_ignore_ascii_case("m3u")
-    });
+    let has_extension = named
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("m3u8") || extension.eq_ignore_ascii_case("m3u"));
     let file_name = if has_extension { name.to_owned() } else { format!("{name}.m3u8") };
     let path = music.join(file_name);
     if path.is_file() { Ok(path) } else { Err(LoadError::NoPlaylist { path, others: playlists_in(music) }) }

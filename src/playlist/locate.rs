@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn nothing_outside_is_reached() {
-        for location in [&b"../secret"[..], b"../../etc/passwd", b"Rock/../../secret", b"%2e%2e/secret", b"..\\secret"] {
+        for location in [&b"../secret"[..], b"../../etc/passwd", b"Rock/../../secret", b"%2e%2e/secret", b"..\\secret"]
+        {
             assert_eq!(locate(location), Located::Outside, "{}", String::from_utf8_lossy(location));
         }
         assert_eq!(locate(b"link.mp3"), Located::Outside);

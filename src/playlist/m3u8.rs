@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn extinf_belongs_to_the_next_entry_only() {
-        let text = b"#EXTINF:123,Artist - Title\n#EXTGRP:x\na.mp3\nb.mp3\n#EXTINF:-1 tvg-id=\"x\",C\nc.mp3\n#extinf:x\nd.mp3";
+        let text =
+            b"#EXTINF:123,Artist - Title\n#EXTGRP:x\na.mp3\nb.mp3\n#EXTINF:-1 tvg-id=\"x\",C\nc.mp3\n#extinf:x\nd.mp3";
         let entries = parse(text).unwrap();
         let extinf = |index: usize| entries[index].extinf.clone();
         assert_eq!(extinf(0), Some(ExtInf { seconds: Some(123.0), title: Some("Artist - Title".to_owned()) }));

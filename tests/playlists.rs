@@ -1,0 +1,124 @@
+//! Playlists from elsewhere, the saved index, and the fingerprint, through the binary.
+
+mod support;
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use support::{Sandbox, Signal, short_mp3};
+
+#[test]
+fn a_playlist_from_a_laptop_is_understood() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.music().join("Rock")).unwrap();
+    short_mp3(&sandbox.music().join("Rock/one two.mp3"), 44_100, "One");
+    short_mp3(&sandbox.music().join("plain.mp3"), 44_100, "");
+    let list = "\u{feff}#EXTM3U\r\n#EXTINF:-1,x\r\nC:\\Users\\me\\Music\\Rock\\one two.mp3\r\n\r\n\
+                file:///home/me/Music/Rock/one%20two.mp3\r\n# comment\r\nplain.mp3";
+    sandbox.playlist(list);
+    let list = sandbox.list(&[]);
+    let tracks = list["tracks"].as_array().unwrap();
+    assert_eq!(tracks.len(), 3);
+    assert_eq!(tracks[0]["title"], "One");
+    assert_eq!(tracks[0]["line"], 3);
+    assert_eq!(tracks[1]["file"], tracks[0]["file"]);
+    assert_eq!(tracks[2]["title"], "plain", "without tags its name is shown");
+    assert!(tracks.iter().all(|track| track["problem"].is_null()));
+}
+
+#[test]
+fn the_index_is_used_until_a_file_changes() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.music().join("a.mp3");
+    short_mp3(&file, 44_100, "First");
+    sandbox.playlist("a.mp3\n");
+    let first = sandbox.run(&["index"]);
+    assert!(first.stdout.contains("1 tracks (1 looked into"), "{first:?}");
+    assert!(sandbox.run(&["index"]).stdout.contains("(0 looked into"), "an unchanged file is not read again");
+    short_mp3(&file, 2 * 44_100, "Second");
+    let changed = sandbox.run(&["index"]);
+    assert!(changed.stdout.contains("(1 looked into"), "{changed:?}");
+    let list = sandbox.list(&[]);
+    assert_eq!(list["tracks"][0]["title"], "Second");
+}
+
+#[test]
+fn a_trusted_index_needs_no_files() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.music().join("a.mp3");
+    short_mp3(&file, 44_100, "A");
+    sandbox.playlist("a.mp3\n");
+    let whole = sandbox.list(&[]);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(sandbox.list(&["-l"]), whole, "-l does not look");
+    let looked = sandbox.list(&[]);
+    assert_eq!(looked["tracks"][0]["problem"], "the file is missing");
+    assert_eq!(looked["tracks"][0]["slot_s"], whole["tracks"][0]["slot_s"], "the index keeps the slot");
+    assert_ne!(looked["fingerprint"], whole["fingerprint"]);
+}
+
+#[test]
+fn a_damaged_index_is_made_anew_with_a_warning() {
+    let sandbox = Sandbox::new();
+    short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
+    sandbox.playlist("a.mp3\n");
+    sandbox.run(&["index"]).succeeds();
+    let good = fs::read_to_string(sandbox.index()).unwrap();
+    for bad in ["", "{", &good.replace("44100", "44101"), &good.replace("jaudiosync-index-1", "jaudiosync-index-9")] {
+        fs::write(sandbox.index(), bad).unwrap();
+        let run = sandbox.run(&["list"]);
+        run.succeeds();
+        assert!(run.stderr.contains("made anew: it is damaged or of another version"), "{run:?}");
+        assert_eq!(fs::read_to_string(sandbox.index()).unwrap(), good);
+    }
+}
+
+#[test]
+fn a_saved_index_may_not_lead_outside_either() {
+    let sandbox = Sandbox::new();
+    short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
+    sandbox.playlist("a.mp3\n");
+    sandbox.run(&["index"]).succeeds();
+    let index = fs::read_to_string(sandbox.index()).unwrap();
+    fs::write(sandbox.index(), index.replace("\"file\": \"a.mp3\"", "\"file\": \"../../etc/passwd\"")).unwrap();
+    // The checksum tells; and were it forged, the parts that climb are dropped.
+    let list = sandbox.list(&["-l"]);
+    let file = list["tracks"][0]["file"].as_str().unwrap();
+    assert!(file.ends_with("Music/a.mp3"), "{file}");
+}
+
+#[test]
+fn equal_music_has_an_equal_fingerprint_wherever_it_lies() {
+    let boxes: Vec<Sandbox> = (0..2).map(|_| Sandbox::new()).collect();
+    for (number, sandbox) in boxes.iter().enumerate() {
+        let file = sandbox.music().join("a.mp3");
+        short_mp3(&file, 50_000, "A");
+        let modified = SystemTime::now() - Duration::from_secs(1000 * number as u64);
+        fs::File::open(file).unwrap().set_modified(modified).unwrap();
+        sandbox.playlist(["a.mp3\n", "#EXTM3U\n#EXTINF:1,other title\n/home/x/Music/a.mp3\n"][number]);
+    }
+    assert_eq!(boxes[0].list(&[])["fingerprint"], boxes[1].list(&[])["fingerprint"]);
+    Signal::tone(44_100, 2, 50_000, 441.0).encode(&boxes[1].music().join("a.mp3"), &["-b", "128"]);
+    assert_ne!(boxes[0].list(&[])["fingerprint"], boxes[1].list(&[])["fingerprint"]);
+}
+
+#[test]
+fn a_start_time_shows_the_time_of_each_slot() {
+    let sandbox = Sandbox::new();
+    short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
+    sandbox.playlist("a.mp3\na.mp3\n");
+    let run = sandbox.run(&["list", "-t", "2026-11-22T18:30:05"]);
+    run.succeeds();
+    assert!(run.stdout.contains("2026-11-22 18:30:05") && run.stdout.contains("2026-11-22 18:30:07"), "{run:?}");
+}
+
+#[test]
+fn completions_and_help_are_there() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(sandbox.run(&["completions", shell]).succeeds().stdout.contains("jaudiosync"), "{shell}");
+    }
+    for command in ["play", "list", "index", "devices"] {
+        assert!(sandbox.run(&[command, "--help"]).succeeds().stdout.contains("Examples:"), "{command}");
+    }
+}
