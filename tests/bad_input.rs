@@ -1,5 +1,7 @@
 //! Bad input of every kind gets a clear message and an exit code, and nothing is lost. Driven through the binary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The lengths from headers and scans agree with what symphonia decodes, frame for frame.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::fs::File;

@@ -1,5 +1,7 @@
 //! Playlists from elsewhere, the saved index, and the fingerprint, through the binary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::fs;

@@ -24,6 +24,7 @@
 //! ```
 
 mod clock_map;
+mod configuration;
 mod correlation;
 mod error;
 mod lag;

@@ -71,14 +71,15 @@ impl Connection {
 
     /// Begins to record a source as f32 stereo without resampling. Returns the stream's channel number.
     ///
-    /// No latency is asked for, so that recording does not change how the card serves its players.
-    pub fn record(&mut self, source: &CStr, rate_hz: u32) -> Result<u32> {
+    /// The source works in blocks of `block_frames`, or less if a player asks for less.
+    pub fn record(&mut self, source: &CStr, rate_hz: u32, block_frames: u32) -> Result<u32> {
+        let fragment_size = block_frames.saturating_mul(FRAME_BYTES as u32);
         let params = RecordStreamParams {
             sample_spec: SampleSpec { format: SampleFormat::Float32Le, channels: 2, sample_rate: rate_hz },
             channel_map: ChannelMap::stereo(),
             source_name: Some(source.to_owned()),
-            buffer_attr: BufferAttr::default(),
-            flags: StreamFlags { no_move: true, ..StreamFlags::default() },
+            buffer_attr: BufferAttr { fragment_size, ..BufferAttr::default() },
+            flags: StreamFlags { adjust_latency: true, no_move: true, ..StreamFlags::default() },
             cvolume: Some(ChannelVolume::norm(2)),
             ..RecordStreamParams::default()
         };

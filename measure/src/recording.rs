@@ -55,7 +55,7 @@ impl Recorder {
     /// When the card does not answer.
     pub fn start(card: &VirtualCard) -> Result<Self> {
         let mut connection = card.connect()?;
-        let channel = connection.record(MONITOR, RATE_HZ)?;
+        let channel = connection.record(MONITOR, RATE_HZ, card.block_frames())?;
         connection.ask_position(channel)?;
         let stop = Arc::new(AtomicBool::new(false));
         let take = Take { connection, channel, taken: Taken::default(), asked_at: Instant::now(), waiting: true };

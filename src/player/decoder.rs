@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nanomp3::{Channels, Options, Reader};
 
-use super::resampler::FrameSource;
+use super::library::{FrameSource, TrackSource};
 
 /// Which of a file's channels are heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,19 +69,6 @@ impl Decoder {
         Ok(Self { reader, rate_hz, file_channels, mix, position: 0, ended: false, scratch: Vec::new() })
     }
 
-    /// Frames per second.
-    pub fn rate_hz(&self) -> u32 {
-        self.rate_hz
-    }
-
-    /// Channels that it is read with: 1 where left and right would be the same.
-    pub fn channels(&self) -> usize {
-        match self.mix {
-            Mix::Mono => 1,
-            Mix::Stereo => self.file_channels,
-        }
-    }
-
     /// Reads into the channels that are wanted. Returns the frames there were.
     fn read_inside(&mut self, out: &mut [f32]) -> Result<usize, DecodeError> {
         if self.ended || out.is_empty() {
@@ -100,6 +87,20 @@ impl Decoder {
             *mixed = 0.5 * (left + right);
         }
         Ok(filled / self.file_channels)
+    }
+}
+
+impl TrackSource for Decoder {
+    fn rate_hz(&self) -> u32 {
+        self.rate_hz
+    }
+
+    fn channels(&self) -> usize {
+        match self.mix {
+            // Left and right would be the same.
+            Mix::Mono => 1,
+            Mix::Stereo => self.file_channels,
+        }
     }
 }
 

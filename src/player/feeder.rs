@@ -3,14 +3,13 @@
 //! It looks ahead by [`LOOKAHEAD_S`]. All it knows of the present is passed in: the reading of the raw clock, the
 //! timescale, and what the renderer reported. It reads files, but neither clocks nor devices.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jaudiosync_hw::dac::CHANNELS;
 
 use super::dac_clock::{DacClock, Observation, Verdict};
-use super::decoder::Mix;
+use super::library::Library;
 use super::ring::{BLOCK_FRAMES, Block, FeederEnds};
 use super::voice::{Target, Voice};
 use crate::timekeeping::Timescale;
@@ -29,14 +28,12 @@ const JOIN_AHEAD_S: f64 = 0.1;
 const RETRY_S: f64 = 1.0;
 
 /// What is played, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program {
     /// When.
     pub timetable: Timetable,
-    /// The file of each track; none is silence.
-    pub files: Vec<Option<PathBuf>>,
-    /// Which channels.
-    pub mix: Mix,
+    /// Where the tracks come from.
+    pub library: Arc<dyn Library>,
     /// How much later than the DAC's frames the sound is heard, in ns (amplifiers, cables, Bluetooth): the music is
     /// played that much earlier. Negative plays it later.
     pub output_latency_ns: i64,
@@ -131,7 +128,7 @@ impl Feeder {
     /// The feeder of a stream that was opened just now.
     pub fn new(program: Arc<Program>, ends: FeederEnds, rate_hz: u32) -> Self {
         // A stream opened anew begins a new epoch: what the last one left is not for it.
-        let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         Self {
             program,
             ends,
@@ -176,13 +173,14 @@ impl Feeder {
     }
 
     fn take_reports(&mut self, now_raw_ns: i64) {
+        // The renderer began a new epoch: the device dropped out, and its positions start afresh.
+        if self.ends.shared.epoch.load(Ordering::Acquire) != self.epoch {
+            self.clock.restart();
+            self.interrupt(now_raw_ns);
+        }
         while let Ok(report) = self.ends.reports.pop() {
             self.handed_over = report.first_frame + u64::from(report.frames);
-            if report.timing.xruns != self.xruns {
-                self.xruns = report.timing.xruns;
-                self.clock.restart();
-                self.interrupt(now_raw_ns);
-            }
+            self.xruns = report.timing.xruns;
             let Some(delay_ns) = report.timing.delay_ns else { continue };
             let heard_raw_ns = report.timing.raw_ns.saturating_add(delay_ns);
             if self.clock.observe(Observation { frame: report.first_frame, heard_raw_ns }) == Verdict::Restarted {
@@ -193,8 +191,7 @@ impl Feeder {
 
     /// Drops what was planned: it would be heard at the wrong time.
     fn interrupt(&mut self, now_raw_ns: i64) {
-        self.epoch = self.epoch.wrapping_add(1);
-        self.ends.shared.epoch.store(self.epoch, Ordering::Release);
+        self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         if !matches!(self.state, State::Idle { .. }) {
             self.pending.push((now_raw_ns, FeederEvent::Interrupted));
         }
@@ -340,8 +337,7 @@ impl Feeder {
             Place::Gap { next } => next != Some(slot),
             Place::Finished => true,
         };
-        let retries = self.program.files.get(slot.track).is_some_and(Option::is_some) && now_raw_ns >= retry_raw_ns;
-        if is_over || retries {
+        if is_over || now_raw_ns >= retry_raw_ns {
             (State::Idle { prepared: None }, true)
         } else {
             (State::Silent { slot, retry_raw_ns }, false)
@@ -365,8 +361,9 @@ impl Feeder {
     }
 
     fn open(&self, track: usize) -> Result<Option<Voice>, String> {
-        let Some(Some(path)) = self.program.files.get(track) else { return Ok(None) };
-        Voice::open(path, self.program.mix, self.rate_hz).map(Some).map_err(|error| error.to_string())
+        let opened = self.program.library.open(track).map_err(|error| error.to_string())?;
+        let Some(source) = opened else { return Ok(None) };
+        Voice::new(source, self.rate_hz).map(Some).map_err(|error| error.to_string())
     }
 
     /// When the ear hears one of the DAC's frames.

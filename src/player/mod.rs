@@ -1,6 +1,6 @@
 //! From a timetable and files to frames that are heard on time.
 //!
-//! - [`decoder`] reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
+//! - [`library`] opens tracks, [`decoder`] reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
 //! - [`dac_clock`] learns when each of the DAC's frames is heard; [`phase_lock`] steers the resampler by it;
 //! - [`feeder`] puts these together on a thread of its own and fills [`ring`];
 //! - [`renderer`] empties it into the sound card's buffers, and nothing else: no lock, allocation, log or I/O;
@@ -12,6 +12,7 @@ pub mod dac_clock;
 pub mod decoder;
 pub mod engine;
 pub mod feeder;
+pub mod library;
 pub mod phase_lock;
 pub mod renderer;
 pub mod resampler;

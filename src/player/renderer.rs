@@ -10,6 +10,10 @@ use super::ring::{BLOCK_FRAMES, Block, RendererEnds, RendererReport};
 /// How long the fade-out of a stop takes: short enough to be prompt, long enough not to click.
 const FADE_S: f32 = 0.010;
 
+/// A device that must have run dry by more than this has dropped out, whatever it says. More than the bursts by which
+/// delays are misread.
+const DRY_MARGIN_NS: i64 = 20_000_000;
+
 /// Fills the sound card's buffers from the ring, with silence where there is nothing.
 pub struct RingRenderer {
     ends: RendererEnds,
@@ -21,6 +25,10 @@ pub struct RingRenderer {
     begun: Option<u64>,
     gain: f32,
     fade_step: f32,
+    frame_ns: f64,
+    xruns: u64,
+    /// When the device will have played all it was given, in ns of the raw clock, as far as it tells.
+    runs_dry_raw_ns: i64,
 }
 
 impl RingRenderer {
@@ -33,7 +41,26 @@ impl RingRenderer {
             begun: None,
             gain: 1.0,
             fade_step: 1.0 / (FADE_S * format.rate_hz as f32),
+            frame_ns: 1e9 / f64::from(format.rate_hz),
+            xruns: 0,
+            runs_dry_raw_ns: i64::MAX,
         }
+    }
+
+    /// After a drop-out what waits in the ring would be heard where it stopped, which is the wrong place: it is thrown
+    /// away by beginning a new epoch. The device tells of a drop-out; a process that was stopped sees it by the time.
+    fn notice_drop_out(&mut self, timing: BufferTiming, frames: usize) {
+        if timing.xruns != self.xruns || timing.raw_ns > self.runs_dry_raw_ns.saturating_add(DRY_MARGIN_NS) {
+            self.xruns = timing.xruns;
+            self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel);
+        }
+        self.runs_dry_raw_ns = match timing.delay_ns {
+            Some(delay_ns) => {
+                let buffer_ns = (frames as f64 * self.frame_ns) as i64;
+                timing.raw_ns.saturating_add(delay_ns).saturating_add(buffer_ns)
+            }
+            None => i64::MAX,
+        };
     }
 
     fn copy_blocks(&mut self, output: &mut [f32]) {
@@ -96,6 +123,7 @@ impl Renderer for RingRenderer {
         // A full ring means that the feeder is stopped; it will learn the time from later reports.
         let report = RendererReport { timing, first_frame: self.frame, frames: frames as u32 };
         let _ = self.ends.reports.push(report);
+        self.notice_drop_out(timing, frames);
         output.fill(0.0);
         self.copy_blocks(output);
         self.fade(output);

@@ -10,6 +10,7 @@ use rubato::{
 };
 
 use super::decoder::DecodeError;
+use super::library::FrameSource;
 use super::ring::BLOCK_FRAMES;
 
 /// Length of the filter in the track's frames.
@@ -26,21 +27,6 @@ const FILTER_PHASES: usize = 256;
 /// `1 - length` (`init_last_index` in rubato's asynchro_sinc.rs), and the filter of index 0 has its centre one phase
 /// behind tap `length / 2 - 1` (`make_sincs` in sinc.rs).
 const FIRST_OUTPUT_OFFSET: f64 = 1.0 / FILTER_PHASES as f64 - (FILTER_FRAMES / 2) as f64;
-
-/// Where the frames of a track come from: any place can be gone to, and outside of the track there is silence.
-pub trait FrameSource {
-    /// Goes to a frame; negative ones lie before the track.
-    ///
-    /// # Errors
-    /// When the track cannot be read any more.
-    fn seek(&mut self, frame: i64) -> Result<(), DecodeError>;
-
-    /// Fills `out` with the frames that follow, interleaved.
-    ///
-    /// # Errors
-    /// When the track cannot be read any more.
-    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError>;
-}
 
 /// A track on its way to the DAC's rate.
 pub struct Resampler {

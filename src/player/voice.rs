@@ -1,8 +1,7 @@
 //! One track being played: decoder, resampler and phase lock together.
 
-use std::path::Path;
-
-use super::decoder::{DecodeError, Decoder, Mix};
+use super::decoder::DecodeError;
+use super::library::TrackSource;
 use super::phase_lock::{Steering, steer};
 use super::resampler::{ResampleError, Resampler};
 use super::ring::BLOCK_FRAMES;
@@ -22,7 +21,7 @@ pub(super) struct Target {
 
 /// A track that is open, and may be playing.
 pub(super) struct Voice {
-    decoder: Decoder,
+    source: Box<dyn TrackSource>,
     resampler: Resampler,
     fade_in: bool,
     fade_out_then_reseek: bool,
@@ -40,24 +39,23 @@ pub(super) struct BlockReport {
 }
 
 impl Voice {
-    pub(super) fn open(path: &Path, mix: Mix, device_rate_hz: u32) -> Result<Self, ResampleError> {
-        let decoder = Decoder::open(path, mix)?;
-        let resampler = Resampler::new(decoder.rate_hz(), device_rate_hz, decoder.channels())
+    pub(super) fn new(source: Box<dyn TrackSource>, device_rate_hz: u32) -> Result<Self, ResampleError> {
+        let resampler = Resampler::new(source.rate_hz(), device_rate_hz, source.channels())
             .map_err(|error| ResampleError::Decode(DecodeError::Format(error.to_string())))?;
-        Ok(Self { decoder, resampler, fade_in: false, fade_out_then_reseek: false })
+        Ok(Self { source, resampler, fade_in: false, fade_out_then_reseek: false })
     }
 
     /// Prepares so that the next block begins at this place. `fade_in` where the place is not the track's beginning.
     pub(super) fn start_at(&mut self, target_s: f64, fade_in: bool) -> Result<(), ResampleError> {
-        let position = target_s * f64::from(self.decoder.rate_hz());
-        self.resampler.start_at(position, &mut self.decoder)?;
+        let position = target_s * f64::from(self.source.rate_hz());
+        self.resampler.start_at(position, self.source.as_mut())?;
         self.fade_in = fade_in;
         Ok(())
     }
 
     /// Seconds since the track's beginning, of the next frame.
     pub(super) fn position_s(&self) -> f64 {
-        self.resampler.position() / f64::from(self.decoder.rate_hz())
+        self.resampler.position() / f64::from(self.source.rate_hz())
     }
 
     /// Makes the next block, and steers it towards the target.
@@ -84,8 +82,8 @@ impl Voice {
         if fade != Fade::Out {
             self.fade_out_then_reseek = false;
         }
-        let channels = self.decoder.channels();
-        let block = self.resampler.next_block(speed, &mut self.decoder)?;
+        let channels = self.source.channels();
+        let block = self.resampler.next_block(speed, self.source.as_mut())?;
         for (index, (frame, source)) in out.chunks_exact_mut(CHANNELS).zip(block.chunks_exact(channels)).enumerate() {
             let gain = fade.gain(index);
             for (channel, sample) in frame.iter_mut().enumerate() {

@@ -4,10 +4,12 @@
 //! each buffer when its first frame will be heard. What is in the frames is not this crate's business.
 
 mod sample_format;
+mod simulated;
 mod sound_card;
 
 use std::sync::mpsc::Sender;
 
+pub use simulated::{Heard, Imperfections, SimulatedDac};
 pub use sound_card::{SoundCard, SoundCardInfo, sound_cards};
 
 /// Channels of every stream: left and right, interleaved.

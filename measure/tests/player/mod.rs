@@ -66,8 +66,7 @@ pub fn run() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as f64;
         let delay = pcm.delay().unwrap();
         let at_dac = written as f64 - delay as f64;
-        // ALSA's pulse plugin extrapolates its delay with an estimated rate, and wanders off by up to some 0.7 ms later on;
-        // soon after the start it is right.
+        // Only now: later on, the delay wanders (see virtual_card.rs).
         if (rate / 5..rate * 3 / 5).contains(&(written as u32)) {
             offsets_ns.push(now - at_dac * 1e9 / f64::from(rate));
         }

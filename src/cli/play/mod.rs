@@ -20,6 +20,7 @@ use super::{Failure, output};
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Event};
 use crate::player::feeder::{FeederEvent, Program};
+use crate::player::library::Files;
 use crate::playlist::Playlist;
 use crate::storage::{Position, state_folder};
 use crate::timetable::local_time::NamedTime;
@@ -122,10 +123,10 @@ impl Play {
             Channels::Stereo => Mix::Stereo,
             Channels::Mono => Mix::Mono,
         };
+        let paths = playlist.tracks.iter().map(|track| track.path.clone()).collect();
         let program = Program {
             timetable: timetable.clone(),
-            files: playlist.tracks.iter().map(|track| track.path.clone()).collect(),
-            mix,
+            library: Arc::new(Files { paths, mix }),
             output_latency_ns: (self.output_latency_ms * 1e6).round() as i64,
         };
         let player_sender = sender.clone();

@@ -1,0 +1,44 @@
+//! The files of a virtual card's folder: what PulseAudio is to load, and what ALSA's default device is.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::virtual_card::{RATE_HZ, Sink};
+
+/// Writes all of it into `dir`, which must be empty.
+pub fn write(dir: &Path) -> io::Result<()> {
+    let path = dir.display();
+    fs::create_dir(dir.join("run"))?;
+    fs::write(
+        dir.join("daemon.conf"),
+        "flat-volumes = no\nenable-shm = no\ndefault-sample-format = float32le\ndefault-sample-rate = 48000\n",
+    )?;
+    // The protocol comes last: whoever can connect finds all sinks. module-cli reads our end of stdin, which closes
+    // when this program dies in whatever way, and PulseAudio with it.
+    let remap = |sink: Sink, channel: &str| {
+        format!(
+            "load-module module-remap-sink sink_name={} master=both channels=2 channel_map=front-left,front-right \
+             master_channel_map={channel},{channel} remix=no\n",
+            sink.name()
+        )
+    };
+    let script = format!(
+        "load-module module-null-sink sink_name=both format=float32le rate={RATE_HZ} channels=2 \
+         channel_map=front-left,front-right norewinds=1\n\
+         {}{}set-default-sink both\n\
+         load-module module-cli exit_on_eof=1\n\
+         load-module module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket=\"{path}/socket\"\n",
+        remap(Sink::Left, "front-left"),
+        remap(Sink::Right, "front-right"),
+    );
+    fs::write(dir.join("card.pa"), script)?;
+    // A second hook, after those of alsa.conf, so that it also wins over /etc/asound.conf and ~/.asoundrc.
+    fs::write(
+        dir.join("alsa.conf"),
+        format!(
+            "</usr/share/alsa/alsa.conf>\n@hooks.1 {{\n\tfunc load\n\tfiles [ \"{path}/default.conf\" ]\n\terrors true\n}}\n"
+        ),
+    )?;
+    fs::write(dir.join("default.conf"), "pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+}

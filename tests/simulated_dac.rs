@@ -1,0 +1,156 @@
+//! The whole player on simulated sound cards, in virtual time: what is heard is where the timetable says, whatever the
+//! card does.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/virtual_box.rs"]
+mod virtual_box;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jaudiosync::player::feeder::FeederEvent;
+use jaudiosync_hw::dac::Imperfections;
+use virtual_box::VirtualBox;
+
+/// A USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off and wanders.
+fn bad_card(rate_error_ppm: f64) -> Imperfections {
+    Imperfections {
+        rate_error_ppm,
+        wander_ppm: 0.02,
+        delay_step_ns: 1_000_000,
+        jitter_ns: 50_000,
+        burst_probability: 0.01,
+        burst_ns: 10_000_000,
+        wild_probability: 0.0005,
+    }
+}
+
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
+}
+
+/// 200 cards for an hour each. A low rate, as the filter is most of the work; a prime, so that
+/// periods fall on all parts of a millisecond, as they do on the real card.
+#[test]
+fn two_hundred_bad_cards_stay_in_phase_for_an_hour() {
+    const SEEDS: u64 = 2;
+    const HOUR_S: f64 = 3600.0;
+    let next = AtomicU64::new(0);
+    let work = || {
+        let mut results = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= SEEDS {
+                return results;
+            }
+            let rate_error_ppm = -150.0 + 300.0 * seed as f64 / (SEEDS - 1) as f64;
+            let mut player = VirtualBox::new(2003, bad_card(rate_error_ppm), -100, 0, seed);
+            player.run(HOUR_S);
+            let from_s = player.first_sound_s(0.0).unwrap_or_else(|| panic!("seed {seed}: silent")) + 5.0;
+            let errors = player.errors_ms(from_s, HOUR_S);
+            assert!(errors.len() > 350_000, "seed {seed}: sound for {} of 360000 samples", errors.len());
+            let last_quarter = player.errors_ms(0.75 * HOUR_S, HOUR_S);
+            results.push((
+                seed,
+                from_s,
+                quantile(&errors, 0.99),
+                quantile(&errors, 1.0),
+                quantile(&last_quarter, 0.99),
+            ));
+        }
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect()
+    });
+    let worst = |value: fn(&(u64, f64, f64, f64, f64)) -> f64| {
+        results.iter().max_by(|a, b| value(a).total_cmp(&value(b))).map(|result| (result.0, value(result))).unwrap()
+    };
+    println!(
+        "worst (seed, value): first sound + 5 s {:?}, p99 {:?} ms, max {:?} ms, last quarter's p99 {:?} ms",
+        worst(|r| r.1),
+        worst(|r| r.2),
+        worst(|r| r.3),
+        worst(|r| r.4)
+    );
+    for (seed, _, p99_ms, max_ms, last_quarter_p99_ms) in results {
+        assert!(p99_ms <= 0.1, "seed {seed}: p99 {p99_ms} ms");
+        assert!(max_ms <= 1.0, "seed {seed}: max {max_ms} ms");
+        // Wind-up or oscillation would grow.
+        assert!(last_quarter_p99_ms <= 0.1, "seed {seed}: {last_quarter_p99_ms} ms in the last quarter");
+    }
+}
+
+#[test]
+fn a_good_card_starts_on_the_exact_instant() {
+    for seed in 0..10 {
+        let imperfections = Imperfections { rate_error_ppm: 40.0, jitter_ns: 20_000, ..Imperfections::default() };
+        let mut player = VirtualBox::new(48_000, imperfections, 6, 0, seed);
+        player.run(12.0);
+        let first_s = player.first_sound_s(0.0).unwrap();
+        assert!((first_s - 6.0).abs() < 0.012, "seed {seed}: {first_s}");
+        let errors = player.errors_ms(0.0, 12.0);
+        assert!(quantile(&errors, 1.0) < 0.02, "seed {seed}: {} ms", quantile(&errors, 1.0));
+    }
+}
+
+#[test]
+fn the_output_latency_is_exact_in_both_directions() {
+    for latency_ms in [-250, -3, 7, 250] {
+        let mut player = VirtualBox::new(48_000, Imperfections::default(), 6, latency_ms * 1_000_000, 1);
+        player.run(10.0);
+        // `late_ms` is judged at the ear, which hears it that much later.
+        let errors = player.errors_ms(0.0, 10.0);
+        assert!(quantile(&errors, 1.0) < 0.02, "{latency_ms} ms: {} ms", quantile(&errors, 1.0));
+        let first_s = player.first_sound_s(0.0).unwrap();
+        assert!((first_s + latency_ms as f64 * 1e-3 - 6.0).abs() < 0.012, "{latency_ms} ms: {first_s}");
+    }
+}
+
+#[test]
+fn after_a_drop_out_the_music_is_where_the_timetable_is() {
+    for pause_ns in [30_000_000, 400_000_000, 5_000_000_000_i64] {
+        let mut player = VirtualBox::new(8011, bad_card(80.0), -20, 0, 7);
+        player.run(30.0);
+        player.interrupt(pause_ns);
+        let resumed_s = 30.0 + pause_ns as f64 * 1e-9;
+        player.run(20.0);
+        let first_s = player.first_sound_s(resumed_s + 0.01).unwrap();
+        assert!(first_s - resumed_s < 3.0, "{pause_ns}: silent for {} s", first_s - resumed_s);
+        let errors = player.errors_ms(resumed_s + 0.01, 60.0);
+        assert!(quantile(&errors, 1.0) < 1.0, "{pause_ns}: {} ms", quantile(&errors, 1.0));
+        assert!(player.events.contains(&FeederEvent::Interrupted), "{:?}", player.events);
+    }
+}
+
+#[test]
+fn a_card_that_was_unplugged_plays_where_the_timetable_is() {
+    let mut player = VirtualBox::new(8011, bad_card(-80.0), -20, 0, 7);
+    player.run(20.0);
+    player.dac.unplug();
+    player.run(7.0);
+    assert!(player.first_sound_s(20.1).is_none());
+    player.dac.plug_in();
+    player.run(20.0);
+    let first_s = player.first_sound_s(27.0).unwrap();
+    assert!(first_s < 30.0, "{first_s}");
+    let errors = player.errors_ms(27.0, 50.0);
+    assert!(quantile(&errors, 1.0) < 1.0, "{} ms", quantile(&errors, 1.0));
+}
+
+#[test]
+fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
+    let mut player = VirtualBox::new(8011, Imperfections::default(), -20, 0, 7);
+    player.run(10.0);
+    player.timescale.utc_ns += 2_000_000;
+    player.run(20.0);
+    let errors = player.errors_ms(27.0, 30.0);
+    assert!(quantile(&errors, 1.0) < 0.1, "2 ms at 300 ppm take 7 s: {} ms", quantile(&errors, 1.0));
+    assert!(!player.events.iter().any(|event| matches!(event, FeederEvent::Reseeked { .. })));
+    player.timescale.utc_ns += 300_000_000;
+    player.run(10.0);
+    let errors = player.errors_ms(31.0, 40.0);
+    assert!(quantile(&errors, 1.0) < 0.1, "{} ms", quantile(&errors, 1.0));
+    assert!(player.events.iter().any(|event| matches!(event, FeederEvent::Reseeked { .. })));
+}

@@ -1,0 +1,194 @@
+//! A box in virtual time: the player's own feeder and renderer on a simulated sound card. The music is a tone whose
+//! two channels tell the place in the track, so that what is heard can be laid against the timetable.
+
+use std::f64::consts::TAU;
+use std::sync::{Arc, mpsc};
+
+use jaudiosync::player::decoder::DecodeError;
+use jaudiosync::player::feeder::{Feeder, FeederEvent, Program};
+use jaudiosync::player::library::{FrameSource, Library, TrackSource};
+use jaudiosync::player::renderer::RingRenderer;
+use jaudiosync::player::ring::{Shared, channel};
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timetable::{Length, Place, Timetable};
+use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
+
+/// UTC at raw time 0, in ns: a whole second.
+pub const EPOCH_NS: i64 = 1_790_000_000_000_000_000;
+
+/// The place in the track is told modulo this many seconds.
+pub const PERIOD_S: f64 = 0.2;
+
+const AMPLITUDE: f64 = 0.5;
+
+/// Cosine on the left, sine on the right.
+struct PlaceTone {
+    rate_hz: u32,
+    frame: i64,
+}
+
+impl FrameSource for PlaceTone {
+    fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
+        self.frame = frame;
+        Ok(())
+    }
+
+    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+        for pair in out.chunks_exact_mut(2) {
+            let (sin, cos) = (TAU * self.frame as f64 / f64::from(self.rate_hz) / PERIOD_S).sin_cos();
+            let gain = if self.frame < 0 { 0.0 } else { AMPLITUDE };
+            pair[0] = (gain * cos) as f32;
+            pair[1] = (gain * sin) as f32;
+            self.frame += 1;
+        }
+        Ok(())
+    }
+}
+
+impl TrackSource for PlaceTone {
+    fn rate_hz(&self) -> u32 {
+        self.rate_hz
+    }
+
+    fn channels(&self) -> usize {
+        2
+    }
+}
+
+/// Every track is the tone.
+struct Tones(u32);
+
+impl Library for Tones {
+    fn open(&self, _: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
+        Ok(Some(Box::new(PlaceTone { rate_hz: self.0, frame: 0 })))
+    }
+}
+
+/// Something that was heard: when, and how far that was from the timetable.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// True time since the card was opened.
+    pub time_s: f64,
+    /// How much later than on the timetable it was heard; none for silence.
+    pub late_ms: Option<f64>,
+}
+
+/// A box that runs when it is told.
+pub struct VirtualBox {
+    pub dac: SimulatedDac,
+    pub timescale: Timescale,
+    pub timetable: Timetable,
+    pub events: Vec<FeederEvent>,
+    pub samples: Vec<Sample>,
+    program: Arc<Program>,
+    shared: Arc<Shared>,
+    output: Option<(Box<dyn DacStream>, Feeder, mpsc::Receiver<jaudiosync_hw::dac::DacError>)>,
+    now_ns: i64,
+    rate_hz: u32,
+}
+
+impl VirtualBox {
+    /// A box whose one endless-looking track began at `anchor_s` (seconds of raw time).
+    pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency_ns: i64, seed: u64) -> Self {
+        let lengths = vec![Some(Length { frames: 20_000 * u64::from(rate_hz), rate_hz })];
+        let timetable = Timetable::new(lengths, EPOCH_NS / 1_000_000_000 + anchor_s, 0, false).unwrap();
+        // 25 ms, as the real card has; a whole number of frames that no millisecond divides.
+        let period_frames = (rate_hz as usize * 25 / 1000) | 1;
+        let program =
+            Program { timetable: timetable.clone(), library: Arc::new(Tones(rate_hz)), output_latency_ns: latency_ns };
+        let mut made = Self {
+            dac: SimulatedDac::new(rate_hz, period_frames, imperfections, seed),
+            timescale: Timescale { raw_ns: 0, utc_ns: EPOCH_NS, rate_ppb: 0.0 },
+            timetable,
+            events: Vec::new(),
+            samples: Vec::new(),
+            program: Arc::new(program),
+            shared: Arc::new(Shared::default()),
+            output: None,
+            now_ns: 0,
+            rate_hz,
+        };
+        made.open();
+        made
+    }
+
+    fn open(&mut self) {
+        let (sender, faults) = mpsc::channel();
+        let (feeder_ends, renderer_ends) = channel(Arc::clone(&self.shared));
+        let renderer = Box::new(move |format| -> Box<dyn jaudiosync_hw::dac::Renderer> {
+            Box::new(RingRenderer::new(renderer_ends, format))
+        });
+        if let Ok(stream) = self.dac.open(renderer, sender) {
+            let feeder = Feeder::new(Arc::clone(&self.program), feeder_ends, self.rate_hz);
+            self.output = Some((stream, feeder, faults));
+        }
+    }
+
+    /// Runs for some seconds, the feeder stepping every 20 ms.
+    pub fn run(&mut self, seconds: f64) {
+        let until_ns = self.now_ns + (seconds * 1e9) as i64;
+        while self.now_ns < until_ns {
+            self.now_ns += 20_000_000;
+            self.dac.advance_to(self.now_ns);
+            match &mut self.output {
+                Some((_, feeder, faults)) => {
+                    if faults.try_recv().is_ok() {
+                        self.output = None;
+                    } else {
+                        self.events.extend(feeder.step(self.now_ns, &self.timescale));
+                    }
+                }
+                None => self.open(),
+            }
+            self.listen();
+        }
+    }
+
+    /// The process and the card stand still.
+    pub fn interrupt(&mut self, pause_ns: i64) {
+        self.dac.interrupt(pause_ns);
+        self.now_ns += pause_ns;
+    }
+
+    /// Lays what was heard against the timetable, some hundred times a second.
+    fn listen(&mut self) {
+        for heard in self.dac.take_heard() {
+            for (index, pair) in heard.samples.chunks_exact(2).enumerate().step_by(self.rate_hz as usize / 100) {
+                let raw_ns = heard.raw_ns + index as f64 * heard.frame_ns;
+                self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair[0], pair[1]) });
+            }
+        }
+    }
+
+    fn late_ms(&self, raw_ns: f64, left: f32, right: f32) -> Option<f64> {
+        let (left, right) = (f64::from(left), f64::from(right));
+        if left.hypot(right) < 0.01 {
+            return None;
+        }
+        let whole_ns = raw_ns.floor();
+        let ear_utc_ns = self.timescale.utc_ns(whole_ns as i64) + self.program.output_latency_ns;
+        let should_s = match self.timetable.place_at(ear_utc_ns) {
+            Place::Playing { offset_ns, .. } => (offset_ns as f64 + raw_ns - whole_ns) * 1e-9,
+            other => panic!("sound at {other:?}"),
+        };
+        let is_s = right.atan2(left) / TAU * PERIOD_S;
+        let late_s = (should_s - is_s) / PERIOD_S;
+        Some((late_s - late_s.round()) * PERIOD_S * 1e3)
+    }
+
+    /// Absolute phase errors of what was heard between two times, in ms, sorted.
+    pub fn errors_ms(&self, from_s: f64, to_s: f64) -> Vec<f64> {
+        let within = self.samples.iter().filter(|sample| (from_s..to_s).contains(&sample.time_s));
+        let mut errors: Vec<f64> = within.filter_map(|sample| Some(sample.late_ms?.abs())).collect();
+        errors.sort_by(f64::total_cmp);
+        errors
+    }
+
+    /// When sound was first heard at or after a time.
+    pub fn first_sound_s(&self, from_s: f64) -> Option<f64> {
+        self.samples
+            .iter()
+            .find(|sample| sample.time_s >= from_s && sample.late_ms.is_some())
+            .map(|sample| sample.time_s)
+    }
+}
