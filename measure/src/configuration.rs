@@ -28,7 +28,7 @@ pub fn write(dir: &Path) -> io::Result<()> {
          channel_map=front-left,front-right norewinds=1\n\
          {}{}set-default-sink both\n\
          load-module module-cli exit_on_eof=1\n\
-         load-module module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket=\"{path}/socket\"\n",
+         load-module module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket={path}/socket\n",
         remap(Sink::Left, "front-left"),
         remap(Sink::Right, "front-right"),
     );

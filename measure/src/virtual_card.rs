@@ -102,6 +102,10 @@ impl VirtualCard {
         }
         let dir =
             tempfile::Builder::new().prefix("virtual-card-").tempdir().map_err(Error::io("make a temporary folder"))?;
+        // ALSA and PulseAudio take lists in the variables of `env`.
+        if dir.path().to_str().is_none_or(|path| path.contains([' ', ':'])) {
+            return Err(Error::Start("the path of the temporary folder has a space or colon: set TMPDIR".into()));
+        }
         configuration::write(dir.path()).map_err(Error::io("configure the private PulseAudio"))?;
         let server = spawn_server(dir.path())?;
         let mut card = Self { dir, server, block };

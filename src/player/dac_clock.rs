@@ -74,6 +74,7 @@ struct State {
     /// Covariance of (phase in ns, rate): [phase², phase·rate, rate²].
     covariance: [f64; 3],
     noise_variance: f64,
+    last_innovation_ns: Option<f64>,
     observations: u32,
 }
 
@@ -186,6 +187,7 @@ impl State {
             rate: 0.0,
             covariance: [MAX_NOISE_NS.powi(2), 0.0, INITIAL_RATE_SIGMA.powi(2)],
             noise_variance,
+            last_innovation_ns: None,
             observations: 0,
         }
     }
@@ -220,8 +222,10 @@ impl State {
         self.rate += rate_gain * innovation_ns;
         self.covariance = [phase - phase_gain * phase, cross - phase_gain * cross, rate - rate_gain * cross];
         self.observations = self.observations.saturating_add(1);
-        // What of the innovation the model's own uncertainty does not explain is the observations' noise.
-        let noise = (innovation_ns.powi(2) - phase).max(0.0);
+        // The noise is learnt from how far successive innovations differ, not from how large they are: a model that is
+        // wrong has large ones, and would else take its own error for noise and never find back.
+        let Some(last_ns) = self.last_innovation_ns.replace(innovation_ns) else { return };
+        let noise = 0.5 * (innovation_ns - last_ns).powi(2);
         let weight = 1.0 / f64::from(self.observations).clamp(10.0, NOISE_MEMORY);
         let learnt = self.noise_variance + weight * (noise - self.noise_variance);
         self.noise_variance = learnt.clamp(MIN_NOISE_NS.powi(2), MAX_NOISE_NS.powi(2));

@@ -41,7 +41,8 @@ impl Sandbox {
     /// A command that runs the binary in the folder, with a state folder of its own.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
-        command.current_dir(self.path()).env("XDG_STATE_HOME", self.path().join("state")).env("TZ", "UTC");
+        command.current_dir(self.path());
+        command.env("XDG_STATE_HOME", self.path().join("state")).env_remove("STATE_DIRECTORY").env("TZ", "UTC");
         command
     }
 

@@ -1,0 +1,235 @@
+//! The program plays into a virtual sound card, and the recording is judged. On shared machines all bounds are 1 ms;
+//! the figures in the documents come from `scripts/measure-sync`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag, find_start};
+use support::{Sandbox, Signal};
+
+const BOUND_MS: f64 = 1.0;
+
+/// Bursts of noise, of which no two seconds are alike; the same for the same seed.
+fn bursts(seed: u64, rate_hz: u32, seconds: usize, gains: [f32; 2]) -> Signal {
+    let mut state = seed | 1;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let frames = rate_hz as usize * seconds;
+    let mut smooth = 0.0;
+    let samples = (0..frames).flat_map(|frame| {
+        let beat = frame % (rate_hz as usize / 5);
+        smooth += 0.4 * (random() - smooth);
+        let sample = 0.7 * smooth * (-(beat as f32) / (0.05 * rate_hz as f32)).exp();
+        gains.map(|gain| gain * sample)
+    });
+    Signal { rate_hz, channels: 2, samples: samples.collect() }
+}
+
+/// A sandbox with tracks of noise: two of 3 s at different rates.
+fn two_tracks() -> Sandbox {
+    let sandbox = Sandbox::new();
+    bursts(11, 44_100, 3, [1.0, 1.0]).encode(&sandbox.music().join("a.mp3"), &["-b", "192", "--tt", "A"]);
+    bursts(22, 48_000, 3, [1.0, 1.0]).encode(&sandbox.music().join("b.mp3"), &["-b", "192", "--tt", "B"]);
+    sandbox.playlist("a.mp3\nb.mp3\n");
+    sandbox
+}
+
+fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+/// How `-t` names an instant; the sandbox's time zone is UTC.
+fn named(utc_s: i64) -> String {
+    chrono::DateTime::from_timestamp(utc_s, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// A running `jaudiosync play`.
+struct Playing {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    seen: String,
+}
+
+impl Playing {
+    fn start(sandbox: &Sandbox, card: &VirtualCard, sink: Sink, arguments: &[&str]) -> Self {
+        let mut command = sandbox.command();
+        command.arg("play").args(arguments).envs(card.env(sink));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines, seen: String::new() }
+    }
+
+    /// Waits for a line that has these words.
+    fn wait_for(&mut self, words: &str) {
+        loop {
+            let mut line = String::new();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "no \"{words}\" in {}", self.seen);
+            self.seen.push_str(&line);
+            if line.contains(words) {
+                return;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end and returns everything it printed.
+    fn finish(mut self) -> String {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        self.seen.push_str(&rest);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.seen);
+        self.seen.clone()
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// By how much later than at `utc_s` a signal is heard in a channel, in ms.
+fn late_ms(recording: &Recording, channel: &[f32], signal: &Signal, utc_s: i64) -> f64 {
+    assert_eq!(signal.rate_hz, recording.rate_hz, "the reference must be at the recording's rate");
+    let reference: Vec<f32> = signal.samples.iter().copied().step_by(2).collect();
+    let expected = recording.frame_at_utc_ns(utc_s as f64 * 1e9).round() as usize;
+    let range = expected.saturating_sub(4800)..expected + 4800;
+    let start = find_start(channel, &reference, recording.rate_hz, range).expect("not in the recording");
+    (recording.utc_ns_of_frame(start) - utc_s as f64 * 1e9) / 1e6
+}
+
+fn lag_ms(recording: &Recording, utc_s: i64) -> f64 {
+    let rate = recording.rate_hz as usize;
+    let from = recording.frame_at_utc_ns(utc_s as f64 * 1e9).round() as usize - rate / 10;
+    let (left, right) = (&recording.left[from..from + rate], &recording.right[from..from + rate]);
+    best_lag(left, right, rate / 20).expect("both play").frames * 1000.0 / rate as f64
+}
+
+fn rms(samples: &[f32]) -> f64 {
+    (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len().max(1) as f64).sqrt()
+}
+
+fn between(recording: &Recording, channel: &[f32], from_utc_s: f64, to_utc_s: f64) -> Vec<f32> {
+    let frame = |utc_s: f64| (recording.frame_at_utc_ns(utc_s * 1e9).round() as usize).min(channel.len());
+    channel[frame(from_utc_s)..frame(to_utc_s)].to_vec()
+}
+
+#[test]
+fn two_processes_start_each_track_together_and_on_time() {
+    let sandbox = two_tracks();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let start_s = now_s() + 5;
+    let time = named(start_s);
+    let left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
+    let right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time, "--channels", "mono"]);
+    let said = left.finish();
+    right.finish();
+    let recording = recorder.finish().unwrap();
+
+    for words in ["2 tracks", "Starting with track: 0 , at:", "Playing: A", "Playing: B", "Playlist finished playing."] {
+        assert!(said.contains(words), "no \"{words}\" in {said}");
+    }
+    // A track of exactly 3 s has a slot of 4.
+    for (track, utc_s) in [("A", start_s), ("B", start_s + 4)] {
+        let lag = lag_ms(&recording, utc_s);
+        println!("{track}: right is {lag:+.4} ms behind left");
+        assert!(lag.abs() < BOUND_MS, "{track}: {lag} ms");
+    }
+    let late = late_ms(&recording, &recording.left, &bursts(22, 48_000, 3, [1.0, 1.0]), start_s + 4);
+    println!("B: {late:+.4} ms late");
+    assert!(late.abs() < BOUND_MS, "{late} ms");
+}
+
+#[test]
+fn a_time_that_has_passed_joins_the_timetable_under_way() {
+    let sandbox = two_tracks();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    // A round takes 8 s: it is joined in the second one, and the third one is judged.
+    let start_s = now_s() - 12;
+    let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s), "--loop"]);
+    player.wait_for("Joining what started with track: 0");
+    for track in ["Playing: A", "Playing: B", "Playing: A"] {
+        player.wait_for(track);
+    }
+    player.signal("-TERM");
+    player.finish();
+    let recording = recorder.finish().unwrap();
+    let signal = bursts(22, 48_000, 3, [1.0, 1.0]);
+    let late = late_ms(&recording, &recording.left, &signal, start_s + 8 + 8 + 4);
+    assert!(late.abs() < BOUND_MS, "{late} ms");
+}
+
+#[test]
+fn ctrl_c_fades_out_keeps_the_position_and_exits_cleanly() {
+    let sandbox = two_tracks();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let start_s = now_s() + 4;
+    let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s), "-p", "1"]);
+    player.wait_for("Playing: B");
+    player.signal("-INT");
+    let said = player.finish();
+    assert!(said.contains("Stopped"), "{said}");
+    let recording = recorder.finish().unwrap();
+    // What the card had in its buffers is heard, and then nothing.
+    let silence = between(&recording, &recording.left, start_s as f64 + 1.0, start_s as f64 + 1.2);
+    assert!(rms(&silence) == 0.0, "still sound after a second");
+    let position = fs::read_to_string(sandbox.path().join("state/jaudiosync/position.json")).unwrap();
+    assert!(position.contains("\"track\":1"), "{position}");
+
+    let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-p", "res"]);
+    player.wait_for("Starting with track: 1 ,");
+}
+
+#[test]
+fn mono_mixes_both_channels_to_both_outputs() {
+    let sandbox = Sandbox::new();
+    bursts(33, 48_000, 2, [1.0, 0.0]).encode(&sandbox.music().join("left.mp3"), &["-b", "192", "-m", "s"]);
+    sandbox.playlist("left.mp3\n");
+    for (channels, right_part) in [("stereo", 0.0..0.02), ("mono", 0.98..1.02)] {
+        let card = VirtualCard::start().unwrap();
+        let recorder = Recorder::start(&card).unwrap();
+        let start_s = now_s() + 4;
+        Playing::start(&sandbox, &card, Sink::Both, &["-t", &named(start_s), "--channels", channels]).finish();
+        let recording = recorder.finish().unwrap();
+        let left = rms(&between(&recording, &recording.left, start_s as f64, start_s as f64 + 2.0));
+        let right = rms(&between(&recording, &recording.right, start_s as f64, start_s as f64 + 2.0));
+        assert!(left > 0.01, "{channels}: silence");
+        assert!(right_part.contains(&(right / left)), "{channels}: right is {} of left", right / left);
+    }
+}
+
+#[test]
+fn a_missing_track_is_silence_and_moves_nothing() {
+    let sandbox = two_tracks();
+    sandbox.run(&["index"]).succeeds();
+    fs::remove_file(sandbox.music().join("a.mp3")).unwrap();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let start_s = now_s() + 4;
+    let said = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s)]).finish();
+    let recording = recorder.finish().unwrap();
+    assert!(said.contains("Silent: A"), "{said}");
+    let silence = between(&recording, &recording.left, start_s as f64, start_s as f64 + 3.9);
+    assert!(rms(&silence) == 0.0, "something is heard");
+    let late = late_ms(&recording, &recording.left, &bursts(22, 48_000, 3, [1.0, 1.0]), start_s + 4);
+    assert!(late.abs() < BOUND_MS, "{late} ms");
+}
