@@ -143,7 +143,8 @@ fn two_processes_start_each_track_together_and_on_time() {
     right.finish();
     let recording = recorder.finish().unwrap();
 
-    for words in ["2 tracks", "Starting with track: 0 , at:", "Playing: A", "Playing: B", "Playlist finished playing."] {
+    for words in ["2 tracks", "Starting with track: 0 , at:", "Playing: A", "Playing: B", "Playlist finished playing."]
+    {
         assert!(said.contains(words), "no \"{words}\" in {said}");
     }
     // A track of exactly 3 s has a slot of 4.

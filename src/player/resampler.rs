@@ -13,15 +13,18 @@ use super::decoder::DecodeError;
 use super::library::FrameSource;
 use super::ring::BLOCK_FRAMES;
 
-/// Length of the filter in the track's frames.
-const FILTER_FRAMES: usize = 128;
+/// Length of the filter in the track's frames. With this window its edge is at 18.8 kHz for 44.1 kHz (0.85 of half the
+/// rate, by rubato's `calculate_cutoff`), and what aliases is below -94 dB, which the tests assert. Twice as many would
+/// take twice the processor time for a kilohertz that no loudspeaker on a bike has.
+const FILTER_FRAMES: usize = 64;
 
 /// How far the ratio may leave nominal: the phase lock needs 300 ppm; beginning between two frames needs half a frame
 /// over one block.
 const MAX_RELATIVE_RATIO: f64 = 1.05;
 
-/// Filters that rubato makes for places between two frames; places between those are interpolated.
-const FILTER_PHASES: usize = 256;
+/// Filters that rubato makes for places between two frames. Places between those are interpolated linearly, which is
+/// wrong by at most (pi / phases)^2 / 8 of full scale, -106 dB, at the highest frequency.
+const FILTER_PHASES: usize = 512;
 
 /// Where rubato's first output lies relative to its first input, in input frames, less one step. Its index begins at
 /// `1 - length` (`init_last_index` in rubato's asynchro_sinc.rs), and the filter of index 0 has its centre one phase
@@ -63,7 +66,7 @@ impl Resampler {
             sinc_len: FILTER_FRAMES,
             f_cutoff: None,
             oversampling_factor: FILTER_PHASES,
-            interpolation: SincInterpolationType::Quadratic,
+            interpolation: SincInterpolationType::Linear,
             window: WindowFunction::Blackman2,
         };
         let inner = Async::new_sinc(
@@ -192,7 +195,7 @@ mod tests {
         for track_rate_hz in [8000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000] {
             for device_rate_hz in [44_100, 48_000] {
                 let error = largest_error(track_rate_hz, device_rate_hz, 0.0, &[1.0; 20], 997.0);
-                assert!(error < 1e-5, "{track_rate_hz} to {device_rate_hz} Hz: {error:e}");
+                assert!(error < 2e-5, "{track_rate_hz} to {device_rate_hz} Hz: {error:e}");
             }
         }
     }
@@ -205,7 +208,7 @@ mod tests {
         ) {
             let speeds: Vec<f64> = ppm.iter().map(|ppm| 1.0 + ppm * 1e-6).collect();
             let error = largest_error(44_100, 48_000, start, &speeds, 441.0);
-            prop_assert!(error < 1e-5, "{error:e}");
+            prop_assert!(error < 2e-5, "{error:e}");
         }
     }
 }

@@ -2,7 +2,8 @@
 //! header tells the length.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Seek};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use id3::TagLike;
@@ -25,52 +26,57 @@ pub(super) struct Inspected {
 /// recognize MPEG audio (`MINIMP3_BUF_SIZE`).
 const HEAD_BYTES: usize = 16 * 1024;
 
+/// Of the beginning of a file so many are read at once: a small tag and the first frames.
+const FIRST_BYTES: usize = HEAD_BYTES + 4096;
+
 /// Samples by which a decoder is late (ISO 11172-3's hybrid filter bank, `DECDELAY` in LAME); a LAME header's delay
 /// does not count them.
 const DECODER_DELAY: u64 = 529;
 
 /// Bytes hashed at the beginning, in the middle and at the end of a file.
-const SAMPLED_BYTES: usize = 4096;
+const SAMPLED_BYTES: usize = 1024;
 
 pub(super) fn inspect(path: &Path) -> Result<Inspected, Problem> {
     let unreadable = |error: io::Error| Problem::Unreadable(error.to_string());
-    let mut file = File::open(path).map_err(unreadable)?;
+    let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     if size == 0 {
         return Err(Problem::Empty);
     }
-    let content = hash_content(&mut file, size).map_err(unreadable)?;
-    let (title, artist) = read_tags(&mut file);
-    let length = match length_from_header(&mut file).map_err(unreadable)? {
+    let mut first = vec![0; FIRST_BYTES];
+    let read = read_up_to(&file, 0, &mut first).map_err(unreadable)?;
+    first.truncate(read);
+    let content = hash_content(&file, size, &first).map_err(unreadable)?;
+    let (title, artist) = read_tags(&file, &first);
+    let length = match length_from_header(&file, &first).map_err(unreadable)? {
         Some(length) => length,
-        None => length_by_scan(&mut file)?,
+        None => length_by_scan(file)?,
     };
     Ok(Inspected { title, artist, length, content })
 }
 
 /// Hashes the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
-fn hash_content(file: &mut File, size: u64) -> io::Result<String> {
+fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());
+    hash.update(first.get(..SAMPLED_BYTES).unwrap_or(first));
     let mut block = [0; SAMPLED_BYTES];
     let last = size.saturating_sub(SAMPLED_BYTES as u64);
-    for offset in [0, last / 2, last] {
-        file.seek(SeekFrom::Start(offset))?;
-        let read = read_up_to(file, &mut block)?;
+    for offset in [last / 2, last] {
+        let read = read_up_to(file, offset, &mut block)?;
         hash.update(&block[..read]);
     }
     Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Title and artist from ID3v2 or ID3v1; a damaged tag is as good as none.
-fn read_tags(file: &mut File) -> (Option<String>, Option<String>) {
-    if file.rewind().is_err() {
-        return (None, None);
-    }
-    let tag = match id3::v1v2::read_from(BufReader::new(file)) {
-        Ok(tag) => Some(tag),
-        Err(error) => error.partial_tag,
+fn read_tags(mut file: &File, first: &[u8]) -> (Option<String>, Option<String>) {
+    let tag = match nanomp3::id3v2_len(first) {
+        length if (1..=first.len()).contains(&length) => id3::Tag::read_from2(Cursor::new(first)),
+        _ if file.rewind().is_ok() => id3::v1v2::read_from(BufReader::new(file)),
+        _ => return (None, None),
     };
+    let tag = tag.map_or_else(|error| error.partial_tag, Some);
     let clean = |text: Option<&str>| {
         // Several values are separated by a zero byte; control characters would upset a terminal.
         let text: String = text?.replace('\0', " / ").chars().filter(|letter| !letter.is_control()).collect();
@@ -84,20 +90,24 @@ fn read_tags(file: &mut File) -> (Option<String>, Option<String>) {
 }
 
 /// The length from a Xing or Info header, which most encoders write; none if there is no such header.
-fn length_from_header(file: &mut File) -> io::Result<Option<Length>> {
-    let mut head = [0; HEAD_BYTES];
-    file.rewind()?;
-    let mut start = read_up_to(file, &mut head[..10])?;
-    start = nanomp3::id3v2_len(head.get(..start).unwrap_or_default());
-    file.seek(SeekFrom::Start(start as u64))?;
-    let read = read_up_to(file, &mut head)?;
-    let Some(first) = nanomp3::frames(head.get(..read).unwrap_or_default()).next() else {
+fn length_from_header(file: &File, first: &[u8]) -> io::Result<Option<Length>> {
+    let start = nanomp3::id3v2_len(first);
+    let mut elsewhere = Vec::new();
+    let head = match first.get(start..).filter(|head| head.len() >= HEAD_BYTES || first.len() < FIRST_BYTES) {
+        Some(head) => head,
+        None => {
+            elsewhere.resize(HEAD_BYTES, 0);
+            let read = read_up_to(file, start as u64, &mut elsewhere)?;
+            elsewhere.get(..read).unwrap_or_default()
+        }
+    };
+    let Some(frame) = nanomp3::frames(head).next() else {
         return Ok(None);
     };
-    let Some(VbrTag { frames: Some(frames), encoder_delay_padding, .. }) = VbrTag::parse(first.data) else {
+    let Some(VbrTag { frames: Some(frames), encoder_delay_padding, .. }) = VbrTag::parse(frame.data) else {
         return Ok(None);
     };
-    let samples = u64::from(frames) * first.samples as u64;
+    let samples = u64::from(frames) * frame.samples as u64;
     let (delay, padding) = encoder_delay_padding.map_or((0, 0), |(delay, padding)| {
         (u64::from(delay) + DECODER_DELAY, u64::from(padding).saturating_sub(DECODER_DELAY))
     });
@@ -105,11 +115,11 @@ fn length_from_header(file: &mut File) -> io::Result<Option<Length>> {
     let samples = samples.checked_sub(delay).unwrap_or(samples);
     let samples = samples.checked_sub(padding).unwrap_or(samples);
     // Zero means that the encoder was stopped before it knew; the scan knows.
-    Ok((samples > 0 && first.sample_rate > 0).then_some(Length { frames: samples, rate_hz: first.sample_rate }))
+    Ok((samples > 0 && frame.sample_rate > 0).then_some(Length { frames: samples, rate_hz: frame.sample_rate }))
 }
 
 /// The length of a file without such a header, by counting its frames.
-fn length_by_scan(file: &mut File) -> Result<Length, Problem> {
+fn length_by_scan(mut file: File) -> Result<Length, Problem> {
     let unreadable = |error: nanomp3::Error| Problem::Unreadable(error.to_string());
     file.rewind().map_err(|error| Problem::Unreadable(error.to_string()))?;
     let mut reader = Reader::<_, f32>::new(file).map_err(unreadable)?;
@@ -126,10 +136,10 @@ fn length_by_scan(file: &mut File) -> Result<Length, Problem> {
     }
 }
 
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
+        match file.read_at(rest, offset + filled as u64) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -6,11 +6,13 @@
 mod sample_format;
 mod simulated;
 mod sound_card;
+mod sound_server;
 
 use std::sync::mpsc::Sender;
 
 pub use simulated::{Heard, Imperfections, SimulatedDac};
 pub use sound_card::{SoundCard, SoundCardInfo, sound_cards};
+pub use sound_server::SoundServer;
 
 /// Channels of every stream: left and right, interleaved.
 pub const CHANNELS: usize = 2;
@@ -60,6 +62,20 @@ pub trait Dac: Send {
     /// # Errors
     /// When there is no such device, it is busy, or it can play none of the formats known here.
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError>;
+}
+
+/// The device of this name: `server` is the sound server, `default` ALSA's default device, and anything else a sound
+/// card. With no name it is the sound server where one runs, and else ALSA's default: what comes from the server is
+/// timed better than what ALSA tells of it. The choice is made here and holds for each opening.
+pub fn choose_dac(name: Option<String>) -> Box<dyn Dac> {
+    match name {
+        Some(name) if name == sound_server::NAME => Box::new(SoundServer::new()),
+        Some(name) => Box::new(SoundCard::new(Some(name))),
+        None => match SoundServer::connectable() {
+            Some(server) => Box::new(server),
+            None => Box::new(SoundCard::new(None)),
+        },
+    }
 }
 
 /// Why a device cannot play, or no longer can.

@@ -8,6 +8,7 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamConfig, SupportedBufferSize};
 
 use super::sample_format::{DeviceSample, convert};
+use super::sound_server::SoundServer;
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
 use crate::clocks::{Clocks, MachineClocks};
 
@@ -43,15 +44,19 @@ pub struct SoundCardInfo {
     pub is_default: bool,
 }
 
-/// Lists the sound outputs that ALSA knows. The first is the default.
+/// Lists the sound outputs: the sound server, if one runs, and those that ALSA knows. The first is the default.
 ///
 /// # Errors
 /// When ALSA itself cannot be used.
 pub fn sound_cards() -> Result<Vec<SoundCardInfo>, DacError> {
     let host = cpal::default_host();
     let mut cards: Vec<SoundCardInfo> = Vec::new();
+    if let Some(server) = SoundServer::connectable() {
+        let description = server.description().to_owned();
+        cards.push(SoundCardInfo { id: server.name(), description, is_default: true });
+    }
     if let Some(device) = host.default_output_device() {
-        cards.push(SoundCardInfo { is_default: true, ..info(&device) });
+        cards.push(SoundCardInfo { is_default: cards.is_empty(), ..info(&device) });
     }
     let devices = host.devices().map_err(|error| unavailable("ALSA", &error))?;
     for device in devices.filter(DeviceTrait::supports_output) {

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use jaudiosync_hw::dac::SoundCard;
+use jaudiosync_hw::dac::choose_dac;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -131,7 +131,7 @@ impl Play {
         };
         let player_sender = sender.clone();
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
-        let dac = Box::new(SoundCard::new(self.device.clone()));
+        let dac = choose_dac(self.device.clone());
         let engine = Engine::start(dac, Arc::new(MachineClocks), program, tell)?;
         forward_signals(sender)?;
         for message in messages {

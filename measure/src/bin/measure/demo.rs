@@ -1,16 +1,15 @@
 //! One player on the virtual card, and how exact each of its starts was, for those who have no sound card.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, find_start};
 use serde_json::Value;
 
-use super::Subject;
 use super::player::{Announced, Player};
 use super::reference::first_seconds;
+use super::{Subject, files};
 
 /// Play the playlist into a virtual sound card, record it, and say how exact each start was
 #[derive(Debug, Args)]
@@ -57,18 +56,6 @@ fn tell(event: &Value) {
         Some("finished") => println!("Playlist finished playing."),
         _ => {}
     }
-}
-
-/// The files of the playlist, as the program itself finds them.
-fn files(subject: &Subject) -> Result<Vec<PathBuf>> {
-    let output = Command::new(&subject.program)
-        .args(["list", "--json", "--music"])
-        .arg(&subject.music)
-        .args(["--playlist-name", &subject.playlist_name])
-        .output()?;
-    let list: Value = serde_json::from_slice(&output.stdout)?;
-    let tracks = list["tracks"].as_array().context("no tracks")?;
-    Ok(tracks.iter().map(|track| PathBuf::from(track["file"].as_str().unwrap_or_default())).collect())
 }
 
 /// How much later than announced a track is heard.

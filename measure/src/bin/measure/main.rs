@@ -2,13 +2,16 @@
 //! here. `scripts/measure-sync` and `scripts/demo` call it.
 
 mod demo;
+mod load;
 mod player;
 mod reference;
 mod sync;
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
 
 /// Measure how exactly jaudiosync plays, with a private virtual sound card.
 #[derive(Debug, Parser)]
@@ -22,6 +25,7 @@ struct Cli {
 enum Command {
     Sync(sync::Sync),
     Demo(demo::Demo),
+    Load(load::Load),
 }
 
 /// What is measured.
@@ -44,5 +48,18 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Sync(command) => command.run(),
         Command::Demo(command) => command.run(),
+        Command::Load(command) => command.run(),
     }
+}
+
+/// The files of the playlist, as the program itself finds them.
+fn files(subject: &Subject) -> anyhow::Result<Vec<PathBuf>> {
+    let output = std::process::Command::new(&subject.program)
+        .args(["list", "--json", "--music"])
+        .arg(&subject.music)
+        .args(["--playlist-name", &subject.playlist_name])
+        .output()?;
+    let list: Value = serde_json::from_slice(&output.stdout)?;
+    let tracks = list["tracks"].as_array().context("no tracks")?;
+    Ok(tracks.iter().map(|track| PathBuf::from(track["file"].as_str().unwrap_or_default())).collect())
 }

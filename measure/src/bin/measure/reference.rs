@@ -22,7 +22,8 @@ pub(super) fn first_seconds(path: &Path, rate_hz: u32) -> Result<Vec<f32>> {
             read => filled += read,
         }
     }
-    let mono: Vec<f32> = samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
+    let mono: Vec<f32> =
+        samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
     if file_rate_hz == rate_hz {
         return Ok(mono);
     }

@@ -1,0 +1,221 @@
+//! An open stream: the thread that gives the server the frames it asks for, and asks it when they will be heard.
+
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Event, Failure, PATIENCE};
+use super::timing::{ClockPair, FRAME_BYTES, Snapshot};
+use super::unavailable;
+use crate::clocks::{Clocks, MachineClocks};
+use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Renderer, StreamFormat};
+
+/// From one question about the timing to the next: two or three of them for each buffer, of which the best counts.
+const ASK_NS: i64 = 10_000_000;
+
+/// What the thread plays for.
+pub struct Feed {
+    /// The connection; the stream is created on it.
+    pub connection: Connection,
+    /// The stream's number.
+    pub channel: u32,
+    /// What it was created with.
+    pub format: StreamFormat,
+    /// The server wanted so much at once.
+    pub wanted_bytes: u32,
+    /// No buffer is larger.
+    pub buffer_frames: usize,
+    /// Where the frames come from.
+    pub renderer: Box<dyn Renderer>,
+    /// Who is told when the stream ends by itself.
+    pub faults: Sender<DacError>,
+}
+
+/// A running stream.
+pub struct ServerStream {
+    format: StreamFormat,
+    stop: Arc<AtomicBool>,
+    socket: UnixStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ServerStream {
+    /// Starts the thread.
+    pub fn start(feed: Feed) -> Result<Self, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let socket = feed.connection.handle()?;
+        let format = feed.format;
+        let mut player = Player::new(feed);
+        let thread = std::thread::Builder::new().name("sound-server".to_owned()).spawn({
+            let stop = Arc::clone(&stop);
+            move || {
+                let Err(failure) = player.run();
+                if !stop.load(Ordering::Acquire) {
+                    // The receiver is gone only when the player is, and then nobody wants to know.
+                    let _ = player.faults.send(unavailable(&failure));
+                }
+            }
+        })?;
+        Ok(Self { format, stop, socket, thread: Some(thread) })
+    }
+}
+
+impl DacStream for ServerStream {
+    fn format(&self) -> StreamFormat {
+        self.format
+    }
+}
+
+impl Drop for ServerStream {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // Wakes the thread, whatever it waits for. The server ends the stream as the connection closes. If that fails,
+        // the connection has ended already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            // A panic there was already printed by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A question about the timing that is not yet answered.
+struct Question {
+    tag: u32,
+    asked_raw_ns: i64,
+    asked_at: Instant,
+    /// Positions have started afresh since: the answer may be about what was before.
+    is_void: bool,
+}
+
+struct Player {
+    connection: Connection,
+    channel: u32,
+    rate_hz: u32,
+    renderer: Box<dyn Renderer>,
+    faults: Sender<DacError>,
+    samples: Vec<f32>,
+    wanted_bytes: usize,
+    /// The first frame of the next buffer.
+    frame: u64,
+    is_started: bool,
+    xruns: u64,
+    question: Option<Question>,
+    next_question_raw_ns: i64,
+    /// The best since the last buffer.
+    snapshot: Option<Snapshot>,
+}
+
+/// There is no other end than a failure: a stop closes the connection.
+enum Never {}
+
+impl Player {
+    fn new(feed: Feed) -> Self {
+        Self {
+            connection: feed.connection,
+            channel: feed.channel,
+            rate_hz: feed.format.rate_hz,
+            renderer: feed.renderer,
+            faults: feed.faults,
+            samples: vec![0.0; feed.buffer_frames.max(1) * CHANNELS],
+            wanted_bytes: feed.wanted_bytes as usize,
+            frame: 0,
+            is_started: false,
+            xruns: 0,
+            question: None,
+            next_question_raw_ns: 0,
+            snapshot: None,
+        }
+    }
+
+    fn run(&mut self) -> Result<Never, Failure> {
+        loop {
+            // All that has arrived is heeded before anything is played: an underflow tells that timings are void.
+            while let Some(event) = self.connection.next_event()? {
+                self.heed(event)?;
+            }
+            if self.connection.receive(Duration::ZERO)? {
+                continue;
+            }
+            self.play_wanted()?;
+            let now_raw_ns = MachineClocks.raw_ns();
+            if self.question.is_none() && now_raw_ns >= self.next_question_raw_ns {
+                let tag = self.connection.ask_timing(self.channel)?;
+                self.question =
+                    Some(Question { tag, asked_raw_ns: now_raw_ns, asked_at: Instant::now(), is_void: false });
+                self.next_question_raw_ns = now_raw_ns + ASK_NS;
+            }
+            let wait = match &self.question {
+                Some(_) => PATIENCE,
+                None => Duration::from_nanos(u64::try_from(self.next_question_raw_ns - now_raw_ns).unwrap_or(0)),
+            };
+            let has_come = self.connection.receive(wait)?;
+            if !has_come && self.question.as_ref().is_some_and(|question| question.asked_at.elapsed() >= PATIENCE) {
+                return Err(Failure::Silent);
+            }
+        }
+    }
+
+    fn heed(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Wants(bytes) => self.wanted_bytes = self.wanted_bytes.saturating_add(bytes as usize),
+            Event::Started => {
+                self.is_started = true;
+                self.forget_timing();
+            }
+            Event::Underflow => {
+                self.xruns += 1;
+                self.is_started = false;
+                self.forget_timing();
+            }
+            Event::Moved => {
+                self.xruns += u64::from(self.is_started);
+                self.forget_timing();
+            }
+            Event::Timing(tag, answer) => {
+                let question = self.question.take_if(|question| question.tag == tag);
+                if let Some(question) = question.filter(|question| self.is_started && !question.is_void) {
+                    let arrived = ClockPair::read(&MachineClocks);
+                    self.take_snapshot(Snapshot::new(&answer, question.asked_raw_ns, arrived));
+                }
+            }
+            Event::Killed => return Err(Failure::Killed),
+            Event::Other => {}
+        }
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self, new: Option<Snapshot>) {
+        let Some(new) = new else { return };
+        if self.snapshot.is_none_or(|best| new.uncertainty_ns < best.uncertainty_ns) {
+            self.snapshot = Some(new);
+        }
+    }
+
+    fn forget_timing(&mut self) {
+        self.snapshot = None;
+        if let Some(question) = &mut self.question {
+            question.is_void = true;
+        }
+    }
+
+    /// Gives the server what it asked for.
+    fn play_wanted(&mut self) -> Result<(), Failure> {
+        while self.wanted_bytes >= FRAME_BYTES {
+            let frames = (self.wanted_bytes / FRAME_BYTES).min(self.samples.len() / CHANNELS);
+            let Some(samples) = self.samples.get_mut(..frames * CHANNELS) else { return Ok(()) };
+            let raw_ns = MachineClocks.raw_ns();
+            let heard_raw_ns = self.snapshot.take().map(|snapshot| snapshot.heard_raw_ns(self.frame, self.rate_hz));
+            let delay_ns = heard_raw_ns.map(|heard_raw_ns| heard_raw_ns.saturating_sub(raw_ns));
+            self.renderer.render(BufferTiming { raw_ns, delay_ns, xruns: self.xruns }, samples);
+            self.connection.send_frames(self.channel, samples)?;
+            self.wanted_bytes -= frames * FRAME_BYTES;
+            self.frame += frames as u64;
+        }
+        Ok(())
+    }
+}

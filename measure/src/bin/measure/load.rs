@@ -1,0 +1,121 @@
+//! Memory and processor time of a playing process, and of a Python program that plays the same files with pygame.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use jaudiosync_measure::{Sink, VirtualCard};
+
+use super::{Subject, files};
+
+/// Measure the memory and the processor time of playing, beside pygame
+///
+/// Both play the whole playlist at the same time into the same virtual sound card.
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    #[command(flatten)]
+    subject: Subject,
+
+    /// A Python that has pygame, mutagen and apscheduler
+    #[arg(long)]
+    python: PathBuf,
+}
+
+/// What the Python program does, with the same libraries: lengths from mutagen, starts by apscheduler, pygame's mixer.
+const PYTHON: &str = "
+import sys, time
+from datetime import datetime, timedelta
+from math import ceil
+from apscheduler.schedulers.background import BackgroundScheduler
+from mutagen.mp3 import MP3
+from pygame import mixer
+mixer.init()
+scheduler = BackgroundScheduler()
+start = datetime.now().replace(microsecond=0) + timedelta(seconds=6)
+def play(file):
+    mixer.music.load(file)
+    mixer.music.play()
+for file in sys.argv[1:]:
+    scheduler.add_job(play, 'date', run_date=start, args=[file])
+    start += timedelta(seconds=ceil(MP3(file).info.length) + 1)
+scheduler.start()
+time.sleep((start - datetime.now()).total_seconds())
+";
+
+impl Load {
+    pub(super) fn run(&self) -> Result<()> {
+        let card = VirtualCard::start()?;
+        let files = files(&self.subject)?;
+        let ours = Command::new(&self.subject.program)
+            .args(["play", "--json", "--music"])
+            .arg(&self.subject.music)
+            .args(["--playlist-name", &self.subject.playlist_name])
+            .envs(card.env(Sink::Left))
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot run the program")?;
+        let python = Command::new(&self.python)
+            .args(["-c", PYTHON])
+            .args(&files)
+            .envs(card.env(Sink::Right))
+            .env("SDL_AUDIODRIVER", "pulseaudio")
+            .stdout(Stdio::null())
+            .spawn()
+            .context("cannot run Python")?;
+        let usages = watch([ours, python])?;
+        for (name, usage) in ["jaudiosync", "Python"].iter().zip(&usages) {
+            println!(
+                "{name:<11} {:6.1} MB resident at most, {:6.2} s of processor time",
+                usage.peak_kb as f64 / 1024.0,
+                usage.processor_s
+            );
+        }
+        let [ours, python] = usages;
+        println!("jaudiosync takes {:.2} of Python's processor time", ours.processor_s / python.processor_s);
+        Ok(())
+    }
+}
+
+/// What a process took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Usage {
+    peak_kb: u64,
+    processor_s: f64,
+}
+
+/// Reads the kernel's accounts of both until they end.
+fn watch(mut children: [Child; 2]) -> Result<[Usage; 2]> {
+    let mut usages = [Usage::default(); 2];
+    loop {
+        let mut running = false;
+        for (child, usage) in children.iter_mut().zip(&mut usages) {
+            match child.try_wait()? {
+                None => {
+                    running = true;
+                    if let Some(read) = read_usage(child.id()) {
+                        *usage = read;
+                    }
+                }
+                Some(status) => ensure!(status.success(), "a player failed: {status}"),
+            }
+        }
+        if !running {
+            return Ok(usages);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// From /proc: `VmHWM` of `status`; `utime` and `stime` of `stat`, in ticks of 10 ms (proc(5)).
+fn read_usage(pid: u32) -> Option<Usage> {
+    let process = Path::new("/proc").join(pid.to_string());
+    let status = std::fs::read_to_string(process.join("status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let peak_kb = peak.split_whitespace().next()?.parse().ok()?;
+    let stat = std::fs::read_to_string(process.join("stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Usage { peak_kb, processor_s: ticks as f64 / 100.0 })
+}
