@@ -6,34 +6,12 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag, find_start};
+use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, find_start};
+use support::playing::{Playing, bursts, lag_ms, named, now_s};
 use support::{Sandbox, Signal};
 
 const BOUND_MS: f64 = 1.0;
-
-/// Bursts of noise, of which no two seconds are alike; the same for the same seed.
-fn bursts(seed: u64, rate_hz: u32, seconds: usize, gains: [f32; 2]) -> Signal {
-    let mut state = seed | 1;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    let frames = rate_hz as usize * seconds;
-    let mut smooth = 0.0;
-    let samples = (0..frames).flat_map(|frame| {
-        let beat = frame % (rate_hz as usize / 5);
-        smooth += 0.4 * (random() - smooth);
-        let sample = 0.7 * smooth * (-(beat as f32) / (0.05 * rate_hz as f32)).exp();
-        gains.map(|gain| gain * sample)
-    });
-    Signal { rate_hz, channels: 2, samples: samples.collect() }
-}
 
 /// A sandbox with tracks of noise: two of 3 s at different rates.
 fn two_tracks() -> Sandbox {
@@ -44,66 +22,6 @@ fn two_tracks() -> Sandbox {
     sandbox
 }
 
-fn now_s() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
-}
-
-/// How `-t` names an instant; the sandbox's time zone is UTC.
-fn named(utc_s: i64) -> String {
-    chrono::DateTime::from_timestamp(utc_s, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
-/// A running `jaudiosync play`.
-struct Playing {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    seen: String,
-}
-
-impl Playing {
-    fn start(sandbox: &Sandbox, card: &VirtualCard, sink: Sink, arguments: &[&str]) -> Self {
-        let mut command = sandbox.command();
-        command.arg("play").args(arguments).envs(card.env(sink));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines, seen: String::new() }
-    }
-
-    /// Waits for a line that has these words.
-    fn wait_for(&mut self, words: &str) {
-        loop {
-            let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "no \"{words}\" in {}", self.seen);
-            self.seen.push_str(&line);
-            if line.contains(words) {
-                return;
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-
-    /// Waits for the end and returns everything it printed.
-    fn finish(mut self) -> String {
-        let mut rest = String::new();
-        self.lines.read_to_string(&mut rest).unwrap();
-        self.seen.push_str(&rest);
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {}", self.seen);
-        self.seen.clone()
-    }
-}
-
-impl Drop for Playing {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// By how much later than at `utc_s` a signal is heard in a channel, in ms.
 fn late_ms(recording: &Recording, channel: &[f32], signal: &Signal, utc_s: i64) -> f64 {
     assert_eq!(signal.rate_hz, recording.rate_hz, "the reference must be at the recording's rate");
@@ -112,13 +30,6 @@ fn late_ms(recording: &Recording, channel: &[f32], signal: &Signal, utc_s: i64) 
     let range = expected.saturating_sub(4800)..expected + 4800;
     let start = find_start(channel, &reference, recording.rate_hz, range).expect("not in the recording");
     (recording.utc_ns_of_frame(start) - utc_s as f64 * 1e9) / 1e6
-}
-
-fn lag_ms(recording: &Recording, utc_s: i64) -> f64 {
-    let rate = recording.rate_hz as usize;
-    let from = recording.frame_at_utc_ns(utc_s as f64 * 1e9).round() as usize - rate / 10;
-    let (left, right) = (&recording.left[from..from + rate], &recording.right[from..from + rate]);
-    best_lag(left, right, rate / 20).expect("both play").frames * 1000.0 / rate as f64
 }
 
 fn rms(samples: &[f32]) -> f64 {
@@ -149,7 +60,7 @@ fn two_processes_start_each_track_together_and_on_time() {
     }
     // A track of exactly 3 s has a slot of 4.
     for (track, utc_s) in [("A", start_s), ("B", start_s + 4)] {
-        let lag = lag_ms(&recording, utc_s);
+        let lag = lag_ms(&recording, utc_s as f64, 0.9).expect("both play");
         println!("{track}: right is {lag:+.4} ms behind left");
         assert!(lag.abs() < BOUND_MS, "{track}: {lag} ms");
     }

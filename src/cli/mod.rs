@@ -9,6 +9,7 @@ mod list;
 mod output;
 mod play;
 mod playlist_options;
+mod plot;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ enum Command {
     List(list::List),
     Index(index::IndexCommand),
     Devices(devices::Devices),
+    Plot(plot::Plot),
     Completions(completions::Completions),
 }
 
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::List(command) => command.run(),
         Command::Index(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Plot(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match result {

@@ -80,6 +80,9 @@ pub struct VirtualBox {
     pub timetable: Timetable,
     pub events: Vec<FeederEvent>,
     pub samples: Vec<Sample>,
+    /// Everything that was heard, if it is to be kept.
+    pub sound: Vec<f32>,
+    pub keep_sound: bool,
     program: Arc<Program>,
     shared: Arc<Shared>,
     output: Option<(Box<dyn DacStream>, Feeder, mpsc::Receiver<jaudiosync_hw::dac::DacError>)>,
@@ -102,6 +105,8 @@ impl VirtualBox {
             timetable,
             events: Vec::new(),
             samples: Vec::new(),
+            sound: Vec::new(),
+            keep_sound: false,
             program: Arc::new(program),
             shared: Arc::new(Shared::default()),
             output: None,
@@ -153,6 +158,9 @@ impl VirtualBox {
     /// Lays what was heard against the timetable, some hundred times a second.
     fn listen(&mut self) {
         for heard in self.dac.take_heard() {
+            if self.keep_sound {
+                self.sound.extend_from_slice(&heard.samples);
+            }
             for (index, pair) in heard.samples.chunks_exact(2).enumerate().step_by(self.rate_hz as usize / 100) {
                 let raw_ns = heard.raw_ns + index as f64 * heard.frame_ns;
                 self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair[0], pair[1]) });
