@@ -29,8 +29,10 @@ pub enum Verdict {
 /// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard deviation.
 const INITIAL_RATE_SIGMA: f64 = 100e-6;
 
-/// Random walk of the rate, per square root of a second: a crystal that warms up moves by some ppm in minutes.
-const RATE_WALK: f64 = 0.03e-6;
+/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is ten
+/// times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
+/// little: observations good to 10 µs are averaged over 2 s, ones good to 0.3 ms over 12 s.
+const RATE_WALK: f64 = 0.3e-6;
 
 /// The first guess of the observations' standard deviation, in ns; it is learnt from then on, within the limits.
 const INITIAL_NOISE_NS: f64 = 100_000.0;
@@ -48,9 +50,13 @@ const MIN_GATE_NS: f64 = 1_000_000.0;
 const OUTLIERS_TO_RESTART: u32 = 5;
 const AGREEMENT_NS: f64 = 3_000_000.0;
 
-/// Observations after which the model may be used, if its uncertainty is below [`SETTLED_SIGMA_NS`] too.
+/// The model may be used after so many observations, once it knows what is [`AHEAD_S`] away to [`SETTLED_SIGMA_NS`]: as
+/// far ahead as the music is prepared. A card whose position is told too coarsely for that is used after
+/// [`PATIENCE_S`], as the music must not wait for ever.
 const MIN_OBSERVATIONS: u32 = 12;
-const SETTLED_SIGMA_NS: f64 = 150_000.0;
+const AHEAD_S: f64 = 0.5;
+const SETTLED_SIGMA_NS: f64 = 20_000.0;
+const PATIENCE_S: f64 = 2.0;
 
 /// The model of one open stream.
 #[derive(Debug, Clone)]
@@ -64,6 +70,7 @@ pub struct DacClock {
 
 #[derive(Debug, Clone)]
 struct State {
+    first_frame: u64,
     /// The frame that the phase is about.
     frame: u64,
     /// When that frame is heard: a whole part, and the filter's own fraction, so that no precision is lost.
@@ -140,7 +147,11 @@ impl DacClock {
     /// Whether the model may be relied upon.
     pub fn is_settled(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
-            state.observations >= MIN_OBSERVATIONS && state.covariance[0].sqrt() < SETTLED_SIGMA_NS
+            let [phase, cross, rate] = state.covariance;
+            let ahead_ns = AHEAD_S * 1e9;
+            let sigma_ns = (phase + 2.0 * ahead_ns * cross + ahead_ns.powi(2) * rate).sqrt();
+            let observed_s = state.frame.saturating_sub(state.first_frame) as f64 / self.rate_hz;
+            state.observations >= MIN_OBSERVATIONS && (sigma_ns < SETTLED_SIGMA_NS || observed_s > PATIENCE_S)
         })
     }
 
@@ -181,6 +192,7 @@ impl State {
     fn first(observation: Observation) -> Self {
         let noise_variance = INITIAL_NOISE_NS.powi(2);
         Self {
+            first_frame: observation.frame,
             frame: observation.frame,
             base_raw_ns: observation.heard_raw_ns,
             phase_ns: 0.0,

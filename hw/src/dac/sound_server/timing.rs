@@ -14,7 +14,7 @@ use crate::clocks::Clocks;
 pub const FRAME_BYTES: usize = 8;
 
 /// The server stamps in whole microseconds, and the clocks are compared to some; an answer from outside the time
-/// between question and arrival by more than this means that `CLOCK_REALTIME` was set in between.
+/// between question and arrival by more than this means that `CLOCK_REALTIME` was set in between, or is another one.
 const STAMP_MARGIN_NS: i64 = 20_000;
 
 /// Readings of the clocks of which the tightest counts: a thread may be interrupted between two.
@@ -58,7 +58,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Takes an answer to a question of `asked_raw_ns` that has arrived just now. There is no snapshot where the stream
-    /// does not play, and none where the clock was set while the answer was on its way.
+    /// does not play.
     pub fn new(answer: &PlaybackLatency, asked_raw_ns: i64, arrived: ClockPair) -> Option<Self> {
         // A sink that is late just now tells zero, which means nothing.
         if !answer.playing || answer.sink_usec == 0 {
@@ -66,10 +66,13 @@ impl Snapshot {
         }
         let stamp_utc_ns = i64::try_from(answer.remote_time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?;
         let age_ns = arrived.utc_ns.checked_sub(stamp_utc_ns)?;
-        let stamp_raw_ns = arrived.raw_ns.checked_sub(age_ns)?;
-        let uncertainty_ns = stamp_raw_ns.checked_sub(asked_raw_ns)?;
+        let mut stamp_raw_ns = arrived.raw_ns.checked_sub(age_ns)?;
+        let mut uncertainty_ns = stamp_raw_ns.checked_sub(asked_raw_ns)?;
         if age_ns < -STAMP_MARGIN_NS || uncertainty_ns < -STAMP_MARGIN_NS {
-            return None;
+            // The stamp is of another clock than ours, or of another time: all that is known is that the snapshot was
+            // taken between question and answer.
+            uncertainty_ns = arrived.raw_ns.checked_sub(asked_raw_ns)?.checked_div(2)?;
+            stamp_raw_ns = asked_raw_ns.checked_add(uncertainty_ns)?;
         }
         let sink_ns = i64::try_from(answer.sink_usec).ok()?.checked_mul(1000)?;
         let heard_raw_ns = stamp_raw_ns.checked_add(sink_ns)?;
@@ -86,7 +89,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
     use crate::clocks::SimulatedClocks;
@@ -138,18 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_meanwhile_gives_no_timing() {
-        let stamped = |remote_time: SystemTime| PlaybackLatency { remote_time, ..answer() };
-        let back = stamped(answer().remote_time + Duration::from_millis(1));
-        let forth = stamped(answer().remote_time - Duration::from_millis(1));
-        assert_eq!(snapshot(&back), None);
-        assert_eq!(snapshot(&forth), None);
+    fn a_stamp_of_another_clock_leaves_the_time_between_question_and_answer() {
+        for other in [UNIX_EPOCH, answer().remote_time + Duration::from_millis(1)] {
+            let snapshot = snapshot(&PlaybackLatency { remote_time: other, ..answer() }).unwrap();
+            assert_eq!(snapshot.uncertainty_ns, 125_000);
+            assert_eq!(snapshot.heard_raw_ns(44_160, 48_000), RAW_NS - 125_000 + 20_000_000);
+        }
     }
 
     #[test]
     fn absurd_answers_give_no_timing_and_no_panic() {
         assert_eq!(snapshot(&PlaybackLatency { sink_usec: u64::MAX, ..answer() }), None);
-        assert_eq!(snapshot(&PlaybackLatency { remote_time: UNIX_EPOCH, ..answer() }), None);
         let wild = PlaybackLatency { read_offset: i64::MIN, ..answer() };
         assert_eq!(snapshot(&wild).unwrap().heard_raw_ns(u64::MAX, 0), i64::MAX);
     }
