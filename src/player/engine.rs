@@ -14,8 +14,8 @@ use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::{SystemClockFollower, Timescale, read};
 
-/// How often the feeder looks around; a tenth of what it looks ahead, and little work.
-const STEP: Duration = Duration::from_millis(20);
+/// How often the feeder looks around: a tenth of what it looks ahead.
+const STEP: Duration = Duration::from_millis(40);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
 const REOPEN_FIRST: Duration = Duration::from_millis(100);

@@ -203,7 +203,7 @@ impl<'a> Look<'a> {
         let key = bytes_to_text(&entry.location);
         let known = known.get(key.as_str()).copied();
         let state = match known {
-            Some(track) if options.trust_index => State::Known(file_of(track, &options.music)),
+            Some(track) if options.trust_index => State::Known(file_of(track, locator.root())),
             _ => match locator.locate(&entry.location) {
                 Located::File(path, stamp) => match known {
                     Some(track) if track.stamp().agrees_with(&stamp) => State::Known(path),

@@ -65,6 +65,11 @@ impl Locator {
         Ok(Self { root: music.canonicalize()?, folders: HashMap::new() })
     }
 
+    /// The Music folder, without symbolic links.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The path of a located file within the Music folder, as the index writes it.
     pub(super) fn relative(&self, path: &Path) -> String {
         bytes_to_text(path.strip_prefix(&self.root).unwrap_or(path).as_os_str().as_bytes())

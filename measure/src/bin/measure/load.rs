@@ -1,4 +1,5 @@
-//! Memory and processor time of a playing process, and of a Python program that plays the same files with pygame.
+//! Memory and processor time of a playing process, beside another player of the same files: a Python program that plays
+//! them with pygame, or mpg123.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +11,7 @@ use jaudiosync_measure::{Sink, VirtualCard};
 
 use super::{Subject, files};
 
-/// Measure the memory and the processor time of playing, beside pygame
+/// Measure the memory and the processor time of playing, beside another player
 ///
 /// Both play the whole playlist at the same time into the same virtual sound card.
 #[derive(Debug, Args)]
@@ -18,9 +19,13 @@ pub(super) struct Load {
     #[command(flatten)]
     subject: Subject,
 
-    /// A Python that has pygame, mutagen and apscheduler
+    /// Beside a Python that has pygame, mutagen and apscheduler
+    #[arg(long, conflicts_with = "mpg123", required_unless_present = "mpg123")]
+    python: Option<PathBuf>,
+
+    /// Beside mpg123, which plays the files without waiting for anything
     #[arg(long)]
-    python: PathBuf,
+    mpg123: bool,
 }
 
 /// What the Python program does, with the same libraries: lengths from mutagen, starts by apscheduler, pygame's mixer.
@@ -56,24 +61,30 @@ impl Load {
             .stdout(Stdio::null())
             .spawn()
             .context("cannot run the program")?;
-        let python = Command::new(&self.python)
-            .args(["-c", PYTHON])
-            .args(&files)
-            .envs(card.env(Sink::Right))
-            .env("SDL_AUDIODRIVER", "pulseaudio")
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot run Python")?;
-        let usages = watch([ours, python])?;
-        for (name, usage) in ["jaudiosync", "Python"].iter().zip(&usages) {
+        let (name, mut other) = match &self.python {
+            Some(python) => {
+                let mut command = Command::new(python);
+                command.args(["-c", PYTHON]);
+                ("Python", command)
+            }
+            None => {
+                let mut command = Command::new("mpg123");
+                command.args(["-q", "-o", "pulse"]);
+                ("mpg123", command)
+            }
+        };
+        other.args(&files).envs(card.env(Sink::Right)).env("SDL_AUDIODRIVER", "pulseaudio").stdout(Stdio::null());
+        let other = other.spawn().with_context(|| format!("cannot run {name}"))?;
+        let usages = watch([ours, other])?;
+        for (name, usage) in ["jaudiosync", name].iter().zip(&usages) {
             println!(
                 "{name:<11} {:6.1} MB resident at most, {:6.2} s of processor time",
                 usage.peak_kb as f64 / 1024.0,
                 usage.processor_s
             );
         }
-        let [ours, python] = usages;
-        println!("jaudiosync takes {:.2} of Python's processor time", ours.processor_s / python.processor_s);
+        let [ours, other] = usages;
+        println!("jaudiosync takes {:.2} of the processor time of {name}", ours.processor_s / other.processor_s);
         Ok(())
     }
 }
