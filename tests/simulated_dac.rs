@@ -140,6 +140,23 @@ fn a_card_that_was_unplugged_plays_where_the_timetable_is() {
 }
 
 #[test]
+fn a_file_that_vanishes_is_silence_until_it_is_back() {
+    let mut player = VirtualBox::new(8011, bad_card(30.0), -20, 0, 9);
+    player.run(10.0);
+    player.is_gone.store(true, Ordering::Relaxed);
+    player.run(10.0);
+    assert!(player.first_sound_s(11.0).is_none(), "{:?}", player.first_sound_s(11.0));
+    player.is_gone.store(false, Ordering::Relaxed);
+    player.run(10.0);
+    let first_s = player.first_sound_s(20.0).unwrap();
+    assert!(first_s < 22.0, "{first_s}");
+    let errors = player.errors_ms(20.0, 30.0);
+    assert!(quantile(&errors, 1.0) < 1.0, "{} ms", quantile(&errors, 1.0));
+    let silences = player.events.iter().filter(|event| matches!(event, FeederEvent::Silent { .. })).count();
+    assert_eq!(silences, 1, "reported once: {:?}", player.events);
+}
+
+#[test]
 fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
     let mut player = VirtualBox::new(8011, Imperfections::default(), -20, 0, 7);
     player.run(10.0);

@@ -80,12 +80,13 @@ fn draw(seconds: &[Second], svg: &mut String) -> DrawResult {
     let (upper, lower) = area.split_vertically(380);
     let playing = || seconds.iter().filter(|second| second.phase_error_ms.is_some());
     let reach_ms = playing()
-        .flat_map(|second| [second.phase_error_ms, second.bound_ms])
-        .flatten()
-        .fold(0.01_f64, |reach, value| reach.max(value.abs()));
+        .filter_map(|second| Some(second.phase_error_ms?.abs() + second.bound_ms.unwrap_or_default()))
+        .fold(0.01_f64, f64::max);
     chart(&upper, "Phase error at the DAC and its bound (ms)", seconds, reach_ms * 1.1, |chart| {
         for sign in [-1.0, 1.0] {
-            let bound = playing().filter_map(|second| Some((second.time_s, sign * second.bound_ms?)));
+            // The true error lies within the bound of the one that is known.
+            let bound =
+                playing().filter_map(|second| Some((second.time_s, second.phase_error_ms? + sign * second.bound_ms?)));
             chart.draw_series(LineSeries::new(bound, RGBColor(200, 140, 0)))?;
         }
         let error = playing().filter_map(|second| Some((second.time_s, second.phase_error_ms?)));

@@ -42,7 +42,7 @@ const MAX_NOISE_NS: f64 = 1_500_000.0;
 /// Observations over which the noise is learnt.
 const NOISE_MEMORY: f64 = 100.0;
 
-/// An observation is an outlier beyond this many standard deviations, but never below [`MIN_GATE_NS`].
+/// An observation is an outlier beyond this many standard deviations, but never below `MIN_GATE_NS`.
 const GATE_SIGMAS: f64 = 5.0;
 const MIN_GATE_NS: f64 = 1_000_000.0;
 
@@ -50,9 +50,9 @@ const MIN_GATE_NS: f64 = 1_000_000.0;
 const OUTLIERS_TO_RESTART: u32 = 5;
 const AGREEMENT_NS: f64 = 3_000_000.0;
 
-/// The model may be used after so many observations, once it knows what is [`AHEAD_S`] away to [`SETTLED_SIGMA_NS`]: as
+/// The model may be used after so many observations, once it knows what is `AHEAD_S` away to `SETTLED_SIGMA_NS`: as
 /// far ahead as the music is prepared. A card whose position is told too coarsely for that is used after
-/// [`PATIENCE_S`], as the music must not wait for ever.
+/// `PATIENCE_S`, as the music must not wait for ever.
 const MIN_OBSERVATIONS: u32 = 12;
 const AHEAD_S: f64 = 0.5;
 const SETTLED_SIGMA_NS: f64 = 20_000.0;
@@ -241,5 +241,68 @@ impl State {
         let weight = 1.0 / f64::from(self.observations).clamp(10.0, NOISE_MEMORY);
         let learnt = self.noise_variance + weight * (noise - self.noise_variance);
         self.noise_variance = learnt.clamp(MIN_NOISE_NS.powi(2), MAX_NOISE_NS.powi(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_HZ: u32 = 48_000;
+    const PERIOD_FRAMES: u64 = 1193;
+
+    /// Observes `count` periods of a card that is this much slower than nominal, from `first` on.
+    fn observe(clock: &mut DacClock, first: u64, count: u64, slower_ppm: f64, shift_ns: i64) -> Vec<Verdict> {
+        let period = |index: u64| {
+            let frame = (first + index) * PERIOD_FRAMES;
+            // Steps of a frame, as drivers tell.
+            let noise_ns = (index * 7919 % 21) as i64 * 1000 - 10_000;
+            let heard_ns = frame as f64 * 1e9 / f64::from(RATE_HZ) * (1.0 + slower_ppm * 1e-6);
+            Observation { frame, heard_raw_ns: heard_ns as i64 + noise_ns + shift_ns }
+        };
+        (0..count).map(|index| clock.observe(period(index))).collect()
+    }
+
+    #[test]
+    fn phase_and_rate_are_found_and_it_is_known_how_well() {
+        let mut clock = DacClock::new(RATE_HZ);
+        assert!(!clock.is_settled());
+        observe(&mut clock, 0, 400, 80.0, 0);
+        assert!(clock.is_settled());
+        assert!((clock.rate_ppb() - 80_000.0).abs() < 2_000.0, "{}", clock.rate_ppb());
+        let frame = 400 * PERIOD_FRAMES;
+        let error_ns = clock.heard_raw_ns(frame) as f64 - frame as f64 * 1e9 / f64::from(RATE_HZ) * 1.00008;
+        assert!(error_ns.abs() < 5.0 * clock.sigma_ns() && clock.sigma_ns() < 10_000.0, "{error_ns}");
+        assert!((clock.frame_at(clock.heard_raw_ns(frame)) - frame as f64).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_wild_value_is_passed_over() {
+        let mut clock = DacClock::new(RATE_HZ);
+        observe(&mut clock, 0, 200, 0.0, 0);
+        let before_ns = clock.heard_raw_ns(300_000);
+        assert_eq!(observe(&mut clock, 200, 1, 0.0, 700_000_000), [Verdict::Outlier]);
+        assert_eq!(clock.heard_raw_ns(300_000), before_ns);
+        assert_eq!(observe(&mut clock, 201, 1, 0.0, 0), [Verdict::Taken]);
+    }
+
+    #[test]
+    fn contradictions_that_agree_make_it_begin_anew_with_the_rate_kept() {
+        let mut clock = DacClock::new(RATE_HZ);
+        observe(&mut clock, 0, 400, -120.0, 0);
+        let verdicts = observe(&mut clock, 400, 10, -120.0, 5_000_000_000);
+        assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Restarted).count(), 1, "{verdicts:?}");
+        assert_eq!(clock.restarts(), 1);
+        assert!((clock.rate_ppb() + 120_000.0).abs() < 5_000.0, "{}", clock.rate_ppb());
+    }
+
+    #[test]
+    fn a_rate_that_changes_is_followed() {
+        let mut clock = DacClock::new(RATE_HZ);
+        observe(&mut clock, 0, 400, 0.0, 0);
+        // From here on 100 ppm slower, without a step.
+        let at_change_ns = 400.0 * PERIOD_FRAMES as f64 * 1e9 / f64::from(RATE_HZ);
+        observe(&mut clock, 400, 800, 100.0, (-at_change_ns * 100e-6) as i64);
+        assert!((clock.rate_ppb() - 100_000.0).abs() < 3_000.0, "{}", clock.rate_ppb());
     }
 }

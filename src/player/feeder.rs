@@ -1,6 +1,6 @@
 //! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and fills the ring.
 //!
-//! It looks ahead by [`LOOKAHEAD_S`]. All it knows of the present is passed in: the reading of the raw clock, the
+//! It looks ahead by `LOOKAHEAD_S`. All it knows of the present is passed in: the reading of the raw clock, the
 //! timescale, and what the renderer reported. It reads files, but neither clocks nor devices.
 
 use std::sync::Arc;

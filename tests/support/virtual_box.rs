@@ -2,6 +2,7 @@
 //! two channels tell the place in the track, so that what is heard can be laid against the timetable.
 
 use std::f64::consts::TAU;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use jaudiosync::player::decoder::DecodeError;
@@ -25,6 +26,15 @@ const AMPLITUDE: f64 = 0.5;
 struct PlaceTone {
     rate_hz: u32,
     frame: i64,
+    /// Set: the file cannot be read.
+    is_gone: Arc<AtomicBool>,
+}
+
+fn check(is_gone: &AtomicBool) -> Result<(), DecodeError> {
+    if is_gone.load(Ordering::Relaxed) {
+        return Err(DecodeError::Io(std::io::ErrorKind::NotFound.into()));
+    }
+    Ok(())
 }
 
 impl FrameSource for PlaceTone {
@@ -34,6 +44,7 @@ impl FrameSource for PlaceTone {
     }
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+        check(&self.is_gone)?;
         for pair in out.chunks_exact_mut(2) {
             let (sin, cos) = (TAU * self.frame as f64 / f64::from(self.rate_hz) / PERIOD_S).sin_cos();
             let gain = if self.frame < 0 { 0.0 } else { AMPLITUDE };
@@ -56,11 +67,15 @@ impl TrackSource for PlaceTone {
 }
 
 /// Every track is the tone.
-struct Tones(u32);
+struct Tones {
+    rate_hz: u32,
+    is_gone: Arc<AtomicBool>,
+}
 
 impl Library for Tones {
     fn open(&self, _: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
-        Ok(Some(Box::new(PlaceTone { rate_hz: self.0, frame: 0 })))
+        check(&self.is_gone)?;
+        Ok(Some(Box::new(PlaceTone { rate_hz: self.rate_hz, frame: 0, is_gone: Arc::clone(&self.is_gone) })))
     }
 }
 
@@ -83,6 +98,8 @@ pub struct VirtualBox {
     /// Everything that was heard, if it is to be kept.
     pub sound: Vec<f32>,
     pub keep_sound: bool,
+    /// Set: the track's file cannot be read.
+    pub is_gone: Arc<AtomicBool>,
     program: Arc<Program>,
     shared: Arc<Shared>,
     output: Option<(Box<dyn DacStream>, Feeder, mpsc::Receiver<jaudiosync_hw::dac::DacError>)>,
@@ -97,8 +114,11 @@ impl VirtualBox {
         let timetable = Timetable::new(lengths, EPOCH_NS / 1_000_000_000 + anchor_s, 0, false).unwrap();
         // 25 ms, as the real card has; a whole number of frames that no millisecond divides.
         let period_frames = (rate_hz as usize * 25 / 1000) | 1;
-        let program =
-            Program { timetable: timetable.clone(), library: Arc::new(Tones(rate_hz)), output_latency_ns: latency_ns };
+        let program = Program {
+            timetable: timetable.clone(),
+            library: Arc::new(Tones { rate_hz, is_gone: Arc::clone(&is_gone) }),
+            output_latency_ns: latency_ns,
+        };
         let mut made = Self {
             dac: SimulatedDac::new(rate_hz, period_frames, imperfections, seed),
             timescale: Timescale { raw_ns: 0, utc_ns: EPOCH_NS, rate_ppb: 0.0 },
@@ -107,6 +127,7 @@ impl VirtualBox {
             samples: Vec::new(),
             sound: Vec::new(),
             keep_sound: false,
+            is_gone,
             program: Arc::new(program),
             shared: Arc::new(Shared::default()),
             output: None,

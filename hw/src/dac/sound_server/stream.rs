@@ -14,7 +14,7 @@ use super::unavailable;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Renderer, StreamFormat};
 
-/// From one question about the timing to the next: two or three of them for each buffer, of which the best counts.
+/// From one question about the timing to the next: one or two of them for each buffer, of which the best counts.
 const ASK_NS: i64 = 20_000_000;
 
 /// What the thread plays for.
