@@ -169,5 +169,9 @@ fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
     player.run(10.0);
     let errors = player.errors_ms(31.0, 40.0);
     assert!(quantile(&errors, 1.0) < 0.1, "{} ms", quantile(&errors, 1.0));
-    assert!(player.events.iter().any(|event| matches!(event, FeederEvent::Reseeked { .. })));
+    let told = player.events.iter().find_map(|event| match event {
+        FeederEvent::Reseeked { phase_error_ns } => Some(*phase_error_ns),
+        _ => None,
+    });
+    assert!(told.is_some_and(|error_ns| (error_ns - 300e6).abs() < 1e6), "{told:?}");
 }

@@ -310,10 +310,9 @@ impl Feeder {
                 Block { first_frame: self.next_frame, epoch: self.epoch, samples: [0.0; BLOCK_FRAMES * CHANNELS] };
             match voice.next_block(target, &mut block.samples) {
                 Ok(report) => {
-                    if report.reseeked {
+                    if let Some(phase_error_ns) = report.reseeked_from_ns {
                         self.stats.reseeks += 1;
-                        let event = FeederEvent::Reseeked { phase_error_ns: report.phase_error_ns };
-                        self.pending.push((now_raw_ns, event));
+                        self.pending.push((now_raw_ns, FeederEvent::Reseeked { phase_error_ns }));
                     }
                     self.stats.phase_error_ns = report.phase_error_ns;
                     self.stats.speed_ppb = (report.speed - 1.0) * 1e9;

@@ -34,8 +34,8 @@ pub(super) struct BlockReport {
     pub phase_error_ns: f64,
     /// Speed relative to nominal.
     pub speed: f64,
-    /// The place was taken anew.
-    pub reseeked: bool,
+    /// The place was taken anew, because the phase error was this, in ns.
+    pub reseeked_from_ns: Option<f64>,
 }
 
 impl Voice {
@@ -61,7 +61,7 @@ impl Voice {
     /// Makes the next block, and steers it towards the target.
     pub(super) fn next_block(&mut self, target: Target, out: &mut BlockSamples) -> Result<BlockReport, ResampleError> {
         let error_s = target.now_s - self.position_s();
-        let mut reseeked = false;
+        let mut reseeked_from_ns = None;
         let mut fade = if std::mem::take(&mut self.fade_in) { Fade::In } else { Fade::None };
         let speed = match steer(error_s, target.drift) {
             Steering::Speed(speed) => speed,
@@ -74,7 +74,7 @@ impl Voice {
             Steering::Reseek => {
                 self.start_at(target.now_s, true)?;
                 self.fade_in = false;
-                reseeked = true;
+                reseeked_from_ns = Some(error_s * 1e9);
                 fade = Fade::In;
                 1.0
             }
@@ -90,8 +90,8 @@ impl Voice {
                 *sample = gain * source.get(channel).or(source.first()).copied().unwrap_or(0.0);
             }
         }
-        let phase_error_ns = if reseeked { 0.0 } else { error_s * 1e9 };
-        Ok(BlockReport { phase_error_ns, speed, reseeked })
+        let phase_error_ns = if reseeked_from_ns.is_some() { 0.0 } else { error_s * 1e9 };
+        Ok(BlockReport { phase_error_ns, speed, reseeked_from_ns })
     }
 }
 
