@@ -114,6 +114,7 @@ impl VirtualBox {
         let timetable = Timetable::new(lengths, EPOCH_NS / 1_000_000_000 + anchor_s, 0, false).unwrap();
         // 25 ms, as the real card has; a whole number of frames that no millisecond divides.
         let period_frames = (rate_hz as usize * 25 / 1000) | 1;
+        let is_gone = Arc::new(AtomicBool::new(false));
         let program = Program {
             timetable: timetable.clone(),
             library: Arc::new(Tones { rate_hz, is_gone: Arc::clone(&is_gone) }),
