@@ -1,6 +1,7 @@
 //! The clocks of the machine: the raw monotonic clock, on which everything is scheduled, and the system's idea of UTC.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -14,6 +15,39 @@ pub trait Clocks: Send + Sync {
 
     /// `CLOCK_REALTIME` in ns since the Unix epoch: what the operating system takes for UTC.
     fn system_utc_ns(&self) -> i64;
+
+    /// Waits until the raw clock shows `raw_ns`; returns at once if that has passed. It wakes late by what the
+    /// scheduler makes of it.
+    fn sleep_until_raw(&self, raw_ns: i64);
+}
+
+/// What both clocks showed at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockPair {
+    /// `CLOCK_MONOTONIC_RAW`, in ns: the middle of the two readings around the other clock's.
+    pub raw_ns: i64,
+    /// `CLOCK_REALTIME`, in ns since the Unix epoch.
+    pub utc_ns: i64,
+}
+
+/// How many times the clocks are read for one pair: the tightest bracket is kept, as the thread may have been put
+/// aside within any other.
+const READINGS: usize = 5;
+
+impl ClockPair {
+    /// Reads both, now.
+    pub fn read(clocks: &(impl Clocks + ?Sized)) -> Self {
+        let mut best = (i64::MAX, Self { raw_ns: 0, utc_ns: 0 });
+        for _ in 0..READINGS {
+            let before_ns = clocks.raw_ns();
+            let utc_ns = clocks.system_utc_ns();
+            let width_ns = clocks.raw_ns() - before_ns;
+            if width_ns < best.0 {
+                best = (width_ns, Self { raw_ns: before_ns + width_ns / 2, utc_ns });
+            }
+        }
+        best.1
+    }
 }
 
 /// The clocks of this machine.
@@ -27,6 +61,14 @@ impl Clocks for MachineClocks {
 
     fn system_utc_ns(&self) -> i64 {
         to_ns(clock_gettime(ClockId::Realtime))
+    }
+
+    fn sleep_until_raw(&self, raw_ns: i64) {
+        let left_ns = raw_ns.saturating_sub(self.raw_ns());
+        if let Ok(left_ns) = u64::try_from(left_ns) {
+            // Sleeping goes by CLOCK_MONOTONIC, which is slewed: over the seconds slept here that is microseconds.
+            std::thread::sleep(Duration::from_nanos(left_ns));
+        }
     }
 }
 
@@ -68,6 +110,10 @@ impl Clocks for SimulatedClocks {
     fn system_utc_ns(&self) -> i64 {
         self.system_utc_ns.load(Ordering::Relaxed)
     }
+
+    fn sleep_until_raw(&self, raw_ns: i64) {
+        self.advance((raw_ns - self.raw_ns()).max(0));
+    }
 }
 
 #[cfg(test)]
@@ -87,5 +133,9 @@ mod tests {
         assert_eq!((clocks.raw_ns(), clocks.system_utc_ns()), (10, 20));
         clocks.advance(5);
         assert_eq!((clocks.raw_ns(), clocks.system_utc_ns()), (15, 25));
+        clocks.sleep_until_raw(12);
+        assert_eq!(clocks.raw_ns(), 15, "that has passed");
+        clocks.sleep_until_raw(20);
+        assert_eq!(ClockPair::read(&clocks), ClockPair { raw_ns: 20, utc_ns: 30 });
     }
 }

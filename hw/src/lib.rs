@@ -8,3 +8,5 @@
 
 pub mod clocks;
 pub mod dac;
+pub mod rtc;
+pub mod world;

@@ -6,13 +6,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::{ClockPair, Clocks, NS_PER_S};
 use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 
 use super::feeder::{Feeder, FeederEvent, FeederStats, Program};
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
-use crate::timekeeping::{SystemClockFollower, Timescale, read};
+use crate::timekeeping::{SystemClockFollower, Timescale};
 
 /// How often the feeder looks around: a tenth of what it looks ahead.
 const STEP: Duration = Duration::from_millis(40);
@@ -160,7 +160,7 @@ impl Player {
     }
 
     fn timescale(&mut self) -> Timescale {
-        self.follower.update(read(self.clocks.as_ref()))
+        self.follower.update(ClockPair::read(self.clocks.as_ref()))
     }
 
     /// Once a second, on whole seconds of UTC, so that the lines of several boxes can be laid side by side.

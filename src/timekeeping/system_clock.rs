@@ -2,36 +2,9 @@
 
 use std::collections::VecDeque;
 
-use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::clocks::ClockPair;
 
 use super::Timescale;
-
-/// One reading of the system clock between two of the raw clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// The middle of the two raw readings, in ns.
-    pub raw_ns: i64,
-    /// The system clock's UTC, in ns.
-    pub utc_ns: i64,
-}
-
-/// How many times the clocks are read for one reading: the tightest bracket is kept, as the thread may have been
-/// put aside within any other.
-const TRIES: usize = 5;
-
-/// Reads the system clock against the raw clock.
-pub fn read(clocks: &dyn Clocks) -> Reading {
-    let mut best = (i64::MAX, Reading { raw_ns: 0, utc_ns: 0 });
-    for _ in 0..TRIES {
-        let before_ns = clocks.raw_ns();
-        let utc_ns = clocks.system_utc_ns();
-        let width_ns = clocks.raw_ns() - before_ns;
-        if width_ns < best.0 {
-            best = (width_ns, Reading { raw_ns: before_ns + width_ns / 2, utc_ns });
-        }
-    }
-    best.1
-}
 
 /// Readings are kept this far apart, and for this long: a reading is good to some 0.1 µs, so that over 8 s the rate
 /// is known to some 0.02 ppm, while a change of the rate, which a time daemon makes at most every few seconds, is
@@ -51,13 +24,13 @@ const MAX_RATE_PPB: f64 = 500_000.0;
 /// Follows the system clock wherever it goes, also where it goes wrong: it is the reference.
 #[derive(Debug, Default, Clone)]
 pub struct SystemClockFollower {
-    readings: VecDeque<Reading>,
+    readings: VecDeque<ClockPair>,
     steps: u64,
 }
 
 impl SystemClockFollower {
     /// Takes a reading in and gives the map that goes through it. To be called a few times a second or more often.
-    pub fn update(&mut self, reading: Reading) -> Timescale {
+    pub fn update(&mut self, reading: ClockPair) -> Timescale {
         let off_ns = reading.utc_ns - self.extrapolate(reading.raw_ns).unwrap_or(reading.utc_ns);
         if off_ns.abs() > STEP_NS {
             self.readings.clear();
@@ -77,13 +50,13 @@ impl SystemClockFollower {
         self.steps
     }
 
-    fn map_through(&self, reading: Reading) -> Timescale {
+    fn map_through(&self, reading: ClockPair) -> Timescale {
         let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-MAX_RATE_PPB, MAX_RATE_PPB);
         Timescale { raw_ns: reading.raw_ns, utc_ns: reading.utc_ns, rate_ppb }
     }
 
     /// The rate over the window that ends with `reading`.
-    fn rate_ppb(&self, reading: Reading) -> Option<f64> {
+    fn rate_ppb(&self, reading: ClockPair) -> Option<f64> {
         let first = self.readings.front()?;
         let raw_ns = reading.raw_ns - first.raw_ns;
         let utc_ns = reading.utc_ns - first.utc_ns;
@@ -108,7 +81,7 @@ mod tests {
         for tick in 0..(seconds * 50.0) as i64 {
             let raw_ns = (from_s * 1e9) as i64 + tick * 20_000_000;
             let utc_ns = EPOCH_NS + step_ns + raw_ns + (raw_ns as f64 * rate_ppb * 1e-9) as i64;
-            map = Some(follower.update(Reading { raw_ns, utc_ns }));
+            map = Some(follower.update(ClockPair { raw_ns, utc_ns }));
         }
         map.unwrap()
     }

@@ -9,9 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Event, Failure, PATIENCE};
-use super::timing::{ClockPair, FRAME_BYTES, Snapshot};
+use super::timing::{FRAME_BYTES, Snapshot};
 use super::unavailable;
-use crate::clocks::{Clocks, MachineClocks};
+use crate::clocks::{ClockPair, Clocks, MachineClocks};
 use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Renderer, StreamFormat};
 
 /// From one question about the timing to the next: one or two of them for each buffer, of which the best counts.

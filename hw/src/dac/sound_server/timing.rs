@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use pulseaudio::protocol::PlaybackLatency;
 
-use crate::clocks::Clocks;
+use crate::clocks::ClockPair;
 
 /// Bytes of a frame: two channels of 32-bit float.
 pub const FRAME_BYTES: usize = 8;
@@ -16,34 +16,6 @@ pub const FRAME_BYTES: usize = 8;
 /// The server stamps in whole microseconds, and the clocks are compared to some; an answer from outside the time
 /// between question and arrival by more than this means that `CLOCK_REALTIME` was set in between, or is another one.
 const STAMP_MARGIN_NS: i64 = 20_000;
-
-/// Readings of the clocks of which the tightest counts: a thread may be interrupted between two.
-const CLOCK_READINGS: usize = 3;
-
-/// What `CLOCK_REALTIME` and `CLOCK_MONOTONIC_RAW` showed at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockPair {
-    /// `CLOCK_MONOTONIC_RAW`.
-    pub raw_ns: i64,
-    /// `CLOCK_REALTIME`.
-    pub utc_ns: i64,
-}
-
-impl ClockPair {
-    /// Reads both, now.
-    pub fn read(clocks: &impl Clocks) -> Self {
-        let mut best = (i64::MAX, Self { raw_ns: 0, utc_ns: 0 });
-        for _ in 0..CLOCK_READINGS {
-            let before_ns = clocks.raw_ns();
-            let utc_ns = clocks.system_utc_ns();
-            let took_ns = clocks.raw_ns() - before_ns;
-            if took_ns < best.0 {
-                best = (took_ns, Self { raw_ns: before_ns + took_ns / 2, utc_ns });
-            }
-        }
-        best.1
-    }
-}
 
 /// Where the sink was in the stream at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +64,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::clocks::SimulatedClocks;
 
     const UTC_S: i64 = 1_800_000_000;
     const RAW_NS: i64 = 5_000_000_000;
@@ -154,11 +125,5 @@ mod tests {
         assert_eq!(snapshot(&PlaybackLatency { sink_usec: u64::MAX, ..answer() }), None);
         let wild = PlaybackLatency { read_offset: i64::MIN, ..answer() };
         assert_eq!(snapshot(&wild).unwrap().heard_raw_ns(u64::MAX, 0), i64::MAX);
-    }
-
-    #[test]
-    fn clocks_are_read_as_a_pair() {
-        let clocks = SimulatedClocks::new(7, 9);
-        assert_eq!(ClockPair::read(&clocks), ClockPair { raw_ns: 7, utc_ns: 9 });
     }
 }

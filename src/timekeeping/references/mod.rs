@@ -1,0 +1,58 @@
+//! References: sources of absolute time outside of the box, each with its own error bound. All are optional, and come
+//! and go at any time.
+//!
+//! Here the sources are spoken to, each on a thread of its own; whether a sample is believed is decided elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a source tells: at `raw_ns` it was `utc_ns`, give or take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Who says so.
+    pub source: Source,
+    /// A reading of `CLOCK_MONOTONIC_RAW`, in ns.
+    pub raw_ns: i64,
+    /// UTC at that reading, in ns since the Unix epoch.
+    pub utc_ns: i64,
+    /// The expected error: a standard deviation, in ns.
+    pub sigma_ns: f64,
+    /// The error that is possible at all if the source is honest (for NTP: half the round trip and the server's own
+    /// root distance), in ns.
+    pub bound_ns: f64,
+}
+
+/// One source, by kind and name: two servers are two sources.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source {
+    /// What kind of source it is.
+    pub kind: SourceKind,
+    /// Which one: the server's name, the GPS's device.
+    pub name: Arc<str>,
+}
+
+/// The kinds of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceKind {
+    /// A network time server.
+    Ntp,
+    /// A GPS receiver's pulse each second, through gpsd.
+    GpsPps,
+    /// A GPS receiver's messages alone, through gpsd: good to some tenths of a second.
+    GpsMessages,
+    /// The system clock, which another daemon keeps.
+    System,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            SourceKind::Ntp => "NTP",
+            SourceKind::GpsPps => "GPS pulse",
+            SourceKind::GpsMessages => "GPS",
+            SourceKind::System => "system clock",
+        };
+        write!(formatter, "{kind}")?;
+        if self.name.is_empty() { Ok(()) } else { write!(formatter, " {}", self.name) }
+    }
+}
