@@ -6,13 +6,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jaudiosync_hw::clocks::{ClockPair, Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 
 use super::feeder::{Feeder, FeederEvent, FeederStats, Program};
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
-use crate::timekeeping::{SystemClockFollower, Timescale};
+use crate::timekeeping::Timescale;
+use crate::timekeeping::source::UtcSource;
 
 /// How often the feeder looks around: a tenth of what it looks ahead.
 const STEP: Duration = Duration::from_millis(40);
@@ -53,14 +54,20 @@ impl Engine {
     ///
     /// # Errors
     /// When the device cannot be opened now. Later it is waited for.
-    pub fn start(dac: Box<dyn Dac>, clocks: Arc<dyn Clocks>, program: Program, tell: Tell) -> Result<Self, DacError> {
+    pub fn start(
+        dac: Box<dyn Dac>,
+        clocks: Arc<dyn Clocks>,
+        time: Arc<dyn UtcSource>,
+        program: Program,
+        tell: Tell,
+    ) -> Result<Self, DacError> {
         let (stop, stopped) = mpsc::channel();
         let player = Player {
             dac,
             clocks,
             program: Arc::new(program),
             shared: Arc::new(Shared::default()),
-            follower: SystemClockFollower::default(),
+            time,
             tell,
             next_stats_raw_ns: 0,
         };
@@ -101,7 +108,7 @@ struct Player {
     clocks: Arc<dyn Clocks>,
     program: Arc<Program>,
     shared: Arc<Shared>,
-    follower: SystemClockFollower,
+    time: Arc<dyn UtcSource>,
     tell: Tell,
     next_stats_raw_ns: i64,
 }
@@ -134,6 +141,7 @@ impl Player {
                     (self.tell)(Event::Feeder(event));
                 }
                 let stats = playing.feeder.stats();
+                self.time.allow_steps(stats.playing.is_none());
                 if stats.phase_sigma_ns.is_finite() {
                     reopen_after = REOPEN_FIRST;
                 }
@@ -159,8 +167,8 @@ impl Player {
         }
     }
 
-    fn timescale(&mut self) -> Timescale {
-        self.follower.update(ClockPair::read(self.clocks.as_ref()))
+    fn timescale(&self) -> Timescale {
+        self.time.estimate().timescale
     }
 
     /// Once a second, on whole seconds of UTC, so that the lines of several boxes can be laid side by side.
@@ -176,7 +184,7 @@ impl Player {
     }
 
     /// Lets the renderer fade out, and closes the device once the last sound has left it.
-    fn fade_out(mut self, output: Option<Output>) {
+    fn fade_out(self, output: Option<Output>) {
         if let Some(mut output) = output {
             self.shared.fade_out.store(true, Ordering::Release);
             let given_up_raw_ns = self.clocks.raw_ns() + FADE_PATIENCE_NS;
@@ -194,6 +202,7 @@ impl Player {
             }
             drop(output.stream);
         }
+        self.time.allow_steps(true);
         let now_raw_ns = self.clocks.raw_ns();
         let utc_ns = self.timescale().utc_ns(now_raw_ns);
         (self.tell)(Event::Stopped(utc_ns));

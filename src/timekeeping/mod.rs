@@ -1,11 +1,29 @@
 //! The process's one estimate of UTC: an affine map from the raw monotonic clock, and what it is made from.
 //!
-//! The map and all that computes it are pure: readings of clocks are passed in. Only `references` speaks to the world.
-//! The player, the timetable and everything else take UTC from a [`Timescale`] alone.
+//! - [`edge_hunt`] reads the RTC's seconds, [`edge_tracker`] makes RTC time of them, [`calibration`] makes UTC of that;
+//! - [`references`] speak to the world, [`selection`] decides which of them to believe, [`trust`] whether to believe the RTC;
+//! - [`timekeeper`] puts these together, [`presentation`] shows the result without jumps, [`servo`] steers the system clock;
+//! - [`clock_task`] runs all this on a thread, [`source`] is where the player and everything else take UTC from.
+//!
+//! The map and all that computes it are pure: readings of clocks are passed in. Only `references` speaks to the world, and
+//! only `clock_task` and `edge_hunt` to the RTC and the clocks, through their traits.
 
+pub mod calibration;
+pub mod clock_task;
+pub mod edge_hunt;
+pub mod edge_tracker;
+mod kalman;
+pub mod presentation;
 pub mod references;
+pub mod saved;
+pub mod selection;
+pub mod servo;
+pub mod source;
+pub mod status;
 mod system_clock;
+pub mod timekeeper;
 mod timescale;
+pub mod trust;
 
 pub use system_clock::SystemClockFollower;
 pub use timescale::Timescale;

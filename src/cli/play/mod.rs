@@ -23,6 +23,7 @@ use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
 use crate::playlist::Playlist;
 use crate::storage::{Position, state_folder};
+use crate::timekeeping::source::SystemClockSource;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
 
@@ -132,7 +133,9 @@ impl Play {
         let player_sender = sender.clone();
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
-        let engine = Engine::start(dac, Arc::new(MachineClocks), program, tell)?;
+        let clocks = Arc::new(MachineClocks);
+        let time = Arc::new(SystemClockSource::new(clocks.clone()));
+        let engine = Engine::start(dac, clocks, time, program, tell)?;
         forward_signals(sender)?;
         for message in messages {
             match message {

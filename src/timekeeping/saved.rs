@@ -1,0 +1,20 @@
+//! What the timekeeper keeps on disk from one run to the next.
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::SavedCalibration;
+
+/// The RTC that was calibrated, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedTime {
+    /// UTC when this was written, in s: no later run can be before it.
+    pub utc_s: i64,
+    /// UTC of the last sample of a reference, in s.
+    pub reference_utc_s: Option<i64>,
+    /// The mark in the chip that was calibrated.
+    pub mark: Option<[u8; 4]>,
+    /// The aging register at that time.
+    pub aging_offset: i8,
+    /// The calibration of the RTC.
+    pub calibration: Option<SavedCalibration>,
+}

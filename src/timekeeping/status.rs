@@ -1,0 +1,82 @@
+//! What the timekeeper says of itself: for `jaudiosync time`, for `status`, and for the log.
+
+use serde::Serialize;
+
+use super::Timescale;
+use super::trust::Distrust;
+
+/// How UTC is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeState {
+    /// Nobody trustworthy has told the time yet: the box is not in sync.
+    #[default]
+    Unset,
+    /// It is carried on from the last reference, or from the RTC as it was set.
+    Holdover,
+    /// A reference has told it within the last minutes.
+    Referenced,
+}
+
+/// UTC as everybody shall take it, and how far it can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// UTC as a function of the raw clock.
+    pub timescale: Timescale,
+    /// How far it can be wrong, in ns; infinite while nothing trustworthy is known.
+    pub bound_ns: f64,
+    /// How it is known.
+    pub state: TimeState,
+}
+
+/// Everything that is to be told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimeStatus {
+    /// How UTC is known.
+    pub state: TimeState,
+    /// UTC, in ns since the Unix epoch.
+    pub utc_ns: i64,
+    /// How far it can be wrong, in ms; none while nothing trustworthy is known.
+    pub bound_ms: Option<f64>,
+    /// What carries the time on: the RTC, the Pi's crystal, or the system clock.
+    pub flywheel: &'static str,
+    /// The reference that was believed last.
+    pub reference: Option<String>,
+    /// How long ago that was, in s.
+    pub reference_age_s: Option<f64>,
+    /// A correction that waits until nothing plays, in ms.
+    pub waiting_correction_ms: Option<f64>,
+    /// The RTC; none where there is none.
+    pub rtc: Option<RtcReport>,
+    /// What is wrong, and what to do about it.
+    pub warnings: Vec<String>,
+}
+
+/// What is known of the RTC.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RtcReport {
+    /// Whether it answered the last time.
+    pub answers: bool,
+    /// Why its time is not believed.
+    pub distrusted: Option<Distrust>,
+    /// UTC minus its time, in ms, and the standard deviation.
+    pub offset_ms: Option<f64>,
+    /// See `offset_ms`.
+    pub offset_sigma_ms: Option<f64>,
+    /// By how much it is slow, in ppb, and the standard deviation.
+    pub rate_ppb: Option<f64>,
+    /// See `rate_ppb`.
+    pub rate_sigma_ppb: Option<f64>,
+    /// How well its seconds are known on the raw clock: a standard deviation, in ms.
+    pub edge_sigma_ms: Option<f64>,
+    /// In degrees Celsius.
+    pub temperature_c: Option<f64>,
+    /// Whether the oscillator stop flag is set: the battery is empty or was changed.
+    pub oscillator_stopped: Option<bool>,
+    /// The aging register.
+    pub aging_offset: Option<i8>,
+    /// Samples of references that the calibration is made of.
+    pub samples: u64,
+    /// Whether it may be written to.
+    pub is_writable: bool,
+}

@@ -1,0 +1,102 @@
+//! Whether an RTC is believed when the box starts, and what is said of it if not.
+
+use jaudiosync_hw::rtc::{RtcStatus, RtcTime};
+use serde::Serialize;
+
+/// No box lives before this code was written: 2026-11-01. A time before it is not the time.
+pub const EARLIEST_UTC_S: i64 = 1_793_491_200;
+
+/// Nor half a century later.
+pub const LATEST_UTC_S: i64 = EARLIEST_UTC_S + 50 * 31_557_600;
+
+/// What was saved last may be a little ahead of the RTC, by as much as that was wrong.
+const LAST_SAVED_MARGIN_S: i64 = 5;
+
+/// Why an RTC's time is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Distrust {
+    /// The oscillator stop flag is set.
+    #[error("the clock has stood still: its battery is empty or was changed. Set it with: jaudiosync time set-rtc")]
+    OscillatorStopped,
+    /// The registers hold no date.
+    #[error("the clock holds no valid date. Set it with: jaudiosync time set-rtc")]
+    InvalidRegisters,
+    /// It begins where a chip without a battery begins.
+    #[error(
+        "the clock shows the year 2000: it was never set, or lost its battery. Set it with: jaudiosync time set-rtc"
+    )]
+    NeverSet,
+    /// It shows a time before the program was built.
+    #[error("the clock shows a time before this program was made. Set it with: jaudiosync time set-rtc")]
+    BeforeBuild,
+    /// It shows a time before one that the box already lived through.
+    #[error("the clock went back behind the last time this box ran. Set it with: jaudiosync time set-rtc")]
+    BeforeLastSaved,
+    /// It shows a time that nobody will see.
+    #[error("the clock shows a time decades ahead. Set it with: jaudiosync time set-rtc")]
+    FarFuture,
+}
+
+/// Judges what the RTC shows at the start. `last_saved_utc_s` is the last time the box wrote down, if it did.
+///
+/// # Errors
+/// The reason for which it is not believed.
+pub fn judge(time: RtcTime, status: &RtcStatus, last_saved_utc_s: Option<i64>) -> Result<i64, Distrust> {
+    if status.oscillator_stopped {
+        return Err(Distrust::OscillatorStopped);
+    }
+    let RtcTime::Valid { utc_s } = time else { return Err(Distrust::InvalidRegisters) };
+    judge_second(utc_s, last_saved_utc_s)
+}
+
+fn judge_second(utc_s: i64, last_saved_utc_s: Option<i64>) -> Result<i64, Distrust> {
+    const END_OF_2000_UTC_S: i64 = 978_307_200;
+    if utc_s < END_OF_2000_UTC_S {
+        Err(Distrust::NeverSet)
+    } else if utc_s < EARLIEST_UTC_S {
+        Err(Distrust::BeforeBuild)
+    } else if utc_s >= LATEST_UTC_S {
+        Err(Distrust::FarFuture)
+    } else if last_saved_utc_s.is_some_and(|saved| utc_s < saved.saturating_sub(LAST_SAVED_MARGIN_S)) {
+        Err(Distrust::BeforeLastSaved)
+    } else {
+        Ok(utc_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jaudiosync_hw::rtc::ChipMark;
+
+    use super::*;
+
+    const NOW_UTC_S: i64 = EARLIEST_UTC_S + 1_000_000;
+
+    fn status(oscillator_stopped: bool) -> RtcStatus {
+        RtcStatus { oscillator_stopped, temperature_c: 20.0, aging_offset: 0, mark: ChipMark([0; 4]) }
+    }
+
+    fn judged(utc_s: i64, saved: Option<i64>) -> Result<i64, Distrust> {
+        judge(RtcTime::Valid { utc_s }, &status(false), saved)
+    }
+
+    #[test]
+    fn a_plausible_time_is_believed() {
+        assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S - 60)), Ok(NOW_UTC_S));
+        assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S + 2)), Ok(NOW_UTC_S), "saved by a timescale that was ahead");
+        assert_eq!(judged(NOW_UTC_S, None), Ok(NOW_UTC_S));
+    }
+
+    #[test]
+    fn each_reason_for_distrust_has_its_name() {
+        let time = RtcTime::Valid { utc_s: NOW_UTC_S };
+        assert_eq!(judge(time, &status(true), None), Err(Distrust::OscillatorStopped));
+        let garbage = RtcTime::Invalid { registers: [0xff; 7] };
+        assert_eq!(judge(garbage, &status(false), None), Err(Distrust::InvalidRegisters));
+        assert_eq!(judged(946_684_800 + 3600, None), Err(Distrust::NeverSet));
+        assert_eq!(judged(EARLIEST_UTC_S - 1, None), Err(Distrust::BeforeBuild));
+        assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S + 3600)), Err(Distrust::BeforeLastSaved));
+        assert_eq!(judged(LATEST_UTC_S, None), Err(Distrust::FarFuture));
+    }
+}
