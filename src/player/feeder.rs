@@ -105,7 +105,8 @@ enum State {
 
 /// The feeder of one open stream.
 pub struct Feeder {
-    program: Arc<Program>,
+    /// What is to be played; none for silence.
+    program: Option<Arc<Program>>,
     ends: FeederEnds,
     rate_hz: u32,
     clock: DacClock,
@@ -126,7 +127,7 @@ pub struct Feeder {
 
 impl Feeder {
     /// The feeder of a stream that was opened just now.
-    pub fn new(program: Arc<Program>, ends: FeederEnds, rate_hz: u32) -> Self {
+    pub fn new(program: Option<Arc<Program>>, ends: FeederEnds, rate_hz: u32) -> Self {
         // A stream opened anew begins a new epoch: what the last one left is not for it.
         let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         Self {
@@ -145,6 +146,18 @@ impl Feeder {
             given_up: None,
             is_finished: false,
         }
+    }
+
+    /// Plays something else from now on, or nothing. What was prepared is dropped, so the sound must have faded out before.
+    pub fn set_program(&mut self, program: Option<Arc<Program>>) {
+        self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        self.state = State::Idle { prepared: None };
+        self.next_frame = 0;
+        self.pending.clear();
+        self.announced = None;
+        self.given_up = None;
+        self.is_finished = false;
+        self.program = program;
     }
 
     /// Numbers of the moment.
@@ -225,7 +238,8 @@ impl Feeder {
     ) -> (State, bool) {
         let earliest = self.next_frame.max(self.handed_over + self.frames(JOIN_AHEAD_S));
         let utc_ns = self.heard_utc_ns(earliest, timescale);
-        let next = match self.program.timetable.place_at(utc_ns) {
+        let Some(program) = &self.program else { return (State::Idle { prepared: None }, false) };
+        let next = match program.timetable.place_at(utc_ns) {
             Place::Playing { slot, .. } => return self.join(slot, now_raw_ns, timescale),
             Place::Before { next } | Place::Gap { next: Some(next) } => next,
             Place::Gap { next: None } => return (State::Idle { prepared: None }, false),
@@ -292,7 +306,8 @@ impl Feeder {
         now_raw_ns: i64,
         timescale: &Timescale,
     ) -> (State, bool) {
-        let end_utc_ns = slot.utc_ns() + self.program.timetable.length(slot.track).map_or(0, |length| length.ns());
+        let length = self.program.as_ref().and_then(|program| program.timetable.length(slot.track));
+        let end_utc_ns = slot.utc_ns() + length.map_or(0, |length| length.ns());
         // Blocks that come too late are of no use: after a long pause of this thread the place is taken anew.
         if self.next_frame < self.handed_over {
             self.pending.push((now_raw_ns, FeederEvent::Interrupted));
@@ -330,11 +345,11 @@ impl Feeder {
     fn stay_silent(&mut self, slot: Start, retry_raw_ns: i64, now_raw_ns: i64, timescale: &Timescale) -> (State, bool) {
         let earliest = self.handed_over + self.frames(JOIN_AHEAD_S);
         let utc_ns = self.heard_utc_ns(earliest, timescale);
-        let is_over = match self.program.timetable.place_at(utc_ns) {
-            Place::Playing { slot: here, .. } => here != slot,
-            Place::Before { next } => next != slot,
-            Place::Gap { next } => next != Some(slot),
-            Place::Finished => true,
+        let is_over = match self.program.as_ref().map(|program| program.timetable.place_at(utc_ns)) {
+            Some(Place::Playing { slot: here, .. }) => here != slot,
+            Some(Place::Before { next }) => next != slot,
+            Some(Place::Gap { next }) => next != Some(slot),
+            Some(Place::Finished) | None => true,
         };
         if is_over || now_raw_ns >= retry_raw_ns {
             (State::Idle { prepared: None }, true)
@@ -360,19 +375,20 @@ impl Feeder {
     }
 
     fn open(&self, track: usize) -> Result<Option<Voice>, String> {
-        let opened = self.program.library.open(track).map_err(|error| error.to_string())?;
+        let Some(program) = &self.program else { return Ok(None) };
+        let opened = program.library.open(track).map_err(|error| error.to_string())?;
         let Some(source) = opened else { return Ok(None) };
         Voice::new(source, self.rate_hz).map(Some).map_err(|error| error.to_string())
     }
 
     /// When the ear hears one of the DAC's frames.
     fn heard_utc_ns(&self, frame: u64, timescale: &Timescale) -> i64 {
-        timescale.utc_ns(self.clock.heard_raw_ns(frame)).saturating_add(self.program.output_latency_ns)
+        timescale.utc_ns(self.clock.heard_raw_ns(frame)).saturating_add(self.output_latency_ns())
     }
 
     /// The DAC's frame that the ear hears at an instant.
     fn frame_heard_at(&self, utc_ns: i64, timescale: &Timescale) -> f64 {
-        self.clock.frame_at(timescale.raw_ns(utc_ns.saturating_sub(self.program.output_latency_ns)))
+        self.clock.frame_at(timescale.raw_ns(utc_ns.saturating_sub(self.output_latency_ns())))
     }
 
     /// Where in a slot's track a frame belongs, and how fast that place moves.
@@ -380,6 +396,10 @@ impl Feeder {
         let now_s = self.heard_utc_ns(frame, timescale).saturating_sub(slot.utc_ns()) as f64 * 1e-9;
         let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + timescale.rate_ppb * 1e-9) - 1.0;
         Target { now_s, drift }
+    }
+
+    fn output_latency_ns(&self) -> i64 {
+        self.program.as_ref().map_or(0, |program| program.output_latency_ns)
     }
 
     fn frames(&self, seconds: f64) -> u64 {

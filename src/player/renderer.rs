@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS, Renderer, StreamFormat};
 
 use super::ring::{BLOCK_FRAMES, Block, RendererEnds, RendererReport};
+use super::tone::TonePlayer;
 
 /// How long the fade-out of a stop takes: short enough to be prompt, long enough not to click.
 const FADE_S: f32 = 0.010;
@@ -26,6 +27,8 @@ pub struct RingRenderer {
     gain: f32,
     fade_step: f32,
     frame_ns: f64,
+    volume: f32,
+    tone: TonePlayer,
     xruns: u64,
     /// When the device will have played all it was given, in ns of the raw clock, as far as it tells.
     runs_dry_raw_ns: i64,
@@ -34,6 +37,7 @@ pub struct RingRenderer {
 impl RingRenderer {
     /// A renderer at the beginning of a stream.
     pub fn new(ends: RendererEnds, format: StreamFormat) -> Self {
+        let volume = f32::from_bits(ends.shared.volume.load(Ordering::Relaxed));
         Self {
             ends,
             frame: 0,
@@ -42,6 +46,8 @@ impl RingRenderer {
             gain: 1.0,
             fade_step: 1.0 / (FADE_S * format.rate_hz as f32),
             frame_ns: 1e9 / f64::from(format.rate_hz),
+            volume,
+            tone: TonePlayer::new(format.rate_hz),
             xruns: 0,
             runs_dry_raw_ns: i64::MAX,
         }
@@ -117,6 +123,20 @@ impl RingRenderer {
     }
 }
 
+impl RingRenderer {
+    /// The volume moves to what is wanted as quickly as a fade, so that it does not click.
+    fn set_volume(&mut self, output: &mut [f32]) {
+        let wanted = f32::from_bits(self.ends.shared.volume.load(Ordering::Relaxed)).clamp(0.0, 1.0);
+        if self.volume >= 1.0 && wanted >= 1.0 {
+            return;
+        }
+        for frame in output.chunks_exact_mut(CHANNELS) {
+            self.volume += (wanted - self.volume).clamp(-self.fade_step, self.fade_step);
+            frame.iter_mut().for_each(|sample| *sample *= self.volume);
+        }
+    }
+}
+
 impl Renderer for RingRenderer {
     fn render(&mut self, timing: BufferTiming, output: &mut [f32]) {
         let frames = output.len() / CHANNELS;
@@ -127,7 +147,10 @@ impl Renderer for RingRenderer {
         output.fill(0.0);
         self.copy_blocks(output);
         self.fade(output);
+        self.tone.add(&self.ends.shared.tone, output);
+        self.set_volume(output);
         self.frame += frames as u64;
+        self.ends.shared.buffers.fetch_add(1, Ordering::Relaxed);
     }
 }
 

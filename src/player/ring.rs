@@ -39,7 +39,7 @@ pub struct RendererReport {
 }
 
 /// Flags that both sides see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shared {
     /// The epoch that blocks must be of.
     pub epoch: AtomicU32,
@@ -49,6 +49,26 @@ pub struct Shared {
     pub silent_from_frame: AtomicU64,
     /// Frames that came too late to be heard.
     pub late_frames: AtomicU64,
+    /// The volume as a factor, 0 to 1: the bits of an f32.
+    pub volume: AtomicU32,
+    /// The tone to be sounded next, as [`Tone`](super::tone::Tone) numbers them; 0 for none.
+    pub tone: AtomicU32,
+    /// Buffers rendered so far: the sound card is alive.
+    pub buffers: AtomicU64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            epoch: AtomicU32::new(0),
+            fade_out: AtomicBool::new(false),
+            silent_from_frame: AtomicU64::new(0),
+            late_frames: AtomicU64::new(0),
+            volume: AtomicU32::new(1_f32.to_bits()),
+            tone: AtomicU32::new(0),
+            buffers: AtomicU64::new(0),
+        }
+    }
 }
 
 /// The feeder's ends.

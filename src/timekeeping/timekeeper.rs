@@ -514,4 +514,3 @@ impl RtcState {
         }
     }
 }
-

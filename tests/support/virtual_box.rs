@@ -146,7 +146,7 @@ impl VirtualBox {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
         if let Ok(stream) = self.dac.open(renderer, sender) {
-            let feeder = Feeder::new(Arc::clone(&self.program), feeder_ends, self.rate_hz);
+            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz);
             self.output = Some((stream, feeder, faults));
         }
     }

@@ -18,7 +18,7 @@ use self::start::{FirstTrack, choose_start};
 use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
 use crate::player::decoder::Mix;
-use crate::player::engine::{Engine, Event};
+use crate::player::engine::{Engine, Event, Outside, WhenMissing};
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
 use crate::playlist::Playlist;
@@ -135,7 +135,8 @@ impl Play {
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
         let time = Arc::new(SystemClockSource::new(clocks.clone()));
-        let engine = Engine::start(dac, clocks, time, program, tell)?;
+        let engine = Engine::start(Outside { dac, clocks, time, tell, on_thread: || {} }, WhenMissing::Fail)?;
+        engine.play(program);
         forward_signals(sender)?;
         for message in messages {
             match message {

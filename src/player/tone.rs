@@ -1,0 +1,110 @@
+//! The short tones by which a box answers where nothing else is to be heard. They are made in the audio callback, so
+//! nothing here allocates or waits.
+
+use std::f32::consts::TAU;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jaudiosync_hw::dac::CHANNELS;
+
+/// Loudness of the tones: -20 dB of full scale, clearly heard and no fright.
+const AMPLITUDE: f32 = 0.1;
+
+/// How long a tone rises and falls, in seconds: it must not click.
+const EDGE_S: f32 = 0.005;
+
+/// A tone, or several in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// One short high tone: understood.
+    Confirm,
+    /// Two rising tones: will begin.
+    Start,
+    /// Two falling tones: stopped.
+    Stop,
+    /// Three low tones: something is wrong.
+    Error,
+}
+
+/// One tone of a sequence: its frequency in Hz and its length in seconds.
+type Note = (f32, f32);
+
+impl Tone {
+    /// Its number in [`Shared::tone`](super::ring::Shared::tone).
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Confirm => 1,
+            Self::Start => 2,
+            Self::Stop => 3,
+            Self::Error => 4,
+        }
+    }
+
+    fn notes(number: u32) -> &'static [Note] {
+        match number {
+            1 => &[(1760.0, 0.06)],
+            2 => &[(880.0, 0.08), (1320.0, 0.12)],
+            3 => &[(1320.0, 0.08), (880.0, 0.12)],
+            4 => &[(330.0, 0.12), (0.0, 0.06), (330.0, 0.12), (0.0, 0.06), (330.0, 0.12)],
+            _ => &[],
+        }
+    }
+}
+
+/// Plays what is asked for.
+#[derive(Debug)]
+pub(super) struct TonePlayer {
+    rate_hz: f32,
+    notes: &'static [Note],
+    /// Frames of the first note that were played.
+    frame: f32,
+    phase: f32,
+}
+
+impl TonePlayer {
+    pub(super) fn new(rate_hz: u32) -> Self {
+        Self { rate_hz: rate_hz.max(1) as f32, notes: &[], frame: 0.0, phase: 0.0 }
+    }
+
+    /// Adds what there is to be heard to a buffer, and takes the wish from `wanted`.
+    pub(super) fn add(&mut self, wanted: &AtomicU32, output: &mut [f32]) {
+        if wanted.load(Ordering::Relaxed) != 0 {
+            self.notes = Tone::notes(wanted.swap(0, Ordering::Relaxed));
+            self.frame = 0.0;
+        }
+        for frame in output.chunks_exact_mut(CHANNELS) {
+            let Some((frequency_hz, length_s)) = self.notes.first() else { return };
+            let (at_s, left_s) = (self.frame / self.rate_hz, length_s - self.frame / self.rate_hz);
+            let edge = (at_s.min(left_s) / EDGE_S).clamp(0.0, 1.0);
+            let sample = AMPLITUDE * edge * (TAU * self.phase).sin();
+            frame.iter_mut().for_each(|out| *out += sample);
+            self.phase = (self.phase + frequency_hz / self.rate_hz).fract();
+            self.frame += 1.0;
+            if left_s <= 0.0 {
+                self.notes = self.notes.get(1..).unwrap_or(&[]);
+                self.frame = 0.0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tone_is_heard_once_does_not_click_and_ends() {
+        for tone in [Tone::Confirm, Tone::Start, Tone::Stop, Tone::Error] {
+            let mut player = TonePlayer::new(48_000);
+            let wanted = AtomicU32::new(tone.number());
+            let mut sound = vec![0.0_f32; 48_000 * 2];
+            sound.chunks_mut(480).for_each(|buffer| player.add(&wanted, buffer));
+            let loudest = sound.iter().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
+            assert!((0.9 * AMPLITUDE..=AMPLITUDE).contains(&loudest), "{tone:?}: {loudest}");
+            let left: Vec<f32> = sound.iter().step_by(2).copied().collect();
+            let steepest = left.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+            assert!(steepest < AMPLITUDE * TAU * 1800.0 / 48_000.0 * 1.1, "{tone:?}: {steepest}");
+            assert!(left[40_000..].iter().all(|sample| *sample == 0.0));
+            assert_eq!(wanted.load(Ordering::Relaxed), 0);
+        }
+    }
+}
