@@ -9,4 +9,5 @@
 pub mod clocks;
 pub mod dac;
 pub mod rtc;
+pub mod system_clock;
 pub mod world;
