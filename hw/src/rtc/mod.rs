@@ -7,12 +7,14 @@ mod bus;
 mod ds3231;
 mod registers;
 mod simulated;
+mod square_wave;
 
 pub use bus::{LinuxBus, LinuxBusError, open, open_chip};
 pub use ds3231::{Ds3231, READ_SECOND_BITS_AFTER_LATCH, READ_SECOND_BITS_BEFORE_LATCH};
 pub use simulated::{
     BusModel, Ds3231Model, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual,
 };
+pub use square_wave::{GpioSecondEdge, SecondEdge, SecondEdgeError, SimulatedSecondEdge};
 
 /// A real-time clock that counts whole seconds of UTC.
 pub trait Rtc: Send {
