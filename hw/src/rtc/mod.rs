@@ -3,6 +3,19 @@
 //! Here registers become times and errors, and nothing is decided: which edge to look for, whom to trust and when to set
 //! the clock is the service's business.
 
+mod bus;
+mod ds3231;
+mod registers;
+mod simulated;
+mod square_wave;
+
+pub use bus::{LinuxBus, LinuxBusError, open, open_chip};
+pub use ds3231::{Ds3231, READ_SECOND_BITS_AFTER_LATCH, READ_SECOND_BITS_BEFORE_LATCH};
+pub use simulated::{
+    BusModel, Ds3231Model, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual,
+};
+pub use square_wave::{GpioSecondEdge, SecondEdge, SecondEdgeError, SimulatedSecondEdge};
+
 /// A real-time clock that counts whole seconds of UTC.
 pub trait Rtc: Send {
     /// Reads the date and time: seven registers in one transfer, which the chip latches at its (repeated) START.
@@ -28,6 +41,7 @@ pub trait Rtc: Send {
     ///
     /// # Errors
     /// When the bus or the chip does not answer, the chip may not be written to, or the year is not one of 2000 to 2199.
+    /// The time may have been set even so, with the flag still up: set it again.
     fn set_time(&mut self, utc_s: i64) -> Result<(), RtcError>;
 
     /// Writes the mark by which the chip is known again, see [`RtcStatus::mark`].
@@ -86,13 +100,13 @@ pub enum RtcError {
         reason: String,
     },
     /// The chip does not acknowledge its address or a byte.
-    #[error("no clock answers at address 0x68")]
+    #[error("no clock answers at address 0x68; check its power and the wires SDA and SCL")]
     NoAnswer,
     /// The transfer failed in another way.
     #[error("the I2C bus failed: {0}")]
     Bus(String),
     /// A register holds what it cannot hold.
-    #[error("register 0x{register:02x} holds 0x{value:02x}")]
+    #[error("the clock's register 0x{register:02x} holds 0x{value:02x}, which it cannot; set the clock anew")]
     BadRegister {
         /// The register's address.
         register: u8,
@@ -103,6 +117,6 @@ pub enum RtcError {
     #[error("the kernel's RTC driver owns the clock, so it is not written to; remove dtoverlay=i2c-rtc")]
     NotWritable,
     /// The chip counts from 2000 to 2199.
-    #[error("the clock cannot show this year")]
+    #[error("the clock shows the years 2000 to 2199 and no other")]
     YearOutOfRange,
 }
