@@ -7,6 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod cli;
+pub mod config;
+pub mod control;
 pub mod player;
 pub mod playlist;
 pub mod storage;

@@ -1,12 +1,25 @@
 //! What is kept on disk between runs, written so that a pulled plug leaves the old or the new and nothing between.
+//!
+//! What the values mean is decided elsewhere; here is only how they are kept.
 
+mod leftovers;
 mod position;
+mod record;
+mod session;
+mod volume;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use leftovers::remove_leftovers;
 pub use position::{Position, PositionError};
+pub use record::{Kept, Record, RecordError, Written};
+pub use session::Session;
+pub use volume::Volume;
+
+/// Letters and digits at the end of a temporary file's name.
+const RANDOM_LETTERS: usize = 6;
 
 /// Writes a file whole or not at all: beside it, synced, then renamed over it. On an error the old file stays.
 ///
@@ -20,7 +33,7 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
-    builder.prefix(&prefix);
+    builder.prefix(&prefix).rand_bytes(RANDOM_LETTERS);
     use std::os::unix::fs::PermissionsExt;
     builder.permissions(std::fs::Permissions::from_mode(0o644));
     let mut file = builder.tempfile_in(folder)?;

@@ -1,9 +1,10 @@
-//! The place at which playing was stopped, for `-p res`.
+//! The place at which playing was stopped, for `-p res` and for resuming.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use super::{Kept, Record, RecordError};
 
 /// Where a playlist was stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,30 +26,28 @@ pub enum PositionError {
     /// There is no place to keep it.
     #[error("there is no folder to keep it in; set XDG_STATE_HOME or HOME")]
     NoFolder,
-    /// The file is damaged or of another version.
-    #[error("the kept position in {0} is damaged")]
-    Damaged(PathBuf),
-    /// The file cannot be read or written.
-    #[error("{0}: {1}")]
-    Io(PathBuf, io::Error),
+    /// The file cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl Kept for Position {
+    const FILE: &'static str = "position.json";
+    const VERSION: u32 = 1;
+
+    /// The first programs kept it without an envelope.
+    fn from_earlier(version: Option<u32>, data: &[u8]) -> Option<Self> {
+        version.is_none().then(|| serde_json::from_slice(data).ok()).flatten()
+    }
 }
 
 impl Position {
-    fn path(folder: Option<&Path>) -> Result<PathBuf, PositionError> {
-        Ok(folder.ok_or(PositionError::NoFolder)?.join("position.json"))
-    }
-
     /// Reads what was kept in the state folder.
     ///
     /// # Errors
     /// When nothing was kept, or it cannot be read.
     pub fn read(folder: Option<&Path>) -> Result<Self, PositionError> {
-        let path = Self::path(folder)?;
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| PositionError::Damaged(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(PositionError::Missing),
-            Err(error) => Err(PositionError::Io(path, error)),
-        }
+        Record::in_folder(folder.ok_or(PositionError::NoFolder)?).read()?.ok_or(PositionError::Missing)
     }
 
     /// Keeps it in the state folder, which is made if need be.
@@ -56,12 +55,8 @@ impl Position {
     /// # Errors
     /// When it cannot be written; what was kept before stays.
     pub fn write(&self, folder: Option<&Path>) -> Result<(), PositionError> {
-        let path = Self::path(folder)?;
-        let write = || {
-            std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-            super::write_atomically(&path, &serde_json::to_vec(self)?)
-        };
-        write().map_err(|error| PositionError::Io(path.clone(), error))
+        Record::in_folder(folder.ok_or(PositionError::NoFolder)?).write(self)?;
+        Ok(())
     }
 }
 
@@ -78,7 +73,17 @@ mod tests {
         position.write(Some(&folder)).unwrap();
         assert_eq!(Position::read(Some(&folder)).unwrap(), position);
         std::fs::write(folder.join("position.json"), "{").unwrap();
-        assert!(matches!(Position::read(Some(&folder)), Err(PositionError::Damaged(_))));
+        assert!(matches!(Position::read(Some(&folder)), Err(PositionError::Record(RecordError::Damaged { .. }))));
+        assert!(matches!(Position::read(Some(&folder)), Err(PositionError::Missing)));
         assert!(matches!(Position::read(None), Err(PositionError::NoFolder)));
+    }
+
+    #[test]
+    fn what_the_first_programs_kept_is_still_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = r#"{"playlist":"Ride","track":2,"offset_s":1.5}"#;
+        std::fs::write(folder.path().join("position.json"), plain).unwrap();
+        let position = Position { playlist: "Ride".to_owned(), track: 2, offset_s: 1.5 };
+        assert_eq!(Position::read(Some(folder.path())).unwrap(), position);
     }
 }

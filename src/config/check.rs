@@ -1,0 +1,115 @@
+//! What the types of the values do not say: ranges, and values that do not go together.
+
+use super::sections::Config;
+
+/// A latency beyond this is a slip of the pen, in ms.
+const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
+/// A day: whoever waits longer wants no box that plays without a trusted time.
+const MAX_UNTRUSTED_WAIT_S: u32 = 86_400;
+const MAX_NTP_SERVERS: usize = 8;
+/// The longest path of a Unix socket on Linux is 107 bytes (unix(7)); its lock file has five more.
+const MAX_SOCKET_PATH_BYTES: usize = 100;
+
+/// The first value that is out of its range, in words; none if all are within.
+pub(super) fn out_of_range(config: &Config) -> Option<String> {
+    let percent = |value: u8, least: u8| {
+        (!(least..=100).contains(&value)).then(|| format!("{value} is not within {least} to 100 percent"))
+    };
+    let volume = &config.volume;
+    percent(volume.startup_percent, 0)
+        .or_else(|| percent(volume.maximum_percent, 0))
+        .or_else(|| percent(volume.step_percent, 1))
+        .or_else(|| {
+            let latency_ms = config.sound.output_latency_ms;
+            let within = latency_ms.abs() <= MAX_OUTPUT_LATENCY_MS;
+            (!within).then(|| format!("{latency_ms} is not within ±{MAX_OUTPUT_LATENCY_MS} ms"))
+        })
+        .or_else(|| {
+            let wait_s = config.start.untrusted_wait_s;
+            (wait_s > MAX_UNTRUSTED_WAIT_S).then(|| format!("{wait_s} is not within 0 to {MAX_UNTRUSTED_WAIT_S} s"))
+        })
+        .or_else(|| texts(config))
+        .or_else(|| addresses(config))
+}
+
+fn texts(config: &Config) -> Option<String> {
+    let playlist = &config.playlist;
+    if playlist.folder.as_os_str().is_empty() || playlist.name.trim().is_empty() {
+        return Some("it must not be empty".to_owned());
+    }
+    let socket = &config.control.socket;
+    if !socket.as_os_str().is_empty() && (!socket.is_absolute() || socket.as_os_str().len() > MAX_SOCKET_PATH_BYTES) {
+        return Some(format!("write a path from / of at most {MAX_SOCKET_PATH_BYTES} bytes"));
+    }
+    None
+}
+
+fn addresses(config: &Config) -> Option<String> {
+    let time = &config.time;
+    if time.ntp_servers.len() > MAX_NTP_SERVERS {
+        return Some(format!("{} servers are too many; name at most {MAX_NTP_SERVERS}", time.ntp_servers.len()));
+    }
+    let wrong = time.ntp_servers.iter().find(|server| !is_host(server, false));
+    let wrong = wrong.map(|server| format!("{server:?} is no server; write \"host\" or \"host:port\""));
+    let no_gpsd = !time.gpsd.is_empty() && !is_host(&time.gpsd, true);
+    wrong.or_else(|| no_gpsd.then(|| format!("{:?} is no address; write \"host:port\", or \"\" for none", time.gpsd)))
+}
+
+/// `host`, `host:port`, `[v6]:port`, or a bare IPv6 address.
+fn is_host(text: &str, port_needed: bool) -> bool {
+    let has_name = |host: &str| !host.is_empty() && !host.chars().any(|letter| letter.is_whitespace() || letter == '/');
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return !port_needed;
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) => has_name(host) && port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => has_name(text) && !port_needed,
+    }
+}
+
+/// Keys that name the same pin, as a pair of full names; none if all pins differ.
+pub(super) fn shared_pin(config: &Config) -> Option<[&'static str; 2]> {
+    let board = &config.board;
+    let pins = [
+        ("board.volume_up_gpio", Some(board.volume_up_gpio)),
+        ("board.volume_down_gpio", Some(board.volume_down_gpio)),
+        ("board.start_gpio", Some(board.start_gpio)),
+        ("board.stop_gpio", Some(board.stop_gpio)),
+        ("board.jumper_gpio", Some(board.jumper_gpio)),
+        ("board.led_gpio", board.led_gpio.0),
+        ("time.sqw_gpio", config.time.sqw_gpio.0),
+    ];
+    pins.iter().enumerate().find_map(|(index, (name, pin))| {
+        let other = pins.iter().skip(index + 1).find(|(_, other)| pin.is_some() && pin == other)?;
+        Some([*name, other.0])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_within_their_ranges() {
+        assert_eq!(out_of_range(&Config::default()), None);
+        assert_eq!(shared_pin(&Config::default()), None);
+    }
+
+    #[test]
+    fn hosts_are_told_from_nonsense() {
+        for good in ["pool.ntp.org", "10.0.0.1:123", "::1", "[::1]:123", "localhost:2947"] {
+            assert!(is_host(good, false), "{good}");
+        }
+        for bad in ["", ":123", "a b", "host:0", "host:port", "http://host"] {
+            assert!(!is_host(bad, false), "{bad}");
+        }
+        assert!(!is_host("localhost", true) && !is_host("::1", true));
+    }
+
+    #[test]
+    fn a_latency_that_is_no_number_is_out_of_range() {
+        let mut config = Config::default();
+        config.sound.output_latency_ms = f64::NAN;
+        assert!(out_of_range(&config).is_some_and(|words| words.contains("±5000")));
+    }
+}

@@ -1,0 +1,220 @@
+//! The kinds of values that are more than a number or a text, each as it is written in the file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+
+/// What is heard of the two channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelChoice {
+    /// Left and right.
+    #[default]
+    Stereo,
+    /// Both mixed to both outputs.
+    Mono,
+}
+
+/// What a start joins or begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartKind {
+    /// The common timetable, at the next grid slot.
+    #[default]
+    Common,
+    /// The playlist from its beginning, at the next grid slot.
+    Fresh,
+}
+
+/// Who knows the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeSource {
+    /// This program, from the RTC and the references.
+    #[default]
+    Rtc,
+    /// Another daemon, which keeps the system clock.
+    System,
+}
+
+/// What kind of board the program runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BoardKind {
+    /// A Raspberry Pi with buttons on its header.
+    #[default]
+    Pi,
+    /// Buttons on a terminal.
+    Simulated,
+    /// No buttons at all; the box is steered through the control socket.
+    None,
+}
+
+/// Which real-time clock there is: `"none"`, `"simulated"`, or the path of its I2C bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum RtcChoice {
+    /// A DS3231 on this bus.
+    Bus(PathBuf),
+    /// None.
+    None,
+    /// A simulated DS3231.
+    Simulated,
+}
+
+impl TryFrom<String> for RtcChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "none" => Ok(Self::None),
+            "simulated" => Ok(Self::Simulated),
+            path if path.starts_with("/dev/") => Ok(Self::Bus(PathBuf::from(path))),
+            _ => Err(format!("{text:?} is no RTC; write a bus such as \"/dev/i2c-1\", or \"none\", or \"simulated\"")),
+        }
+    }
+}
+
+impl From<RtcChoice> for String {
+    fn from(choice: RtcChoice) -> Self {
+        match choice {
+            RtcChoice::Bus(path) => path.to_string_lossy().into_owned(),
+            RtcChoice::None => "none".to_owned(),
+            RtcChoice::Simulated => "simulated".to_owned(),
+        }
+    }
+}
+
+/// The instant since which the common timetable repeats: whole seconds, written as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Anchor {
+    /// Seconds since the Unix epoch.
+    pub utc_s: i64,
+}
+
+impl TryFrom<String> for Anchor {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let instant = DateTime::parse_from_rfc3339(&text)
+            .map_err(|_| format!("{text:?} is no instant; write it as \"2026-01-01T00:00:00Z\""))?;
+        if instant.timestamp_subsec_nanos() != 0 {
+            return Err(format!("{text:?} is not a whole second; tracks begin on whole seconds"));
+        }
+        Ok(Self { utc_s: instant.timestamp() })
+    }
+}
+
+impl From<Anchor> for String {
+    fn from(anchor: Anchor) -> Self {
+        anchor.to_string()
+    }
+}
+
+impl fmt::Display for Anchor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = DateTime::from_timestamp(self.utc_s, 0).unwrap_or_default();
+        write!(formatter, "{}", instant.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
+/// A pin of the 40-pin header by its BCM number, 4 to 27. 0 and 1 are reserved for the boards' identification, 2 and 3
+/// are the I2C bus of the RTC (Raspberry Pi documentation, "GPIO and the 40-pin header").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Gpio(u8);
+
+impl Gpio {
+    /// The default pins. The buttons are those of Pimoroni's Pirate Audio boards (A, B, X, Y), which leave I2C and I2S
+    /// free; the jumper is between pins 37 and 39 of the header, GPIO26 and ground, which lie side by side.
+    pub(super) const VOLUME_UP: Self = Self(5);
+    pub(super) const VOLUME_DOWN: Self = Self(6);
+    pub(super) const START: Self = Self(16);
+    pub(super) const STOP: Self = Self(24);
+    pub(super) const JUMPER: Self = Self(26);
+
+    /// The pin of this number; none outside of 4 to 27.
+    pub const fn new(number: u8) -> Option<Self> {
+        match number {
+            4..=27 => Some(Self(number)),
+            _ => None,
+        }
+    }
+
+    /// The BCM number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Gpio {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let pin = u8::try_from(number).ok().and_then(Self::new);
+        pin.ok_or_else(|| format!("{number} is no free pin; write a BCM number from 4 to 27"))
+    }
+}
+
+impl From<Gpio> for i64 {
+    fn from(pin: Gpio) -> Self {
+        Self::from(pin.0)
+    }
+}
+
+/// A pin that need not be there: 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct OptionalGpio(pub Option<Gpio>);
+
+impl TryFrom<i64> for OptionalGpio {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        match number {
+            0 => Ok(Self(None)),
+            _ => Gpio::try_from(number).map(|pin| Self(Some(pin))).map_err(|error| format!("{error}, or 0 for none")),
+        }
+    }
+}
+
+impl From<OptionalGpio> for i64 {
+    fn from(pin: OptionalGpio) -> Self {
+        pin.0.map_or(0, Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_is_a_whole_second_in_any_zone() {
+        let anchor = |text: &str| Anchor::try_from(text.to_owned());
+        assert_eq!(anchor("1970-01-01T02:00:05+02:00"), Ok(Anchor { utc_s: 5 }));
+        assert_eq!(Anchor { utc_s: 5 }.to_string(), "1970-01-01T00:00:05Z");
+        assert!(anchor("2026-01-01T00:00:00.5Z").unwrap_err().contains("whole second"));
+        assert!(anchor("2026-01-01").unwrap_err().contains("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn pins_of_the_bus_and_of_no_header_are_refused() {
+        for bad in [-1, 0, 2, 3, 28, 256] {
+            assert!(Gpio::try_from(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Gpio::try_from(26).map(Gpio::number), Ok(26));
+        assert_eq!(OptionalGpio::try_from(0), Ok(OptionalGpio(None)));
+        assert!(OptionalGpio::try_from(2).unwrap_err().contains("0 for none"));
+    }
+
+    #[test]
+    fn an_rtc_is_a_bus_or_a_word() {
+        let rtc = |text: &str| RtcChoice::try_from(text.to_owned());
+        assert_eq!(rtc("none"), Ok(RtcChoice::None));
+        assert_eq!(rtc("/dev/i2c-3").map(String::from), Ok("/dev/i2c-3".to_owned()));
+        assert!(rtc("yes").unwrap_err().contains("/dev/i2c-1"));
+    }
+}

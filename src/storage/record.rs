@@ -1,0 +1,279 @@
+//! Records: small values that are kept as JSON with a version and a checksum.
+//!
+//! A record is written whole or not at all, so a pulled plug leaves the old one or the new one. What can still damage
+//! it is the SD card; then the damaged file is put aside, once, and its owner goes on with a default. No older copy is
+//! kept beside it: it would double the writes that wear the card out, and every record has a default that is safe.
+
+use std::io;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+/// A record is some hundred bytes; whatever is larger is none.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// A value that is kept in a record.
+pub trait Kept: Serialize + DeserializeOwned {
+    /// The name of its file in the state folder.
+    const FILE: &'static str;
+    /// The version of its form, from 1.
+    const VERSION: u32;
+
+    /// Reads what an earlier program kept, in another version or, where `version` is none, without an envelope.
+    fn from_earlier(version: Option<u32>, data: &[u8]) -> Option<Self> {
+        let _ = (version, data);
+        None
+    }
+}
+
+/// Why a record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It is damaged, or of a version that is not known here.
+    #[error("{path} is damaged and cannot be used; {}", aside(.put_aside.as_deref()))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where it is now; none if it could not be put aside.
+        put_aside: Option<PathBuf>,
+    },
+    /// The file cannot be read or written. What was kept before is still there.
+    #[error("{path}: {error}; check that the disk is neither full nor read-only")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+fn aside(put_aside: Option<&Path>) -> String {
+    match put_aside {
+        Some(path) => format!("it was put aside as {}", path.display()),
+        None => "it could not be put aside".to_owned(),
+    }
+}
+
+/// Whether something was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was.
+    Yes,
+    /// The disk holds the same already.
+    Unchanged,
+}
+
+/// The file of one kind of record.
+#[derive(Debug, Clone)]
+pub struct Record<T> {
+    path: PathBuf,
+    kind: PhantomData<fn() -> T>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    version: u32,
+    checksum: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+impl<T: Kept> Record<T> {
+    /// The record in a state folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { path: folder.join(T::FILE), kind: PhantomData }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what was kept; none if nothing was.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is damaged. A damaged one is put aside, so that this is told once.
+    pub fn read(&self) -> Result<Option<T>, RecordError> {
+        let Some(bytes) = self.bytes().map_err(|error| self.io_error(error))? else { return Ok(None) };
+        decode(&bytes).map(Some).ok_or_else(|| {
+            let mut aside = self.path.clone().into_os_string();
+            aside.push(".damaged");
+            let put_aside = std::fs::rename(&self.path, &aside).is_ok().then(|| PathBuf::from(aside));
+            RecordError::Damaged { path: self.path.clone(), put_aside }
+        })
+    }
+
+    /// Keeps a value; the folder is made if need be. Nothing is written if the disk holds the same already.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was kept before stays.
+    pub fn write(&self, value: &T) -> Result<Written, RecordError> {
+        let write = || {
+            let bytes = encode(value)?;
+            if self.bytes().is_ok_and(|before| before.as_ref() == Some(&bytes)) {
+                return Ok(Written::Unchanged);
+            }
+            std::fs::create_dir_all(self.path.parent().unwrap_or(Path::new(".")))?;
+            super::write_atomically(&self.path, &bytes)?;
+            Ok(Written::Yes)
+        };
+        write().map_err(|error| self.io_error(error))
+    }
+
+    /// Forgets what was kept.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn forget(&self) -> Result<(), RecordError> {
+        let remove = || {
+            std::fs::remove_file(&self.path)?;
+            std::fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        };
+        match remove() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io_error(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn bytes(&self) -> io::Result<Option<Vec<u8>>> {
+        use std::io::Read;
+        let mut bytes = Vec::new();
+        match std::fs::File::open(&self.path) {
+            Ok(file) => file.take(MAX_BYTES).read_to_end(&mut bytes).map(|_| Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn io_error(&self, error: io::Error) -> RecordError {
+        RecordError::Io { path: self.path.clone(), error }
+    }
+}
+
+fn encode<T: Kept>(value: &T) -> io::Result<Vec<u8>> {
+    let data = serde_json::value::to_raw_value(value)?;
+    let checksum = checksum(T::VERSION, data.get());
+    let mut bytes = serde_json::to_vec(&Envelope { version: T::VERSION, checksum, data: &data })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
+    let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(bytes) else { return T::from_earlier(None, bytes) };
+    let data = envelope.data.get();
+    if envelope.checksum != checksum(envelope.version, data) {
+        return None;
+    }
+    match envelope.version {
+        version if version == T::VERSION => serde_json::from_str(data).ok(),
+        version => T::from_earlier(Some(version), data.as_bytes()),
+    }
+}
+
+/// The first 8 bytes of SHA-256 over the version and the very bytes of the data, in hexadecimal.
+fn checksum(version: u32, data: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(version.to_le_bytes());
+    hash.update(data.as_bytes());
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        number: i64,
+        share: f64,
+        text: String,
+    }
+
+    impl Kept for Sample {
+        const FILE: &'static str = "sample.json";
+        const VERSION: u32 = 2;
+
+        fn from_earlier(version: Option<u32>, data: &[u8]) -> Option<Self> {
+            let number = serde_json::from_slice(data).ok()?;
+            (version == Some(1)).then_some(Self { number, share: 0.0, text: String::new() })
+        }
+    }
+
+    fn sample() -> Sample {
+        Sample { number: -3, share: 0.1, text: "Tail Lights \u{1F6B2}".to_owned() }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_and_can_be_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::<Sample>::in_folder(&folder.path().join("not yet there"));
+        assert_eq!(record.read().unwrap(), None);
+        assert_eq!(record.write(&sample()).unwrap(), Written::Yes);
+        assert_eq!(record.read().unwrap(), Some(sample()));
+        record.forget().unwrap();
+        record.forget().unwrap();
+        assert_eq!(record.read().unwrap(), None);
+    }
+
+    #[test]
+    fn the_same_again_is_not_written() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::in_folder(folder.path());
+        record.write(&sample()).unwrap();
+        let inode = std::fs::metadata(record.path()).unwrap().ino();
+        assert_eq!(record.write(&sample()).unwrap(), Written::Unchanged);
+        assert_eq!(std::fs::metadata(record.path()).unwrap().ino(), inode);
+        assert_eq!(record.write(&Sample { number: 4, ..sample() }).unwrap(), Written::Yes);
+    }
+
+    #[test]
+    fn a_damaged_file_is_put_aside_and_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::<Sample>::in_folder(folder.path());
+        std::fs::write(record.path(), b"\0\0\0\0").unwrap();
+        let error = record.read().unwrap_err();
+        assert!(error.to_string().contains("put aside as"), "{error}");
+        assert_eq!(names(folder.path()), ["sample.json.damaged"]);
+        assert_eq!(record.read().unwrap(), None);
+    }
+
+    #[test]
+    fn an_earlier_version_is_understood_and_a_later_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::<Sample>::in_folder(folder.path());
+        for (version, readable) in [(1, true), (3, false)] {
+            let checksum = checksum(version, "7");
+            let file = format!("{{\"version\": {version}, \"checksum\": \"{checksum}\", \"data\": 7}}");
+            std::fs::write(record.path(), file).unwrap();
+            assert_eq!(record.read().is_ok_and(|found| found.is_some_and(|found| found.number == 7)), readable);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_changed_byte_goes_unnoticed(number: i64, share in -1e9..1e9_f64, text: String, at: prop::sample::Index, change in 1_u8..) {
+            let kept = Sample { number, share, text };
+            let mut bytes = encode(&kept).unwrap();
+            prop_assert_eq!(decode::<Sample>(&bytes).unwrap().text, kept.text.clone());
+            // Behind the data there is only white space, which may become other white space.
+            let at = at.index(bytes.len() - 1);
+            bytes[at] ^= change;
+            let decoded = decode::<Sample>(&bytes);
+            prop_assert!(decoded.is_none_or(|decoded| decoded.number == kept.number && decoded.text == kept.text));
+        }
+    }
+}
