@@ -8,7 +8,6 @@
 
 pub mod cli;
 pub mod config;
-pub mod control;
 pub mod player;
 pub mod playlist;
 pub mod storage;

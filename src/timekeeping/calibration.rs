@@ -44,7 +44,7 @@ impl FlywheelModel {
     /// compensated in steps of about 0.1 ppm each 64 s, which leaves some tens of ppb that depend on the temperature.
     pub const DS3231: Self = Self {
         rate_sigma_ppb: 600.0,
-        temperature_sigma_ppb: [30.0, 15.0],
+        temperature_sigma_ppb: [45.0, 15.0],
         wander_sigma_ppb: 30.0,
         wander_s: 5_400.0,
         aging_ppb: 5.0,
@@ -219,13 +219,6 @@ impl Calibration {
         for element in self.filter.covariance.iter_mut().flatten() {
             *element *= factor;
         }
-    }
-
-    /// The flywheel's own time was set ahead by so much: the rates stay, the offset moves.
-    pub fn flywheel_jumped(&mut self, ahead_ns: i64, sigma_ns: f64) {
-        self.base_offset_ns = self.base_offset_ns.saturating_sub(ahead_ns);
-        self.flywheel_ns = self.flywheel_ns.saturating_add(ahead_ns);
-        self.filter.covariance[0][0] += sigma_ns * sigma_ns;
     }
 
     /// Forgets the offset, which is now this, but not the rates.

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use jaudiosync_hw::clocks::{ClockPair, Clocks, NS_PER_S};
-use jaudiosync_hw::rtc::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime};
+use jaudiosync_hw::rtc::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime, SecondEdge};
 use jaudiosync_hw::system_clock::SystemClock;
 
 use super::edge_hunt::{Outcome, hunt};
@@ -17,6 +18,7 @@ use super::references::Sample;
 use super::saved::SavedTime;
 use super::servo::{Action, SystemClockServo};
 use super::source::SharedEstimate;
+use super::status::TimeStatus;
 use super::timekeeper::{Notice, Timekeeper, refusal};
 use super::{SystemClockFollower, Timescale};
 
@@ -36,6 +38,12 @@ const SAVE_NS: i64 = 600 * NS_PER_S;
 const FIRST_RETRY_NS: i64 = NS_PER_S;
 const LAST_RETRY_NS: i64 = 64 * NS_PER_S;
 
+/// An edge that an interrupt has stamped is known to this: the time until the kernel reads its clock.
+const INTERRUPT_HALF_WIDTH_NS: i64 = 20_000;
+
+/// For so long an edge of the 1 Hz output is waited for.
+const SECOND_EDGE_TIMEOUT: Duration = Duration::from_millis(1200);
+
 /// A transfer that fails is tried so often.
 const TRIES: usize = 3;
 
@@ -51,6 +59,8 @@ pub struct ClockDevices {
     pub clocks: Arc<dyn Clocks>,
     /// Opens the RTC; none where there is none.
     pub open_rtc: Option<OpenRtc>,
+    /// The RTC's 1 Hz output, where it is wired: its edges then need no hunt.
+    pub second_edge: Option<Box<dyn SecondEdge>>,
     /// The system clock, where it shall be set.
     pub system_clock: Option<Box<dyn SystemClock>>,
     /// What the references tell.
@@ -134,7 +144,12 @@ impl ClockTask {
         }
     }
 
-    /// The timekeeper, to ask for its status.
+    /// Everything that is to be told.
+    pub fn status(&self) -> TimeStatus {
+        self.keeper.status(self.devices.clocks.raw_ns())
+    }
+
+    /// The timekeeper, for those who want to know more.
     pub fn keeper(&self) -> &Timekeeper {
         &self.keeper
     }
@@ -208,6 +223,11 @@ impl ClockTask {
                 return Ok(true);
             }
         }
+        if self.devices.second_edge.is_some() { self.await_edge() } else { self.hunt_edge() }
+    }
+
+    /// Looks for the next edge over the bus.
+    fn hunt_edge(&mut self) -> Result<bool, RtcError> {
         let (Some(rtc), Some(tracker)) = (&mut self.rtc, self.keeper.tracker()) else { return Ok(false) };
         let now_raw_ns = self.devices.clocks.raw_ns();
         let plan = tracker.plan(now_raw_ns);
@@ -215,26 +235,46 @@ impl ClockTask {
             return Ok(false);
         }
         let hunt = hunt(rtc.as_mut(), self.devices.clocks.as_ref(), &plan);
-        let ended_raw_ns = self.devices.clocks.raw_ns();
         if hunt.quickest_ns < i64::MAX {
-            tracker.hunted(ended_raw_ns, hunt.busy_ns, hunt.quickest_ns);
+            tracker.hunted(self.devices.clocks.raw_ns(), hunt.busy_ns, hunt.quickest_ns);
         }
         match hunt.outcome {
             Outcome::Failed(error) => return Err(error),
             Outcome::Missed => tracker.missed(),
-            Outcome::Edge { second, raw_ns, half_width_ns } => {
-                let rough = tracker.rough_map().filter(|_| tracker.misses() < 3);
-                match rtc_second(second, raw_ns, rough, self.date) {
-                    Some(rtc_s) => self.keeper.edge(Edge { rtc_s, raw_ns, half_width_ns }),
-                    // Another second than is expected: the RTC was set.
-                    None => {
-                        tracker.doubt();
-                        self.next_status_raw_ns = ended_raw_ns;
-                    }
-                }
-            }
+            Outcome::Edge { second, raw_ns, half_width_ns } => self.take_edge(second, raw_ns, half_width_ns),
         }
         Ok(true)
+    }
+
+    /// Waits for the next edge of the 1 Hz output.
+    fn await_edge(&mut self) -> Result<bool, RtcError> {
+        let (Some(rtc), Some(second_edge)) = (&mut self.rtc, &mut self.devices.second_edge) else { return Ok(false) };
+        let trouble = match second_edge.wait_edge(SECOND_EDGE_TIMEOUT) {
+            Ok(Some(raw_ns)) => {
+                // Which second has begun, the chip itself must tell; there is most of a second for it.
+                let second = retry(|| rtc.read_second())?;
+                self.take_edge(second, raw_ns, INTERRUPT_HALF_WIDTH_NS);
+                return Ok(true);
+            }
+            Ok(None) => "no edge comes from the RTC's 1 Hz output; check the wire".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        log::warn!("{trouble}. Its edges are read over I2C instead");
+        self.devices.second_edge = None;
+        Ok(true)
+    }
+
+    fn take_edge(&mut self, second: u8, raw_ns: i64, half_width_ns: i64) {
+        let Some(tracker) = self.keeper.tracker() else { return };
+        let rough = tracker.rough_map().filter(|_| !tracker.is_in_doubt());
+        match rtc_second(second, raw_ns, rough, self.date) {
+            Some(rtc_s) => self.keeper.edge(Edge { rtc_s, raw_ns, half_width_ns }),
+            // Another second than is expected: the RTC was set.
+            None => {
+                tracker.doubt();
+                self.next_status_raw_ns = raw_ns;
+            }
+        }
     }
 
     fn remember_date(&mut self, time: RtcTime, raw_ns: i64) {

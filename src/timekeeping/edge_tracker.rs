@@ -29,6 +29,9 @@ const TRANSFER_NS: i64 = 420_000;
 const WINDOW_SIGMAS: f64 = 4.0;
 const MIN_WINDOW_NS: f64 = 150_000.0;
 
+/// A thread wakes late by this much, but for a few times.
+const LATE_WAKE_NS: i64 = 200_000;
+
 /// Hunts that find nothing, in a row, after which the whole second is searched.
 const MISSES_TO_SEARCH: u32 = 3;
 
@@ -118,7 +121,7 @@ impl EdgeTracker {
             half_ns = if self.misses >= MISSES_TO_SEARCH { 0.55e9 } else { half_ns * 4_f64.powf(self.misses.into()) };
         }
         let half_ns = half_ns.min(0.55e9);
-        let ready_ns = now_raw_ns.saturating_add(half_ns as i64).saturating_add(2 * self.transfer_ns);
+        let ready_ns = now_raw_ns.saturating_add(half_ns as i64).saturating_add(LATE_WAKE_NS + 2 * self.transfer_ns);
         let second = line.map().utc_ns(ready_ns).div_euclid(NS_PER_S) + 1;
         let edge_raw_ns = line.map().raw_ns(second.saturating_mul(NS_PER_S));
         self.search(now_raw_ns, half_ns, edge_raw_ns)
@@ -130,7 +133,9 @@ impl EdgeTracker {
         // Where between two reads the edge falls must not follow from where it is expected, or the prediction would confirm
         // itself. The golden ratio spreads the beginnings evenly over one spacing.
         let dither = (f64::from(self.hunts) * 0.618_033_988_749_895).fract();
-        let early_ns = half_ns + (dither * spacing_ns as f64) as i64;
+        // The first latch must come before the window, however late the thread wakes: edges that are found only where the
+        // dither is long would all seem to be late.
+        let early_ns = half_ns + LATE_WAKE_NS + self.transfer_ns / 2 + (dither * spacing_ns as f64) as i64;
         let from_raw_ns = middle_raw_ns.saturating_sub(early_ns).max(now_raw_ns);
         let spacing_ns = if spacing_ns <= self.transfer_ns { 0 } else { spacing_ns };
         let until_raw_ns = middle_raw_ns.saturating_add(half_ns).saturating_add(spacing_ns + self.transfer_ns);
@@ -208,9 +213,9 @@ impl EdgeTracker {
         self.line.map(|line| line.base_raw_ns)
     }
 
-    /// Hunts in a row that found nothing.
-    pub fn misses(&self) -> u32 {
-        self.misses
+    /// Whether the whole second is searched, and an edge anywhere believed.
+    pub fn is_in_doubt(&self) -> bool {
+        self.misses >= MISSES_TO_SEARCH
     }
 
     /// Forgets the phase: the RTC was set.

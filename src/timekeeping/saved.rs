@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibration::SavedCalibration;
+use crate::storage::Kept;
 
 /// The RTC that was calibrated, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,4 +18,9 @@ pub struct SavedTime {
     pub aging_offset: i8,
     /// The calibration of the RTC.
     pub calibration: Option<SavedCalibration>,
+}
+
+impl Kept for SavedTime {
+    const FILE: &'static str = "time.json";
+    const VERSION: u32 = 1;
 }

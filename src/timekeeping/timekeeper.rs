@@ -66,11 +66,21 @@ struct RtcState {
     /// Whether the calibration has seen a reference, in this run or an earlier one.
     was_compared: bool,
     distrusted: Option<Distrust>,
-    /// The RTC was set: its offset is taken from the crystal once its edges are known.
-    is_rebasing: bool,
+    /// The RTC was set or has jumped: until its new edges are known, the old ones carry on, or the crystal; its new
+    /// offset is then taken from them.
+    rebasing: Option<Rebasing>,
     status: RtcStatus,
     is_writable: bool,
     answers: bool,
+}
+
+/// What carries the time on while the RTC's new phase is being found.
+#[derive(Debug, Clone)]
+enum Rebasing {
+    /// The RTC's old edges and calibration.
+    FromOldEdges(Box<(EdgeTracker, Calibration)>),
+    /// The crystal.
+    FromCrystal,
 }
 
 /// Puts everything together.
@@ -127,7 +137,7 @@ impl Timekeeper {
             calibration: kept.unwrap_or_else(fresh),
             was_compared,
             distrusted: judged.err(),
-            is_rebasing: false,
+            rebasing: None,
             status,
             is_writable,
             answers: true,
@@ -189,34 +199,46 @@ impl Timekeeper {
     pub fn edge(&mut self, edge: Edge) {
         let Some(rtc) = &mut self.rtc else { return };
         rtc.answers = true;
+        let before = rtc.tracker.clone();
         if let EdgeVerdict::Jumped { by_ns } = rtc.tracker.found(edge) {
-            let sigma_ns = rtc.tracker.sigma_ns(edge.raw_ns);
-            rtc.calibration.flywheel_jumped(by_ns, sigma_ns);
+            rtc.begin_rebasing(before);
             self.notices.push(Notice::RtcJumped { by_ns });
         }
-        if rtc.is_rebasing
-            && let (Some(map), Some(crystal)) = (rtc.tracker.map(), &mut self.crystal)
+        if rtc.tracker.map().is_some()
+            && rtc.rebasing.is_some()
+            && let Some(bridge) = self.best(edge.raw_ns)
         {
-            crystal.advance(edge.raw_ns, None);
-            let rtc_ns = map.utc_ns(edge.raw_ns);
-            let offset_ns = edge.raw_ns.saturating_add(crystal.offset_ns(edge.raw_ns)).saturating_sub(rtc_ns);
-            rtc.calibration.restart_offset(rtc_ns, offset_ns, crystal.at(edge.raw_ns).sigma_ns);
-            rtc.is_rebasing = false;
-            rtc.was_compared = true;
+            self.end_rebasing(edge.raw_ns, &bridge);
         }
+    }
+
+    /// The RTC's new edges are known: its offset is what the bridge says.
+    fn end_rebasing(&mut self, raw_ns: i64, bridge: &Best) {
+        let Some(rtc) = &mut self.rtc else { return };
+        let Some(map) = rtc.tracker.map() else { return };
+        let rtc_ns = map.utc_ns(raw_ns);
+        let offset_ns = bridge.timescale.utc_ns(raw_ns).saturating_sub(rtc_ns);
+        rtc.calibration.restart_offset(rtc_ns, offset_ns, bridge.sigma_ns);
+        rtc.was_compared |= bridge.was_compared;
+        rtc.rebasing = None;
     }
 
     /// The RTC was set, and marked: it is to be believed, and its edges are elsewhere now.
     pub fn rtc_was_set(&mut self, status: RtcStatus) {
         let Some(rtc) = &mut self.rtc else { return };
+        let was_believed = rtc.distrusted.is_none() || rtc.was_compared;
+        let before = std::mem::take(&mut rtc.tracker);
+        if was_believed {
+            rtc.begin_rebasing(before);
+        } else {
+            rtc.rebasing = Some(Rebasing::FromCrystal);
+        }
         if rtc.distrusted.is_some() {
             // Nobody knows what happened to it: a new battery, another chip.
             rtc.calibration = Calibration::new(FlywheelModel::DS3231, 0, 0, UNCOMPARED_SIGMA_NS);
         }
         rtc.distrusted = None;
         rtc.status = status;
-        rtc.tracker.restart();
-        rtc.is_rebasing = true;
     }
 
     /// The chip was marked.
@@ -274,7 +296,7 @@ impl Timekeeper {
         crystal.advance(sample.raw_ns, None);
         take(crystal, sample.raw_ns, sample.utc_ns, sigma_ns, 0.0);
         if let Some(rtc) = &mut self.rtc
-            && !rtc.is_rebasing
+            && rtc.rebasing.is_none()
             && let Some(map) = rtc.tracker.map()
         {
             let rtc_ns = map.utc_ns(sample.raw_ns);
@@ -298,7 +320,7 @@ impl Timekeeper {
     /// Whether the RTC should be set: it is not believed, or far off, and somebody trustworthy has told the time.
     pub fn wants_to_set_rtc(&self, now_raw_ns: i64) -> bool {
         let Some(rtc) = &self.rtc else { return false };
-        if !rtc.is_writable || !rtc.answers || rtc.is_rebasing || !self.is_referenced(now_raw_ns) {
+        if !rtc.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now_raw_ns) {
             return false;
         }
         let Some(best) = self.best(now_raw_ns) else { return false };
@@ -352,19 +374,9 @@ impl Timekeeper {
     fn best(&self, raw_ns: i64) -> Option<Best> {
         if let Some(rtc) = &self.rtc
             && (rtc.distrusted.is_none() || rtc.was_compared)
-            && !rtc.is_rebasing
-            && let Some(map) = rtc.tracker.map()
+            && let Some(best) = rtc.best(raw_ns)
         {
-            let rtc_ns = map.utc_ns(raw_ns);
-            let known = rtc.calibration.at(rtc_ns);
-            let rate = (1.0 + map.rate_ppb * 1e-9) * (1.0 + known.rate_ppb * 1e-9) - 1.0;
-            let utc_ns = rtc_ns.saturating_add(rtc.calibration.offset_ns(rtc_ns));
-            return Some(Best {
-                timescale: Timescale { raw_ns, utc_ns, rate_ppb: rate * 1e9 },
-                sigma_ns: known.sigma_ns.hypot(rtc.tracker.sigma_ns(raw_ns)),
-                was_compared: rtc.was_compared,
-                flywheel: "RTC",
-            });
+            return Some(best);
         }
         let crystal = self.crystal.as_ref()?;
         let Offset { sigma_ns, rate_ppb, .. } = crystal.at(raw_ns);
@@ -375,6 +387,11 @@ impl Timekeeper {
             was_compared: true,
             flywheel: "the Pi's crystal",
         })
+    }
+
+    /// RTC time as a function of the raw clock, where it is known.
+    pub fn rtc_map(&self) -> Option<Timescale> {
+        self.rtc.as_ref().and_then(|rtc| rtc.tracker.map())
     }
 
     /// What has happened since the last call.
@@ -397,7 +414,7 @@ impl Timekeeper {
     pub fn save(&mut self, now_raw_ns: i64) -> Option<SavedTime> {
         let best = self.best(now_raw_ns).filter(|best| best.was_compared)?;
         let reference = self.believed.as_ref().map(|(_, _, utc_ns)| utc_ns.div_euclid(NS_PER_S));
-        let rtc = self.rtc.as_ref().filter(|rtc| rtc.was_compared && !rtc.is_rebasing);
+        let rtc = self.rtc.as_ref().filter(|rtc| rtc.was_compared && rtc.rebasing.is_none());
         let saved = SavedTime {
             utc_s: best.timescale.utc_ns.div_euclid(NS_PER_S),
             reference_utc_s: reference.or(self.saved.as_ref().and_then(|saved| saved.reference_utc_s)),
@@ -495,6 +512,34 @@ fn take(calibration: &mut Calibration, flywheel_ns: i64, utc_ns: i64, sigma_ns: 
 }
 
 impl RtcState {
+    /// What was known of the RTC before a jump carries on until its new phase is known. One that jumps again meanwhile
+    /// is still carried on from before the first.
+    fn begin_rebasing(&mut self, before: EdgeTracker) {
+        if self.rebasing.is_none() {
+            let old = (before, self.calibration.clone());
+            self.rebasing = Some(Rebasing::FromOldEdges(Box::new(old)));
+        }
+    }
+
+    fn best(&self, raw_ns: i64) -> Option<Best> {
+        let (tracker, calibration) = match &self.rebasing {
+            None => (&self.tracker, &self.calibration),
+            Some(Rebasing::FromOldEdges(old)) => (&old.0, &old.1),
+            Some(Rebasing::FromCrystal) => return None,
+        };
+        let map = tracker.map()?;
+        let rtc_ns = map.utc_ns(raw_ns);
+        let known = calibration.at(rtc_ns);
+        let rate = (1.0 + map.rate_ppb * 1e-9) * (1.0 + known.rate_ppb * 1e-9) - 1.0;
+        let utc_ns = rtc_ns.saturating_add(calibration.offset_ns(rtc_ns));
+        Some(Best {
+            timescale: Timescale { raw_ns, utc_ns, rate_ppb: rate * 1e9 },
+            sigma_ns: known.sigma_ns.hypot(tracker.sigma_ns(raw_ns)),
+            was_compared: self.was_compared,
+            flywheel: "RTC",
+        })
+    }
+
     fn report(&self, now_raw_ns: i64) -> RtcReport {
         let known = self.tracker.map().map(|map| (map.utc_ns(now_raw_ns), self.calibration.at(map.utc_ns(now_raw_ns))));
         let offset = known.map(|(rtc_ns, known)| (self.calibration.offset_ns(rtc_ns) as f64 * 1e-6, known));

@@ -1,0 +1,323 @@
+//! How a box knows the time, and what it says when something is wrong: the service's own clock task and driver on a
+//! simulated DS3231, down to the bytes on the bus, in virtual time.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/time_box.rs"]
+mod time_box;
+
+use std::time::Duration;
+
+use jaudiosync::timekeeping::saved::SavedTime;
+use jaudiosync::timekeeping::status::TimeState;
+use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_hw::rtc::Ds3231Model;
+use jaudiosync_hw::world::World;
+use time_box::{START_NS, TimeBox};
+
+const MS: i64 = 1_000_000;
+
+/// What a box keeps that was compared with a good reference for a while.
+fn compared() -> SavedTime {
+    let mut earlier = TimeBox::new(Ds3231Model::default(), None, 99);
+    for _ in 0..10 {
+        earlier.run(60);
+        earlier.tell("a", 0, 2e6);
+    }
+    earlier.run(120);
+    let mut saved = earlier.kept.lock().unwrap().clone().expect("a compared box keeps its calibration");
+    // As if that had been before the time at which the tests begin.
+    let before_ns = 3600 * NS_PER_S;
+    saved.utc_s -= before_ns / NS_PER_S;
+    saved.reference_utc_s = saved.reference_utc_s.map(|utc_s| utc_s - before_ns / NS_PER_S);
+    let calibration = saved.calibration.as_mut().expect("with the RTC's calibration");
+    calibration.flywheel_ns -= before_ns;
+    saved.mark = Some([0; 4]);
+    saved
+}
+
+/// A box that was compared an hour before, with an RTC that is right.
+fn calibrated_box(seed: u64) -> TimeBox {
+    let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
+    made.run(60);
+    assert_eq!(made.status().state, TimeState::Holdover, "{:#?}", made.status());
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    made
+}
+
+#[test]
+fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus() {
+    let mut errors_ms = Vec::new();
+    for seed in 0..20 {
+        let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
+        made.run(120);
+        let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy_ns());
+        for _ in 0..300 {
+            made.run(2);
+            // The chip is ideal, so that all there is of an error is that of its edges.
+            let raw_ns = jaudiosync_hw::clocks::Clocks::raw_ns(made.world.as_ref());
+            let rtc = made.task.keeper().rtc_map().expect("followed");
+            errors_ms.push((rtc.utc_ns(raw_ns) - made.world.true_ns()) as f64 * 1e-6);
+        }
+        let share = (made.chip.bus_busy_ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
+        assert!(share < 0.02, "{share} of the bus");
+    }
+    let mean_ms = errors_ms.iter().map(|error| error.abs()).sum::<f64>() / errors_ms.len() as f64;
+    let largest_ms = errors_ms.iter().fold(0.0_f64, |largest, error| largest.max(error.abs()));
+    println!("edges of 20 boxes over 10 min: mean {mean_ms:.4} ms, largest {largest_ms:.4} ms");
+    assert!(mean_ms < 0.1 && largest_ms < 0.3, "mean {mean_ms} ms, largest {largest_ms} ms");
+}
+
+#[test]
+fn a_box_with_a_good_rtc_knows_the_time_within_seconds_of_its_start() {
+    let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), 1);
+    assert_eq!(made.estimate().state, TimeState::Unset);
+    let begun_ns = made.world.true_ns();
+    while made.estimate().state == TimeState::Unset {
+        made.run(1);
+        assert!(made.world.true_ns() - begun_ns < 15 * NS_PER_S, "{:#?}", made.status());
+    }
+    println!("known after {} s", (made.world.true_ns() - begun_ns) / NS_PER_S);
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    assert!(made.warnings().is_empty(), "{}", made.warnings());
+}
+
+#[test]
+fn an_rtc_that_was_never_compared_is_used_and_that_is_said() {
+    let mut made = TimeBox::new(Ds3231Model { offset_ns: 700 * MS, ..Ds3231Model::default() }, None, 2);
+    made.run(60);
+    assert_eq!(made.estimate().state, TimeState::Holdover);
+    assert!((made.error_ms() - 700.0).abs() < 1.0, "{}", made.error_ms());
+    assert!(made.estimate().bound_ns > 1e9);
+    assert!(made.warnings().contains("never compared"), "{}", made.warnings());
+}
+
+/// A box whose RTC is not believed: it says why and is not in sync; a reference then sets it.
+fn distrusted(
+    seed: u64,
+    saved: Option<SavedTime>,
+    said: &str,
+    prepare: impl FnOnce(&mut Option<SavedTime>, &mut TimeBoxSetUp),
+) {
+    let mut saved = saved;
+    let mut set_up = TimeBoxSetUp::default();
+    prepare(&mut saved, &mut set_up);
+    let mut made = TimeBox::prepared(set_up.model, saved, seed, |chip| {
+        for (register, value) in &set_up.registers {
+            chip.corrupt_register(*register, *value);
+        }
+        if set_up.battery_was_out {
+            chip.power_cut(true);
+            chip.power_on();
+        }
+        if let Some(utc_s) = set_up.set_to_utc_s {
+            chip.set_by_someone_else(utc_s);
+        }
+    });
+    made.run(60);
+    assert_eq!(made.estimate().state, TimeState::Unset, "{:#?}", made.status());
+    assert!(made.warnings().contains(said), "{}", made.warnings());
+    assert!(made.warnings().contains("not in sync"), "{}", made.warnings());
+    // With a reference it is set, marked and believed.
+    made.tell("a", 0, 2e6);
+    made.run(200);
+    assert_eq!(made.estimate().state, TimeState::Referenced);
+    let off_ms = made.chip.rtc_minus_utc_ns().expect("it runs") / MS;
+    assert!(off_ms.abs() < 10, "the RTC was set to {off_ms} ms off");
+    assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
+    assert!(made.warnings().is_empty(), "{}", made.warnings());
+    let rtc = made.status().rtc.expect("there is one");
+    assert_eq!((rtc.distrusted, rtc.oscillator_stopped), (None, Some(false)));
+}
+
+#[derive(Default)]
+struct TimeBoxSetUp {
+    model: Ds3231Model,
+    registers: Vec<(u8, u8)>,
+    battery_was_out: bool,
+    set_to_utc_s: Option<i64>,
+}
+
+#[test]
+fn a_stopped_oscillator() {
+    distrusted(3, Some(compared()), "has stood still", |_, set_up| set_up.registers.push((0x0f, 0x80)));
+}
+
+#[test]
+fn a_battery_that_was_out_shows_the_year_2000() {
+    distrusted(4, Some(compared()), "has stood still", |_, set_up| set_up.battery_was_out = true);
+}
+
+#[test]
+fn registers_that_hold_no_date() {
+    distrusted(5, None, "holds no valid date", |_, set_up| set_up.registers.push((0x05, 0x1f)));
+}
+
+#[test]
+fn the_year_2000_without_the_flag_as_the_kernel_driver_leaves_it() {
+    distrusted(6, None, "shows the year 2000", |_, set_up| set_up.set_to_utc_s = Some(946_684_800 + 40));
+}
+
+#[test]
+fn a_time_before_the_program_was_built() {
+    distrusted(7, None, "before this program was made", |_, set_up| set_up.set_to_utc_s = Some(1_700_000_000));
+}
+
+#[test]
+fn a_time_before_the_last_saved_one() {
+    distrusted(8, Some(compared()), "went back behind the last time", |_, set_up| {
+        set_up.set_to_utc_s = Some(START_NS / NS_PER_S - 86_400);
+    });
+}
+
+#[test]
+fn a_clock_that_does_not_answer_is_bridged_by_the_crystal_and_found_again() {
+    let mut made = calibrated_box(9);
+    made.run(600);
+    made.chip.set_silent(true);
+    made.run(300);
+    assert!(made.warnings().contains("does not answer"), "{}", made.warnings());
+    assert_eq!(made.estimate().state, TimeState::Holdover);
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    let edge_sigma_ms = |made: &TimeBox| made.status().rtc.and_then(|rtc| rtc.edge_sigma_ms).unwrap();
+    assert!(edge_sigma_ms(&made) > 0.05, "{}", edge_sigma_ms(&made));
+    made.chip.set_silent(false);
+    made.run(180);
+    assert!(made.warnings().is_empty(), "{}", made.warnings());
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    assert!(edge_sigma_ms(&made) < 0.03, "{}", edge_sigma_ms(&made));
+}
+
+#[test]
+fn a_few_missing_acknowledgements_are_not_even_worth_a_word() {
+    let mut made = calibrated_box(10);
+    for _ in 0..20 {
+        made.chip.leave_unanswered(2);
+        made.run(5);
+        assert!(made.warnings().is_empty(), "{}", made.warnings());
+    }
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+}
+
+#[test]
+fn a_stuck_bus_is_left_alone_more_and_more() {
+    let mut made = calibrated_box(11);
+    made.chip.set_stuck(Some(Duration::from_secs(1)));
+    let transfers = made.chip.transfers();
+    made.run(600);
+    assert!(made.chip.transfers() - transfers < 60, "{} transfers in 10 min", made.chip.transfers() - transfers);
+    assert!(made.warnings().contains("does not answer"), "{}", made.warnings());
+    assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
+    made.chip.set_stuck(None);
+    made.run(180);
+    assert!(made.warnings().is_empty(), "{}", made.warnings());
+}
+
+#[test]
+fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
+    let mut made = calibrated_box(12);
+    made.chip.set_slow(Some(Duration::from_millis(50)));
+    let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy_ns());
+    for _ in 0..120 {
+        made.run(10);
+        assert!(made.error_ms().abs() * 1e6 < made.estimate().bound_ns, "{} ms", made.error_ms());
+        assert!(made.error_ms().abs() < 10.0, "{} ms", made.error_ms());
+    }
+    let share = (made.chip.bus_busy_ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
+    println!("slow bus: {:.1} % in use", share * 100.0);
+    assert!(share < 0.02, "{share} of the bus");
+}
+
+#[test]
+fn a_reference_three_seconds_off_in_the_middle_of_a_track_is_refused() {
+    let mut made = calibrated_box(13);
+    for _ in 0..10 {
+        made.tell("a", 3 * NS_PER_S, 2e6);
+        assert!(made.run_playing(60) < 1000, "UTC jumped");
+    }
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    assert!(made.warnings().contains("NTP a is not believed: it is +3.0"), "{}", made.warnings());
+    assert!(made.warnings().contains("time forget"), "{}", made.warnings());
+}
+
+#[test]
+fn a_reference_that_jumps_by_hours_is_refused() {
+    let mut made = calibrated_box(14);
+    made.tell("a", 0, 2e6);
+    made.run(60);
+    for _ in 0..5 {
+        made.tell("a", 7200 * NS_PER_S, 2e6);
+        made.run(60);
+    }
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    assert!(made.warnings().contains("+7200.000 s off"), "{}", made.warnings());
+}
+
+#[test]
+fn of_three_servers_the_one_that_lies_is_named() {
+    let mut made = TimeBox::new(Ds3231Model::default(), None, 15);
+    made.run(30);
+    for _ in 0..5 {
+        made.tell("a", 0, 2e6);
+        made.tell("b", 0, 2e6);
+        made.tell("liar", 900 * MS, 2e6);
+        made.run(60);
+    }
+    assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
+    assert_eq!(made.status().warnings.len(), 1, "{}", made.warnings());
+    assert!(made.warnings().contains("NTP liar is not believed: it is +0.900 s off what others say"));
+}
+
+#[test]
+fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
+    let mut made = TimeBox::new(Ds3231Model { offset_ns: 800 * MS, ..Ds3231Model::default() }, None, 16);
+    made.run(60);
+    made.tell("a", 0, 2e6);
+    assert!(made.run_playing(30) < 1000, "UTC jumped while music played");
+    let waiting_ms = made.status().waiting_correction_ms.expect("a correction waits");
+    assert!((waiting_ms + 800.0).abs() < 5.0, "{waiting_ms}");
+    made.run(5);
+    assert!(made.error_ms().abs() < 5.0 && made.status().waiting_correction_ms.is_none(), "{}", made.error_ms());
+}
+
+#[test]
+fn an_rtc_set_by_somebody_else_while_the_box_runs_is_noticed() {
+    let mut made = calibrated_box(17);
+    made.run(300);
+    made.chip.set_by_someone_else(START_NS / NS_PER_S + 5000);
+    made.run(120);
+    assert!(made.error_ms().abs() < 2.0, "{} ms; {:#?}", made.error_ms(), made.status());
+    assert_eq!(made.estimate().state, TimeState::Holdover);
+}
+
+#[test]
+fn another_chip_is_not_taken_for_the_one_that_was_calibrated() {
+    let mut saved = compared();
+    saved.mark = Some([1, 2, 3, 4]);
+    let mut made = TimeBox::new(Ds3231Model::default(), Some(saved), 18);
+    made.run(60);
+    assert!(made.warnings().contains("never compared"), "{}", made.warnings());
+}
+
+#[test]
+fn a_changed_aging_register_costs_the_rate_and_not_the_offset() {
+    let mut saved = compared();
+    saved.aging_offset = 5;
+    let mut made = TimeBox::new(Ds3231Model::default(), Some(saved), 19);
+    made.run(60);
+    let rtc = made.status().rtc.expect("there is one");
+    assert!(rtc.rate_sigma_ppb.expect("known") > 500.0, "{rtc:?}");
+    assert!(rtc.offset_sigma_ms.expect("known") < 20.0, "{rtc:?}");
+}
+
+#[test]
+fn the_battery_runs_out_in_the_middle_of_a_ride() {
+    let mut made = calibrated_box(20);
+    made.run(300);
+    made.chip.power_cut(true);
+    made.run(10);
+    made.chip.power_on();
+    made.run(300);
+    assert!(made.error_ms().abs() < 2.0, "{} ms; {:#?}", made.error_ms(), made.status());
+    assert!(made.warnings().contains("has stood still"), "{}", made.warnings());
+}
