@@ -14,7 +14,7 @@ use jaudiosync_hw::system_clock::SystemClock;
 
 use super::edge_hunt::{Outcome, hunt};
 use super::edge_tracker::Edge;
-use super::references::Sample;
+use super::references::ReferenceEvent;
 use super::saved::SavedTime;
 use super::servo::{Action, SystemClockServo};
 use super::source::SharedEstimate;
@@ -64,7 +64,7 @@ pub struct ClockDevices {
     /// The system clock, where it shall be set.
     pub system_clock: Option<Box<dyn SystemClock>>,
     /// What the references tell.
-    pub samples: Receiver<Sample>,
+    pub events: Receiver<ReferenceEvent>,
     /// Where what is to be kept goes.
     pub keep: Keep,
     /// A number that no other box has, for the mark in the RTC.
@@ -89,6 +89,8 @@ pub struct ClockTask {
     system: SystemClockFollower,
     shared: Arc<SharedEstimate>,
     told_missing: bool,
+    shall_set_rtc: bool,
+    rtc_was_set: bool,
 }
 
 impl ClockTask {
@@ -109,13 +111,21 @@ impl ClockTask {
             system: SystemClockFollower::default(),
             shared,
             told_missing: false,
+            shall_set_rtc: false,
+            rtc_was_set: false,
         }
     }
 
     /// Does what is due, and waits until there is something to do again.
     pub fn step(&mut self) {
-        while let Ok(sample) = self.devices.samples.try_recv() {
-            self.keeper.sample(&sample);
+        while let Ok(event) = self.devices.events.try_recv() {
+            match event {
+                ReferenceEvent::Sample(sample) => self.keeper.sample(&sample),
+                ReferenceEvent::Trouble { source, reason } => {
+                    log::info!("{source}: {reason}");
+                    self.keeper.trouble(source, reason);
+                }
+            }
         }
         self.publish();
         let waited = if self.rtc.is_some() { self.follow_rtc() } else { self.find_rtc() };
@@ -142,6 +152,16 @@ impl ClockTask {
         if let Some(saved) = self.keeper.save(now_raw_ns) {
             (self.devices.keep)(&saved);
         }
+    }
+
+    /// Sets the RTC as soon as a reference has told the time, however right it is.
+    pub fn set_rtc_when_possible(&mut self) {
+        self.shall_set_rtc = true;
+    }
+
+    /// Whether the RTC was set since the start.
+    pub fn rtc_was_set(&self) -> bool {
+        self.rtc_was_set
     }
 
     /// Everything that is to be told.
@@ -218,10 +238,10 @@ impl ClockTask {
             let time = retry(|| rtc.read_time())?;
             self.check_date(time, status);
             self.mark()?;
-            if self.devices.may_set_rtc && self.keeper.wants_to_set_rtc(now_raw_ns) {
-                self.set_rtc()?;
-                return Ok(true);
-            }
+        }
+        if self.devices.may_set_rtc && self.keeper.wants_to_set_rtc(now_raw_ns, self.shall_set_rtc) {
+            self.set_rtc()?;
+            return Ok(true);
         }
         if self.devices.second_edge.is_some() { self.await_edge() } else { self.hunt_edge() }
     }
@@ -324,7 +344,9 @@ impl ClockTask {
         // Not tried again: a moment later would be another time. The next round does.
         rtc.set_time(utc_s)?;
         let status = retry(|| rtc.read_status())?;
-        log::warn!("the RTC was wrong, and was set from the reference");
+        log::info!("the RTC was set from the reference");
+        self.shall_set_rtc = false;
+        self.rtc_was_set = true;
         let now_raw_ns = self.devices.clocks.raw_ns();
         self.remember_date(RtcTime::Valid { utc_s }, now_raw_ns);
         self.keeper.rtc_was_set(status);

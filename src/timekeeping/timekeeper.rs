@@ -94,6 +94,7 @@ pub struct Timekeeper {
     /// The last sample that was believed: its source, the raw clock, UTC.
     believed: Option<(Source, i64, i64)>,
     refused: Vec<(Source, Verdict)>,
+    troubles: Vec<(Source, String)>,
     weights: Vec<(Source, i64)>,
     notices: Vec<Notice>,
     shown: Option<Shown>,
@@ -111,6 +112,7 @@ impl Timekeeper {
             presentation: Presentation::default(),
             believed: None,
             refused: Vec::new(),
+            troubles: Vec::new(),
             weights: Vec::new(),
             notices: Vec::new(),
             shown: None,
@@ -248,6 +250,12 @@ impl Timekeeper {
         }
     }
 
+    /// A reference has nothing to tell, and why.
+    pub fn trouble(&mut self, source: Source, reason: String) {
+        self.troubles.retain(|(other, _)| *other != source);
+        self.troubles.push((source, reason));
+    }
+
     /// A reference tells the time.
     pub fn sample(&mut self, sample: &Sample) {
         let claim = self.best(sample.raw_ns).map(|best| Claim {
@@ -257,6 +265,7 @@ impl Timekeeper {
         });
         let verdict = self.selection.judge(sample, claim);
         self.refused.retain(|(source, _)| *source != sample.source);
+        self.troubles.retain(|(source, _)| *source != sample.source);
         match verdict {
             Verdict::Agrees => self.learn(sample),
             Verdict::Overrules => {
@@ -317,8 +326,9 @@ impl Timekeeper {
         (sample.source.kind.correlation_s() / since_s.max(1.0)).max(1.0).sqrt()
     }
 
-    /// Whether the RTC should be set: it is not believed, or far off, and somebody trustworthy has told the time.
-    pub fn wants_to_set_rtc(&self, now_raw_ns: i64) -> bool {
+    /// Whether the RTC should be set: it is not believed, or far off, or it is wished, and somebody trustworthy has told the
+    /// time.
+    pub fn wants_to_set_rtc(&self, now_raw_ns: i64, is_wished: bool) -> bool {
         let Some(rtc) = &self.rtc else { return false };
         if !rtc.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now_raw_ns) {
             return false;
@@ -328,7 +338,7 @@ impl Timekeeper {
             let off_ns = best.timescale.utc_ns(now_raw_ns).saturating_sub(map.utc_ns(now_raw_ns));
             (off_ns as f64).abs() > SET_RTC_NS
         });
-        BOUND_SIGMAS * best.sigma_ns < SET_RTC_BOUND_NS && (rtc.distrusted.is_some() || is_far_off)
+        BOUND_SIGMAS * best.sigma_ns < SET_RTC_BOUND_NS && (is_wished || rtc.distrusted.is_some() || is_far_off)
     }
 
     /// The best estimate, not smoothed: what the RTC is set by.
@@ -471,6 +481,7 @@ impl Timekeeper {
                 warnings.push("the kernel's RTC driver owns the clock; remove dtoverlay=i2c-rtc".to_owned());
             }
         }
+        warnings.extend(self.troubles.iter().map(|(source, reason)| format!("{source}: {reason}")));
         warnings.extend(self.refused.iter().map(|(source, verdict)| refusal(source, *verdict)));
         warnings
     }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
-use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
+use jaudiosync::timekeeping::references::{ReferenceEvent, Sample, Source, SourceKind};
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
@@ -61,7 +61,7 @@ impl Clocks for TestWorld {
 pub struct TimeBox {
     pub world: Arc<TestWorld>,
     pub chip: SimulatedDs3231Handle,
-    pub samples: Sender<Sample>,
+    pub samples: Sender<ReferenceEvent>,
     pub shared: Arc<SharedEstimate>,
     pub kept: Arc<Mutex<Option<SavedTime>>>,
     pub task: ClockTask,
@@ -89,23 +89,16 @@ impl TimeBox {
         });
         let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
         prepare(&chip);
-        let mut bus = Some(bus);
-        let mut spare = None;
         let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
         let (samples, receiver) = channel();
         let kept = Arc::new(Mutex::new(saved.clone()));
         let keep = kept.clone();
         let devices = ClockDevices {
             clocks: world.clone(),
-            // The bus can be opened as often as one likes.
-            open_rtc: Some(Box::new(move || {
-                let bus = bus.take().or_else(|| spare.take()).expect("opened while it is open");
-                spare = Some(bus.clone());
-                Ok(Box::new(Ds3231::new(bus)))
-            })),
+            open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(bus.clone()))))),
             second_edge: None,
             system_clock: None,
-            samples: receiver,
+            events: receiver,
             keep: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
             random: seed as u32,
             may_set_rtc: true,
@@ -146,7 +139,7 @@ impl TimeBox {
             sigma_ns: bound_ns / 4.0,
             bound_ns,
         };
-        self.samples.send(sample).unwrap();
+        self.samples.send(ReferenceEvent::Sample(sample)).unwrap();
     }
 
     /// What everybody takes for UTC now.

@@ -6,6 +6,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// What a source's thread tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReferenceEvent {
+    /// The time.
+    Sample(Sample),
+    /// Why there is no sample. Told once for each change: the same reason is not repeated until a sample came between.
+    Trouble {
+        /// Who has it.
+        source: Source,
+        /// What happened and what can be done, for people.
+        reason: String,
+    },
+}
+
 /// What a source tells: at `raw_ns` it was `utc_ns`, give or take.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
