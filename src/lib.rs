@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod player;
 pub mod playlist;
+pub mod simulation;
 pub mod storage;
 pub mod timekeeping;
 pub mod timetable;
