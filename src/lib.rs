@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod player;
 pub mod playlist;
+pub mod simulation;
 pub mod storage;
 pub mod timekeeping;
 pub mod timetable;
