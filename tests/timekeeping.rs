@@ -180,12 +180,12 @@ fn a_clock_that_does_not_answer_is_bridged_by_the_crystal_and_found_again() {
     assert_eq!(made.estimate().state, TimeState::Holdover);
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
     let edge_sigma_ms = |made: &TimeBox| made.status().rtc.and_then(|rtc| rtc.edge_sigma_ms).unwrap();
-    assert!(edge_sigma_ms(&made) > 0.05, "{}", edge_sigma_ms(&made));
+    assert!(edge_sigma_ms(&made) > 0.03, "{}", edge_sigma_ms(&made));
     made.chip.set_silent(false);
     made.run(180);
     assert!(made.warnings().is_empty(), "{}", made.warnings());
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
-    assert!(edge_sigma_ms(&made) < 0.03, "{}", edge_sigma_ms(&made));
+    assert!(edge_sigma_ms(&made) < 0.015, "{}", edge_sigma_ms(&made));
 }
 
 #[test]

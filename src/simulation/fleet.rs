@@ -16,6 +16,7 @@ use super::randomness::{Purpose, stream};
 use super::sample::BoxSample;
 use super::scenario::{Policy, RtcFault, Scenario};
 use super::schedule::{BoxSchedule, PoweredSpan};
+use super::service::ServiceTime;
 use super::virtual_box::BoxWorld;
 use super::weather::weather;
 
@@ -52,7 +53,7 @@ pub fn make_policy(setup: &BoxSetup<'_>) -> Result<Box<dyn TimePolicy>, FleetErr
             Ok(Box::new(PythonTime::new(setup, temperature)))
         }
         Policy::TrueTime => Ok(Box::new(TrueTime::default())),
-        Policy::Jaudiosync => Err(FleetError::NoPolicy("jaudiosync".to_owned())),
+        Policy::Jaudiosync => Ok(Box::new(ServiceTime::new(setup))),
     }
 }
 

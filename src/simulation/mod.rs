@@ -2,7 +2,7 @@
 //!
 //! - [`scenario`] says what the world is like; [`oscillator`], [`weather`], [`network`] and [`gps`] are that world;
 //! - [`virtual_box`] is the world as one box sees it: its clocks, and the true time that no box knows;
-//! - [`policy`] is what keeps a box's time there: the service's own code, or the Python program ([`python`]);
+//! - [`policy`] is what keeps a box's time there: the service's own code ([`service`]), or the Python program ([`python`]);
 //! - [`dac`] plays on a sound card without sound, with the player's own clock model and phase lock;
 //! - [`fleet`] runs the boxes, REPORTLINE
 //!
@@ -21,5 +21,6 @@ pub mod randomness;
 pub mod sample;
 pub mod scenario;
 pub mod schedule;
+pub mod service;
 pub mod virtual_box;
 pub mod weather;

@@ -254,6 +254,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::randomness::{Purpose, stream};
+    use fastrand::Rng;
+
     use super::*;
 
     const START_NS: i64 = 1_790_000_000_000_000_000;

@@ -83,6 +83,8 @@ pub struct Calibration {
     flywheel_ns: i64,
     temperature_c: Option<f64>,
     samples: u64,
+    /// What all samples may have in common, however many there are: an asymmetric network. A standard deviation, in ns.
+    bias_sigma_ns: f64,
 }
 
 /// A calibration as it is kept on disk.
@@ -100,6 +102,8 @@ pub struct SavedCalibration {
     pub temperature_c: Option<f64>,
     /// How many samples of references it is made of.
     pub samples: u64,
+    /// What all samples may have in common, in ns.
+    pub bias_sigma_ns: f64,
 }
 
 impl Calibration {
@@ -115,12 +119,21 @@ impl Calibration {
                 model.wander_sigma_ppb,
             ],
         );
-        Self { model, filter, base_offset_ns: offset_ns, flywheel_ns, temperature_c: None, samples: 0 }
+        Self {
+            model,
+            filter,
+            base_offset_ns: offset_ns,
+            flywheel_ns,
+            temperature_c: None,
+            samples: 0,
+            bias_sigma_ns: 0.0,
+        }
     }
 
     /// Goes on with what was kept, unless that is nonsense.
     pub fn restore(model: FlywheelModel, saved: &SavedCalibration) -> Option<Self> {
         let is_finite = saved.state.iter().chain(saved.covariance.iter().flatten()).all(|number| number.is_finite());
+        let is_finite = is_finite && saved.bias_sigma_ns.is_finite() && saved.bias_sigma_ns >= 0.0;
         let is_positive = (0..STATES).all(|index| saved.covariance[index][index] >= 0.0);
         // A rate that no specimen has, or a negative variance hidden in the correlations.
         let is_plausible = saved.state[1].abs() < 10.0 * model.rate_sigma_ppb;
@@ -131,6 +144,7 @@ impl Calibration {
             flywheel_ns: saved.flywheel_ns,
             temperature_c: saved.temperature_c.filter(|temperature_c| temperature_c.is_finite()),
             samples: saved.samples,
+            bias_sigma_ns: saved.bias_sigma_ns,
         })
     }
 
@@ -143,6 +157,7 @@ impl Calibration {
             covariance: self.filter.covariance,
             temperature_c: self.temperature_c,
             samples: self.samples,
+            bias_sigma_ns: self.bias_sigma_ns,
         }
     }
 
@@ -184,7 +199,7 @@ impl Calibration {
         let (rate_ppb, rate_sigma_ppb) = self.rate(&filter);
         Offset {
             offset_ns: self.base_offset_ns as f64 + filter.state[0],
-            sigma_ns: filter.variance_of(&OFFSET).sqrt(),
+            sigma_ns: filter.variance_of(&OFFSET).sqrt().hypot(self.bias_sigma_ns),
             rate_ppb,
             rate_sigma_ppb,
         }
@@ -203,15 +218,28 @@ impl Calibration {
         (rate_ppb, filter.variance_of(&weights).sqrt())
     }
 
-    /// Takes in what a reference says: at `flywheel_ns` UTC was `utc_ns`, with this standard deviation. Call
+    /// Takes in what a reference says: at `flywheel_ns` UTC was `utc_ns`. `sigma_ns` is the part of its error that is
+    /// another with each sample, `bias_sigma_ns` the part that is not, of which averaging takes nothing away. Call
     /// [`advance`](Self::advance) for that time first.
-    pub fn correct(&mut self, flywheel_ns: i64, utc_ns: i64, sigma_ns: f64) {
+    pub fn correct(&mut self, flywheel_ns: i64, utc_ns: i64, sigma_ns: f64, bias_sigma_ns: f64) {
+        if self.samples == 0 {
+            self.bias_sigma_ns = bias_sigma_ns;
+        } else if bias_sigma_ns < self.bias_sigma_ns {
+            // A better source than those before: what they had in common is now an error like any other.
+            self.filter.covariance[0][0] += self.bias_sigma_ns.powi(2) - bias_sigma_ns.powi(2);
+            self.bias_sigma_ns = bias_sigma_ns;
+        }
         let observed_ns = utc_ns.saturating_sub(flywheel_ns).saturating_sub(self.base_offset_ns) as f64;
         // A sample that is a little older than the state belongs to where the flywheel was then.
         let age_s = self.flywheel_ns.saturating_sub(flywheel_ns) as f64 * 1e-9;
         let expected_ns = self.filter.state[0] - self.rate(&self.filter).0 * age_s;
         self.filter.correct(&OFFSET, observed_ns - expected_ns, sigma_ns * sigma_ns);
         self.samples = self.samples.saturating_add(1);
+    }
+
+    /// What all samples so far may have in common, in ns.
+    pub fn bias_sigma_ns(&self) -> f64 {
+        self.bias_sigma_ns
     }
 
     /// Multiplies all uncertainty: what was seen lies further off than this calibration holds possible.
@@ -231,6 +259,7 @@ impl Calibration {
             self.filter.covariance[index][0] = 0.0;
         }
         self.filter.covariance[0][0] = sigma_ns * sigma_ns;
+        self.bias_sigma_ns = 0.0;
     }
 
     /// Transition and noise over a time that ends with a temperature.
@@ -289,7 +318,7 @@ mod tests {
         for day in 0..=days {
             let flywheel_ns = START_NS + day * 86_400 * S;
             calibration.advance(flywheel_ns, Some(22.0));
-            calibration.correct(flywheel_ns, flywheel_ns + truth_ns(flywheel_ns) as i64, 500_000.0);
+            calibration.correct(flywheel_ns, flywheel_ns + truth_ns(flywheel_ns) as i64, 500_000.0, 0.0);
         }
         let mut flywheel_ns = START_NS + days * 86_400 * S;
         for _ in 0..hours * 60 {
@@ -327,7 +356,7 @@ mod tests {
             offset_ns += 60.0 * rate_ppb(temperature_c);
             calibration.advance(flywheel_ns, Some(temperature_c));
             if minute % 10 == 0 {
-                calibration.correct(flywheel_ns, flywheel_ns + offset_ns as i64, 10_000.0);
+                calibration.correct(flywheel_ns, flywheel_ns + offset_ns as i64, 10_000.0, 0.0);
             }
         }
         for _ in 0..240 {
@@ -344,7 +373,7 @@ mod tests {
     fn what_is_kept_comes_back_and_nonsense_does_not() {
         let mut calibration = Calibration::new(FlywheelModel::DS3231, START_NS, 77, 1e6);
         calibration.advance(START_NS + 3 * S, Some(20.0));
-        calibration.correct(START_NS + 3 * S, START_NS + 3 * S + 500, 1e5);
+        calibration.correct(START_NS + 3 * S, START_NS + 3 * S + 500, 1e5, 1e4);
         let saved = calibration.save();
         assert_eq!(Calibration::restore(FlywheelModel::DS3231, &saved), Some(calibration));
         for nonsense in [f64::NAN, f64::INFINITY, -1.0] {

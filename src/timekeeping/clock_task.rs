@@ -13,7 +13,7 @@ use jaudiosync_hw::rtc::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime, SecondEdge
 use jaudiosync_hw::system_clock::SystemClock;
 
 use super::edge_hunt::{Outcome, hunt};
-use super::edge_tracker::Edge;
+use super::edge_tracker::{Edge, Look};
 use super::references::ReferenceEvent;
 use super::saved::SavedTime;
 use super::servo::{Action, SystemClockServo};
@@ -182,8 +182,10 @@ impl ClockTask {
     fn publish(&mut self) {
         let pair = ClockPair::read(self.devices.clocks.as_ref());
         let fallback = self.system.update(pair);
-        let estimate = self.keeper.update(pair.raw_ns, &fallback, self.shared.may_step());
-        self.shared.set(estimate);
+        // Where the correction was made meanwhile, the timekeeper follows.
+        let was_stepped = self.shared.take_step();
+        let update = self.keeper.update(pair.raw_ns, &fallback, was_stepped);
+        self.shared.set(update.estimate, update.corrected);
         for notice in self.keeper.take_notices() {
             tell(&notice);
             if matches!(notice, Notice::Believed(_)) {
@@ -254,7 +256,7 @@ impl ClockTask {
         if plan.from_raw_ns.saturating_sub(now_raw_ns) > 5 * STEP_NS / 4 {
             return Ok(false);
         }
-        let hunt = hunt(rtc.as_mut(), self.devices.clocks.as_ref(), &plan);
+        let hunt = hunt(rtc.as_mut(), self.devices.clocks.as_ref(), &plan, tracker.transfer_ns());
         if hunt.quickest_ns < i64::MAX {
             tracker.hunted(self.devices.clocks.raw_ns(), hunt.busy_ns, hunt.quickest_ns);
         }
@@ -262,6 +264,22 @@ impl ClockTask {
             Outcome::Failed(error) => return Err(error),
             Outcome::Missed => tracker.missed(),
             Outcome::Edge { second, raw_ns, half_width_ns } => self.take_edge(second, raw_ns, half_width_ns),
+            Outcome::Look { second, raw_ns, give_or_take_ns } => {
+                let expected = tracker.rough_map().map(|map| nearest_second(&map, raw_ns));
+                // The look fell before the edge, or behind it: any other second is a jump.
+                let seen = expected.and_then(|rtc_s| match i64::from(second) {
+                    begun if begun == rtc_s.rem_euclid(60) => Some((rtc_s, true)),
+                    before if before == (rtc_s - 1).rem_euclid(60) => Some((rtc_s, false)),
+                    _ => None,
+                });
+                match seen {
+                    Some((rtc_s, has_begun)) => {
+                        tracker.looked(Look { rtc_s, has_begun, raw_ns, give_or_take_ns }, plan.from_raw_ns);
+                        self.keeper.rtc_answered();
+                    }
+                    None => self.doubt_rtc(raw_ns),
+                }
+            }
         }
         Ok(true)
     }
@@ -289,12 +307,16 @@ impl ClockTask {
         let rough = tracker.rough_map().filter(|_| !tracker.is_in_doubt());
         match rtc_second(second, raw_ns, rough, self.date) {
             Some(rtc_s) => self.keeper.edge(Edge { rtc_s, raw_ns, half_width_ns }),
-            // Another second than is expected: the RTC was set.
-            None => {
-                tracker.doubt();
-                self.next_status_raw_ns = raw_ns;
-            }
+            None => self.doubt_rtc(raw_ns),
         }
+    }
+
+    /// The RTC shows another second than is expected: it was set. Its date is read next.
+    fn doubt_rtc(&mut self, now_raw_ns: i64) {
+        if let Some(tracker) = self.keeper.tracker() {
+            tracker.doubt();
+        }
+        self.next_status_raw_ns = now_raw_ns;
     }
 
     fn remember_date(&mut self, time: RtcTime, raw_ns: i64) {
@@ -380,7 +402,7 @@ impl ClockTask {
 fn rtc_second(second: u8, raw_ns: i64, rough: Option<Timescale>, date: Option<(i64, i64)>) -> Option<i64> {
     let second = i64::from(second);
     if let Some(map) = rough {
-        let expected_s = (map.utc_ns(raw_ns).saturating_add(NS_PER_S / 2)).div_euclid(NS_PER_S);
+        let expected_s = nearest_second(&map, raw_ns);
         return (expected_s.rem_euclid(60) == second).then_some(expected_s);
     }
     let (utc_s, read_raw_ns) = date?;
@@ -388,6 +410,11 @@ fn rtc_second(second: u8, raw_ns: i64, rough: Option<Timescale>, date: Option<(i
     // From half a minute before the guess to half a minute after.
     let ahead_s = (second - guess_s.rem_euclid(60) + 30).rem_euclid(60) - 30;
     Some(guess_s.saturating_add(ahead_s))
+}
+
+/// The second whose beginning is nearest.
+fn nearest_second(rtc: &Timescale, raw_ns: i64) -> i64 {
+    rtc.utc_ns(raw_ns).saturating_add(NS_PER_S / 2).div_euclid(NS_PER_S)
 }
 
 /// A mark that the alarm's registers can hold as a time of a day of a month: they are binary-coded decimals.

@@ -34,6 +34,15 @@ pub enum Outcome {
         /// Half the width of the bracket, in ns.
         half_width_ns: i64,
     },
+    /// A single read.
+    Look {
+        /// The seconds register.
+        second: u8,
+        /// When it was latched, on the raw clock, in ns.
+        raw_ns: i64,
+        /// How far that can be wrong, in ns.
+        give_or_take_ns: i64,
+    },
     /// No edge: the seconds had changed before the first read, or did not change.
     Missed,
     /// The bus failed, three times in a row.
@@ -47,8 +56,8 @@ struct Look {
     give_or_take_ns: i64,
 }
 
-/// Waits for the hunt's beginning and hunts.
-pub fn hunt(rtc: &mut dyn Rtc, clocks: &dyn Clocks, plan: &HuntPlan) -> Hunt {
+/// Waits for the hunt's beginning and hunts. `usual_transfer_ns` is what the quickest transfers take.
+pub fn hunt(rtc: &mut dyn Rtc, clocks: &dyn Clocks, plan: &HuntPlan, usual_transfer_ns: i64) -> Hunt {
     let mut hunt = Hunt { outcome: Outcome::Missed, busy_ns: 0, quickest_ns: i64::MAX };
     clocks.sleep_until_raw(plan.from_raw_ns);
     let mut previous: Option<Look> = None;
@@ -61,6 +70,13 @@ pub fn hunt(rtc: &mut dyn Rtc, clocks: &dyn Clocks, plan: &HuntPlan) -> Hunt {
                 return hunt;
             }
         };
+        if plan.is_single {
+            let Look { second, raw_ns, give_or_take_ns } = look;
+            // What is usual is known; only what this transfer took longer is in doubt.
+            let give_or_take_ns = give_or_take_ns.saturating_sub(usual_transfer_ns / 2).max(0);
+            hunt.outcome = Outcome::Look { second, raw_ns, give_or_take_ns };
+            return hunt;
+        }
         let now_raw_ns = look.raw_ns;
         if let Some(old) = previous.filter(|old| old.second != look.second) {
             // The chip latches its registers at the repeated START, which is the middle of the transfer. What the

@@ -11,7 +11,7 @@ use super::kalman::Kalman;
 
 /// Random walk of the rate between the Pi's crystal and the RTC, in ppb per square root of a second. A crystal of a few
 /// tenths of a ppm per degree in a box that warms by a degree a minute moves by some 300 ppb in 100 s.
-const RATE_WALK_PPB: f64 = 30.0;
+const RATE_WALK_PPB: f64 = 10.0;
 
 /// The crystal of a Raspberry Pi and the RTC together differ by up to some 20 ppm.
 const INITIAL_RATE_SIGMA_PPB: f64 = 20_000.0;
@@ -29,6 +29,13 @@ const TRANSFER_NS: i64 = 420_000;
 const WINDOW_SIGMAS: f64 = 4.0;
 const MIN_WINDOW_NS: f64 = 150_000.0;
 
+/// Once the edge is known to this, it is looked at by single reads.
+const AIM_SIGMA_NS: f64 = 60_000.0;
+
+/// How exactly the latch of a single read is known, as a standard deviation: the kernel's work before and after the
+/// transfer is not the same each time.
+const LATCH_SIGMA_NS: f64 = 15_000.0;
+
 /// A thread wakes late by this much, but for a few times.
 const LATE_WAKE_NS: i64 = 200_000;
 
@@ -42,9 +49,11 @@ const GATE_SIGMAS: f64 = 6.0;
 const SETTLED_SIGMA_NS: f64 = 100_000.0;
 
 /// What to look for next: reads from `from_raw_ns` on, at least `spacing_ns` apart, until the second changes or
-/// `until_raw_ns`.
+/// `until_raw_ns`; or one read only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HuntPlan {
+    /// One read, aimed at the edge.
+    pub is_single: bool,
     /// When the first read begins.
     pub from_raw_ns: i64,
     /// When to give up.
@@ -62,6 +71,19 @@ pub struct Edge {
     pub raw_ns: i64,
     /// Half the width of the bracket.
     pub half_width_ns: i64,
+}
+
+/// A single read near an edge: the chip latched its registers before the edge, or after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The second whose beginning is the edge.
+    pub rtc_s: i64,
+    /// Whether that second had begun.
+    pub has_begun: bool,
+    /// When the registers were latched, on the raw clock.
+    pub raw_ns: i64,
+    /// How far that can be wrong.
+    pub give_or_take_ns: i64,
 }
 
 /// What an edge did to the tracker.
@@ -87,6 +109,8 @@ pub struct EdgeTracker {
     not_before_raw_ns: i64,
     /// What a transfer takes at best, as learnt.
     transfer_ns: i64,
+    /// How late the thread usually wakes, as learnt.
+    wake_late_ns: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +127,7 @@ const PHASE: [f64; 2] = [1.0, 0.0];
 
 impl Default for EdgeTracker {
     fn default() -> Self {
-        Self { line: None, misses: 0, hunts: 0, not_before_raw_ns: i64::MIN, transfer_ns: TRANSFER_NS }
+        Self { line: None, misses: 0, hunts: 0, not_before_raw_ns: i64::MIN, transfer_ns: TRANSFER_NS, wake_late_ns: 0 }
     }
 }
 
@@ -121,10 +145,22 @@ impl EdgeTracker {
             half_ns = if self.misses >= MISSES_TO_SEARCH { 0.55e9 } else { half_ns * 4_f64.powf(self.misses.into()) };
         }
         let half_ns = half_ns.min(0.55e9);
+        if self.misses == 0 && line.is_settled() && sigma_ns < AIM_SIGMA_NS {
+            return self.aim(&line, now_raw_ns);
+        }
         let ready_ns = now_raw_ns.saturating_add(half_ns as i64).saturating_add(LATE_WAKE_NS + 2 * self.transfer_ns);
         let second = line.map().utc_ns(ready_ns).div_euclid(NS_PER_S) + 1;
         let edge_raw_ns = line.map().raw_ns(second.saturating_mul(NS_PER_S));
         self.search(now_raw_ns, half_ns, edge_raw_ns)
+    }
+
+    /// One read whose latch falls on the predicted edge, where the answer tells most.
+    fn aim(&self, line: &Line, now_raw_ns: i64) -> HuntPlan {
+        let lead_ns = self.transfer_ns / 2 + self.wake_late_ns;
+        let second = line.map().utc_ns(now_raw_ns.saturating_add(lead_ns + LATE_WAKE_NS)).div_euclid(NS_PER_S) + 1;
+        let edge_raw_ns = line.map().raw_ns(second.saturating_mul(NS_PER_S));
+        let from_raw_ns = edge_raw_ns.saturating_sub(lead_ns);
+        HuntPlan { is_single: true, from_raw_ns, until_raw_ns: from_raw_ns, spacing_ns: 0 }
     }
 
     fn search(&self, now_raw_ns: i64, half_ns: f64, middle_raw_ns: i64) -> HuntPlan {
@@ -139,7 +175,7 @@ impl EdgeTracker {
         let from_raw_ns = middle_raw_ns.saturating_sub(early_ns).max(now_raw_ns);
         let spacing_ns = if spacing_ns <= self.transfer_ns { 0 } else { spacing_ns };
         let until_raw_ns = middle_raw_ns.saturating_add(half_ns).saturating_add(spacing_ns + self.transfer_ns);
-        HuntPlan { from_raw_ns, until_raw_ns, spacing_ns }
+        HuntPlan { is_single: false, from_raw_ns, until_raw_ns, spacing_ns }
     }
 
     /// Takes in what a hunt cost: how long the bus was in use, and the quickest of its transfers.
@@ -192,6 +228,34 @@ impl EdgeTracker {
         EdgeVerdict::Taken
     }
 
+    /// Takes a single look in. It tells one bit, and where the edge is about as likely before the latch as after it, that
+    /// bit is worth more than a bracket ten times as wide as what is known already.
+    ///
+    /// The edge is normally distributed, and so is the error of the latch; the posterior's mean and variance are those of
+    /// probit regression (Rasmussen and Williams, Gaussian Processes for Machine Learning, 3.6.1).
+    pub fn looked(&mut self, look: Look, planned_raw_ns: i64) {
+        let late_ns = look.raw_ns.saturating_sub(planned_raw_ns).saturating_sub(self.transfer_ns / 2);
+        self.wake_late_ns += (late_ns.clamp(0, LATE_WAKE_NS) - self.wake_late_ns) / 16;
+        let Some(line) = &mut self.line else { return };
+        let mut next = *line;
+        next.advance_to(look.rtc_s);
+        let variance = next.filter.variance_of(&PHASE);
+        let noise_ns = LATCH_SIGMA_NS.hypot(look.give_or_take_ns as f64);
+        let spread_ns = variance.sqrt().hypot(noise_ns);
+        // By how many standard deviations the latch came after the edge, if the answer is as expected.
+        let after_ns = look.raw_ns.saturating_sub(next.base_raw_ns) as f64 - next.filter.state[0];
+        let sign = if look.has_begun { 1.0 } else { -1.0 };
+        let z = sign * after_ns / spread_ns;
+        if z < -GATE_SIGMAS {
+            // The second began where it cannot have: look further around.
+            self.misses += 1;
+            return;
+        }
+        let ratio = density_over_probability(z);
+        next.filter.correct_by_one_bit(&PHASE, -sign * ratio / spread_ns, ratio * (ratio + z) / spread_ns.powi(2));
+        *line = next;
+    }
+
     /// RTC time as a function of the raw clock, once it is known well enough.
     pub fn map(&self) -> Option<Timescale> {
         let line = self.line.filter(Line::is_settled)?;
@@ -213,6 +277,11 @@ impl EdgeTracker {
         self.line.map(|line| line.base_raw_ns)
     }
 
+    /// What a transfer takes at best, as learnt, in ns.
+    pub fn transfer_ns(&self) -> i64 {
+        self.transfer_ns
+    }
+
     /// Whether the whole second is searched, and an edge anywhere believed.
     pub fn is_in_doubt(&self) -> bool {
         self.misses >= MISSES_TO_SEARCH
@@ -223,6 +292,25 @@ impl EdgeTracker {
         self.line = None;
         self.misses = 0;
     }
+}
+
+/// The normal distribution's density over its integral up to there.
+fn density_over_probability(z: f64) -> f64 {
+    // Far out the quotient is nearly -z; there the integral has no digits left.
+    if z < -5.0 {
+        return -z + 1.0 / -z;
+    }
+    let density = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt();
+    density / normal_integral(z)
+}
+
+/// Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17: exact to 7.5e-8.
+fn normal_integral(z: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let polynomial =
+        t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+    let tail = (-0.5 * z * z).exp() / std::f64::consts::TAU.sqrt() * polynomial;
+    if z < 0.0 { tail } else { 1.0 - tail }
 }
 
 impl Line {

@@ -70,6 +70,26 @@ impl<const N: usize> Kalman<N> {
     }
 }
 
+impl<const N: usize> Kalman<N> {
+    /// Takes in an answer of yes or no about a weighted sum of the states: `slope` and `curvature` are the first derivative
+    /// and the negative second one of the logarithm of its probability with respect to that sum.
+    pub(super) fn correct_by_one_bit(&mut self, weights: &[f64; N], slope: f64, curvature: f64) {
+        let mut gains = [0.0; N];
+        for (row, gain) in gains.iter_mut().enumerate() {
+            *gain = (0..N).map(|inner| self.covariance[row][inner] * weights[inner]).sum::<f64>();
+        }
+        for row in 0..N {
+            self.state[row] += gains[row] * slope;
+            for column in 0..=row {
+                let element = self.covariance[row][column] - gains[row] * gains[column] * curvature;
+                self.covariance[row][column] = element;
+                self.covariance[column][row] = element;
+            }
+            self.covariance[row][row] = self.covariance[row][row].max(0.0);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

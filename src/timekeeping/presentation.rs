@@ -33,7 +33,8 @@ pub struct Presentation {
 }
 
 impl Presentation {
-    /// Moves what is shown towards the best estimate. To be called each second or so.
+    /// Moves what is shown towards the best estimate, or at once to it where UTC may be stepped. To be called each second or
+    /// so.
     pub fn update(&mut self, now_raw_ns: i64, best: &Timescale, may_step: bool) -> Shown {
         let best_utc_ns = best.utc_ns(now_raw_ns);
         let Some(shown) = self.shown else {

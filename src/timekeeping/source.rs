@@ -1,7 +1,6 @@
 //! Where the player and everything else take UTC from.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jaudiosync_hw::clocks::{ClockPair, Clocks};
 
@@ -42,41 +41,73 @@ impl UtcSource for SystemClockSource {
 }
 
 /// What the clock's thread has found, for all others to read.
+///
+/// A large correction waits here until nothing plays, so that a gap of a second between two tracks is long enough for
+/// it, whenever the clock's thread comes round.
 pub struct SharedEstimate {
-    estimate: Mutex<Estimate>,
-    may_step: AtomicBool,
+    published: Mutex<Published>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Published {
+    estimate: Estimate,
+    /// What it shall be once UTC may be stepped.
+    corrected: Option<Estimate>,
+    may_step: bool,
+    was_stepped: bool,
 }
 
 impl SharedEstimate {
-    /// Shares an estimate.
-    pub fn new(estimate: Estimate) -> Self {
-        Self { estimate: Mutex::new(estimate), may_step: AtomicBool::new(true) }
-    }
-
     /// An estimate that says nothing yet, but for what the system clock shows.
     pub fn unset(clocks: &dyn Clocks) -> Self {
         let ClockPair { raw_ns, utc_ns } = ClockPair::read(clocks);
         let timescale = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        Self::new(Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset })
+        let estimate = Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset };
+        let published = Published { estimate, corrected: None, may_step: true, was_stepped: false };
+        Self { published: Mutex::new(published) }
     }
 
-    /// Shares a newer one.
-    pub fn set(&self, estimate: Estimate) {
-        *self.estimate.lock().unwrap_or_else(PoisonError::into_inner) = estimate;
+    fn published(&self) -> MutexGuard<'_, Published> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shares a newer estimate, and what it shall be once UTC may be stepped.
+    pub fn set(&self, estimate: Estimate, corrected: Option<Estimate>) {
+        let mut published = self.published();
+        (published.estimate, published.corrected) = (estimate, corrected);
+        published.step_if_allowed();
     }
 
     /// Whether UTC may be stepped now.
     pub fn may_step(&self) -> bool {
-        self.may_step.load(Ordering::Relaxed)
+        self.published().may_step
+    }
+
+    /// Whether the correction was made since the last call.
+    pub fn take_step(&self) -> bool {
+        std::mem::take(&mut self.published().was_stepped)
+    }
+}
+
+impl Published {
+    fn step_if_allowed(&mut self) {
+        if self.may_step
+            && let Some(corrected) = self.corrected.take()
+        {
+            self.estimate = corrected;
+            self.was_stepped = true;
+        }
     }
 }
 
 impl UtcSource for SharedEstimate {
     fn estimate(&self) -> Estimate {
-        *self.estimate.lock().unwrap_or_else(PoisonError::into_inner)
+        self.published().estimate
     }
 
     fn allow_steps(&self, allowed: bool) {
-        self.may_step.store(allowed, Ordering::Relaxed);
+        let mut published = self.published();
+        published.may_step = allowed;
+        published.step_if_allowed();
     }
 }

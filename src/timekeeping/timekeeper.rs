@@ -10,7 +10,7 @@ use jaudiosync_hw::rtc::{ChipMark, RtcStatus, RtcTime};
 use super::Timescale;
 use super::calibration::{Calibration, FlywheelModel, Offset};
 use super::edge_tracker::{Edge, EdgeTracker, EdgeVerdict};
-use super::presentation::{Presentation, Shown};
+use super::presentation::{Presentation, STEP_NS, Shown};
 use super::references::{Sample, Source};
 use super::saved::SavedTime;
 use super::selection::{Claim, Selection, Verdict};
@@ -31,6 +31,10 @@ const SET_RTC_NS: f64 = 0.5e9;
 
 /// The RTC is only set by somebody who knows the time to this.
 const SET_RTC_BOUND_NS: f64 = 0.1e9;
+
+/// What all samples of a source may have in common is a standard deviation of this part of what is possible at all. For NTP
+/// that is half the way there and back: networks are seldom as asymmetric as they could be.
+const BIAS_PART: f64 = 1.0 / 16.0;
 
 /// A sample so many standard deviations off means that the calibration is too sure of itself, and it loses confidence.
 const SURPRISE_SIGMAS: f64 = 4.0;
@@ -83,6 +87,15 @@ enum Rebasing {
     FromCrystal,
 }
 
+/// UTC as everybody shall take it now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Update {
+    /// Moved on from what it was before without a jump.
+    pub estimate: Estimate,
+    /// What it shall be instead once UTC may be stepped, where it is far off.
+    pub corrected: Option<Estimate>,
+}
+
 /// Puts everything together.
 #[derive(Debug, Clone)]
 pub struct Timekeeper {
@@ -95,7 +108,8 @@ pub struct Timekeeper {
     believed: Option<(Source, i64, i64)>,
     refused: Vec<(Source, Verdict)>,
     troubles: Vec<(Source, String)>,
-    weights: Vec<(Source, i64)>,
+    /// When each source was heard last, on the raw clock.
+    heard: Vec<(Source, i64)>,
     notices: Vec<Notice>,
     shown: Option<Shown>,
     bound_ns: f64,
@@ -113,7 +127,7 @@ impl Timekeeper {
             believed: None,
             refused: Vec::new(),
             troubles: Vec::new(),
-            weights: Vec::new(),
+            heard: Vec::new(),
             notices: Vec::new(),
             shown: None,
             bound_ns: f64::INFINITY,
@@ -182,6 +196,13 @@ impl Timekeeper {
         rtc.status = status;
         if let Some(map) = rtc.tracker.map() {
             rtc.calibration.advance(map.utc_ns(raw_ns), Some(status.temperature_c));
+        }
+    }
+
+    /// The RTC answers.
+    pub fn rtc_answered(&mut self) {
+        if let Some(rtc) = &mut self.rtc {
+            rtc.answers = true;
         }
     }
 
@@ -287,7 +308,7 @@ impl Timekeeper {
     /// What was known is wrong: both flywheels begin anew with this sample.
     fn forget_offsets(&mut self, sample: &Sample) {
         self.crystal = None;
-        self.weights.clear();
+        self.heard.clear();
         if let Some(rtc) = &mut self.rtc
             && let Some(map) = rtc.tracker.map()
         {
@@ -297,33 +318,37 @@ impl Timekeeper {
     }
 
     fn learn(&mut self, sample: &Sample) {
-        let sigma_ns = sample.sigma_ns.clamp(100.0, 1e9) * self.dilution(sample);
+        let sigma_ns = sample.sigma_ns.clamp(100.0, 1e9);
+        let bias_sigma_ns = sample.bound_ns.clamp(100.0, 1e10) * BIAS_PART;
+        let repeated = self.repeated(sample);
         let crystal = self.crystal.get_or_insert_with(|| {
             let offset_ns = sample.utc_ns.saturating_sub(sample.raw_ns);
             Calibration::new(FlywheelModel::CRYSTAL, sample.raw_ns, offset_ns, sample.bound_ns)
         });
         crystal.advance(sample.raw_ns, None);
-        take(crystal, sample.raw_ns, sample.utc_ns, sigma_ns, 0.0);
+        let reading = Observed { sigma_ns, bias_sigma_ns, repeated };
+        take(crystal, sample.raw_ns, sample.utc_ns, reading);
         if let Some(rtc) = &mut self.rtc
             && rtc.rebasing.is_none()
             && let Some(map) = rtc.tracker.map()
         {
             let rtc_ns = map.utc_ns(sample.raw_ns);
             rtc.calibration.advance(rtc_ns, Some(rtc.status.temperature_c));
-            take(&mut rtc.calibration, rtc_ns, sample.utc_ns, sigma_ns, rtc.tracker.sigma_ns(sample.raw_ns));
+            let sigma_ns = sigma_ns.hypot(rtc.tracker.sigma_ns(sample.raw_ns));
+            take(&mut rtc.calibration, rtc_ns, sample.utc_ns, Observed { sigma_ns, bias_sigma_ns, repeated });
             rtc.was_compared = true;
         }
     }
 
-    /// Samples of one source within the time in which its errors stay alike count less each, see
-    /// `SourceKind::correlation_s`.
-    fn dilution(&mut self, sample: &Sample) -> f64 {
-        let last = self.weights.iter().find(|(source, _)| *source == sample.source).map(|(_, raw_ns)| *raw_ns);
-        self.weights.retain(|(source, _)| *source != sample.source);
-        self.weights.push((sample.source.clone(), sample.raw_ns));
+    /// How many samples of a source fall within the time in which its errors stay alike, see
+    /// `SourceKind::correlation_s`: what they have in common counts once.
+    fn repeated(&mut self, sample: &Sample) -> f64 {
+        let last = self.heard.iter().find(|(source, _)| *source == sample.source).map(|(_, raw_ns)| *raw_ns);
+        self.heard.retain(|(source, _)| *source != sample.source);
+        self.heard.push((sample.source.clone(), sample.raw_ns));
         let Some(last_raw_ns) = last else { return 1.0 };
         let since_s = sample.raw_ns.saturating_sub(last_raw_ns) as f64 * 1e-9;
-        (sample.source.kind.correlation_s() / since_s.max(1.0)).max(1.0).sqrt()
+        (sample.source.kind.correlation_s() / since_s.max(1.0)).max(1.0)
     }
 
     /// Whether the RTC should be set: it is not believed, or far off, or it is wished, and somebody trustworthy has told the
@@ -347,7 +372,8 @@ impl Timekeeper {
     }
 
     /// The estimate at a reading of the raw clock. `fallback` is what to show while nothing is known: the system clock.
-    pub fn update(&mut self, now_raw_ns: i64, fallback: &Timescale, may_step: bool) -> Estimate {
+    /// `may_step` makes a large correction at once.
+    pub fn update(&mut self, now_raw_ns: i64, fallback: &Timescale, may_step: bool) -> Update {
         if let Some(rtc) = &mut self.rtc
             && let Some(map) = rtc.tracker.map()
         {
@@ -363,9 +389,14 @@ impl Timekeeper {
             self.notices.push(Notice::Stepped { by_ns });
         }
         self.shown = Some(shown);
-        self.bound_ns =
-            best.map_or(f64::INFINITY, |best| BOUND_SIGMAS * best.sigma_ns + (shown.behind_ns as f64).abs());
-        Estimate { timescale: shown.timescale, bound_ns: self.bound_ns, state: self.state(now_raw_ns) }
+        let sigma_ns = best.map_or(f64::INFINITY, |best| best.sigma_ns);
+        self.bound_ns = BOUND_SIGMAS * sigma_ns + (shown.behind_ns as f64).abs();
+        let state = self.state(now_raw_ns);
+        let corrected = Estimate { timescale, bound_ns: BOUND_SIGMAS * sigma_ns, state };
+        Update {
+            estimate: Estimate { timescale: shown.timescale, bound_ns: self.bound_ns, state },
+            corrected: (shown.behind_ns.abs() > STEP_NS).then_some(corrected),
+        }
     }
 
     fn state(&self, now_raw_ns: i64) -> TimeState {
@@ -402,6 +433,12 @@ impl Timekeeper {
     /// RTC time as a function of the raw clock, where it is known.
     pub fn rtc_map(&self) -> Option<Timescale> {
         self.rtc.as_ref().and_then(|rtc| rtc.tracker.map())
+    }
+
+    /// UTC when the RTC shows this, as the calibration has it: for reports.
+    pub fn calibrated_utc_ns(&self, rtc_ns: i64) -> Option<i64> {
+        let rtc = self.rtc.as_ref().filter(|rtc| rtc.rebasing.is_none())?;
+        Some(rtc_ns.saturating_add(rtc.calibration.offset_ns(rtc_ns)))
     }
 
     /// What has happened since the last call.
@@ -456,7 +493,7 @@ impl Timekeeper {
             flywheel: best.as_ref().map_or("the system clock", |best| best.flywheel),
             reference: self.believed.as_ref().map(|(source, ..)| source.to_string()),
             reference_age_s: age_s,
-            waiting_correction_ms: (behind_ms.abs() * 1e6 > super::presentation::STEP_NS as f64).then_some(behind_ms),
+            waiting_correction_ms: (behind_ms.abs() * 1e6 > STEP_NS as f64).then_some(behind_ms),
             rtc: self.rtc.as_ref().map(|rtc| rtc.report(now_raw_ns)),
             warnings: self.warnings(best.as_ref()),
         }
@@ -510,16 +547,31 @@ struct Best {
     flywheel: &'static str,
 }
 
+/// How far a sample can be off.
+#[derive(Debug, Clone, Copy)]
+struct Observed {
+    /// What is another with each sample.
+    sigma_ns: f64,
+    /// What samples of its source have in common.
+    bias_sigma_ns: f64,
+    /// So many samples share it.
+    repeated: f64,
+}
+
 /// Corrects a calibration. One that is surprised was too sure of itself: it takes the sample for more than it believed.
-fn take(calibration: &mut Calibration, flywheel_ns: i64, utc_ns: i64, sigma_ns: f64, reading_sigma_ns: f64) {
+fn take(calibration: &mut Calibration, flywheel_ns: i64, utc_ns: i64, observed: Observed) {
+    let Observed { sigma_ns, bias_sigma_ns, repeated } = observed;
+    // What a worse source has in common with itself is no news for a calibration that knows a better one.
+    let own_bias_ns = if calibration.samples() == 0 { bias_sigma_ns } else { calibration.bias_sigma_ns() };
+    let extra = (bias_sigma_ns.powi(2) - own_bias_ns.powi(2)).max(0.0) * repeated;
+    let variance = sigma_ns * sigma_ns + extra;
     let known = calibration.at(flywheel_ns);
-    let variance = sigma_ns * sigma_ns + reading_sigma_ns * reading_sigma_ns;
     let innovation_ns = utc_ns.saturating_sub(flywheel_ns).saturating_sub(calibration.offset_ns(flywheel_ns)) as f64;
     let surprise = innovation_ns.abs() / (known.sigma_ns * known.sigma_ns + variance).sqrt();
     if surprise > SURPRISE_SIGMAS {
         calibration.lose_confidence((surprise / SURPRISE_SIGMAS).powi(2).min(1e6));
     }
-    calibration.correct(flywheel_ns, utc_ns, variance.sqrt());
+    calibration.correct(flywheel_ns, utc_ns, variance.sqrt(), bias_sigma_ns);
 }
 
 impl RtcState {

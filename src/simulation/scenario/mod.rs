@@ -14,8 +14,8 @@ pub use builtin::{BUILT_IN, BuiltIn, built_in};
 pub use event::{Event, ReferenceKind, RtcFault};
 pub use parse::{ScenarioError, load, parse};
 
-/// The instant at which every ride begins, in ns of true UTC: a Friday evening, 2026-09-25 16:00:00.
-pub const RIDE_START_NS: i64 = 1_790_352_000_000_000_000;
+/// The instant at which every ride begins, in ns of true UTC: a Friday afternoon, 2027-06-25 16:00:00.
+pub const RIDE_START_NS: i64 = 1_813_939_200_000_000_000;
 
 /// Nanoseconds of a minute.
 pub const NS_PER_MINUTE: f64 = 60e9;
