@@ -1,6 +1,6 @@
 //! A fleet of boxes in virtual time: what two people between two bikes would hear, without the bikes.
 //!
-//! - [`scenario`] says what the world is like; [`oscillator`], [`weather`], [`network`] and [`gps`] are that world;
+//! - [`scenario`] says what the world is like; [`oscillator`] (and [`crystal_spread`]), [`weather`], [`network`] and [`gps`] are that world;
 //! - [`virtual_box`] is the world as one box sees it: its clocks, and the true time that no box knows;
 //! - [`policy`] is what keeps a box's time there: the service's own code, or the Python program ([`python`]);
 //! - [`dac`] plays on a sound card without sound, with the player's own clock model and phase lock;
@@ -10,6 +10,7 @@
 //! time: that code runs as it is. Nothing here reads a clock, opens a device or sleeps.
 
 pub mod crystal_rtc;
+pub mod crystal_spread;
 pub mod dac;
 pub mod fleet;
 pub mod gps;

@@ -1,10 +1,12 @@
 //! A simulated ride as a picture for people: how late each box is heard, what it knew of it, which references it had,
 //! what happened, and the weather. SVG, made of strings alone.
 
+mod below;
 mod layout;
 mod series;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use self::layout::{Labelled, rows_for};
 use self::series::{bound_of_fleet, decimate, reach_ms};
@@ -13,7 +15,8 @@ use super::scenario::{Event, NS_PER_MINUTE, RIDE_START_NS, ReferenceKind, Scenar
 use super::schedule::BoxSchedule;
 
 const WIDTH: u32 = 1200;
-const ERRORS_HEIGHT: u32 = 500;
+const HEAD_HEIGHT: u32 = 60;
+const ERRORS_HEIGHT: u32 = 530;
 const TEMPERATURE_HEIGHT: u32 = 190;
 const ROW_HEIGHT: u32 = 20;
 const STRIP_MARGINS: u32 = 22;
@@ -120,7 +123,9 @@ impl<'a> Picture<'a> {
         area.fill(&WHITE)?;
         let (errors, rest) = area.split_vertically(ERRORS_HEIGHT);
         let (strip, temperature) = rest.split_vertically(strip_height);
-        self.draw_errors(title, &errors)?;
+        let (head, errors) = errors.split_vertically(HEAD_HEIGHT);
+        self.draw_head(title, &head)?;
+        self.draw_errors(&errors)?;
         if strip_height > 0 {
             self.draw_strip(&strip)?;
         }
@@ -129,9 +134,40 @@ impl<'a> Picture<'a> {
         Ok(())
     }
 
-    fn draw_errors(&self, title: &str, area: &Area<'_>) -> DrawResult {
+    /// The title, and below it which colour is whose.
+    fn draw_head(&self, title: &str, area: &Area<'_>) -> DrawResult {
+        const LETTER_PX: i32 = 8;
+        let centred = Pos::new(HPos::Center, VPos::Top);
+        let style = TextStyle::from((FONT, 22).into_font()).pos(centred);
+        area.draw(&Text::new(title.to_owned(), (WIDTH as i32 / 2, 8), style))?;
+        let (mut left, top) = ((LEFT + MARGIN) as i32, 48);
+        let words_at = |words: String, x: i32| {
+            let place = Pos::new(HPos::Left, VPos::Center);
+            Text::new(words, (x + 26, top), TextStyle::from((FONT, 14).into_font()).pos(place))
+        };
+        if !bound_of_fleet(self.fleet, PLOT_WIDTH as usize).is_empty() {
+            let words = "bound that the boxes state (median)".to_owned();
+            area.draw(&Rectangle::new([(left, top - 7), (left + 20, top + 7)], BAND.mix(0.4).filled()))?;
+            let width = words.len() as i32 * LETTER_PX;
+            area.draw(&words_at(words, left))?;
+            left += 30 + width;
+        }
+        for index in 0..self.fleet.len() {
+            let is_full = left > (WIDTH - 150) as i32;
+            let words = if is_full { "and more".to_owned() } else { format!("box {}", index + 1) };
+            let width = words.len() as i32 * LETTER_PX;
+            area.draw(&PathElement::new([(left, top), (left + 20, top)], colour_of(index).stroke_width(3)))?;
+            area.draw(&words_at(words, left))?;
+            left += 36 + width;
+            if is_full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_errors(&self, area: &Area<'_>) -> DrawResult {
         let mut chart = ChartBuilder::on(area)
-            .caption(title, (FONT, 22))
             .margin(MARGIN)
             .x_label_area_size(34)
             .y_label_area_size(LEFT)
@@ -152,10 +188,7 @@ impl<'a> Picture<'a> {
             let upper = band.iter().map(|&(minutes, bound)| (minutes, bound.min(self.reach_ms)));
             let lower = band.iter().rev().map(|&(minutes, bound)| (minutes, -bound.min(self.reach_ms)));
             let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
-            chart
-                .draw_series([Polygon::new(outline, BAND.mix(0.22))])?
-                .label("bound that the boxes state (median)")
-                .legend(|(x, y)| Rectangle::new([(x, y - 6), (x + 20, y + 6)], BAND.mix(0.35).filled()));
+            chart.draw_series([Polygon::new(outline, BAND.mix(0.22))])?;
         }
         for (event, _) in &self.events {
             let line = [(event.at_minutes, -self.reach_ms), (event.at_minutes, self.reach_ms)];
@@ -165,24 +198,9 @@ impl<'a> Picture<'a> {
             let colour = colour_of(index);
             let pieces = decimate(samples, PLOT_WIDTH as usize, |sample| Some(sample.dac_error_ns? * 1e-6));
             let clamp = |&(minutes, ms): &(f64, f64)| (minutes, ms.clamp(-self.reach_ms, self.reach_ms));
-            for (piece, points) in pieces.iter().enumerate() {
-                let line = LineSeries::new(points.iter().map(clamp), colour.stroke_width(1));
-                let drawn = chart.draw_series(line)?;
-                if piece == 0 {
-                    drawn
-                        .label(format!("box {}", index + 1))
-                        .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(3)));
-                }
+            for points in &pieces {
+                chart.draw_series(LineSeries::new(points.iter().map(clamp), colour.stroke_width(1)))?;
             }
-        }
-        if !self.fleet.is_empty() {
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperLeft)
-                .background_style(WHITE.mix(0.8))
-                .border_style(RGBColor(200, 200, 200))
-                .label_font((FONT, 14))
-                .draw()?;
         }
         if self.largest_ms > self.reach_ms {
             let note = format!("what lies beyond is drawn at the edge; the largest is {} ms", tidy(self.largest_ms));
@@ -192,101 +210,13 @@ impl<'a> Picture<'a> {
         }
         Ok(())
     }
-
-    fn kinds(&self) -> Vec<ReferenceKind> {
-        let has = |kind: &ReferenceKind| self.references.iter().any(|(one, _, _)| one == kind);
-        [ReferenceKind::Ntp, ReferenceKind::Gps].into_iter().filter(has).collect()
-    }
-
-    fn strip_rows(&self) -> usize {
-        self.kinds().len() + self.events.iter().map(|(_, row)| row + 1).max().unwrap_or(0)
-    }
-
-    /// References in reach as bars, below them what happens.
-    fn draw_strip(&self, area: &Area<'_>) -> DrawResult {
-        let rows = self.strip_rows() as f64;
-        let mut chart = ChartBuilder::on(area)
-            .margin_left(MARGIN)
-            .margin_right(MARGIN)
-            .margin_top(4)
-            .margin_bottom(STRIP_MARGINS - 4)
-            .set_label_area_size(LabelAreaPosition::Left, LEFT)
-            .build_cartesian_2d(0.0..self.end_minutes, rows..0.0)?;
-        let kinds = self.kinds();
-        let (left, top) = (LEFT as i32 + MARGIN as i32, 4);
-        let at_left = |words: &'static str, row: usize| {
-            let place = (left - 8, top + row as i32 * ROW_HEIGHT as i32 + 3);
-            Text::new(words, place, TextStyle::from((FONT, 14).into_font()).color(&GREY).pos(right_aligned()))
-        };
-        for (row, kind) in kinds.iter().enumerate() {
-            let (words, colour) = match kind {
-                ReferenceKind::Ntp => ("NTP", NTP),
-                ReferenceKind::Gps => ("GPS", GPS),
-            };
-            area.draw(&at_left(words, row))?;
-            // Each box's bar is faint: where all have it, it is strong.
-            let strength = (1.0 / self.fleet.len().max(1) as f64).max(0.1);
-            let of_kind = self.references.iter().filter(|(one, _, _)| one == kind);
-            let bar = |&(_, from, to): &(ReferenceKind, f64, f64)| {
-                let corners = [(from, row as f64 + 0.2), (to, row as f64 + 0.85)];
-                Rectangle::new(corners, colour.mix(strength).filled())
-            };
-            chart.draw_series(of_kind.map(bar))?;
-        }
-        if !self.events.is_empty() {
-            area.draw(&at_left("events", kinds.len()))?;
-        }
-        for (event, row) in &self.events {
-            let row = (kinds.len() + row) as f64;
-            let lasts = [(event.at_minutes, row + 0.1), (event.to_minutes.max(event.at_minutes), row + 0.9)];
-            chart.draw_series([Rectangle::new(lasts, EVENT.mix(0.15).filled())])?;
-            let tick = [(event.at_minutes, row + 0.1), (event.at_minutes, row + 0.9)];
-            chart.draw_series([PathElement::new(tick, EVENT.stroke_width(2))])?;
-            let place = (event.at_minutes + 4.0 * self.end_minutes / PLOT_WIDTH, row + 0.15);
-            let style = TextStyle::from((FONT, layout::LABEL_PX).into_font()).color(&EVENT);
-            chart.draw_series([Text::new(event.words.clone(), place, style)])?;
-        }
-        Ok(())
-    }
-
-    fn draw_temperature(&self, area: &Area<'_>) -> DrawResult {
-        let all = || self.fleet.iter().flatten().map(|sample| sample.temperature_c);
-        let (least, most) = all().fold((f64::MAX, f64::MIN), |(least, most), c| (least.min(c), most.max(c)));
-        let (least, most) = if least <= most { (least.floor() - 1.0, most.ceil() + 1.0) } else { (0.0, 1.0) };
-        let mut chart = ChartBuilder::on(area)
-            .margin_left(MARGIN)
-            .margin_right(MARGIN)
-            .margin_bottom(MARGIN)
-            .x_label_area_size(24)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0.0..self.end_minutes, least..most)?;
-        chart
-            .configure_mesh()
-            .x_labels(13)
-            .y_labels(5)
-            .x_label_formatter(&hours_and_minutes)
-            .y_label_formatter(&|celsius| tidy(*celsius))
-            .light_line_style(RGBColor(250, 250, 250))
-            .bold_line_style(RGBColor(225, 225, 225))
-            .label_style((FONT, 14))
-            .axis_desc_style((FONT, 15))
-            .y_desc("at the box (°C)")
-            .draw()?;
-        for (index, samples) in self.fleet.iter().enumerate() {
-            for points in decimate(samples, PLOT_WIDTH as usize / 4, |sample| Some(sample.temperature_c)) {
-                chart.draw_series(LineSeries::new(points, colour_of(index).stroke_width(1)))?;
-            }
-        }
-        Ok(())
-    }
 }
 
 fn colour_of(index: usize) -> RGBColor {
     COLOURS.get(index % COLOURS.len()).copied().unwrap_or(BLACK)
 }
 
-fn right_aligned() -> plotters::style::text_anchor::Pos {
-    use plotters::style::text_anchor::{HPos, Pos, VPos};
+fn right_aligned() -> Pos {
     Pos::new(HPos::Right, VPos::Top)
 }
 
@@ -318,12 +248,18 @@ mod tests {
             [gps]\navailable_minutes = [[1, 5]]\n\
             [[event]]\nkind = \"power_cut\"\nbox = 2\nat_minutes = 6\noff_s = 30\n";
         let scenario = parse(text, "test").unwrap();
-        let fleet = run_fleet(&scenario, 1, &make_policy, &|_| {}).unwrap();
+        let mut fleet = run_fleet(&scenario, 1, &make_policy, &|_| {}).unwrap();
+        for (second, sample) in fleet.iter_mut().flat_map(|samples| samples.iter_mut().enumerate()) {
+            sample.stated_bound_ns = Some(20_000.0 + 100.0 * second as f64);
+        }
         let svg = draw(&scenario, "a < test", 1, &fleet).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-        for words in ["box 1", "box 2", "box 3", "GPS", "box 2: power cut, 30 s", "a &lt; test", "°C", "(ms)"] {
+        for words in
+            ["box 1", "box 2", "box 3", "GPS", "box 2: power cut, 30 s", "a &lt; test", "°C", "(ms)", "bound that"]
+        {
             assert!(svg.contains(words), "{words}");
         }
+        assert!(svg.contains("<polygon"), "the bound");
         assert!(!svg.contains("NTP"), "there is none");
         // One line a box for the error at least, two for the one that was cut; and one each for the temperature.
         assert!(svg.matches("<polyline").count() >= 7, "{}", svg.matches("<polyline").count());
