@@ -10,6 +10,7 @@ mod output;
 mod play;
 mod playlist_options;
 mod plot;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ enum Command {
     Index(index::IndexCommand),
     Devices(devices::Devices),
     Plot(plot::Plot),
+    Simulate(simulate::Simulate),
     Completions(completions::Completions),
 }
 
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Index(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Plot(command) => command.run(),
+        Command::Simulate(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match result {

@@ -1,23 +1,26 @@
 //! A fleet of boxes in virtual time: what two people between two bikes would hear, without the bikes.
 //!
-//! - [`scenario`] says what the world is like; [`oscillator`], [`weather`], [`network`] and [`gps`] are that world;
+//! - [`scenario`] says what the world is like; [`oscillator`] (and [`crystal_spread`]), [`weather`], [`network`] and [`gps`] are that world;
 //! - [`virtual_box`] is the world as one box sees it: its clocks, and the true time that no box knows;
 //! - [`policy`] is what keeps a box's time there: the service's own code ([`service`]), or the Python program ([`python`]);
 //! - [`dac`] plays on a sound card without sound, with the player's own clock model and phase lock;
-//! - [`fleet`] runs the boxes, REPORTLINE
+//! - [`fleet`] runs the boxes, [`report`] and [`plot`] tell how it went.
 //!
 //! Only what surrounds a box is modelled here. How time is kept and how music is steered is never written a second
 //! time: that code runs as it is. Nothing here reads a clock, opens a device or sleeps.
 
 pub mod crystal_rtc;
+pub mod crystal_spread;
 pub mod dac;
 pub mod fleet;
 pub mod gps;
 pub mod network;
 pub mod oscillator;
+pub mod plot;
 pub mod policy;
 pub mod python;
 pub mod randomness;
+pub mod report;
 pub mod sample;
 pub mod scenario;
 pub mod schedule;

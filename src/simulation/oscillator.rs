@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
-use serde::{Deserialize, Serialize};
 
 use super::randomness::normal;
 
@@ -38,81 +37,6 @@ pub struct CrystalModel {
     pub aging_ppb_per_day: f64,
     /// The rate is drawn anew each so many seconds, at least 1.
     pub grid_s: i64,
-}
-
-/// How the crystals of a fleet differ. Standard deviations of normal distributions, cut off at the limits.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CrystalSpread {
-    /// Standard deviation of the rate, in ppm.
-    pub rate_sigma_ppm: f64,
-    /// No crystal is further off than this, in ppm.
-    pub rate_limit_ppm: f64,
-    /// Turning point of the parabola over temperature, in °C; boxes differ by a standard deviation of 3 °C.
-    pub turnover_c: f64,
-    /// The parabola, in ppm per square degree.
-    pub parabola_ppm_per_c2: f64,
-    /// Standard deviation of the slope over temperature, in ppm per degree.
-    pub slope_sigma_ppm_per_c: f64,
-    /// White frequency noise over one second, in ppm.
-    pub white_fm_ppm: f64,
-    /// Random walk of the rate, in ppm per square root of a second.
-    pub walk_fm_ppm: f64,
-    /// Standard deviation of the aging, in ppb a day.
-    pub aging_sigma_ppb_per_day: f64,
-}
-
-impl CrystalSpread {
-    /// A perfect crystal.
-    pub const IDEAL: Self = Self {
-        rate_sigma_ppm: 0.0,
-        rate_limit_ppm: 0.0,
-        turnover_c: 25.0,
-        parabola_ppm_per_c2: 0.0,
-        slope_sigma_ppm_per_c: 0.0,
-        white_fm_ppm: 0.0,
-        walk_fm_ppm: 0.0,
-        aging_sigma_ppb_per_day: 0.0,
-    };
-
-    /// The Pi's 19.2 MHz crystal: within ±20 ppm.
-    pub const PI: Self = Self {
-        rate_sigma_ppm: 8.0,
-        rate_limit_ppm: 20.0,
-        turnover_c: 27.0,
-        parabola_ppm_per_c2: -0.01,
-        slope_sigma_ppm_per_c: 0.05,
-        white_fm_ppm: 0.002,
-        walk_fm_ppm: 0.0003,
-        aging_sigma_ppb_per_day: 5.0,
-    };
-
-    /// A DAC's crystal: within ±100 ppm, and cheap ones wander.
-    pub const DAC: Self = Self {
-        rate_sigma_ppm: 40.0,
-        rate_limit_ppm: 100.0,
-        turnover_c: 27.0,
-        parabola_ppm_per_c2: -0.03,
-        slope_sigma_ppm_per_c: 0.1,
-        white_fm_ppm: 0.005,
-        walk_fm_ppm: 0.003,
-        aging_sigma_ppb_per_day: 10.0,
-    };
-
-    /// One crystal of the fleet.
-    pub fn draw(&self, random: &mut Rng) -> CrystalModel {
-        let limit = self.rate_limit_ppm.abs();
-        CrystalModel {
-            rate_ppm: (self.rate_sigma_ppm * normal(random)).clamp(-limit, limit),
-            turnover_c: self.turnover_c + 3.0 * normal(random),
-            parabola_ppm_per_c2: self.parabola_ppm_per_c2,
-            slope_ppm_per_c: self.slope_sigma_ppm_per_c * normal(random),
-            white_fm_ppm: self.white_fm_ppm,
-            walk_fm_ppm: self.walk_fm_ppm,
-            aging_ppb_per_day: self.aging_sigma_ppb_per_day * normal(random),
-            grid_s: 1,
-        }
-    }
 }
 
 /// From here on the rate is this, until the next knot.
@@ -251,11 +175,9 @@ impl Knot {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::prelude::{prop, prop_assert, proptest};
 
-    use super::super::randomness::{Purpose, stream};
-    use fastrand::Rng;
-
+    use super::super::crystal_spread::CrystalSpread;
     use super::*;
 
     const START_NS: i64 = 1_790_000_000_000_000_000;
@@ -274,15 +196,6 @@ mod tests {
         let days_ns = 10 * 86_400 * NS_PER_S;
         let gained_ns = crystal.reading_ns(START_NS + days_ns) - 77 - days_ns;
         assert!((gained_ns as f64 + days_ns as f64 * 17.3e-6).abs() < 2.0, "{gained_ns}");
-    }
-
-    #[test]
-    fn the_spread_of_a_thousand_crystals_is_the_one_told() {
-        let mut random = stream(3, None, Purpose::PiCrystal);
-        let rates: Vec<f64> = (0..1000).map(|_| CrystalSpread::PI.draw(&mut random).rate_ppm).collect();
-        let sigma = (rates.iter().map(|rate| rate * rate).sum::<f64>() / 1000.0).sqrt();
-        assert!((sigma - 8.0).abs() < 0.6, "{sigma}");
-        assert!(rates.iter().all(|rate| rate.abs() <= 20.0));
     }
 
     #[test]
@@ -308,7 +221,8 @@ mod tests {
         crystal.reading_ns(START_NS + 100 * NS_PER_S);
         crystal.restart(START_NS + 200 * NS_PER_S, 5);
         assert_eq!(crystal.reading_ns(START_NS + 200 * NS_PER_S), 5);
-        assert_eq!(crystal.reading_ns(START_NS + 300 * NS_PER_S), 5 + 100 * NS_PER_S + 5_000_000);
+        let gained_ns = crystal.reading_ns(START_NS + 300 * NS_PER_S) - 5 - 100 * NS_PER_S;
+        assert!((gained_ns - 5_000_000).abs() <= 1, "{gained_ns}");
     }
 
     proptest! {

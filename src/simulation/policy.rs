@@ -90,7 +90,7 @@ impl TimePolicy for TrueTime {
     }
 
     fn published(&self) -> Published {
-        Published { timescale: self.timescale, bound_ns: Some(0.0), state: TimeState::Referenced }
+        Published { timescale: self.timescale, bound_ns: None, state: TimeState::Referenced }
     }
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {

@@ -200,8 +200,7 @@ impl Player for PythonPlayer {
 #[cfg(test)]
 mod tests {
     use super::super::fleet::run_box;
-    use super::super::scenario::{Policy, RIDE_START_NS, parse};
-    use super::*;
+    use super::super::scenario::{Policy, parse};
 
     #[test]
     fn tracks_start_up_to_sixteen_ms_late_and_then_drift_with_the_card() {
@@ -225,7 +224,7 @@ mod tests {
             }
         }
         assert!(starts_ms.len() > 8 * 10, "{} tracks", starts_ms.len());
-        // The system clock is late by up to 40 ms of nothing, some ms of hwclock, and the start by up to 16 ms.
+        // The system clock is late by a few ms of hwclock, and the start by up to 16 ms.
         assert!(starts_ms.iter().all(|start| (-0.1..22.0).contains(start)), "{starts_ms:?}");
         let mean_ms = starts_ms.iter().sum::<f64>() / starts_ms.len() as f64;
         assert!((8.0..12.5).contains(&mean_ms), "{mean_ms}");
@@ -234,8 +233,5 @@ mod tests {
         // No lock within a track: it drifts by the card's whole rate.
         assert!(drifts_ppm.iter().any(|drift| drift.abs() > 30.0), "{drifts_ppm:?}");
         assert!(drifts_ppm.iter().all(|drift| drift.abs() < 61.0), "{drifts_ppm:?}");
-        let first = parse(text, "test").unwrap();
-        assert_eq!(first.hours, 1.0);
-        assert!(RIDE_START_NS % NS_PER_S == 0);
     }
 }

@@ -8,7 +8,7 @@ mod parse;
 
 use serde::{Deserialize, Serialize};
 
-use super::oscillator::CrystalSpread;
+use super::crystal_spread::CrystalSpread;
 
 pub use builtin::{BUILT_IN, BuiltIn, built_in};
 pub use event::{Event, ReferenceKind, RtcFault};

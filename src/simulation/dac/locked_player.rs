@@ -1,4 +1,4 @@
-//! The sound card in virtual time, without sound: the player's own model of the DAC's clock and its own phase lock, on a
+//! The service's player on a simulated sound card: the player's own model of the DAC's clock and its own phase lock, on a
 //! voice that is nothing but its place in the track.
 //!
 //! What the feeder and the voice do with samples (`player::feeder`, `player::voice`) is followed here step by step with
@@ -8,17 +8,15 @@
 use std::collections::VecDeque;
 
 use fastrand::Rng;
-use jaudiosync_hw::clocks::NS_PER_S;
 
-use super::oscillator::{Crystal, Temperature};
-use super::randomness::{Purpose, stream};
-use super::scenario::{Scenario, SoundCardKind, SoundCards};
-use super::virtual_box::BoxWorld;
+use super::{Heard, Player, SoundCard};
 use crate::player::dac_clock::{DacClock, Observation, Verdict};
 use crate::player::phase_lock::{Steering, steer};
 use crate::player::ring::BLOCK_FRAMES;
+use crate::simulation::scenario::{SoundCardKind, SoundCards};
+use crate::simulation::virtual_box::BoxWorld;
 use crate::timekeeping::Timescale;
-use crate::timetable::{Length, Place, Start, Timetable};
+use crate::timetable::{Place, Start, Timetable};
 
 /// As in `player::feeder`: how far ahead of the DAC the ring is filled, and a track is joined.
 const LOOKAHEAD_S: f64 = 0.4;
@@ -35,83 +33,6 @@ const USB_STEP_NS: i64 = 1_000_000;
 
 /// After opening, this many callbacks are predicted and not measured.
 const UNMEASURED_CALLBACKS: u64 = 2;
-
-/// What is heard at an instant, beside the timetable. Positive is late.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Heard {
-    /// The whole error, in ns.
-    pub error_ns: f64,
-    /// What the phase lock has left, in ns, where there is one.
-    pub servo_error_ns: Option<f64>,
-    /// By how much later the frame is heard than its clock model said, in ns, where there is one.
-    pub dac_clock_error_ns: Option<f64>,
-}
-
-/// What plays in a box.
-pub trait Player: Send {
-    /// The box was switched on.
-    fn power_on(&mut self, true_ns: i64);
-
-    /// Plays until an instant by this timescale. In silence where there is none.
-    fn advance_to(&mut self, true_ns: i64, world: &BoxWorld, timescale: Option<&Timescale>);
-
-    /// What is heard at an instant that has been reached, asked in the order of time.
-    fn heard(&mut self, true_ns: i64, world: &BoxWorld) -> Option<Heard>;
-
-    /// Whether music is heard, or about to be.
-    fn plays(&self) -> bool;
-}
-
-/// A sound card's crystal, which counts frames from when the stream was opened.
-pub struct SoundCard {
-    crystal: Crystal,
-    rate_hz: u32,
-}
-
-impl SoundCard {
-    /// The card of a box, counted from 0.
-    pub fn new(scenario: &Scenario, seed: u64, index: usize, temperature: Temperature, true_ns: i64) -> Self {
-        let mut random = stream(seed, Some(index), Purpose::DacCrystal);
-        let model = scenario.dac_crystal.draw(&mut random);
-        Self { crystal: Crystal::start(model, temperature, random, true_ns, 0), rate_hz: scenario.dac.rate_hz.max(1) }
-    }
-
-    /// Opens the stream: frame 0 is heard now.
-    pub fn open(&mut self, true_ns: i64) {
-        self.crystal.restart(true_ns, 0);
-    }
-
-    /// Time by the card's crystal since the stream was opened, in ns.
-    pub fn reading_ns(&mut self, true_ns: i64) -> i64 {
-        self.crystal.reading_ns(true_ns)
-    }
-
-    /// The instant at which a frame is heard.
-    fn heard_true_ns(&mut self, frame: u64) -> i64 {
-        let card_ns = u128::from(frame) * NS_PER_S as u128 / u128::from(self.rate_hz);
-        self.crystal.true_ns(i64::try_from(card_ns).unwrap_or(i64::MAX / 4))
-    }
-
-    /// The frame, with its fraction, that is heard at an instant.
-    fn frame_at(&mut self, true_ns: i64) -> f64 {
-        self.crystal.reading_ns(true_ns) as f64 * f64::from(self.rate_hz) * 1e-9
-    }
-}
-
-/// The playlist that a simulated fleet plays: a dozen tracks of three to five minutes, over and over.
-///
-/// # Panics
-/// Never: there are tracks.
-pub fn playlist(seed: u64) -> Option<Timetable> {
-    const RATE_HZ: u32 = 44_100;
-    let mut random = stream(seed, None, Purpose::Playlist);
-    let lengths = (0..12)
-        .map(|_| {
-            Some(Length { frames: random.u64(180 * u64::from(RATE_HZ)..300 * u64::from(RATE_HZ)), rate_hz: RATE_HZ })
-        })
-        .collect();
-    Timetable::common(lengths, 0).ok()
-}
 
 /// A block of the voice, on its way to the ear.
 #[derive(Debug, Clone, Copy)]
@@ -348,105 +269,4 @@ impl Player for LockedPlayer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::scenario::{RIDE_START_NS, parse};
-    use super::super::weather::weather;
-    use super::*;
-
-    struct Bench {
-        world: BoxWorld,
-        player: LockedPlayer,
-    }
-
-    fn bench(text: &str, seed: u64) -> Bench {
-        let scenario = parse(text, "test").unwrap();
-        let temperature = weather(&scenario, seed, 0);
-        let world = BoxWorld::new(&scenario, seed, 0, temperature.clone(), RIDE_START_NS);
-        world.power_on(RIDE_START_NS);
-        let card = SoundCard::new(&scenario, seed, 0, temperature, RIDE_START_NS);
-        let random = stream(seed, Some(0), Purpose::DacDriver);
-        let mut player = LockedPlayer::new(card, scenario.dac, playlist(seed).unwrap(), random);
-        player.power_on(RIDE_START_NS);
-        Bench { world, player }
-    }
-
-    impl Bench {
-        /// Plays from one second to another by true time, `shifted_ns` ahead of it.
-        fn play(&mut self, seconds: std::ops::Range<i64>, shifted_ns: i64) -> Vec<Option<Heard>> {
-            seconds
-                .map(|second| {
-                    let from_ns = RIDE_START_NS + second * NS_PER_S;
-                    let (raw_ns, next_ns) = (self.world.raw_at_ns(from_ns), self.world.raw_at_ns(from_ns + NS_PER_S));
-                    let rate_ppb = (NS_PER_S - (next_ns - raw_ns)) as f64 / (next_ns - raw_ns) as f64 * 1e9;
-                    let timescale = Timescale { raw_ns, utc_ns: from_ns + shifted_ns, rate_ppb };
-                    let at_ns = from_ns + NS_PER_S;
-                    self.player.advance_to(at_ns, &self.world, Some(&timescale));
-                    self.player.heard(at_ns, &self.world)
-                })
-                .collect()
-        }
-    }
-
-    fn p99_us(heard: &[Option<Heard>]) -> f64 {
-        let mut errors: Vec<f64> = heard.iter().flatten().map(|heard| heard.error_ns.abs() * 1e-3).collect();
-        errors.sort_by(f64::total_cmp);
-        errors[(errors.len() - 1) * 99 / 100]
-    }
-
-    #[test]
-    fn with_a_true_timescale_both_kinds_of_cards_play_within_a_tenth_of_a_millisecond() {
-        for (kind, limit_us) in [("i2s", 50.0), ("usb", 150.0)] {
-            for seed in 0..4 {
-                let mut bench = bench(&format!("[dac]\nkind = \"{kind}\"\n"), seed);
-                let heard = bench.play(0..3600, 0);
-                let sounding = heard.iter().flatten().count();
-                assert!(sounding > 3550, "{kind}, seed {seed}: {sounding} s of music");
-                let p99_us = p99_us(&heard[10..]);
-                println!("{kind}, seed {seed}: p99 {p99_us:.1} us, {} reseeks", bench.player.reseeks());
-                assert!(p99_us < limit_us, "{kind}, seed {seed}: {p99_us} us");
-            }
-        }
-    }
-
-    #[test]
-    fn the_error_is_the_sum_of_its_parts() {
-        let mut bench = bench("[dac]\nkind = \"usb\"\n", 3);
-        for heard in bench.play(0..900, 40_000_000).into_iter().flatten() {
-            let parts_ns = heard.servo_error_ns.unwrap() + heard.dac_clock_error_ns.unwrap() - 40e6;
-            // Within a block the servo goes on, by at most 300 ppm of its 6 ms.
-            assert!((heard.error_ns - parts_ns).abs() < 2_500.0, "{heard:?}");
-        }
-    }
-
-    #[test]
-    fn a_timescale_that_is_ahead_plays_early_and_a_jump_is_taken_at_once() {
-        let mut bench = bench("", 5);
-        let early = bench.play(0..60, 2_000_000);
-        assert!(early[30..].iter().flatten().all(|heard| (heard.error_ns + 2e6).abs() < 0.1e6));
-        let slewed = bench.play(60..90, 0);
-        assert_eq!(bench.player.reseeks(), 0);
-        assert!(slewed[20..].iter().flatten().all(|heard| heard.error_ns.abs() < 0.1e6), "2 ms take 7 s at 300 ppm");
-        let jumped = bench.play(90..100, 30_000_000);
-        assert_eq!(bench.player.reseeks(), 1);
-        assert!(jumped[2..].iter().flatten().all(|heard| (heard.error_ns + 30e6).abs() < 0.1e6));
-    }
-
-    #[test]
-    fn a_power_cut_begins_anew_at_the_place_of_the_timetable() {
-        let mut bench = bench("", 6);
-        bench.play(0..60, 0);
-        let on_ns = RIDE_START_NS + 100 * NS_PER_S;
-        bench.world.power_on(on_ns);
-        bench.player.power_on(on_ns);
-        let heard = bench.play(100..130, 0);
-        assert!(heard[..1].iter().flatten().count() == 0 && heard[3..].iter().flatten().count() > 20);
-        assert!(heard[5..].iter().flatten().all(|heard| heard.error_ns.abs() < 0.2e6), "{heard:?}");
-    }
-
-    #[test]
-    fn without_a_timescale_there_is_silence() {
-        let mut bench = bench("", 7);
-        bench.player.advance_to(RIDE_START_NS + 10 * NS_PER_S, &bench.world, None);
-        assert!(bench.player.heard(RIDE_START_NS + 10 * NS_PER_S, &bench.world).is_none() && !bench.player.plays());
-    }
-}
+mod tests;
