@@ -8,5 +8,6 @@
 
 pub mod clocks;
 pub mod dac;
+pub mod kernel_clock;
 pub mod rtc;
 pub mod world;
