@@ -27,6 +27,9 @@ const REPORT_LATENCY_NS: i64 = 500_000_000;
 const REPORT_BOUND_NS: f64 = 1_000_000_000.0;
 const REPORT_SIGMA_NS: f64 = 300_000_000.0;
 
+/// A receiver of which so many reports come without the times of its messages has none to tell.
+const REPORTS_ALONE: u32 = 3;
+
 /// One sample of messages in this time, in ns: the one that came with the least latency.
 const MESSAGES_EACH_NS: i64 = 16_000_000_000;
 
@@ -52,7 +55,10 @@ pub(super) struct Receivers {
 #[derive(Debug, Default)]
 struct Receiver {
     fixed_at_raw_ns: Option<i64>,
-    tells_message_times: bool,
+    /// Whether it tells of fixes at all. A pulse wired to a pin of its own may be a device that does not.
+    speaks: bool,
+    /// Reports of fixes since it last told when a message came.
+    reports_alone: u32,
     pulses: PulseFilter,
     messages: Messages,
 }
@@ -97,6 +103,7 @@ impl Receivers {
     fn fix(&mut self, device: &str, mode: u8, time: Option<&str>, now: ClockPair) -> Option<Report> {
         let same_machine = self.same_machine;
         let receiver = self.receiver(device)?;
+        receiver.speaks = true;
         if mode < 2 {
             receiver.fixed_at_raw_ns = None;
             receiver.pulses.clear();
@@ -111,7 +118,8 @@ impl Receivers {
         if let Some(report) = too_early(device, utc_ns) {
             return Some(report);
         }
-        if receiver.tells_message_times && same_machine {
+        receiver.reports_alone = receiver.reports_alone.saturating_add(1);
+        if same_machine && receiver.reports_alone < REPORTS_ALONE {
             return None;
         }
         let report =
@@ -121,7 +129,7 @@ impl Receivers {
     }
 
     fn message_time(&mut self, device: &str, stamps: &Stamps, now: ClockPair) -> Option<Report> {
-        self.receiver(device)?.tells_message_times = true;
+        self.receiver(device)?.reports_alone = 0;
         let moment = self.history.raw_at(stamps.clock_ns()).filter(|_| self.same_machine)?;
         let receiver = self.receiver(device)?;
         if !receiver.has_fix(now) {
@@ -141,10 +149,9 @@ impl Receivers {
 
     fn pulse(&mut self, device: &str, stamps: &Stamps, precision: i32, now: ClockPair) -> Option<Report> {
         let moment = self.history.raw_at(stamps.clock_ns()).filter(|_| self.same_machine)?;
-        // A pulse wired to a pin of its own may be a device of its own, which has no fix to tell of.
         let any_fix = self.receivers.values().any(|receiver| receiver.has_fix(now));
         let receiver = self.receiver(device)?;
-        if !receiver.has_fix(now) && (receiver.tells_message_times || !any_fix) {
+        if !receiver.has_fix(now) && (receiver.speaks || !any_fix) {
             return None;
         }
         if let Some(report) = too_early(device, stamps.real_ns()) {

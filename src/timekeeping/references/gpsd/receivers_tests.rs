@@ -101,6 +101,24 @@ fn messages_alone_give_the_time_within_their_coarse_bound() {
 }
 
 #[test]
+fn a_receiver_of_reports_alone_is_believed_within_a_second() {
+    let mut scene = Scene::new(true, 0);
+    let reports = scene.run(20, |scene| vec![scene.fix(3)]);
+    let messages = samples(&reports, SourceKind::GpsMessages);
+    assert!(messages.len() == 2 && messages.iter().all(|sample| sample.bound_ns >= 1e9), "{messages:?}");
+    assert!(messages.iter().all(|sample| error_ns(sample).abs() <= sample.bound_ns), "{messages:?}");
+}
+
+#[test]
+fn a_pulse_that_is_a_device_of_its_own_needs_a_fix_of_any_receiver() {
+    let pulse_alone = |scene: &Scene| Message::Pulse { device: "pps".into(), stamps: scene.stamps(0), precision: -20 };
+    let mut scene = Scene::new(true, 0);
+    assert!(scene.run(20, |scene| vec![pulse_alone(scene)]).is_empty());
+    let reports = scene.run(20, |scene| vec![scene.fix(2), pulse_alone(scene)]);
+    assert_eq!(samples(&reports, SourceKind::GpsPps).len(), 2);
+}
+
+#[test]
 fn gpsd_on_another_machine_is_believed_by_its_reports_alone() {
     let mut scene = Scene::new(false, 0);
     let reports = scene.run(40, |scene| vec![scene.message_time(), scene.pulse(), scene.fix(3)]);
