@@ -173,7 +173,7 @@ impl FakeGps {
         });
         // gpsd listens before it is fed. Trying to connect instead might take its port: on the loopback a connection can
         // meet itself.
-        let first = fed.recv_timeout(PATIENCE).expect("gpsfake feeds nothing: are gpsd and gpsd-tools installed?");
+        let first = fed.recv_timeout(PATIENCE).expect("gpsfake feeds nothing: are gpsd and gpsd-clients installed?");
         Self { address, first, fed, _process: process, _folder: folder }
     }
 
