@@ -8,6 +8,7 @@
 
 pub mod clocks;
 pub mod dac;
+pub mod kernel_clock;
 pub mod rtc;
 pub mod system_clock;
 pub mod world;

@@ -1,0 +1,145 @@
+//! GPS through gpsd: a thread listens to its reports and tells what its receivers say of the time.
+//!
+//! `connection` reads lines, `protocol` understands them, `clock_history` turns gpsd's stamps into readings of the raw
+//! clock, `receivers` and `pulse_filter` judge. gpsd has to run on this machine for its pulses to be of use: it stamps
+//! them with its own system clock.
+
+mod clock_history;
+mod connection;
+mod protocol;
+mod pulse_filter;
+mod receivers;
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use jaudiosync_hw::clocks::{ClockPair, Clocks};
+
+use self::connection::{Connection, Line};
+use self::receivers::{Receivers, Report};
+use super::poll_interval::{Outcome, PollInterval};
+use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
+use super::{ReferenceEvent, ServerAddress, Source, SourceKind, StartError};
+
+/// gpsd's port.
+pub const GPSD_PORT: u16 = 2947;
+
+/// Silence for this long is told, and ends the connection, in ns: receivers tell something each second.
+const LONGEST_SILENCE_NS: i64 = 60_000_000_000;
+
+/// A gpsd and its receivers. Without one it is tried again, after 4 s at first and each 64 s in the end.
+///
+/// A receiver's pulses are told as [`SourceKind::GpsPps`], one sample of eight pulses; its messages as
+/// [`SourceKind::GpsMessages`], one sample each 16 s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpsdSource {
+    /// Name or address, with or without a port.
+    pub server: String,
+}
+
+impl Default for GpsdSource {
+    fn default() -> Self {
+        Self { server: "localhost".to_owned() }
+    }
+}
+
+impl GpsdSource {
+    /// Starts the thread. It stops when the handle is dropped, or nobody listens.
+    pub fn start(
+        &self,
+        clocks: Arc<dyn Clocks>,
+        events: Sender<ReferenceEvent>,
+    ) -> Result<ReferenceThread, StartError> {
+        let server = ServerAddress::parse(&self.server, GPSD_PORT)?;
+        let source = Source { kind: SourceKind::GpsMessages, name: format!("{}:{}", server.host, server.port).into() };
+        let events = EventSender::new(events);
+        Ok(ReferenceThread::start("gpsd", move |stop| Client { server, source, clocks, events, stop }.run())?)
+    }
+}
+
+struct Client {
+    server: ServerAddress,
+    source: Source,
+    clocks: Arc<dyn Clocks>,
+    events: EventSender,
+    stop: StopSignal,
+}
+
+impl Client {
+    fn run(mut self) -> Result<Infallible, Stopped> {
+        let mut interval = PollInterval::default();
+        loop {
+            match self.connect() {
+                Ok(connection) => {
+                    let (told_something, reason) = self.listen(connection)?;
+                    if told_something {
+                        interval = PollInterval::default();
+                    }
+                    self.events.trouble(&self.source, reason)?;
+                }
+                Err(error) => {
+                    let reason = format!("no gpsd at {} ({error}): is it running?", self.source.name);
+                    self.events.trouble(&self.source, reason)?;
+                }
+            }
+            self.stop.wait(interval.after(Outcome::Failure))?;
+        }
+    }
+
+    fn connect(&self) -> io::Result<Connection> {
+        let mut error = io::Error::from(io::ErrorKind::NotFound);
+        for address in self.server.resolve()? {
+            match Connection::open(address) {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => error = failure,
+            }
+        }
+        Err(error)
+    }
+
+    /// Listens until the connection is of no more use; tells whether it ever was, and why it is not.
+    fn listen(&mut self, mut connection: Connection) -> Result<(bool, String), Stopped> {
+        let mut receivers = Receivers::new(connection.same_machine);
+        let mut heard_raw_ns = self.clocks.raw_ns();
+        let mut told_something = false;
+        loop {
+            self.stop.check()?;
+            let line = connection.read();
+            let now = ClockPair::read(&*self.clocks);
+            receivers.clocks(now);
+            let line = match line {
+                Ok(Line::Whole(line)) => line,
+                Ok(Line::NotYet) if now.raw_ns.saturating_sub(heard_raw_ns) > LONGEST_SILENCE_NS => {
+                    return Ok((told_something, "gpsd is silent: is a receiver connected and switched on?".to_owned()));
+                }
+                Ok(Line::NotYet) => continue,
+                Ok(Line::Closed) => return Ok((told_something, "gpsd has closed the connection".to_owned())),
+                Err(error) => return Ok((told_something, format!("the connection to gpsd is lost: {error}"))),
+            };
+            heard_raw_ns = now.raw_ns;
+            let message = match protocol::parse(&line) {
+                Ok(message) => message,
+                Err(error) => {
+                    let reason = format!("{} does not speak gpsd's protocol ({error})", self.source.name);
+                    self.events.trouble(&self.source, reason)?;
+                    continue;
+                }
+            };
+            match receivers.message(message, now) {
+                Some(Report::Sample(sample)) => {
+                    told_something = true;
+                    self.events.sample(sample)?;
+                }
+                Some(Report::Trouble { mut source, reason }) => {
+                    if source.name.is_empty() {
+                        source.name = self.source.name.clone();
+                    }
+                    self.events.trouble(&source, reason)?;
+                }
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Eight pulses in a row make one sample: a straight line through them that a few wild ones cannot bend. Pure.
+//!
+//! One sample each 8 s, and not each second, because the line tells how much the pulses scatter, which one alone cannot,
+//! and because a stray one is dropped here where its neighbours are known.
+
+/// So many pulses make a sample.
+const PULSES: usize = 8;
+
+/// They come within this time, in ns, or the oldest are dropped.
+const LONGEST_NS: i64 = 16_000_000_000;
+
+/// No crystal is this far off (in ns per ns): such pulses are none.
+const LARGEST_RATE: f64 = 1e-3;
+
+/// What a median absolute deviation is to be multiplied with for a standard deviation, if it is Gaussian.
+const MAD_TO_SIGMA: f64 = 1.4826;
+
+/// A pulse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pulse {
+    /// The raw clock when it came, in ns.
+    pub raw_ns: i64,
+    /// UTC then, in ns since the Unix epoch.
+    pub utc_ns: i64,
+    /// How far off that may be, apart from what the pulses themselves show, in ns.
+    pub bound_ns: f64,
+}
+
+/// Collects pulses.
+#[derive(Debug, Default)]
+pub(super) struct PulseFilter {
+    pulses: Vec<Pulse>,
+}
+
+impl PulseFilter {
+    /// Takes a pulse in, and gives what the last eight say: at the raw time of one of them, the UTC of the line
+    /// through all; the bound is that of the worst, plus three standard deviations of their scatter. The second value
+    /// is that standard deviation, in ns.
+    pub(super) fn push(&mut self, pulse: Pulse) -> Option<(Pulse, f64)> {
+        if self.pulses.last().is_some_and(|last| last.raw_ns >= pulse.raw_ns) {
+            return None;
+        }
+        self.pulses.push(pulse);
+        self.pulses.retain(|kept| pulse.raw_ns.saturating_sub(kept.raw_ns) <= LONGEST_NS);
+        if self.pulses.len() < PULSES {
+            return None;
+        }
+        let pulses = std::mem::take(&mut self.pulses);
+        through(&pulses)
+    }
+
+    /// Forgets all: the fix is lost.
+    pub(super) fn clear(&mut self) {
+        self.pulses.clear();
+    }
+}
+
+fn through(pulses: &[Pulse]) -> Option<(Pulse, f64)> {
+    let middle = pulses.get(pulses.len() / 2)?;
+    let middle_offset_ns = middle.utc_ns.saturating_sub(middle.raw_ns);
+    // Each as (raw time, UTC minus raw time) from the middle one.
+    let points: Vec<(f64, f64)> = pulses
+        .iter()
+        .map(|pulse| {
+            let offset_ns = pulse.utc_ns.saturating_sub(pulse.raw_ns);
+            let from_middle_ns = pulse.raw_ns.saturating_sub(middle.raw_ns);
+            (from_middle_ns as f64, offset_ns.saturating_sub(middle_offset_ns) as f64)
+        })
+        .collect();
+    // The median of the slopes of all pairs (Theil 1950, Sen 1968).
+    let slopes = points
+        .iter()
+        .enumerate()
+        .flat_map(|(index, from)| points.iter().skip(index + 1).map(move |to| (to.1 - from.1) / (to.0 - from.0)));
+    let slope = median(slopes.collect());
+    if slope.abs() > LARGEST_RATE {
+        return None;
+    }
+    let residuals: Vec<f64> = points.iter().map(|point| point.1 - slope * point.0).collect();
+    let center_ns = median(residuals.clone());
+    let scatter_ns = MAD_TO_SIGMA * median(residuals.iter().map(|residual| (residual - center_ns).abs()).collect());
+    let bound_ns = pulses.iter().map(|pulse| pulse.bound_ns).fold(0.0, f64::max) + 3.0 * scatter_ns;
+    let utc_ns = middle.utc_ns.saturating_add(center_ns.round() as i64);
+    Some((Pulse { raw_ns: middle.raw_ns, utc_ns, bound_ns }, scatter_ns))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match (values.get(middle.wrapping_sub(1)), values.get(middle)) {
+        (Some(below), Some(above)) if values.len().is_multiple_of(2) => (below + above) / 2.0,
+        (_, Some(exact)) => *exact,
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const UTC_NS: i64 = 1_790_000_000_000_000_000;
+
+    /// The pulse of this second, on a raw clock that is 30 ppm slow, stamped this late.
+    fn pulse(second: i64, late_ns: i64) -> Pulse {
+        let raw_ns = 5_000_000 + second * 999_970_000 + late_ns;
+        Pulse { raw_ns, utc_ns: UTC_NS + second * 1_000_000_000, bound_ns: 11_000.0 }
+    }
+
+    fn error_ns(found: &Pulse) -> i64 {
+        found.utc_ns - UTC_NS - ((found.raw_ns - 5_000_000) as f64 / 0.999_97).round() as i64
+    }
+
+    fn last(pulses: impl IntoIterator<Item = Pulse>) -> Option<(Pulse, f64)> {
+        let mut filter = PulseFilter::default();
+        pulses.into_iter().map(|pulse| filter.push(pulse)).last().flatten()
+    }
+
+    #[test]
+    fn eight_good_pulses_make_an_exact_sample() {
+        assert_eq!(last((0..7).map(|second| pulse(second, 0))), None);
+        let (found, scatter_ns) = last((0..8).map(|second| pulse(second, 0))).unwrap();
+        assert!(error_ns(&found).abs() <= 2 && scatter_ns < 2.0, "{found:?} {scatter_ns}");
+        assert!((11_000.0..11_010.0).contains(&found.bound_ns));
+    }
+
+    #[test]
+    fn two_wild_pulses_of_eight_do_no_harm() {
+        let late_ns = |second| if second == 2 || second == 5 { 3_000_000 } else { second % 3 * 1_000 };
+        let (found, _) = last((0..8).map(|second| pulse(second, late_ns(second)))).unwrap();
+        assert!((error_ns(&found) as f64).abs() <= found.bound_ns && found.bound_ns < 20_000.0, "{found:?}");
+    }
+
+    #[test]
+    fn a_pulse_in_the_wrong_second_does_no_harm() {
+        let mut pulses: Vec<Pulse> = (0..8).map(|second| pulse(second, 0)).collect();
+        pulses[4].utc_ns += 1_000_000_000;
+        let (found, _) = last(pulses).unwrap();
+        assert!(error_ns(&found).abs() <= 2, "{found:?}");
+    }
+
+    #[test]
+    fn restless_pulses_widen_the_bound() {
+        let late_ns = |second: i64| second * 37 % 8 * 50_000;
+        let (found, scatter_ns) = last((0..8).map(|second| pulse(second, late_ns(second)))).unwrap();
+        assert!(scatter_ns > 50_000.0 && found.bound_ns > 150_000.0, "{found:?} {scatter_ns}");
+    }
+
+    #[test]
+    fn pulses_too_far_apart_are_not_put_together() {
+        assert_eq!(last((0..20).map(|index| pulse(index * 3, 0))), None);
+    }
+
+    #[test]
+    fn a_pulse_that_is_told_twice_counts_once() {
+        assert_eq!(last((0..8).map(|index| pulse(index.min(6), 0))), None);
+    }
+
+    #[test]
+    fn the_next_sample_needs_eight_new_pulses() {
+        let mut filter = PulseFilter::default();
+        let samples = (0..80).filter(|&second| filter.push(pulse(second, 0)).is_some()).count();
+        assert_eq!(samples, 10);
+    }
+
+    proptest! {
+        #[test]
+        fn no_pulse_makes_it_panic(pulses in prop::collection::vec((any::<i64>(), any::<i64>()), 0..20)) {
+            let _ = last(pulses.into_iter().map(|(raw_ns, utc_ns)| Pulse { raw_ns, utc_ns, bound_ns: 1.0 }));
+        }
+
+        #[test]
+        fn late_pulses_up_to_the_bound_stay_within_it(late_ns in prop::collection::vec(0_i64..10_000, 8)) {
+            let (found, _) = last((0..8).map(|second| pulse(second, late_ns[second as usize]))).unwrap();
+            prop_assert!((error_ns(&found) as f64).abs() <= found.bound_ns, "{:?}", found);
+        }
+    }
+}

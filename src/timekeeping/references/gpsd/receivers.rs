@@ -1,0 +1,215 @@
+//! What gpsd's messages say of the time, receiver by receiver. Pure: messages and readings of the clocks are passed in.
+
+use std::collections::BTreeMap;
+
+use jaudiosync_hw::clocks::ClockPair;
+
+use super::clock_history::ClockHistory;
+use super::protocol::{Message, PROTOCOL, Stamps, parse_time};
+use super::pulse_filter::{Pulse, PulseFilter};
+use crate::timekeeping::references::{EARLIEST_UTC_NS, Sample, Source, SourceKind};
+
+/// A fix is good for this long, in ns. Receivers tell of theirs each second.
+const FIX_LASTS_NS: i64 = 5_000_000_000;
+
+/// A pulse on a serial line or a pin is stamped some µs late: the interrupt's latency, in ns.
+const PULSE_LATENCY_NS: f64 = 10_000.0;
+
+/// The receiver begins to tell of a second within that second. So UTC at the first byte is what it tells plus something
+/// between nothing and a second; receivers take 0.1 to 0.4 s as a rule (gpsd's time service HOWTO), in ns.
+const MESSAGE_LATENCY_NS: i64 = 250_000_000;
+const MESSAGE_BOUND_NS: f64 = 750_000_000.0;
+const MESSAGE_SIGMA_NS: f64 = 150_000_000.0;
+
+/// A report of a fix comes when the receiver has told everything, so later: up to a second, and up to half a second
+/// more on a slow line, in ns.
+const REPORT_LATENCY_NS: i64 = 500_000_000;
+const REPORT_BOUND_NS: f64 = 1_000_000_000.0;
+const REPORT_SIGMA_NS: f64 = 300_000_000.0;
+
+/// A receiver of which so many reports come without the times of its messages has none to tell.
+const REPORTS_ALONE: u32 = 3;
+
+/// One sample of messages in this time, in ns: the one that came with the least latency.
+const MESSAGES_EACH_NS: i64 = 16_000_000_000;
+
+/// More receivers than that are not listened to.
+const MOST_RECEIVERS: usize = 8;
+
+/// What comes of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Report {
+    Sample(Sample),
+    Trouble { source: Source, reason: String },
+}
+
+/// All receivers of one gpsd.
+#[derive(Debug)]
+pub(super) struct Receivers {
+    /// Whether gpsd's system clock is ours: only then do its stamps tell us anything.
+    same_machine: bool,
+    history: ClockHistory,
+    receivers: BTreeMap<String, Receiver>,
+}
+
+#[derive(Debug, Default)]
+struct Receiver {
+    fixed_at_raw_ns: Option<i64>,
+    /// Whether it tells of fixes at all. A pulse wired to a pin of its own may be a device that does not.
+    speaks: bool,
+    /// Reports of fixes since it last told when a message came.
+    reports_alone: u32,
+    pulses: PulseFilter,
+    messages: Messages,
+}
+
+/// The messages since the last sample of them.
+#[derive(Debug, Default)]
+struct Messages {
+    sampled_raw_ns: Option<i64>,
+    quickest: Option<Pulse>,
+}
+
+impl Receivers {
+    pub(super) fn new(same_machine: bool) -> Self {
+        Self { same_machine, history: ClockHistory::default(), receivers: BTreeMap::new() }
+    }
+
+    /// Takes a reading of both clocks in: a few a second, whether messages come or not.
+    pub(super) fn clocks(&mut self, reading: ClockPair) {
+        self.history.push(reading);
+    }
+
+    /// Takes a message in that came just now.
+    pub(super) fn message(&mut self, message: Message, now: ClockPair) -> Option<Report> {
+        match message {
+            Message::Version { proto_major, release } if proto_major != PROTOCOL => Some(trouble(
+                "",
+                format!(
+                    "gpsd {release} speaks version {proto_major} of its protocol: version {PROTOCOL} is understood"
+                ),
+            )),
+            Message::Error { message } => Some(trouble("", format!("gpsd says: {message}"))),
+            Message::Devices { devices } if devices.is_empty() => {
+                Some(trouble("", "gpsd knows no receiver: plug one in, or name it in /etc/default/gpsd".to_owned()))
+            }
+            Message::Fix { device, mode, time } => self.fix(&device, mode, time.as_deref(), now),
+            Message::TimeOffset { device, stamps } => self.message_time(&device, &stamps, now),
+            Message::Pulse { device, stamps, precision } => self.pulse(&device, &stamps, precision, now),
+            Message::Version { .. } | Message::Devices { .. } | Message::Other => None,
+        }
+    }
+
+    fn fix(&mut self, device: &str, mode: u8, time: Option<&str>, now: ClockPair) -> Option<Report> {
+        let same_machine = self.same_machine;
+        let receiver = self.receiver(device)?;
+        receiver.speaks = true;
+        if mode < 2 {
+            receiver.fixed_at_raw_ns = None;
+            receiver.pulses.clear();
+            receiver.messages.quickest = None;
+            return Some(trouble(
+                device,
+                "the receiver has no fix: it needs to see the sky, and some minutes".to_owned(),
+            ));
+        }
+        receiver.fixed_at_raw_ns = Some(now.raw_ns);
+        let utc_ns = parse_time(time?)?;
+        if let Some(report) = too_early(device, utc_ns) {
+            return Some(report);
+        }
+        receiver.reports_alone = receiver.reports_alone.saturating_add(1);
+        if same_machine && receiver.reports_alone < REPORTS_ALONE {
+            return None;
+        }
+        let report =
+            Pulse { raw_ns: now.raw_ns, utc_ns: utc_ns.saturating_add(REPORT_LATENCY_NS), bound_ns: REPORT_BOUND_NS };
+        let chosen = receiver.messages.push(report)?;
+        Some(sample(SourceKind::GpsMessages, device, chosen, REPORT_SIGMA_NS))
+    }
+
+    fn message_time(&mut self, device: &str, stamps: &Stamps, now: ClockPair) -> Option<Report> {
+        self.receiver(device)?.reports_alone = 0;
+        let moment = self.history.raw_at(stamps.clock_ns()).filter(|_| self.same_machine)?;
+        let receiver = self.receiver(device)?;
+        if !receiver.has_fix(now) {
+            return None;
+        }
+        if let Some(report) = too_early(device, stamps.real_ns()) {
+            return Some(report);
+        }
+        let told = Pulse {
+            raw_ns: moment.raw_ns,
+            utc_ns: stamps.real_ns().saturating_add(MESSAGE_LATENCY_NS),
+            bound_ns: MESSAGE_BOUND_NS + moment.bound_ns,
+        };
+        let chosen = receiver.messages.push(told)?;
+        Some(sample(SourceKind::GpsMessages, device, chosen, MESSAGE_SIGMA_NS))
+    }
+
+    fn pulse(&mut self, device: &str, stamps: &Stamps, precision: i32, now: ClockPair) -> Option<Report> {
+        let moment = self.history.raw_at(stamps.clock_ns()).filter(|_| self.same_machine)?;
+        let any_fix = self.receivers.values().any(|receiver| receiver.has_fix(now));
+        let receiver = self.receiver(device)?;
+        if !receiver.has_fix(now) && (receiver.speaks || !any_fix) {
+            return None;
+        }
+        if let Some(report) = too_early(device, stamps.real_ns()) {
+            return Some(report);
+        }
+        let precision_ns = 2.0_f64.powi(precision.clamp(-40, 0)) * 1e9;
+        let bound_ns = PULSE_LATENCY_NS + precision_ns + moment.bound_ns;
+        let pulse = Pulse { raw_ns: moment.raw_ns, utc_ns: stamps.real_ns(), bound_ns };
+        let (found, scatter_ns) = receiver.pulses.push(pulse)?;
+        Some(sample(SourceKind::GpsPps, device, found, (found.bound_ns / 3.0).max(scatter_ns)))
+    }
+
+    fn receiver(&mut self, device: &str) -> Option<&mut Receiver> {
+        if self.receivers.len() >= MOST_RECEIVERS && !self.receivers.contains_key(device) {
+            return None;
+        }
+        Some(self.receivers.entry(device.to_owned()).or_default())
+    }
+}
+
+impl Receiver {
+    fn has_fix(&self, now: ClockPair) -> bool {
+        self.fixed_at_raw_ns.is_some_and(|at_ns| now.raw_ns.saturating_sub(at_ns) <= FIX_LASTS_NS)
+    }
+}
+
+impl Messages {
+    /// The first is given at once, and then the one with the least latency of each period.
+    fn push(&mut self, told: Pulse) -> Option<Pulse> {
+        let ahead_ns = |told: &Pulse| told.utc_ns.saturating_sub(told.raw_ns);
+        let quickest = self.quickest.filter(|best| ahead_ns(best) >= ahead_ns(&told)).unwrap_or(told);
+        self.quickest = Some(quickest);
+        if self.sampled_raw_ns.is_some_and(|at_ns| told.raw_ns.saturating_sub(at_ns) < MESSAGES_EACH_NS) {
+            return None;
+        }
+        self.sampled_raw_ns = Some(told.raw_ns);
+        self.quickest.take()
+    }
+}
+
+fn source(kind: SourceKind, device: &str) -> Source {
+    Source { kind, name: device.into() }
+}
+
+fn sample(kind: SourceKind, device: &str, found: Pulse, sigma_ns: f64) -> Report {
+    let Pulse { raw_ns, utc_ns, bound_ns } = found;
+    Report::Sample(Sample { source: source(kind, device), raw_ns, utc_ns, sigma_ns, bound_ns })
+}
+
+fn trouble(device: &str, reason: String) -> Report {
+    Report::Trouble { source: source(SourceKind::GpsMessages, device), reason }
+}
+
+fn too_early(device: &str, utc_ns: i64) -> Option<Report> {
+    let reason = "the receiver tells a year before 2020: it has lost its almanac, or counts its weeks wrongly";
+    (utc_ns < EARLIEST_UTC_NS).then(|| trouble(device, reason.to_owned()))
+}
+
+#[cfg(test)]
+#[path = "receivers_tests.rs"]
+mod tests;

@@ -1,0 +1,246 @@
+//! One question to a time server and its answer, through `sntpc`.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use sntpc::sync::{sntp_process_response, sntp_send_request};
+use sntpc::{KissOfDeathCode, NtpContext, NtpResult, NtpTimestampGenerator, NtpUdpSocket};
+
+use super::burst::{Exchange, LONGEST_DELAY_NS};
+use crate::timekeeping::references::worker::StopSignal;
+
+/// What the stamps on this side count from, in s since the Unix epoch: 2026-01-01. The answers' era is told from it:
+/// right for 68 years on either side.
+const ORIGIN_S: i64 = 1_767_225_600;
+
+/// Each question shifts the origin by its own random part, up to 2^29 s (17 years): the answer repeats the question's
+/// stamp, so nobody who has not seen the question can forge an answer.
+const RANDOM_S: i64 = 1 << 29;
+
+/// How long a read may take until the stop signal is looked at.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Why there is no answer to be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExchangeError {
+    #[error("{0} does not answer ({1}): is the box in its network, and does a time server run there?")]
+    Network(SocketAddr, io::Error),
+    #[error("no answer from {0} within 1 s: is the box online, and does its network let NTP through?")]
+    Timeout(SocketAddr),
+    #[error("{0} refuses to serve this box (kiss of death {1}): name another server; it is asked again in a day")]
+    Refused(SocketAddr, String),
+    #[error("{0} is asked too often (kiss of death RATE): it is asked less often from now on")]
+    TooOften(SocketAddr),
+    #[error("{0} is not synchronized itself: give it time, or name another server")]
+    Unsynchronized(SocketAddr),
+    #[error("{0} answers nonsense ({1}): is it a time server?")]
+    Nonsense(SocketAddr, &'static str),
+}
+
+/// Asks once. It returns within a second, and soon after the stop signal: then with a timeout.
+pub(super) fn ask(server: SocketAddr, clocks: &dyn Clocks, stop: &StopSignal) -> Result<Exchange, ExchangeError> {
+    let origin_ns = (ORIGIN_S + fastrand::i64(0..RANDOM_S)) * NS_PER_S + fastrand::i64(0..NS_PER_S);
+    let context = NtpContext::new(RawTimestamps { clocks, origin_ns, now_ns: 0 });
+    let network = |error| ExchangeError::Network(server, error);
+    let socket = QuestionSocket {
+        socket: connect(server).map_err(network)?,
+        server,
+        clocks,
+        deadline_raw_ns: clocks.raw_ns().saturating_add(LONGEST_DELAY_NS),
+        stop,
+        failure: RefCell::new(None),
+    };
+    let explain = |error| explain(error, server, socket.failure.take());
+    let question = sntp_send_request(server, &socket, context).map_err(explain)?;
+    let mut strangers = false;
+    loop {
+        let answer = sntp_process_response(server, &socket, context, question);
+        let raw_ns = clocks.raw_ns();
+        match answer {
+            Ok(result) => return Ok(to_exchange(&result, raw_ns, origin_ns)),
+            // An answer to somebody else's question does not spoil the wait for ours.
+            Err(sntpc::Error::IncorrectOriginTimestamp) if raw_ns < socket.deadline_raw_ns => strangers = true,
+            Err(error) => {
+                return Err(match explain(error) {
+                    ExchangeError::Timeout(_) if strangers => {
+                        ExchangeError::Nonsense(server, "the answers belong to no question of this box")
+                    }
+                    explained => explained,
+                });
+            }
+        }
+    }
+}
+
+/// A socket of its own for each question: a new port, and no late answers to old questions. Connected, so that the
+/// kernel drops what others send, and tells when nothing listens there.
+fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = match server {
+        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
+        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?,
+    };
+    socket.connect(server)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+fn to_exchange(result: &NtpResult, raw_ns: i64, origin_ns: i64) -> Exchange {
+    let offset_ns = result.offset.saturating_mul(1000);
+    // NTP's short format: seconds in units of 2^-16.
+    let short_ns = |value: u32| (i64::from(value) * NS_PER_S) >> 16;
+    let precision_ns = (2.0_f64.powi(i32::from(result.precision)) * 1e9) as i64;
+    Exchange {
+        raw_ns,
+        utc_ns: raw_ns.saturating_add(origin_ns).saturating_add(offset_ns),
+        delay_ns: i64::try_from(result.roundtrip).unwrap_or(i64::MAX).saturating_mul(1000),
+        root_distance_ns: (short_ns(result.root_delay) / 2)
+            .saturating_add(short_ns(result.root_dispersion))
+            .saturating_add(precision_ns),
+    }
+}
+
+fn explain(error: sntpc::Error, server: SocketAddr, failure: Option<io::Error>) -> ExchangeError {
+    use sntpc::Error;
+    match error {
+        Error::Network => match failure {
+            Some(failure) if failure.kind() != ErrorKind::TimedOut => ExchangeError::Network(server, failure),
+            _ => ExchangeError::Timeout(server),
+        },
+        Error::KissOfDeath(KissOfDeathCode::Rate) => ExchangeError::TooOften(server),
+        Error::KissOfDeath(code @ (KissOfDeathCode::Deny | KissOfDeathCode::Rstr)) => {
+            ExchangeError::Refused(server, code.as_str().to_owned())
+        }
+        // Stratum 0 with any other code, or with none at all, is how a server says that it has no time yet: chrony
+        // tells four zeros, ntpd INIT and STEP.
+        Error::KissOfDeath(_) | Error::UnsynchronizedClock => ExchangeError::Unsynchronized(server),
+        Error::IncorrectStratumHeaders | Error::ExcessiveRootDistance => ExchangeError::Unsynchronized(server),
+        Error::IncorrectPayload => ExchangeError::Nonsense(server, "too short for NTP"),
+        Error::IncorrectOriginTimestamp => ExchangeError::Nonsense(server, "it belongs to no question of this box"),
+        Error::IncorrectMode => ExchangeError::Nonsense(server, "not a server's mode"),
+        Error::IncorrectResponseVersion => ExchangeError::Nonsense(server, "an unknown version of NTP"),
+        Error::InvalidTimestamp => ExchangeError::Nonsense(server, "no time in it"),
+        Error::BackwardReferenceTimestamp => ExchangeError::Nonsense(server, "set at a time still to come"),
+        _ => ExchangeError::Nonsense(server, "not as the protocol says"),
+    }
+}
+
+/// Stamps from the raw clock: so nothing depends on the system clock, which may be wrong, or be set in between.
+#[derive(Clone, Copy)]
+struct RawTimestamps<'a> {
+    clocks: &'a dyn Clocks,
+    origin_ns: i64,
+    now_ns: i64,
+}
+
+impl NtpTimestampGenerator for RawTimestamps<'_> {
+    fn init(&mut self) {
+        self.now_ns = self.clocks.raw_ns().saturating_add(self.origin_ns).max(0);
+    }
+
+    fn timestamp_sec(&self) -> u64 {
+        (self.now_ns / NS_PER_S).unsigned_abs()
+    }
+
+    fn timestamp_subsec_micros(&self) -> u32 {
+        (self.now_ns % NS_PER_S / 1000) as u32
+    }
+}
+
+/// A UDP socket that gives up at a deadline or when told to stop, and remembers why.
+struct QuestionSocket<'a> {
+    socket: UdpSocket,
+    server: SocketAddr,
+    clocks: &'a dyn Clocks,
+    deadline_raw_ns: i64,
+    stop: &'a StopSignal,
+    failure: RefCell<Option<io::Error>>,
+}
+
+impl QuestionSocket<'_> {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.socket.recv(buffer) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    if self.clocks.raw_ns() >= self.deadline_raw_ns || self.stop.check().is_err() {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn remember(&self, result: io::Result<usize>) -> sntpc::Result<usize> {
+        result.map_err(|error| {
+            self.failure.replace(Some(error));
+            sntpc::Error::Network
+        })
+    }
+}
+
+impl NtpUdpSocket for QuestionSocket<'_> {
+    async fn send_to(&self, buffer: &[u8], _: SocketAddr) -> sntpc::Result<usize> {
+        self.remember(self.socket.send(buffer))
+    }
+
+    async fn recv_from(&self, buffer: &mut [u8]) -> sntpc::Result<(usize, SocketAddr)> {
+        self.remember(self.receive(buffer)).map(|size| (size, self.server))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jaudiosync_hw::clocks::SimulatedClocks;
+
+    use super::*;
+
+    fn result() -> NtpResult {
+        NtpResult::new(0, 0, 1_500, -250, 2, -20, 0, 0x0000_8000, 0x0000_4000, [0; 4], 0, 6, 0)
+    }
+
+    #[test]
+    fn an_answer_is_turned_into_ns() {
+        let exchange = to_exchange(&result(), 7, 1_800_000_000_000_000_000);
+        assert_eq!(exchange.utc_ns, 1_799_999_999_999_750_007);
+        assert_eq!(exchange.delay_ns, 1_500_000);
+        assert_eq!(exchange.root_distance_ns, 250_000_000 + 250_000_000 + 953);
+    }
+
+    #[test]
+    fn absurd_figures_of_a_server_saturate() {
+        let absurd = NtpResult {
+            offset: i64::MIN,
+            roundtrip: u64::MAX,
+            precision: i8::MAX,
+            root_delay: u32::MAX,
+            root_dispersion: u32::MAX,
+            ..result()
+        };
+        let exchange = to_exchange(&absurd, i64::MAX, i64::MAX);
+        assert_eq!((exchange.delay_ns, exchange.root_distance_ns), (i64::MAX, i64::MAX));
+    }
+
+    #[test]
+    fn stamps_come_from_the_raw_clock_alone() {
+        let clocks = SimulatedClocks::new(3_000_250_999, -5);
+        let mut stamps = RawTimestamps { clocks: &clocks, origin_ns: 10 * NS_PER_S, now_ns: 0 };
+        stamps.init();
+        assert_eq!((stamps.timestamp_sec(), stamps.timestamp_subsec_micros()), (13, 250));
+        clocks.set(i64::MAX, 0);
+        stamps.init();
+        assert_eq!(stamps.timestamp_sec(), (i64::MAX / NS_PER_S) as u64, "and saturate");
+    }
+
+    #[test]
+    fn a_silent_server_is_told_from_one_that_is_not_there() {
+        let server: SocketAddr = "192.0.2.1:123".parse().unwrap();
+        let timeout = explain(sntpc::Error::Network, server, Some(ErrorKind::TimedOut.into()));
+        assert!(matches!(timeout, ExchangeError::Timeout(_)), "{timeout}");
+        let refused = explain(sntpc::Error::Network, server, Some(ErrorKind::ConnectionRefused.into()));
+        assert!(refused.to_string().contains("connection refused"), "{refused}");
+    }
+}

@@ -1,0 +1,155 @@
+//! NTP: a thread asks one server now and then, a burst of questions each time, and tells what it says of the time.
+//!
+//! `exchange` asks, `burst` judges. Every stamp on this side comes from the raw clock, so that neither a wrong system
+//! clock nor one that is set meanwhile does any harm. The stamps are taken by this thread and not by the kernel: what
+//! the scheduler adds counts as delay, and so is within the bound.
+
+mod burst;
+mod exchange;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use jaudiosync_hw::clocks::Clocks;
+
+use self::burst::{BurstPlan, Exchange};
+use self::exchange::ExchangeError;
+use super::poll_interval::{Outcome, PollInterval};
+use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
+use super::{EARLIEST_UTC_NS, ReferenceEvent, Sample, ServerAddress, Source, SourceKind, StartError};
+
+/// NTP's port.
+pub const NTP_PORT: u16 = 123;
+
+/// So many of a name's addresses are tried.
+const MOST_ADDRESSES: usize = 4;
+
+/// So many questions in a row without an answer, and the burst is over.
+const MOST_FAILURES: usize = 2;
+
+/// One NTP server.
+///
+/// It is asked at once, then each 64 s, the pauses growing to 1024 s; after a failure it is tried again after 4 s, the
+/// pauses doubling to 64 s. Its name is resolved anew each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NtpSource {
+    /// Name or address, with or without a port: `pool.ntp.org`, `192.168.43.1:123`, `2001:db8::1`, `[fe80::1]:123`.
+    pub server: String,
+}
+
+impl NtpSource {
+    /// Starts the thread. It stops when the handle is dropped, or nobody listens.
+    pub fn start(
+        &self,
+        clocks: Arc<dyn Clocks>,
+        events: Sender<ReferenceEvent>,
+    ) -> Result<ReferenceThread, StartError> {
+        let server = ServerAddress::parse(&self.server, NTP_PORT)?;
+        let source = Source { kind: SourceKind::Ntp, name: self.server.trim().into() };
+        let events = EventSender::new(events);
+        Ok(ReferenceThread::start("ntp", move |stop| Client { server, source, clocks, events, stop }.run())?)
+    }
+}
+
+struct Client {
+    server: ServerAddress,
+    source: Source,
+    clocks: Arc<dyn Clocks>,
+    events: EventSender,
+    stop: StopSignal,
+}
+
+/// What came of asking one address.
+struct Burst {
+    exchanges: Vec<Exchange>,
+    error: Option<ExchangeError>,
+}
+
+impl Client {
+    fn run(mut self) -> Result<Infallible, Stopped> {
+        let mut interval = PollInterval::default();
+        loop {
+            let outcome = self.ask()?;
+            self.stop.wait(interval.after(outcome))?;
+        }
+    }
+
+    /// Asks the server's addresses until one answers, and tells what came of it.
+    fn ask(&mut self) -> Result<Outcome, Stopped> {
+        let addresses = match self.server.resolve() {
+            Ok(addresses) if !addresses.is_empty() => addresses,
+            Ok(_) => return self.fail(format!("\"{}\" has no address", self.server.host)),
+            Err(error) => {
+                return self.fail(format!("cannot find \"{}\" ({error}): is the box online?", self.server.host));
+            }
+        };
+        let mut first_error = None;
+        for address in addresses.into_iter().take(MOST_ADDRESSES) {
+            let burst = self.burst(address)?;
+            if !burst.exchanges.is_empty() {
+                return self.judge(&burst);
+            }
+            first_error = first_error.or(burst.error);
+        }
+        let Some(error) = first_error else { return self.fail("no answer".to_owned()) };
+        self.events.trouble(&self.source, error.to_string())?;
+        Ok(match error {
+            ExchangeError::Refused(..) => Outcome::Refused,
+            ExchangeError::TooOften(_) => Outcome::TooOften,
+            _ => Outcome::Failure,
+        })
+    }
+
+    fn burst(&self, address: SocketAddr) -> Result<Burst, Stopped> {
+        let plan = BurstPlan::for_server(address.ip());
+        let mut burst = Burst { exchanges: Vec::with_capacity(plan.exchanges), error: None };
+        let mut failures = 0;
+        for question in 0..plan.exchanges {
+            if question > 0 {
+                self.stop.wait(plan.spacing)?;
+            }
+            match exchange::ask(address, &*self.clocks, &self.stop) {
+                Ok(exchange) => {
+                    burst.exchanges.push(exchange);
+                    failures = 0;
+                }
+                Err(error) => {
+                    self.stop.check()?;
+                    log::debug!("{}: {error}", self.source);
+                    failures += 1;
+                    let lost = matches!(error, ExchangeError::Timeout(_) | ExchangeError::Nonsense(..));
+                    burst.error = Some(error);
+                    if !lost || failures == MOST_FAILURES {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(burst)
+    }
+
+    fn judge(&mut self, burst: &Burst) -> Result<Outcome, Stopped> {
+        let estimate = match burst::estimate(&burst.exchanges, EARLIEST_UTC_NS) {
+            Ok(estimate) => estimate,
+            Err(error) => return self.fail(error.to_string()),
+        };
+        self.events.sample(Sample {
+            source: self.source.clone(),
+            raw_ns: estimate.raw_ns,
+            utc_ns: estimate.utc_ns,
+            sigma_ns: estimate.sigma_ns,
+            bound_ns: estimate.bound_ns,
+        })?;
+        Ok(match burst.error {
+            Some(ExchangeError::TooOften(_)) => Outcome::TooOften,
+            _ => Outcome::Sample,
+        })
+    }
+
+    fn fail(&mut self, reason: String) -> Result<Outcome, Stopped> {
+        self.events.trouble(&self.source, reason)?;
+        Ok(Outcome::Failure)
+    }
+}

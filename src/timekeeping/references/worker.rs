@@ -1,0 +1,162 @@
+//! The thread of a source: it stops when its handle is dropped or when nobody listens any more.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{ReferenceEvent, Sample, Source};
+
+/// Long enough for every wait that can be cut short. A look-up of a name cannot, and takes as long as the resolver
+/// likes: such a thread is left to end by itself.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
+
+/// A running source. Dropping it stops the source: within a tenth of a second, as a rule.
+#[derive(Debug)]
+pub struct ReferenceThread {
+    keep_running: Option<Sender<Infallible>>,
+    ended: Receiver<Infallible>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ReferenceThread {
+    /// Runs `work` on a thread until it returns [`Stopped`].
+    pub(super) fn start(
+        name: &str,
+        work: impl FnOnce(StopSignal) -> Result<Infallible, Stopped> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (keep_running, stop) = mpsc::channel();
+        let (alive, ended) = mpsc::channel::<Infallible>();
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Dropped when the thread ends, however it ends: that is how the handle notices.
+            let _alive = alive;
+            let Err(Stopped) = work(StopSignal(stop));
+        })?;
+        Ok(Self { keep_running: Some(keep_running), ended, thread: Some(thread) })
+    }
+}
+
+impl Drop for ReferenceThread {
+    fn drop(&mut self) {
+        self.keep_running = None;
+        match self.ended.recv_timeout(LONGEST_GOODBYE) {
+            Err(RecvTimeoutError::Disconnected) => {
+                if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+                    log::error!("a source of time died of a fault in this program");
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => log::debug!("a source of time is left to end by itself"),
+            Ok(never) => match never {},
+        }
+    }
+}
+
+/// The owner has dropped the handle, or nobody listens to the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+/// Tells the thread when to stop.
+#[derive(Debug)]
+pub(super) struct StopSignal(Receiver<Infallible>);
+
+impl StopSignal {
+    /// Goes on unless it is time to stop.
+    pub(super) fn check(&self) -> Result<(), Stopped> {
+        match self.0.try_recv() {
+            Err(TryRecvError::Disconnected) => Err(Stopped),
+            Err(TryRecvError::Empty) => Ok(()),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// Waits this long, unless it is time to stop.
+    pub(super) fn wait(&self, time: Duration) -> Result<(), Stopped> {
+        match self.0.recv_timeout(time) {
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(never) => match never {},
+        }
+    }
+}
+
+/// Where the thread's events go. It keeps quiet about a trouble it has told already.
+#[derive(Debug)]
+pub(super) struct EventSender {
+    events: Sender<ReferenceEvent>,
+    told: Option<String>,
+}
+
+impl EventSender {
+    pub(super) fn new(events: Sender<ReferenceEvent>) -> Self {
+        Self { events, told: None }
+    }
+
+    pub(super) fn sample(&mut self, sample: Sample) -> Result<(), Stopped> {
+        self.told = None;
+        self.events.send(ReferenceEvent::Sample(sample)).map_err(|_| Stopped)
+    }
+
+    pub(super) fn trouble(&mut self, source: &Source, reason: String) -> Result<(), Stopped> {
+        if self.told.as_ref() == Some(&reason) {
+            return Ok(());
+        }
+        log::info!("{source}: {reason}");
+        self.told = Some(reason.clone());
+        self.events.send(ReferenceEvent::Trouble { source: source.clone(), reason }).map_err(|_| Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::SourceKind;
+    use super::*;
+
+    fn source() -> Source {
+        Source { kind: SourceKind::Ntp, name: "time.example".into() }
+    }
+
+    #[test]
+    fn a_waiting_thread_stops_when_its_handle_is_dropped() {
+        let (tell, told) = mpsc::channel();
+        let thread = ReferenceThread::start("waiting", move |stop| {
+            let stopped = stop.wait(Duration::from_secs(3600));
+            tell.send(stopped).unwrap();
+            Err(Stopped)
+        });
+        let before = Instant::now();
+        drop(thread.unwrap());
+        assert!(before.elapsed() < Duration::from_secs(1));
+        assert_eq!(told.try_recv(), Ok(Err(Stopped)), "dropping waits for the thread");
+    }
+
+    #[test]
+    fn a_thread_stops_when_nobody_listens() {
+        let (events, listener) = mpsc::channel();
+        drop(listener);
+        assert_eq!(EventSender::new(events).trouble(&source(), "late".into()), Err(Stopped));
+    }
+
+    #[test]
+    fn a_trouble_is_told_once_for_each_change() {
+        let (events, listener) = mpsc::channel();
+        let mut sender = EventSender::new(events);
+        let sample = Sample { source: source(), raw_ns: 1, utc_ns: 2, sigma_ns: 3.0, bound_ns: 4.0 };
+        for reason in ["late", "late", "later", "later", "late"] {
+            sender.trouble(&source(), reason.into()).unwrap();
+        }
+        sender.sample(sample).unwrap();
+        sender.trouble(&source(), "late".into()).unwrap();
+        let told: Vec<Option<String>> = listener
+            .try_iter()
+            .map(|event| match event {
+                ReferenceEvent::Trouble { reason, .. } => Some(reason),
+                ReferenceEvent::Sample(_) => None,
+            })
+            .collect();
+        let told: Vec<_> = told.iter().map(Option::as_deref).collect();
+        assert_eq!(told, [Some("late"), Some("later"), Some("late"), None, Some("late")]);
+    }
+}

@@ -1,0 +1,261 @@
+//! The references against the real thing: chronyd on a loopback port, gpsd fed by gpsfake; and against servers that are
+//! broken, refuse, or are not there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/time_servers.rs"]
+mod time_servers;
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use jaudiosync::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, Sample, SourceKind};
+use jaudiosync_hw::clocks::{ClockPair, MachineClocks, NS_PER_S};
+use time_servers::{
+    Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, stamped, tell_pulses, udp_server,
+};
+
+/// The loopback's port 0: any free one.
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
+}
+
+fn ntp(server: impl ToString) -> (ReferenceThread, Receiver<ReferenceEvent>) {
+    let (events, listener) = mpsc::channel();
+    (NtpSource { server: server.to_string() }.start(Arc::new(MachineClocks), events).unwrap(), listener)
+}
+
+fn gpsd(server: impl ToString) -> (ReferenceThread, Receiver<ReferenceEvent>) {
+    let (events, listener) = mpsc::channel();
+    (GpsdSource { server: server.to_string() }.start(Arc::new(MachineClocks), events).unwrap(), listener)
+}
+
+/// The next sample of this kind; troubles before it are printed.
+fn sample(listener: &Receiver<ReferenceEvent>, kind: SourceKind) -> Sample {
+    let begin = Instant::now();
+    loop {
+        match listener.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
+            Ok(ReferenceEvent::Sample(sample)) if sample.source.kind == kind => return sample,
+            Ok(event) => println!("{event:?}"),
+            Err(error) => panic!("no sample of {kind:?}: {error}"),
+        }
+    }
+}
+
+/// The first event, which is a trouble.
+#[track_caller]
+fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
+    match listener.recv_timeout(PATIENCE).expect("neither a sample nor a trouble") {
+        ReferenceEvent::Trouble { reason, .. } => reason,
+        ReferenceEvent::Sample(sample) => panic!("believed: {sample:?}"),
+    }
+}
+
+/// How far the sample is from this machine's clock plus `ahead_ns`, in ns.
+fn error_ns(sample: &Sample, ahead_ns: i64) -> f64 {
+    let now = ClockPair::read(&MachineClocks);
+    (sample.utc_ns - (now.utc_ns + (sample.raw_ns - now.raw_ns) + ahead_ns)) as f64
+}
+
+#[track_caller]
+fn assert_within_bound(sample: &Sample, ahead_ns: i64, largest_bound_ns: f64) {
+    let error_ns = error_ns(sample, ahead_ns);
+    println!(
+        "{}: error {error_ns} ns, sigma {:.0} ns, bound {:.0} ns",
+        sample.source, sample.sigma_ns, sample.bound_ns
+    );
+    assert!(error_ns.abs() <= sample.bound_ns, "{error_ns} {sample:?}");
+    assert!(sample.bound_ns < largest_bound_ns, "{sample:?}");
+    assert!(sample.sigma_ns > 0.0 && sample.sigma_ns <= sample.bound_ns, "{sample:?}");
+}
+
+#[test]
+fn the_offset_of_a_real_chronyd_is_found_within_the_bound() {
+    for (faketime, ahead_ns) in [("+100.25s", 100_250_000_000), ("-7200.5s", -7_200_500_000_000)] {
+        let server = Chronyd::start("local stratum 8", Some(faketime));
+        let (_thread, listener) = ntp(server.address);
+        assert_within_bound(&sample(&listener, SourceKind::Ntp), ahead_ns, 5e6);
+    }
+}
+
+#[test]
+fn a_real_chronyd_is_found_within_the_bound_by_its_kernels_stamps_too() {
+    let server = Chronyd::start("local stratum 8", None);
+    let (_thread, listener) = ntp(server.address);
+    assert_within_bound(&sample(&listener, SourceKind::Ntp), 0, 5e6);
+}
+
+/// Set for the process that asks under faketime: the server's address.
+const ASK: &str = "JAUDIOSYNC_TEST_ASK";
+
+#[test]
+fn a_system_clock_that_is_off_and_races_does_no_harm() {
+    if let Ok(server) = std::env::var(ASK) {
+        // Here the system clock is 1000 s ahead and runs 5 % fast.
+        let (_thread, listener) = ntp(server);
+        let found = sample(&listener, SourceKind::Ntp);
+        println!("\nfound {} {} {}", found.raw_ns, found.utc_ns, found.bound_ns);
+        let system_ahead_s = -error_ns(&found, 0) / NS_PER_S as f64;
+        assert!(system_ahead_s > 900.0, "faketime fakes nothing: {system_ahead_s}");
+        return;
+    }
+    let server = Chronyd::start("local stratum 8", None);
+    let name = "a_system_clock_that_is_off_and_races_does_no_harm";
+    let child = Command::new("faketime")
+        .args(["-f", "+1000s x1.05"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(ASK, server.address.to_string())
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("faketime is needed: apt install faketime");
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{output}");
+    let found = output.lines().find_map(|line| line.strip_prefix("found ")).expect(&output);
+    let figures: Vec<f64> = found.split(' ').map(|figure| figure.parse().unwrap()).collect();
+    let [raw_ns, utc_ns]: [i64; 2] = [0, 1].map(|index| found.split(' ').nth(index).unwrap().parse().unwrap());
+    let now = ClockPair::read(&MachineClocks);
+    let error_ns = (utc_ns - (now.utc_ns + (raw_ns - now.raw_ns))) as f64;
+    assert!(error_ns.abs() <= figures[2] && figures[2] < 5e6, "{error_ns} {found}");
+}
+
+#[test]
+fn a_real_chronyd_without_a_source_is_not_believed() {
+    let server = Chronyd::start("", None);
+    let (_thread, listener) = ntp(server.address);
+    let reason = trouble(&listener);
+    assert!(reason.contains("not synchronized"), "{reason}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_and_found_when_it_comes() {
+    let address = free_address();
+    let (_thread, listener) = ntp(address);
+    let reason = trouble(&listener);
+    assert!(reason.contains("refused") && reason.contains(&address.to_string()), "{reason}");
+    udp_server(address, |question| Some(ntp_answer(question, 0, 2, [127, 0, 0, 1])));
+    assert_within_bound(&sample(&listener, SourceKind::Ntp), 0, 5e6);
+}
+
+#[test]
+fn servers_that_answer_wrongly_are_told_by_what_they_do() {
+    type Answer = fn(&[u8]) -> Option<Vec<u8>>;
+    let wrong: [(Answer, &str); 9] = [
+        (|_| Some(b"hello".to_vec()), "nonsense (too short for NTP)"),
+        (|_| Some(vec![0x24; 48]), "belong to no question of this box"),
+        (|_| Some(vec![0xff; 500]), "belong to no question of this box"),
+        (|question| Some(ntp_answer(question, 0, 0, *b"DENY")), "refuses to serve this box (kiss of death DENY)"),
+        (|question| Some(ntp_answer(question, 3, 0, *b"RSTR")), "refuses to serve this box (kiss of death RSTR)"),
+        (|question| Some(ntp_answer(question, 0, 0, *b"RATE")), "asked too often"),
+        (|question| Some(ntp_answer(question, 3, 2, [0; 4])), "not synchronized"),
+        (|question| Some(ntp_answer(question, 0, 16, [0; 4])), "not synchronized"),
+        (|_| None, "no answer from"),
+    ];
+    let asked: Vec<_> = wrong.map(|(answer, words)| (ntp(udp_server(any_port(), answer)), words)).into_iter().collect();
+    for ((_thread, listener), words) in &asked {
+        let reason = trouble(listener);
+        assert!(reason.contains(words), "no \"{words}\" in: {reason}");
+    }
+}
+
+#[test]
+fn a_server_whose_clock_is_of_the_last_century_is_not_believed() {
+    let address = udp_server(any_port(), |question| {
+        let mut answer = ntp_answer(question, 0, 2, [127, 0, 0, 1]);
+        // 1999 in NTP's seconds.
+        for stamp in [32, 40] {
+            answer[stamp..stamp + 4].copy_from_slice(&(2_208_988_800_u32 + 930_000_000).to_be_bytes());
+        }
+        Some(answer)
+    });
+    let reason = trouble(&ntp(address).1);
+    assert!(reason.contains("before 2020"), "{reason}");
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_told() {
+    let reason = trouble(&ntp("no-such-bike.invalid").1);
+    assert!(reason.contains("cannot find \"no-such-bike.invalid\""), "{reason}");
+}
+
+#[test]
+fn a_source_stops_at_once_in_the_middle_of_a_question() {
+    let (asked, question) = mpsc::channel();
+    let (thread, _listener) = ntp(udp_server(any_port(), move |_| {
+        let _ = asked.send(());
+        None
+    }));
+    question.recv_timeout(PATIENCE).unwrap();
+    let begin = Instant::now();
+    drop(thread);
+    assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
+    // The receiver lives 5000 s in the future, and begins to tell of a second 0.2 s after its beginning.
+    const LATENCY_NS: i64 = 200_000_000;
+    let ahead_s = 5_000;
+    let first_s = ClockPair::read(&MachineClocks).utc_ns / NS_PER_S + ahead_s;
+    let server = FakeGps::start(first_s);
+    let (_thread, listener) = gpsd(server.address);
+    let found = sample(&listener, SourceKind::GpsMessages);
+    let fed = server.fed();
+    let (raw_ns, second_ns) =
+        *fed.iter().min_by_key(|fed| (fed.0 - found.raw_ns).abs()).expect("gpsfake tells nothing");
+    let error_ns = found.utc_ns - (second_ns + LATENCY_NS + (found.raw_ns - raw_ns));
+    println!("{}: error {error_ns} ns, bound {} ns", found.source, found.bound_ns);
+    assert!(error_ns.abs() as f64 <= found.bound_ns, "{error_ns} {found:?}");
+    assert!(found.bound_ns < 1e9, "the stamps of the messages are used: {found:?}");
+    assert!(error_ns.abs() < 300_000_000, "{error_ns}");
+    assert!(found.source.name.starts_with("/dev/"), "{found:?}");
+}
+
+#[test]
+fn pulses_through_gpsd_give_the_time_within_microseconds() {
+    const AHEAD_NS: i64 = 3_600_123_456_789;
+    let address = scripted_gpsd(any_port(), |stream| tell_pulses(stream, AHEAD_NS));
+    let (_thread, listener) = gpsd(address);
+    assert_within_bound(&sample(&listener, SourceKind::GpsPps), AHEAD_NS, 1e5);
+}
+
+#[test]
+fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
+    let address = free_address();
+    let (_thread, listener) = gpsd(address);
+    let reason = trouble(&listener);
+    assert!(reason.contains("no gpsd at") && reason.contains("refused"), "{reason}");
+    scripted_gpsd(address, |stream| tell_pulses(stream, 0));
+    match listener.recv_timeout(PATIENCE).unwrap() {
+        ReferenceEvent::Sample(sample) => assert!(error_ns(&sample, 0).abs() <= sample.bound_ns, "{sample:?}"),
+        trouble => panic!("told again: {trouble:?}"),
+    }
+}
+
+#[test]
+fn what_a_gpsd_lacks_is_told() {
+    use std::io::Write;
+    let now_ns = ClockPair::read(&MachineClocks).utc_ns;
+    let no_fix = "{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":1}\r\n".to_owned();
+    let scripts = [
+        (no_fix + &stamped("PPS", now_ns, now_ns), "no fix"),
+        ("{\"class\":\"DEVICES\",\"devices\":[]}\r\n".to_owned(), "no receiver"),
+        ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "does not speak gpsd's protocol"),
+        ("x".repeat(70_000), "longer than 64 KiB"),
+        (String::new(), "closed the connection"),
+    ];
+    let asked: Vec<_> = scripts
+        .into_iter()
+        .map(|(script, words)| {
+            (gpsd(scripted_gpsd(any_port(), move |stream| stream.write_all(script.as_bytes()))), words)
+        })
+        .collect();
+    for ((_thread, listener), words) in &asked {
+        let reason = trouble(listener);
+        assert!(reason.contains(words), "no \"{words}\" in: {reason}");
+    }
+}

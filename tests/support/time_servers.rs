@@ -1,0 +1,246 @@
+//! Sources of time for tests: a real chronyd and a real gpsd, each on a port of its own and ended with its handle, and
+//! scripted ones that answer what no good server would.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+use jaudiosync_hw::clocks::{ClockPair, Clocks, MachineClocks, NS_PER_S};
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program and all it has started: killed when dropped, also by a panic.
+pub struct Group(Child);
+
+impl Group {
+    pub fn start(command: &mut Command) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        Self(command.process_group(0).stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{name}: {error}")))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Daemons are not in everybody's path.
+fn path_with_daemons() -> String {
+    format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
+}
+
+/// A port of 127.0.0.1 that nobody listened to a moment ago, neither over UDP nor over TCP.
+pub fn free_address() -> SocketAddr {
+    loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = udp.local_addr().unwrap();
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// A real chronyd that serves and touches no clock.
+pub struct Chronyd {
+    pub address: SocketAddr,
+    _process: Group,
+    _folder: TempDir,
+}
+
+impl Chronyd {
+    /// Starts one with these lines in its configuration, under faketime if an offset like `+100.25s` is given.
+    /// faketime fakes no kernel stamps, but chronyd does not believe stamps that are more than a second off.
+    pub fn start(configuration: &str, faketime: Option<&str>) -> Self {
+        let address = free_address();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("chrony.conf");
+        let pid_file = folder.path().join("chronyd.pid");
+        let settings = format!(
+            "port {}\nbindaddress 127.0.0.1\nallow 127.0.0.1\ncmdport 0\nbindcmdaddress /\npidfile {}\n{configuration}\n",
+            address.port(),
+            pid_file.display()
+        );
+        fs::write(&file, settings).unwrap();
+        let mut command = Command::new(if faketime.is_some() { "faketime" } else { "chronyd" });
+        if let Some(offset) = faketime {
+            command.args(["-f", offset, "chronyd"]);
+        }
+        let user = Command::new("id").arg("-un").output().unwrap();
+        command.args(["-x", "-d", "-U", "-u", String::from_utf8_lossy(&user.stdout).trim(), "-f"]).arg(&file);
+        command.env("PATH", path_with_daemons());
+        let process = Group::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        wait_for_any_answer(address);
+        Self { address, _process: process, _folder: folder }
+    }
+}
+
+/// Asks until something comes back.
+fn wait_for_any_answer(address: SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut question = [0; 48];
+    question[0] = 0x23;
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        let _ = socket.send(&question);
+        if socket.recv(&mut [0; 100]).is_ok() {
+            return;
+        }
+    }
+    panic!("chronyd does not answer: is chrony installed?");
+}
+
+/// Answers each datagram with what `answer` makes of it.
+pub fn udp_server(address: SocketAddr, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> SocketAddr {
+    let socket = UdpSocket::bind(address).unwrap();
+    let address = socket.local_addr().unwrap();
+    // It ends with the test's process; it holds nothing but a socket.
+    thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((size, from)) = socket.recv_from(&mut buffer) {
+            if let Some(answer) = answer(&buffer[..size]) {
+                let _ = socket.send_to(&answer, from);
+            }
+        }
+    });
+    address
+}
+
+/// An NTP answer to this question, by a server whose clock is this machine's, with the first byte, stratum and
+/// reference identifier given.
+pub fn ntp_answer(question: &[u8], leap: u8, stratum: u8, identifier: [u8; 4]) -> Vec<u8> {
+    let utc_ns = MachineClocks.system_utc_ns();
+    let seconds = ((utc_ns / NS_PER_S + 2_208_988_800) as u32).to_be_bytes();
+    let fraction = ((((utc_ns % NS_PER_S) << 32) / NS_PER_S) as u32).to_be_bytes();
+    let mut answer = vec![leap << 6 | 0x24, stratum, 6, -20_i8 as u8];
+    answer.extend([0; 8]);
+    answer.extend(identifier);
+    answer.extend([0; 8]);
+    answer.extend(&question[40..48]);
+    for _ in 0..2 {
+        answer.extend(seconds);
+        answer.extend(fraction);
+    }
+    answer
+}
+
+/// A real gpsd, fed by gpsfake with a receiver's sentences.
+pub struct FakeGps {
+    pub address: SocketAddr,
+    first: (i64, i64),
+    fed: Receiver<(i64, i64)>,
+    _process: Group,
+    _folder: TempDir,
+}
+
+impl FakeGps {
+    /// The receiver's first second is `first_s` since the Unix epoch.
+    pub fn start(first_s: i64) -> Self {
+        let address = free_address();
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("receiver.nmea");
+        fs::write(&log, (first_s..first_s + 60).map(sentences).collect::<String>()).unwrap();
+        let mut command = Command::new("gpsfake");
+        command.args(["-1", "-l", "-n", "-c", "0.3333", "-P", &address.port().to_string()]).arg(&log);
+        command.env("PYTHONUNBUFFERED", "1").env("TMPDIR", folder.path());
+        command.env("PATH", path_with_daemons());
+        let mut process = Group::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+        let output = BufReader::new(process.0.stdout.take().unwrap());
+        let (tell, fed) = mpsc::channel();
+        thread::spawn(move || {
+            // gpsfake tells each line just before it feeds it. Three lines make a second.
+            for line in output.lines().map_while(Result::ok) {
+                let raw_ns = MachineClocks.raw_ns();
+                let number = line.strip_prefix("gpsfake: line ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
+                if let Some(number) = number.filter(|number: &i64| number % 3 == 1) {
+                    let _ = tell.send((raw_ns, (first_s + number / 3) * NS_PER_S));
+                }
+            }
+        });
+        // gpsd listens before it is fed. Trying to connect instead might take its port: on the loopback a connection can
+        // meet itself.
+        let first = fed.recv_timeout(PATIENCE).expect("gpsfake feeds nothing: are gpsd and gpsd-clients installed?");
+        Self { address, first, fed, _process: process, _folder: folder }
+    }
+
+    /// When the receiver began to tell of each second so far: readings of the raw clock and those seconds, in ns.
+    pub fn fed(&self) -> Vec<(i64, i64)> {
+        std::iter::once(self.first).chain(self.fed.try_iter()).collect()
+    }
+}
+
+/// What a receiver in Munich says of a second.
+fn sentences(utc_s: i64) -> String {
+    let utc = DateTime::from_timestamp(utc_s, 0).unwrap();
+    let (time, date) = (utc.format("%H%M%S.00"), utc.format("%d%m%y"));
+    [
+        format!("GPRMC,{time},A,4807.038,N,01131.000,E,000.0,000.0,{date},,,A"),
+        format!("GPGGA,{time},4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"),
+        format!("GPZDA,{time},{},00,00", utc.format("%d,%m,%Y")),
+    ]
+    .map(|body| format!("${body}*{:02X}\r\n", body.bytes().fold(0, |sum, byte| sum ^ byte)))
+    .concat()
+}
+
+/// A gpsd that says what `script` writes, to each client that asks for reports.
+pub fn scripted_gpsd(
+    address: SocketAddr,
+    script: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind(address).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = String::new();
+            let asked = BufReader::new(stream.try_clone().unwrap()).read_line(&mut request);
+            if asked.is_ok() && request.starts_with("?WATCH=") {
+                let _ = script(&mut stream);
+            }
+        }
+    });
+    address
+}
+
+/// A line of a scripted receiver with these stamps, in ns since the Unix epoch.
+pub fn stamped(class: &str, real_ns: i64, clock_ns: i64) -> String {
+    format!(
+        "{{\"class\":\"{class}\",\"device\":\"/dev/ttyS0\",\"real_sec\":{}, \"real_nsec\":{},\"clock_sec\":{},\
+         \"clock_nsec\":{},\"precision\":-20}}\r\n",
+        real_ns / NS_PER_S,
+        real_ns % NS_PER_S,
+        clock_ns / NS_PER_S,
+        clock_ns % NS_PER_S
+    )
+}
+
+/// A receiver with a fix whose pulses come four times a second, to have less to wait for, and whose time is `ahead_ns`
+/// ahead of this machine's.
+pub fn tell_pulses(stream: &mut TcpStream, ahead_ns: i64) -> std::io::Result<()> {
+    write!(
+        stream,
+        "{{\"class\":\"VERSION\",\"release\":\"3.22\",\"rev\":\"3.22\",\"proto_major\":3,\"proto_minor\":14}}\r\n"
+    )?;
+    loop {
+        let pulse = ClockPair::read(&MachineClocks);
+        MachineClocks.sleep_until_raw(pulse.raw_ns + 50_000_000);
+        let real_ns = pulse.utc_ns + ahead_ns;
+        let time = DateTime::from_timestamp_nanos(real_ns).format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        write!(stream, "{{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":3,\"time\":\"{time}\"}}\r\n")?;
+        stream.write_all(stamped("PPS", real_ns, pulse.utc_ns).as_bytes())?;
+        MachineClocks.sleep_until_raw(pulse.raw_ns + 250_000_000);
+    }
+}
