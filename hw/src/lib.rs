@@ -6,7 +6,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod buttons;
 pub mod clocks;
 pub mod dac;
+pub mod led;
+pub mod mixer;
 pub mod rtc;
+pub mod simulated_board;
 pub mod world;
