@@ -1,5 +1,7 @@
 //! The ALSA mixer against amixer, on a private sound server: what the one sets, the other shows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
