@@ -120,6 +120,7 @@ struct Watched {
     loaded: Option<PlaylistInfo>,
     shutting_down: bool,
     volume_kept_raw_ns: Option<i64>,
+    named_utc_s: Vec<i64>,
 }
 
 impl Watched {
@@ -140,6 +141,7 @@ impl Watched {
             loaded: None,
             shutting_down: false,
             volume_kept_raw_ns: None,
+            named_utc_s: vec![],
         }
     }
 
@@ -222,11 +224,14 @@ impl Watched {
     }
 
     fn tell(&mut self, input: Input) -> Result<(), TestCaseError> {
+        if let Input::Command(Command::Start { at_utc_s: Some(utc_s), .. }) = input {
+            self.named_utc_s.push(utc_s);
+        }
         let stops = matches!(
             input,
             Input::Command(Command::Stop) | Input::Panel(PanelEvent::Gesture(Gesture::Stop | Gesture::StopHeld))
         );
-        for action in self.appliance.handle(input.clone(), self.now) {
+        for action in self.appliance.handle(input, self.now) {
             self.act(action)?;
         }
         let snapshot = self.appliance.snapshot(self.now);
@@ -248,6 +253,8 @@ impl Watched {
             let over = timetable.place_at(self.now.utc_ns) == Place::Finished;
             prop_assert!(!over || self.appliance.due, "4: what is over ends");
         }
+        let in_sync = self.running.as_ref().is_none_or(|(program, _)| program.in_sync);
+        prop_assert!(in_sync || !self.now.time.trusted || self.appliance.due, "11");
         prop_assert_eq!(self.shutting_down, snapshot.phase == Phase::ShuttingDown, "8");
         Ok(())
     }
@@ -263,8 +270,12 @@ impl Watched {
                 let now_utc_s = self.now.utc_ns.div_euclid(NS_PER_S);
                 let heard_s = program.heard_from_utc_s;
                 let on_grid = [5, 20, 35, 50].contains(&heard_s.rem_euclid(60)) && heard_s > now_utc_s;
-                let named_or_moved = heard_s == program.session.anchor_utc_s;
-                prop_assert!(on_grid || named_or_moved || heard_s <= now_utc_s, "5: {:?} at {}", program, now_utc_s);
+                let named = self.named_utc_s.contains(&heard_s);
+                // What is told anew keeps its slot, or moves with a time that has come to be trusted.
+                let before = self.running.as_ref().map(|(before, _)| before);
+                let anew = before.is_some_and(|before| before.heard_from_utc_s == heard_s || !before.in_sync);
+                let joins = heard_s == now_utc_s;
+                prop_assert!(on_grid || named || anew || joins, "5: {:?} at {}", program, now_utc_s);
                 let waited_s = (self.now.raw_ns - self.power_on_raw_ns) / NS_PER_S;
                 prop_assert!(self.now.time.trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
                 prop_assert!(!self.now.time.trusted || program.in_sync);
