@@ -6,9 +6,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod buttons;
 pub mod clocks;
 pub mod dac;
 pub mod kernel_clock;
 pub mod rtc;
 pub mod system_clock;
+pub mod led;
+pub mod mixer;
+pub mod simulated_board;
 pub mod world;

@@ -1,0 +1,120 @@
+//! The four buttons and the jumper: which pins they are on, and their levels at this moment.
+//!
+//! A level is read and nothing more: bounce, long presses and what a press means are the service's business.
+
+mod pins;
+mod raspberry_pi;
+
+pub use pins::{Pins, PinsError, SharedPin};
+pub use raspberry_pi::PiInputs;
+pub(crate) use raspberry_pi::board_error;
+
+/// One of the four buttons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Button {
+    /// Louder.
+    VolumeUp,
+    /// Quieter.
+    VolumeDown,
+    /// Plays.
+    Start,
+    /// Stops.
+    Stop,
+}
+
+impl Button {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 4] = [Self::VolumeUp, Self::VolumeDown, Self::Start, Self::Stop];
+}
+
+impl std::fmt::Display for Button {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::VolumeUp => "Volume up",
+            Self::VolumeDown => "Volume down",
+            Self::Start => "Start",
+            Self::Stop => "Stop",
+        })
+    }
+}
+
+/// What closes its contact to ground at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Levels {
+    /// Whether each button is pressed, in the order of [`Button::ALL`].
+    pub pressed: [bool; 4],
+    /// Whether the jumper is fitted.
+    pub jumper_fitted: bool,
+}
+
+impl Levels {
+    /// Whether a button is pressed.
+    pub fn is_pressed(&self, button: Button) -> bool {
+        self.pressed[button as usize]
+    }
+
+    /// The same levels, with this button pressed or released.
+    #[must_use]
+    pub fn with(mut self, button: Button, pressed: bool) -> Self {
+        self.pressed[button as usize] = pressed;
+        self
+    }
+}
+
+/// Reads the buttons and the jumper. Call it every 5 to 10 ms.
+pub trait Inputs: Send {
+    /// The levels now, with bounce and all.
+    ///
+    /// # Errors
+    /// When the pins cannot be read.
+    fn read(&mut self) -> Result<Levels, BoardError>;
+}
+
+/// Inputs of a box without buttons: nothing is ever pressed, and there is no jumper.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoInputs;
+
+impl Inputs for NoInputs {
+    fn read(&mut self) -> Result<Levels, BoardError> {
+        Ok(Levels::default())
+    }
+}
+
+/// Why the pins cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BoardError {
+    /// The pins asked for make no sense.
+    #[error(transparent)]
+    Pins(#[from] PinsError),
+    /// There are no pins, or on a model that is not known.
+    #[error("this is no Raspberry Pi whose pins are known here; set board.kind to \"none\" or \"simulated\"")]
+    UnknownModel,
+    /// The user may not use the pins.
+    #[error("{path} may not be opened: add the user to the group gpio (sudo usermod -aG gpio USER), or run as root")]
+    PermissionDenied {
+        /// The device file.
+        path: String,
+    },
+    /// This process uses the pin already.
+    #[error("GPIO{0} is in use already by this program")]
+    PinInUse(u8),
+    /// Something else.
+    #[error("the pins cannot be used: {0}")]
+    Failed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_button_has_a_level_of_its_own() {
+        for pressed in Button::ALL {
+            let levels = Levels::default().with(pressed, true);
+            for button in Button::ALL {
+                assert_eq!(levels.is_pressed(button), button == pressed);
+            }
+            assert_eq!(levels.with(pressed, false), Levels::default());
+        }
+    }
+}

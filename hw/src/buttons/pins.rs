@@ -1,0 +1,178 @@
+//! Which pins the board is wired to.
+
+use super::Button;
+
+/// The pins of the board, as GPIO numbers (those of the BCM chip, not the places on the header).
+///
+/// The defaults are where HATs leave room: the buttons are those of a Pirate Audio HAT (A is Start, B Volume down,
+/// X Stop, Y Volume up), which I2S DACs of HiFiBerry, IQaudio and others do not use; the jumper's GPIO26 lies beside a
+/// ground pin at the header's end. There is no LED by default: an output on a pin that a HAT drives would harm both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pins {
+    /// The Volume up button: 24, pin 18 of the header.
+    pub volume_up_gpio: u8,
+    /// The Volume down button: 6, pin 31 of the header.
+    pub volume_down_gpio: u8,
+    /// The Start button: 5, pin 29 of the header.
+    pub start_gpio: u8,
+    /// The Stop button: 16, pin 36 of the header.
+    pub stop_gpio: u8,
+    /// The jumper: 26, pin 37 of the header.
+    pub jumper_gpio: u8,
+    /// The status LED, if there is one.
+    pub led_gpio: Option<u8>,
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self { volume_up_gpio: 24, volume_down_gpio: 6, start_gpio: 5, stop_gpio: 16, jumper_gpio: 26, led_gpio: None }
+    }
+}
+
+/// Why pins cannot be used so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PinsError {
+    /// Two things are on one pin.
+    #[error("GPIO{gpio} is asked for twice: for {first} and for {second}")]
+    Twice {
+        /// The pin.
+        gpio: u8,
+        /// One use.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+    },
+    /// There is no such pin on the header.
+    #[error("{purpose} is on GPIO{gpio}, which is not on the header: choose one of GPIO4 to GPIO27")]
+    NotOnHeader {
+        /// What was to be there.
+        purpose: &'static str,
+        /// The pin.
+        gpio: u8,
+    },
+    /// The pin has another use on each box.
+    #[error("{purpose} is on GPIO{gpio}, which belongs to {owner}: choose another of GPIO4 to GPIO27")]
+    Taken {
+        /// What was to be there.
+        purpose: &'static str,
+        /// The pin.
+        gpio: u8,
+        /// Who uses it.
+        owner: &'static str,
+    },
+}
+
+/// A pin that is wired as others usually are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedPin {
+    /// What is on it here.
+    pub purpose: &'static str,
+    /// The pin.
+    pub gpio: u8,
+    /// What else is usually on it.
+    pub usual_owner: &'static str,
+}
+
+impl std::fmt::Display for SharedPin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { purpose, gpio, usual_owner } = self;
+        write!(formatter, "{purpose} is on GPIO{gpio}, which {usual_owner} uses where there is one")
+    }
+}
+
+impl Pins {
+    /// The pin of a button.
+    pub fn gpio(&self, button: Button) -> u8 {
+        match button {
+            Button::VolumeUp => self.volume_up_gpio,
+            Button::VolumeDown => self.volume_down_gpio,
+            Button::Start => self.start_gpio,
+            Button::Stop => self.stop_gpio,
+        }
+    }
+
+    /// Each pin with its purpose, in words for people.
+    fn uses(&self) -> impl Iterator<Item = (&'static str, u8)> + Clone {
+        let buttons = [
+            ("the Volume up button", self.volume_up_gpio),
+            ("the Volume down button", self.volume_down_gpio),
+            ("the Start button", self.start_gpio),
+            ("the Stop button", self.stop_gpio),
+            ("the jumper", self.jumper_gpio),
+        ];
+        buttons.into_iter().chain(self.led_gpio.map(|gpio| ("the LED", gpio)))
+    }
+
+    /// Whether they can be used so.
+    ///
+    /// # Errors
+    /// When a pin is asked for twice, is not on the header, or belongs to something that each box has.
+    pub fn validate(&self) -> Result<(), PinsError> {
+        for (index, (purpose, gpio)) in self.uses().enumerate() {
+            match gpio {
+                0 | 1 => return Err(PinsError::Taken { purpose, gpio, owner: "the HAT's EEPROM" }),
+                2 | 3 => return Err(PinsError::Taken { purpose, gpio, owner: "the I2C bus of the real-time clock" }),
+                4..=27 => {}
+                _ => return Err(PinsError::NotOnHeader { purpose, gpio }),
+            }
+            if let Some((first, _)) = self.uses().take(index).find(|(_, earlier)| *earlier == gpio) {
+                return Err(PinsError::Twice { gpio, first, second: purpose });
+            }
+        }
+        Ok(())
+    }
+
+    /// The pins that something else may use, which only who built the box can know: worth a warning.
+    pub fn shared(&self) -> Vec<SharedPin> {
+        let shared = |(purpose, gpio)| {
+            let usual_owner = match gpio {
+                14 | 15 => "a serial port (a GPS receiver, a console)",
+                18..=21 => "an I2S DAC",
+                _ => return None,
+            };
+            Some(SharedPin { purpose, gpio, usual_owner })
+        };
+        self.uses().filter_map(shared).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_free_pins_and_nothing_shares_them() {
+        assert_eq!(Pins::default().validate(), Ok(()));
+        assert_eq!(Pins::default().shared(), []);
+        let with_led = Pins { led_gpio: Some(13), ..Pins::default() };
+        assert_eq!(with_led.validate(), Ok(()));
+    }
+
+    #[test]
+    fn two_things_on_one_pin_are_named() {
+        let pins = Pins { led_gpio: Some(26), ..Pins::default() };
+        let error = pins.validate().unwrap_err();
+        assert_eq!(error, PinsError::Twice { gpio: 26, first: "the jumper", second: "the LED" });
+        assert_eq!(error.to_string(), "GPIO26 is asked for twice: for the jumper and for the LED");
+    }
+
+    #[test]
+    fn pins_that_are_no_header_pins_or_the_clocks_are_refused() {
+        for gpio in 28..=u8::MAX {
+            let pins = Pins { start_gpio: gpio, ..Pins::default() };
+            assert!(matches!(pins.validate(), Err(PinsError::NotOnHeader { .. })), "{gpio}");
+        }
+        for gpio in 0..=3 {
+            let pins = Pins { jumper_gpio: gpio, ..Pins::default() };
+            assert!(matches!(pins.validate(), Err(PinsError::Taken { .. })), "{gpio}");
+        }
+    }
+
+    #[test]
+    fn a_pin_of_an_i2s_dac_is_allowed_and_told() {
+        let pins = Pins { stop_gpio: 20, led_gpio: Some(15), ..Pins::default() };
+        assert_eq!(pins.validate(), Ok(()));
+        let told: Vec<u8> = pins.shared().iter().map(|shared| shared.gpio).collect();
+        assert_eq!(told, [20, 15]);
+    }
+}

@@ -1,0 +1,174 @@
+//! A board without hardware: the buttons, the jumper, the LED and the mixer of a simulated box, in one's hand.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::buttons::{BoardError, Button, Inputs, Levels};
+use crate::led::Led;
+use crate::mixer::{Mixer, MixerError};
+
+/// A handle to a simulated board; clones are handles to the same one. One end presses and looks, the other is given to
+/// the service as [`Inputs`], [`Led`] and [`Mixer`].
+#[derive(Debug, Clone, Default)]
+pub struct SimulatedBoard {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    levels: Levels,
+    lit: bool,
+    volume_percent: u8,
+    inputs_fault: Option<BoardError>,
+    led_fault: Option<BoardError>,
+    mixer_fault: Option<MixerError>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            levels: Levels::default(),
+            lit: false,
+            // What a card comes up with is anybody's guess.
+            volume_percent: 77,
+            inputs_fault: None,
+            led_fault: None,
+            mixer_fault: None,
+        }
+    }
+}
+
+impl SimulatedBoard {
+    /// A board with nothing pressed and no jumper.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Plain values: whatever a thread that panicked has left there is as good as any other.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Presses a button, until it is released.
+    pub fn press(&self, button: Button) {
+        self.set_pressed(button, true);
+    }
+
+    /// Releases a button.
+    pub fn release(&self, button: Button) {
+        self.set_pressed(button, false);
+    }
+
+    /// Presses or releases a button.
+    pub fn set_pressed(&self, button: Button, pressed: bool) {
+        let mut state = self.state();
+        state.levels = state.levels.with(button, pressed);
+    }
+
+    /// Fits or removes the jumper.
+    pub fn set_jumper(&self, fitted: bool) {
+        self.state().levels.jumper_fitted = fitted;
+    }
+
+    /// What is pressed and fitted.
+    pub fn levels(&self) -> Levels {
+        self.state().levels
+    }
+
+    /// Whether the LED is lit.
+    pub fn is_lit(&self) -> bool {
+        self.state().lit
+    }
+
+    /// What the mixer is set to, in percent.
+    pub fn volume_percent(&self) -> u8 {
+        self.state().volume_percent
+    }
+
+    /// Makes each reading of the inputs fail so, until it is `None` again.
+    pub fn fail_inputs(&self, fault: Option<BoardError>) {
+        self.state().inputs_fault = fault;
+    }
+
+    /// Makes each setting of the LED fail so, until it is `None` again.
+    pub fn fail_led(&self, fault: Option<BoardError>) {
+        self.state().led_fault = fault;
+    }
+
+    /// Makes each use of the mixer fail so, until it is `None` again.
+    pub fn fail_mixer(&self, fault: Option<MixerError>) {
+        self.state().mixer_fault = fault;
+    }
+}
+
+impl Inputs for SimulatedBoard {
+    fn read(&mut self) -> Result<Levels, BoardError> {
+        let state = self.state();
+        state.inputs_fault.clone().map_or(Ok(state.levels), Err)
+    }
+}
+
+impl Led for SimulatedBoard {
+    fn set(&mut self, lit: bool) -> Result<(), BoardError> {
+        let mut state = self.state();
+        if let Some(fault) = state.led_fault.clone() {
+            return Err(fault);
+        }
+        state.lit = lit;
+        Ok(())
+    }
+}
+
+impl Mixer for SimulatedBoard {
+    fn name(&self) -> String {
+        "simulated".to_owned()
+    }
+
+    fn volume_percent(&mut self) -> Result<u8, MixerError> {
+        let state = self.state();
+        state.mixer_fault.clone().map_or(Ok(state.volume_percent), Err)
+    }
+
+    fn set_volume_percent(&mut self, percent: u8) -> Result<(), MixerError> {
+        let mut state = self.state();
+        if let Some(fault) = state.mixer_fault.clone() {
+            return Err(fault);
+        }
+        state.volume_percent = percent.min(100);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_hand_does_the_other_sees() {
+        let board = SimulatedBoard::new();
+        let (mut inputs, mut led, mut mixer) = (board.clone(), board.clone(), board.clone());
+        board.press(Button::Stop);
+        board.set_jumper(true);
+        let levels = inputs.read().unwrap();
+        assert!(levels.is_pressed(Button::Stop) && levels.jumper_fitted && !levels.is_pressed(Button::Start));
+        board.release(Button::Stop);
+        assert!(!inputs.read().unwrap().is_pressed(Button::Stop));
+        led.set(true).unwrap();
+        mixer.set_volume_percent(35).unwrap();
+        assert!(board.is_lit());
+        assert_eq!(board.volume_percent(), 35);
+        assert_eq!(Mixer::volume_percent(&mut mixer), Ok(35));
+    }
+
+    #[test]
+    fn faults_last_until_they_are_lifted_and_change_nothing() {
+        let mut board = SimulatedBoard::new();
+        board.fail_inputs(Some(BoardError::Failed("broken".into())));
+        board.fail_led(Some(BoardError::Failed("broken".into())));
+        board.fail_mixer(Some(MixerError::Lost { card: "simulated".into(), reason: "unplugged".into() }));
+        assert!(board.read().is_err() && board.read().is_err());
+        assert!(board.set(true).is_err() && board.set_volume_percent(1).is_err());
+        board.fail_inputs(None);
+        assert_eq!(board.read(), Ok(Levels::default()));
+        assert_eq!((board.is_lit(), board.volume_percent()), (false, 77));
+    }
+}

@@ -1,0 +1,173 @@
+//! How the box answers: what the LED shows, and what the tones are.
+
+/// What the LED shows for as long as something lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LedPattern {
+    /// Ready, waiting for Start: a blink of 50 ms each 3 s.
+    Idle,
+    /// About to play, waiting for the playlist, the time or the slot: half a second on, half a second off.
+    Waiting,
+    /// Playing in sync: on.
+    InSync,
+    /// Playing, not in sync: on, with two short gaps each 2 s.
+    NotInSync,
+    /// No sound card, or no playlist: three short flashes each 1.5 s.
+    Fault,
+    /// Shutting down: flickering, five times a second.
+    ShuttingDown,
+}
+
+/// A short answer over the pattern: what it shows is turned round for a moment, so it is seen whatever that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flash {
+    /// Understood: once, for 120 ms.
+    Accepted,
+    /// Not possible, or nothing to do: three times, for 60 ms each.
+    Refused,
+}
+
+const MS: i64 = 1_000_000;
+
+impl LedPattern {
+    /// Whether it is lit at this time of the raw clock.
+    pub fn is_lit(self, now_raw_ns: i64) -> bool {
+        let within = |period_ms: i64| now_raw_ns.rem_euclid(period_ms * MS) / MS;
+        match self {
+            Self::Idle => within(3000) < 50,
+            Self::Waiting => within(1000) < 500,
+            Self::InSync => true,
+            Self::NotInSync => !matches!(within(2000), 0..100 | 200..300),
+            Self::Fault => matches!(within(1500), 0..100 | 200..300 | 400..500),
+            Self::ShuttingDown => within(200) < 100,
+        }
+    }
+}
+
+impl Flash {
+    /// Whether it turns the pattern round at this time since it began, in ns.
+    pub fn inverts(self, age_ns: i64) -> bool {
+        let age_ms = age_ns.div_euclid(MS);
+        match self {
+            Self::Accepted => matches!(age_ms, 0..120),
+            Self::Refused => matches!(age_ms, 0..60 | 120..180 | 240..300),
+        }
+    }
+}
+
+/// Whether the LED is lit, given its pattern and the last flash with the raw time at which that began.
+pub fn is_lit(pattern: LedPattern, flash: Option<(Flash, i64)>, now_raw_ns: i64) -> bool {
+    let inverted = flash.is_some_and(|(flash, began_ns)| flash.inverts(now_raw_ns.saturating_sub(began_ns)));
+    pattern.is_lit(now_raw_ns) != inverted
+}
+
+/// What a tone says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tone {
+    /// The box is ready and waits for Start.
+    Ready,
+    /// Understood.
+    Accepted,
+    /// Not possible, or nothing to do.
+    Refused,
+    /// One step louder or quieter: its loudness says how loud it is.
+    VolumeStep,
+    /// The volume can go no further.
+    VolumeLimit,
+    /// The Pi shuts down.
+    ShuttingDown,
+}
+
+/// A part of a tone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// Its frequency in Hz; 0 is silence.
+    pub frequency_hz: u32,
+    /// How long it lasts, in ms.
+    pub duration_ms: u32,
+}
+
+const fn note(frequency_hz: u32, duration_ms: u32) -> Note {
+    Note { frequency_hz, duration_ms }
+}
+
+impl Tone {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Accepted, Self::Refused, Self::VolumeStep, Self::VolumeLimit, Self::ShuttingDown];
+
+    /// Its notes: rising is good, falling is the end, low is no. All within what a small speaker can play.
+    pub fn notes(self) -> &'static [Note] {
+        match self {
+            Self::Ready => const { &[note(660, 100), note(880, 100)] },
+            Self::Accepted => const { &[note(880, 80)] },
+            Self::Refused => const { &[note(330, 120), note(0, 60), note(330, 120)] },
+            Self::VolumeStep => const { &[note(660, 60)] },
+            Self::VolumeLimit => const { &[note(660, 60), note(0, 40), note(660, 60)] },
+            Self::ShuttingDown => const { &[note(880, 100), note(660, 100), note(440, 150)] },
+        }
+    }
+
+    /// How long it lasts, in ms.
+    pub fn duration_ms(self) -> u32 {
+        self.notes().iter().map(|note| note.duration_ms).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATTERNS: [LedPattern; 6] = [
+        LedPattern::Idle,
+        LedPattern::Waiting,
+        LedPattern::InSync,
+        LedPattern::NotInSync,
+        LedPattern::Fault,
+        LedPattern::ShuttingDown,
+    ];
+
+    /// In periods of 10 ms.
+    fn seen(pattern: LedPattern, seconds: i64) -> Vec<bool> {
+        (0..seconds * 100).map(|step| pattern.is_lit(step * 10 * MS)).collect()
+    }
+
+    #[test]
+    fn patterns_are_told_apart_within_three_seconds() {
+        for (index, pattern) in PATTERNS.iter().enumerate() {
+            for other in &PATTERNS[..index] {
+                let differ = seen(*pattern, 3).iter().zip(seen(*other, 3)).filter(|(a, b)| **a != *b).count();
+                assert!(differ >= 20, "{pattern:?} and {other:?} differ for {differ} of 300 steps");
+            }
+        }
+    }
+
+    #[test]
+    fn idle_blinks_shortly_each_three_seconds() {
+        let rises = seen(LedPattern::Idle, 12).windows(2).filter(|pair| !pair[0] && pair[1]).count();
+        assert_eq!(rises, 3, "and once at the very beginning");
+        assert_eq!(seen(LedPattern::Idle, 12).iter().filter(|lit| **lit).count(), 4 * 5);
+    }
+
+    #[test]
+    fn a_flash_is_seen_over_each_pattern_and_passes() {
+        for pattern in PATTERNS {
+            for flash in [Flash::Accepted, Flash::Refused] {
+                let began_ns = 123 * MS;
+                let inverted = |age_ms: i64| {
+                    let now_ns = began_ns + age_ms * MS;
+                    is_lit(pattern, Some((flash, began_ns)), now_ns) != pattern.is_lit(now_ns)
+                };
+                assert!(inverted(0) && inverted(59));
+                assert!(!(300..1000).any(inverted) && !inverted(-1));
+            }
+        }
+    }
+
+    #[test]
+    fn tones_are_short_and_differ() {
+        for tone in Tone::ALL {
+            assert!((40..=500).contains(&tone.duration_ms()), "{tone:?}");
+            assert!(Tone::ALL.iter().all(|other| *other == tone || other.notes() != tone.notes()));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! From presses and releases to what is meant: a press, a long one, a repeated one, or nothing.
+//!
+//! **One button at a time.** While a button is held, another that is pressed later is ignored until it is released. Stop is the
+//! exception: it always acts, and whatever else is held is ignored from then on. Who stops must be obeyed, and a hand
+//! or a bag that lies on the panel must not do two things at once.
+
+use jaudiosync_hw::buttons::Button;
+
+/// Held this long, Volume up and down begin to repeat.
+pub const VOLUME_FIRST_REPEAT_NS: i64 = 500_000_000;
+/// ... and then take a step this often: from silence to full in 3.4 s with steps of 5 %.
+pub const VOLUME_REPEAT_NS: i64 = 150_000_000;
+/// Held this long, Start begins the playlist afresh.
+pub const START_HELD_NS: i64 = 2_000_000_000;
+/// Held this long, Stop shuts the Pi down.
+pub const STOP_HELD_NS: i64 = 5_000_000_000;
+/// Held this long, a button is stuck: nobody holds one on purpose for longer than any of them needs.
+pub const STUCK_NS: i64 = 10_000_000_000;
+
+/// What is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gesture {
+    /// One step louder: when it is pressed, and again and again while it is held.
+    VolumeUp,
+    /// One step quieter, likewise.
+    VolumeDown,
+    /// Start, released before it was held for [`START_HELD_NS`].
+    Start,
+    /// Start, held for [`START_HELD_NS`]; its release then means nothing.
+    StartHeld,
+    /// Stop, as soon as it is pressed.
+    Stop,
+    /// Stop, held for [`STOP_HELD_NS`].
+    StopHeld,
+}
+
+/// Why a button that is pressed is ignored until it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IgnoredBecause {
+    /// It was pressed already when reading began.
+    HeldAtPowerOn,
+    /// It is held for longer than [`STUCK_NS`].
+    Stuck,
+}
+
+impl std::fmt::Display for IgnoredBecause {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::HeldAtPowerOn => "it was pressed already when the box was switched on",
+            Self::Stuck => "it seems to be stuck",
+        })
+    }
+}
+
+/// What comes of a button's being held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// A gesture.
+    Gesture(Gesture),
+    /// It is ignored from now on.
+    Ignored(IgnoredBecause),
+    /// A button that was reported as ignored was released.
+    Freed,
+}
+
+/// One button: how long it has been held, and whether that still means something.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ButtonState {
+    button: Button,
+    hold: Hold,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Released,
+    Meant { held_ns: i64, repeat_at_ns: i64 },
+    Ignored { held_ns: i64, reported: bool },
+}
+
+impl ButtonState {
+    pub(super) fn new(button: Button) -> Self {
+        Self { button, hold: Hold::Released }
+    }
+
+    /// Whether it is held and means something.
+    pub(super) fn is_meant(&self) -> bool {
+        matches!(self.hold, Hold::Meant { .. })
+    }
+
+    /// It was pressed.
+    pub(super) fn press(&mut self) -> Option<Held> {
+        self.hold = Hold::Meant { held_ns: 0, repeat_at_ns: VOLUME_FIRST_REPEAT_NS };
+        match self.button {
+            Button::VolumeUp => Some(Held::Gesture(Gesture::VolumeUp)),
+            Button::VolumeDown => Some(Held::Gesture(Gesture::VolumeDown)),
+            Button::Stop => Some(Held::Gesture(Gesture::Stop)),
+            // Whether it is a short or a long press is known later.
+            Button::Start => None,
+        }
+    }
+
+    /// It was pressed, or is held, where it means nothing.
+    pub(super) fn ignore(&mut self) {
+        self.hold = Hold::Ignored { held_ns: 0, reported: false };
+    }
+
+    /// It was pressed when reading began.
+    pub(super) fn held_at_power_on(&mut self) -> Held {
+        self.hold = Hold::Ignored { held_ns: 0, reported: true };
+        Held::Ignored(IgnoredBecause::HeldAtPowerOn)
+    }
+
+    /// It was released.
+    pub(super) fn release(&mut self) -> Option<Held> {
+        match std::mem::replace(&mut self.hold, Hold::Released) {
+            Hold::Meant { held_ns, .. } if self.button == Button::Start && held_ns < START_HELD_NS => {
+                Some(Held::Gesture(Gesture::Start))
+            }
+            Hold::Ignored { reported: true, .. } => Some(Held::Freed),
+            _ => None,
+        }
+    }
+
+    /// It was held for so much longer.
+    pub(super) fn hold_for(&mut self, ns: i64) -> Option<Held> {
+        match &mut self.hold {
+            Hold::Released => None,
+            Hold::Meant { held_ns, repeat_at_ns } => {
+                let before_ns = *held_ns;
+                *held_ns = held_ns.saturating_add(ns);
+                let passed = |at_ns: i64| before_ns < at_ns && at_ns <= *held_ns;
+                if passed(STUCK_NS) {
+                    self.hold = Hold::Ignored { held_ns: STUCK_NS, reported: true };
+                    return Some(Held::Ignored(IgnoredBecause::Stuck));
+                }
+                match self.button {
+                    Button::Start => passed(START_HELD_NS).then_some(Held::Gesture(Gesture::StartHeld)),
+                    Button::Stop => passed(STOP_HELD_NS).then_some(Held::Gesture(Gesture::StopHeld)),
+                    Button::VolumeUp | Button::VolumeDown => {
+                        if *held_ns < *repeat_at_ns {
+                            return None;
+                        }
+                        *repeat_at_ns = repeat_at_ns.saturating_add(VOLUME_REPEAT_NS);
+                        let up = self.button == Button::VolumeUp;
+                        Some(Held::Gesture(if up { Gesture::VolumeUp } else { Gesture::VolumeDown }))
+                    }
+                }
+            }
+            Hold::Ignored { held_ns, reported } => {
+                *held_ns = held_ns.saturating_add(ns);
+                if *reported || *held_ns < STUCK_NS {
+                    return None;
+                }
+                *reported = true;
+                Some(Held::Ignored(IgnoredBecause::Stuck))
+            }
+        }
+    }
+}

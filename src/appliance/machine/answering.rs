@@ -1,0 +1,131 @@
+//! Volume, LED, tones and what there is to show.
+
+use jaudiosync_hw::buttons::Button;
+
+use super::super::action::{Action, Warning};
+use super::super::answer::{Flash, LedPattern, Tone};
+use super::super::input::{Moment, VolumeChange};
+use super::super::state::Phase;
+use super::super::volume::Volume;
+use super::Appliance;
+use crate::timetable::NS_PER_S;
+
+/// A volume that has changed is kept after this long, so that a hold that repeats is one write.
+const VOLUME_KEPT_AFTER_NS: i64 = 2 * NS_PER_S;
+/// ... and not more often than this: SD cards wear.
+const VOLUME_KEPT_EVERY_NS: i64 = 5 * NS_PER_S;
+/// No tone comes so shortly before the music, or it would be heard in it.
+const TONE_FREE_NS: i64 = 2 * NS_PER_S;
+
+impl Appliance {
+    pub(super) fn step_volume(&mut self, percent: i16, now: Moment, out: &mut Vec<Action>) {
+        let before = self.volume;
+        self.set_volume(before.by(percent), now, out);
+        let at_limit = self.volume == before;
+        self.flash(if at_limit { Flash::Refused } else { Flash::Accepted }, out);
+        self.tone(if at_limit { Tone::VolumeLimit } else { Tone::VolumeStep }, now, out);
+    }
+
+    pub(super) fn change_volume(&mut self, change: VolumeChange, now: Moment, out: &mut Vec<Action>) {
+        let volume = match change {
+            VolumeChange::To(percent) => self.volume.to(percent),
+            VolumeChange::By(percent) => self.volume.by(percent.into()),
+        };
+        self.set_volume(volume, now, out);
+    }
+
+    fn set_volume(&mut self, volume: Volume, now: Moment, out: &mut Vec<Action>) {
+        if volume != self.volume {
+            self.volume = volume;
+            self.volume_unkept_since_raw_ns.get_or_insert(now.raw_ns);
+        }
+        // Even if it is what it was: another program may have turned the mixer.
+        out.push(Action::SetVolume(volume.percent()));
+    }
+
+    pub(super) fn keep_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(since_ns) = self.volume_unkept_since_raw_ns else { return };
+        let lasted = now.raw_ns.saturating_sub(since_ns) >= VOLUME_KEPT_AFTER_NS;
+        let last_ns = self.volume_kept_raw_ns;
+        if lasted && last_ns.is_none_or(|last_ns| now.raw_ns.saturating_sub(last_ns) >= VOLUME_KEPT_EVERY_NS) {
+            self.keep_volume(now, out);
+        }
+    }
+
+    pub(super) fn keep_volume(&mut self, now: Moment, out: &mut Vec<Action>) {
+        if self.volume_unkept_since_raw_ns.take().is_some() {
+            self.volume_kept_raw_ns = Some(now.raw_ns);
+            out.push(Action::KeepVolume(self.volume.percent()));
+        }
+    }
+
+    pub(super) fn accept(&self, now: Moment, out: &mut Vec<Action>) {
+        self.flash(Flash::Accepted, out);
+        self.tone(Tone::Accepted, now, out);
+    }
+
+    pub(super) fn flash(&self, flash: Flash, out: &mut Vec<Action>) {
+        if self.settings.led {
+            out.push(Action::Flash(flash));
+        }
+    }
+
+    pub(super) fn tone(&self, tone: Tone, now: Moment, out: &mut Vec<Action>) {
+        let free_until_ns = now.utc_ns.saturating_add(TONE_FREE_NS);
+        let nothing_plays = self.running.as_ref().is_none_or(|running| running.heard_from_utc_ns() > free_until_ns);
+        if self.settings.tones && nothing_plays {
+            out.push(Action::Tone(tone));
+        }
+    }
+
+    /// Tells the LED when what it shows has changed.
+    pub(super) fn show(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let phase = self.phase(now);
+        let fault = self.device_problem.is_some() || (self.playlist.is_none() && self.playlist_problem.is_some());
+        let pattern = match phase {
+            Phase::ShuttingDown => LedPattern::ShuttingDown,
+            _ if fault => LedPattern::Fault,
+            Phase::Idle => LedPattern::Idle,
+            Phase::WaitingForPlaylist | Phase::WaitingForTime | Phase::WaitingForSlot { .. } => LedPattern::Waiting,
+            Phase::Playing { in_sync: true } => LedPattern::InSync,
+            Phase::Playing { in_sync: false } => LedPattern::NotInSync,
+        };
+        if self.settings.led && self.led.replace(pattern) != Some(pattern) {
+            out.push(Action::Led(pattern));
+        }
+    }
+
+    pub(super) fn phase(&self, now: Moment) -> Phase {
+        match (&self.wanted, &self.running) {
+            _ if self.shutting_down => Phase::ShuttingDown,
+            (_, Some(running)) if running.heard_from_utc_ns() > now.utc_ns => {
+                Phase::WaitingForSlot { utc_s: running.program.heard_from_utc_s }
+            }
+            (_, Some(_)) => Phase::Playing { in_sync: self.is_in_sync() },
+            (Some(_), None) if self.playlist.is_none() || self.loading => Phase::WaitingForPlaylist,
+            (Some(_), None) => Phase::WaitingForTime,
+            (None, None) => Phase::Idle,
+        }
+    }
+
+    fn is_in_sync(&self) -> bool {
+        self.time.trusted && self.running.as_ref().is_some_and(|running| running.program.in_sync)
+    }
+
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let not_in_sync = (self.running.is_some() && !self.is_in_sync()).then_some(Warning::NotInSync);
+        let ignored = Button::ALL.into_iter().zip(self.ignored);
+        let ignored = ignored.filter_map(|(button, because)| Some(Warning::ButtonIgnored(button, because?)));
+        [
+            not_in_sync,
+            self.device_problem.clone().map(Warning::DeviceLost),
+            self.playlist_problem.clone().map(Warning::PlaylistFailed),
+            self.playlist_changed.then_some(Warning::PlaylistChanged),
+            self.inputs_problem.clone().map(Warning::InputsUnreadable),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(ignored)
+        .collect()
+    }
+}

@@ -1,0 +1,338 @@
+//! What always holds, under random inputs in virtual time: the numbers are those of the list in `appliance/mod.rs`.
+
+use jaudiosync_hw::buttons::{Button, Levels};
+use proptest::prelude::*;
+
+use super::super::input::VolumeChange;
+use super::super::panel::Panel;
+use super::super::settings::StartBehaviour;
+use super::super::state::{Phase, Program};
+use super::tests::playlist;
+use super::*;
+use crate::timetable::{NS_PER_S, Place, Timetable};
+
+/// What befalls the box next.
+#[derive(Debug, Clone)]
+enum Fate {
+    Wait { ms: i64 },
+    Press(Button, bool),
+    Jumper(bool),
+    Unreadable,
+    Command(Command),
+    Player(PlayerEvent),
+    Playlist(PlaylistEvent),
+    Time { trusted: bool, moves_s: i64 },
+    ShutDownFails,
+    Restored(Kept),
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    let anchor = prop_oneof![Just(0), 1_799_990_000_i64..1_800_010_000, any::<i64>()];
+    (anchor, 0_usize..6, any::<bool>()).prop_map(|(anchor_utc_s, first_track, repeats)| Session {
+        anchor_utc_s,
+        first_track,
+        repeats,
+    })
+}
+
+fn kept() -> impl Strategy<Value = Kept> {
+    let position = (0_usize..9, 0_i64..NS_PER_S).prop_map(|(track, offset_ns)| KeptPosition { track, offset_ns });
+    (prop::option::of(session()), prop::option::of(position), prop::option::of(any::<u8>()))
+        .prop_map(|(session, position, volume_percent)| Kept { session, position, volume_percent })
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let track = prop_oneof![(0_usize..5).prop_map(FirstTrack::Number), Just(FirstTrack::Resume)];
+    let at = prop_oneof![1_799_999_000_i64..1_800_003_000, any::<i64>()];
+    prop_oneof![
+        (prop::option::of(at), prop::option::of(track), any::<bool>())
+            .prop_map(|(at_utc_s, first_track, fresh)| Command::Start { at_utc_s, first_track, fresh }),
+        Just(Command::Stop),
+        Just(Command::Resume),
+        any::<u8>().prop_map(|percent| Command::Volume(VolumeChange::To(percent))),
+        any::<i8>().prop_map(|percent| Command::Volume(VolumeChange::By(percent))),
+        Just(Command::Reload),
+    ]
+}
+
+fn playlist_event() -> impl Strategy<Value = PlaylistEvent> {
+    prop_oneof![
+        4 => prop::collection::vec(0_u64..100, 0..5).prop_map(|seconds| PlaylistEvent::Loaded(playlist(&seconds))),
+        1 => Just(PlaylistEvent::Failed("gone".to_owned())),
+        1 => Just(PlaylistEvent::Changed),
+    ]
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    let button = || prop::sample::select(Button::ALL.to_vec());
+    let player = prop_oneof![
+        Just(PlayerEvent::DeviceLost("unplugged".to_owned())),
+        Just(PlayerEvent::DeviceBack),
+        Just(PlayerEvent::Finished)
+    ];
+    let moves = prop_oneof![4 => Just(0_i64), 1 => -100_000_i64..100_000];
+    prop_oneof![
+        6 => (1_i64..8_000).prop_map(|ms| Fate::Wait { ms }),
+        2 => (8_000_i64..120_000).prop_map(|ms| Fate::Wait { ms }),
+        12 => (button(), any::<bool>()).prop_map(|(button, pressed)| Fate::Press(button, pressed)),
+        1 => any::<bool>().prop_map(Fate::Jumper),
+        1 => Just(Fate::Unreadable),
+        4 => command().prop_map(Fate::Command),
+        2 => player.prop_map(Fate::Player),
+        4 => playlist_event().prop_map(Fate::Playlist),
+        2 => (any::<bool>(), moves).prop_map(|(trusted, moves_s)| Fate::Time { trusted, moves_s }),
+        2 => Just(Fate::ShutDownFails),
+        1 => kept().prop_map(Fate::Restored),
+    ]
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let behaviour = || prop::sample::select(vec![StartBehaviour::Common, StartBehaviour::Fresh]);
+    (any::<(u8, u8, u8, bool, bool)>(), behaviour(), behaviour(), 0_u32..90).prop_map(
+        |((startup_percent, maximum_percent, step_percent, rejoin_session, repeats), start_button, jumper, wait_s)| {
+            Settings {
+                startup_percent,
+                maximum_percent,
+                step_percent,
+                rejoin_session,
+                repeats,
+                start_button,
+                jumper,
+                untrusted_wait_s: wait_s,
+                ..Settings::default()
+            }
+        },
+    )
+}
+
+/// The world around the machine, which does what it is told and watches.
+struct Watched {
+    appliance: Appliance,
+    panel: Panel,
+    levels: Levels,
+    ignored: [bool; 4],
+    now: Moment,
+    settings: Settings,
+    power_on_raw_ns: i64,
+    running: Option<(Program, Timetable)>,
+    on_disk: Option<Session>,
+    restored: bool,
+    loaded: Option<PlaylistInfo>,
+    shutting_down: bool,
+    volume_kept_raw_ns: Option<i64>,
+    named_utc_s: Vec<i64>,
+}
+
+impl Watched {
+    fn new(settings: Settings, kept: &Kept) -> Self {
+        let time = TimeState { source: TimeSource::Holdover, trusted: true };
+        let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, time };
+        Self {
+            appliance: Appliance::new(settings.clone(), now),
+            panel: Panel::new(),
+            levels: Levels::default(),
+            ignored: [false; 4],
+            now,
+            settings,
+            power_on_raw_ns: now.raw_ns,
+            running: None,
+            on_disk: kept.session,
+            restored: false,
+            loaded: None,
+            shutting_down: false,
+            volume_kept_raw_ns: None,
+            named_utc_s: vec![],
+        }
+    }
+
+    fn suffer(&mut self, fate: Fate) -> Result<(), TestCaseError> {
+        match fate {
+            Fate::Wait { ms } => {
+                // Polled more seldom in long waits, to be quick: a button is still seen to be held.
+                let step_ms = if ms < 8_000 { 10 } else { 50 };
+                for _ in 0..ms / step_ms {
+                    self.now.raw_ns += step_ms * 1_000_000;
+                    self.now.utc_ns += step_ms * 1_000_000;
+                    let events = self.panel.poll(self.levels, self.now.raw_ns);
+                    self.panel_events(events)?;
+                    self.tell(Input::Tick)?;
+                }
+                Ok(())
+            }
+            Fate::Press(button, pressed) => {
+                self.levels = self.levels.with(button, pressed);
+                Ok(())
+            }
+            Fate::Jumper(fitted) => {
+                self.levels.jumper_fitted = fitted;
+                Ok(())
+            }
+            Fate::Unreadable => {
+                let events = self.panel.unreadable("broken");
+                self.ignored = [false; 4];
+                self.panel_events(events)
+            }
+            Fate::Command(command) => self.tell(Input::Command(command)),
+            Fate::Player(event) => self.tell(Input::Player(event)),
+            Fate::Playlist(event) => {
+                if let PlaylistEvent::Loaded(info) = &event {
+                    self.loaded = Some(info.clone()).filter(|info| !info.lengths.is_empty()).or(self.loaded.take());
+                }
+                self.tell(Input::Playlist(event))
+            }
+            Fate::Time { trusted, moves_s } => {
+                // A trusted time does not jump; one that comes to be trusted, or never was, may.
+                if !self.now.time.trusted {
+                    self.now.utc_ns += moves_s * NS_PER_S;
+                }
+                self.now.time.trusted = trusted;
+                self.tell(Input::Tick)
+            }
+            Fate::ShutDownFails if self.shutting_down => {
+                self.shutting_down = false;
+                self.tell(Input::ShutDownFailed("not allowed".to_owned()))
+            }
+            Fate::Restored(kept) if !self.restored => {
+                self.restored = true;
+                // What is on the disk by now is what is read.
+                let session = self.on_disk;
+                self.tell(Input::Restored(Kept { session, ..kept }))
+            }
+            Fate::ShutDownFails | Fate::Restored(_) => Ok(()),
+        }
+    }
+
+    fn panel_events(&mut self, events: Vec<PanelEvent>) -> Result<(), TestCaseError> {
+        for event in events {
+            match &event {
+                PanelEvent::Ignored(button, _) => self.ignored[*button as usize] = true,
+                PanelEvent::Freed(button) => self.ignored[*button as usize] = false,
+                PanelEvent::Gesture(gesture) => {
+                    let button = match gesture {
+                        Gesture::VolumeUp => Button::VolumeUp,
+                        Gesture::VolumeDown => Button::VolumeDown,
+                        Gesture::Start | Gesture::StartHeld => Button::Start,
+                        Gesture::Stop | Gesture::StopHeld => Button::Stop,
+                    };
+                    prop_assert!(!self.ignored[button as usize], "7: {:?}", gesture);
+                }
+                _ => {}
+            }
+            self.tell(Input::Panel(event))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, input: Input) -> Result<(), TestCaseError> {
+        if let Input::Command(Command::Start { at_utc_s: Some(utc_s), .. }) = input {
+            self.named_utc_s.push(utc_s);
+        }
+        let stops = matches!(
+            input,
+            Input::Command(Command::Stop) | Input::Panel(PanelEvent::Gesture(Gesture::Stop | Gesture::StopHeld))
+        );
+        for action in self.appliance.handle(input, self.now) {
+            self.act(action)?;
+        }
+        let snapshot = self.appliance.snapshot(self.now);
+        prop_assert!(snapshot.volume_percent <= self.settings.maximum_percent.min(100), "1");
+        prop_assert_eq!(snapshot.program.as_ref(), self.running.as_ref().map(|(program, _)| program), "2");
+        if stops {
+            prop_assert!(self.running.is_none(), "3");
+            prop_assert!(matches!(snapshot.phase, Phase::Idle | Phase::ShuttingDown), "3: {:?}", snapshot.phase);
+        }
+        match (&self.running, snapshot.phase) {
+            (Some((program, _)), _) if program.in_sync => prop_assert_eq!(self.on_disk, Some(program.session), "6"),
+            (None, Phase::Idle) if self.restored && snapshot.jumper_fitted.is_some() => {
+                prop_assert_eq!(self.on_disk, None, "6");
+            }
+            _ => {}
+        }
+        if let Some((_, timetable)) = &self.running {
+            // A program may be over only while a new playlist or the time is awaited for its successor.
+            let over = timetable.place_at(self.now.utc_ns) == Place::Finished;
+            prop_assert!(!over || self.appliance.due, "4: what is over ends");
+        }
+        let in_sync = self.running.as_ref().is_none_or(|(program, _)| program.in_sync);
+        prop_assert!(in_sync || !self.now.time.trusted || self.appliance.due, "11");
+        prop_assert_eq!(self.shutting_down, snapshot.phase == Phase::ShuttingDown, "8");
+        Ok(())
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), TestCaseError> {
+        match action {
+            Action::Play { program, timetable } => {
+                prop_assert!(!self.shutting_down, "8");
+                prop_assert!(self.loaded.is_some(), "4: no playlist");
+                prop_assert!(timetable.place_at(self.now.utc_ns) != Place::Finished, "4: over already");
+                let made = self.loaded.as_ref().map(|loaded| program.session.timetable(loaded));
+                prop_assert_eq!(made, Some(Ok(timetable.clone())), "4: another playlist's");
+                let now_utc_s = self.now.utc_ns.div_euclid(NS_PER_S);
+                let heard_s = program.heard_from_utc_s;
+                let on_grid = [5, 20, 35, 50].contains(&heard_s.rem_euclid(60)) && heard_s > now_utc_s;
+                let named = self.named_utc_s.contains(&heard_s);
+                // What is told anew keeps its slot, or moves with a time that has come to be trusted.
+                let before = self.running.as_ref().map(|(before, _)| before);
+                let anew = before.is_some_and(|before| before.heard_from_utc_s == heard_s || !before.in_sync);
+                let joins = heard_s == now_utc_s;
+                prop_assert!(on_grid || named || anew || joins, "5: {:?} at {}", program, now_utc_s);
+                let waited_s = (self.now.raw_ns - self.power_on_raw_ns) / NS_PER_S;
+                prop_assert!(self.now.time.trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
+                prop_assert!(!self.now.time.trusted || program.in_sync);
+                self.running = Some((program, timetable));
+            }
+            Action::StopWithFade => prop_assert!(self.running.take().is_some(), "2: nothing to stop"),
+            Action::KeepSession(session) => self.on_disk = Some(session),
+            Action::ForgetSession => prop_assert!(self.on_disk.take().is_some(), "6: a needless write"),
+            Action::SetVolume(percent) => prop_assert!(percent <= self.settings.maximum_percent.min(100), "1"),
+            Action::KeepVolume(_) => {
+                let last_ns = self.volume_kept_raw_ns.replace(self.now.raw_ns);
+                let since_ns = last_ns.map_or(i64::MAX, |last_ns| self.now.raw_ns - last_ns);
+                let shuts_down = self.levels.is_pressed(Button::Stop);
+                prop_assert!(since_ns >= 5 * NS_PER_S || shuts_down, "9: {} ns", since_ns);
+            }
+            Action::ShutDown => {
+                prop_assert!(self.running.is_none(), "8");
+                self.shutting_down = true;
+            }
+            Action::KeepPosition(position) => prop_assert!(position.offset_ns >= 0),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_always_holds(
+        settings in settings(),
+        kept in kept(),
+        jumper: bool,
+        boots_in_order in prop::bool::weighted(0.8),
+        fates in prop::collection::vec(fate(), 1..150),
+    ) {
+        let mut watched = Watched::new(settings, &kept);
+        watched.levels.jumper_fitted = jumper;
+        if boots_in_order {
+            watched.suffer(Fate::Restored(kept))?;
+            watched.suffer(Fate::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))))?;
+        }
+        for fate in fates {
+            watched.suffer(fate)?;
+        }
+        // Whatever came before, Stop stops and, once the buttons are released and read, Start starts again.
+        watched.suffer(Fate::ShutDownFails)?;
+        watched.suffer(Fate::Command(Command::Stop))?;
+        watched.suffer(Fate::Time { trusted: true, moves_s: 0 })?;
+        watched.levels = Levels { jumper_fitted: watched.levels.jumper_fitted, ..Levels::default() };
+        watched.suffer(Fate::Wait { ms: 1000 })?;
+        watched.suffer(Fate::ShutDownFails)?;
+        watched.suffer(Fate::Command(Command::Stop))?;
+        watched.suffer(Fate::Press(Button::Start, true))?;
+        watched.suffer(Fate::Wait { ms: 300 })?;
+        watched.suffer(Fate::Press(Button::Start, false))?;
+        watched.suffer(Fate::Wait { ms: 300 })?;
+        watched.suffer(Fate::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))))?;
+        prop_assert!(watched.running.is_some(), "no stuck state");
+    }
+}

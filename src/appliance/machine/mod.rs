@@ -1,0 +1,296 @@
+//! The state machine: takes what happens, and says what is to be done.
+
+mod answering;
+mod starting;
+
+use super::action::{Action, Refusal, Warning};
+use super::answer::{Flash, LedPattern, Tone};
+use super::gesture::{Gesture, IgnoredBecause};
+use super::input::{Command, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState};
+use super::panel::PanelEvent;
+use super::settings::Settings;
+use super::state::{KeptPosition, PlaylistInfo, Session, Snapshot};
+use super::volume::Volume;
+use jaudiosync_hw::buttons::Button;
+use starting::{Running, Wanted};
+
+/// The state machine of a box. `super` says what always holds of it.
+#[derive(Debug, Clone)]
+pub struct Appliance {
+    settings: Settings,
+    power_on_raw_ns: i64,
+    time: TimeState,
+
+    /// What was kept has been read.
+    restored: bool,
+    /// Whether the jumper was fitted at power-on.
+    jumper_at_power_on: Option<bool>,
+    /// Whether what to do at power-on is decided, or somebody was faster.
+    decided: bool,
+
+    /// What is to play.
+    wanted: Option<Wanted>,
+    /// Whether that has to be told to the player, as soon as it can be.
+    due: bool,
+    /// What the player has been told to play.
+    running: Option<Running>,
+    kept_session: Option<Session>,
+    position: Option<KeptPosition>,
+
+    playlist: Option<PlaylistInfo>,
+    playlist_problem: Option<String>,
+    playlist_changed: bool,
+    loading: bool,
+
+    volume: Volume,
+    volume_unkept_since_raw_ns: Option<i64>,
+    volume_kept_raw_ns: Option<i64>,
+
+    device_problem: Option<String>,
+    inputs_problem: Option<String>,
+    ignored: [Option<IgnoredBecause>; 4],
+    jumper_fitted: Option<bool>,
+    shutting_down: bool,
+    led: Option<LedPattern>,
+}
+
+impl Appliance {
+    /// A box that was just switched on. It waits to be told what was kept, whether the jumper is fitted, and what became of
+    /// the playlist, which is taken to be read already.
+    pub fn new(settings: Settings, now: Moment) -> Self {
+        let volume = Volume::new(settings.startup_percent, settings.maximum_percent);
+        Self {
+            settings,
+            power_on_raw_ns: now.raw_ns,
+            time: TimeState { source: TimeSource::Unset, trusted: false },
+            restored: false,
+            jumper_at_power_on: None,
+            decided: false,
+            wanted: None,
+            due: false,
+            running: None,
+            kept_session: None,
+            position: None,
+            playlist: None,
+            playlist_problem: None,
+            playlist_changed: false,
+            loading: true,
+            volume,
+            volume_unkept_since_raw_ns: None,
+            volume_kept_raw_ns: None,
+            device_problem: None,
+            inputs_problem: None,
+            ignored: [None; 4],
+            jumper_fitted: None,
+            shutting_down: false,
+            led: None,
+        }
+    }
+
+    /// Takes note of what has happened, and says what is to be done, in this order.
+    pub fn handle(&mut self, input: Input, now: Moment) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.follow_time(now, &mut out);
+        // Before the input is looked at, so that nothing is told of a place on a timetable that has just moved.
+        self.advance(now, &mut out);
+        match input {
+            Input::Restored(kept) => self.restore(kept, &mut out),
+            Input::Panel(event) => self.panel(event, now, &mut out),
+            Input::Command(command) => {
+                if let Err(refusal) = self.command(command, now, &mut out) {
+                    out.push(Action::Refuse(refusal));
+                }
+            }
+            Input::Player(event) => self.player(event, &mut out),
+            Input::Playlist(event) => self.playlist(event, &mut out),
+            Input::ShutDownFailed(reason) => {
+                self.shutting_down = false;
+                out.push(Action::Warn(Warning::ShutDownFailed(reason)));
+            }
+            Input::Tick => {}
+        }
+        self.decide_at_power_on(now, &mut out);
+        self.advance(now, &mut out);
+        self.keep_volume_when_due(now, &mut out);
+        self.show(now, &mut out);
+        out
+    }
+
+    /// What there is to show.
+    pub fn snapshot(&self, now: Moment) -> Snapshot {
+        Snapshot {
+            phase: self.phase(now),
+            program: self.running.as_ref().map(|running| running.program.clone()),
+            volume_percent: self.volume.percent(),
+            maximum_percent: self.volume.maximum_percent(),
+            jumper_fitted: self.jumper_fitted,
+            ignored_buttons: Button::ALL
+                .into_iter()
+                .filter(|button| self.ignored[*button as usize].is_some())
+                .collect(),
+            position: self.position,
+            warnings: self.warnings(),
+        }
+    }
+
+    fn restore(&mut self, kept: Kept, out: &mut Vec<Action>) {
+        self.restored = true;
+        self.position = self.position.or(kept.position);
+        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unkept_since_raw_ns.is_none()) {
+            self.volume = self.volume.to(percent);
+        }
+        out.push(Action::SetVolume(self.volume.percent()));
+        if !self.decided {
+            self.kept_session = kept.session;
+        } else if kept.session.is_some() && self.kept_session.is_none() {
+            // Somebody pressed a button before this was read: that counts, and the older session no longer does.
+            out.push(Action::ForgetSession);
+        }
+    }
+
+    fn decide_at_power_on(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let (false, true, Some(jumper_fitted)) = (self.decided, self.restored, self.jumper_at_power_on) else { return };
+        self.decided = true;
+        match self.kept_session {
+            Some(session) if self.settings.rejoin_session => self.want(Wanted::Rejoin(session), out),
+            _ if jumper_fitted => self.want(Wanted::by_behaviour(self.settings.jumper), out),
+            _ => {
+                self.forget_session(out);
+                self.tone(Tone::Ready, now, out);
+            }
+        }
+    }
+
+    fn panel(&mut self, event: PanelEvent, now: Moment, out: &mut Vec<Action>) {
+        match event {
+            PanelEvent::Gesture(_) if self.shutting_down => {}
+            PanelEvent::Gesture(gesture) => self.gesture(gesture, now, out),
+            PanelEvent::Ignored(button, because) => {
+                self.ignored[button as usize] = Some(because);
+                out.push(Action::Warn(Warning::ButtonIgnored(button, because)));
+            }
+            PanelEvent::Freed(button) => self.ignored[button as usize] = None,
+            PanelEvent::JumperAtPowerOn(fitted) => {
+                self.jumper_fitted = Some(fitted);
+                self.jumper_at_power_on = self.jumper_at_power_on.or(Some(fitted));
+            }
+            // Nothing stops when it is removed, and nothing starts when it is fitted: it speaks for power-on alone.
+            PanelEvent::JumperChanged(fitted) => self.jumper_fitted = Some(fitted),
+            PanelEvent::Unreadable(reason) => {
+                self.ignored = [None; 4];
+                self.jumper_at_power_on = self.jumper_at_power_on.or(Some(false));
+                self.inputs_problem = Some(reason.clone());
+                out.push(Action::Warn(Warning::InputsUnreadable(reason)));
+            }
+            PanelEvent::Readable => self.inputs_problem = None,
+        }
+    }
+
+    fn gesture(&mut self, gesture: Gesture, now: Moment, out: &mut Vec<Action>) {
+        let step = i16::from(self.settings.step_percent);
+        match gesture {
+            Gesture::VolumeUp => self.step_volume(step, now, out),
+            Gesture::VolumeDown => self.step_volume(-step, now, out),
+            Gesture::Start => {
+                self.start(Wanted::by_behaviour(self.settings.start_button), out);
+                self.accept(now, out);
+            }
+            Gesture::StartHeld => {
+                self.start(Wanted::fresh(0), out);
+                self.accept(now, out);
+            }
+            Gesture::Stop => {
+                // Silence is the answer where something played.
+                let was_heard = self.running.as_ref().is_some_and(|running| running.heard);
+                self.stop(now, out);
+                if was_heard { self.flash(Flash::Accepted, out) } else { self.accept(now, out) }
+            }
+            Gesture::StopHeld => {
+                self.stop(now, out);
+                self.keep_volume(now, out);
+                self.tone(Tone::ShuttingDown, now, out);
+                out.push(Action::ShutDown);
+                self.shutting_down = true;
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Moment, out: &mut Vec<Action>) -> Result<(), Refusal> {
+        if self.shutting_down {
+            return Err(Refusal::ShuttingDown);
+        }
+        match command {
+            Command::Start { at_utc_s: Some(utc_s), first_track, .. } => {
+                let wanted = Wanted::At { utc_s, first_track: self.first_track(first_track)? };
+                self.refuse_if_over(wanted, now)?;
+                self.start(wanted, out);
+            }
+            Command::Start { first_track: None, fresh: false, .. } => {
+                self.start(Wanted::by_behaviour(self.settings.start_button), out);
+            }
+            Command::Start { first_track, .. } => self.start(Wanted::fresh(self.first_track(first_track)?), out),
+            Command::Stop => self.stop(now, out),
+            Command::Resume => self.start(Wanted::fresh(self.first_track(Some(FirstTrack::Resume))?), out),
+            Command::Volume(change) => self.change_volume(change, now, out),
+            Command::Reload => self.reload(out),
+        }
+        Ok(())
+    }
+
+    fn player(&mut self, event: PlayerEvent, out: &mut Vec<Action>) {
+        match event {
+            PlayerEvent::DeviceLost(reason) => {
+                self.device_problem = Some(reason.clone());
+                out.push(Action::Warn(Warning::DeviceLost(reason)));
+            }
+            PlayerEvent::DeviceBack => {
+                self.device_problem = None;
+                // A card that was plugged in again comes up with a volume of its own.
+                out.push(Action::SetVolume(self.volume.percent()));
+            }
+            // The timetable says when it is over; the player tells it a moment before.
+            PlayerEvent::Finished => {}
+        }
+    }
+
+    fn playlist(&mut self, event: PlaylistEvent, out: &mut Vec<Action>) {
+        match event {
+            PlaylistEvent::Loaded(playlist) if playlist.lengths.is_empty() => {
+                self.playlist_failed("it has no tracks".to_owned(), out);
+            }
+            PlaylistEvent::Loaded(playlist) => {
+                self.loading = false;
+                self.playlist_problem = None;
+                let is_another = self.playlist.as_ref() != Some(&playlist);
+                self.playlist = Some(playlist);
+                self.due |= is_another && self.running.is_some();
+            }
+            PlaylistEvent::Failed(reason) => self.playlist_failed(reason, out),
+            PlaylistEvent::Changed => {
+                self.playlist_changed = true;
+                if self.playlist.is_none() {
+                    self.reload(out);
+                } else {
+                    out.push(Action::Warn(Warning::PlaylistChanged));
+                }
+            }
+        }
+    }
+
+    fn playlist_failed(&mut self, reason: String, out: &mut Vec<Action>) {
+        self.loading = false;
+        self.playlist_problem = Some(reason.clone());
+        out.push(Action::Warn(Warning::PlaylistFailed(reason)));
+    }
+
+    fn reload(&mut self, out: &mut Vec<Action>) {
+        self.playlist_changed = false;
+        self.loading = true;
+        out.push(Action::Reload);
+    }
+}
+
+#[cfg(test)]
+mod invariants;
+#[cfg(test)]
+mod tests;

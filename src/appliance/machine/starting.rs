@@ -1,0 +1,266 @@
+//! What is to play, when it can, and what the player is told.
+
+use super::super::action::{Action, Refusal, Warning};
+use super::super::input::{FirstTrack, Moment};
+use super::super::settings::StartBehaviour;
+use super::super::state::{KeptPosition, Program, Session};
+use super::Appliance;
+use crate::timetable::{NS_PER_S, Place, Timetable, next_grid_slot};
+
+/// What is to play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The common timetable, joined at a slot of the start grid.
+    Common,
+    /// The playlist afresh, from a slot of the start grid.
+    Fresh {
+        first_track: usize,
+        /// Where it has begun, and by what it is found again if the time was not trusted then.
+        begun: Option<Begun>,
+    },
+    /// The playlist from a time that was named.
+    At { utc_s: i64, first_track: usize },
+    /// What ran when the power was lost.
+    Rejoin(Session),
+}
+
+/// A fresh start that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Begun {
+    utc_s: i64,
+    /// UTC less the raw clock, in ns, where the time was not trusted: once it is, the start moves with it, so that the music
+    /// goes on where it is.
+    untrusted_utc_less_raw_ns: Option<i64>,
+}
+
+/// What the player has been told to play.
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) program: Program,
+    timetable: Timetable,
+    /// Whether it has come to be heard.
+    pub(super) heard: bool,
+}
+
+impl Running {
+    pub(super) fn heard_from_utc_ns(&self) -> i64 {
+        self.program.heard_from_utc_s.saturating_mul(NS_PER_S)
+    }
+}
+
+impl Wanted {
+    pub(super) fn fresh(first_track: usize) -> Self {
+        Self::Fresh { first_track, begun: None }
+    }
+
+    pub(super) fn by_behaviour(behaviour: StartBehaviour) -> Self {
+        match behaviour {
+            StartBehaviour::Common => Self::Common,
+            StartBehaviour::Fresh => Self::fresh(0),
+        }
+    }
+}
+
+impl Appliance {
+    /// Somebody wants this. It changes nothing where that runs or waits already: who presses twice, or a second after somebody
+    /// else, must not lose the slot.
+    pub(super) fn start(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
+        let common = Session::common(self.settings.common_anchor_utc_s);
+        let heard = self.running.as_ref().is_some_and(|running| running.heard);
+        let is_wanted_already = match (self.wanted, wanted) {
+            (Some(Wanted::Common), Wanted::Common) => true,
+            (Some(Wanted::Rejoin(session)), Wanted::Common) => session == common,
+            (Some(Wanted::Fresh { first_track: a, .. }), Wanted::Fresh { first_track: b, .. }) => a == b && !heard,
+            _ => false,
+        };
+        if !is_wanted_already || self.playlist_changed {
+            self.want(wanted, out);
+        }
+    }
+
+    pub(super) fn want(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
+        self.decided = true;
+        if self.running.take().is_some() {
+            out.push(Action::StopWithFade);
+        }
+        self.wanted = Some(wanted);
+        self.due = true;
+        if self.playlist_changed {
+            self.reload(out);
+        }
+    }
+
+    /// Stops, and keeps the position where something was heard.
+    pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let position =
+            self.running.as_ref().filter(|running| running.heard).map(|running| running.timetable.place_at(now.utc_ns));
+        self.end(position.map(position_at), out);
+    }
+
+    fn end(&mut self, position: Option<KeptPosition>, out: &mut Vec<Action>) {
+        self.decided = true;
+        self.wanted = None;
+        self.due = false;
+        if self.running.take().is_some() {
+            out.push(Action::StopWithFade);
+        }
+        if let Some(position) = position {
+            self.position = Some(position);
+            out.push(Action::KeepPosition(position));
+        }
+        self.forget_session(out);
+    }
+
+    pub(super) fn forget_session(&mut self, out: &mut Vec<Action>) {
+        if self.kept_session.take().is_some() {
+            out.push(Action::ForgetSession);
+        }
+    }
+
+    /// The track that a command means.
+    pub(super) fn first_track(&self, named: Option<FirstTrack>) -> Result<usize, Refusal> {
+        let last = self.playlist.as_ref().and_then(|playlist| playlist.lengths.len().checked_sub(1));
+        match (named, last) {
+            (None, _) => Ok(0),
+            (Some(FirstTrack::Number(track)), Some(last)) if track > last => Err(Refusal::NoSuchTrack { track, last }),
+            // Whether there is such a track is seen when the playlist is there.
+            (Some(FirstTrack::Number(track)), _) => Ok(track),
+            (Some(FirstTrack::Resume), _) => self.position.map(|position| position.track).ok_or(Refusal::NoPosition),
+        }
+    }
+
+    pub(super) fn refuse_if_over(&self, wanted: Wanted, now: Moment) -> Result<(), Refusal> {
+        let (Wanted::At { utc_s, first_track }, Some(playlist), true) = (wanted, &self.playlist, now.time.trusted)
+        else {
+            return Ok(());
+        };
+        let session = Session { anchor_utc_s: utc_s, first_track, repeats: self.settings.repeats };
+        match session.timetable(playlist) {
+            Ok(timetable) if timetable.place_at(now.utc_ns) == Place::Finished => Err(Refusal::AlreadyOver),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of whether the time is trusted. What runs without being in sync is decided anew when it comes to be.
+    pub(super) fn follow_time(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let was_trusted = std::mem::replace(&mut self.time, now.time).trusted;
+        let Some(running) = &self.running else { return };
+        if was_trusted && !now.time.trusted {
+            out.push(Action::Warn(Warning::NotInSync));
+        }
+        self.due |= now.time.trusted && !running.program.in_sync;
+    }
+
+    /// Does what has become due by now.
+    pub(super) fn advance(&mut self, now: Moment, out: &mut Vec<Action>) {
+        // What is decided here may be over already, and then something else is wanted: twice at most.
+        while self.due && self.can_play(now) {
+            self.due = false;
+            self.play(now, out);
+        }
+        if let Some(running) = &mut self.running {
+            running.heard |= running.heard_from_utc_ns() <= now.utc_ns;
+            if !self.due && running.timetable.place_at(now.utc_ns) == Place::Finished {
+                self.end(Some(KeptPosition { track: 0, offset_ns: 0 }), out);
+            }
+        }
+    }
+
+    fn can_play(&self, now: Moment) -> bool {
+        let waited_ns = now.raw_ns.saturating_sub(self.power_on_raw_ns);
+        let has_waited = waited_ns >= i64::from(self.settings.untrusted_wait_s) * NS_PER_S;
+        self.playlist.is_some() && !self.loading && (now.time.trusted || has_waited)
+    }
+
+    /// Tells the player what is wanted.
+    fn play(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let (Some(wanted), Some(playlist)) = (self.wanted, self.playlist.clone()) else { return };
+        // What began in sync stays so when it is told anew: the time that was lost meanwhile did not move.
+        let in_sync = now.time.trusted || self.running.as_ref().is_some_and(|running| running.program.in_sync);
+        let (mut session, heard_from_utc_s) = self.plan(wanted, in_sync, now);
+        if session.first_track >= playlist.lengths.len() {
+            out.push(Action::Warn(Warning::TrackGone(session.first_track)));
+            session.first_track = 0;
+        }
+        let timetable = match session.timetable(&playlist) {
+            Ok(timetable) if timetable.place_at(now.utc_ns) != Place::Finished => timetable,
+            _ => return self.over(wanted, out),
+        };
+        if !in_sync {
+            out.push(Action::Warn(Warning::NotInSync));
+        }
+        let program = Program { session, heard_from_utc_s, in_sync };
+        let was_heard = self.running.as_ref().is_some_and(|running| running.heard);
+        self.running = Some(Running { program: program.clone(), timetable: timetable.clone(), heard: was_heard });
+        out.push(Action::Play { program, timetable });
+        match wanted {
+            _ if in_sync => {
+                if self.kept_session.replace(session) != Some(session) {
+                    out.push(Action::KeepSession(session));
+                }
+            }
+            // It may still run: that is seen when the time is trusted.
+            Wanted::Rejoin(_) => {}
+            _ => self.forget_session(out),
+        }
+    }
+
+    /// Which timetable, and from which second on it is heard.
+    fn plan(&mut self, wanted: Wanted, in_sync: bool, now: Moment) -> (Session, i64) {
+        let now_utc_s = now.utc_ns.div_euclid(NS_PER_S);
+        let common = Session::common(self.settings.common_anchor_utc_s);
+        let repeats = self.settings.repeats;
+        match wanted {
+            Wanted::Common => {
+                let slot_utc_s = match &self.running {
+                    Some(running) if running.heard => now_utc_s,
+                    Some(running) if running.program.in_sync == in_sync => running.program.heard_from_utc_s,
+                    _ => next_grid_slot(now.utc_ns),
+                };
+                (common, slot_utc_s)
+            }
+            Wanted::Fresh { first_track, begun } => {
+                let utc_less_raw_ns = now.utc_ns.saturating_sub(now.raw_ns);
+                let utc_s = match begun {
+                    None => next_grid_slot(now.utc_ns),
+                    Some(Begun { utc_s, untrusted_utc_less_raw_ns: None }) => utc_s,
+                    Some(Begun { utc_s, untrusted_utc_less_raw_ns: Some(then_ns) }) => {
+                        let moved_ns = utc_less_raw_ns.saturating_sub(then_ns);
+                        utc_s.saturating_add(moved_ns.saturating_add(NS_PER_S / 2).div_euclid(NS_PER_S))
+                    }
+                };
+                let untrusted_utc_less_raw_ns = (!in_sync).then_some(utc_less_raw_ns);
+                let begun = Some(Begun { utc_s, untrusted_utc_less_raw_ns });
+                self.wanted = Some(Wanted::Fresh { first_track, begun });
+                (Session { anchor_utc_s: utc_s, first_track, repeats }, utc_s)
+            }
+            Wanted::At { utc_s, first_track } => {
+                (Session { anchor_utc_s: utc_s, first_track, repeats }, utc_s.max(now_utc_s))
+            }
+            Wanted::Rejoin(session) => (if in_sync { session } else { common }, now_utc_s),
+        }
+    }
+
+    /// What was wanted is over by now.
+    fn over(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
+        if matches!(wanted, Wanted::Rejoin(_)) && self.jumper_at_power_on == Some(true) {
+            self.forget_session(out);
+            self.wanted = Some(Wanted::by_behaviour(self.settings.jumper));
+            self.due = true;
+            return;
+        }
+        if matches!(wanted, Wanted::At { .. }) {
+            out.push(Action::Refuse(Refusal::AlreadyOver));
+        }
+        self.end(None, out);
+    }
+}
+
+/// The position to keep for a place.
+fn position_at(place: Place) -> KeptPosition {
+    match place {
+        Place::Playing { slot, offset_ns } => KeptPosition { track: slot.track, offset_ns },
+        Place::Before { next } | Place::Gap { next: Some(next) } => KeptPosition { track: next.track, offset_ns: 0 },
+        Place::Gap { next: None } | Place::Finished => KeptPosition { track: 0, offset_ns: 0 },
+    }
+}

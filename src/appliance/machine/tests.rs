@@ -1,0 +1,407 @@
+//! What a rider does, and what comes of it.
+
+use super::super::input::VolumeChange;
+use super::super::settings::StartBehaviour;
+use super::super::state::{Phase, Program};
+use super::*;
+use crate::timetable::{Length, NS_PER_S};
+
+/// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
+const TEN_O_CLOCK_S: i64 = 1_800_007_210;
+const NEXT_SLOT_S: i64 = TEN_O_CLOCK_S + 10;
+
+pub(super) fn playlist(seconds: &[u64]) -> PlaylistInfo {
+    let length = |s: &u64| Some(Length { frames: s * 8000, rate_hz: 8000 });
+    PlaylistInfo { lengths: seconds.iter().map(length).collect(), fingerprint: format!("{seconds:?}") }
+}
+
+/// A box that was just switched on, in virtual time.
+struct Ride {
+    appliance: Appliance,
+    now: Moment,
+}
+
+impl Ride {
+    fn new(settings: Settings) -> Self {
+        let time = TimeState { source: TimeSource::Holdover, trusted: true };
+        let now = Moment { raw_ns: 5 * NS_PER_S, utc_ns: TEN_O_CLOCK_S * NS_PER_S, time };
+        Self { appliance: Appliance::new(settings, now), now }
+    }
+
+    /// Switched on with this kept and the jumper so, the playlist of 10, 20 and 30 s read.
+    fn boot(settings: Settings, kept: Kept, jumper: bool) -> (Self, Vec<Action>) {
+        let mut ride = Self::new(settings);
+        let mut actions = ride.tell(Input::Restored(kept));
+        actions.extend(ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))));
+        actions.extend(ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(jumper))));
+        (ride, actions)
+    }
+
+    fn idle() -> Self {
+        Self::boot(Settings::default(), Kept::default(), false).0
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Action> {
+        self.appliance.handle(input, self.now)
+    }
+
+    fn gesture(&mut self, gesture: Gesture) -> Vec<Action> {
+        self.tell(Input::Panel(PanelEvent::Gesture(gesture)))
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Action> {
+        self.tell(Input::Command(command))
+    }
+
+    /// Lets time pass, with a tick each 100 ms.
+    fn wait(&mut self, seconds: i64) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for _ in 0..seconds * 10 {
+            self.now.raw_ns += NS_PER_S / 10;
+            self.now.utc_ns += NS_PER_S / 10;
+            actions.extend(self.tell(Input::Tick));
+        }
+        actions
+    }
+
+    fn trust(&mut self, trusted: bool, utc_moves_s: i64) -> Vec<Action> {
+        self.now.time.trusted = trusted;
+        self.now.utc_ns += utc_moves_s * NS_PER_S;
+        self.tell(Input::Tick)
+    }
+
+    fn phase(&self) -> Phase {
+        self.appliance.snapshot(self.now).phase
+    }
+}
+
+fn played(actions: &[Action]) -> Vec<&Program> {
+    actions
+        .iter()
+        .filter_map(|action| if let Action::Play { program, .. } = action { Some(program) } else { None })
+        .collect()
+}
+
+fn common(heard_from_utc_s: i64) -> Program {
+    Program { session: Session::common(0), heard_from_utc_s, in_sync: true }
+}
+
+fn fresh(utc_s: i64, first_track: usize) -> Program {
+    let session = Session { anchor_utc_s: utc_s, first_track, repeats: false };
+    Program { session, heard_from_utc_s: utc_s, in_sync: true }
+}
+
+const START: Command = Command::Start { at_utc_s: None, first_track: None, fresh: false };
+
+#[test]
+fn start_joins_the_common_timetable_at_the_next_slot() {
+    let mut ride = Ride::idle();
+    assert_eq!(ride.phase(), Phase::Idle);
+    let actions = ride.gesture(Gesture::Start);
+    assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
+    assert!(actions.contains(&Action::KeepSession(Session::common(0))));
+    assert!(actions.contains(&Action::Led(LedPattern::Waiting)) && actions.contains(&Action::Tone(Tone::Accepted)));
+    assert_eq!(ride.phase(), Phase::WaitingForSlot { utc_s: NEXT_SLOT_S });
+    assert!(ride.wait(11).contains(&Action::Led(LedPattern::InSync)));
+    assert_eq!(ride.phase(), Phase::Playing { in_sync: true });
+}
+
+#[test]
+fn pressing_start_again_loses_no_slot_and_interrupts_nothing() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(7);
+    assert_eq!(ride.gesture(Gesture::Start), [Action::Flash(Flash::Accepted), Action::Tone(Tone::Accepted)]);
+    ride.wait(60);
+    assert_eq!(ride.gesture(Gesture::Start), [Action::Flash(Flash::Accepted)], "and no tone in the music");
+    assert!(ride.command(START).is_empty());
+}
+
+#[test]
+fn start_held_begins_afresh_in_place_of_what_plays() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    let actions = ride.gesture(Gesture::StartHeld);
+    assert_eq!(actions[0], Action::StopWithFade);
+    assert_eq!(played(&actions), [&fresh(NEXT_SLOT_S + 30, 0)], "it is 10:00:40");
+}
+
+#[test]
+fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::StartHeld);
+    ride.wait(10 + 11 + 4);
+    let position = KeptPosition { track: 1, offset_ns: 4 * NS_PER_S };
+    let actions = ride.gesture(Gesture::Stop);
+    let expected = [
+        Action::StopWithFade,
+        Action::KeepPosition(position),
+        Action::ForgetSession,
+        Action::Flash(Flash::Accepted),
+        Action::Led(LedPattern::Idle),
+    ];
+    assert_eq!(actions, expected);
+    assert_eq!(ride.phase(), Phase::Idle);
+    let actions = ride.command(Command::Resume);
+    assert_eq!(played(&actions), [&fresh(NEXT_SLOT_S + 30, 1)]);
+}
+
+#[test]
+fn stop_before_the_slot_keeps_no_position_and_starts_nothing() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    let actions = ride.gesture(Gesture::Stop);
+    assert!(actions.contains(&Action::StopWithFade) && actions.contains(&Action::ForgetSession));
+    assert!(!actions.iter().any(|action| matches!(action, Action::KeepPosition(_))));
+    assert!(played(&ride.wait(60)).is_empty());
+    assert_eq!(ride.command(Command::Resume), [Action::Refuse(Refusal::NoPosition)]);
+}
+
+#[test]
+fn stop_held_shuts_down_and_then_nothing_begins() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.gesture(Gesture::VolumeUp);
+    ride.gesture(Gesture::Stop);
+    let actions = ride.gesture(Gesture::StopHeld);
+    assert_eq!(actions[..3], [Action::KeepVolume(55), Action::Tone(Tone::ShuttingDown), Action::ShutDown]);
+    assert!(ride.gesture(Gesture::Start).is_empty());
+    assert_eq!(ride.command(START), [Action::Refuse(Refusal::ShuttingDown)]);
+    assert!(played(&ride.wait(30)).is_empty());
+    let actions = ride.tell(Input::ShutDownFailed("not allowed".to_owned()));
+    assert_eq!(actions[0], Action::Warn(Warning::ShutDownFailed("not allowed".to_owned())));
+    assert_eq!(played(&ride.gesture(Gesture::Start)).len(), 1, "it works on");
+}
+
+#[test]
+fn the_jumper_makes_it_play_by_itself() {
+    let (ride, actions) = Ride::boot(Settings::default(), Kept::default(), true);
+    assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
+    let mut ride = ride;
+    assert!(ride.tell(Input::Panel(PanelEvent::JumperChanged(false))).is_empty(), "removed: nothing stops");
+    let settings = Settings { jumper: StartBehaviour::Fresh, ..Settings::default() };
+    assert_eq!(played(&Ride::boot(settings, Kept::default(), true).1), [&fresh(NEXT_SLOT_S, 0)]);
+}
+
+#[test]
+fn without_the_jumper_it_waits_for_start_even_if_one_is_fitted_later() {
+    let (mut ride, actions) = Ride::boot(Settings::default(), Kept::default(), false);
+    assert!(played(&actions).is_empty());
+    assert!(actions.contains(&Action::Tone(Tone::Ready)) && actions.contains(&Action::Led(LedPattern::Idle)));
+    ride.tell(Input::Panel(PanelEvent::JumperChanged(true)));
+    assert!(played(&ride.wait(60)).is_empty());
+}
+
+#[test]
+fn a_session_that_still_runs_is_rejoined_at_once_with_and_without_the_jumper() {
+    let session = Session { anchor_utc_s: TEN_O_CLOCK_S - 15, first_track: 0, repeats: false };
+    let kept = || Kept { session: Some(session), ..Kept::default() };
+    for jumper in [false, true] {
+        let (ride, actions) = Ride::boot(Settings::default(), kept(), jumper);
+        assert_eq!(played(&actions), [&Program { session, heard_from_utc_s: TEN_O_CLOCK_S, in_sync: true }]);
+        assert!(!actions.iter().any(|action| matches!(action, Action::KeepSession(_))), "it is on disk already");
+        assert_eq!(ride.phase(), Phase::Playing { in_sync: true });
+    }
+    let settings = Settings { rejoin_session: false, ..Settings::default() };
+    let (_, actions) = Ride::boot(settings, kept(), false);
+    assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
+}
+
+#[test]
+fn a_session_that_is_over_is_forgotten_and_the_jumper_decides() {
+    let session = Session { anchor_utc_s: TEN_O_CLOCK_S - 3600, first_track: 0, repeats: false };
+    let kept = || Kept { session: Some(session), ..Kept::default() };
+    let (ride, actions) = Ride::boot(Settings::default(), kept(), false);
+    assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
+    assert_eq!(ride.phase(), Phase::Idle);
+    let (_, actions) = Ride::boot(Settings::default(), kept(), true);
+    assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
+}
+
+#[test]
+fn without_trusted_time_it_waits_then_plays_and_says_that_it_is_not_in_sync() {
+    let mut ride = Ride::new(Settings::default());
+    ride.trust(false, 0);
+    ride.tell(Input::Restored(Kept::default()));
+    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
+    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(true)));
+    assert!(played(&ride.wait(59)).is_empty());
+    assert_eq!(ride.phase(), Phase::WaitingForTime);
+    let actions = ride.wait(1);
+    assert!(!played(&actions)[0].in_sync && actions.contains(&Action::Warn(Warning::NotInSync)));
+    assert!(!actions.iter().any(|action| matches!(action, Action::KeepSession(_))));
+    assert!(ride.wait(20).contains(&Action::Led(LedPattern::NotInSync)));
+    assert_eq!(ride.appliance.snapshot(ride.now).warnings, [Warning::NotInSync]);
+    // The time turns out to be 3 hours later.
+    let actions = ride.trust(true, 3 * 3600);
+    assert_eq!(played(&actions), [&common(ride.now.utc_ns / NS_PER_S)], "it jumps to where the others are");
+    assert!(actions.contains(&Action::Led(LedPattern::InSync)));
+    assert!(actions.contains(&Action::KeepSession(Session::common(0))));
+}
+
+#[test]
+fn a_fresh_start_without_trusted_time_goes_on_where_it_is_when_the_time_comes() {
+    let mut ride = Ride::idle();
+    ride.trust(false, 0);
+    ride.wait(60);
+    let began_s = played(&ride.gesture(Gesture::StartHeld))[0].session.anchor_utc_s;
+    ride.wait(30);
+    let actions = ride.trust(true, 7200);
+    assert_eq!(played(&actions), [&fresh(began_s + 7200, 0)]);
+    assert!(!actions.contains(&Action::StopWithFade));
+}
+
+#[test]
+fn a_session_waits_on_disk_for_the_time_to_be_trusted() {
+    let session = Session { anchor_utc_s: TEN_O_CLOCK_S + 7200 - 10, first_track: 0, repeats: false };
+    let mut ride = Ride::new(Settings::default());
+    ride.trust(false, 0);
+    ride.tell(Input::Restored(Kept { session: Some(session), ..Kept::default() }));
+    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[100, 200]))));
+    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(false)));
+    let actions = ride.wait(61);
+    assert_eq!(played(&actions)[0].session, Session::common(0), "something plays meanwhile");
+    assert!(!actions.contains(&Action::ForgetSession));
+    assert_eq!(played(&ride.trust(true, 7200))[0].session, session);
+}
+
+#[test]
+fn losing_the_time_stops_nothing_and_is_told() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(20);
+    let actions = ride.trust(false, 0);
+    assert_eq!(actions, [Action::Warn(Warning::NotInSync), Action::Led(LedPattern::NotInSync)]);
+    assert_eq!(ride.trust(true, 0), [Action::Led(LedPattern::InSync)]);
+}
+
+#[test]
+fn a_named_time_that_has_passed_is_joined_under_way_and_refused_once_it_is_over() {
+    let mut ride = Ride::idle();
+    let at = |ago_s| Command::Start { at_utc_s: Some(TEN_O_CLOCK_S - ago_s), first_track: None, fresh: false };
+    let joined = Program { heard_from_utc_s: TEN_O_CLOCK_S, ..fresh(TEN_O_CLOCK_S - 15, 0) };
+    assert_eq!(played(&ride.command(at(15))), [&joined]);
+    assert_eq!(ride.command(at(70)), [Action::Refuse(Refusal::AlreadyOver)]);
+    assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays goes on");
+    let later = ride.command(at(-3600));
+    assert_eq!(played(&later), [&fresh(TEN_O_CLOCK_S + 3600, 0)]);
+}
+
+#[test]
+fn tracks_are_named_from_zero_and_a_wrong_one_is_refused() {
+    let mut ride = Ride::idle();
+    let track = |track| Command::Start { at_utc_s: None, first_track: Some(FirstTrack::Number(track)), fresh: false };
+    assert_eq!(ride.command(track(3)), [Action::Refuse(Refusal::NoSuchTrack { track: 3, last: 2 })]);
+    assert_eq!(played(&ride.command(track(2))), [&fresh(NEXT_SLOT_S, 2)]);
+}
+
+#[test]
+fn after_the_last_slot_it_is_idle() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::StartHeld);
+    assert!(!ride.wait(10 + 62).contains(&Action::StopWithFade));
+    let actions = ride.wait(1);
+    assert!(actions.contains(&Action::StopWithFade) && actions.contains(&Action::ForgetSession), "{actions:?}");
+    assert_eq!(ride.phase(), Phase::Idle);
+}
+
+#[test]
+fn a_changed_playlist_is_taken_over_at_the_next_start() {
+    let mut ride = Ride::idle();
+    let changed = ride.tell(Input::Playlist(PlaylistEvent::Changed));
+    assert_eq!(changed, [Action::Warn(Warning::PlaylistChanged)]);
+    let actions = ride.gesture(Gesture::Start);
+    assert!(actions.contains(&Action::Reload) && played(&actions).is_empty());
+    assert_eq!(ride.phase(), Phase::WaitingForPlaylist);
+    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[40]))));
+    let Action::Play { timetable, .. } = &actions[0] else { panic!("{actions:?}") };
+    assert_eq!(timetable.length(0).unwrap().seconds(), 40.0);
+}
+
+#[test]
+fn reload_takes_a_changed_playlist_over_at_once_and_an_unchanged_one_not_at_all() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    assert_eq!(ride.command(Command::Reload), [Action::Reload]);
+    assert!(ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))).is_empty());
+    ride.command(Command::Reload);
+    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
+    assert_eq!(played(&actions), [&common(TEN_O_CLOCK_S + 30)], "heard at once");
+}
+
+#[test]
+fn a_playlist_that_cannot_be_read_is_told_and_waited_for() {
+    let mut ride = Ride::new(Settings::default());
+    ride.tell(Input::Restored(Kept::default()));
+    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(true)));
+    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[]))));
+    assert!(actions.contains(&Action::Warn(Warning::PlaylistFailed("it has no tracks".to_owned()))));
+    assert!(actions.contains(&Action::Led(LedPattern::Fault)));
+    assert_eq!(ride.tell(Input::Playlist(PlaylistEvent::Changed))[0], Action::Reload);
+    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
+    assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
+}
+
+#[test]
+fn a_sound_card_that_comes_back_gets_its_volume() {
+    let mut ride = Ride::idle();
+    let lost = ride.tell(Input::Player(PlayerEvent::DeviceLost("unplugged".to_owned())));
+    assert!(lost.contains(&Action::Led(LedPattern::Fault)));
+    let back = ride.tell(Input::Player(PlayerEvent::DeviceBack));
+    assert_eq!(back, [Action::SetVolume(50), Action::Led(LedPattern::Idle)]);
+}
+
+#[test]
+fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
+    let settings = Settings { maximum_percent: 80, startup_percent: 70, ..Settings::default() };
+    let (mut ride, actions) = Ride::boot(settings, Kept::default(), false);
+    assert_eq!(actions[0], Action::SetVolume(70));
+    assert_eq!(ride.gesture(Gesture::VolumeUp)[0], Action::SetVolume(75));
+    ride.gesture(Gesture::VolumeUp);
+    let limit = ride.gesture(Gesture::VolumeUp);
+    assert_eq!(limit, [Action::SetVolume(80), Action::Flash(Flash::Refused), Action::Tone(Tone::VolumeLimit)]);
+    assert_eq!(ride.wait(30), [Action::KeepVolume(80)]);
+    assert_eq!(ride.command(Command::Volume(VolumeChange::To(100))), [Action::SetVolume(80)]);
+    assert_eq!(ride.command(Command::Volume(VolumeChange::By(-100))), [Action::SetVolume(0)]);
+}
+
+#[test]
+fn the_kept_volume_is_the_startup_volume_but_no_louder_than_allowed() {
+    let settings = Settings { maximum_percent: 60, ..Settings::default() };
+    let (_, actions) = Ride::boot(settings, Kept { volume_percent: Some(90), ..Kept::default() }, false);
+    assert_eq!(actions[0], Action::SetVolume(60));
+}
+
+#[test]
+fn answers_can_be_turned_off() {
+    let settings = Settings { tones: false, led: false, ..Settings::default() };
+    let (mut ride, mut actions) = Ride::boot(settings, Kept::default(), false);
+    for gesture in [Gesture::VolumeUp, Gesture::Start, Gesture::Stop, Gesture::StopHeld] {
+        actions.extend(ride.gesture(gesture));
+    }
+    assert!(!actions.iter().any(|action| matches!(action, Action::Led(_) | Action::Flash(_) | Action::Tone(_))));
+}
+
+#[test]
+fn a_box_whose_buttons_cannot_be_read_still_rejoins_and_obeys_commands() {
+    let mut ride = Ride::new(Settings::default());
+    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
+    ride.tell(Input::Restored(Kept { session: Some(Session::common(0)), ..Kept::default() }));
+    let actions = ride.tell(Input::Panel(PanelEvent::Unreadable("broken".to_owned())));
+    assert_eq!(played(&actions), [&common(TEN_O_CLOCK_S)]);
+    ride.command(Command::Stop);
+    assert_eq!(played(&ride.command(START)).len(), 1);
+}
+
+#[test]
+fn a_press_before_what_was_kept_is_read_counts() {
+    let mut ride = Ride::new(Settings::default());
+    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
+    ride.gesture(Gesture::Stop);
+    let kept = Kept { session: Some(Session::common(0)), ..Kept::default() };
+    let mut actions = ride.tell(Input::Restored(kept));
+    actions.extend(ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(true))));
+    assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
+}

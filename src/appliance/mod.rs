@@ -1,0 +1,53 @@
+//! What the box does when a button is pressed, a command comes, or the power is switched on: one state machine.
+//!
+//! Everything here is pure: levels, commands, what became of the player and the time come in as arguments, and what is to
+//! be done goes out as a list of [`Action`]s. No clock is read, no device, file or socket opened; whoever holds the
+//! machine does that.
+//!
+//! ```text
+//! levels, each 5 to 10 ms -> Panel (debounce, gestures) --+
+//! commands, player, playlist, what was kept, ticks -------+-> Appliance -> actions
+//! raw clock, UTC and whether it is trusted ---------------+
+//! ```
+//!
+//! # What always holds
+//!
+//! `machine/invariants.rs` tests these with random inputs in virtual time:
+//!
+//! 1. The volume is within 0 and the maximum, also in each [`Action::SetVolume`].
+//! 2. At most one program runs: [`Action::Play`] replaces, [`Action::StopWithFade`] ends; a stop without a program never comes.
+//! 3. After Stop, by button or command, nothing runs and nothing is about to.
+//! 4. A program always has a timetable that can be played: tracks, a first track among them, and not over yet.
+//! 5. A program begins on the start grid, at a time that was named, or at once where it joins what runs already.
+//! 6. The kept session is the program that runs, exactly while it runs on trusted time. Until that is trusted, the session that
+//!    was kept before the power was lost stays.
+//! 7. A button that is stuck or was held at power-on does nothing.
+//! 8. While the Pi shuts down nothing begins.
+//! 9. The volume is kept at most once in 5 s.
+//! 10. Nothing is played before the time is trusted or the configured wait is over.
+//! 11. What began without a trusted time is told anew, in sync, as soon as the time is trusted and the playlist is there.
+
+mod action;
+pub mod answer;
+mod debounce;
+mod gesture;
+mod input;
+mod machine;
+mod panel;
+mod settings;
+mod state;
+mod volume;
+
+pub use action::{Action, Refusal, Warning};
+pub use debounce::{Change, DEBOUNCE_NS, Debounce};
+pub use gesture::{
+    Gesture, IgnoredBecause, START_HELD_NS, STOP_HELD_NS, STUCK_NS, VOLUME_FIRST_REPEAT_NS, VOLUME_REPEAT_NS,
+};
+pub use input::{
+    Command, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState, VolumeChange,
+};
+pub use machine::Appliance;
+pub use panel::{Panel, PanelEvent};
+pub use settings::{Settings, StartBehaviour};
+pub use state::{KeptPosition, Phase, PlaylistInfo, Program, Session, Snapshot};
+pub use volume::Volume;

@@ -1,0 +1,57 @@
+//! What an owner can choose.
+
+/// What a start without further words means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartBehaviour {
+    /// Joins the common timetable at the next slot of the start grid: two riders need not press at the same time.
+    #[default]
+    Common,
+    /// Begins the playlist afresh at the next slot of the start grid.
+    Fresh,
+}
+
+/// The settings of the appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The volume at power-on where none was kept, in percent.
+    pub startup_percent: u8,
+    /// The volume is never more than this, in percent.
+    pub maximum_percent: u8,
+    /// What one press of a volume button changes, in percent.
+    pub step_percent: u8,
+    /// What a short press of Start does. Held, it always begins afresh.
+    pub start_button: StartBehaviour,
+    /// What a box does that is switched on with the jumper fitted and has no session to rejoin.
+    pub jumper: StartBehaviour,
+    /// Whether a session that still runs is rejoined at power-on, with or without the jumper: a box that lost its power
+    /// for a moment must come back by itself.
+    pub rejoin_session: bool,
+    /// When the common timetable begins, in seconds since the Unix epoch; the same on all boxes.
+    pub common_anchor_utc_s: i64,
+    /// Whether a playlist that was begun afresh or at a time repeats for ever.
+    pub repeats: bool,
+    /// With no trusted time, nothing is played until the box has been on for so long, in seconds.
+    pub untrusted_wait_s: u32,
+    /// Whether tones answer where nothing plays.
+    pub tones: bool,
+    /// Whether the LED shows anything.
+    pub led: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            startup_percent: 50,
+            maximum_percent: 100,
+            step_percent: 5,
+            start_button: StartBehaviour::Common,
+            jumper: StartBehaviour::Common,
+            rejoin_session: true,
+            common_anchor_utc_s: 0,
+            repeats: false,
+            untrusted_wait_s: 60,
+            tones: true,
+            led: true,
+        }
+    }
+}

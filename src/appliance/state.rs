@@ -1,0 +1,109 @@
+//! What the appliance knows and shows of itself.
+
+use std::sync::Arc;
+
+use jaudiosync_hw::buttons::Button;
+use serde::{Deserialize, Serialize};
+
+use super::action::Warning;
+use crate::timetable::{Length, Timetable, TimetableError};
+
+/// A program: which timetable, and from when on it is heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The timetable.
+    pub session: Session,
+    /// It is silent before this second since the Unix epoch: the start grid's slot at which it begins or is joined. In
+    /// the past where it is joined at once.
+    pub heard_from_utc_s: i64,
+    /// Whether the time was trusted when this was decided: else it is not in sync.
+    pub in_sync: bool,
+}
+
+/// A timetable in few numbers, as it is kept on disk. With the playlist it is everything that a box needs to rejoin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// When the first track begins, or began, in seconds since the Unix epoch.
+    pub anchor_utc_s: i64,
+    /// The first track, from 0.
+    pub first_track: usize,
+    /// Whether the playlist repeats for ever.
+    pub repeats: bool,
+}
+
+impl Session {
+    /// The common timetable since this anchor.
+    pub fn common(anchor_utc_s: i64) -> Self {
+        Self { anchor_utc_s, first_track: 0, repeats: true }
+    }
+
+    /// The timetable, given the tracks.
+    ///
+    /// # Errors
+    /// When there are no tracks, or no such first track.
+    pub fn timetable(&self, playlist: &PlaylistInfo) -> Result<Timetable, TimetableError> {
+        Timetable::new(playlist.lengths.to_vec(), self.anchor_utc_s, self.first_track, self.repeats)
+    }
+}
+
+/// Where it was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptPosition {
+    /// The track that played, or was to play next.
+    pub track: usize,
+    /// How far into it, in ns.
+    pub offset_ns: i64,
+}
+
+/// What the appliance needs to know of a playlist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaylistInfo {
+    /// The tracks' lengths; a track of unknown length keeps a slot.
+    pub lengths: Arc<[Option<Length>]>,
+    /// What tells whether two playlists are the same.
+    pub fingerprint: String,
+}
+
+/// What the box is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing, until Start is pressed.
+    Idle,
+    /// It is to play and waits for the playlist.
+    WaitingForPlaylist,
+    /// It is to play and waits for a time that can be trusted.
+    WaitingForTime,
+    /// It is to play and waits for its slot.
+    WaitingForSlot {
+        /// The slot, in seconds since the Unix epoch.
+        utc_s: i64,
+    },
+    /// It plays.
+    Playing {
+        /// Whether in sync with the others, as far as it can know.
+        in_sync: bool,
+    },
+    /// The Pi shuts down.
+    ShuttingDown,
+}
+
+/// What there is to show.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// What it is doing.
+    pub phase: Phase,
+    /// What the player has been told to play.
+    pub program: Option<Program>,
+    /// The volume, in percent.
+    pub volume_percent: u8,
+    /// The most that is allowed, in percent.
+    pub maximum_percent: u8,
+    /// Whether the jumper is fitted; none while that is not known.
+    pub jumper_fitted: Option<bool>,
+    /// The buttons that are ignored, because they are stuck or were held at power-on.
+    pub ignored_buttons: Vec<Button>,
+    /// Where it was stopped.
+    pub position: Option<KeptPosition>,
+    /// What is not as it should be, now.
+    pub warnings: Vec<Warning>,
+}
