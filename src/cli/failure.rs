@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use jaudiosync_hw::dac::DacError;
 
+use crate::control::ClientError;
 use crate::playlist::LoadError;
 use crate::storage::PositionError;
 use crate::timetable::TimetableError;
@@ -27,6 +28,9 @@ pub enum Failure {
     /// The kept position cannot be used.
     #[error("cannot resume: {0}")]
     Resume(PositionError),
+    /// The service gives no answer.
+    #[error(transparent)]
+    Service(#[from] ClientError),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -52,6 +56,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::Playlist(_) | Self::NothingPlayable(_) => ExitCode::from(3),
             Self::Device(_) => ExitCode::from(4),
+            Self::Service(_) => ExitCode::from(5),
         }
     }
 }

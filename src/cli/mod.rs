@@ -2,6 +2,7 @@
 //! is decided.
 
 mod completions;
+mod config;
 mod devices;
 mod failure;
 mod index;
@@ -11,6 +12,13 @@ mod play;
 mod playlist_options;
 mod plot;
 mod simulate;
+mod reload;
+mod resume;
+mod service_options;
+mod start;
+mod status;
+mod stop;
+mod volume;
 
 use std::process::ExitCode;
 
@@ -18,17 +26,22 @@ use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
 
+/// The service ends with this code when the box is to be switched off; systemd/jaudiosync.service then does so. It is
+/// none of those that a shell, sysexits.h or systemd uses.
+pub const POWER_OFF_EXIT_CODE: u8 = 100;
+
 const EXAMPLES: &str = "\
 Examples:
   jaudiosync play                       play Music/Playlist.m3u8 from the next grid slot
   jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
   jaudiosync list                       show the timetable and the fingerprint
   jaudiosync devices                    show where can be played
+  jaudiosync status                     show what the service of this box does
 
 Exit codes:
   0  done                               3  the playlist cannot be used
   1  something failed                   4  the sound card cannot be used
-  2  the command line is wrong
+  2  the command line is wrong          5  the service does not answer
 
 Set RUST_LOG=info or RUST_LOG=debug to see more of what happens.";
 
@@ -46,6 +59,13 @@ enum Command {
     List(list::List),
     Index(index::IndexCommand),
     Devices(devices::Devices),
+    Start(start::Start),
+    Stop(stop::Stop),
+    Resume(resume::Resume),
+    Volume(volume::Volume),
+    Status(status::StatusCommand),
+    Reload(reload::Reload),
+    Config(config::ConfigCommand),
     Plot(plot::Plot),
     Simulate(simulate::Simulate),
     Completions(completions::Completions),
@@ -63,6 +83,13 @@ pub fn main() -> ExitCode {
         Command::List(command) => command.run(),
         Command::Index(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Start(command) => command.run(),
+        Command::Stop(command) => command.run(),
+        Command::Resume(command) => command.run(),
+        Command::Volume(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Reload(command) => command.run(),
+        Command::Config(command) => command.run(),
         Command::Plot(command) => command.run(),
         Command::Simulate(command) => command.run(),
         Command::Completions(command) => command.run(),
@@ -83,5 +110,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_unit_switches_the_box_off_at_the_code_that_means_it() {
+        let unit = include_str!("../../systemd/jaudiosync.service");
+        let code = super::POWER_OFF_EXIT_CODE;
+        assert!(unit.contains(&format!("= exited:{code} ]; then systemctl --no-block poweroff")));
+        assert!(unit.contains(&format!("RestartPreventExitStatus={code}\n")));
+        assert!(unit.contains(&format!("SuccessExitStatus={code}\n")));
     }
 }

@@ -128,12 +128,12 @@ impl fmt::Display for Anchor {
 pub struct Gpio(u8);
 
 impl Gpio {
-    /// The default pins. The buttons are those of Pimoroni's Pirate Audio boards (A, B, X, Y), which leave I2C and I2S
-    /// free; the jumper is between pins 37 and 39 of the header, GPIO26 and ground, which lie side by side.
-    pub(super) const VOLUME_UP: Self = Self(5);
+    /// The default pins, as those of the crate `jaudiosync-hw`. The buttons are those of a Pirate Audio board (A is Start,
+    /// B Volume down, X Stop, Y Volume up), which leave I2C and I2S free; the jumper is between pins 37 and 39 of the header, GPIO26 and ground, which lie side by side.
+    pub(super) const VOLUME_UP: Self = Self(24);
     pub(super) const VOLUME_DOWN: Self = Self(6);
-    pub(super) const START: Self = Self(16);
-    pub(super) const STOP: Self = Self(24);
+    pub(super) const START: Self = Self(5);
+    pub(super) const STOP: Self = Self(16);
     pub(super) const JUMPER: Self = Self(26);
 
     /// The pin of this number; none outside of 4 to 27.

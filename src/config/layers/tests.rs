@@ -95,11 +95,11 @@ fn values_may_be_written_as_toml_allows() {
 
 #[test]
 fn two_things_on_one_pin_are_told_and_go_back() {
-    let layers = laid("[board]\nstart_gpio = 5\nstop_gpio = 7\ntones = false\n");
+    let layers = laid("[board]\nstart_gpio = 24\nstop_gpio = 7\ntones = false\n");
     told(&layers, 2, &["board.volume_up_gpio", "board.start_gpio", "same pin"]);
     assert_eq!(layers.config.board, super::super::Board { tones: false, ..Default::default() });
     assert_eq!(layers.origin("board.stop_gpio"), None);
-    let swapped = laid("[board]\nvolume_up_gpio = 6\nvolume_down_gpio = 5\n");
+    let swapped = laid("[board]\nvolume_up_gpio = 6\nvolume_down_gpio = 24\n");
     assert_eq!(swapped.problems, []);
 }
 

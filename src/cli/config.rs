@@ -1,0 +1,118 @@
+//! `jaudiosync config`: shows what is configured, and where each value comes from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{Failure, output};
+use crate::config::{Layers, load};
+
+/// Show the effective configuration, and where each value comes from
+///
+/// The output is itself a configuration file. Each value is followed by the file and line it comes from.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync config
+  jaudiosync config --check                        say what is wrong; the exit code tells whether anything is
+  jaudiosync config --config jaudiosync.toml       look at one file alone
+  jaudiosync config --sample > config.toml         every key with its default and what it means")]
+pub(super) struct ConfigCommand {
+    /// Read this file instead of those of the system and the boot partition
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print what is wrong and nothing else; fail if anything is
+    #[arg(long, conflicts_with = "json")]
+    check: bool,
+
+    /// Print the sample configuration
+    #[arg(long, conflicts_with_all = ["json", "check", "config"])]
+    sample: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ConfigCommand {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        if self.sample {
+            output::say(crate::config::SAMPLE.trim_end());
+            return Ok(());
+        }
+        let layers = load(self.config.as_deref());
+        layers.problems().iter().for_each(output::warn);
+        if self.json {
+            output::say_pretty_json(&to_json(&layers))?;
+        } else if !self.check {
+            output::say(to_toml(&layers).trim_end());
+        }
+        match layers.problems().len() {
+            0 => Ok(()),
+            _ if !self.check => Ok(()),
+            1 => Err(Failure::Other("the configuration has a problem; see above".to_owned())),
+            count => Err(Failure::Other(format!("the configuration has {count} problems; see above"))),
+        }
+    }
+}
+
+/// A configuration file with an origin behind each value.
+fn to_toml(layers: &Layers) -> String {
+    let mut text = String::new();
+    for (section, keys) in layers.values() {
+        text.push_str(&format!("[{section}]\n"));
+        for (key, value) in keys.as_table().into_iter().flatten() {
+            let origin = layers.origin(&format!("{section}.{key}")).map_or("default".to_owned(), ToString::to_string);
+            text.push_str(&format!("{:<40} # {origin}\n", format!("{key} = {value}")));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn to_json(layers: &Layers) -> Value {
+    let mut values = Map::new();
+    for (section, keys) in layers.values() {
+        for (key, value) in keys.as_table().into_iter().flatten() {
+            let name = format!("{section}.{key}");
+            let origin = layers.origin(&name);
+            values.insert(name, json!({ "value": value, "origin": origin }));
+        }
+    }
+    json!({ "files": layers.files(), "values": values, "problems": layers.problems() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn layers() -> Layers {
+        let mut layers = Layers::default();
+        layers.lay(Path::new("a.toml"), b"[volume]\nstep_percent = 7\n");
+        layers
+    }
+
+    #[test]
+    fn what_is_printed_is_itself_a_configuration() {
+        let text = to_toml(&layers());
+        assert!(text.contains("step_percent = 7                         # a.toml:2"), "{text}");
+        assert!(text.contains("remember = true                          # default"), "{text}");
+        let mut again = Layers::default();
+        again.lay(Path::new("b.toml"), text.as_bytes());
+        assert_eq!(again.problems(), []);
+        assert_eq!(again.config(), layers().config());
+    }
+
+    #[test]
+    fn json_has_value_and_origin_of_each_key() {
+        let value = to_json(&layers());
+        assert_eq!(
+            value["values"]["volume.step_percent"],
+            json!({"value": 7, "origin": {"file": "a.toml", "line": 2}})
+        );
+        assert_eq!(value["values"]["volume.remember"], json!({"value": true, "origin": null}));
+    }
+}

@@ -1,0 +1,47 @@
+//! The options that name the service, and asking it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, output};
+use crate::config;
+use crate::control::{Client, Request, Response, candidate_sockets, protocol};
+
+#[derive(Debug, Args)]
+pub(super) struct ServiceOptions {
+    /// The service's control socket [default: the configured one, or where the service makes it]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl ServiceOptions {
+    pub(super) fn connect(&self) -> Result<Client, Failure> {
+        let configured = || config::load(None).config().control.socket.clone();
+        let socket = self.socket.clone().unwrap_or_else(configured);
+        Ok(Client::connect(&candidate_sockets(&socket))?)
+    }
+
+    /// Asks one thing.
+    pub(super) fn ask(&self, request: &Request) -> Result<Response, Failure> {
+        Ok(self.connect()?.request(request)?)
+    }
+
+    /// Asks for something to be done, and prints what happens now.
+    pub(super) fn command(&self, request: &Request) -> Result<(), Failure> {
+        let message = self.ask(request)?.into_message()?;
+        if !message.is_empty() {
+            output::say(message);
+        }
+        Ok(())
+    }
+}
+
+impl From<protocol::Failure> for Failure {
+    fn from(failure: protocol::Failure) -> Self {
+        match failure.code {
+            protocol::ErrorCode::Invalid => Self::Usage(failure.message),
+            _ => Self::Other(failure.message),
+        }
+    }
+}

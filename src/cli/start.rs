@@ -1,0 +1,43 @@
+//! `jaudiosync start`: makes the running service play.
+
+use clap::Args;
+
+use super::Failure;
+use super::service_options::ServiceOptions;
+use crate::control::Request;
+use crate::control::protocol::FirstTrack;
+use crate::timetable::local_time::NamedTime;
+
+/// Make the service play
+///
+/// Without options it is as a press of Start: the box joins the common timetable at the next grid slot, unless it is
+/// configured otherwise. With -t, -p or --fresh the playlist begins afresh, as `play` does.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync start
+  jaudiosync start --fresh               from the first track, at the next grid slot
+  jaudiosync start -t 18:30:05 -p 3      track 3 at half past six; joins in the middle if that has passed
+  jaudiosync start -p res                begin with the track at which it was stopped")]
+pub(super) struct Start {
+    /// When the first track begins: the box's local time, today [default: the next grid slot]
+    #[arg(short = 't', long = "time", value_name = "HH:MM:SS", allow_hyphen_values = true)]
+    time: Option<NamedTime>,
+
+    /// First track, from 0, or `res` for the one at which playing was stopped
+    #[arg(short = 'p', long = "position", value_name = "N|res", allow_hyphen_values = true)]
+    first_track: Option<FirstTrack>,
+
+    /// Begin the playlist afresh, whatever is configured for the button
+    #[arg(long)]
+    fresh: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl Start {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let request = Request::Start { time: self.time, first_track: self.first_track, fresh: self.fresh };
+        self.service.command(&request)
+    }
+}

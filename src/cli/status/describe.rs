@@ -1,0 +1,161 @@
+//! A status in words.
+
+use super::super::output;
+use crate::control::protocol::{
+    BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus,
+};
+
+/// Lines for people, without the last line's end.
+pub(super) fn describe(status: &Status) -> String {
+    let mut lines = vec![line("plays", &play(&status.play))];
+    if let Some(next) = &status.play.next {
+        lines.push(line("next", &format!("{}  {} at {}", next.number, next.title, output::local_time(next.utc_s))));
+    }
+    lines.extend(status.phase.as_ref().map(|status| line("phase", &phase(status))));
+    lines.push(line("time", &time(&status.time)));
+    let volume = &status.volume;
+    let mixer = volume.mixer.as_deref().unwrap_or("in software");
+    lines.push(line("volume", &format!("{} % of at most {} %, {mixer}", volume.percent, volume.maximum_percent)));
+    lines.push(line("board", &board(&status.board)));
+    let dac = &status.dac;
+    let rate = if dac.present { format!("{} Hz", dac.rate_hz) } else { "not there".to_owned() };
+    lines.push(line("sound", &format!("{}, {rate}", dac.name)));
+    let playlist = status.playlist.as_ref().map_or("none".to_owned(), |playlist| {
+        let changed = if playlist.changed { "; changed on disk since" } else { "" };
+        format!(
+            "{}: {} tracks ({} silent), {}, fingerprint {}{changed}",
+            playlist.name,
+            playlist.tracks,
+            playlist.silent_tracks,
+            output::duration(playlist.runtime_s),
+            playlist.fingerprint
+        )
+    });
+    lines.push(line("playlist", &playlist));
+    lines.extend(status.warnings.iter().map(|warning| line("warning", warning)));
+    lines.join("\n")
+}
+
+fn line(name: &str, words: &str) -> String {
+    format!("{name:<10}{words}")
+}
+
+fn play(play: &PlayStatus) -> String {
+    let state = match play.state {
+        PlayState::Stopped => "nothing; waits for a start",
+        PlayState::WaitingForTime => "nothing yet; waits for a trusted time",
+        PlayState::WaitingForSlot => "nothing yet; waits for its first slot",
+        PlayState::Gap => "between two tracks",
+        PlayState::Finished => "nothing; the last track is over",
+        PlayState::Playing => "",
+        PlayState::Other => "something this program does not know",
+    };
+    let timetable = match (play.anchor_utc_s, play.common) {
+        (None, _) => String::new(),
+        (Some(_), true) => ", on the common timetable".to_owned(),
+        (Some(anchor_utc_s), false) => format!(", on a timetable since {}", output::local_time(anchor_utc_s)),
+    };
+    let track = play.track.as_ref().map_or(String::new(), |track| {
+        let length =
+            track.length_s.map_or(String::new(), |length_s| format!(" of {}", output::duration(length_s as i64)));
+        format!("{}  {}, {}{length}", track.number, track.title, output::duration(track.offset_s as i64))
+    });
+    format!("{state}{track}{timetable}")
+}
+
+fn phase(phase: &PhaseStatus) -> String {
+    format!(
+        "{:+.3} ms (±{:.3}), speed {:+.1} ppm, {} drop-outs",
+        phase.error_ms, phase.bound_ms, phase.speed_ppm, phase.drop_outs
+    )
+}
+
+fn time(time: &TimeStatus) -> String {
+    let state = match time.state {
+        TimeState::Unset => "unset",
+        TimeState::Untrusted => "not trusted: this box is not in sync",
+        TimeState::Holdover => "holdover",
+        TimeState::Referenced => "referenced",
+        TimeState::System => "kept by another program",
+        TimeState::Other => "in a state this program does not know",
+    };
+    let bound = time.error_bound_ms.map_or("of unknown error".to_owned(), |bound_ms| format!("±{bound_ms:.3} ms"));
+    let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", output::duration(since_s)));
+    let source = if time.source.is_empty() { String::new() } else { format!(", {}{since}", time.source) };
+    let celsius = time.rtc_temperature_celsius.map_or(String::new(), |celsius| format!(", RTC at {celsius:.2} °C"));
+    let rate =
+        time.rtc_rate_ppb.map_or(String::new(), |rate_ppb| format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0));
+    format!("{}, {state}, {bound}{source}{rate}{celsius}", output::local_time_ms(time.utc_ns))
+}
+
+fn board(board: &BoardStatus) -> String {
+    let buttons = board.buttons.as_ref().map_or("no buttons".to_owned(), |buttons| {
+        let each = [
+            ("volume up", buttons.volume_up),
+            ("volume down", buttons.volume_down),
+            ("start", buttons.start),
+            ("stop", buttons.stop),
+        ];
+        let told = each.iter().filter_map(|(name, state)| match state {
+            ButtonState::Released => None,
+            ButtonState::Pressed => Some(format!("{name} pressed")),
+            ButtonState::Stuck => Some(format!("{name} stuck and ignored")),
+            ButtonState::Other => Some(format!("{name} unknown")),
+        });
+        let told: Vec<_> = told.collect();
+        if told.is_empty() { "no button pressed".to_owned() } else { told.join(", ") }
+    });
+    let jumper = match board.jumper {
+        Some(true) => ", jumper fitted",
+        Some(false) => ", no jumper",
+        None => "",
+    };
+    let led = board.led.map_or("", |on| if on { ", LED on" } else { ", LED off" });
+    format!("{}: {buttons}{jumper}{led}", board.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::protocol::{ButtonStates, PlaylistStatus, TrackStatus};
+
+    #[test]
+    fn a_box_that_plays_is_described() {
+        let status = Status {
+            play: PlayStatus {
+                state: PlayState::Playing,
+                common: true,
+                anchor_utc_s: Some(0),
+                track: Some(TrackStatus { number: 3, title: "Rain".into(), offset_s: 61.5, length_s: Some(185.2) }),
+                next: None,
+            },
+            phase: Some(PhaseStatus { error_ms: -0.0123, bound_ms: 0.05, speed_ppm: 12.0, drop_outs: 1 }),
+            board: BoardStatus {
+                kind: "pi".into(),
+                buttons: Some(ButtonStates { stop: ButtonState::Stuck, ..ButtonStates::default() }),
+                jumper: Some(true),
+                led: None,
+            },
+            playlist: Some(PlaylistStatus { changed: true, ..PlaylistStatus::default() }),
+            warnings: vec!["the RTC's battery is empty".into()],
+            ..Status::default()
+        };
+        let words = describe(&status);
+        for part in [
+            "plays     3  Rain, 1:01 of 3:05, on the common timetable",
+            "phase     -0.012 ms (±0.050), speed +12.0 ppm, 1 drop-outs",
+            "of unknown error",
+            "pi: stop stuck and ignored, jumper fitted",
+            "changed on disk since",
+            "warning   the RTC's battery is empty",
+        ] {
+            assert!(words.contains(part), "no {part:?} in:\n{words}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_nothing_but_defaults_is_described_too() {
+        let words = describe(&Status::default());
+        assert!(words.starts_with("plays     nothing; waits for a start\n"), "{words}");
+    }
+}

@@ -1,0 +1,161 @@
+//! One client: its requests, one after the other, within the limits of size and time.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::protocol::{ErrorCode, MAX_REQUEST_BYTES, Request, Response, parse_request};
+use super::server::Handler;
+
+/// A request is complete so long after the answer before it, or the client is sent away.
+const REQUEST_TIME: Duration = Duration::from_secs(2);
+/// An answer is taken within this time, or the client is dropped.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// How often a watching client gets the status.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// So many clients may watch: half of all, so that there is always a way in for a command.
+const MAX_WATCHERS: usize = 16;
+
+/// What all clients of a server share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub stopping: AtomicBool,
+    clients: AtomicUsize,
+    watchers: AtomicUsize,
+}
+
+/// One of a limited number of places, given back when it is dropped.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    which: fn(&Shared) -> &AtomicUsize,
+}
+
+impl Place {
+    /// A place among the clients; none if all are taken.
+    pub fn of_client(shared: &Arc<Shared>, limit: usize) -> Option<Self> {
+        Self::take(shared, |shared| &shared.clients, limit)
+    }
+
+    fn take(shared: &Arc<Shared>, which: fn(&Shared) -> &AtomicUsize, limit: usize) -> Option<Self> {
+        let more = |taken| (taken < limit).then_some(taken + 1);
+        let taken = which(shared).fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.ok().map(|_| Self { shared: Arc::clone(shared), which })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        (self.which)(&self.shared).fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Why there is no further request.
+enum End {
+    /// The client has gone, or says nothing more.
+    Gone,
+    /// It broke a limit, and is told so.
+    Limit(ErrorCode, String),
+}
+
+/// Serves a client until it goes, breaks a limit, or the server stops.
+pub(super) fn serve(mut stream: UnixStream, handler: &dyn Handler, shared: &Arc<Shared>) -> io::Result<()> {
+    let mut pending = Vec::with_capacity(MAX_REQUEST_BYTES + 1);
+    while !shared.stopping.load(Ordering::Acquire) {
+        let line = match next_line(&mut stream, &mut pending) {
+            Ok(line) => line,
+            Err(End::Gone) => break,
+            Err(End::Limit(code, message)) => return answer(&mut stream, &Response::failed(code, message)),
+        };
+        match parse_request(&line) {
+            Ok(Request::Status { watch: true }) => return watch(&mut stream, handler, shared),
+            Ok(Request::Status { watch: false }) => answer(&mut stream, &Response::status(handler.status()))?,
+            Ok(request) => answer(&mut stream, &handler.handle(request))?,
+            Err(failure) => answer(&mut stream, &failure.into())?,
+        }
+    }
+    Ok(())
+}
+
+/// Sends an answer's line.
+pub(super) fn answer(stream: &mut UnixStream, response: &Response) -> io::Result<()> {
+    let line = response.to_line();
+    let mut left = line.as_bytes();
+    let deadline = Instant::now() + ANSWER_TIME;
+    while !left.is_empty() {
+        stream.set_write_timeout(Some(time_left(deadline).ok_or(io::ErrorKind::TimedOut)?))?;
+        match stream.write(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => left = left.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The next line, without its end. What came behind it stays pending.
+fn next_line(stream: &mut UnixStream, pending: &mut Vec<u8>) -> Result<Vec<u8>, End> {
+    let deadline = Instant::now() + REQUEST_TIME;
+    let mut looked_at = 0;
+    loop {
+        if let Some(end) = pending.iter().skip(looked_at).position(|byte| *byte == b'\n') {
+            let mut line: Vec<u8> = pending.drain(..=looked_at + end).collect();
+            line.pop();
+            return Ok(line);
+        }
+        looked_at = pending.len();
+        if looked_at > MAX_REQUEST_BYTES {
+            return Err(End::Limit(ErrorCode::TooLong, format!("a request has at most {MAX_REQUEST_BYTES} bytes")));
+        }
+        let too_slow = || match looked_at {
+            0 => End::Gone,
+            _ => End::Limit(ErrorCode::TooSlow, format!("a request is complete within {} s", REQUEST_TIME.as_secs())),
+        };
+        let left = time_left(deadline).ok_or_else(too_slow)?;
+        stream.set_read_timeout(Some(left)).map_err(|_| End::Gone)?;
+        // Never more than a request and its end are held.
+        let mut bytes = [0; MAX_REQUEST_BYTES + 1];
+        let room = (bytes.len() - looked_at).min(bytes.len());
+        match stream.read(&mut bytes[..room]) {
+            Ok(0) => return Err(End::Gone),
+            Ok(read) => pending.extend_from_slice(&bytes[..read]),
+            Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(End::Gone),
+        }
+    }
+}
+
+/// Sends the status each second, until the client closes or sends anything.
+fn watch(stream: &mut UnixStream, handler: &dyn Handler, shared: &Arc<Shared>) -> io::Result<()> {
+    let Some(_place) = Place::take(shared, |shared| &shared.watchers, MAX_WATCHERS) else {
+        let message = format!("{MAX_WATCHERS} clients watch already; ask for single states, or try again later");
+        return answer(stream, &Response::failed(ErrorCode::Busy, message));
+    };
+    let mut next = Instant::now();
+    while !shared.stopping.load(Ordering::Acquire) {
+        answer(stream, &Response::status(handler.status()))?;
+        // After a delay the rhythm begins anew: nobody wants to see what was missed.
+        next = (next + WATCH_INTERVAL).max(Instant::now());
+        // Waiting for the client instead of the clock tells at once that it has gone.
+        while let Some(left) = time_left(next) {
+            stream.set_read_timeout(Some(left))?;
+            match stream.read(&mut [0; 64]) {
+                Ok(_) => return Ok(()),
+                Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Until the deadline; none once it has passed. A timeout of zero would mean to wait for ever.
+fn time_left(deadline: Instant) -> Option<Duration> {
+    deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

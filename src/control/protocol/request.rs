@@ -1,0 +1,235 @@
+//! Requests: what a client may ask for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::response::{ErrorCode, Failure};
+use super::{MAX_REQUEST_BYTES, VERSION};
+use crate::timetable::local_time::NamedTime;
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// As a press of Start; with any field set, the playlist is begun afresh.
+    Start {
+        /// When the first track begins, in the box's local time; none: at the next grid slot.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "named_time")]
+        time: Option<NamedTime>,
+        /// The first track.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first_track: Option<FirstTrack>,
+        /// Begin afresh, whatever is configured for the button.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fresh: bool,
+    },
+    /// Stop with a short fade, and keep the position.
+    Stop {},
+    /// Begin with the track at which it was stopped.
+    Resume {},
+    /// Set, change or ask the volume.
+    Volume {
+        /// What it shall be, 0 to 100.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
+        /// By how much it shall change, -100 to 100.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<i8>,
+    },
+    /// Tell what plays, and how well.
+    Status {
+        /// Tell it each second, until the client goes.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        watch: bool,
+    },
+    /// Take over a changed playlist, configuration or Music folder.
+    Reload {},
+}
+
+/// The track with which playing begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub enum FirstTrack {
+    /// This one, from 0.
+    Number(u32),
+    /// The one at which it was stopped.
+    Resume,
+}
+
+impl std::str::FromStr for FirstTrack {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "res" | "resume" => Ok(Self::Resume),
+            number => number.parse().map(Self::Number).map_err(|_| "write a track number from 0, or res".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<Value> for FirstTrack {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match &value {
+            Value::String(text) if text == "res" => Ok(Self::Resume),
+            number => {
+                let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
+                number.map(Self::Number).ok_or_else(|| "first_track is a number from 0, or \"res\"".to_owned())
+            }
+        }
+    }
+}
+
+impl From<FirstTrack> for Value {
+    fn from(track: FirstTrack) -> Self {
+        match track {
+            FirstTrack::Number(number) => Self::from(number),
+            FirstTrack::Resume => Self::from("res"),
+        }
+    }
+}
+
+/// Named times are written as riders write them.
+mod named_time {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::NamedTime;
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<NamedTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(NamedTime::OfDay(time)) => serializer.collect_str(&time.format("%H:%M:%S")),
+            Some(NamedTime::OnDate(time)) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S")),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NamedTime>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+impl Request {
+    /// The line that asks for it, with its line end.
+    pub fn to_line(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Value::Object(fields) = &mut value {
+            fields.insert("v".to_owned(), Value::from(VERSION));
+        }
+        format!("{value}\n")
+    }
+}
+
+/// Reads a request's line.
+///
+/// # Errors
+/// With what to answer when it is none.
+pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
+    if line.len() > MAX_REQUEST_BYTES {
+        return Err(Failure::new(ErrorCode::TooLong, format!("a request has at most {MAX_REQUEST_BYTES} bytes")));
+    }
+    let malformed = |what: String| Failure::new(ErrorCode::Malformed, what);
+    let value: Value = serde_json::from_slice(line).map_err(|error| malformed(format!("this is no JSON: {error}")))?;
+    let Value::Object(mut fields) = value else {
+        return Err(malformed("a request is a JSON object, such as {\"v\":1,\"command\":\"status\"}".to_owned()));
+    };
+    match fields.remove("v") {
+        Some(version) if version == VERSION => {}
+        Some(version) => {
+            return Err(Failure::new(
+                ErrorCode::Version,
+                format!("this service speaks version {VERSION}, not {version}"),
+            ));
+        }
+        None => return Err(malformed(format!("\"v\" is missing: the protocol's version, {VERSION}"))),
+    }
+    let request = Request::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
+    match request {
+        Request::Volume { percent: Some(_), by: Some(_) } => {
+            Err(Failure::new(ErrorCode::Invalid, "percent and by do not go together"))
+        }
+        Request::Volume { percent: Some(101..), .. } => {
+            Err(Failure::new(ErrorCode::Invalid, "the volume is 0 to 100 percent"))
+        }
+        Request::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
+            Err(Failure::new(ErrorCode::Invalid, "the volume changes by -100 to 100 percent"))
+        }
+        request => Ok(request),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_request() -> impl Strategy<Value = Request> {
+        let time = prop::sample::select(vec!["18:30:05", "2026-12-31T23:59:50"]).prop_map(|text| text.parse().unwrap());
+        let first = prop_oneof![any::<u32>().prop_map(FirstTrack::Number), Just(FirstTrack::Resume)];
+        prop_oneof![
+            (prop::option::of(time), prop::option::of(first), any::<bool>())
+                .prop_map(|(time, first_track, fresh)| Request::Start { time, first_track, fresh }),
+            Just(Request::Stop {}),
+            Just(Request::Resume {}),
+            prop::option::of(0_u8..=100).prop_map(|percent| Request::Volume { percent, by: None }),
+            (-100_i8..=100).prop_map(|by| Request::Volume { percent: None, by: Some(by) }),
+            any::<bool>().prop_map(|watch| Request::Status { watch }),
+            Just(Request::Reload {}),
+        ]
+    }
+
+    #[track_caller]
+    fn refused(line: &str, code: ErrorCode, word: &str) {
+        let failure = parse_request(line.as_bytes()).unwrap_err();
+        assert_eq!(failure.code, code, "{failure:?}");
+        assert!(failure.message.contains(word), "{failure:?}");
+    }
+
+    #[test]
+    fn a_request_is_written_as_it_is_documented() {
+        let request = Request::Start {
+            time: Some("18:30:05".parse().unwrap()),
+            first_track: Some(FirstTrack::Number(3)),
+            fresh: false,
+        };
+        let documented = br#"{"v":1,"command":"start","time":"18:30:05","first_track":3}"#;
+        assert_eq!(parse_request(documented), Ok(request));
+        assert_eq!(parse_request(br#"{"v":1,"command":"stop"}"#), Ok(Request::Stop {}));
+        assert_eq!(Request::Stop {}.to_line(), "{\"command\":\"stop\",\"v\":1}\n");
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_why() {
+        refused("", ErrorCode::Malformed, "no JSON");
+        refused("[1]", ErrorCode::Malformed, "JSON object");
+        refused("{}", ErrorCode::Malformed, "\"v\" is missing");
+        refused(r#"{"v":2,"command":"stop"}"#, ErrorCode::Version, "speaks version 1, not 2");
+        refused(r#"{"v":1}"#, ErrorCode::Malformed, "command");
+        refused(r#"{"v":1,"command":"dance"}"#, ErrorCode::Malformed, "dance");
+        refused(r#"{"v":1,"command":"stop","now":true}"#, ErrorCode::Malformed, "now");
+        refused(r#"{"v":1,"command":"start","time":"25:00:00"}"#, ErrorCode::Malformed, "HH:MM:SS");
+        refused(r#"{"v":1,"command":"start","first_track":-1}"#, ErrorCode::Malformed, "from 0");
+        refused(r#"{"v":1,"command":"volume","percent":101}"#, ErrorCode::Invalid, "0 to 100");
+        refused(r#"{"v":1,"command":"volume","percent":300}"#, ErrorCode::Malformed, "300");
+        refused(r#"{"v":1,"command":"volume","by":-101}"#, ErrorCode::Invalid, "-100 to 100");
+        refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "together");
+        refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
+        refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
+    }
+
+    proptest! {
+        #[test]
+        fn every_request_comes_back_as_it_was(request in any_request()) {
+            let line = request.to_line();
+            prop_assert!(line.ends_with('\n') && line.len() < MAX_REQUEST_BYTES);
+            prop_assert_eq!(parse_request(line.trim_end().as_bytes()), Ok(request));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_request(&bytes);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Responses: what the service answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use super::status::Status;
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The protocol's version.
+    v: u32,
+    ok: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    volume_percent: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<Box<Status>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people: what happened and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with its message.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// The kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The line is no request.
+    Malformed,
+    /// The line is longer than a request may be.
+    TooLong,
+    /// The line was not complete in time.
+    TooSlow,
+    /// The client speaks another version of the protocol.
+    Version,
+    /// Too many clients at once; try again.
+    Busy,
+    /// The client may not steer this box.
+    Forbidden,
+    /// A value is out of its range, or does not go with another.
+    Invalid,
+    /// It cannot be done now, such as resuming where nothing was stopped.
+    NotNow,
+    /// The playlist cannot be loaded or played.
+    Playlist,
+    /// It should have been done, and something failed.
+    Failed,
+    /// A code of a later version.
+    #[serde(other)]
+    Other,
+}
+
+impl Response {
+    const fn empty(ok: bool) -> Self {
+        Self { v: VERSION, ok, message: None, volume_percent: None, status: None, error: None }
+    }
+
+    /// It was done; the message says what happens now.
+    pub fn done(message: impl Into<String>) -> Self {
+        Self { message: Some(message.into()), ..Self::empty(true) }
+    }
+
+    /// What the volume is now, in percent.
+    pub fn volume(percent: u8) -> Self {
+        Self { volume_percent: Some(percent), ..Self::empty(true) }
+    }
+
+    /// What plays, and how well.
+    pub fn status(status: Status) -> Self {
+        Self { status: Some(Box::new(status)), ..Self::empty(true) }
+    }
+
+    /// It was not done.
+    pub fn failed(code: ErrorCode, message: impl Into<String>) -> Self {
+        Failure::new(code, message).into()
+    }
+
+    /// What happens now, in words; empty if nothing was said.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn into_message(self) -> Result<String, Failure> {
+        self.checked().map(|response| response.message.unwrap_or_default())
+    }
+
+    /// The volume in percent, if the answer tells it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn into_volume(self) -> Result<Option<u8>, Failure> {
+        self.checked().map(|response| response.volume_percent)
+    }
+
+    /// The status, if the answer tells it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn into_status(self) -> Result<Option<Status>, Failure> {
+        self.checked().map(|response| response.status.map(|status| *status))
+    }
+
+    fn checked(self) -> Result<Self, Failure> {
+        match self {
+            Self { ok: true, .. } => Ok(self),
+            Self { error: Some(failure), .. } => Err(failure),
+            _ => Err(Failure::new(ErrorCode::Other, "the service gave no reason")),
+        }
+    }
+
+    /// The answer's line, with its line end.
+    pub fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Self {
+        Self { error: Some(failure), ..Self::empty(false) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_written_as_it_is_documented() {
+        let done = Response::done("begins at 18:30:05 with track 3").to_line();
+        assert_eq!(done, "{\"v\":1,\"ok\":true,\"message\":\"begins at 18:30:05 with track 3\"}\n");
+        let failed = Response::failed(ErrorCode::Invalid, "the volume is 0 to 100 percent").to_line();
+        let documented = r#"{"v":1,"ok":false,"error":{"code":"invalid","message":"the volume is 0 to 100 percent"}}"#;
+        assert_eq!(failed.trim_end(), documented);
+    }
+
+    #[test]
+    fn an_answer_of_a_later_version_is_still_understood() {
+        let line = r#"{"v":1,"ok":false,"error":{"code":"rain","message":"wet"},"umbrella":true}"#;
+        let response: Response = serde_json::from_str(line).unwrap();
+        assert_eq!(response.into_message(), Err(Failure::new(ErrorCode::Other, "wet")));
+    }
+
+    #[test]
+    fn a_status_comes_back_and_one_with_fewer_fields_too() {
+        let status = Status { warnings: vec!["not in sync".to_owned()], ..Status::default() };
+        let response: Response = serde_json::from_str(&Response::status(status.clone()).to_line()).unwrap();
+        assert_eq!(response.into_status(), Ok(Some(status)));
+        let little: Response = serde_json::from_str(r#"{"v":1,"ok":true,"status":{}}"#).unwrap();
+        assert_eq!(little.into_status(), Ok(Some(Status::default())));
+    }
+}
