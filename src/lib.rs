@@ -9,6 +9,7 @@
 pub mod appliance;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod player;
 pub mod playlist;
 pub mod simulation;

@@ -11,13 +11,14 @@ mod output;
 mod play;
 mod playlist_options;
 mod plot;
-mod simulate;
 mod reload;
 mod resume;
 mod service_options;
+mod simulate;
 mod start;
 mod status;
 mod stop;
+mod time;
 mod volume;
 
 use std::process::ExitCode;
@@ -59,15 +60,23 @@ enum Command {
     List(list::List),
     Index(index::IndexCommand),
     Devices(devices::Devices),
+    // These steer the service, which is still being built: hidden until there is one.
+    #[command(hide = true)]
     Start(start::Start),
+    #[command(hide = true)]
     Stop(stop::Stop),
+    #[command(hide = true)]
     Resume(resume::Resume),
+    #[command(hide = true)]
     Volume(volume::Volume),
+    #[command(hide = true)]
     Status(status::StatusCommand),
+    #[command(hide = true)]
     Reload(reload::Reload),
     Config(config::ConfigCommand),
     Plot(plot::Plot),
     Simulate(simulate::Simulate),
+    Time(time::Time),
     Completions(completions::Completions),
 }
 
@@ -92,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Plot(command) => command.run(),
         Command::Simulate(command) => command.run(),
+        Command::Time(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     match result {

@@ -23,6 +23,9 @@ use super::weather::weather;
 /// While a box is off, what runs on a battery is looked at this often.
 const OFF_STEP_NS: i64 = 64 * NS_PER_S;
 
+/// The player looks around this often, in ns; the real one each 40 ms.
+const PLAYER_STEP_NS: i64 = 100_000_000;
+
 /// A policy that wants to be woken at once is woken after this, so that every simulation ends.
 const LEAST_SLEEP_NS: i64 = 100_000;
 
@@ -191,8 +194,17 @@ impl BoxRun {
             samples.extend(self.gps.samples_until(now_ns, &self.world, &self.schedule));
             let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
             let wake_raw_ns = self.policy.step(&self.world, input);
-            // While the step lasted the player went by what was published before.
-            self.play_until(self.world.true_ns().min(powered.span.to_ns), powered, &published);
+            // While the step lasted the player went by what was published before, but for a correction that waited for
+            // nothing to play.
+            let stepped_ns = self.world.true_ns().min(powered.span.to_ns);
+            let mut at_ns = now_ns;
+            while at_ns < stepped_ns {
+                at_ns = (at_ns + PLAYER_STEP_NS).min(stepped_ns);
+                self.play_until(at_ns, powered, &published);
+                if powered.is_ride && !self.player.plays() && self.policy.nothing_plays() {
+                    published = self.policy.published();
+                }
+            }
             published = self.policy.published();
             let latest_raw_ns = self.world.raw_at_ns(powered.span.to_ns);
             let earliest_raw_ns = self.world.raw_at_ns(self.world.true_ns()) + LEAST_SLEEP_NS;

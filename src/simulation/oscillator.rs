@@ -177,6 +177,8 @@ impl Knot {
 mod tests {
     use proptest::prelude::{prop, prop_assert, proptest};
 
+    use fastrand::Rng;
+
     use super::super::crystal_spread::CrystalSpread;
     use super::*;
 

@@ -59,6 +59,11 @@ pub trait TimePolicy: Send {
     /// Does what is due, which may take time, and gives the reading of the raw clock at which to be woken next.
     fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64;
 
+    /// Nothing plays now: a correction that has waited for it may be made. Says whether one was.
+    fn nothing_plays(&mut self) -> bool {
+        false
+    }
+
     /// What it says of its time now.
     fn published(&self) -> Published;
 

@@ -118,6 +118,15 @@ impl TimePolicy for ServiceTime {
         world.raw_ns()
     }
 
+    fn nothing_plays(&mut self) -> bool {
+        let Some(running) = &self.running else { return false };
+        let before = running.shared.estimate();
+        running.shared.allow_steps(true);
+        let was_stepped = running.shared.estimate() != before;
+        running.shared.allow_steps(false);
+        was_stepped
+    }
+
     fn published(&self) -> Published {
         let Some(running) = &self.running else {
             return Published { timescale: None, bound_ns: None, state: TimeState::Off };

@@ -5,6 +5,7 @@ mod start;
 
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use chrono::Local;
 use clap::{Args, ValueEnum};
@@ -17,13 +18,16 @@ use self::report::Report;
 use self::start::{FirstTrack, choose_start};
 use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
+use crate::config;
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Event, Outside, WhenMissing};
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
 use crate::playlist::Playlist;
 use crate::storage::{Position, state_folder};
-use crate::timekeeping::source::SystemClockSource;
+use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
+use crate::timekeeping::source::{SystemClockSource, UtcSource};
+use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
 
@@ -74,6 +78,10 @@ pub(super) struct Play {
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
     output_latency_ms: f64,
 
+    /// Who knows the time
+    #[arg(long, value_enum, default_value_t = Clock::System)]
+    clock: Clock,
+
     /// Print the phase error, its bound, speed, buffer and drop-outs every second, and a summary at the end
     #[arg(long)]
     stats: bool,
@@ -89,6 +97,47 @@ enum Channels {
     Stereo,
     /// Both mixed to both outputs, for a box with one speaker
     Mono,
+}
+
+/// Who knows the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    /// The RTC and the references of the configuration, which are read and not set; see `jaudiosync time`
+    Rtc,
+    /// The system clock, which another program keeps
+    System,
+}
+
+/// A time source, and the clock's thread where it is one.
+struct Time {
+    source: Arc<dyn UtcSource>,
+    _thread: Option<ClockThread>,
+}
+
+/// How long the RTC's seconds, or a reference, are waited for before playing by the system clock.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(15);
+
+impl Clock {
+    fn start(self) -> Result<Time, Failure> {
+        if self == Self::System {
+            let source = Arc::new(SystemClockSource::new(Arc::new(MachineClocks)));
+            return Ok(Time { source, _thread: None });
+        }
+        let layers = config::load(None);
+        layers.problems().iter().for_each(output::warn);
+        let options = ClockOptions::only_looking(state_folder());
+        let thread = ClockThread::start(&layers.config().time, &options)
+            .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))?;
+        let until = Instant::now() + CLOCK_PATIENCE;
+        while thread.source().estimate().state == TimeState::Unset {
+            if Instant::now() >= until {
+                output::warn("no trustworthy time: playing by the system clock, not in sync. See: jaudiosync time");
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(Time { source: thread.source(), _thread: Some(thread) })
+    }
 }
 
 /// What the command waits for.
@@ -107,7 +156,8 @@ impl Play {
         }
         let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
         let first_track = self.first_track.resolve(&playlist, state_folder().as_deref())?;
-        let now_utc_ns = MachineClocks.system_utc_ns();
+        let time = self.clock.start()?;
+        let now_utc_ns = time.source.estimate().timescale.utc_ns(MachineClocks.raw_ns());
         let anchor_utc_s = choose_start(self.time, &Local, now_utc_ns)?;
         let timetable = playlist.timetable(anchor_utc_s, first_track, self.repeats)?;
         if timetable.place_at(now_utc_ns) == Place::Finished {
@@ -115,10 +165,16 @@ impl Play {
         }
         let report = Report::new(&playlist, self.json, self.stats);
         report.beginning(&timetable, now_utc_ns)?;
-        self.play(&playlist, timetable, report)
+        self.play(&playlist, timetable, time.source.clone(), report)
     }
 
-    fn play(&self, playlist: &Playlist, timetable: Timetable, mut report: Report<'_>) -> Result<(), Failure> {
+    fn play(
+        &self,
+        playlist: &Playlist,
+        timetable: Timetable,
+        time: Arc<dyn UtcSource>,
+        mut report: Report<'_>,
+    ) -> Result<(), Failure> {
         let (sender, messages) = mpsc::channel();
         let mix = match self.channels {
             Channels::Stereo => Mix::Stereo,
@@ -134,7 +190,6 @@ impl Play {
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
-        let time = Arc::new(SystemClockSource::new(clocks.clone()));
         let engine = Engine::start(Outside { dac, clocks, time, tell, on_thread: || {} }, WhenMissing::Fail)?;
         engine.play(program);
         forward_signals(sender)?;

@@ -1,0 +1,197 @@
+//! `jaudiosync time`: what the box knows of the time, and how sure it is.
+
+mod show;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, output};
+use crate::config::{self, RtcChoice, TimeKeeping};
+use crate::storage::{Record, state_folder};
+use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
+use crate::timekeeping::saved::SavedTime;
+use crate::timekeeping::status::{TimeState, TimeStatus};
+
+/// An RTC is known a few seconds after its first answer; a reference after its first burst.
+const DEFAULT_WAIT_S: u64 = 12;
+
+/// How often the status is looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Show what this box knows of the time, and how sure it is; set or forget it
+///
+/// Reads the RTC and asks the references of the configuration, and sets nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync time                              show it once
+  jaudiosync time --watch                      show it each second
+  jaudiosync time --json                       for a script
+  jaudiosync time --ntp 192.168.43.1           ask this server, too
+  jaudiosync time set-rtc --ntp pool.ntp.org   set the RTC
+  jaudiosync time forget                       the RTC was calibrated by a wrong reference: begin anew
+
+The file of the configuration's [time] section says which RTC and references there are; see: jaudiosync config")]
+pub(super) struct Time {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    options: TimeOptions,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Go on, with a line each second
+    #[arg(long)]
+    watch: bool,
+}
+
+#[derive(Debug, Args)]
+struct TimeOptions {
+    /// The configuration, instead of the system's
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// The RTC: its I2C bus, `none` or `simulated`
+    #[arg(long, value_name = "BUS", value_parser = parse_rtc, global = true)]
+    rtc: Option<RtcChoice>,
+
+    /// Ask this NTP server, host or host:port; can be given several times
+    #[arg(long, value_name = "SERVER", global = true)]
+    ntp: Vec<String>,
+
+    /// Ask gpsd here
+    #[arg(long, value_name = "HOST:PORT", global = true)]
+    gpsd: Option<String>,
+
+    /// How long to wait for an answer at most
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT_S, global = true)]
+    wait: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Set the RTC from the first reference that answers, and begin its calibration
+    SetRtc {
+        /// Take the system clock for right; do so only where a time daemon keeps it
+        #[arg(long)]
+        from_system: bool,
+    },
+    /// Forget the RTC's calibration: any reference is believed again
+    Forget,
+}
+
+fn parse_rtc(text: &str) -> Result<RtcChoice, String> {
+    RtcChoice::try_from(text.to_owned())
+}
+
+impl Time {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let config = self.options.time_keeping();
+        match &self.action {
+            None => self.show(&config),
+            Some(Action::SetRtc { from_system }) => self.options.set_rtc(&config, *from_system),
+            Some(Action::Forget) => forget(),
+        }
+    }
+
+    fn show(&self, config: &TimeKeeping) -> Result<(), Failure> {
+        let clock = start(config, false, false)?;
+        let until = Instant::now() + Duration::from_secs(self.options.wait);
+        let mut status = clock.status();
+        // Whoever asked for a reference wants to hear it; otherwise the RTC will do.
+        let wants_reference = !config.ntp_servers.is_empty() || !config.gpsd.is_empty();
+        let is_enough = |status: &TimeStatus| match status.state {
+            TimeState::Referenced => status.rtc.as_ref().is_none_or(|rtc| rtc.offset_ms.is_some()),
+            TimeState::Holdover => !wants_reference,
+            TimeState::Unset => false,
+        };
+        while !self.watch && !is_enough(&status) && Instant::now() < until {
+            std::thread::sleep(POLL);
+            status = clock.status();
+        }
+        loop {
+            if self.json {
+                output::say_json(&status)?;
+            } else if self.watch {
+                output::say(show::line(&status));
+            } else {
+                output::say(show::page(&status));
+            }
+            if !self.watch {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_secs(1));
+            status = clock.status();
+        }
+    }
+}
+
+impl TimeOptions {
+    /// The configuration's section, with what the command line says over it.
+    fn time_keeping(&self) -> TimeKeeping {
+        let layers = config::load(self.config.as_deref());
+        layers.problems().iter().for_each(output::warn);
+        let mut time = layers.config().time.clone();
+        if let Some(rtc) = &self.rtc {
+            time.rtc = rtc.clone();
+        }
+        time.ntp_servers.extend(self.ntp.iter().cloned());
+        if let Some(gpsd) = &self.gpsd {
+            time.gpsd.clone_from(gpsd);
+        }
+        time
+    }
+
+    fn set_rtc(&self, config: &TimeKeeping, from_system: bool) -> Result<(), Failure> {
+        if config.rtc == RtcChoice::None {
+            return Err(Failure::Usage("there is no RTC to set: name its bus with --rtc /dev/i2c-1".to_owned()));
+        }
+        if !from_system && config.ntp_servers.is_empty() && config.gpsd.is_empty() {
+            return Err(Failure::Usage(
+                "nothing to set the RTC from: name a server with --ntp, or say --from-system where the system clock is \
+                 right"
+                    .to_owned(),
+            ));
+        }
+        let clock = start(config, true, from_system)?;
+        clock.set_rtc();
+        let until = Instant::now() + Duration::from_secs(self.wait.max(DEFAULT_WAIT_S));
+        loop {
+            let status = clock.status();
+            if clock.rtc_was_set() && status.rtc.as_ref().is_some_and(|rtc| rtc.offset_ms.is_some()) {
+                output::say("The RTC was set.");
+                output::say(show::page(&status));
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let reasons = status.warnings.join("\n  ");
+                return Err(Failure::Other(format!("the RTC could not be set within {} s:\n  {reasons}", self.wait)));
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
+    let looking = ClockOptions::only_looking(state_folder());
+    let options = ClockOptions { keeps: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
+    ClockThread::start(config, &options)
+        .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))
+}
+
+fn forget() -> Result<(), Failure> {
+    let folder = state_folder().ok_or_else(|| Failure::Other("there is no state folder; set HOME".to_owned()))?;
+    let record = Record::<SavedTime>::in_folder(&folder);
+    let was_there = record.path().exists();
+    record.forget().map_err(|error| Failure::Other(error.to_string()))?;
+    output::say(if was_there {
+        "The calibration is forgotten. A running service must be restarted: systemctl restart jaudiosync"
+    } else {
+        "There was no calibration to forget."
+    });
+    Ok(())
+}

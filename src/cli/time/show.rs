@@ -1,0 +1,94 @@
+//! The status of the time as text for people.
+
+use std::fmt::Write;
+
+use crate::cli::output::local_time_ms;
+use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
+
+/// One line, for `--watch`.
+pub(super) fn line(status: &TimeStatus) -> String {
+    let rtc = status.rtc.as_ref().map_or(String::new(), |rtc| {
+        let rate = rtc.rate_ppb.map_or(String::new(), |rate_ppb| format!("  RTC {rate_ppb:+.0} ppb"));
+        let temperature = rtc.temperature_c.map_or(String::new(), |celsius| format!("  {celsius:.2} °C"));
+        format!("{rate}{temperature}")
+    });
+    let warnings = match status.warnings.len() {
+        0 => String::new(),
+        count => format!("  ({count} warnings)"),
+    };
+    format!("{}  {}  {}{rtc}{warnings}", local_time_ms(status.utc_ns), bound(status), state(status))
+}
+
+/// A page.
+pub(super) fn page(status: &TimeStatus) -> String {
+    let mut page = String::new();
+    let mut row = |name: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{name:<12} {value}");
+    };
+    row("Time", &format!("{}  {}", local_time_ms(status.utc_ns), bound(status)));
+    row("Known by", &state(status));
+    if let Some(age_s) = status.reference_age_s {
+        let reference = status.reference.as_deref().unwrap_or("in an earlier run");
+        row("Reference", &format!("{reference}, {} ago", age(age_s)));
+    } else {
+        row("Reference", "none yet");
+    }
+    if let Some(waiting_ms) = status.waiting_correction_ms {
+        row("Correction", &format!("{waiting_ms:+.1} ms, waits until nothing plays"));
+    }
+    match &status.rtc {
+        None => row("RTC", "none found"),
+        Some(rtc) => rtc_rows(rtc, &mut row),
+    }
+    for warning in &status.warnings {
+        row("Warning", warning);
+    }
+    page.truncate(page.trim_end().len());
+    page
+}
+
+fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
+    if let (Some(offset_ms), Some(sigma_ms)) = (rtc.offset_ms, rtc.offset_sigma_ms) {
+        row("RTC", &format!("UTC is {offset_ms:+.3} ms ± {sigma_ms:.3} ahead of it"));
+    } else {
+        row("RTC", "its seconds are being looked for");
+    }
+    if let (Some(rate_ppb), Some(sigma_ppb)) = (rtc.rate_ppb, rtc.rate_sigma_ppb) {
+        row("", &format!("slow by {rate_ppb:+.0} ppb ± {sigma_ppb:.0}, from {} samples", rtc.samples));
+    }
+    if let Some(edge_sigma_ms) = rtc.edge_sigma_ms {
+        row("", &format!("its seconds are known to ± {edge_sigma_ms:.3} ms"));
+    }
+    if let Some(temperature_c) = rtc.temperature_c {
+        row("", &format!("{temperature_c:.2} °C, aging register {}", rtc.aging_offset.unwrap_or_default()));
+    }
+    if let Some(stopped) = rtc.oscillator_stopped {
+        row("Battery", if stopped { "was empty or out: the clock has stood still" } else { "good" });
+    }
+}
+
+fn bound(status: &TimeStatus) -> String {
+    status.bound_ms.map_or("± unknown".to_owned(), |bound_ms| match bound_ms {
+        ..100.0 => format!("± {bound_ms:.2} ms"),
+        _ => format!("± {:.2} s", bound_ms * 1e-3),
+    })
+}
+
+fn state(status: &TimeStatus) -> String {
+    let how = match status.state {
+        TimeState::Unset => "not known",
+        TimeState::Holdover => "holdover",
+        TimeState::Referenced => "referenced",
+    };
+    format!("{how}, on {}", status.flywheel)
+}
+
+fn age(seconds: f64) -> String {
+    match seconds {
+        ..120.0 => format!("{seconds:.0} s"),
+        ..7200.0 => format!("{:.0} min", seconds / 60.0),
+        ..172_800.0 => format!("{:.1} h", seconds / 3600.0),
+        _ => format!("{:.1} days", seconds / 86_400.0),
+    }
+}
