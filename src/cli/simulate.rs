@@ -86,6 +86,10 @@ impl From<FleetError> for Failure {
 
 impl Simulate {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        if std::env::var_os("RUST_LOG").is_none() {
+            // What the simulated boxes have to say of their troubles is not about this machine.
+            log::set_max_level(log::LevelFilter::Off);
+        }
         if self.list_scenarios {
             return list_scenarios();
         }
