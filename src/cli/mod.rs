@@ -37,7 +37,7 @@ Examples:
   jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
   jaudiosync list                       show the timetable and the fingerprint
   jaudiosync devices                    show where can be played
-  jaudiosync status                     show what the service of this box does
+  jaudiosync time                       show what this box knows of the time
 
 Exit codes:
   0  done                               3  the playlist cannot be used

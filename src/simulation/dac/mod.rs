@@ -1,7 +1,7 @@
 //! The sound card in virtual time, without sound: when each frame is heard, what its driver tells of that, and what
 //! plays on it.
 //!
-//! - [`locked_player`] is the service's player, less the samples;
+//! - `locked_player` is the service's player, less the samples;
 //! - `python` has the other one.
 
 mod locked_player;
