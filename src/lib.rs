@@ -10,6 +10,7 @@ pub mod appliance;
 pub mod cli;
 pub mod config;
 pub mod control;
+mod kalman;
 pub mod player;
 pub mod playlist;
 pub mod simulation;

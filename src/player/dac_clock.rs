@@ -5,6 +5,8 @@
 //! states, the phase (when the reference frame is heard) and the rate, weighs the ones against the others: at first it
 //! believes each observation, later hardly any, and the same mathematics tells how far it can be wrong.
 
+use crate::kalman::Kalman;
+
 /// When a frame was, or will be, at the output, as one observation has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
@@ -80,11 +82,8 @@ struct State {
     frame: u64,
     /// When that frame is heard: a whole part, and the filter's own fraction, so that no precision is lost.
     base_raw_ns: i64,
-    phase_ns: f64,
-    /// By how much a frame lasts longer than nominal, as a fraction.
-    rate: f64,
-    /// Covariance of (phase in ns, rate): [phase², phase·rate, rate²].
-    covariance: [f64; 3],
+    /// The phase in ns, and by how much a frame lasts longer than nominal, as a fraction.
+    filter: Kalman<2>,
     noise_variance: f64,
     last_innovation_ns: Option<f64>,
     observations: u32,
@@ -117,8 +116,8 @@ impl DacClock {
         };
         let mut next = state.clone();
         next.advance_to(observation.frame, nominal_ns);
-        let innovation_ns = (observation.heard_raw_ns - next.base_raw_ns) as f64 - next.phase_ns;
-        let expected_variance = next.covariance[0] + next.noise_variance;
+        let innovation_ns = (observation.heard_raw_ns - next.base_raw_ns) as f64 - next.filter.state[0];
+        let expected_variance = next.filter.variance_of(&Kalman::PHASE) + next.noise_variance;
         let gate_ns = (GATE_SIGMAS * expected_variance.sqrt()).max(MIN_GATE_NS);
         if innovation_ns.abs() > gate_ns {
             let agrees = self.outliers > 0 && (innovation_ns - self.last_outlier_ns).abs() < AGREEMENT_NS;
@@ -133,18 +132,18 @@ impl DacClock {
             self.outliers = 0;
             self.restarts += u64::from(was_of_use);
             // The crystal is still the same one.
-            let known_rate = was_of_use.then_some((next.rate, next.covariance[2]));
+            let known_rate = was_of_use.then_some((next.filter.state[1], next.filter.covariance[1][1]));
             let mut fresh = State::first(observation);
             if let Some((rate, rate_variance)) = known_rate {
-                fresh.rate = rate;
-                fresh.covariance[2] = rate_variance.max((1e-6_f64).powi(2));
+                fresh.filter.state[1] = rate;
+                fresh.filter.covariance[1][1] = rate_variance.max((1e-6_f64).powi(2));
                 fresh.noise_variance = next.noise_variance;
             }
             self.state = Some(fresh);
             return if was_of_use { Verdict::Restarted } else { Verdict::Outlier };
         }
         self.outliers = 0;
-        next.correct(innovation_ns, expected_variance);
+        next.correct(innovation_ns);
         *state = next;
         Verdict::Taken
     }
@@ -152,9 +151,7 @@ impl DacClock {
     /// Whether the model may be relied upon.
     pub fn is_settled(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
-            let [phase, cross, rate] = state.covariance;
-            let ahead_ns = AHEAD_S * 1e9;
-            let sigma_ns = (phase + 2.0 * ahead_ns * cross + ahead_ns.powi(2) * rate).sqrt();
+            let sigma_ns = state.filter.variance_of(&[1.0, AHEAD_S * 1e9]).sqrt();
             let observed_s = state.frame.saturating_sub(state.first_frame) as f64 / self.rate_hz;
             state.observations >= MIN_OBSERVATIONS && (sigma_ns < SETTLED_SIGMA_NS || observed_s > PATIENCE_S)
         })
@@ -165,7 +162,7 @@ impl DacClock {
     pub fn heard_raw_ns(&self, frame: u64) -> i64 {
         let Some(state) = &self.state else { return 0 };
         let frames = frame as f64 - state.frame as f64;
-        let since_ns = state.phase_ns + frames * 1e9 / self.rate_hz * (1.0 + state.rate);
+        let since_ns = state.filter.state[0] + frames * 1e9 / self.rate_hz * (1.0 + state.filter.state[1]);
         state.base_raw_ns.saturating_add(since_ns.round() as i64)
     }
 
@@ -173,18 +170,18 @@ impl DacClock {
     /// [`heard_raw_ns`](Self::heard_raw_ns).
     pub fn frame_at(&self, raw_ns: i64) -> f64 {
         let Some(state) = &self.state else { return 0.0 };
-        let since_ns = raw_ns.saturating_sub(state.base_raw_ns) as f64 - state.phase_ns;
-        state.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + state.rate))
+        let since_ns = raw_ns.saturating_sub(state.base_raw_ns) as f64 - state.filter.state[0];
+        state.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + state.filter.state[1]))
     }
 
     /// By how much the DAC is slower than nominal, in ppb (negative where it is faster).
     pub fn rate_ppb(&self) -> f64 {
-        self.state.as_ref().map_or(0.0, |state| state.rate * 1e9)
+        self.state.as_ref().map_or(0.0, |state| state.filter.state[1] * 1e9)
     }
 
     /// Standard deviation of [`heard_raw_ns`](Self::heard_raw_ns) now, in ns; infinite before the first observation.
     pub fn sigma_ns(&self) -> f64 {
-        self.state.as_ref().map_or(f64::INFINITY, |state| state.covariance[0].sqrt())
+        self.state.as_ref().map_or(f64::INFINITY, |state| state.filter.variance_of(&Kalman::PHASE).sqrt())
     }
 
     /// Standard deviation of a single observation, as learnt, in ns.
@@ -200,9 +197,7 @@ impl State {
             first_frame: observation.frame,
             frame: observation.frame,
             base_raw_ns: observation.heard_raw_ns,
-            phase_ns: 0.0,
-            rate: 0.0,
-            covariance: [MAX_NOISE_NS.powi(2), 0.0, INITIAL_RATE_SIGMA.powi(2)],
+            filter: Kalman::new([0.0, 0.0], [MAX_NOISE_NS, INITIAL_RATE_SIGMA]),
             noise_variance,
             last_innovation_ns: None,
             observations: 0,
@@ -214,31 +209,18 @@ impl State {
         let elapsed_ns = frame.saturating_sub(self.frame) as f64 * nominal_ns;
         let elapsed_s = elapsed_ns * 1e-9;
         self.frame = frame;
-        let whole_ns = elapsed_ns.floor();
-        self.base_raw_ns = self.base_raw_ns.saturating_add(whole_ns as i64);
-        self.phase_ns += elapsed_ns - whole_ns + elapsed_ns * self.rate;
-        // Keep the fraction small, where it is most exact.
-        let carry_ns = self.phase_ns.round();
-        self.base_raw_ns = self.base_raw_ns.saturating_add(carry_ns as i64);
-        self.phase_ns -= carry_ns;
         let fineness = (FINE_NOISE_NS / self.noise_variance.sqrt()).clamp(1.0, MAX_FINENESS);
-        let walk = (RATE_WALK * fineness).powi(2);
-        let [phase, cross, rate] = self.covariance;
-        self.covariance = [
-            // The walk's integral, with ns for the phase.
-            phase + 2.0 * elapsed_ns * cross + elapsed_ns.powi(2) * (rate + walk * elapsed_s / 3.0),
-            cross + elapsed_ns * (rate + walk * elapsed_s / 2.0),
-            rate + walk * elapsed_s,
-        ];
+        self.filter.drift(elapsed_ns, (RATE_WALK * fineness).powi(2) * elapsed_s);
+        // Keep the fraction small, where it is most exact.
+        let whole_ns = elapsed_ns.floor();
+        self.filter.state[0] += elapsed_ns - whole_ns;
+        let carry_ns = self.filter.state[0].round();
+        self.base_raw_ns = self.base_raw_ns.saturating_add(whole_ns as i64).saturating_add(carry_ns as i64);
+        self.filter.state[0] -= carry_ns;
     }
 
-    fn correct(&mut self, innovation_ns: f64, expected_variance: f64) {
-        let [phase, cross, rate] = self.covariance;
-        let phase_gain = phase / expected_variance;
-        let rate_gain = cross / expected_variance;
-        self.phase_ns += phase_gain * innovation_ns;
-        self.rate += rate_gain * innovation_ns;
-        self.covariance = [phase - phase_gain * phase, cross - phase_gain * cross, rate - rate_gain * cross];
+    fn correct(&mut self, innovation_ns: f64) {
+        self.filter.correct(&Kalman::PHASE, innovation_ns, self.noise_variance);
         self.observations = self.observations.saturating_add(1);
         // The noise is learnt from how far successive innovations differ, not from how large they are: a model that is
         // wrong has large ones, and would else take its own error for noise and never find back.

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kalman::{Kalman, Matrix};
+use crate::kalman::{Kalman, Matrix};
 
 /// The states: offset of UTC from the flywheel in ns; rate in ppb at 25 °C; rate in ppb per 10 °C; rate in ppb per
 /// (10 °C)²; the wandering rate in ppb.

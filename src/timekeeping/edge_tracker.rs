@@ -7,7 +7,7 @@
 use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::Timescale;
-use super::kalman::Kalman;
+use crate::kalman::Kalman;
 
 /// Random walk of the rate between the Pi's crystal and the RTC, in ppb per square root of a second. A crystal of a few
 /// tenths of a ppm per degree in a box that warms by a degree a minute moves by some 300 ppb in 100 s.
@@ -123,8 +123,6 @@ struct Line {
     edges: u32,
 }
 
-const PHASE: [f64; 2] = [1.0, 0.0];
-
 impl Default for EdgeTracker {
     fn default() -> Self {
         Self { line: None, misses: 0, hunts: 0, not_before_raw_ns: i64::MIN, transfer_ns: TRANSFER_NS, wake_late_ns: 0 }
@@ -209,7 +207,7 @@ impl EdgeTracker {
         // Uniform within the bracket.
         let variance = (edge.half_width_ns as f64).powi(2) / 3.0 + 1e8;
         let innovation_ns = (edge.raw_ns.saturating_sub(next.base_raw_ns)) as f64 - next.filter.state[0];
-        let gate_ns = GATE_SIGMAS * (next.filter.variance_of(&PHASE) + variance).sqrt() + MIN_WINDOW_NS;
+        let gate_ns = GATE_SIGMAS * (next.filter.variance_of(&Kalman::PHASE) + variance).sqrt() + MIN_WINDOW_NS;
         if innovation_ns.abs() > gate_ns {
             if self.misses < MISSES_TO_SEARCH {
                 self.misses += 1;
@@ -221,7 +219,7 @@ impl EdgeTracker {
             self.misses = 0;
             return EdgeVerdict::Jumped { by_ns: -innovation_ns.clamp(-1e18, 1e18) as i64 };
         }
-        next.filter.correct(&PHASE, innovation_ns, variance);
+        next.filter.correct(&Kalman::PHASE, innovation_ns, variance);
         next.edges = next.edges.saturating_add(1);
         *line = next;
         self.misses = 0;
@@ -239,7 +237,7 @@ impl EdgeTracker {
         let Some(line) = &mut self.line else { return };
         let mut next = *line;
         next.advance_to(look.rtc_s);
-        let variance = next.filter.variance_of(&PHASE);
+        let variance = next.filter.variance_of(&Kalman::PHASE);
         let noise_ns = LATCH_SIGMA_NS.hypot(look.give_or_take_ns as f64);
         let spread_ns = variance.sqrt().hypot(noise_ns);
         // By how many standard deviations the latch came after the edge, if the answer is as expected.
@@ -252,7 +250,11 @@ impl EdgeTracker {
             return;
         }
         let ratio = density_over_probability(z);
-        next.filter.correct_by_one_bit(&PHASE, -sign * ratio / spread_ns, ratio * (ratio + z) / spread_ns.powi(2));
+        next.filter.correct_by_likelihood(
+            &Kalman::PHASE,
+            -sign * ratio / spread_ns,
+            ratio * (ratio + z) / spread_ns.powi(2),
+        );
         *line = next;
     }
 
@@ -272,11 +274,6 @@ impl EdgeTracker {
         self.line.map_or(f64::INFINITY, |line| line.sigma_ns(raw_ns))
     }
 
-    /// The raw time of the last edge that was taken.
-    pub fn last_edge_raw_ns(&self) -> Option<i64> {
-        self.line.map(|line| line.base_raw_ns)
-    }
-
     /// What a transfer takes at best, as learnt, in ns.
     pub fn transfer_ns(&self) -> i64 {
         self.transfer_ns
@@ -285,12 +282,6 @@ impl EdgeTracker {
     /// Whether the whole second is searched, and an edge anywhere believed.
     pub fn is_in_doubt(&self) -> bool {
         self.misses >= MISSES_TO_SEARCH
-    }
-
-    /// Forgets the phase: the RTC was set.
-    pub fn restart(&mut self) {
-        self.line = None;
-        self.misses = 0;
     }
 }
 
@@ -321,7 +312,7 @@ impl Line {
     }
 
     fn is_settled(&self) -> bool {
-        self.edges >= 5 && self.filter.variance_of(&PHASE).sqrt() < SETTLED_SIGMA_NS
+        self.edges >= 5 && self.filter.variance_of(&Kalman::PHASE).sqrt() < SETTLED_SIGMA_NS
             // A bus too slow for that is used for what it is worth.
             || self.edges >= 30
     }
@@ -332,17 +323,14 @@ impl Line {
         Timescale { raw_ns, utc_ns: self.rtc_s.saturating_mul(NS_PER_S), rate_ppb: -rate / (1.0 + rate) * 1e9 }
     }
 
-    fn transition(elapsed_s: f64) -> ([[f64; 2]; 2], [[f64; 2]; 2]) {
-        let walk = RATE_WALK_PPB * RATE_WALK_PPB;
-        let cross = walk * elapsed_s * elapsed_s / 2.0;
-        ([[1.0, elapsed_s], [0.0, 1.0]], [[walk * elapsed_s.powi(3) / 3.0, cross], [cross, walk * elapsed_s]])
+    fn drift(filter: &mut Kalman<2>, elapsed_s: f64) {
+        filter.drift(elapsed_s, RATE_WALK_PPB * RATE_WALK_PPB * elapsed_s);
     }
 
     fn advance_to(&mut self, rtc_s: i64) {
         let elapsed_s = rtc_s.saturating_sub(self.rtc_s);
         // An RTC that was set may tell any second, also one of before.
-        let (transition, noise) = Self::transition(elapsed_s.clamp(0, 86_400 * 365) as f64);
-        self.filter.predict(&transition, &noise);
+        Self::drift(&mut self.filter, elapsed_s.clamp(0, 86_400 * 365) as f64);
         // The fraction is kept small, where it is most exact.
         let carry_ns = self.filter.state[0].round();
         self.filter.state[0] -= carry_ns;
@@ -354,8 +342,7 @@ impl Line {
     fn sigma_ns(&self, raw_ns: i64) -> f64 {
         let elapsed_s = (raw_ns.saturating_sub(self.base_raw_ns) as f64 * 1e-9).max(0.0);
         let mut filter = self.filter;
-        let (transition, noise) = Self::transition(elapsed_s);
-        filter.predict(&transition, &noise);
-        filter.variance_of(&PHASE).sqrt()
+        Self::drift(&mut filter, elapsed_s);
+        filter.variance_of(&Kalman::PHASE).sqrt()
     }
 }

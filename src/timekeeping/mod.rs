@@ -13,7 +13,6 @@ pub mod clock_task;
 pub mod clock_thread;
 pub mod edge_hunt;
 pub mod edge_tracker;
-mod kalman;
 pub mod presentation;
 pub mod references;
 pub mod saved;
