@@ -2,9 +2,10 @@
 
 use jaudiosync_hw::buttons::Button;
 
-use super::answer::{Flash, LedPattern, Tone};
+use super::answer::{Flash, LedPattern};
 use super::gesture::IgnoredBecause;
 use super::state::{KeptPosition, Program, Session};
+use crate::player::tone::Tone;
 use crate::timetable::Timetable;
 
 /// Something to be done.

@@ -48,6 +48,6 @@ pub use input::{
 };
 pub use machine::Appliance;
 pub use panel::{Panel, PanelEvent};
-pub use settings::{Settings, StartBehaviour};
+pub use settings::Settings;
 pub use state::{KeptPosition, Phase, PlaylistInfo, Program, Session, Snapshot};
 pub use volume::Volume;

@@ -1,14 +1,6 @@
 //! What an owner can choose.
 
-/// What a start without further words means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StartBehaviour {
-    /// Joins the common timetable at the next slot of the start grid: two riders need not press at the same time.
-    #[default]
-    Common,
-    /// Begins the playlist afresh at the next slot of the start grid.
-    Fresh,
-}
+use crate::config::StartKind;
 
 /// The settings of the appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +12,9 @@ pub struct Settings {
     /// What one press of a volume button changes, in percent.
     pub step_percent: u8,
     /// What a short press of Start does. Held, it always begins afresh.
-    pub start_button: StartBehaviour,
+    pub start_button: StartKind,
     /// What a box does that is switched on with the jumper fitted and has no session to rejoin.
-    pub jumper: StartBehaviour,
+    pub jumper: StartKind,
     /// Whether a session that still runs is rejoined at power-on, with or without the jumper: a box that lost its power
     /// for a moment must come back by itself.
     pub rejoin_session: bool,
@@ -44,8 +36,8 @@ impl Default for Settings {
             startup_percent: 50,
             maximum_percent: 100,
             step_percent: 5,
-            start_button: StartBehaviour::Common,
-            jumper: StartBehaviour::Common,
+            start_button: StartKind::Common,
+            jumper: StartKind::Common,
             rejoin_session: true,
             common_anchor_utc_s: 0,
             repeats: false,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat};
+use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
 
 /// What is heard of the two channels.
@@ -128,13 +129,12 @@ impl fmt::Display for Anchor {
 pub struct Gpio(u8);
 
 impl Gpio {
-    /// The default pins, as those of the crate `jaudiosync-hw`. The buttons are those of a Pirate Audio board (A is Start,
-    /// B Volume down, X Stop, Y Volume up), which leave I2C and I2S free; the jumper is between pins 37 and 39 of the header, GPIO26 and ground, which lie side by side.
-    pub(super) const VOLUME_UP: Self = Self(24);
-    pub(super) const VOLUME_DOWN: Self = Self(6);
-    pub(super) const START: Self = Self(5);
-    pub(super) const STOP: Self = Self(16);
-    pub(super) const JUMPER: Self = Self(26);
+    /// The default pins are those of the board's own crate, which says why.
+    pub(super) const VOLUME_UP: Self = Self(Pins::DEFAULT.volume_up_gpio);
+    pub(super) const VOLUME_DOWN: Self = Self(Pins::DEFAULT.volume_down_gpio);
+    pub(super) const START: Self = Self(Pins::DEFAULT.start_gpio);
+    pub(super) const STOP: Self = Self(Pins::DEFAULT.stop_gpio);
+    pub(super) const JUMPER: Self = Self(Pins::DEFAULT.jumper_gpio);
 
     /// The pin of this number; none outside of 4 to 27.
     pub const fn new(number: u8) -> Option<Self> {

@@ -121,9 +121,7 @@ impl RingRenderer {
             frame.iter_mut().for_each(|sample| *sample *= self.gain);
         }
     }
-}
 
-impl RingRenderer {
     /// The volume moves to what is wanted as quickly as a fade, so that it does not click.
     fn set_volume(&mut self, output: &mut [f32]) {
         let wanted = f32::from_bits(self.ends.shared.volume.load(Ordering::Relaxed)).clamp(0.0, 1.0);

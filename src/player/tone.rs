@@ -12,41 +12,68 @@ const AMPLITUDE: f32 = 0.1;
 /// How long a tone rises and falls, in seconds: it must not click.
 const EDGE_S: f32 = 0.005;
 
-/// A tone, or several in a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a tone says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tone {
-    /// One short high tone: understood.
-    Confirm,
-    /// Two rising tones: will begin.
-    Start,
-    /// Two falling tones: stopped.
-    Stop,
-    /// Three low tones: something is wrong.
-    Error,
+    /// The box is ready and waits for Start.
+    Ready,
+    /// Understood.
+    Accepted,
+    /// Not possible, or nothing to do.
+    Refused,
+    /// One step louder or quieter: its loudness says how loud it is.
+    VolumeStep,
+    /// The volume can go no further.
+    VolumeLimit,
+    /// The Pi shuts down.
+    ShuttingDown,
 }
 
-/// One tone of a sequence: its frequency in Hz and its length in seconds.
-type Note = (f32, f32);
+/// A part of a tone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// Its frequency in Hz; 0 is silence.
+    pub frequency_hz: u32,
+    /// How long it lasts, in ms.
+    pub duration_ms: u32,
+}
+
+const fn note(frequency_hz: u32, duration_ms: u32) -> Note {
+    Note { frequency_hz, duration_ms }
+}
 
 impl Tone {
-    /// Its number in [`Shared::tone`](super::ring::Shared::tone).
-    pub fn number(self) -> u32 {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Accepted, Self::Refused, Self::VolumeStep, Self::VolumeLimit, Self::ShuttingDown];
+
+    /// Its notes: rising is good, falling is the end, low is no. All within what a small speaker can play.
+    pub fn notes(self) -> &'static [Note] {
         match self {
-            Self::Confirm => 1,
-            Self::Start => 2,
-            Self::Stop => 3,
-            Self::Error => 4,
+            Self::Ready => const { &[note(660, 100), note(880, 100)] },
+            Self::Accepted => const { &[note(880, 80)] },
+            Self::Refused => const { &[note(330, 120), note(0, 60), note(330, 120)] },
+            Self::VolumeStep => const { &[note(660, 60)] },
+            Self::VolumeLimit => const { &[note(660, 60), note(0, 40), note(660, 60)] },
+            Self::ShuttingDown => const { &[note(880, 100), note(660, 100), note(440, 150)] },
         }
     }
 
-    fn notes(number: u32) -> &'static [Note] {
-        match number {
-            1 => &[(1760.0, 0.06)],
-            2 => &[(880.0, 0.08), (1320.0, 0.12)],
-            3 => &[(1320.0, 0.08), (880.0, 0.12)],
-            4 => &[(330.0, 0.12), (0.0, 0.06), (330.0, 0.12), (0.0, 0.06), (330.0, 0.12)],
-            _ => &[],
-        }
+    /// How long it lasts, in ms.
+    pub fn duration_ms(self) -> u32 {
+        self.notes().iter().map(|note| note.duration_ms).sum()
+    }
+}
+
+impl Tone {
+    /// Its number in [`Shared::tone`](super::ring::Shared::tone), from 1; 0 is none.
+    pub fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
+    fn of_number(number: u32) -> Option<Self> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        Self::ALL.get(index).copied()
     }
 }
 
@@ -68,16 +95,17 @@ impl TonePlayer {
     /// Adds what there is to be heard to a buffer, and takes the wish from `wanted`.
     pub(super) fn add(&mut self, wanted: &AtomicU32, output: &mut [f32]) {
         if wanted.load(Ordering::Relaxed) != 0 {
-            self.notes = Tone::notes(wanted.swap(0, Ordering::Relaxed));
+            self.notes = Tone::of_number(wanted.swap(0, Ordering::Relaxed)).map_or(&[], Tone::notes);
             self.frame = 0.0;
         }
         for frame in output.chunks_exact_mut(CHANNELS) {
-            let Some((frequency_hz, length_s)) = self.notes.first() else { return };
-            let (at_s, left_s) = (self.frame / self.rate_hz, length_s - self.frame / self.rate_hz);
+            let Some(note) = self.notes.first() else { return };
+            let at_s = self.frame / self.rate_hz;
+            let left_s = note.duration_ms as f32 * 1e-3 - at_s;
             let edge = (at_s.min(left_s) / EDGE_S).clamp(0.0, 1.0);
             let sample = AMPLITUDE * edge * (TAU * self.phase).sin();
             frame.iter_mut().for_each(|out| *out += sample);
-            self.phase = (self.phase + frequency_hz / self.rate_hz).fract();
+            self.phase = (self.phase + note.frequency_hz as f32 / self.rate_hz).fract();
             self.frame += 1.0;
             if left_s <= 0.0 {
                 self.notes = self.notes.get(1..).unwrap_or(&[]);
@@ -93,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_tone_is_heard_once_does_not_click_and_ends() {
-        for tone in [Tone::Confirm, Tone::Start, Tone::Stop, Tone::Error] {
+        for (index, tone) in Tone::ALL.into_iter().enumerate() {
+            assert_eq!(tone.number() as usize, index + 1);
             let mut player = TonePlayer::new(48_000);
             let wanted = AtomicU32::new(tone.number());
             let mut sound = vec![0.0_f32; 48_000 * 2];
@@ -105,6 +134,14 @@ mod tests {
             assert!(steepest < AMPLITUDE * TAU * 1800.0 / 48_000.0 * 1.1, "{tone:?}: {steepest}");
             assert!(left[40_000..].iter().all(|sample| *sample == 0.0));
             assert_eq!(wanted.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn tones_are_short_and_differ() {
+        for tone in Tone::ALL {
+            assert!((40..=500).contains(&tone.duration_ms()), "{tone:?}");
+            assert!(Tone::ALL.iter().all(|other| *other == tone || other.notes() != tone.notes()));
         }
     }
 }

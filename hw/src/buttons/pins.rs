@@ -25,7 +25,7 @@ pub struct Pins {
 
 impl Default for Pins {
     fn default() -> Self {
-        Self { volume_up_gpio: 24, volume_down_gpio: 6, start_gpio: 5, stop_gpio: 16, jumper_gpio: 26, led_gpio: None }
+        Self::DEFAULT
     }
 }
 
@@ -81,6 +81,10 @@ impl std::fmt::Display for SharedPin {
 }
 
 impl Pins {
+    /// The pins where an owner has chosen none.
+    pub const DEFAULT: Self =
+        Self { volume_up_gpio: 24, volume_down_gpio: 6, start_gpio: 5, stop_gpio: 16, jumper_gpio: 26, led_gpio: None };
+
     /// The pin of a button.
     pub fn gpio(&self, button: Button) -> u8 {
         match button {

@@ -3,11 +3,12 @@
 use jaudiosync_hw::buttons::Button;
 
 use super::super::action::{Action, Warning};
-use super::super::answer::{Flash, LedPattern, Tone};
+use super::super::answer::{Flash, LedPattern};
 use super::super::input::{Moment, VolumeChange};
 use super::super::state::Phase;
 use super::super::volume::Volume;
 use super::Appliance;
+use crate::player::tone::Tone;
 use crate::timetable::NS_PER_S;
 
 /// A volume that has changed is kept after this long, so that a hold that repeats is one write.

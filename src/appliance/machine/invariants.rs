@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 use super::super::input::VolumeChange;
 use super::super::panel::Panel;
-use super::super::settings::StartBehaviour;
 use super::super::state::{Phase, Program};
 use super::tests::playlist;
 use super::*;
+use crate::config::StartKind;
 use crate::timetable::{NS_PER_S, Place, Timetable};
 
 /// What befalls the box next.
@@ -87,7 +87,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    let behaviour = || prop::sample::select(vec![StartBehaviour::Common, StartBehaviour::Fresh]);
+    let behaviour = || prop::sample::select(vec![StartKind::Common, StartKind::Fresh]);
     (any::<(u8, u8, u8, bool, bool)>(), behaviour(), behaviour(), 0_u32..90).prop_map(
         |((startup_percent, maximum_percent, step_percent, rejoin_session, repeats), start_button, jumper, wait_s)| {
             Settings {

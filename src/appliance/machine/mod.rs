@@ -4,13 +4,14 @@ mod answering;
 mod starting;
 
 use super::action::{Action, Refusal, Warning};
-use super::answer::{Flash, LedPattern, Tone};
+use super::answer::{Flash, LedPattern};
 use super::gesture::{Gesture, IgnoredBecause};
 use super::input::{Command, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState};
 use super::panel::PanelEvent;
 use super::settings::Settings;
 use super::state::{KeptPosition, PlaylistInfo, Session, Snapshot};
 use super::volume::Volume;
+use crate::player::tone::Tone;
 use jaudiosync_hw::buttons::Button;
 use starting::{Running, Wanted};
 

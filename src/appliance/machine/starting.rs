@@ -2,9 +2,9 @@
 
 use super::super::action::{Action, Refusal, Warning};
 use super::super::input::{FirstTrack, Moment};
-use super::super::settings::StartBehaviour;
 use super::super::state::{KeptPosition, Program, Session};
 use super::Appliance;
+use crate::config::StartKind;
 use crate::timetable::{NS_PER_S, Place, Timetable, next_grid_slot};
 
 /// What is to play.
@@ -53,10 +53,10 @@ impl Wanted {
         Self::Fresh { first_track, begun: None }
     }
 
-    pub(super) fn by_behaviour(behaviour: StartBehaviour) -> Self {
+    pub(super) fn by_behaviour(behaviour: StartKind) -> Self {
         match behaviour {
-            StartBehaviour::Common => Self::Common,
-            StartBehaviour::Fresh => Self::fresh(0),
+            StartKind::Common => Self::Common,
+            StartKind::Fresh => Self::fresh(0),
         }
     }
 }

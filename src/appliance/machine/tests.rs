@@ -1,9 +1,9 @@
 //! What a rider does, and what comes of it.
 
 use super::super::input::VolumeChange;
-use super::super::settings::StartBehaviour;
 use super::super::state::{Phase, Program};
 use super::*;
+use crate::config::StartKind;
 use crate::timetable::{Length, NS_PER_S};
 
 /// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
@@ -180,7 +180,7 @@ fn the_jumper_makes_it_play_by_itself() {
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
     let mut ride = ride;
     assert!(ride.tell(Input::Panel(PanelEvent::JumperChanged(false))).is_empty(), "removed: nothing stops");
-    let settings = Settings { jumper: StartBehaviour::Fresh, ..Settings::default() };
+    let settings = Settings { jumper: StartKind::Fresh, ..Settings::default() };
     assert_eq!(played(&Ride::boot(settings, Kept::default(), true).1), [&fresh(NEXT_SLOT_S, 0)]);
 }
 
