@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 use jaudiosync_hw::world::World;
 
 use super::oscillator::{Crystal, Temperature};
@@ -105,7 +106,7 @@ impl BoxWorld {
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
         let utc_ns = machine.system.map.utc_ns(raw_ns);
-        machine.system.map = Timescale { raw_ns, utc_ns, rate_ppb: ppb.clamp(-500_000.0, 500_000.0) };
+        machine.system.map = Timescale { raw_ns, utc_ns, rate_ppb: ppb.clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB) };
     }
 
     /// The temperature at an instant of true time, in °C.

@@ -64,7 +64,7 @@ impl FlywheelModel {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offset {
     /// UTC minus the flywheel's time, in ns.
-    pub offset_ns: f64,
+    pub offset_ns: i64,
     /// Its standard deviation, in ns.
     pub sigma_ns: f64,
     /// By how much UTC runs faster than the flywheel now, in ppb.
@@ -198,17 +198,11 @@ impl Calibration {
         }
         let (rate_ppb, rate_sigma_ppb) = self.rate(&filter);
         Offset {
-            offset_ns: self.base_offset_ns as f64 + filter.state[0],
+            offset_ns: self.base_offset_ns.saturating_add(filter.state[0].round() as i64),
             sigma_ns: filter.variance_of(&OFFSET).sqrt().hypot(self.bias_sigma_ns),
             rate_ppb,
             rate_sigma_ppb,
         }
-    }
-
-    /// The whole part of the offset at a time of the flywheel, in ns, exactly.
-    pub fn offset_ns(&self, flywheel_ns: i64) -> i64 {
-        let fraction_ns = self.at(flywheel_ns).offset_ns - self.base_offset_ns as f64;
-        self.base_offset_ns.saturating_add(fraction_ns.round() as i64)
     }
 
     fn rate(&self, filter: &Kalman<STATES>) -> (f64, f64) {
@@ -326,7 +320,7 @@ mod tests {
             calibration.advance(flywheel_ns, Some(22.0));
         }
         let offset = calibration.at(flywheel_ns);
-        (offset.offset_ns - truth_ns(flywheel_ns), offset.sigma_ns)
+        (offset.offset_ns as f64 - truth_ns(flywheel_ns), offset.sigma_ns)
     }
 
     #[test]
@@ -364,7 +358,7 @@ mod tests {
             offset_ns += 60.0 * rate_ppb(5.0);
             calibration.advance(flywheel_ns, Some(5.0));
         }
-        let error_ns = calibration.at(flywheel_ns).offset_ns - offset_ns;
+        let error_ns = calibration.at(flywheel_ns).offset_ns as f64 - offset_ns;
         // Unlearnt, 20 °C would be 1.7 ms.
         assert!(error_ns.abs() < 250_000.0, "{error_ns}");
     }
@@ -388,6 +382,6 @@ mod tests {
         // The crystal's own time begins at 0 when the machine starts.
         let mut calibration = Calibration::new(FlywheelModel::CRYSTAL, 0, START_NS + 123, 1e6);
         calibration.advance(10 * S, None);
-        assert_eq!(calibration.offset_ns(10 * S), START_NS + 123);
+        assert_eq!(calibration.at(10 * S).offset_ns, START_NS + 123);
     }
 }

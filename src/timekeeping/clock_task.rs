@@ -14,12 +14,13 @@ use jaudiosync_hw::system_clock::SystemClock;
 
 use super::edge_hunt::{Outcome, hunt};
 use super::edge_tracker::{Edge, Look};
+use super::notice::Notice;
 use super::references::ReferenceEvent;
 use super::saved::SavedTime;
 use super::servo::{Action, SystemClockServo};
 use super::source::SharedEstimate;
 use super::status::TimeStatus;
-use super::timekeeper::{Notice, Timekeeper, refusal};
+use super::timekeeper::Timekeeper;
 use super::{SystemClockFollower, Timescale};
 
 /// The longest that a step waits.
@@ -121,10 +122,8 @@ impl ClockTask {
         while let Ok(event) = self.devices.events.try_recv() {
             match event {
                 ReferenceEvent::Sample(sample) => self.keeper.sample(&sample),
-                ReferenceEvent::Trouble { source, reason } => {
-                    log::info!("{source}: {reason}");
-                    self.keeper.trouble(source, reason);
-                }
+                // The source's own thread has put it in the log.
+                ReferenceEvent::Trouble { source, reason } => self.keeper.trouble(source, reason),
             }
         }
         self.publish();
@@ -341,8 +340,8 @@ impl ClockTask {
     /// Marks a chip that was calibrated, so that another one is told from it.
     fn mark(&mut self) -> Result<(), RtcError> {
         let Some(rtc) = &mut self.rtc else { return Ok(()) };
-        let is_calibrated = self.keeper.best_timescale(self.devices.clocks.raw_ns()).is_some()
-            && self.keeper.status(self.devices.clocks.raw_ns()).reference.is_some();
+        let is_calibrated =
+            self.keeper.best_timescale(self.devices.clocks.raw_ns()).is_some() && self.keeper.has_heard_reference();
         if !rtc.is_writable() || self.keeper.is_marked() || !is_calibrated {
             return Ok(());
         }
@@ -437,13 +436,7 @@ fn retry<T>(mut transfer: impl FnMut() -> Result<T, RtcError>) -> Result<T, RtcE
 
 fn tell(notice: &Notice) {
     match notice {
-        Notice::Believed(source) => log::info!("{source} tells the time"),
-        Notice::Refused(source, verdict) => log::warn!("{}", refusal(source, *verdict)),
-        Notice::RtcJumped { by_ns } => {
-            log::warn!("the RTC was set by somebody else, by {:+.3} s; that is allowed for", *by_ns as f64 * 1e-9);
-        }
-        Notice::RtcDistrusted(distrust) => log::warn!("{distrust}"),
-        Notice::CalibrationReset(reason) => log::warn!("{reason}; its calibration begins anew"),
-        Notice::Stepped { by_ns } => log::warn!("UTC was corrected by {:+.6} s", *by_ns as f64 * 1e-9),
+        Notice::Believed(_) => log::info!("{notice}"),
+        _ => log::warn!("{notice}"),
     }
 }

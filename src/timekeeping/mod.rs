@@ -2,7 +2,7 @@
 //!
 //! - [`edge_hunt`] reads the RTC's seconds, [`edge_tracker`] makes RTC time of them, [`calibration`] makes UTC of that;
 //! - [`references`] speak to the world, [`selection`] decides which of them to believe, [`trust`] whether to believe the RTC;
-//! - [`timekeeper`] puts these together, [`presentation`] shows the result without jumps, [`servo`] steers the system clock;
+//! - [`timekeeper`] puts these together and tells each [`notice`], [`presentation`] shows the result without jumps, [`servo`] steers the system clock;
 //! - [`clock_task`] does all this, [`clock_thread`] on a thread of its own, [`source`] is where the player and everything else take UTC from.
 //!
 //! The map and all that computes it are pure: readings of clocks are passed in. Only `references` speaks to the world, and
@@ -13,6 +13,7 @@ pub mod clock_task;
 pub mod clock_thread;
 pub mod edge_hunt;
 pub mod edge_tracker;
+pub mod notice;
 pub mod presentation;
 pub mod references;
 pub mod saved;

@@ -4,6 +4,7 @@
 //! no integrator: the timescale tells at which rate UTC runs, the clock's own rate is measured, and an error decays.
 
 use jaudiosync_hw::clocks::ClockPair;
+use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 
 use super::Timescale;
 
@@ -13,9 +14,6 @@ const LATE_STEP_NS: i64 = 500_000_000;
 
 /// An error decays with this time constant, in seconds.
 const TIME_CONSTANT_S: f64 = 16.0;
-
-/// The kernel's limit (MAXFREQ, kernel/time/ntp.c), in ppb.
-const MAX_FREQUENCY_PPB: f64 = 500_000.0;
 
 /// The clock's own rate is learnt from the last so many updates.
 const RATE_MEMORY: f64 = 8.0;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use jaudiosync_hw::clocks::ClockPair;
+use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 
 use super::Timescale;
 
@@ -17,9 +18,6 @@ const MIN_BASELINE_NS: i64 = 500_000_000;
 
 /// A reading this far from where the last ones lead is a step of the system clock, and the past tells nothing more.
 const STEP_NS: i64 = 1_000_000;
-
-/// No oscillator and no time daemon makes a rate beyond this (adjtimex's own limit is 500 ppm).
-const MAX_RATE_PPB: f64 = 500_000.0;
 
 /// Follows the system clock wherever it goes, also where it goes wrong: it is the reference.
 #[derive(Debug, Default, Clone)]
@@ -51,7 +49,8 @@ impl SystemClockFollower {
     }
 
     fn map_through(&self, reading: ClockPair) -> Timescale {
-        let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-MAX_RATE_PPB, MAX_RATE_PPB);
+        // No oscillator and no time daemon makes a rate beyond the kernel's own limit.
+        let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB);
         Timescale { raw_ns: reading.raw_ns, utc_ns: reading.utc_ns, rate_ppb }
     }
 
