@@ -32,9 +32,6 @@ const LEAST_SLEEP_NS: i64 = 100_000;
 /// Why a fleet cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FleetError {
-    /// The policy is not there.
-    #[error("the time policy \"{0}\" cannot be simulated; see --list-scenarios for those that can")]
-    NoPolicy(String),
     /// A mistake of this program.
     #[error(
         "a simulated box failed; this is a mistake of the program, please report it with the scenario and the seed"
@@ -43,20 +40,17 @@ pub enum FleetError {
 }
 
 /// Makes the policy of a box.
-pub type MakePolicy<'a> = dyn Fn(&BoxSetup<'_>) -> Result<Box<dyn TimePolicy>, FleetError> + Sync + 'a;
+pub type MakePolicy<'a> = dyn Fn(&BoxSetup<'_>) -> Box<dyn TimePolicy> + Sync + 'a;
 
 /// The policy that a scenario names.
-///
-/// # Errors
-/// When it is not there.
-pub fn make_policy(setup: &BoxSetup<'_>) -> Result<Box<dyn TimePolicy>, FleetError> {
+pub fn make_policy(setup: &BoxSetup<'_>) -> Box<dyn TimePolicy> {
     match setup.scenario.policy {
         Policy::Python => {
             let temperature = weather(setup.scenario, setup.seed, setup.index);
-            Ok(Box::new(PythonTime::new(setup, temperature)))
+            Box::new(PythonTime::new(setup, temperature))
         }
-        Policy::TrueTime => Ok(Box::new(TrueTime::default())),
-        Policy::Jaudiosync => Ok(Box::new(ServiceTime::new(setup))),
+        Policy::TrueTime => Box::new(TrueTime::default()),
+        Policy::Jaudiosync => Box::new(ServiceTime::new(setup)),
     }
 }
 
@@ -64,7 +58,7 @@ pub fn make_policy(setup: &BoxSetup<'_>) -> Result<Box<dyn TimePolicy>, FleetErr
 /// The result depends on scenario and seed alone.
 ///
 /// # Errors
-/// When a policy cannot be made.
+/// When a box failed.
 pub fn run_fleet(
     scenario: &Scenario,
     seed: u64,
@@ -106,7 +100,7 @@ pub fn run_fleet(
 /// Runs one box, counted from 0, and gives one sample for each second of the ride.
 ///
 /// # Errors
-/// When its policy cannot be made.
+/// When it failed.
 pub fn run_box(
     scenario: &Scenario,
     seed: u64,
@@ -118,7 +112,7 @@ pub fn run_box(
     let begin_ns = schedule.whole.from_ns;
     let temperature = weather(scenario, seed, index);
     let world = Arc::new(BoxWorld::new(scenario, seed, index, temperature.clone(), begin_ns));
-    let policy = make_policy(&BoxSetup { scenario, seed, index, world: Arc::clone(&world) })?;
+    let policy = make_policy(&BoxSetup { scenario, seed, index, world: Arc::clone(&world) });
     let card = SoundCard::new(scenario, seed, index, temperature.clone(), begin_ns);
     let timetable = playlist(seed).ok_or(FleetError::BoxFailed)?;
     let random = stream(seed, Some(index), Purpose::DacDriver);

@@ -145,10 +145,9 @@ impl TimePolicy for ServiceTime {
         }
     }
 
-    fn rtc_error_ns(&mut self, world: &BoxWorld, true_ns: i64) -> Option<f64> {
-        let rtc_ns = true_ns.saturating_add(self.chip.rtc_minus_utc_ns()?);
+    fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
-        let _ = world;
+        let rtc_ns = true_ns.saturating_add(self.chip.rtc_minus_utc_ns()?);
         let utc_ns = self.running.as_ref()?.task.keeper().calibrated_utc_ns(rtc_ns)?;
         Some(utc_ns.saturating_sub(true_ns) as f64)
     }
