@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::FeederEvent;
 use jaudiosync_hw::dac::Imperfections;
-use virtual_box::VirtualBox;
+use virtual_box::{EPOCH_NS, VirtualBox};
 
 /// A USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off and wanders.
 fn bad_card(rate_error_ppm: f64) -> Imperfections {
@@ -92,6 +92,20 @@ fn a_good_card_starts_on_the_exact_instant() {
         assert!((first_s - 6.0).abs() < 0.012, "seed {seed}: {first_s}");
         let errors = player.errors_ms(0.0, 12.0);
         assert!(quantile(&errors, 1.0) < 0.02, "seed {seed}: {} ms", quantile(&errors, 1.0));
+    }
+}
+
+#[test]
+fn a_track_under_way_is_joined_on_the_exact_instant() {
+    for seed in 0..5 {
+        let joins_ns = EPOCH_NS + 7_000_000_000;
+        let mut player = VirtualBox::joining_at(joins_ns, 48_000, bad_card(60.0), -1000, 0, seed);
+        player.run(12.0);
+        let first_s = player.first_sound_s(0.0).unwrap();
+        // Sampled each 10 ms, behind a fade-in of one block.
+        assert!((7.0..7.021).contains(&first_s), "seed {seed}: {first_s}");
+        let errors = player.errors_ms(0.0, 12.0);
+        assert!(quantile(&errors, 1.0) < 0.2, "seed {seed}: {} ms", quantile(&errors, 1.0));
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Program {
     pub timetable: Timetable,
     /// Where the tracks come from.
     pub library: Arc<dyn Library>,
+    /// Silence before this instant, in ns since the Unix epoch: a timetable that is under way is joined then, on the exact
+    /// frame. `i64::MIN` joins it as soon as can be.
+    pub heard_from_utc_ns: i64,
     /// How much later than the DAC's frames the sound is heard, in ns (amplifiers, cables, Bluetooth): the music is
     /// played that much earlier. Negative plays it later.
     pub output_latency_ns: i64,
@@ -70,6 +73,8 @@ pub enum FeederEvent {
 /// Numbers of the moment, for those who watch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct FeederStats {
+    /// The rate of the device's stream, in frames a second.
+    pub rate_hz: u32,
     /// The track and its offset that the newest block holds; none in silence.
     pub playing: Option<(Start, f64)>,
     /// Where the music should be less where it is, in ns.
@@ -237,15 +242,18 @@ impl Feeder {
         timescale: &Timescale,
     ) -> (State, bool) {
         let earliest = self.next_frame.max(self.handed_over + self.frames(JOIN_AHEAD_S));
-        let utc_ns = self.heard_utc_ns(earliest, timescale);
         let Some(program) = &self.program else { return (State::Idle { prepared: None }, false) };
-        let next = match program.timetable.place_at(utc_ns) {
+        let earliest_utc_ns = self.heard_utc_ns(earliest, timescale);
+        // What would be heard before it shall be is as if it were not there.
+        let utc_ns = earliest_utc_ns.max(program.heard_from_utc_ns);
+        let (next, begins_utc_ns) = match program.timetable.place_at(utc_ns) {
+            Place::Playing { slot, .. } if utc_ns > earliest_utc_ns => (slot, utc_ns),
             Place::Playing { slot, .. } => return self.join(slot, now_raw_ns, timescale),
-            Place::Before { next } | Place::Gap { next: Some(next) } => next,
+            Place::Before { next } | Place::Gap { next: Some(next) } => (next, next.utc_ns()),
             Place::Gap { next: None } => return (State::Idle { prepared: None }, false),
             Place::Finished => return self.finish(now_raw_ns),
         };
-        let first_frame = self.frame_heard_at(next.utc_ns(), timescale);
+        let first_frame = self.frame_heard_at(begins_utc_ns, timescale);
         let first_frame = if first_frame.is_finite() { first_frame.round().max(0.0) as u64 } else { u64::MAX };
         if first_frame > until + self.frames(PRELOAD_S) {
             return (State::Idle { prepared: None }, false);
@@ -345,7 +353,8 @@ impl Feeder {
     fn stay_silent(&mut self, slot: Start, retry_raw_ns: i64, now_raw_ns: i64, timescale: &Timescale) -> (State, bool) {
         let earliest = self.handed_over + self.frames(JOIN_AHEAD_S);
         let utc_ns = self.heard_utc_ns(earliest, timescale);
-        let is_over = match self.program.as_ref().map(|program| program.timetable.place_at(utc_ns)) {
+        let place = |program: &Arc<Program>| program.timetable.place_at(utc_ns.max(program.heard_from_utc_ns));
+        let is_over = match self.program.as_ref().map(place) {
             Some(Place::Playing { slot: here, .. }) => here != slot,
             Some(Place::Before { next }) => next != slot,
             Some(Place::Gap { next }) => next != Some(slot),
@@ -407,6 +416,7 @@ impl Feeder {
     }
 
     fn update_stats(&mut self, now_raw_ns: i64) {
+        self.stats.rate_hz = self.rate_hz;
         self.stats.phase_sigma_ns = self.clock.sigma_ns();
         self.stats.dac_rate_ppb = self.clock.rate_ppb();
         self.stats.observation_noise_ns = self.clock.noise_ns();

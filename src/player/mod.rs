@@ -5,9 +5,10 @@
 //! - [`feeder`] puts these together on a thread of its own and fills [`ring`];
 //! - [`tone`] are the short tones that answer a button;
 //! - [`renderer`] empties it into the sound card's buffers, and nothing else: no lock, allocation, log or I/O;
-//! - [`engine`] opens the sound card, runs the feeder, and is what the rest of the program sees.
+//! - [`task`] keeps the sound card open and the feeder fed, and does what it is told;
+//! - [`engine`] runs the task on a thread of its own, and is what the rest of the program sees.
 //!
-//! All but `engine` take the time as an argument and open no device.
+//! All but `engine` take the time as an argument or through a trait; only `task` opens the sound card, through its trait.
 
 pub mod dac_clock;
 pub mod decoder;
@@ -18,5 +19,6 @@ pub mod phase_lock;
 pub mod renderer;
 pub mod resampler;
 pub mod ring;
+pub mod task;
 pub mod tone;
 mod voice;

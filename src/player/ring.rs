@@ -2,10 +2,12 @@
 //! and a few flags. All of it lock-free.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS};
 use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::tone::Tone;
 
 /// Frames of a block.
 pub const BLOCK_FRAMES: usize = 256;
@@ -51,7 +53,7 @@ pub struct Shared {
     pub late_frames: AtomicU64,
     /// The volume as a factor, 0 to 1: the bits of an f32.
     pub volume: AtomicU32,
-    /// The tone to be sounded next, as [`Tone`](super::tone::Tone) numbers them; 0 for none.
+    /// The tone to be sounded next, as [`Tone`] numbers them; 0 for none.
     pub tone: AtomicU32,
     /// Buffers rendered so far: the sound card is alive.
     pub buffers: AtomicU64,
@@ -68,6 +70,18 @@ impl Default for Shared {
             tone: AtomicU32::new(0),
             buffers: AtomicU64::new(0),
         }
+    }
+}
+
+impl Shared {
+    /// The volume as a factor; what is not within 0 to 1 is taken as the nearer of the two.
+    pub fn set_volume(&self, volume: f32) {
+        self.volume.store(volume.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Sounds a short tone, in place of one that still sounds.
+    pub fn sound(&self, tone: Tone) {
+        self.tone.store(tone.number(), Ordering::Relaxed);
     }
 }
 

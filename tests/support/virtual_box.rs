@@ -1,6 +1,8 @@
 //! A box in virtual time: the player's own feeder and renderer on a simulated sound card. The music is a tone whose
 //! two channels tell the place in the track, so that what is heard can be laid against the timetable.
 
+#![allow(dead_code)]
+
 use std::f64::consts::TAU;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -110,6 +112,18 @@ pub struct VirtualBox {
 impl VirtualBox {
     /// A box whose one endless-looking track began at `anchor_s` (seconds of raw time).
     pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency_ns: i64, seed: u64) -> Self {
+        Self::joining_at(i64::MIN, rate_hz, imperfections, anchor_s, latency_ns, seed)
+    }
+
+    /// The same, which is silent before this UTC, in ns.
+    pub fn joining_at(
+        heard_from_utc_ns: i64,
+        rate_hz: u32,
+        imperfections: Imperfections,
+        anchor_s: i64,
+        latency_ns: i64,
+        seed: u64,
+    ) -> Self {
         let lengths = vec![Some(Length { frames: 20_000 * u64::from(rate_hz), rate_hz })];
         let timetable = Timetable::new(lengths, EPOCH_NS / 1_000_000_000 + anchor_s, 0, false).unwrap();
         // 25 ms, as the real card has; a whole number of frames that no millisecond divides.
@@ -118,6 +132,7 @@ impl VirtualBox {
         let program = Program {
             timetable: timetable.clone(),
             library: Arc::new(Tones { rate_hz, is_gone: Arc::clone(&is_gone) }),
+            heard_from_utc_ns,
             output_latency_ns: latency_ns,
         };
         let mut made = Self {

@@ -20,13 +20,15 @@ use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
 use crate::config;
 use crate::player::decoder::Mix;
-use crate::player::engine::{Engine, Event, Outside, WhenMissing};
+use crate::player::engine::Engine;
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
+use crate::player::task::{Event, Outside, WhenMissing};
 use crate::playlist::Playlist;
 use crate::storage::{Position, state_folder};
+use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
-use crate::timekeeping::source::{SystemClockSource, UtcSource};
+use crate::timekeeping::source::UtcSource;
 use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
@@ -184,13 +186,14 @@ impl Play {
         let program = Program {
             timetable: timetable.clone(),
             library: Arc::new(Files { paths, mix }),
+            heard_from_utc_ns: i64::MIN,
             output_latency_ns: (self.output_latency_ms * 1e6).round() as i64,
         };
         let player_sender = sender.clone();
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
-        let engine = Engine::start(Outside { dac, clocks, time, tell, on_thread: || {} }, WhenMissing::Fail)?;
+        let engine = Engine::start(Outside { dac, clocks, time, tell }, WhenMissing::Fail, || {})?;
         engine.play(program);
         forward_signals(sender)?;
         for message in messages {

@@ -4,8 +4,8 @@ use jaudiosync_hw::clocks::NS_PER_S;
 use serde_json::{Value, json};
 
 use super::super::{Failure, output};
-use crate::player::engine::Event;
 use crate::player::feeder::{FeederEvent, FeederStats};
+use crate::player::task::Event;
 use crate::playlist::Playlist;
 use crate::timetable::{Start, Timetable};
 
