@@ -6,12 +6,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod board;
 pub mod buttons;
 pub mod clocks;
 pub mod dac;
 pub mod kernel_clock;
 pub mod led;
 pub mod mixer;
+pub mod priority;
 pub mod rtc;
 pub mod simulated_board;
 pub mod system_clock;

@@ -6,7 +6,7 @@
 //! - [`clock_task`] does all this, [`clock_thread`] on a thread of its own, [`source`] is where the player and everything else take UTC from.
 //!
 //! The map and all that computes it are pure: readings of clocks are passed in. Only `references` speaks to the world, and
-//! only `clock_task` and `edge_hunt` to the RTC and the clocks, through their traits.
+//! only `clock_task`, `edge_hunt` and `system_clock` to the RTC and the clocks, through their traits.
 
 pub mod calibration;
 pub mod clock_task;
@@ -26,5 +26,5 @@ pub mod timekeeper;
 mod timescale;
 pub mod trust;
 
-pub use system_clock::SystemClockFollower;
+pub use system_clock::{SystemClockFollower, SystemClockSource};
 pub use timescale::Timescale;

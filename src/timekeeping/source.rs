@@ -1,11 +1,11 @@
 //! Where the player and everything else take UTC from.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jaudiosync_hw::clocks::{ClockPair, Clocks};
 
+use super::Timescale;
 use super::status::{Estimate, TimeState};
-use super::{SystemClockFollower, Timescale};
 
 /// Knows UTC.
 pub trait UtcSource: Send + Sync {
@@ -14,30 +14,6 @@ pub trait UtcSource: Send + Sync {
 
     /// Whether UTC may be stepped now: nothing is being played.
     fn allow_steps(&self, allowed: bool);
-}
-
-/// Follows the system clock, which somebody else keeps.
-pub struct SystemClockSource {
-    clocks: Arc<dyn Clocks>,
-    follower: Mutex<SystemClockFollower>,
-}
-
-impl SystemClockSource {
-    /// Follows the system clock of these clocks.
-    pub fn new(clocks: Arc<dyn Clocks>) -> Self {
-        Self { clocks, follower: Mutex::default() }
-    }
-}
-
-impl UtcSource for SystemClockSource {
-    fn estimate(&self) -> Estimate {
-        let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
-        let timescale = follower.update(ClockPair::read(self.clocks.as_ref()));
-        // It is its own reference, however wrong: nobody here can tell how far.
-        Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Referenced }
-    }
-
-    fn allow_steps(&self, _: bool) {}
 }
 
 /// What the clock's thread has found, for all others to read.

@@ -1,11 +1,20 @@
 //! The system clock as the reference: what the timescale follows where another daemon owns the clock.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jaudiosync_hw::clocks::ClockPair;
+use jaudiosync_hw::clocks::{ClockPair, Clocks, NS_PER_S};
+use jaudiosync_hw::kernel_clock::{KernelClockEstimate, read_estimate};
 use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 
 use super::Timescale;
+use super::references::system::judge as judge_system_clock;
+use super::source::UtcSource;
+use super::status::{Estimate, TimeState, TimeStatus};
+use super::trust::EARLIEST_UTC_S;
+
+/// How often the kernel is asked how good it takes its clock to be.
+const ASK_NS: i64 = NS_PER_S;
 
 /// Readings are kept this far apart, and for this long: a reading is good to some 0.1 µs, so that over 8 s the rate
 /// is known to some 0.02 ppm, while a change of the rate, which a time daemon makes at most every few seconds, is
@@ -68,6 +77,80 @@ impl SystemClockFollower {
     }
 }
 
+/// Follows the system clock, which another daemon keeps. It is its own reference, however wrong: nobody here can tell how
+/// far, but for what the daemon has told the kernel.
+pub struct SystemClockSource {
+    clocks: Arc<dyn Clocks>,
+    followed: Mutex<Followed>,
+}
+
+#[derive(Default)]
+struct Followed {
+    follower: SystemClockFollower,
+    kernel: Option<KernelClockEstimate>,
+    next_ask_raw_ns: i64,
+}
+
+impl SystemClockSource {
+    /// Follows the system clock of these clocks.
+    pub fn new(clocks: Arc<dyn Clocks>) -> Self {
+        Self { clocks, followed: Mutex::default() }
+    }
+
+    fn read(&self) -> (ClockPair, Timescale, Option<KernelClockEstimate>) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair = ClockPair::read(self.clocks.as_ref());
+        if pair.raw_ns >= followed.next_ask_raw_ns {
+            followed.next_ask_raw_ns = pair.raw_ns.saturating_add(ASK_NS);
+            followed.kernel = read_estimate().ok();
+        }
+        (pair, followed.follower.update(pair), followed.kernel)
+    }
+
+    /// What is known of it, in the form of the timekeeper's own status.
+    pub fn status(&self) -> TimeStatus {
+        let (pair, timescale, kernel) = self.read();
+        let Estimate { bound_ns, state, .. } = judge(pair, timescale, kernel);
+        let mut warnings = Vec::new();
+        if state == TimeState::Unset {
+            warnings.push("the system clock was not set yet: is a time daemon running?".to_owned());
+        } else if let Some(Err(reason)) = kernel.map(|kernel| judge_system_clock(pair, &kernel)) {
+            warnings.push(reason);
+        }
+        TimeStatus {
+            state,
+            utc_ns: pair.utc_ns,
+            bound_ms: bound_ns.is_finite().then_some(bound_ns * 1e-6),
+            flywheel: "the system clock",
+            reference: None,
+            reference_age_s: None,
+            waiting_correction_ms: None,
+            rtc: None,
+            warnings,
+        }
+    }
+}
+
+impl UtcSource for SystemClockSource {
+    fn estimate(&self) -> Estimate {
+        let (pair, timescale, kernel) = self.read();
+        judge(pair, timescale, kernel)
+    }
+
+    fn allow_steps(&self, _: bool) {}
+}
+
+/// A clock that shows a date which can be is taken for right, as its owner has said that somebody keeps it.
+fn judge(pair: ClockPair, timescale: Timescale, kernel: Option<KernelClockEstimate>) -> Estimate {
+    let told = kernel.and_then(|kernel| judge_system_clock(pair, &kernel).ok());
+    let state = match &told {
+        _ if pair.utc_ns < EARLIEST_UTC_S * NS_PER_S => TimeState::Unset,
+        Some(_) => TimeState::Referenced,
+        None => TimeState::Holdover,
+    };
+    Estimate { timescale, bound_ns: told.map_or(f64::INFINITY, |sample| sample.bound_ns), state }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +172,22 @@ mod tests {
     fn the_rate_of_the_clock_is_found() {
         let map = follow(&mut SystemClockFollower::default(), 100.0, 10.0, 100_000.0, 0);
         assert!((map.rate_ppb - 100_000.0).abs() < 1.0, "{map:?}");
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_is_not_trusted_and_one_that_a_daemon_keeps_has_its_bound() {
+        let judged = |utc_s: i64, kernel| {
+            let pair = ClockPair { raw_ns: 0, utc_ns: utc_s * NS_PER_S };
+            judge(pair, Timescale { raw_ns: 0, utc_ns: pair.utc_ns, rate_ppb: 0.0 }, kernel)
+        };
+        let kept = KernelClockEstimate { synchronized: true, maximum_error_ns: 4_000_000, estimated_error_ns: 1_000 };
+        assert_eq!(judged(1000, Some(kept)).state, TimeState::Unset);
+        let now_s = EARLIEST_UTC_S + 1000;
+        assert_eq!(judged(now_s, Some(kept)).state, TimeState::Referenced);
+        assert_eq!(judged(now_s, Some(kept)).bound_ns, 4_000_000.0);
+        let unkept = KernelClockEstimate { synchronized: false, ..kept };
+        assert_eq!(judged(now_s, Some(unkept)).state, TimeState::Holdover);
+        assert_eq!(judged(now_s, Some(unkept)).bound_ns, f64::INFINITY);
     }
 
     #[test]

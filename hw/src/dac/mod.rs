@@ -56,6 +56,10 @@ pub trait Dac: Send {
     /// The name to show and to reopen it by.
     fn name(&self) -> String;
 
+    /// The card whose mixer is this device's volume, as [`crate::mixer::control_device`] takes it; `None` where the device
+    /// has no mixer of its own: what a sound server's mixer sets is heard of all programs.
+    fn mixer_card(&self) -> Option<String>;
+
     /// Opens the device and starts to pull from the renderer. A fault that ends the stream later is sent to
     /// `faults`; the stream is then of no more use.
     ///

@@ -11,6 +11,7 @@ use super::sample_format::{DeviceSample, convert};
 use super::sound_server::SoundServer;
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
 use crate::clocks::{Clocks, MachineClocks};
+use crate::priority::{RealtimeThread, request_realtime};
 
 /// Rates that a stream is opened with, best first. The music is resampled in any case.
 const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
@@ -106,6 +107,10 @@ impl Dac for SoundCard {
         self.name.clone().unwrap_or_else(|| "default".to_owned())
     }
 
+    fn mixer_card(&self) -> Option<String> {
+        Some(self.name())
+    }
+
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
         let name = self.name();
         let device = self.find()?;
@@ -182,7 +187,13 @@ impl Opening {
         let mut timing = TimingFilter::default();
         // Allocated here, so that the callback never does: no period is longer than this.
         let mut floats = vec![0.0_f32; CHANNELS * config.sample_rate as usize];
+        let mut has_asked = false;
         let data = move |output: &mut [T], info: &OutputCallbackInfo| {
+            // Once, before the first sound, as the thread is cpal's own. Whether it was granted, others tell: they ask
+            // within the same limit, and may log.
+            if !std::mem::replace(&mut has_asked, true) {
+                let _ = request_realtime(RealtimeThread::Audio);
+            }
             let timing = timing.read(info, xruns.load(Ordering::Relaxed));
             for part in output.chunks_mut(floats.len()) {
                 let floats = &mut floats[..part.len()];

@@ -75,6 +75,10 @@ impl Dac for SoundServer {
         NAME.to_owned()
     }
 
+    fn mixer_card(&self) -> Option<String> {
+        None
+    }
+
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
         let address = Address::from_environment();
         let open = || -> Result<_, Failure> {

@@ -13,6 +13,7 @@ use super::timing::{FRAME_BYTES, Snapshot};
 use super::unavailable;
 use crate::clocks::{ClockPair, Clocks, MachineClocks};
 use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Renderer, StreamFormat};
+use crate::priority::{RealtimeThread, request_realtime};
 
 /// From one question about the timing to the next: one or two of them for each buffer, of which the best counts.
 const ASK_NS: i64 = 20_000_000;
@@ -53,6 +54,8 @@ impl ServerStream {
         let thread = std::thread::Builder::new().name("sound-server".to_owned()).spawn({
             let stop = Arc::clone(&stop);
             move || {
+                // Whether it was granted, others tell, who ask within the same limit.
+                let _ = request_realtime(RealtimeThread::Audio);
                 let Err(failure) = player.run();
                 if !stop.load(Ordering::Acquire) {
                     // The receiver is gone only when the player is, and then nobody wants to know.
