@@ -1,6 +1,7 @@
 //! What comes in.
 
 use super::panel::PanelEvent;
+use super::settings::Settings;
 use super::state::{KeptPosition, PlaylistInfo, Session};
 
 /// Now. All of it is taken from one reading, so that UTC and the trust in it belong together.
@@ -49,6 +50,8 @@ pub enum Input {
     Playlist(PlaylistEvent),
     /// The Pi could not be shut down, for this reason.
     ShutDownFailed(String),
+    /// The owner has chosen otherwise.
+    Settings(Settings),
     /// Time has passed. At least each 100 ms.
     Tick,
 }

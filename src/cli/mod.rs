@@ -7,12 +7,14 @@ mod devices;
 mod failure;
 mod index;
 mod list;
+mod logging;
 mod output;
 mod play;
 mod playlist_options;
 mod plot;
 mod reload;
 mod resume;
+mod run;
 mod service_options;
 mod simulate;
 mod start;
@@ -27,6 +29,8 @@ use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
 
+use crate::service::conductor::Ending;
+
 /// The service ends with this code when the box is to be switched off; systemd/jaudiosync.service then does so. It is
 /// none of those that a shell, sysexits.h or systemd uses.
 pub const POWER_OFF_EXIT_CODE: u8 = 100;
@@ -36,6 +40,8 @@ Examples:
   jaudiosync play                       play Music/Playlist.m3u8 from the next grid slot
   jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
   jaudiosync list                       show the timetable and the fingerprint
+  jaudiosync run --board sim            a whole box on this terminal
+  jaudiosync status                     show what the running service does
   jaudiosync devices                    show where can be played
   jaudiosync time                       show what this box knows of the time
 
@@ -60,18 +66,12 @@ enum Command {
     List(list::List),
     Index(index::IndexCommand),
     Devices(devices::Devices),
-    // These steer the service, which is still being built: hidden until there is one.
-    #[command(hide = true)]
+    Run(run::Run),
     Start(start::Start),
-    #[command(hide = true)]
     Stop(stop::Stop),
-    #[command(hide = true)]
     Resume(resume::Resume),
-    #[command(hide = true)]
     Volume(volume::Volume),
-    #[command(hide = true)]
     Status(status::StatusCommand),
-    #[command(hide = true)]
     Reload(reload::Reload),
     Config(config::ConfigCommand),
     Plot(plot::Plot),
@@ -82,12 +82,13 @@ enum Command {
 
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        .format_timestamp_millis()
-        .format_target(false)
-        .init();
-    let result = match cli.command {
+    let command = Cli::parse().command;
+    // It says itself where its log goes.
+    if !matches!(command, Command::Run(_)) {
+        logging::begin("warn", logging::Destination::StandardError);
+    }
+    let result = match command {
+        Command::Run(command) => return end(command.run().map(code_of)),
         Command::Play(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Index(command) => command.run(),
@@ -104,13 +105,21 @@ pub fn main() -> ExitCode {
         Command::Time(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output::complain(&failure);
-            failure.exit_code()
-        }
+    end(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn code_of(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Asked => ExitCode::SUCCESS,
+        Ending::PowerOff => ExitCode::from(POWER_OFF_EXIT_CODE),
     }
+}
+
+fn end(result: Result<ExitCode, Failure>) -> ExitCode {
+    result.unwrap_or_else(|failure| {
+        output::complain(&failure);
+        failure.exit_code()
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::protocol::{ErrorCode, MAX_REQUEST_BYTES, Request, Response, parse_request};
@@ -22,6 +22,8 @@ const MAX_WATCHERS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub stopping: AtomicBool,
+    /// How often the accepting thread has gone round.
+    pub rounds: AtomicU64,
     clients: AtomicUsize,
     watchers: AtomicUsize,
 }

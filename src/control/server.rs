@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connection::{Place, Shared, answer, serve};
 use super::protocol::{ErrorCode, Request, Response, Status};
@@ -21,6 +24,8 @@ pub const MAX_CLIENTS: usize = 32;
 const STACK_BYTES: usize = 256 * 1024;
 /// After an error of accepting, such as too many open files, a pause keeps the processor free for the music.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+/// The accepting thread goes round at least so often, to show that it is alive.
+const ROUND_MS: u16 = 1000;
 
 /// Who does what clients ask for. It is called from several threads at once.
 pub trait Handler: Send + Sync {
@@ -127,6 +132,11 @@ impl RunningServer {
     pub fn socket(&self) -> &Path {
         self.server.socket()
     }
+
+    /// How often the accepting thread has gone round: at least once a second for as long as it is alive.
+    pub fn progress(&self) -> u64 {
+        self.shared.rounds.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for RunningServer {
@@ -150,6 +160,8 @@ fn make_socket(socket: &Path, group: &str) -> io::Result<UnixListener> {
         _ => {}
     }
     let listener = UnixListener::bind(&new)?;
+    // A client may have gone before it is accepted: then nobody must be waited for.
+    listener.set_nonblocking(true)?;
     match access::group_number(group) {
         Some(number) => {
             if let Err(error) = chown(&new, None, Some(number)) {
@@ -171,16 +183,22 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn accept(listener: &UnixListener, group: u32, handler: &Arc<dyn Handler>, shared: &Arc<Shared>) {
-    for client in listener.incoming() {
-        if shared.stopping.load(Ordering::Acquire) {
-            return;
+    while !shared.stopping.load(Ordering::Acquire) {
+        shared.rounds.fetch_add(1, Ordering::Relaxed);
+        let mut waited_for = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut waited_for, PollTimeout::from(ROUND_MS)) {
+            Ok(0) | Err(Errno::EINTR) => continue,
+            // Whatever else there is, accepting tells.
+            Ok(_) | Err(_) => {}
         }
-        match client {
-            Ok(client) => welcome(client, group, handler, shared),
-            Err(error) => {
+        match listener.accept() {
+            Ok((client, _)) => welcome(client, group, handler, shared),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if !shared.stopping.load(Ordering::Acquire) => {
                 log::warn!("control socket: {error}");
                 std::thread::sleep(PAUSE_AFTER_ERROR);
             }
+            Err(_) => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The player's task: keeps the sound card open, the feeder fed, and does what it is told.
 //!
-//! One call of [`PlayerTask::step`] does what is due and says when there is something to do again; it never waits. It is
-//! called in a loop by the engine's thread on a box, and by tests in virtual time.
+//! It never waits: each step does what is due and says when there is something to do again. It is stepped by the engine's
+//! thread on a box, and by tests in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};
@@ -15,6 +15,7 @@ use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::Timescale;
 use crate::timekeeping::source::UtcSource;
+use crate::worker::Task;
 
 /// How often the feeder looks around: a tenth of what it looks ahead.
 const STEP: Duration = Duration::from_millis(40);
@@ -127,51 +128,6 @@ impl PlayerTask {
         Ok(task)
     }
 
-    /// Takes an order; [`step`](Self::step) does it.
-    pub fn order(&mut self, order: Order) {
-        let (next, stops) = match order {
-            Order::Play(program) => (Some(Arc::new(program)), false),
-            Order::Stop => (None, true),
-        };
-        match &mut self.fading {
-            Some(fading) => {
-                fading.next = next;
-                fading.tells_stopped |= stops;
-            }
-            None => {
-                let is_audible = self.program.is_some() && self.output.is_some();
-                let now_raw_ns = self.outside.clocks.raw_ns();
-                let given_up_raw_ns = if is_audible { now_raw_ns + FADE_PATIENCE_NS } else { now_raw_ns };
-                if is_audible {
-                    self.shared.silent_from_frame.store(0, Ordering::Release);
-                    self.shared.fade_out.store(true, Ordering::Release);
-                }
-                self.fading = Some(Fading { given_up_raw_ns, next, tells_stopped: stops });
-            }
-        }
-    }
-
-    /// Whether an order is not yet done, as what played before still fades out.
-    pub fn is_fading(&self) -> bool {
-        self.fading.is_some()
-    }
-
-    /// Does what is due, and says how soon there is something to do again.
-    pub fn step(&mut self) -> Duration {
-        let now_raw_ns = self.outside.clocks.raw_ns();
-        if self.output.is_none() && now_raw_ns >= self.reopen_raw_ns {
-            self.reopen(now_raw_ns);
-        }
-        self.feed(now_raw_ns);
-        self.finish_fading(now_raw_ns);
-        let until_reopen = || u64::try_from(self.reopen_raw_ns.saturating_sub(now_raw_ns)).unwrap_or_default();
-        match (&self.fading, &self.output) {
-            (Some(_), _) => FADE_STEP,
-            (None, Some(_)) => STEP,
-            (None, None) => Duration::from_nanos(until_reopen()),
-        }
-    }
-
     fn open(&self) -> Result<Output, DacError> {
         let (fault_sender, faults) = mpsc::channel();
         let (feeder_ends, renderer_ends) = channel(Arc::clone(&self.shared));
@@ -261,5 +217,55 @@ impl PlayerTask {
         // A step of UTC must not silence the statistics.
         self.next_stats_raw_ns = timescale.raw_ns(next_utc_ns).min(now_raw_ns.saturating_add(2 * NS_PER_S));
         (self.outside.tell)(Event::Stats(stats, utc_ns));
+    }
+}
+
+impl Task for PlayerTask {
+    type Order = Order;
+
+    fn order(&mut self, order: Order) {
+        let (next, stops) = match order {
+            Order::Play(program) => (Some(Arc::new(program)), false),
+            Order::Stop => (None, true),
+        };
+        match &mut self.fading {
+            Some(fading) => {
+                fading.next = next;
+                fading.tells_stopped |= stops;
+            }
+            None => {
+                let is_audible = self.program.is_some() && self.output.is_some();
+                let now_raw_ns = self.outside.clocks.raw_ns();
+                let given_up_raw_ns = if is_audible { now_raw_ns + FADE_PATIENCE_NS } else { now_raw_ns };
+                if is_audible {
+                    self.shared.silent_from_frame.store(0, Ordering::Release);
+                    self.shared.fade_out.store(true, Ordering::Release);
+                }
+                self.fading = Some(Fading { given_up_raw_ns, next, tells_stopped: stops });
+            }
+        }
+    }
+
+    fn step(&mut self) -> Duration {
+        let now_raw_ns = self.outside.clocks.raw_ns();
+        if self.output.is_none() && now_raw_ns >= self.reopen_raw_ns {
+            self.reopen(now_raw_ns);
+        }
+        self.feed(now_raw_ns);
+        self.finish_fading(now_raw_ns);
+        let until_reopen = || u64::try_from(self.reopen_raw_ns.saturating_sub(now_raw_ns)).unwrap_or_default();
+        match (&self.fading, &self.output) {
+            (Some(_), _) => FADE_STEP,
+            (None, Some(_)) => STEP,
+            (None, None) => Duration::from_nanos(until_reopen()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.order(Order::Stop);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.fading.is_none()
     }
 }

@@ -48,7 +48,7 @@ impl Tone {
         [Self::Ready, Self::Accepted, Self::Refused, Self::VolumeStep, Self::VolumeLimit, Self::ShuttingDown];
 
     /// Its notes: rising is good, falling is the end, low is no. All within what a small speaker can play.
-    pub fn notes(self) -> &'static [Note] {
+    pub const fn notes(self) -> &'static [Note] {
         match self {
             Self::Ready => const { &[note(660, 100), note(880, 100)] },
             Self::Accepted => const { &[note(880, 80)] },
@@ -60,8 +60,13 @@ impl Tone {
     }
 
     /// How long it lasts, in ms.
-    pub fn duration_ms(self) -> u32 {
-        self.notes().iter().map(|note| note.duration_ms).sum()
+    pub const fn duration_ms(self) -> u32 {
+        let (notes, mut index, mut sum_ms) = (self.notes(), 0, 0);
+        while index < notes.len() {
+            sum_ms += notes[index].duration_ms;
+            index += 1;
+        }
+        sum_ms
     }
 }
 

@@ -52,12 +52,18 @@ impl ClockOptions {
 
 /// A running clock.
 pub struct ClockThread {
-    shared: Arc<SharedEstimate>,
-    status: Arc<Mutex<TimeStatus>>,
-    flags: Arc<Flags>,
+    reader: ClockReader,
     thread: Option<JoinHandle<()>>,
     /// Dropped after the thread; they end their own threads.
     _references: Vec<ReferenceThread>,
+}
+
+/// What the clock's thread tells. Clones read the same clock.
+#[derive(Clone)]
+pub struct ClockReader {
+    shared: Arc<SharedEstimate>,
+    status: Arc<Mutex<TimeStatus>>,
+    flags: Arc<Flags>,
 }
 
 #[derive(Default)]
@@ -115,9 +121,37 @@ impl ClockThread {
                 task.save();
             }
         })?;
-        Ok(Self { shared, status, flags, thread: Some(thread), _references: references })
+        let reader = ClockReader { shared, status, flags };
+        Ok(Self { reader, thread: Some(thread), _references: references })
     }
 
+    /// What it tells.
+    pub fn reader(&self) -> ClockReader {
+        self.reader.clone()
+    }
+
+    /// UTC, for the player and everything else.
+    pub fn source(&self) -> Arc<SharedEstimate> {
+        self.reader.source()
+    }
+
+    /// What the clock says of itself, not older than a second or two.
+    pub fn status(&self) -> TimeStatus {
+        self.reader.status()
+    }
+
+    /// Sets the RTC as soon as a reference has told the time, however right it is.
+    pub fn set_rtc(&self) {
+        self.reader.flags.shall_set_rtc.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the RTC was set since the start.
+    pub fn rtc_was_set(&self) -> bool {
+        self.reader.flags.rtc_was_set.load(Ordering::Relaxed)
+    }
+}
+
+impl ClockReader {
     /// UTC, for the player and everything else.
     pub fn source(&self) -> Arc<SharedEstimate> {
         Arc::clone(&self.shared)
@@ -128,16 +162,6 @@ impl ClockThread {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets the RTC as soon as a reference has told the time, however right it is.
-    pub fn set_rtc(&self) {
-        self.flags.shall_set_rtc.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the RTC was set since the start.
-    pub fn rtc_was_set(&self) -> bool {
-        self.flags.rtc_was_set.load(Ordering::Relaxed)
-    }
-
     /// How often the thread has gone round: at least every few seconds for as long as it is alive.
     pub fn progress(&self) -> u64 {
         self.flags.steps.load(Ordering::Relaxed)
@@ -146,7 +170,7 @@ impl ClockThread {
 
 impl Drop for ClockThread {
     fn drop(&mut self) {
-        self.flags.ends.store(true, Ordering::Relaxed);
+        self.reader.flags.ends.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // It ends within a second or two; a panic there was already printed by the panic hook.
             let _ = thread.join();

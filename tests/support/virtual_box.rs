@@ -1,8 +1,6 @@
 //! A box in virtual time: the player's own feeder and renderer on a simulated sound card. The music is a tone whose
 //! two channels tell the place in the track, so that what is heard can be laid against the timetable.
 
-#![allow(dead_code)]
-
 use std::f64::consts::TAU;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};

@@ -24,6 +24,7 @@ enum Fate {
     Time { trusted: bool, moves_s: i64 },
     ShutDownFails,
     Restored(Kept),
+    Settings(Settings),
 }
 
 fn session() -> impl Strategy<Value = Session> {
@@ -83,14 +84,23 @@ fn fate() -> impl Strategy<Value = Fate> {
         2 => (any::<bool>(), moves).prop_map(|(trusted, moves_s)| Fate::Time { trusted, moves_s }),
         2 => Just(Fate::ShutDownFails),
         1 => kept().prop_map(Fate::Restored),
+        1 => settings().prop_map(Fate::Settings),
     ]
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
     let behaviour = || prop::sample::select(vec![StartKind::Common, StartKind::Fresh]);
-    (any::<(u8, u8, u8, bool, bool)>(), behaviour(), behaviour(), 0_u32..90).prop_map(
-        |((startup_percent, maximum_percent, step_percent, rejoin_session, repeats), start_button, jumper, wait_s)| {
+    let anchor = prop_oneof![3 => Just(0_i64), 1 => 0_i64..2_000_000_000];
+    (any::<(u8, u8, u8, bool, bool)>(), behaviour(), behaviour(), 0_u32..90, anchor).prop_map(
+        |(
+            (startup_percent, maximum_percent, step_percent, rejoin_session, repeats),
+            start_button,
+            jumper,
+            wait_s,
+            common_anchor_utc_s,
+        )| {
             Settings {
+                common_anchor_utc_s,
                 startup_percent,
                 maximum_percent,
                 step_percent,
@@ -197,6 +207,10 @@ impl Watched {
                 // What is on the disk by now is what is read.
                 let session = self.on_disk;
                 self.tell(Input::Restored(Kept { session, ..kept }))
+            }
+            Fate::Settings(settings) => {
+                self.settings = settings.clone();
+                self.tell(Input::Settings(settings))
             }
             Fate::ShutDownFails | Fate::Restored(_) => Ok(()),
         }

@@ -108,6 +108,7 @@ impl Appliance {
                 self.shutting_down = false;
                 out.push(Action::Warn(Warning::ShutDownFailed(reason)));
             }
+            Input::Settings(settings) => self.choose(settings, &mut out),
             Input::Tick => {}
         }
         self.decide_at_power_on(now, &mut out);
@@ -131,6 +132,29 @@ impl Appliance {
                 .collect(),
             position: self.position,
             warnings: self.warnings(),
+        }
+    }
+
+    /// Whether what to do after power-on is decided, and what became of the playlist is known: from now on a press is
+    /// obeyed at once.
+    pub fn is_armed(&self) -> bool {
+        self.decided && !self.loading
+    }
+
+    fn choose(&mut self, settings: Settings, out: &mut Vec<Action>) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        let volume = Volume::new(self.volume.percent(), self.settings.maximum_percent);
+        if volume.percent() != self.volume.percent() {
+            out.push(Action::SetVolume(volume.percent()));
+        }
+        self.volume = volume;
+        // Shown anew, should it be shown at all.
+        self.led = None;
+        let common = Session::common(before.common_anchor_utc_s);
+        let is_common = matches!(self.wanted, Some(Wanted::Common)) || self.wanted == Some(Wanted::Rejoin(common));
+        if is_common && before.common_anchor_utc_s != self.settings.common_anchor_utc_s {
+            self.wanted = Some(Wanted::Common);
+            self.due = true;
         }
     }
 

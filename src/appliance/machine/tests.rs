@@ -375,6 +375,29 @@ fn the_kept_volume_is_the_startup_volume_but_no_louder_than_allowed() {
 }
 
 #[test]
+fn settings_that_change_take_effect_at_once() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    let settings = Settings { maximum_percent: 40, common_anchor_utc_s: 1000, ..Settings::default() };
+    let actions = ride.tell(Input::Settings(settings.clone()));
+    assert_eq!(actions[0], Action::SetVolume(40));
+    let moved = Program { session: Session::common(1000), ..common(TEN_O_CLOCK_S + 30) };
+    assert_eq!(played(&actions), [&moved], "all boxes with this anchor are there");
+    assert!(ride.tell(Input::Settings(settings)).iter().all(|action| matches!(action, Action::Led(_))));
+}
+
+#[test]
+fn it_is_armed_once_the_playlist_and_the_jumper_are_known() {
+    let mut ride = Ride::new(Settings::default());
+    ride.tell(Input::Restored(Kept::default()));
+    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(false)));
+    assert!(!ride.appliance.is_armed());
+    ride.tell(Input::Playlist(PlaylistEvent::Failed("none".to_owned())));
+    assert!(ride.appliance.is_armed());
+}
+
+#[test]
 fn answers_can_be_turned_off() {
     let settings = Settings { tones: false, led: false, ..Settings::default() };
     let (mut ride, mut actions) = Ride::boot(settings, Kept::default(), false);

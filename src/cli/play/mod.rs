@@ -23,7 +23,7 @@ use crate::player::decoder::Mix;
 use crate::player::engine::Engine;
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
-use crate::player::task::{Event, Outside, WhenMissing};
+use crate::player::task::{Event, Order, Outside, WhenMissing};
 use crate::playlist::Playlist;
 use crate::storage::{Position, state_folder};
 use crate::timekeeping::SystemClockSource;
@@ -194,11 +194,11 @@ impl Play {
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
         let engine = Engine::start(Outside { dac, clocks, time, tell }, WhenMissing::Fail, || {})?;
-        engine.play(program);
+        engine.order(Order::Play(program));
         forward_signals(sender)?;
         for message in messages {
             match message {
-                Message::Signal => engine.stop(),
+                Message::Signal => engine.order(Order::Stop),
                 Message::Player(Event::Stopped(utc_ns)) => {
                     keep_position(playlist, &timetable, utc_ns);
                     report.stopped()?;

@@ -2,7 +2,7 @@
 
 use super::super::output;
 use crate::control::protocol::{
-    BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus,
+    BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus, TrackStatus,
 };
 
 /// Lines for people, without the last line's end.
@@ -11,6 +11,7 @@ pub(super) fn describe(status: &Status) -> String {
     if let Some(next) = &status.play.next {
         lines.push(line("next", &format!("{}  {} at {}", next.number, next.title, output::local_time(next.utc_s))));
     }
+    lines.extend(status.play.stopped_at.as_ref().map(|stopped_at| line("stopped", &track(stopped_at))));
     lines.extend(status.phase.as_ref().map(|status| line("phase", &phase(status))));
     lines.push(line("time", &time(&status.time)));
     let volume = &status.volume;
@@ -43,10 +44,11 @@ fn line(name: &str, words: &str) -> String {
 fn play(play: &PlayStatus) -> String {
     let state = match play.state {
         PlayState::Stopped => "nothing; waits for a start",
+        PlayState::WaitingForPlaylist => "nothing yet; waits for the playlist",
         PlayState::WaitingForTime => "nothing yet; waits for a trusted time",
         PlayState::WaitingForSlot => "nothing yet; waits for its first slot",
         PlayState::Gap => "between two tracks",
-        PlayState::Finished => "nothing; the last track is over",
+        PlayState::ShuttingDown => "nothing; the box is being switched off",
         PlayState::Playing => "",
         PlayState::Other => "something this program does not know",
     };
@@ -55,22 +57,25 @@ fn play(play: &PlayStatus) -> String {
         (Some(_), true) => ", on the common timetable".to_owned(),
         (Some(anchor_utc_s), false) => format!(", on a timetable since {}", output::local_time(anchor_utc_s)),
     };
-    let track = play.track.as_ref().map_or(String::new(), |track| {
-        let length =
-            track.length_s.map_or(String::new(), |length_s| format!(" of {}", output::duration(length_s as i64)));
-        format!("{}  {}, {}{length}", track.number, track.title, output::duration(track.offset_s as i64))
-    });
-    format!("{state}{track}{timetable}")
+    let playing = play.track.as_ref().map_or(String::new(), track);
+    format!("{state}{playing}{timetable}")
 }
 
-fn phase(phase: &PhaseStatus) -> String {
+fn track(track: &TrackStatus) -> String {
+    let length = track.length_s.map_or(String::new(), |length_s| format!(" of {}", output::duration(length_s as i64)));
+    format!("{}  {}, {}{length}", track.number, track.title, output::duration(track.offset_s as i64))
+}
+
+/// How exactly it plays.
+pub(in crate::cli) fn phase(phase: &PhaseStatus) -> String {
     format!(
         "{:+.3} ms (±{:.3}), speed {:+.1} ppm, {} drop-outs",
         phase.error_ms, phase.bound_ms, phase.speed_ppm, phase.drop_outs
     )
 }
 
-fn time(time: &TimeStatus) -> String {
+/// The time, and what it is worth.
+pub(in crate::cli) fn time(time: &TimeStatus) -> String {
     let state = match time.state {
         TimeState::Unset => "unset",
         TimeState::Untrusted => "not trusted: this box is not in sync",
@@ -117,7 +122,7 @@ fn board(board: &BoardStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::{ButtonStates, PlaylistStatus, TrackStatus};
+    use crate::control::protocol::{ButtonStates, PlaylistStatus};
 
     #[test]
     fn a_box_that_plays_is_described() {
@@ -127,7 +132,7 @@ mod tests {
                 common: true,
                 anchor_utc_s: Some(0),
                 track: Some(TrackStatus { number: 3, title: "Rain".into(), offset_s: 61.5, length_s: Some(185.2) }),
-                next: None,
+                ..PlayStatus::default()
             },
             phase: Some(PhaseStatus { error_ms: -0.0123, bound_ms: 0.05, speed_ppm: 12.0, drop_outs: 1 }),
             board: BoardStatus {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use self::describe::describe;
+pub(super) use self::describe::{phase, time};
 use super::Failure;
 use super::service_options::ServiceOptions;
 use crate::control::{Request, Status};

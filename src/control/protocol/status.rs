@@ -33,6 +33,8 @@ pub enum PlayState {
     /// It waits for a start.
     #[default]
     Stopped,
+    /// It will play as soon as there is a playlist.
+    WaitingForPlaylist,
     /// It will play as soon as the time is trusted.
     WaitingForTime,
     /// It waits for the first slot.
@@ -41,8 +43,8 @@ pub enum PlayState {
     Playing,
     /// Between two tracks.
     Gap,
-    /// The last track is over.
-    Finished,
+    /// The box is being switched off.
+    ShuttingDown,
     /// A state of a later version.
     #[serde(other)]
     Other,
@@ -62,6 +64,25 @@ pub struct PlayStatus {
     pub track: Option<TrackStatus>,
     /// The next slot.
     pub next: Option<NextSlot>,
+    /// Where it was stopped, for `resume`.
+    pub stopped_at: Option<TrackStatus>,
+}
+
+impl PlayStatus {
+    /// A line that says what the box is doing, as systemd shows it.
+    pub fn summary(&self) -> String {
+        let next = self.next.as_ref().map_or(String::new(), |next| format!(", next {}", next.title));
+        match (self.state, &self.track) {
+            (PlayState::Playing, Some(track)) => format!("Plays track {}, {}", track.number, track.title),
+            (PlayState::Playing | PlayState::Gap, _) => format!("Between two tracks{next}"),
+            (PlayState::Stopped, _) => "Waits for a start".to_owned(),
+            (PlayState::WaitingForPlaylist, _) => "Waits for the playlist".to_owned(),
+            (PlayState::WaitingForTime, _) => "Waits for a trusted time".to_owned(),
+            (PlayState::WaitingForSlot, _) => format!("Waits for its slot{next}"),
+            (PlayState::ShuttingDown, _) => "Is being switched off".to_owned(),
+            (PlayState::Other, _) => String::new(),
+        }
+    }
 }
 
 /// The track that plays.
@@ -152,7 +173,7 @@ pub struct VolumeStatus {
     pub percent: u8,
     /// It never gets above this, in percent.
     pub maximum_percent: u8,
-    /// The mixer's card and control; none if the player does it.
+    /// The mixer's control and card; none if the player does it, as there is no mixer.
     pub mixer: Option<String>,
 }
 

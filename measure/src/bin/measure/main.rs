@@ -1,6 +1,7 @@
 //! Measures how exactly `jaudiosync` plays, with a private virtual sound card: the figures in the documents come from
 //! here. `scripts/measure-sync` and `scripts/demo` call it.
 
+mod card;
 mod demo;
 mod load;
 mod player;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 /// Measure how exactly jaudiosync plays, with a private virtual sound card.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  measure sync --runs 5\n  measure demo")]
+#[command(after_help = "Examples:\n  measure sync --runs 5\n  measure demo\n  measure card -- target/release/jaudiosync run --board sim --music Music")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +27,7 @@ enum Command {
     Sync(sync::Sync),
     Demo(demo::Demo),
     Load(load::Load),
+    Card(card::Card),
 }
 
 /// What is measured.
@@ -49,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sync(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Load(command) => command.run(),
+        Command::Card(command) => command.run(),
     }
 }
 

@@ -1,0 +1,105 @@
+//! Where the log goes: to a terminal with times, to systemd's journal with its own levels, or into the panel.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use env_logger::{Builder, Env, Target};
+use log::Level;
+
+/// The panel shows the last of them; no terminal has more lines.
+const KEPT_LINES: usize = 200;
+
+/// Where the log goes.
+pub(super) enum Destination {
+    /// Standard error.
+    StandardError,
+    /// The panel.
+    Lines(LogLines),
+}
+
+/// The last lines of the log.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LogLines(Arc<Mutex<VecDeque<String>>>);
+
+impl LogLines {
+    /// The last `count` lines, the oldest first.
+    pub(super) fn last(&self, count: usize) -> Vec<String> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().skip(lines.len().saturating_sub(count)).cloned().collect()
+    }
+}
+
+impl Write for LogLines {
+    /// env_logger writes a record at a time.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.extend(String::from_utf8_lossy(bytes).lines().map(str::to_owned));
+        let too_many = lines.len().saturating_sub(KEPT_LINES);
+        lines.drain(..too_many);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Begins to log. `RUST_LOG` goes over the default level.
+pub(super) fn begin(default_level: &str, destination: Destination) {
+    let mut builder = Builder::from_env(Env::default().default_filter_or(default_level));
+    match destination {
+        Destination::Lines(lines) => {
+            let short = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {
+                let time = chrono::Local::now().format("%H:%M:%S");
+                writeln!(out, "{time} {:<5} {}", record.level(), record.args())
+            };
+            builder.format(short).target(Target::Pipe(Box::new(lines)));
+        }
+        // The journal has times of its own, and takes the level from a number in front (sd-daemon(3)).
+        Destination::StandardError if is_journal() => {
+            builder.format(|out, record| {
+                let text = record.args().to_string();
+                text.lines().try_for_each(|line| writeln!(out, "<{}>{line}", priority(record.level())))
+            });
+        }
+        Destination::StandardError => {
+            builder.format_timestamp_millis().format_target(false);
+        }
+    }
+    // A logger that is there already, as in a test, stays.
+    let _ = builder.try_init();
+}
+
+/// The number of a level in syslog(3).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// Whether standard error is the journal's: `JOURNAL_STREAM` holds its device and inode (systemd.exec(5)).
+fn is_journal() -> bool {
+    let Ok(expected) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(status) = nix::sys::stat::fstat(io::stderr().as_fd()) else { return false };
+    expected == format!("{}:{}", status.st_dev, status.st_ino)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_kept() {
+        let mut lines = LogLines::default();
+        for number in 0..500 {
+            writeln!(lines, "{number}").unwrap();
+        }
+        assert_eq!(lines.last(2), ["498", "499"]);
+        assert_eq!(lines.last(10_000).len(), KEPT_LINES);
+    }
+}

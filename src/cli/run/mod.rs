@@ -1,0 +1,138 @@
+//! `jaudiosync run`: the service of a box, on its own or on a desk.
+
+mod hand;
+mod overrides;
+mod panel;
+
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use clap::Args;
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::simulated_board::SimulatedBoard;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use self::hand::{Hand, Move};
+use self::overrides::{BoardChoice, Overrides};
+use super::logging::{Destination, LogLines, begin};
+use super::{Failure, output};
+use crate::service::conductor::{Ending, Message};
+use crate::service::running::{Service, ServiceOptions};
+use crate::storage::state_folder;
+
+/// How often held buttons are looked at: they are released as exactly.
+const HAND_STEP: Duration = Duration::from_millis(10);
+
+/// Be the service of a box: buttons, jumper, volume, playlist, control socket
+///
+/// It never needs a screen. On a box systemd runs it; everything it does is set in the configuration. On a desk
+/// `--board sim` shows the whole appliance on the terminal, with the buttons and the jumper on keys.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync run                                    as systemd runs it on a box
+  jaudiosync run --board sim --music Music          a box on a desk, with keys for buttons
+  jaudiosync run --board none --device Headphones   no buttons: steered by `jaudiosync start` and its like
+
+Without a terminal, `--board sim` reads what to do from standard input, a line each:
+  press start              press BUTTON [SECONDS]: start, stop, volume-up, volume-down
+  press stop 5.5           held for so long
+  jumper on                jumper on|off
+
+Signals: TERM and INT fade out and end, and what plays is rejoined at the next start; HUP is as `jaudiosync reload`.
+Exit code 100: Stop was held for 5 s, the box is to be switched off.")]
+pub(super) struct Run {
+    #[command(flatten)]
+    overrides: Overrides,
+
+    /// Where session, position, volume and calibration are kept [default: STATE_DIRECTORY, else the user's state folder]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+
+    /// On a simulated board: whether the jumper is fitted at power-on
+    #[arg(long)]
+    jumper: bool,
+}
+
+impl Run {
+    pub(super) fn run(&self) -> Result<Ending, Failure> {
+        let is_simulated = self.overrides.board == Some(BoardChoice::Sim);
+        let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let lines = (is_simulated && has_terminal).then(LogLines::default);
+        let destination = lines.clone().map_or(Destination::StandardError, Destination::Lines);
+        begin("info", destination);
+        log::info!("jaudiosync {}", env!("CARGO_PKG_VERSION"));
+
+        let simulated = SimulatedBoard::new();
+        simulated.set_jumper(self.jumper);
+        let overrides = self.overrides.clone();
+        let options = ServiceOptions {
+            load_config: Box::new(move || overrides.load()),
+            state_folder: self.state.clone().or_else(state_folder),
+            simulated: simulated.clone(),
+        };
+        let service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
+        forward_signals(service.sender())?;
+        let hand = Hand::new(simulated.clone());
+        let ending = match lines {
+            Some(lines) => panel::run(service, hand, simulated, lines)?,
+            None => {
+                if is_simulated {
+                    follow_lines(hand)?;
+                }
+                service.run()
+            }
+        };
+        if ending == Ending::PowerOff && is_simulated {
+            output::say("The box would now be switched off.");
+        }
+        Ok(ending)
+    }
+}
+
+fn forward_signals(sender: Sender<Message>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Other(format!("signals cannot be heard: {error}"));
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let forward = move || {
+        for signal in signals.forever() {
+            let message = if signal == SIGHUP { Message::Reload } else { Message::End };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(forward).map_err(failed).map(|_| ())
+}
+
+/// Does what the lines on standard input say, until there are no more; the box goes on all the same.
+fn follow_lines(mut hand: Hand) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::Other(format!("standard input cannot be read: {error}"));
+    let (sender, moves) = mpsc::channel::<Move>();
+    let read = move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match line.parse() {
+                Ok(what) if sender.send(what).is_ok() => {}
+                Ok(_) => return,
+                Err(reason) => output::warn(reason),
+            }
+        }
+    };
+    let press = move || {
+        loop {
+            let now_raw_ns = MachineClocks.raw_ns();
+            hand.step(now_raw_ns);
+            match moves.recv_timeout(HAND_STEP) {
+                Ok(what) => hand.make(what, MachineClocks.raw_ns()),
+                Err(RecvTimeoutError::Timeout) => {}
+                // What is held is still released, and then nobody presses anything any more.
+                Err(RecvTimeoutError::Disconnected) if hand.holds_nothing() => return,
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(HAND_STEP),
+            }
+        }
+    };
+    std::thread::Builder::new().name("lines".to_owned()).spawn(read).map_err(failed)?;
+    std::thread::Builder::new().name("hand".to_owned()).spawn(press).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Does what the machine says.
+
+use jaudiosync_hw::clocks::NS_PER_S;
+
+use super::requests::clock_time;
+use super::{Conductor, Ending};
+use crate::appliance::{Action, KeptPosition, Moment, Program, Refusal, Session};
+use crate::player::feeder;
+use crate::player::task::Order;
+use crate::player::tone::Tone;
+use crate::service::keeper::KeepOrder;
+use crate::service::settings;
+use crate::storage;
+use crate::timetable::Timetable;
+
+/// The box is switched off no sooner than the last tone is over, and what the card buffers has been heard.
+const POWER_OFF_AFTER_NS: i64 = (Tone::ShuttingDown.duration_ms() as i64 + 200) * 1_000_000;
+
+impl Conductor {
+    pub(super) fn act(&mut self, action: Action, now: Moment) {
+        match action {
+            Action::Play { program, timetable } => self.play(program, timetable),
+            Action::StopWithFade => {
+                log::info!("stopped");
+                self.playing = None;
+                (self.outside.player)(Order::Stop);
+            }
+            Action::KeepSession(session) => {
+                let session = self.kept_session(session, now);
+                (self.outside.keeper)(KeepOrder::Session(Some(session)));
+            }
+            Action::ForgetSession => (self.outside.keeper)(KeepOrder::Session(None)),
+            Action::KeepPosition(position) => {
+                let position = self.kept_position(position);
+                (self.outside.keeper)(KeepOrder::Position(position));
+            }
+            Action::SetVolume(percent) => (self.outside.loudness)(percent),
+            Action::KeepVolume(percent) if self.config.volume.remember => {
+                (self.outside.keeper)(KeepOrder::Volume(storage::Volume { percent }));
+            }
+            Action::KeepVolume(_) => {}
+            Action::Reload => (self.outside.playlists)(settings::playlist_source(&self.config)),
+            Action::ShutDown => {
+                log::info!("Stop was held: the box is switched off");
+                self.end(Ending::PowerOff, POWER_OFF_AFTER_NS);
+            }
+            Action::Led(pattern) => self.pattern = pattern,
+            Action::Flash(flash) => self.flash = Some((flash, now.raw_ns)),
+            Action::Tone(tone) => (self.outside.sound)(tone),
+            Action::Warn(warning) => log::warn!("{warning}"),
+            Action::Refuse(refusal) => self.refuse(refusal),
+        }
+    }
+
+    fn play(&mut self, program: Program, timetable: Timetable) {
+        let Some(playlist) = &self.playlist else { return };
+        log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
+        (self.outside.player)(Order::Play(feeder::Program {
+            timetable: timetable.clone(),
+            library: (self.outside.library)(&playlist.playlist, self.listening.mix),
+            heard_from_utc_ns: program.heard_from_utc_s.saturating_mul(NS_PER_S),
+            output_latency_ns: self.listening.output_latency_ns,
+        }));
+        self.playing = Some((program, timetable));
+    }
+
+    /// What a program is, before the time at which it begins to be heard.
+    pub(super) fn beginning(&self, program: &Program) -> String {
+        if program.session == Session::common(self.config.start.anchor.utc_s) {
+            "joins the common timetable at".to_owned()
+        } else if program.heard_from_utc_s > program.session.anchor_utc_s {
+            "joins what is under way at".to_owned()
+        } else {
+            format!("begins with track {} at", program.session.first_track)
+        }
+    }
+
+    /// Plays what plays once more, as it is to be listened to otherwise from now on.
+    pub(super) fn play_again(&mut self) {
+        if let Some((program, timetable)) = self.playing.clone() {
+            self.play(program, timetable);
+        }
+    }
+
+    /// Whoever asked is told; without anybody it goes to the log.
+    fn refuse(&mut self, refusal: Refusal) {
+        log::info!("refused: {refusal}");
+        self.refusal = Some(refusal);
+    }
+
+    fn kept_session(&self, session: Session, now: Moment) -> storage::Session {
+        let playlist = self.playlist.as_ref();
+        storage::Session {
+            anchor_utc_s: session.anchor_utc_s,
+            first_track: session.first_track,
+            repeats: session.repeats,
+            playlist: self.playlist_name(),
+            fingerprint: playlist.map_or_else(String::new, |playlist| playlist.fingerprint.clone()),
+            started_utc_s: now.utc_ns.div_euclid(NS_PER_S),
+        }
+    }
+
+    fn kept_position(&self, position: KeptPosition) -> storage::Position {
+        let offset_s = position.offset_ns as f64 * 1e-9;
+        storage::Position { playlist: self.playlist_name(), track: position.track, offset_s }
+    }
+
+    fn playlist_name(&self) -> String {
+        self.playlist.as_ref().map_or_else(String::new, |playlist| playlist.name.clone())
+    }
+}

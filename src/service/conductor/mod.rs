@@ -1,0 +1,447 @@
+//! The conductor: the appliance's state machine in the middle of all that a box consists of.
+//!
+//! It reads the buttons, takes what the player, the playlist's reader, the disk, the mixer and the control socket tell,
+//! passes all of it to the machine, and does what the machine says. It waits for nothing and opens nothing: whatever may
+//! take its time is ordered from somebody else, who answers by a [`Message`]. The service runs it in a loop; tests run it
+//! in virtual time.
+//!
+//! - `actions` does what the machine says, `requests` answers the control socket, `report` says how things stand;
+//! - `board` reads the pins.
+
+mod actions;
+mod board;
+mod report;
+mod requests;
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+
+pub use self::board::OpenBoard;
+use self::board::{Looked, PanelBoard};
+use self::requests::Waiting;
+use super::keeper::KeepOrder;
+use super::loudness::LoudnessNews;
+use super::playlists::{PlaylistNews, PlaylistSource};
+use super::settings::{self, Listening};
+use crate::appliance::answer::{Flash, LedPattern, is_lit};
+use crate::appliance::{
+    Appliance, Input, Kept, Moment, Panel, PlayerEvent, PlaylistEvent, PlaylistInfo, Program, Refusal, TimeSource,
+    TimeState,
+};
+use crate::config::{Config, Layers};
+use crate::control::{Request, Response, Status};
+use crate::player::decoder::Mix;
+use crate::player::feeder::{FeederEvent, FeederStats};
+use crate::player::library::Library;
+use crate::player::task::{Event, Order};
+use crate::player::tone::Tone;
+use crate::playlist::{Playlist, Track};
+use crate::timekeeping::status::{Estimate, TimeState as Known, TimeStatus};
+use crate::timetable::Timetable;
+
+/// The buttons are read so often: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
+const POLL_NS: i64 = 8_000_000;
+
+/// The machine is told that time has passed so often.
+const TICK_NS: i64 = 40_000_000;
+
+/// How things stand is said anew so often, and after each event.
+const PUBLISH_NS: i64 = NS_PER_S / 5;
+
+/// The clock is asked for its whole status so often.
+const TIME_STATUS_NS: i64 = NS_PER_S;
+
+/// What is to end fades out within this time, or ends all the same.
+const END_PATIENCE_NS: i64 = 3 * NS_PER_S / 2;
+
+/// Who knows the time, and how well.
+pub trait TimePort: Send {
+    /// UTC as it is known now.
+    fn estimate(&self) -> Estimate;
+
+    /// Everything that is to be told of it. Not asked more than once a second.
+    fn status(&self) -> TimeStatus;
+}
+
+/// Makes the tracks of a playlist such that they can be opened.
+pub type MakeLibrary = Box<dyn Fn(&Playlist, Mix) -> Arc<dyn Library> + Send>;
+
+/// What the conductor gives its orders to. None of them waits.
+pub struct Outside {
+    /// The machine's clocks.
+    pub clocks: Arc<dyn Clocks>,
+    /// Who knows the time.
+    pub time: Box<dyn TimePort>,
+    /// Orders for the player.
+    pub player: Box<dyn FnMut(Order) + Send>,
+    /// Sounds a tone at once.
+    pub sound: Box<dyn FnMut(Tone) + Send>,
+    /// The tracks of a playlist, as the player opens them.
+    pub library: MakeLibrary,
+    /// Sets the volume, in percent.
+    pub loudness: Box<dyn FnMut(u8) + Send>,
+    /// Writes down what is to be kept.
+    pub keeper: Box<dyn FnMut(KeepOrder) + Send>,
+    /// Reads a playlist, and keeps an eye on it.
+    pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
+    /// Reads the configuration anew.
+    pub load_config: Box<dyn FnMut() -> Layers + Send>,
+    /// The sound card's name, to show.
+    pub dac_name: String,
+}
+
+/// What the conductor is told.
+pub enum Message {
+    /// The player tells something.
+    Player(Event),
+    /// The playlist was read, or has changed.
+    Playlist(PlaylistNews),
+    /// The disk: what is wrong, or that all is well again.
+    Keeper(Option<String>),
+    /// The mixer tells something.
+    Loudness(LoudnessNews),
+    /// Somebody asks for something, and waits for the answer.
+    Request(Request, SyncSender<Response>),
+    /// Configuration and playlist are to be read anew.
+    Reload,
+    /// The program is to end.
+    End,
+}
+
+/// How it goes on after a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// With another one, no later than at this reading of the raw clock.
+    Again {
+        /// In ns.
+        at_raw_ns: i64,
+    },
+    /// Not at all.
+    End(Ending),
+}
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to.
+    Asked,
+    /// The box is to be switched off.
+    PowerOff,
+}
+
+/// The status as it was said last, for all to read.
+#[derive(Debug, Clone, Default)]
+pub struct StatusBoard(Arc<Mutex<Arc<Status>>>);
+
+impl StatusBoard {
+    /// The status, not older than a fifth of a second while the conductor is alive.
+    pub fn read(&self) -> Arc<Status> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, status: Status) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(status);
+    }
+}
+
+/// The conductor of a box.
+pub struct Conductor {
+    outside: Outside,
+    config: Config,
+    config_problems: Vec<String>,
+    listening: Listening,
+    appliance: Appliance,
+    panel: Panel,
+    board: PanelBoard,
+
+    playlist: Option<CurrentPlaylist>,
+    /// What the player has been told to play.
+    playing: Option<(Program, Timetable)>,
+    stats: Option<(FeederStats, i64)>,
+    has_device: bool,
+    loudness: Option<LoudnessNews>,
+    keeper_trouble: Option<String>,
+    time_status: Option<(TimeStatus, i64)>,
+
+    pattern: LedPattern,
+    flash: Option<(Flash, i64)>,
+    refusal: Option<Refusal>,
+    waiting: Vec<Waiting>,
+    ending: Option<EndingSoon>,
+
+    next_tick_raw_ns: i64,
+    next_publish_raw_ns: i64,
+    status: StatusBoard,
+}
+
+/// The playlist, and what is told of it again and again.
+struct CurrentPlaylist {
+    playlist: Arc<Playlist>,
+    fingerprint: String,
+    silent_tracks: usize,
+    warnings: Vec<String>,
+}
+
+/// An end that waits for silence.
+#[derive(Debug, Clone, Copy)]
+struct EndingSoon {
+    ending: Ending,
+    is_silent: bool,
+    not_before_raw_ns: i64,
+    at_last_raw_ns: i64,
+}
+
+impl Conductor {
+    /// A box that was just switched on. It orders the playlist; what was kept is passed in.
+    pub fn new(layers: &Layers, kept: Kept, open_board: OpenBoard, mut outside: Outside) -> Self {
+        let config = layers.config().clone();
+        let now_raw_ns = outside.clocks.raw_ns();
+        (outside.playlists)(settings::playlist_source(&config));
+        let now = moment(&outside);
+        let mut conductor = Self {
+            listening: Listening::from_config(&config),
+            appliance: Appliance::new(settings::appliance_settings(&config), now),
+            panel: Panel::new(),
+            board: PanelBoard::new(open_board, now_raw_ns),
+            config_problems: layers.problems().iter().map(ToString::to_string).collect(),
+            config,
+            outside,
+            playlist: None,
+            playing: None,
+            stats: None,
+            has_device: true,
+            loudness: None,
+            keeper_trouble: None,
+            time_status: None,
+            pattern: LedPattern::Idle,
+            flash: None,
+            refusal: None,
+            waiting: Vec::new(),
+            ending: None,
+            next_tick_raw_ns: now_raw_ns,
+            next_publish_raw_ns: now_raw_ns,
+            status: StatusBoard::default(),
+        };
+        conductor.tell(Input::Restored(kept));
+        conductor
+    }
+
+    /// Where the status can be read.
+    pub fn status_board(&self) -> StatusBoard {
+        self.status.clone()
+    }
+
+    /// Whether a press, or the jumper, is obeyed at once from now on: the playlist and the panel are known.
+    pub fn is_armed(&self) -> bool {
+        self.appliance.is_armed()
+    }
+
+    /// Whether the sound card is there.
+    pub fn has_device(&self) -> bool {
+        self.has_device
+    }
+
+    /// Takes a message in.
+    pub fn take(&mut self, message: Message) {
+        match message {
+            Message::Player(event) => self.player(event),
+            Message::Playlist(news) => self.playlist(news),
+            Message::Keeper(trouble) => {
+                match &trouble {
+                    Some(trouble) => log::warn!("what a power cut would lose is not kept: {trouble}"),
+                    None => log::info!("the state is kept again"),
+                }
+                self.keeper_trouble = trouble;
+            }
+            Message::Loudness(news) => {
+                match &news {
+                    LoudnessNews::Mixer(name) => log::info!("the volume is {name}"),
+                    LoudnessNews::Software => log::info!("the volume is set in the player"),
+                    LoudnessNews::Trouble(reason) => log::warn!("{reason}"),
+                }
+                self.loudness = Some(news);
+            }
+            Message::Request(request, answer) => self.request(request, answer),
+            Message::Reload => {
+                self.reload_config();
+                self.tell(Input::Command(crate::appliance::Command::Reload));
+            }
+            Message::End => self.end(Ending::Asked, 0),
+        }
+        self.next_publish_raw_ns = i64::MIN;
+    }
+
+    /// Does what is due: reads the buttons, lets the machine's time pass, switches the LED, says how things stand.
+    pub fn round(&mut self) -> Round {
+        let now_raw_ns = self.outside.clocks.raw_ns();
+        self.poll_board(now_raw_ns);
+        if now_raw_ns >= self.next_tick_raw_ns {
+            self.next_tick_raw_ns = now_raw_ns.saturating_add(TICK_NS);
+            self.tell(Input::Tick);
+        }
+        let lit = self.config.board.led && is_lit(self.pattern, self.flash, now_raw_ns);
+        self.board.light(lit, now_raw_ns);
+        if now_raw_ns >= self.next_publish_raw_ns {
+            self.next_publish_raw_ns = now_raw_ns.saturating_add(PUBLISH_NS);
+            self.publish(now_raw_ns);
+        }
+        match self.ending {
+            Some(soon) if soon.is_due(now_raw_ns) => Round::End(soon.ending),
+            _ => Round::Again { at_raw_ns: now_raw_ns.saturating_add(POLL_NS) },
+        }
+    }
+
+    fn poll_board(&mut self, now_raw_ns: i64) {
+        let events = match self.board.look(now_raw_ns) {
+            Looked::Levels(levels) => self.panel.poll(levels, now_raw_ns),
+            Looked::Unreadable(reason) => self.panel.unreadable(&reason),
+            Looked::NotYet => return,
+        };
+        for event in events {
+            log::debug!("panel: {event:?}");
+            self.tell(Input::Panel(event));
+            self.next_publish_raw_ns = i64::MIN;
+        }
+    }
+
+    /// Tells the machine something, and does what it says.
+    fn tell(&mut self, input: Input) {
+        let now = moment(&self.outside);
+        for action in self.appliance.handle(input, now) {
+            self.act(action, now);
+        }
+    }
+
+    fn player(&mut self, event: Event) {
+        match event {
+            Event::Feeder(event) => self.feeder(event),
+            Event::Stats(stats, _) => self.stats = Some((stats, self.outside.clocks.raw_ns())),
+            Event::DeviceLost(error) => {
+                self.has_device = false;
+                self.stats = None;
+                self.tell(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
+            }
+            Event::DeviceBack => {
+                log::info!("the sound card is there");
+                self.has_device = true;
+                self.tell(Input::Player(PlayerEvent::DeviceBack));
+            }
+            Event::Stopped(_) => {
+                if let Some(soon) = &mut self.ending {
+                    soon.is_silent = true;
+                }
+            }
+        }
+    }
+
+    fn feeder(&mut self, event: FeederEvent) {
+        match event {
+            FeederEvent::Track { slot, offset_s } => {
+                log::info!("plays track {}, {}, from {offset_s:.1} s", slot.track, self.title(slot.track));
+            }
+            FeederEvent::Silent { slot, reason } => {
+                let reason = reason.unwrap_or_else(|| "it cannot be played".to_owned());
+                log::warn!("track {}, {}, is silence: {reason}", slot.track, self.title(slot.track));
+            }
+            FeederEvent::Interrupted => log::warn!("the sound card dropped out; going on where the timetable is"),
+            FeederEvent::Reseeked { phase_error_ns } => {
+                log::warn!("{:+.1} ms off the timetable; the place was taken anew", phase_error_ns * 1e-6);
+            }
+            FeederEvent::Finished => self.tell(Input::Player(PlayerEvent::Finished)),
+        }
+    }
+
+    fn playlist(&mut self, news: PlaylistNews) {
+        let event = match news {
+            PlaylistNews::Loaded(playlist, warnings) => {
+                let playlist = CurrentPlaylist::new(playlist, warnings);
+                let info =
+                    PlaylistInfo { lengths: playlist.lengths().into(), fingerprint: playlist.fingerprint.clone() };
+                self.playlist = Some(playlist);
+                PlaylistEvent::Loaded(info)
+            }
+            PlaylistNews::Failed(reason) => PlaylistEvent::Failed(reason),
+            PlaylistNews::Changed => PlaylistEvent::Changed,
+        };
+        let is_read = event != PlaylistEvent::Changed;
+        self.tell(Input::Playlist(event));
+        if is_read {
+            self.answer_waiting();
+        }
+    }
+
+    fn end(&mut self, ending: Ending, wait_ns: i64) {
+        if self.ending.is_some() {
+            return;
+        }
+        let now_raw_ns = self.outside.clocks.raw_ns();
+        (self.outside.player)(Order::Stop);
+        self.ending = Some(EndingSoon {
+            ending,
+            is_silent: false,
+            not_before_raw_ns: now_raw_ns.saturating_add(wait_ns),
+            at_last_raw_ns: now_raw_ns.saturating_add(END_PATIENCE_NS),
+        });
+    }
+
+    fn title(&self, track: usize) -> String {
+        self.track(track).map_or_else(String::new, Track::display_name)
+    }
+
+    fn track(&self, number: usize) -> Option<&Track> {
+        self.playlist.as_ref().and_then(|playlist| playlist.tracks.get(number))
+    }
+}
+
+impl CurrentPlaylist {
+    /// Tells what is wrong with it, once.
+    fn new(playlist: Arc<Playlist>, warnings: Vec<String>) -> Self {
+        warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        let silent = playlist.tracks.iter().filter_map(|track| Some((track, track.problem.as_ref()?)));
+        let tell = |(track, problem): (&Track, _)| {
+            log::warn!("line {}: {}: {problem}; its slot stays silent", track.line, track.location);
+        };
+        let silent_tracks = silent.inspect(|silent| tell(*silent)).count();
+        let fingerprint = playlist.fingerprint().to_string();
+        log::info!("{}", described(&playlist, &fingerprint));
+        Self { playlist, fingerprint, silent_tracks, warnings }
+    }
+
+    fn describe(&self) -> String {
+        described(&self.playlist, &self.fingerprint)
+    }
+}
+
+fn described(playlist: &Playlist, fingerprint: &str) -> String {
+    format!("the playlist {} has {} tracks, fingerprint {fingerprint}", playlist.name, playlist.tracks.len())
+}
+
+impl std::ops::Deref for CurrentPlaylist {
+    type Target = Playlist;
+
+    fn deref(&self) -> &Playlist {
+        &self.playlist
+    }
+}
+
+impl EndingSoon {
+    fn is_due(self, now_raw_ns: i64) -> bool {
+        let is_silent = self.is_silent && now_raw_ns >= self.not_before_raw_ns;
+        is_silent || now_raw_ns >= self.at_last_raw_ns
+    }
+}
+
+/// Now, all from one reading.
+fn moment(outside: &Outside) -> Moment {
+    let raw_ns = outside.clocks.raw_ns();
+    let Estimate { timescale, state, .. } = outside.time.estimate();
+    let source = match state {
+        Known::Unset => TimeSource::Unset,
+        Known::Holdover => TimeSource::Holdover,
+        Known::Referenced => TimeSource::Referenced,
+    };
+    let time = TimeState { source, trusted: source != TimeSource::Unset };
+    Moment { raw_ns, utc_ns: timescale.utc_ns(raw_ns), time }
+}

@@ -1,0 +1,202 @@
+//! How things stand: the status, as the control socket and the panel show it.
+
+use jaudiosync_hw::buttons::Button;
+use jaudiosync_hw::clocks::NS_PER_S;
+
+use super::{Conductor, TIME_STATUS_NS, moment};
+use crate::appliance::{Phase, Session, Snapshot};
+use crate::config::{BoardKind, TimeSource};
+use crate::control::Status;
+use crate::control::protocol::{
+    BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
+    TimeState, TimeStatus, TrackStatus, VolumeStatus,
+};
+use crate::service::loudness::LoudnessNews;
+use crate::timekeeping::status::{self, TimeState as Known};
+use crate::timetable::{Place, Start};
+
+/// Numbers of the player older than this are no longer true.
+const STATS_AGE_NS: i64 = 3 * NS_PER_S;
+
+/// The bound of the phase error: three standard deviations of the model of the DAC's clock.
+const BOUND_SIGMAS: f64 = 3.0;
+
+impl Conductor {
+    pub(super) fn publish(&mut self, now_raw_ns: i64) {
+        if self
+            .time_status
+            .as_ref()
+            .is_none_or(|(_, at_raw_ns)| now_raw_ns.saturating_sub(*at_raw_ns) >= TIME_STATUS_NS)
+        {
+            self.time_status = Some((self.outside.time.status(), now_raw_ns));
+        }
+        let now = moment(&self.outside);
+        let snapshot = self.appliance.snapshot(now);
+        let time = self.time_status.as_ref().map(|(status, _)| status);
+        let status = Status {
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            play: self.play_status(&snapshot, now.utc_ns),
+            phase: self.phase_status(now_raw_ns),
+            time: time.map_or_else(TimeStatus::default, |time| self.time_status(time, now.utc_ns)),
+            volume: VolumeStatus {
+                percent: snapshot.volume_percent,
+                maximum_percent: snapshot.maximum_percent,
+                mixer: match &self.loudness {
+                    Some(LoudnessNews::Mixer(name)) => Some(name.clone()),
+                    _ => None,
+                },
+            },
+            board: self.board_status(&snapshot),
+            dac: DacStatus {
+                name: self.outside.dac_name.clone(),
+                present: self.has_device,
+                rate_hz: self.stats.map_or(0, |(stats, _)| stats.rate_hz),
+            },
+            playlist: self.playlist_status(&snapshot),
+            warnings: self.all_warnings(&snapshot, time),
+        };
+        self.status.write(status);
+    }
+
+    fn play_status(&self, snapshot: &Snapshot, now_utc_ns: i64) -> PlayStatus {
+        let timetable = self.playing.as_ref().map(|(_, timetable)| timetable);
+        let place_at = |utc_ns| timetable.map(|timetable| timetable.place_at(utc_ns));
+        let (state, track, next) = match snapshot.phase {
+            Phase::Idle => (PlayState::Stopped, None, None),
+            Phase::WaitingForPlaylist => (PlayState::WaitingForPlaylist, None, None),
+            Phase::WaitingForTime => (PlayState::WaitingForTime, None, None),
+            Phase::ShuttingDown => (PlayState::ShuttingDown, None, None),
+            Phase::WaitingForSlot { utc_s } => {
+                // What is joined under way is heard from the slot on, whatever its own beginning is.
+                let next = match place_at(utc_s.saturating_mul(NS_PER_S)) {
+                    Some(Place::Playing { slot, .. }) => Some(Start { utc_s, ..slot }),
+                    Some(Place::Before { next } | Place::Gap { next: Some(next) }) => Some(next),
+                    _ => None,
+                };
+                (PlayState::WaitingForSlot, None, next)
+            }
+            Phase::Playing { .. } => match place_at(now_utc_ns) {
+                Some(Place::Playing { slot, offset_ns }) => (
+                    PlayState::Playing,
+                    Some(self.track_status(slot.track, offset_ns as f64 * 1e-9)),
+                    timetable.and_then(|timetable| timetable.after(slot)),
+                ),
+                Some(Place::Before { next }) => (PlayState::Gap, None, Some(next)),
+                Some(Place::Gap { next }) => (PlayState::Gap, None, next),
+                Some(Place::Finished) | None => (PlayState::Gap, None, None),
+            },
+        };
+        let session = snapshot.program.as_ref().map(|program| program.session);
+        let position = snapshot.position.filter(|_| state == PlayState::Stopped);
+        PlayStatus {
+            state,
+            common: session == Some(Session::common(self.config.start.anchor.utc_s)),
+            anchor_utc_s: session.map(|session| session.anchor_utc_s),
+            track,
+            next: next.map(|slot| NextSlot { number: slot.track, title: self.title(slot.track), utc_s: slot.utc_s }),
+            stopped_at: position.map(|position| self.track_status(position.track, position.offset_ns as f64 * 1e-9)),
+        }
+    }
+
+    fn track_status(&self, number: usize, offset_s: f64) -> TrackStatus {
+        let length_s = self.track(number).and_then(|track| track.length).map(|length| length.seconds());
+        TrackStatus { number, title: self.title(number), offset_s, length_s }
+    }
+
+    fn phase_status(&self, now_raw_ns: i64) -> Option<PhaseStatus> {
+        let (stats, at_raw_ns) = self.stats?;
+        stats.playing.filter(|_| now_raw_ns.saturating_sub(at_raw_ns) < STATS_AGE_NS)?;
+        Some(PhaseStatus {
+            error_ms: stats.phase_error_ns * 1e-6,
+            // JSON has no infinity; nothing plays before this is known.
+            bound_ms: (BOUND_SIGMAS * stats.phase_sigma_ns * 1e-6).min(1e6),
+            speed_ppm: stats.speed_ppb * 1e-3,
+            drop_outs: stats.xruns,
+        })
+    }
+
+    fn time_status(&self, time: &status::TimeStatus, now_utc_ns: i64) -> TimeStatus {
+        let is_system = self.config.time.source == TimeSource::System;
+        let state = match time.state {
+            Known::Unset if time.rtc.is_some() => TimeState::Untrusted,
+            Known::Unset => TimeState::Unset,
+            _ if is_system => TimeState::System,
+            Known::Holdover => TimeState::Holdover,
+            Known::Referenced => TimeState::Referenced,
+        };
+        let source = match &time.reference {
+            Some(reference) => format!("{}, calibrated by {reference}", time.flywheel),
+            None => time.flywheel.to_owned(),
+        };
+        TimeStatus {
+            state,
+            source,
+            utc_ns: now_utc_ns,
+            error_bound_ms: time.bound_ms,
+            since_reference_s: time.reference_age_s.map(|age_s| age_s as i64),
+            rtc_rate_ppb: time.rtc.as_ref().and_then(|rtc| rtc.rate_ppb),
+            rtc_temperature_celsius: time.rtc.as_ref().and_then(|rtc| rtc.temperature_c),
+        }
+    }
+
+    fn board_status(&self, snapshot: &Snapshot) -> BoardStatus {
+        let kind = match self.config.board.kind {
+            BoardKind::Pi => "pi",
+            BoardKind::Simulated => "simulated",
+            BoardKind::None => "none",
+        };
+        let has_buttons = self.config.board.kind != BoardKind::None;
+        let levels = self.board.levels.filter(|_| has_buttons);
+        let buttons = levels.map(|levels| {
+            let state = |button| match levels.is_pressed(button) {
+                _ if snapshot.ignored_buttons.contains(&button) => ButtonState::Stuck,
+                true => ButtonState::Pressed,
+                false => ButtonState::Released,
+            };
+            ButtonStates {
+                volume_up: state(Button::VolumeUp),
+                volume_down: state(Button::VolumeDown),
+                start: state(Button::Start),
+                stop: state(Button::Stop),
+            }
+        });
+        let jumper = snapshot.jumper_fitted.filter(|_| has_buttons);
+        BoardStatus { kind: kind.to_owned(), buttons, jumper, led: self.board.lit }
+    }
+
+    fn playlist_status(&self, snapshot: &Snapshot) -> Option<PlaylistStatus> {
+        let playlist = self.playlist.as_ref()?;
+        Some(PlaylistStatus {
+            name: playlist.name.clone(),
+            fingerprint: playlist.fingerprint.clone(),
+            tracks: playlist.tracks.len(),
+            silent_tracks: playlist.silent_tracks,
+            runtime_s: playlist.runtime_s(),
+            changed: snapshot.warnings.contains(&crate::appliance::Warning::PlaylistChanged),
+        })
+    }
+
+    /// What stands in the way of the music first, then what makes it inexact, then the rest.
+    fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
+        let machine = snapshot.warnings.iter().map(ToString::to_string);
+        let loudness = match &self.loudness {
+            Some(LoudnessNews::Trouble(reason)) => Some(reason.clone()),
+            _ => None,
+        };
+        let time = time.map_or(&[][..], |time| &time.warnings).iter().cloned();
+        let silent = self.playlist.as_ref().map_or(0, |playlist| playlist.silent_tracks);
+        let silent =
+            (silent > 0).then(|| format!("{silent} tracks are missing or broken, and silence; see: jaudiosync list"));
+        let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.warnings).iter().cloned();
+        let keeper =
+            self.keeper_trouble.as_ref().map(|trouble| format!("after a power cut it would start anew: {trouble}"));
+        machine
+            .chain(loudness)
+            .chain(time)
+            .chain(silent)
+            .chain(keeper)
+            .chain(playlist)
+            .chain(self.config_problems.iter().cloned())
+            .collect()
+    }
+}

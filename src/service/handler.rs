@@ -1,0 +1,40 @@
+//! What the control socket's clients get: requests go to the conductor, the status is read where it was said last.
+
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use super::conductor::{Message, StatusBoard};
+use crate::control::protocol::ErrorCode;
+use crate::control::{Handler, Request, Response, Status};
+
+/// The conductor answers within milliseconds, but for a reload, which may look into hundreds of new files; the client
+/// waits a little longer.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Passes requests on.
+pub struct ControlHandler {
+    messages: Sender<Message>,
+    status: StatusBoard,
+}
+
+impl ControlHandler {
+    /// Passes requests on to a conductor.
+    pub fn new(messages: Sender<Message>, status: StatusBoard) -> Self {
+        Self { messages, status }
+    }
+}
+
+impl Handler for ControlHandler {
+    fn handle(&self, request: Request) -> Response {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let sent = self.messages.send(Message::Request(request, answer)).is_ok();
+        let response = if sent { answered.recv_timeout(PATIENCE).ok() } else { None };
+        response.unwrap_or_else(|| {
+            Response::failed(ErrorCode::Failed, "the service gives no answer; see: journalctl -u jaudiosync")
+        })
+    }
+
+    fn status(&self) -> Status {
+        self.status.read().as_ref().clone()
+    }
+}

@@ -1,0 +1,65 @@
+//! Whether all loops of the service make progress: only then is the watchdog fed. Pure.
+
+use jaudiosync_hw::clocks::NS_PER_S;
+
+/// A loop that makes no progress for so long is stuck. The clock's may wait for seconds on a bus that hangs; systemd's
+/// watchdog is set to 10 s.
+const STUCK_NS: i64 = 8 * NS_PER_S;
+
+/// A loop that counts its rounds.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    name: &'static str,
+    rounds: u64,
+    /// When that number was first seen, or when the loop was last excused.
+    since_raw_ns: i64,
+}
+
+/// Watches loops by their names.
+#[derive(Debug, Clone, Default)]
+pub struct Heartbeat {
+    watched: Vec<Watched>,
+}
+
+impl Heartbeat {
+    /// Takes note of how many rounds a loop has made.
+    pub fn saw(&mut self, name: &'static str, rounds: u64, now_raw_ns: i64) {
+        match self.watched.iter_mut().find(|watched| watched.name == name) {
+            Some(watched) if watched.rounds == rounds => {}
+            Some(watched) => *watched = Watched { name, rounds, since_raw_ns: now_raw_ns },
+            None => self.watched.push(Watched { name, rounds, since_raw_ns: now_raw_ns }),
+        }
+    }
+
+    /// A loop has nothing to do for now, such as that of a sound card which is not there.
+    pub fn excuse(&mut self, name: &'static str) {
+        self.watched.retain(|watched| watched.name != name);
+    }
+
+    /// The loop that is stuck; none where all is well.
+    pub fn stuck(&self, now_raw_ns: i64) -> Option<&'static str> {
+        let is_stuck = |watched: &&Watched| now_raw_ns.saturating_sub(watched.since_raw_ns) >= STUCK_NS;
+        self.watched.iter().find(is_stuck).map(|watched| watched.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_without_progress_is_stuck_and_one_that_is_excused_is_not() {
+        let mut heartbeat = Heartbeat::default();
+        for second in 0..20 {
+            let now_raw_ns = second * NS_PER_S;
+            heartbeat.saw("clock", second as u64, now_raw_ns);
+            heartbeat.saw("audio", 5, now_raw_ns);
+            if second == 4 {
+                heartbeat.excuse("audio");
+            }
+            assert_eq!(heartbeat.stuck(now_raw_ns), (second >= 13).then_some("audio"), "{second}");
+        }
+        heartbeat.saw("audio", 6, 20 * NS_PER_S);
+        assert_eq!(heartbeat.stuck(20 * NS_PER_S), None);
+    }
+}

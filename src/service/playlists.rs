@@ -1,0 +1,226 @@
+//! Reads playlists, and notices when their files have changed: on a thread of its own, as there may be many files and the
+//! card may be slow.
+//!
+//! Changes are found by looking at sizes and times every two seconds, which works on every file system and for files that
+//! come to be where none was. A change counts once the files have rested for a look, and what is read is another playlist:
+//! while music is being copied, and where only times have changed, nothing is told.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::playlist::{LoadError, LoadOptions, Loaded, Playlist, load};
+use crate::worker::Task;
+
+/// How often the files are looked at: 500 of them take some 2 ms.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Which playlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaylistSource {
+    /// The Music folder.
+    pub music: PathBuf,
+    /// The playlist's name, with or without `.m3u8`.
+    pub name: String,
+}
+
+/// What became of a playlist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaylistNews {
+    /// It was read, as was ordered; with what did not go well.
+    Loaded(Arc<Playlist>, Vec<String>),
+    /// It cannot be read, for this reason.
+    Failed(String),
+    /// The files are now another playlist, or one where none was.
+    Changed,
+}
+
+/// Where news goes.
+pub type TellPlaylist = Box<dyn Fn(PlaylistNews) + Send>;
+
+/// Reads a playlist whenever it is ordered to, and then keeps an eye on it.
+pub struct PlaylistTask {
+    tell: TellPlaylist,
+    source: Option<PlaylistSource>,
+    is_ordered: bool,
+    /// What was told last, so that only another one is news.
+    told: Option<Arc<Playlist>>,
+    /// The files as they were when they were read last, and as they were at the last look.
+    read_stamps: Stamps,
+    seen_stamps: Stamps,
+}
+
+/// Size and time of each file and folder that matters; none where there is none.
+type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
+
+impl PlaylistTask {
+    /// Waits for its first order.
+    pub fn new(tell: TellPlaylist) -> Self {
+        Self {
+            tell,
+            source: None,
+            is_ordered: false,
+            told: None,
+            read_stamps: Stamps::new(),
+            seen_stamps: Stamps::new(),
+        }
+    }
+
+    fn read(&mut self, source: &PlaylistSource) {
+        self.is_ordered = false;
+        let news = match read(source) {
+            Ok(Loaded { playlist, warnings, .. }) => {
+                let playlist = Arc::new(playlist);
+                self.told = Some(Arc::clone(&playlist));
+                PlaylistNews::Loaded(playlist, warnings)
+            }
+            Err(reason) => {
+                self.told = None;
+                PlaylistNews::Failed(reason)
+            }
+        };
+        self.remember(source);
+        (self.tell)(news);
+    }
+
+    fn look(&mut self, source: &PlaylistSource) {
+        let stamps = stamps(source, self.told.as_deref());
+        let rests = stamps == self.seen_stamps;
+        let differs = stamps != self.read_stamps;
+        self.seen_stamps = stamps;
+        if !(rests && differs) {
+            return;
+        }
+        // This also brings the saved index up to date, so that the change is taken over quickly.
+        let now = read(source).ok().map(|loaded| loaded.playlist);
+        self.remember(source);
+        if now.as_ref() != self.told.as_deref() {
+            self.told = now.map(Arc::new);
+            (self.tell)(PlaylistNews::Changed);
+        }
+    }
+
+    fn remember(&mut self, source: &PlaylistSource) {
+        self.read_stamps = stamps(source, self.told.as_deref());
+        self.seen_stamps.clone_from(&self.read_stamps);
+    }
+}
+
+impl Task for PlaylistTask {
+    type Order = PlaylistSource;
+
+    fn order(&mut self, order: PlaylistSource) {
+        self.source = Some(order);
+        self.is_ordered = true;
+    }
+
+    fn step(&mut self) -> Duration {
+        if let Some(source) = self.source.clone() {
+            if self.is_ordered { self.read(&source) } else { self.look(&source) }
+        }
+        LOOK
+    }
+}
+
+fn read(source: &PlaylistSource) -> Result<Loaded, String> {
+    let options =
+        LoadOptions { music: source.music.clone(), name: source.name.clone(), trust_index: false, rebuild: false };
+    load(&options, &|_, _| {}).map_err(|error| match error {
+        // The service has no command line: it is the configuration that names these.
+        LoadError::NoMusic(folder) => {
+            format!("there is no Music folder at {}; make one, or set playlist.folder", folder.display())
+        }
+        LoadError::NoPlaylist { path, others } if !others.0.is_empty() => {
+            format!("there is no playlist {}; set playlist.name to one of: {}", path.display(), others.0.join(", "))
+        }
+        error => error.to_string(),
+    })
+}
+
+/// The folder itself tells of files that come to be in it; the saved index beside the playlist is written by ourselves.
+fn stamps(source: &PlaylistSource, playlist: Option<&Playlist>) -> Stamps {
+    let tracks = playlist.map_or(&[][..], |playlist| &playlist.tracks);
+    let files = tracks.iter().filter_map(|track| track.path.clone());
+    let lists = [source.name.clone(), format!("{}.m3u8", source.name)].map(|name| source.music.join(name));
+    let folders = tracks.iter().filter_map(|track| track.path.as_deref().and_then(Path::parent).map(Path::to_owned));
+    files.chain(lists).chain(folders).chain([source.music.clone()]).map(|path| (path.clone(), stamp(&path))).collect()
+}
+
+fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = path.metadata().ok()?;
+    Some((if metadata.is_dir() { 0 } else { metadata.len() }, metadata.modified().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc::{self, Receiver};
+
+    use super::*;
+
+    fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistNews>) {
+        let (sender, news) = mpsc::channel();
+        let mut task = PlaylistTask::new(Box::new(move |told| sender.send(told).unwrap()));
+        task.order(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
+        task.step();
+        (task, news)
+    }
+
+    fn looks(task: &mut PlaylistTask, news: &Receiver<PlaylistNews>) -> Vec<PlaylistNews> {
+        (0..4).for_each(|_| _ = task.step());
+        news.try_iter().collect()
+    }
+
+    #[test]
+    fn another_playlist_is_told_once_and_touched_files_are_not() {
+        let music = tempfile::tempdir().unwrap();
+        let list = music.path().join("Playlist.m3u8");
+        fs::write(&list, "a.mp3\n").unwrap();
+        fs::write(music.path().join("a.mp3"), "no music").unwrap();
+        let (mut task, news) = watching(music.path());
+        assert!(matches!(news.try_recv(), Ok(PlaylistNews::Loaded(playlist, _)) if playlist.tracks.len() == 1));
+        assert_eq!(looks(&mut task, &news), []);
+        fs::write(music.path().join("unrelated.txt"), "x").unwrap();
+        fs::File::open(&list).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(looks(&mut task, &news), []);
+        fs::write(&list, "a.mp3\nb.mp3\n").unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), []);
+        // A file that was missing comes to be.
+        fs::write(music.path().join("b.mp3"), "no music either").unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        fs::remove_file(&list).unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+    }
+
+    #[test]
+    fn a_playlist_that_comes_to_be_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let music = folder.path().join("Music");
+        let (mut task, news) = watching(&music);
+        let Ok(PlaylistNews::Failed(reason)) = news.try_recv() else { panic!("loaded") };
+        assert!(reason.contains("playlist.folder"), "{reason}");
+        assert_eq!(looks(&mut task, &news), []);
+        fs::create_dir(&music).unwrap();
+        fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+    }
+
+    #[test]
+    fn a_playlist_that_is_still_being_written_is_left_alone() {
+        let music = tempfile::tempdir().unwrap();
+        let list = music.path().join("Playlist.m3u8");
+        fs::write(&list, "a.mp3\n").unwrap();
+        let (mut task, news) = watching(music.path());
+        news.try_recv().unwrap();
+        let mut text = String::new();
+        for number in 0..5 {
+            text.push_str(&format!("{number}.mp3\n"));
+            fs::write(&list, &text).unwrap();
+            task.step();
+            assert!(news.try_recv().is_err(), "told while it grows");
+        }
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+    }
+}

@@ -1,0 +1,280 @@
+//! A service on this machine's devices: starts everything, runs the conductor, feeds the watchdog.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use jaudiosync_hw::board::Board;
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::dac::{Dac, DacError, choose_dac};
+use jaudiosync_hw::mixer::{AlsaMixer, Mixer};
+use jaudiosync_hw::priority::{RealtimeThread, lock_memory, request_realtime};
+use jaudiosync_hw::simulated_board::SimulatedBoard;
+use sd_notify::NotifyState;
+
+use super::conductor::{Conductor, Ending, Message, OpenBoard, Outside, Round, StatusBoard};
+use super::handler::ControlHandler;
+use super::heartbeat::Heartbeat;
+use super::keeper::{KeeperTask, Restored};
+use super::loudness::{LoudnessTask, OpenMixer};
+use super::playlists::PlaylistTask;
+use super::settings;
+use super::time::{BoxTime, TimeReader};
+use crate::config::{BoardKind, Config, Layers};
+use crate::control::server::RunningServer;
+use crate::control::{Server, ServerError, ServerOptions};
+use crate::player::engine::Engine;
+use crate::player::library::{Files, Library};
+use crate::player::task::{Order, WhenMissing};
+use crate::worker::Worker;
+
+/// The loops are looked at, and systemd told, so often.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// What a service is started with.
+pub struct ServiceOptions {
+    /// Reads the configuration; called at once, and again at each reload.
+    pub load_config: Box<dyn FnMut() -> Layers + Send>,
+    /// Where the state is kept.
+    pub state_folder: Option<PathBuf>,
+    /// The simulated board, for `board.kind = "simulated"`.
+    pub simulated: SimulatedBoard,
+}
+
+/// Why a service cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another one runs.
+    #[error(transparent)]
+    Control(#[from] ServerError),
+    /// There can be no more threads.
+    #[error("no thread can be started: {0}")]
+    Thread(#[from] io::Error),
+    /// The player's thread.
+    #[error(transparent)]
+    Player(#[from] DacError),
+}
+
+/// A service that is ready to run.
+pub struct Service {
+    // The clients go first, then the conductor with all it gives orders to, then what plays.
+    server: Option<RunningServer>,
+    conductor: Conductor,
+    inbox: Receiver<Message>,
+    sender: Sender<Message>,
+    engine: Arc<Engine>,
+    time: BoxTime,
+    began: Instant,
+}
+
+impl Service {
+    /// Starts everything; the sound card, the buttons and the playlist may be missing, and are waited for.
+    ///
+    /// # Errors
+    /// When another service has the control socket, or there can be no more threads.
+    pub fn start(mut options: ServiceOptions) -> Result<Self, StartError> {
+        let began = Instant::now();
+        let layers = (options.load_config)();
+        let config = layers.config().clone();
+        layers.problems().iter().for_each(|problem| log::warn!("{problem}"));
+        let server = bind(&config)?;
+        if config.board.kind == BoardKind::Pi {
+            lock_memory().unwrap_or_else(|error| log::info!("{error}"));
+        }
+        let (sender, inbox) = mpsc::channel();
+        let time = BoxTime::start(&config.time, options.state_folder.clone())?;
+        let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
+        let (dac_name, open_mixer) = (dac.name(), mixer_opener(&config, dac.as_ref()));
+        let engine = Arc::new(start_player(dac, &time.reader(), &sender)?);
+        let outside = Outside {
+            clocks: Arc::new(MachineClocks),
+            time: Box::new(time.reader()),
+            player: player_orders(&engine),
+            sound: {
+                let engine = Arc::clone(&engine);
+                Box::new(move |tone| engine.sound(tone))
+            },
+            library: Box::new(|playlist, mix| -> Arc<dyn Library> {
+                Arc::new(Files { paths: playlist.tracks.iter().map(|track| track.path.clone()).collect(), mix })
+            }),
+            loudness: start_loudness(open_mixer, &engine, &sender)?,
+            keeper: {
+                let task = KeeperTask::new(options.state_folder.clone(), tell(&sender, Message::Keeper));
+                let worker = Worker::start("keeper", task, || {})?;
+                Box::new(move |order| worker.order(order))
+            },
+            playlists: {
+                let worker = Worker::start("playlist", PlaylistTask::new(tell(&sender, Message::Playlist)), || {})?;
+                Box::new(move |order| worker.order(order))
+            },
+            load_config: options.load_config,
+            dac_name,
+        };
+        let restored = Restored::read(options.state_folder.as_deref());
+        restored.problems.iter().for_each(|problem| log::warn!("{problem}"));
+        let kept = restored.for_appliance(&config.playlist.name, config.volume.remember);
+        let conductor = Conductor::new(&layers, kept, board_opener(&config, &options.simulated), outside);
+        let handler = ControlHandler::new(sender.clone(), conductor.status_board());
+        let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
+        Ok(Self { server, conductor, inbox, sender, engine, time, began })
+    }
+
+    /// Where it can be told to end, or to reload.
+    pub fn sender(&self) -> Sender<Message> {
+        self.sender.clone()
+    }
+
+    /// Where the status can be read.
+    pub fn status_board(&self) -> StatusBoard {
+        self.conductor.status_board()
+    }
+
+    /// Runs until it is told to end.
+    pub fn run(mut self) -> Ending {
+        let clocks = MachineClocks;
+        let mut heartbeat = Heartbeat::default();
+        let mut next_heartbeat = Instant::now();
+        let mut is_ready = false;
+        let mut told_stuck = false;
+        let ending = loop {
+            let at_raw_ns = match self.conductor.round() {
+                Round::Again { at_raw_ns } => at_raw_ns,
+                Round::End(ending) => break ending,
+            };
+            if !is_ready && self.conductor.is_armed() {
+                is_ready = true;
+                log::info!("ready {:.3} s after its start", self.began.elapsed().as_secs_f64());
+                notify(&[NotifyState::Ready]);
+            }
+            if Instant::now() >= next_heartbeat {
+                next_heartbeat = Instant::now() + HEARTBEAT;
+                let stuck = self.beat(&mut heartbeat);
+                if let Some(name) = stuck.filter(|_| !told_stuck) {
+                    log::error!("the {name} loop makes no progress; systemd will start the service anew");
+                }
+                told_stuck = stuck.is_some();
+            }
+            let wait_ns = u64::try_from(at_raw_ns.saturating_sub(clocks.raw_ns())).unwrap_or(0);
+            if let Ok(message) = self.inbox.recv_timeout(Duration::from_nanos(wait_ns)) {
+                self.conductor.take(message);
+            }
+        };
+        notify(&[NotifyState::Stopping]);
+        ending
+    }
+
+    /// Feeds the watchdog if all loops make progress; else says which one does not.
+    fn beat(&self, heartbeat: &mut Heartbeat) -> Option<&'static str> {
+        let now_raw_ns = MachineClocks.raw_ns();
+        if let Some(server) = &self.server {
+            heartbeat.saw("control", server.progress(), now_raw_ns);
+        }
+        if let Some(rounds) = self.time.reader().progress() {
+            heartbeat.saw("clock", rounds, now_raw_ns);
+        }
+        let (steps, buffers) = self.engine.progress();
+        heartbeat.saw("player", steps, now_raw_ns);
+        if self.conductor.has_device() {
+            heartbeat.saw("sound card", buffers, now_raw_ns);
+        } else {
+            heartbeat.excuse("sound card");
+        }
+        let stuck = heartbeat.stuck(now_raw_ns);
+        if stuck.is_none() {
+            let words = self.conductor.status_board().read().play.summary();
+            notify(&[NotifyState::Watchdog, NotifyState::Status(&words)]);
+        }
+        stuck
+    }
+}
+
+/// Without systemd there is nobody to tell.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::debug!("systemd cannot be told: {error}");
+    }
+}
+
+/// The control socket. One that cannot be made stops no music, but one that another service has does.
+fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
+    let options = ServerOptions { socket: config.control.socket.clone(), group: config.control.group.clone() };
+    match Server::bind(&options) {
+        Ok(server) => Ok(Some(server)),
+        Err(error @ ServerError::AlreadyRunning(_)) => Err(error),
+        Err(error) => {
+            log::error!("{error}; the box can be steered by its buttons alone");
+            Ok(None)
+        }
+    }
+}
+
+fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) -> Result<Engine, DacError> {
+    let outside = crate::player::task::Outside {
+        dac,
+        clocks: Arc::new(MachineClocks),
+        time: time.source(),
+        tell: tell(sender, Message::Player),
+    };
+    Engine::start(outside, WhenMissing::Wait, || {
+        if let Err(error) = request_realtime(RealtimeThread::Feeder) {
+            log::info!("{error}");
+        }
+    })
+}
+
+fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
+    let engine = Arc::clone(engine);
+    Box::new(move |order| engine.order(order))
+}
+
+fn start_loudness(
+    open_mixer: OpenMixer,
+    engine: &Engine,
+    sender: &Sender<Message>,
+) -> io::Result<Box<dyn FnMut(u8) + Send>> {
+    let shared = engine.shared();
+    let set_gain = Box::new(move |gain| shared.set_volume(gain));
+    let task = LoudnessTask::new(open_mixer, set_gain, tell(sender, Message::Loudness));
+    let worker = Worker::start("volume", task, || {})?;
+    Ok(Box::new(move |percent| worker.order(percent)))
+}
+
+/// The card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is everybody's.
+fn mixer_opener(config: &Config, dac: &dyn Dac) -> OpenMixer {
+    let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let control = named(&config.sound.mixer_control);
+    let is_named = control.is_some() || !config.sound.mixer_card.is_empty();
+    let own_card = dac.mixer_card().filter(|_| is_named || config.board.kind != BoardKind::Simulated);
+    let card = named(&config.sound.mixer_card).or(own_card);
+    Box::new(move || {
+        if card.is_none() && !is_named {
+            return Ok(None);
+        }
+        let mixer = AlsaMixer::open(card.as_deref(), control.as_deref())?;
+        Ok(mixer.map(|mixer| Box::new(mixer) as Box<dyn Mixer>))
+    })
+}
+
+fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
+    match config.board.kind {
+        BoardKind::Pi => {
+            let pins = settings::pins(config);
+            pins.shared().iter().for_each(|shared| log::warn!("{shared}"));
+            Box::new(move || Board::raspberry_pi(&pins))
+        }
+        BoardKind::Simulated => {
+            let simulated = simulated.clone();
+            Box::new(move || Ok(Board::simulated(&simulated)))
+        }
+        BoardKind::None => Box::new(|| Ok(Board::none())),
+    }
+}
+
+/// Sends what somebody tells to the conductor.
+fn tell<T: Send + 'static>(sender: &Sender<Message>, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
+    let sender = sender.clone();
+    // The conductor is gone only when the service ends, and then nobody listens.
+    Box::new(move |told| _ = sender.send(message(told)))
+}

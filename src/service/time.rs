@@ -1,0 +1,100 @@
+//! Who knows the time: the clock's own thread, or the daemon that keeps the system clock.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jaudiosync_hw::clocks::MachineClocks;
+use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
+
+use super::conductor::TimePort;
+use crate::config::{RtcChoice, TimeKeeping, TimeSource};
+use crate::timekeeping::SystemClockSource;
+use crate::timekeeping::clock_thread::{ClockOptions, ClockReader, ClockThread};
+use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::status::{Estimate, TimeStatus};
+
+/// The time of a box. Dropping it stops the clock's thread.
+pub enum BoxTime {
+    /// The clock's thread knows it.
+    Clock(ClockThread),
+    /// The system clock shows it.
+    System(Arc<SystemClockSource>),
+}
+
+/// Reads the time of a box. Clones read the same one.
+#[derive(Clone)]
+pub enum TimeReader {
+    /// What the clock's thread tells.
+    Clock(ClockReader),
+    /// What the system clock shows.
+    System(Arc<SystemClockSource>),
+}
+
+impl BoxTime {
+    /// Begins to know the time. The calibration is kept in the state folder.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub fn start(config: &TimeKeeping, state_folder: Option<PathBuf>) -> io::Result<Self> {
+        if config.source == TimeSource::System {
+            return Ok(Self::System(Arc::new(SystemClockSource::new(Arc::new(MachineClocks)))));
+        }
+        let options = ClockOptions {
+            state_folder,
+            keeps: true,
+            sets_rtc: true,
+            sets_system_clock: config.set_system_clock,
+            // A simulated RTC was set by the system clock, and is as right as that.
+            asks_system: config.rtc == RtcChoice::Simulated,
+            on_thread: || {
+                if let Err(error) = request_realtime(RealtimeThread::Edge) {
+                    log::info!("{error}");
+                }
+            },
+        };
+        Ok(Self::Clock(ClockThread::start(config, &options)?))
+    }
+
+    /// Reads it.
+    pub fn reader(&self) -> TimeReader {
+        match self {
+            Self::Clock(clock) => TimeReader::Clock(clock.reader()),
+            Self::System(system) => TimeReader::System(Arc::clone(system)),
+        }
+    }
+}
+
+impl TimeReader {
+    /// UTC, for the player.
+    pub fn source(&self) -> Arc<dyn UtcSource> {
+        match self {
+            Self::Clock(clock) => clock.source(),
+            Self::System(system) => Arc::clone(system) as Arc<dyn UtcSource>,
+        }
+    }
+
+    /// How often its thread has gone round; none where it has no thread.
+    pub fn progress(&self) -> Option<u64> {
+        match self {
+            Self::Clock(clock) => Some(clock.progress()),
+            Self::System(_) => None,
+        }
+    }
+}
+
+impl TimePort for TimeReader {
+    fn estimate(&self) -> Estimate {
+        match self {
+            Self::Clock(clock) => clock.source().estimate(),
+            Self::System(system) => system.estimate(),
+        }
+    }
+
+    fn status(&self) -> TimeStatus {
+        match self {
+            Self::Clock(clock) => clock.status(),
+            Self::System(system) => system.status(),
+        }
+    }
+}
