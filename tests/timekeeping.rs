@@ -46,6 +46,24 @@ fn calibrated_box(seed: u64) -> TimeBox {
 }
 
 #[test]
+fn after_a_power_cut_the_time_is_known_again_within_three_seconds() {
+    let mut slowest_ns = 0;
+    for seed in 0..50 {
+        let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
+        let from_ns = made.world.true_ns();
+        while made.estimate().state == TimeState::Unset {
+            made.task.step();
+            assert!(made.world.true_ns() - from_ns < 10 * NS_PER_S, "seed {seed}: {:#?}", made.status());
+        }
+        slowest_ns = slowest_ns.max(made.world.true_ns() - from_ns);
+        assert!(made.error_ms().abs() < 1.0, "seed {seed}: {} ms", made.error_ms());
+        assert!(made.warnings().is_empty(), "seed {seed}: {}", made.warnings());
+    }
+    println!("the time is known after at most {:.2} s", slowest_ns as f64 * 1e-9);
+    assert!(slowest_ns < 3 * NS_PER_S, "{slowest_ns} ns");
+}
+
+#[test]
 fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus() {
     let mut errors_ms = Vec::new();
     for seed in 0..20 {
@@ -66,20 +84,6 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
     let largest_ms = errors_ms.iter().fold(0.0_f64, |largest, error| largest.max(error.abs()));
     println!("edges of 20 boxes over 10 min: mean {mean_ms:.4} ms, largest {largest_ms:.4} ms");
     assert!(mean_ms < 0.1 && largest_ms < 0.3, "mean {mean_ms} ms, largest {largest_ms} ms");
-}
-
-#[test]
-fn a_box_with_a_good_rtc_knows_the_time_within_seconds_of_its_start() {
-    let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), 1);
-    assert_eq!(made.estimate().state, TimeState::Unset);
-    let begun_ns = made.world.true_ns();
-    while made.estimate().state == TimeState::Unset {
-        made.run(1);
-        assert!(made.world.true_ns() - begun_ns < 15 * NS_PER_S, "{:#?}", made.status());
-    }
-    println!("known after {} s", (made.world.true_ns() - begun_ns) / NS_PER_S);
-    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
-    assert!(made.warnings().is_empty(), "{}", made.warnings());
 }
 
 #[test]

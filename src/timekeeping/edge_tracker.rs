@@ -134,7 +134,10 @@ impl EdgeTracker {
     pub fn plan(&self, now_raw_ns: i64) -> HuntPlan {
         let now_raw_ns = now_raw_ns.max(self.not_before_raw_ns);
         let Some(line) = self.line else {
-            return self.search(now_raw_ns, 0.55e9, now_raw_ns + NS_PER_S * 55 / 100);
+            let middle_raw_ns = now_raw_ns + NS_PER_S * 55 / 100;
+            let search = self.search(now_raw_ns, 0.55e9, middle_raw_ns);
+            // The very first hunt reads as fast as can be: a box that comes back after a power cut waits for nothing else.
+            return if self.hunts == 0 { HuntPlan { spacing_ns: 0, ..search } } else { search };
         };
         let sigma_ns = line.sigma_ns(now_raw_ns + NS_PER_S);
         // A hunt that missed looks further around the next time, in the end all around the second.
@@ -178,6 +181,8 @@ impl EdgeTracker {
 
     /// Takes in what a hunt cost: how long the bus was in use, and the quickest of its transfers.
     pub fn hunted(&mut self, ended_raw_ns: i64, busy_ns: i64, quickest_ns: i64) {
+        // The very first hunt is not to be paid for with a minute of rest.
+        let busy_ns = if self.hunts == 0 { 0 } else { busy_ns };
         self.hunts = self.hunts.wrapping_add(1);
         self.not_before_raw_ns = ended_raw_ns.saturating_add((busy_ns as f64 / BUS_SHARE) as i64 - NS_PER_S * 9 / 10);
         // Follows at once to the quicker, slowly to the slower.
@@ -312,7 +317,8 @@ impl Line {
     }
 
     fn is_settled(&self) -> bool {
-        self.edges >= 5 && self.filter.variance_of(&Kalman::PHASE).sqrt() < SETTLED_SIGMA_NS
+        // Two that agree are no chance; more make it better.
+        self.edges >= 2 && self.filter.variance_of(&Kalman::PHASE).sqrt() < SETTLED_SIGMA_NS
             // A bus too slow for that is used for what it is worth.
             || self.edges >= 30
     }

@@ -16,7 +16,9 @@ use serde_json::Value;
 
 /// Measure how exactly jaudiosync plays, with a private virtual sound card.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  measure sync --runs 5\n  measure demo\n  measure card -- target/release/jaudiosync run --board sim --music Music")]
+#[command(
+    after_help = "Examples:\n  measure sync --runs 5\n  measure demo\n  measure card -- target/release/jaudiosync run --board sim --music Music"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
