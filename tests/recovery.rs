@@ -5,13 +5,10 @@
 
 mod support;
 
-use std::time::Duration;
-
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard};
 use support::Sandbox;
+use support::hearing::{BOUND_MS, first_heard_s, sleep_until};
 use support::playing::{Playing, bursts, lag_ms, named, now_s};
-
-const BOUND_MS: f64 = 1.0;
 
 /// Seconds within which a player must be heard again.
 const SILENCE_S: f64 = 3.0;
@@ -22,13 +19,6 @@ fn long_track() -> Sandbox {
     bursts(77, 48_000, 40, [1.0, 1.0]).encode(&sandbox.music().join("long.mp3"), &["-V", "2", "--tt", "Long"]);
     sandbox.playlist("long.mp3\n");
     sandbox
-}
-
-/// When the right channel is heard again, at or after an instant.
-fn right_heard_s(recording: &Recording, from_utc_s: f64) -> f64 {
-    let from = recording.frame_at_utc_ns(from_utc_s * 1e9).max(0.0) as usize;
-    let first = recording.right[from..].iter().position(|sample| sample.abs() > 1e-4).expect("silent for ever");
-    recording.utc_ns_of_frame((from + first) as f64) * 1e-9
 }
 
 /// Lags of the quarter seconds from an instant on, in which both play.
@@ -43,12 +33,6 @@ fn assert_in_phase(what: &str, recording: &Recording, from_utc_s: f64, to_utc_s:
     let later = lags.get(8..).unwrap_or_default();
     println!("{what}: largest two seconds later {:.4} ms", worst(later));
     assert!(worst(&lags) < BOUND_MS, "{what}: {lags:?}");
-}
-
-fn sleep_until(utc_s: f64) {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
-    // There is no event: the test decides when something happens to the player.
-    std::thread::sleep(Duration::from_secs_f64((utc_s - now).max(0.0)));
 }
 
 #[test]
@@ -69,7 +53,7 @@ fn a_killed_player_that_is_started_again_is_in_phase() {
     let _right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time]);
     sleep_until(restarted_s + 10.0);
     let recording = recorder.finish().unwrap();
-    let heard_s = right_heard_s(&recording, restarted_s);
+    let heard_s = first_heard_s(&recording, &recording.right, restarted_s);
     println!("killed: heard again after {:.2} s", heard_s - restarted_s);
     assert!(heard_s - restarted_s < SILENCE_S, "silent for {} s", heard_s - restarted_s);
     assert_in_phase("killed", &recording, heard_s, restarted_s + 9.5);
@@ -92,7 +76,7 @@ fn a_stopped_player_that_goes_on_is_in_phase() {
     sleep_until(stopped_s + 14.0);
     let recording = recorder.finish().unwrap();
     // It may only be heard again where it belongs: nothing of what it had left is played at the wrong place.
-    let heard_s = right_heard_s(&recording, stopped_s + 1.0);
+    let heard_s = first_heard_s(&recording, &recording.right, stopped_s + 1.0);
     println!("stopped: heard again {:.2} s after it went on", heard_s - stopped_s - 5.0);
     assert!(heard_s >= stopped_s + 5.0, "heard while it was stopped");
     assert!(heard_s - stopped_s - 5.0 < SILENCE_S, "silent for {} s", heard_s - stopped_s - 5.0);
@@ -114,7 +98,7 @@ fn a_sound_card_that_goes_away_and_comes_back_is_played_on_in_phase() {
     let recorder = Recorder::start(&card).unwrap();
     sleep_until(back_s + 8.0);
     let recording = recorder.finish().unwrap();
-    let heard_s = right_heard_s(&recording, 0.0);
+    let heard_s = first_heard_s(&recording, &recording.right, 0.0);
     println!("card: heard again {:.2} s after it was back", heard_s - back_s);
     assert!(heard_s - back_s < SILENCE_S, "silent for {} s", heard_s - back_s);
     assert_in_phase("card", &recording, heard_s.max(back_s), back_s + 7.5);

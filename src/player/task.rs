@@ -25,7 +25,7 @@ const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
 const REOPEN_FIRST_NS: i64 = NS_PER_S / 10;
-const REOPEN_LAST_NS: i64 = 2 * NS_PER_S;
+const REOPEN_LAST_NS: i64 = NS_PER_S;
 
 /// A device that faded out is taken for silent after this long even if it does not say so.
 const FADE_PATIENCE_NS: i64 = NS_PER_S;

@@ -91,6 +91,13 @@ impl TimePort for TimeReader {
         }
     }
 
+    fn step(&self) {
+        match self {
+            Self::Clock(clock) => clock.source().step(),
+            Self::System(system) => system.step(),
+        }
+    }
+
     fn status(&self) -> TimeStatus {
         match self {
             Self::Clock(clock) => clock.status(),

@@ -14,6 +14,9 @@ pub trait UtcSource: Send + Sync {
 
     /// Whether UTC may be stepped now: nothing is being played.
     fn allow_steps(&self, allowed: bool);
+
+    /// Makes a correction that waits until nothing is being played: what plays is not in sync in any case.
+    fn step(&self);
 }
 
 /// What the clock's thread has found, for all others to read.
@@ -51,7 +54,9 @@ impl SharedEstimate {
     pub fn set(&self, estimate: Estimate, corrected: Option<Estimate>) {
         let mut published = self.published();
         (published.estimate, published.corrected) = (estimate, corrected);
-        published.step_if_allowed();
+        if published.may_step {
+            published.step();
+        }
     }
 
     /// Whether UTC may be stepped now.
@@ -66,10 +71,8 @@ impl SharedEstimate {
 }
 
 impl Published {
-    fn step_if_allowed(&mut self) {
-        if self.may_step
-            && let Some(corrected) = self.corrected.take()
-        {
+    fn step(&mut self) {
+        if let Some(corrected) = self.corrected.take() {
             self.estimate = corrected;
             self.was_stepped = true;
         }
@@ -84,6 +87,12 @@ impl UtcSource for SharedEstimate {
     fn allow_steps(&self, allowed: bool) {
         let mut published = self.published();
         published.may_step = allowed;
-        published.step_if_allowed();
+        if allowed {
+            published.step();
+        }
+    }
+
+    fn step(&self) {
+        self.published().step();
     }
 }

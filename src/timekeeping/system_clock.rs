@@ -137,7 +137,10 @@ impl UtcSource for SystemClockSource {
         judge(pair, timescale, kernel)
     }
 
+    /// It is stepped by somebody else, whatever plays.
     fn allow_steps(&self, _: bool) {}
+
+    fn step(&self) {}
 }
 
 /// A clock that shows a date which can be is taken for right, as its owner has said that somebody keeps it.

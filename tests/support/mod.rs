@@ -2,7 +2,9 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod hearing;
 pub mod playing;
+pub mod sim_box;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -15,10 +15,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use self::report::Report;
-use self::start::{FirstTrack, choose_start};
+use self::start::{choose_first_track, choose_start};
 use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
 use crate::config;
+use crate::control::protocol::FirstTrack;
 use crate::player::decoder::Mix;
 use crate::player::engine::Engine;
 use crate::player::feeder::{FeederEvent, Program};
@@ -157,7 +158,7 @@ impl Play {
             )));
         }
         let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
-        let first_track = self.first_track.resolve(&playlist, state_folder().as_deref())?;
+        let first_track = choose_first_track(self.first_track, &playlist, state_folder().as_deref())?;
         let time = self.clock.start()?;
         let now_utc_ns = time.source.estimate().timescale.utc_ns(MachineClocks.raw_ns());
         let anchor_utc_s = choose_start(self.time, &Local, now_utc_ns)?;

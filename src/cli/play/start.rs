@@ -1,55 +1,35 @@
 //! When and with which track playing begins.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use chrono::TimeZone;
 
 use super::super::{Failure, output};
+use crate::control::protocol::FirstTrack;
 use crate::playlist::Playlist;
 use crate::storage::Position;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Timetable, next_grid_slot};
 
-/// The argument of `-p`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FirstTrack {
-    /// This one, from 0.
-    Number(usize),
-    /// The one at which playing was stopped.
-    Resume,
-}
-
-impl FromStr for FirstTrack {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "res" | "resume" => Ok(Self::Resume),
-            number => number.parse().map(Self::Number).map_err(|_| "write a track number from 0, or res".to_owned()),
-        }
+/// The first track. What was kept for another playlist, or for one that has become shorter, begins at 0 with a warning: a box
+/// that stays silent helps nobody.
+pub(super) fn choose_first_track(
+    named: FirstTrack,
+    playlist: &Playlist,
+    state_folder: Option<&Path>,
+) -> Result<usize, Failure> {
+    let position = match named {
+        FirstTrack::Number(track) => return Ok(track as usize),
+        FirstTrack::Resume => Position::read(state_folder).map_err(Failure::Resume)?,
+    };
+    if position.playlist == playlist.name && position.track < playlist.tracks.len() {
+        return Ok(position.track);
     }
-}
-
-impl FirstTrack {
-    /// The track. What was kept for another playlist, or for one that has become shorter, begins at 0 with a warning:
-    /// a box that stays silent helps nobody.
-    pub(super) fn resolve(self, playlist: &Playlist, state_folder: Option<&Path>) -> Result<usize, Failure> {
-        match self {
-            Self::Number(track) => Ok(track),
-            Self::Resume => {
-                let position = Position::read(state_folder).map_err(Failure::Resume)?;
-                if position.playlist == playlist.name && position.track < playlist.tracks.len() {
-                    return Ok(position.track);
-                }
-                output::warn(format_args!(
-                    "the kept position is track {} of {}, which this playlist does not have; beginning with track 0",
-                    position.track, position.playlist
-                ));
-                Ok(0)
-            }
-        }
-    }
+    output::warn(format_args!(
+        "the kept position is track {} of {}, which this playlist does not have; beginning with track 0",
+        position.track, position.playlist
+    ));
+    Ok(0)
 }
 
 /// The instant at which the first track begins, in seconds since the Unix epoch.

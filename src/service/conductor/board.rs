@@ -82,13 +82,16 @@ impl PanelBoard {
         }
     }
 
-    /// Switches the LED, where there is one.
-    pub fn light(&mut self, lit: bool, now_raw_ns: i64) {
+    /// Switches the LED, where there is one. One that cannot be switched is left alone from then on; the buttons matter more.
+    pub fn light(&mut self, lit: bool) {
         let Some(board) = self.board.as_mut().filter(|_| self.lit.is_some_and(|before| before != lit)) else { return };
-        match board.led.set(lit) {
-            Ok(()) => self.lit = Some(lit),
-            Err(error) => self.lose(&error, now_raw_ns),
-        }
+        self.lit = match board.led.set(lit) {
+            Ok(()) => Some(lit),
+            Err(error) => {
+                log::warn!("the LED cannot be switched: {error}");
+                None
+            }
+        };
     }
 
     fn lose(&mut self, error: &BoardError, now_raw_ns: i64) {
@@ -142,7 +145,8 @@ mod tests {
         simulated.fail_inputs(None);
         assert!(matches!(board.look(NS_PER_S), Looked::Levels(_)));
         simulated.fail_led(Some(BoardError::Failed("broken".into())));
-        board.light(true, NS_PER_S);
+        board.light(true);
         assert_eq!(board.lit, None);
+        assert!(matches!(board.look(NS_PER_S + 1), Looked::Levels(_)), "the buttons still work");
     }
 }

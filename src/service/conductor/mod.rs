@@ -61,6 +61,9 @@ pub trait TimePort: Send {
     /// UTC as it is known now.
     fn estimate(&self) -> Estimate;
 
+    /// Makes a correction that waits until nothing plays.
+    fn step(&self);
+
     /// Everything that is to be told of it. Not asked more than once a second.
     fn status(&self) -> TimeStatus;
 }
@@ -171,6 +174,7 @@ pub struct Conductor {
     waiting: Vec<Waiting>,
     ending: Option<EndingSoon>,
 
+    is_trusted: bool,
     next_tick_raw_ns: i64,
     next_publish_raw_ns: i64,
     status: StatusBoard,
@@ -199,7 +203,7 @@ impl Conductor {
         let config = layers.config().clone();
         let now_raw_ns = outside.clocks.raw_ns();
         (outside.playlists)(settings::playlist_source(&config));
-        let now = moment(&outside);
+        let now = moment(&outside, false);
         let mut conductor = Self {
             listening: Listening::from_config(&config),
             appliance: Appliance::new(settings::appliance_settings(&config), now),
@@ -220,6 +224,7 @@ impl Conductor {
             refusal: None,
             waiting: Vec::new(),
             ending: None,
+            is_trusted: false,
             next_tick_raw_ns: now_raw_ns,
             next_publish_raw_ns: now_raw_ns,
             status: StatusBoard::default(),
@@ -282,7 +287,7 @@ impl Conductor {
             self.tell(Input::Tick);
         }
         let lit = self.config.board.led && is_lit(self.pattern, self.flash, now_raw_ns);
-        self.board.light(lit, now_raw_ns);
+        self.board.light(lit);
         if now_raw_ns >= self.next_publish_raw_ns {
             self.next_publish_raw_ns = now_raw_ns.saturating_add(PUBLISH_NS);
             self.publish(now_raw_ns);
@@ -308,7 +313,8 @@ impl Conductor {
 
     /// Tells the machine something, and does what it says.
     fn tell(&mut self, input: Input) {
-        let now = moment(&self.outside);
+        let now = moment(&self.outside, self.is_trusted);
+        self.is_trusted = now.time.trusted;
         for action in self.appliance.handle(input, now) {
             self.act(action, now);
         }
@@ -386,6 +392,10 @@ impl Conductor {
         });
     }
 
+    fn now(&self) -> Moment {
+        moment(&self.outside, self.is_trusted)
+    }
+
     fn title(&self, track: usize) -> String {
         self.track(track).map_or_else(String::new, Track::display_name)
     }
@@ -433,15 +443,20 @@ impl EndingSoon {
     }
 }
 
-/// Now, all from one reading.
-fn moment(outside: &Outside) -> Moment {
+/// Now, all from one reading. The moment in which the time comes to be trusted, UTC is what it is from then on: what
+/// played meanwhile was not in sync, so the correction waits for nothing.
+fn moment(outside: &Outside, was_trusted: bool) -> Moment {
     let raw_ns = outside.clocks.raw_ns();
-    let Estimate { timescale, state, .. } = outside.time.estimate();
-    let source = match state {
+    let mut estimate = outside.time.estimate();
+    if !was_trusted && estimate.state != Known::Unset {
+        outside.time.step();
+        estimate = outside.time.estimate();
+    }
+    let source = match estimate.state {
         Known::Unset => TimeSource::Unset,
         Known::Holdover => TimeSource::Holdover,
         Known::Referenced => TimeSource::Referenced,
     };
     let time = TimeState { source, trusted: source != TimeSource::Unset };
-    Moment { raw_ns, utc_ns: timescale.utc_ns(raw_ns), time }
+    Moment { raw_ns, utc_ns: estimate.timescale.utc_ns(raw_ns), time }
 }

@@ -3,7 +3,7 @@
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::clocks::NS_PER_S;
 
-use super::{Conductor, TIME_STATUS_NS, moment};
+use super::{Conductor, TIME_STATUS_NS};
 use crate::appliance::{Phase, Session, Snapshot};
 use crate::config::{BoardKind, TimeSource};
 use crate::control::Status;
@@ -30,7 +30,7 @@ impl Conductor {
         {
             self.time_status = Some((self.outside.time.status(), now_raw_ns));
         }
-        let now = moment(&self.outside);
+        let now = self.now();
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
         let status = Status {

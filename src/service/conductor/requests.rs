@@ -4,7 +4,7 @@ use std::sync::mpsc::SyncSender;
 
 use chrono::{DateTime, Local};
 
-use super::{Conductor, CurrentPlaylist, moment};
+use super::{Conductor, CurrentPlaylist};
 use crate::appliance::{Command, FirstTrack, Input, Phase, Refusal, VolumeChange, Warning};
 use crate::control::protocol::{self, ErrorCode};
 use crate::control::{Request, Response};
@@ -26,7 +26,7 @@ impl Conductor {
         let response = match request {
             Request::Start { time, first_track, fresh } => self.start(time, first_track, fresh),
             Request::Stop {} => {
-                let was = self.appliance.snapshot(moment(&self.outside)).phase;
+                let was = self.appliance.snapshot(self.now()).phase;
                 let words = if was == Phase::Idle { "nothing was playing" } else { "stopped" };
                 self.command(Command::Stop).unwrap_or_else(|| Response::done(words))
             }
@@ -34,8 +34,7 @@ impl Conductor {
             Request::Volume { percent, by } => {
                 let change = percent.map(VolumeChange::To).or(by.map(VolumeChange::By));
                 let refusal = change.and_then(|change| self.command(Command::Volume(change)));
-                refusal
-                    .unwrap_or_else(|| Response::volume(self.appliance.snapshot(moment(&self.outside)).volume_percent))
+                refusal.unwrap_or_else(|| Response::volume(self.appliance.snapshot(self.now()).volume_percent))
             }
             Request::Reload {} => {
                 let needs_restart = self.reload_config();
@@ -50,7 +49,7 @@ impl Conductor {
     }
 
     fn start(&mut self, time: Option<NamedTime>, first_track: Option<protocol::FirstTrack>, fresh: bool) -> Response {
-        let now_utc_ns = moment(&self.outside).utc_ns;
+        let now_utc_ns = self.now().utc_ns;
         let at_utc_s = match time.map(|time| time.to_utc_s(&Local, now_utc_ns)).transpose() {
             Ok(at_utc_s) => at_utc_s,
             Err(error) => return Response::failed(ErrorCode::Invalid, error.to_string()),
@@ -71,7 +70,7 @@ impl Conductor {
     }
 
     fn what_happens_now(&self) -> Response {
-        let snapshot = self.appliance.snapshot(moment(&self.outside));
+        let snapshot = self.appliance.snapshot(self.now());
         Response::done(match snapshot.phase {
             Phase::WaitingForSlot { utc_s } => match &self.playing {
                 Some((program, _)) => format!("{} {}", self.beginning(program), clock_time(utc_s)),
@@ -110,7 +109,7 @@ impl Conductor {
 
     /// The playlist was read, or cannot be: whoever waited for it is told.
     pub(super) fn answer_waiting(&mut self) {
-        let snapshot = self.appliance.snapshot(moment(&self.outside));
+        let snapshot = self.appliance.snapshot(self.now());
         let failed = |warning: &Warning| matches!(warning, Warning::PlaylistFailed(_));
         let problem = snapshot.warnings.iter().find(|warning| failed(warning)).map(ToString::to_string);
         let words = self.playlist.as_ref().map_or_else(String::new, CurrentPlaylist::describe);

@@ -91,9 +91,10 @@ impl Load {
 
 /// What a process took.
 #[derive(Debug, Clone, Copy, Default)]
-struct Usage {
-    peak_kb: u64,
-    processor_s: f64,
+pub(super) struct Usage {
+    /// The largest resident memory so far.
+    pub peak_kb: u64,
+    pub processor_s: f64,
 }
 
 /// Reads the kernel's accounts of both until they end.
@@ -120,7 +121,7 @@ fn watch(mut children: [Child; 2]) -> Result<[Usage; 2]> {
 }
 
 /// From /proc: `VmHWM` of `status`; `utime` and `stime` of `stat`, in ticks of 10 ms (proc(5)).
-fn read_usage(pid: u32) -> Option<Usage> {
+pub(super) fn read_usage(pid: u32) -> Option<Usage> {
     let process = Path::new("/proc").join(pid.to_string());
     let status = std::fs::read_to_string(process.join("status")).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -6,6 +6,7 @@ mod demo;
 mod load;
 mod player;
 mod reference;
+mod service;
 mod sync;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ enum Command {
     Sync(sync::Sync),
     Demo(demo::Demo),
     Load(load::Load),
+    Service(service::Service),
     Card(card::Card),
 }
 
@@ -53,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Command::Sync(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Load(command) => command.run(),
+        Command::Service(command) => command.run(),
         Command::Card(command) => command.run(),
     }
 }

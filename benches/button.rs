@@ -1,0 +1,90 @@
+//! From a button's contact to the mixer: the service's own conductor and volume thread in real time, on a simulated board.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use jaudiosync::appliance::Kept;
+use jaudiosync::config::Layers;
+use jaudiosync::player::decoder::Mix;
+use jaudiosync::player::library::{Files, Library};
+use jaudiosync::service::conductor::{Conductor, Outside, Round};
+use jaudiosync::service::loudness::LoudnessTask;
+use jaudiosync::service::time::BoxTime;
+use jaudiosync::worker::Worker;
+use jaudiosync_hw::board::Board;
+use jaudiosync_hw::buttons::Button;
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::mixer::Mixer;
+use jaudiosync_hw::simulated_board::SimulatedBoard;
+
+const PRESSES: usize = 200;
+
+fn main() {
+    let board = SimulatedBoard::new();
+    let mut layers = Layers::default();
+    layers.lay(Path::new("bench"), b"[time]\nsource = \"system\"\n");
+    let time = BoxTime::start(&layers.config().time, None).unwrap();
+    let mixer = board.clone();
+    let open = Box::new(move || Ok(Some(Box::new(mixer.clone()) as Box<dyn Mixer>)));
+    let loudness = Worker::start("volume", LoudnessTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
+    let outside = Outside {
+        clocks: Arc::new(MachineClocks),
+        time: Box::new(time.reader()),
+        player: Box::new(|_| {}),
+        sound: Box::new(|_| {}),
+        library: Box::new(|_, _| Arc::new(Files { paths: vec![], mix: Mix::Stereo }) as Arc<dyn Library>),
+        loudness: Box::new(move |percent| loudness.order(percent)),
+        keeper: Box::new(|_| {}),
+        playlists: Box::new(|_| {}),
+        load_config: Box::new(Layers::default),
+        dac_name: String::new(),
+    };
+    let pressed = board.clone();
+    let open_board = Box::new(move || Ok(Board::simulated(&pressed)));
+    let conductor = Conductor::new(&layers, Kept::default(), open_board, outside);
+    let (end, ends) = mpsc::channel::<()>();
+    let service = std::thread::spawn(move || run(conductor, &ends));
+    std::thread::sleep(Duration::from_millis(200));
+
+    let mut took_ms: Vec<f64> = (0..PRESSES).map(|number| press(&board, number)).collect();
+    took_ms.sort_by(f64::total_cmp);
+    let quantile = |part: f64| took_ms[((took_ms.len() - 1) as f64 * part) as usize];
+    println!(
+        "{PRESSES} presses, from the contact to the mixer: median {:.1} ms, p99 {:.1} ms, largest {:.1} ms",
+        quantile(0.5),
+        quantile(0.99),
+        quantile(1.0)
+    );
+    drop(end);
+    service.join().unwrap();
+}
+
+/// As the service's own loop.
+fn run(mut conductor: Conductor, ends: &mpsc::Receiver<()>) {
+    while let Round::Again { at_raw_ns } = conductor.round() {
+        let wait_ns = u64::try_from(at_raw_ns - MachineClocks.raw_ns()).unwrap_or(0);
+        if ends.recv_timeout(Duration::from_nanos(wait_ns)) == Err(mpsc::RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}
+
+/// Presses a volume button at some phase of the conductor's rounds, and says how many ms it took.
+fn press(board: &SimulatedBoard, number: usize) -> f64 {
+    let button = if number.is_multiple_of(2) { Button::VolumeUp } else { Button::VolumeDown };
+    let before = board.volume_percent();
+    let began = Instant::now();
+    board.press(button);
+    while board.volume_percent() == before {
+        assert!(began.elapsed() < Duration::from_secs(5), "nothing happens");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let took = began.elapsed();
+    board.release(button);
+    std::thread::sleep(Duration::from_millis(61) + Duration::from_micros(700 * (number as u64 % 13)));
+    took.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,167 @@
+//! The appliance from outside: boxes as processes of their own, their buttons pressed, their sound recorded. The bounds are
+//! 1 ms, as these tests run on shared machines; what is measured is printed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::process::Command;
+
+use jaudiosync::control::Request;
+use jaudiosync::control::protocol::PlayState;
+use jaudiosync_measure::{Recorder, Sink, VirtualCard};
+use support::hearing::{BOUND_MS, assert_in_phase, first_heard_s, heard, loudest, now_s, sandbox, sleep_until, slot_s};
+use support::sim_box::{Make, SimBox};
+
+#[test]
+fn start_pressed_on_two_boxes_seven_seconds_apart() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let mut left = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make { name: "left", ..Make::default() }).ready();
+    let mut right = SimBox::switch_on(&sandbox, &card, Sink::Right, &Make { name: "right", ..Make::default() }).ready();
+    let pressed_s = now_s();
+    left.hand("press start");
+    sleep_until(pressed_s + 7.0);
+    right.hand("press start");
+    let waiting = |status: &jaudiosync::control::Status| {
+        matches!(status.play.state, PlayState::WaitingForSlot | PlayState::Playing)
+    };
+    let first = left.wait_until("started", waiting);
+    let second = right.wait_until("waiting for its slot", |status| status.play.state == PlayState::WaitingForSlot);
+    assert!(first.play.common && second.play.common);
+    let both_s = slot_s(&second);
+    assert!((5.0..20.0).contains(&(both_s - pressed_s - 7.0)), "the next slot of the grid");
+    // A track's end is a second of silence.
+    let until_s = both_s + 12.0;
+    sleep_until(until_s + 0.5);
+    let recording = recorder.finish().unwrap();
+    assert_eq!(loudest(&recording, &recording.right, pressed_s + 8.0, both_s - 0.01), 0.0, "heard before its slot");
+    assert_in_phase("start 7 s apart", &recording, both_s, until_s);
+    let (late_ms, _) = heard(&recording, &recording.right, 0, both_s + 5.0, 1.0).expect("it plays");
+    println!("start 7 s apart: {late_ms:+.4} ms late on the common timetable");
+    assert!(late_ms.abs() < BOUND_MS, "{late_ms} ms");
+}
+
+#[test]
+fn switched_on_with_the_jumper_twenty_seconds_apart_and_one_loses_its_power() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let make = |name| Make { name, jumper: true, ..Make::default() };
+    let began_s = now_s();
+    let left = SimBox::switch_on(&sandbox, &card, Sink::Left, &make("left")).ready();
+    sleep_until(began_s + 20.0);
+    let right = SimBox::switch_on(&sandbox, &card, Sink::Right, &make("right")).ready();
+    let both_s = slot_s(&right.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot));
+    sleep_until(both_s + 8.3);
+    right.cut_power();
+    let back_s = now_s();
+    // The jumper was lost, too: the session is rejoined all the same, and at once.
+    let right = SimBox::switch_on(&sandbox, &card, Sink::Right, &Make { jumper: false, ..make("right") }).ready();
+    sleep_until(back_s + 9.0);
+    assert!(left.status().play.common && right.status().play.common);
+    assert_eq!(left.end().code(), Some(0));
+    assert_eq!(right.end().code(), Some(0));
+    let recording = recorder.finish().unwrap();
+    assert_in_phase("jumper 20 s apart", &recording, both_s, both_s + 8.0);
+    let heard_s = first_heard_s(&recording, &recording.right, back_s + 0.3);
+    println!("power lost: heard {:.2} s after it is back", heard_s - back_s);
+    assert!(heard_s - back_s < 3.0, "silent for {} s", heard_s - back_s);
+    assert_in_phase("power lost", &recording, heard_s, back_s + 8.5);
+}
+
+#[test]
+fn stop_resume_volume_and_starting_afresh() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let mut made = SimBox::switch_on(&sandbox, &card, Sink::Both, &Make::default()).ready();
+
+    // Held for 2 s, Start begins afresh.
+    made.hand("press start 2.2");
+    let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
+    let anchor_s = status.play.anchor_utc_s.unwrap();
+    assert!(!status.play.common && [5, 20, 35, 50].contains(&(anchor_s % 60)));
+    let fresh_s = anchor_s as f64;
+    sleep_until(fresh_s + 3.2);
+    // One step up; then held, from 35 %.
+    made.hand("press volume-up");
+    sleep_until(fresh_s + 5.2);
+    assert_eq!(made.status().volume.percent, 55);
+    made.ask(&Request::Volume { percent: Some(35), by: None });
+    sleep_until(fresh_s + 7.2);
+    made.hand("press volume-up 2.0");
+    sleep_until(fresh_s + 11.2);
+    let held = made.status().volume.percent;
+    // At once, after half a second, and then each 0.15 s: twelve steps, or one less.
+    assert!((90..=95).contains(&held), "{held} %");
+    let stopped_s = now_s();
+    made.hand("press stop");
+    let status = made.wait_until("stopped", |status| status.play.state == PlayState::Stopped);
+    let position = status.play.stopped_at.expect("a position");
+    assert!((position.offset_s - (stopped_s - fresh_s)).abs() < 0.3, "{position:?}");
+    made.wait_until("kept", |_| SimBox::state(&sandbox, "box").join("position.json").exists());
+    assert!(
+        !SimBox::state(&sandbox, "box").join("session.json").exists(),
+        "a session that was stopped is not rejoined"
+    );
+
+    let words = made.ask(&Request::Resume {}).into_message().unwrap();
+    assert!(words.starts_with("begins with track 0 at "), "{words}");
+    let resumed = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
+    let resumed_s = slot_s(&resumed);
+    sleep_until(resumed_s + 3.0);
+    // Held for 5 s, Stop switches off.
+    made.hand("press stop 5.3");
+    assert_eq!(made.wait().code(), Some(100));
+
+    let recording = recorder.finish().unwrap();
+    let at = |from_s: f64| heard(&recording, &recording.left, anchor_s, fresh_s + from_s, 1.0).expect("it plays");
+    let (late_ms, half) = at(1.5);
+    println!("afresh: {late_ms:+.4} ms late");
+    assert!(late_ms.abs() < BOUND_MS, "{late_ms} ms");
+    // The player's volume is the cube of the percentage.
+    let expect = |what: &str, loudness: f64, percent: u8| {
+        let (is_db, should_db) = (20.0 * (loudness / half).log10(), 60.0 * (f64::from(percent) / 50.0).log10());
+        println!("{what}: {is_db:+.2} dB against 50 %, {should_db:+.2} dB would be exact");
+        assert!((is_db - should_db).abs() < 0.5, "{what}");
+    };
+    expect("a step up", at(4.0).1, 55);
+    expect("35 %", at(6.0).1, 35);
+    expect("after holding", at(10.0).1, held);
+    let while_held: Vec<f64> = (0..4)
+        .map(|step| heard(&recording, &recording.left, anchor_s, fresh_s + 7.4 + 0.5 * f64::from(step), 0.4).unwrap().1)
+        .collect();
+    assert!(while_held.is_sorted(), "it grows step by step: {while_held:?}");
+    // What the card has buffered is heard, then silence.
+    assert_eq!(loudest(&recording, &recording.left, stopped_s + 0.4, resumed_s - 3.0), 0.0, "silence after Stop");
+    let (late_ms, _) =
+        heard(&recording, &recording.left, resumed_s as i64, resumed_s + 1.0, 1.0).expect("it begins the track anew");
+    println!("resumed: {late_ms:+.4} ms late");
+    assert!(late_ms.abs() < BOUND_MS, "{late_ms} ms");
+}
+
+#[test]
+fn the_mixer_of_a_card_is_the_volume_where_there_is_one() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let config = "[time]\nsource = \"system\"\n[sound]\nmixer_control = \"Master\"\n[volume]\nstartup_percent = 40\n";
+    let mut made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make { config, ..Make::default() }).ready();
+    let shown = || {
+        let output = Command::new("amixer").args(["get", "Master"]).envs(card.env(Sink::Left)).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let status = made.wait_until("the mixer found", |status| status.volume.mixer.is_some());
+    assert_eq!(status.volume.mixer.as_deref(), Some("Master of default"));
+    assert!(shown().contains("[40%]"), "{}", shown());
+    made.hand("press volume-down");
+    made.wait_until("35 %", |status| status.volume.percent == 35);
+    // The sound server takes its time to tell amixer.
+    made.wait_until("shown", |_| shown().contains("[35%]"));
+    // What is remembered comes back with the power.
+    made.wait_until("kept", |_| SimBox::state(&sandbox, "box").join("volume.json").exists());
+    made.cut_power();
+    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make { config, ..Make::default() }).ready();
+    assert_eq!(made.status().volume.percent, 35);
+}

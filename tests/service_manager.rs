@@ -1,0 +1,134 @@
+//! What systemd and its journal get of the service, and what an owner does to a running one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jaudiosync_measure::{Sink, VirtualCard};
+use support::sim_box::{Make, SimBox};
+use support::{Sandbox, short_mp3};
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    short_mp3(&sandbox.music().join("a.mp3"), 100_000, "A");
+    sandbox.playlist("a.mp3\n");
+    sandbox
+}
+
+/// Collects what is notified until a line of these words.
+fn notified(socket: &UnixDatagram, line: &str) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut seen = Vec::new();
+    while !seen.iter().any(|seen| seen == line) {
+        assert!(Instant::now() < deadline, "no {line:?} in {seen:?}");
+        let mut bytes = [0; 1024];
+        let count = socket.recv(&mut bytes).unwrap();
+        seen.extend(String::from_utf8_lossy(&bytes[..count]).lines().map(str::to_owned));
+    }
+    seen
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let address = sandbox.path().join("notify");
+    let socket = UnixDatagram::bind(&address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let log = sandbox.path().join("journal");
+    let file = File::create(&log).unwrap();
+    let metadata = file.metadata().unwrap();
+    let mut command = sandbox.command();
+    command.args(["run", "--board", "none", "--music", "Music", "--socket"]).arg(sandbox.path().join("socket"));
+    command.args(["--config", "/dev/null"]).envs(card.env(Sink::Left)).env("NOTIFY_SOCKET", &address);
+    // As systemd tells that standard error is the journal.
+    command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
+    command.env("RUST_LOG", "info");
+    let mut child = command.stdin(Stdio::null()).stderr(file).spawn().unwrap();
+    let seen = notified(&socket, "READY=1");
+    assert!(!seen.iter().any(|line| line == "STOPPING=1"));
+    let seen = notified(&socket, "WATCHDOG=1");
+    assert!(!seen.contains(&"STOPPING=1".to_owned()));
+    notified(&socket, "STATUS=Waits for a start");
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    notified(&socket, "STOPPING=1");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.lines().any(|line| line.starts_with("<6>ready ")), "{log}");
+    assert!(log.lines().all(|line| line.starts_with('<')), "each line has its level: {log}");
+}
+
+#[test]
+fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configuration_too() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
+    let socket = made.socket().to_str().unwrap().to_owned();
+    let first = made.status().playlist.unwrap();
+    assert_eq!((first.tracks, first.changed), (1, false));
+    short_mp3(&sandbox.music().join("b.mp3"), 200_000, "B");
+    sandbox.playlist("a.mp3\nb.mp3\n");
+    let changed = |status: &jaudiosync::control::Status| status.playlist.as_ref().is_some_and(|list| list.changed);
+    let status = made.wait_until("changed", changed);
+    assert!(status.warnings.iter().any(|warning| warning.contains("jaudiosync reload")), "{:?}", status.warnings);
+    let config = sandbox.path().join("box.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[volume]\nmaximum_percent = 30\nloud = 3\n[board]\nled_gpio = 13\n"))
+        .unwrap();
+    let run = sandbox.run(&["reload", "--socket", &socket]);
+    assert!(run.succeeds().stdout.contains("2 tracks, fingerprint"), "{run:?}");
+    assert!(run.stdout.contains("pins of [board] will take effect after: systemctl restart"), "{run:?}");
+    let status = made.status();
+    let second = status.playlist.clone().unwrap();
+    assert!(second.tracks == 2 && !second.changed && second.fingerprint != first.fingerprint);
+    assert_eq!((status.volume.percent, status.volume.maximum_percent), (30, 30));
+    assert!(status.warnings.iter().any(|warning| warning.contains("box.toml") && warning.contains("loud")));
+    // A playlist that is gone: the one that was read stays.
+    std::fs::remove_file(sandbox.music().join("Playlist.m3u8")).unwrap();
+    sandbox.run(&["reload", "--socket", &socket]).fails(1, &["there is no playlist", "Playlist.m3u8"]);
+    sandbox.run(&["start", "--socket", &socket]).succeeds();
+    assert_eq!(made.end().code(), Some(0));
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_start_is_told() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
+    let socket = made.socket().to_str().unwrap();
+    let arguments = ["run", "--board", "none", "--config", "/dev/null", "--socket", socket];
+    let second = support::Run::of(sandbox.command().args(arguments).envs(card.env(Sink::Right)).output().unwrap());
+    second.fails(1, &["already running", "stop it first"]);
+    sandbox.run(&["run", "--board", "moon"]).fails(2, &["possible values", "sim"]);
+    // Neither music nor a sound card nor a folder for its state keeps it from running.
+    let state = sandbox.path().join("no-folder");
+    std::fs::write(&state, "").unwrap();
+    let mut command = sandbox.command();
+    command.args(["run", "--board", "none", "--config", "/dev/null", "--music", "Nowhere", "--state"]).arg(&state);
+    command.arg("--socket").arg(sandbox.path().join("other")).env("ALSA_CONFIG_PATH", "/dev/null");
+    command.env("PULSE_SERVER", "unix:/nowhere").stdin(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = child.id().to_string();
+    let other = sandbox.path().join("other");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let status = loop {
+        let run = sandbox.run(&["status", "--json", "--socket", other.to_str().unwrap()]);
+        if run.stdout.contains("Nowhere") {
+            break run.stdout;
+        }
+        assert!(Instant::now() < deadline, "{run:?}");
+    };
+    for words in ["there is no Music folder at Nowhere", "the sound card is gone"] {
+        assert!(status.contains(words), "no {words:?} in {status}");
+    }
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let run = support::Run::of(child.wait_with_output().unwrap());
+    run.succeeds();
+}
