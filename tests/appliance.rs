@@ -8,62 +8,51 @@ mod support;
 use std::process::Command;
 
 use jaudiosync::control::Request;
-use jaudiosync::control::protocol::PlayState;
-use jaudiosync_measure::{Recorder, Sink, VirtualCard};
-use support::hearing::{BOUND_MS, assert_in_phase, first_heard_s, heard, loudest, now_s, sandbox, sleep_until, slot_s};
-use support::sim_box::{Make, SimBox};
+use jaudiosync::control::protocol::{PlayState, TimeState};
+use jaudiosync_measure::Sink;
+use support::hearing::{BOUND_MS, Stage, assert_in_phase, first_heard_s, heard, loudest, now_s, sleep_until, slot_s};
 
 #[test]
 fn start_pressed_on_two_boxes_seven_seconds_apart() {
-    let sandbox = sandbox();
-    let card = VirtualCard::start().unwrap();
-    let recorder = Recorder::start(&card).unwrap();
-    let mut left = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make { name: "left", ..Make::default() }).ready();
-    let mut right = SimBox::switch_on(&sandbox, &card, Sink::Right, &Make { name: "right", ..Make::default() }).ready();
+    let stage = Stage::new();
+    let mut left = stage.switch_on("left", Sink::Left, false);
+    let mut right = stage.switch_on("right", Sink::Right, false);
     let pressed_s = now_s();
     left.hand("press start");
     sleep_until(pressed_s + 7.0);
     right.hand("press start");
-    let waiting = |status: &jaudiosync::control::Status| {
-        matches!(status.play.state, PlayState::WaitingForSlot | PlayState::Playing)
-    };
-    let first = left.wait_until("started", waiting);
-    let second = right.wait_until("waiting for its slot", |status| status.play.state == PlayState::WaitingForSlot);
-    assert!(first.play.common && second.play.common);
-    let both_s = slot_s(&second);
+    let both_s = slot_s(&right);
     assert!((5.0..20.0).contains(&(both_s - pressed_s - 7.0)), "the next slot of the grid");
-    // A track's end is a second of silence.
+    assert!(left.status().play.common && right.status().play.common);
     let until_s = both_s + 12.0;
     sleep_until(until_s + 0.5);
-    let recording = recorder.finish().unwrap();
+    let anchor_utc_s = stage.anchor_utc_s;
+    let recording = stage.finish();
     assert_eq!(loudest(&recording, &recording.right, pressed_s + 8.0, both_s - 0.01), 0.0, "heard before its slot");
     assert_in_phase("start 7 s apart", &recording, both_s, until_s);
-    let (late_ms, _) = heard(&recording, &recording.right, 0, both_s + 5.0, 1.0).expect("it plays");
+    let (late_ms, _) = heard(&recording, &recording.right, anchor_utc_s, both_s + 5.0, 1.0).expect("it plays");
     println!("start 7 s apart: {late_ms:+.4} ms late on the common timetable");
     assert!(late_ms.abs() < BOUND_MS, "{late_ms} ms");
 }
 
 #[test]
 fn switched_on_with_the_jumper_twenty_seconds_apart_and_one_loses_its_power() {
-    let sandbox = sandbox();
-    let card = VirtualCard::start().unwrap();
-    let recorder = Recorder::start(&card).unwrap();
-    let make = |name| Make { name, jumper: true, ..Make::default() };
+    let stage = Stage::new();
     let began_s = now_s();
-    let left = SimBox::switch_on(&sandbox, &card, Sink::Left, &make("left")).ready();
+    let left = stage.switch_on("left", Sink::Left, true);
     sleep_until(began_s + 20.0);
-    let right = SimBox::switch_on(&sandbox, &card, Sink::Right, &make("right")).ready();
-    let both_s = slot_s(&right.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot));
+    let right = stage.switch_on("right", Sink::Right, true);
+    let both_s = slot_s(&right);
     sleep_until(both_s + 8.3);
     right.cut_power();
     let back_s = now_s();
     // The jumper was lost, too: the session is rejoined all the same, and at once.
-    let right = SimBox::switch_on(&sandbox, &card, Sink::Right, &Make { jumper: false, ..make("right") }).ready();
+    let right = stage.switch_on("right", Sink::Right, false);
     sleep_until(back_s + 9.0);
     assert!(left.status().play.common && right.status().play.common);
     assert_eq!(left.end().code(), Some(0));
     assert_eq!(right.end().code(), Some(0));
-    let recording = recorder.finish().unwrap();
+    let recording = stage.finish();
     assert_in_phase("jumper 20 s apart", &recording, both_s, both_s + 8.0);
     let heard_s = first_heard_s(&recording, &recording.right, back_s + 0.3);
     println!("power lost: heard {:.2} s after it is back", heard_s - back_s);
@@ -73,10 +62,8 @@ fn switched_on_with_the_jumper_twenty_seconds_apart_and_one_loses_its_power() {
 
 #[test]
 fn stop_resume_volume_and_starting_afresh() {
-    let sandbox = sandbox();
-    let card = VirtualCard::start().unwrap();
-    let recorder = Recorder::start(&card).unwrap();
-    let mut made = SimBox::switch_on(&sandbox, &card, Sink::Both, &Make::default()).ready();
+    let stage = Stage::new();
+    let mut made = stage.switch_on("box", Sink::Both, false);
 
     // Held for 2 s, Start begins afresh.
     made.hand("press start 2.2");
@@ -101,22 +88,18 @@ fn stop_resume_volume_and_starting_afresh() {
     let status = made.wait_until("stopped", |status| status.play.state == PlayState::Stopped);
     let position = status.play.stopped_at.expect("a position");
     assert!((position.offset_s - (stopped_s - fresh_s)).abs() < 0.3, "{position:?}");
-    made.wait_until("kept", |_| SimBox::state(&sandbox, "box").join("position.json").exists());
-    assert!(
-        !SimBox::state(&sandbox, "box").join("session.json").exists(),
-        "a session that was stopped is not rejoined"
-    );
+    made.wait_until("kept", |_| stage.state("box").join("position.json").exists());
+    assert!(!stage.state("box").join("session.json").exists(), "a session that was stopped is not rejoined");
 
     let words = made.ask(&Request::Resume {}).into_message().unwrap();
     assert!(words.starts_with("begins with track 0 at "), "{words}");
-    let resumed = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
-    let resumed_s = slot_s(&resumed);
+    let resumed_s = slot_s(&made);
     sleep_until(resumed_s + 3.0);
     // Held for 5 s, Stop switches off.
     made.hand("press stop 5.3");
     assert_eq!(made.wait().code(), Some(100));
 
-    let recording = recorder.finish().unwrap();
+    let recording = stage.finish();
     let at = |from_s: f64| heard(&recording, &recording.left, anchor_s, fresh_s + from_s, 1.0).expect("it plays");
     let (late_ms, half) = at(1.5);
     println!("afresh: {late_ms:+.4} ms late");
@@ -144,12 +127,11 @@ fn stop_resume_volume_and_starting_afresh() {
 
 #[test]
 fn the_mixer_of_a_card_is_the_volume_where_there_is_one() {
-    let sandbox = sandbox();
-    let card = VirtualCard::start().unwrap();
+    let stage = Stage::new();
     let config = "[time]\nsource = \"system\"\n[sound]\nmixer_control = \"Master\"\n[volume]\nstartup_percent = 40\n";
-    let mut made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make { config, ..Make::default() }).ready();
+    let mut made = stage.switch_on_with(config, "box", Sink::Left, false);
     let shown = || {
-        let output = Command::new("amixer").args(["get", "Master"]).envs(card.env(Sink::Left)).output().unwrap();
+        let output = Command::new("amixer").args(["get", "Master"]).envs(stage.card.env(Sink::Left)).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let status = made.wait_until("the mixer found", |status| status.volume.mixer.is_some());
@@ -160,8 +142,33 @@ fn the_mixer_of_a_card_is_the_volume_where_there_is_one() {
     // The sound server takes its time to tell amixer.
     made.wait_until("shown", |_| shown().contains("[35%]"));
     // What is remembered comes back with the power.
-    made.wait_until("kept", |_| SimBox::state(&sandbox, "box").join("volume.json").exists());
+    made.wait_until("kept", |_| stage.state("box").join("volume.json").exists());
     made.cut_power();
-    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make { config, ..Make::default() }).ready();
+    let made = stage.switch_on_with(config, "box", Sink::Left, false);
     assert_eq!(made.status().volume.percent, 35);
+}
+
+#[test]
+fn two_boxes_that_each_know_the_time_from_a_clock_of_their_own() {
+    let stage = Stage::new();
+    // Simulated DS3231s, read over a simulated bus with its delays.
+    let left = stage.switch_on_with("", "left", Sink::Left, true);
+    let right = stage.switch_on_with("", "right", Sink::Right, true);
+    let both_s = slot_s(&left).max(slot_s(&right));
+    sleep_until(both_s + 8.5);
+    assert_eq!(left.status().time.state, TimeState::Holdover);
+    let recording = stage.finish();
+    assert_in_phase("clocks of their own", &recording, both_s, both_s + 8.0);
+}
+
+#[test]
+fn without_a_trusted_time_it_plays_after_a_while_and_says_that_it_is_not_in_sync() {
+    let stage = Stage::new();
+    let config = "start.untrusted_wait_s = 4\n[time]\nrtc = \"none\"\n";
+    let made = stage.switch_on_with(config, "box", Sink::Left, true);
+    let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForTime);
+    assert!(status.warnings.iter().any(|warning| warning.contains("no trustworthy time")), "{:?}", status.warnings);
+    let status = made.wait_until("playing", |status| status.play.state == PlayState::Playing);
+    assert!(status.warnings[0].contains("not in sync"), "{:?}", status.warnings);
+    assert!(!stage.state("box").join("session.json").exists(), "it is no session to come back to");
 }

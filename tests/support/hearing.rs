@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use jaudiosync::control::Status;
-use jaudiosync_measure::{Recording, best_lag};
+use jaudiosync::control::protocol::PlayState;
+use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 
 use super::playing::{bursts, lag_ms};
+use super::sim_box::{Make, SimBox};
 use super::{Sandbox, Signal};
 
 /// What must hold on a shared machine.
@@ -15,13 +16,45 @@ pub const BOUND_MS: f64 = 1.0;
 const TRACK_S: usize = 120;
 const SEED: u64 = 4711;
 
-/// A sandbox with one long track.
-pub fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    track().encode(&sandbox.music().join("long.mp3"), &["-b", "192", "--tt", "Long"]);
-    sandbox.playlist("long.mp3\n");
-    sandbox.run(&["index"]).succeeds();
-    sandbox
+/// Boxes with one long track on a virtual card that is recorded. Their common timetable begins now, so that the track's end is
+/// not heard.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub card: VirtualCard,
+    pub anchor_utc_s: i64,
+    recorder: Recorder,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let sandbox = Sandbox::new();
+        track().encode(&sandbox.music().join("long.mp3"), &["-b", "192", "--tt", "Long"]);
+        sandbox.playlist("long.mp3\n");
+        sandbox.run(&["index"]).succeeds();
+        let card = VirtualCard::start().unwrap();
+        let recorder = Recorder::start(&card).unwrap();
+        Self { sandbox, card, anchor_utc_s: now_s() as i64 - 5, recorder }
+    }
+
+    /// Switches on a box that goes by the system clock, and waits until it is ready.
+    pub fn switch_on(&self, name: &str, sink: Sink, jumper: bool) -> SimBox {
+        self.switch_on_with("[time]\nsource = \"system\"\n", name, sink, jumper)
+    }
+
+    /// The same with a configuration of its own.
+    pub fn switch_on_with(&self, config: &str, name: &str, sink: Sink, jumper: bool) -> SimBox {
+        let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
+        let config = format!("start.anchor = \"{anchor}\"\n{config}");
+        SimBox::switch_on(&self.sandbox, &self.card, sink, &Make { name, jumper, config: &config }).ready()
+    }
+
+    pub fn state(&self, name: &str) -> std::path::PathBuf {
+        SimBox::state(&self.sandbox, name)
+    }
+
+    pub fn finish(self) -> Recording {
+        self.recorder.finish().unwrap()
+    }
 }
 
 fn track() -> Signal {
@@ -80,9 +113,10 @@ pub fn loudest(recording: &Recording, channel: &[f32], from_utc_s: f64, to_utc_s
     channel[frame(from_utc_s)..frame(to_utc_s)].iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
 }
 
-/// When a box that waits for its slot will be heard.
-pub fn slot_s(status: &Status) -> f64 {
-    status.play.next.as_ref().expect("a slot").utc_s as f64
+/// Waits until a box waits for its slot, and says when that is.
+pub fn slot_s(made: &SimBox) -> f64 {
+    let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
+    status.play.next.expect("a slot").utc_s as f64
 }
 
 /// When a channel is heard again, at or after an instant.
