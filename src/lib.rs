@@ -10,6 +10,7 @@ pub mod appliance;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod doctor;
 mod kalman;
 pub mod player;
 pub mod playlist;

@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod alsa_messages;
 pub mod board;
 pub mod buttons;
 pub mod clocks;

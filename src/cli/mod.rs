@@ -4,11 +4,12 @@
 mod completions;
 mod config;
 mod devices;
+mod doctor;
 mod failure;
 mod index;
 mod list;
 mod logging;
-mod output;
+pub(crate) mod output;
 mod play;
 mod playlist_options;
 mod plot;
@@ -66,6 +67,7 @@ enum Command {
     List(list::List),
     Index(index::IndexCommand),
     Devices(devices::Devices),
+    Doctor(doctor::Doctor),
     Run(run::Run),
     Start(start::Start),
     Stop(stop::Stop),
@@ -83,9 +85,12 @@ enum Command {
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
-    // It says itself where its log goes.
-    if !matches!(command, Command::Run(_)) {
-        logging::begin("warn", logging::Destination::StandardError);
+    match command {
+        // It says itself where its log goes.
+        Command::Run(_) => {}
+        // Its findings say all that there is to say.
+        Command::Doctor(_) => logging::begin("off", logging::Destination::StandardError),
+        _ => logging::begin("warn", logging::Destination::StandardError),
     }
     let result = match command {
         Command::Run(command) => return end(command.run().map(code_of)),
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::List(command) => command.run(),
         Command::Index(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Start(command) => command.run(),
         Command::Stop(command) => command.run(),
         Command::Resume(command) => command.run(),

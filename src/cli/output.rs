@@ -53,7 +53,7 @@ fn format_local(utc_ns: i64, format: &str) -> String {
 }
 
 /// `1:02:03`, or `2:03` below an hour.
-pub(super) fn duration(seconds: i64) -> String {
+pub(crate) fn duration(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, output};
 use crate::config;
-use crate::control::{Client, Request, Response, candidate_sockets, protocol};
+use crate::control::{Client, ClientError, Request, Response, candidate_sockets, protocol};
 
 #[derive(Debug, Args)]
 pub(super) struct ServiceOptions {
@@ -17,9 +17,14 @@ pub(super) struct ServiceOptions {
 
 impl ServiceOptions {
     pub(super) fn connect(&self) -> Result<Client, Failure> {
+        Ok(self.connect_plainly()?)
+    }
+
+    /// The same, for whoever makes more of it than a message that there is no service.
+    pub(super) fn connect_plainly(&self) -> Result<Client, ClientError> {
         let configured = || config::load(None).config().control.socket.clone();
         let socket = self.socket.clone().unwrap_or_else(configured);
-        Ok(Client::connect(&candidate_sockets(&socket))?)
+        Client::connect(&candidate_sockets(&socket))
     }
 
     /// Asks one thing.

@@ -123,11 +123,15 @@ impl Task for PlaylistTask {
     }
 }
 
-fn read(source: &PlaylistSource) -> Result<Loaded, String> {
+/// Reads a playlist. What is wrong says which key of the configuration to look at.
+///
+/// # Errors
+/// When there is no playlist to speak of.
+pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
     let options =
         LoadOptions { music: source.music.clone(), name: source.name.clone(), trust_index: false, rebuild: false };
     load(&options, &|_, _| {}).map_err(|error| match error {
-        // The service has no command line: it is the configuration that names these.
+        // Here it is the configuration that names these, and no command line.
         LoadError::NoMusic(folder) => {
             format!("there is no Music folder at {}; make one, or set playlist.folder", folder.display())
         }

@@ -86,7 +86,7 @@ impl Service {
         let (sender, inbox) = mpsc::channel();
         let time = BoxTime::start(&config.time, options.state_folder.clone())?;
         let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
-        let (dac_name, open_mixer) = (dac.name(), mixer_opener(&config, dac.as_ref()));
+        let (dac_name, open_mixer) = (dac.name(), open_mixer(&config, dac.as_ref()));
         let engine = Arc::new(start_player(dac, &time.reader(), &sender)?);
         let outside = Outside {
             clocks: Arc::new(MachineClocks),
@@ -241,8 +241,8 @@ fn start_loudness(
     Ok(Box::new(move |percent| worker.order(percent)))
 }
 
-/// The card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is everybody's.
-fn mixer_opener(config: &Config, dac: &dyn Dac) -> OpenMixer {
+/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is everybody's.
+pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let control = named(&config.sound.mixer_control);
     let is_named = control.is_some() || !config.sound.mixer_card.is_empty();

@@ -30,7 +30,7 @@ pub struct Estimate {
 }
 
 /// Everything that is to be told.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct TimeStatus {
     /// How UTC is known.
     pub state: TimeState,

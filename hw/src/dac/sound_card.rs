@@ -10,6 +10,7 @@ use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamC
 use super::sample_format::{DeviceSample, convert};
 use super::sound_server::SoundServer;
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
+use crate::alsa_messages::quietly;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::priority::{RealtimeThread, request_realtime};
 
@@ -50,6 +51,10 @@ pub struct SoundCardInfo {
 /// # Errors
 /// When ALSA itself cannot be used.
 pub fn sound_cards() -> Result<Vec<SoundCardInfo>, DacError> {
+    quietly(list)
+}
+
+fn list() -> Result<Vec<SoundCardInfo>, DacError> {
     let host = cpal::default_host();
     let mut cards: Vec<SoundCardInfo> = Vec::new();
     if let Some(server) = SoundServer::connectable() {
@@ -112,6 +117,16 @@ impl Dac for SoundCard {
     }
 
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
+        quietly(|| self.open_device(make_renderer, faults))
+    }
+}
+
+impl SoundCard {
+    fn open_device(
+        &self,
+        make_renderer: MakeRenderer<'_>,
+        faults: Sender<DacError>,
+    ) -> Result<Box<dyn DacStream>, DacError> {
         let name = self.name();
         let device = self.find()?;
         let (config, sample_format) = choose_config(&device, &name)?;

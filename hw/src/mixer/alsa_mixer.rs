@@ -5,6 +5,8 @@ use std::ffi::CString;
 use alsa::card::Iter;
 use alsa::mixer::{Selem, SelemChannelId, SelemId};
 
+use crate::alsa_messages::quietly;
+
 use super::{Card, Control, Mixer, MixerError, choose_control, control_device, percent_from_raw, raw_from_percent};
 
 /// One control of one sound card.
@@ -21,6 +23,10 @@ impl AlsaMixer {
     /// # Errors
     /// When there is no such card, it does not answer, or it has no control of the name asked for.
     pub fn open(card: Option<&str>, control: Option<&str>) -> Result<Option<Self>, MixerError> {
+        quietly(|| Self::open_control(card, control))
+    }
+
+    fn open_control(card: Option<&str>, control: Option<&str>) -> Result<Option<Self>, MixerError> {
         let device = control_device(card, &cards())?;
         let mixer = load(&device).map_err(|error| lost(&device, error))?;
         let controls: Vec<Control> = mixer.iter().filter_map(Selem::new).filter_map(|selem| describe(&selem)).collect();
@@ -81,7 +87,7 @@ fn describe(selem: &Selem<'_>) -> Option<Control> {
 }
 
 /// The cards that are there. One that does not answer is listed by its number alone.
-fn cards() -> Vec<Card> {
+pub fn cards() -> Vec<Card> {
     let describe = |card: alsa::Card| {
         let index = card.get_index();
         let info = alsa::Ctl::from_card(&card, true).and_then(|control| control.card_info());

@@ -8,7 +8,7 @@ mod card;
 mod control;
 mod percent;
 
-pub use alsa_mixer::AlsaMixer;
+pub use alsa_mixer::{AlsaMixer, cards};
 pub use card::{Card, control_device};
 pub use control::{Control, PREFERRED_CONTROLS, choose_control};
 pub use percent::{percent_from_raw, raw_from_percent};

@@ -1,0 +1,74 @@
+//! `doctor --buttons`: whoever presses a button or moves the jumper is told which one it was.
+
+use std::time::{Duration, Instant};
+
+use jaudiosync_hw::board::Board;
+use jaudiosync_hw::buttons::{Button, Levels};
+
+use super::super::service_options::ServiceOptions;
+use super::super::{Failure, output};
+use super::look::look_at_board;
+use crate::config::{BoardKind, Config};
+use crate::control::Request;
+use crate::service::settings::pins;
+
+/// Without a press it ends after this time.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(10);
+
+/// Tells each change, until all four buttons were pressed, or nothing happens for a while.
+pub(super) fn follow(config: &Config, service: &ServiceOptions, service_runs: bool) -> Result<(), Failure> {
+    if config.board.kind != BoardKind::Pi && !service_runs {
+        return Err(Failure::Usage("this box has no buttons: board.kind is not \"pi\"".to_owned()));
+    }
+    let mut read = reader(config, service, service_runs)?;
+    let acts = if service_runs { " The service runs, and does what they are for." } else { "" };
+    output::say(format_args!("Press each button, and move the jumper.{acts} It ends after 30 s without a press."));
+    let mut before = read()?;
+    let mut seen = [false; 4];
+    let mut until = Instant::now() + PATIENCE;
+    while Instant::now() < until && seen.contains(&false) {
+        let now = read()?;
+        for button in Button::ALL {
+            if now.is_pressed(button) && !before.is_pressed(button) {
+                seen[button as usize] = true;
+                output::say(format_args!("{button} (GPIO{})", pins(config).gpio(button)));
+            }
+        }
+        if now.jumper_fitted != before.jumper_fitted {
+            output::say(if now.jumper_fitted { "the jumper is fitted" } else { "the jumper is removed" });
+        }
+        if now != before {
+            until = Instant::now() + PATIENCE;
+        }
+        before = now;
+        std::thread::sleep(POLL);
+    }
+    let missing: Vec<String> =
+        Button::ALL.into_iter().filter(|button| !seen[*button as usize]).map(|button| button.to_string()).collect();
+    if missing.is_empty() {
+        output::say("All four buttons work.");
+        return Ok(());
+    }
+    Err(Failure::Other(format!(
+        "never read: {}; look at the wires and the pins in [board], or press again",
+        missing.join(", ")
+    )))
+}
+
+type Read = Box<dyn FnMut() -> Result<Levels, Failure>>;
+
+/// The service has the pins while it runs: to open them beside it would switch off its pull-ups.
+fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Result<Read, Failure> {
+    if service_runs {
+        let mut client = service.connect()?;
+        let config = config.clone();
+        return Ok(Box::new(move || {
+            let status = client.request(&Request::Status { watch: false })?.into_status()?.unwrap_or_default();
+            look_at_board(&config, Some(&status)).map_err(Failure::Other)
+        }));
+    }
+    let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());
+    let mut board = Board::raspberry_pi(&pins(config)).map_err(failed)?;
+    Ok(Box::new(move || board.inputs.read().map_err(failed)))
+}

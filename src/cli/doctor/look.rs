@@ -1,0 +1,105 @@
+//! Opens what the checks are about. What the running service has is asked of it and left to it.
+
+use std::time::{Duration, Instant};
+
+use jaudiosync_hw::board::Board;
+use jaudiosync_hw::buttons::{Button, Levels};
+use jaudiosync_hw::dac::{BufferTiming, Renderer, SoundServer, choose_dac};
+use jaudiosync_hw::mixer::cards;
+use jaudiosync_hw::rtc::{self, Rtc};
+
+use crate::config::{BoardKind, Config, RtcChoice, TimeKeeping, TimeSource};
+use crate::control::Status;
+use crate::control::protocol::ButtonState;
+use crate::doctor::checks::{ClockSeen, SoundSeen};
+use crate::service::running::open_mixer;
+use crate::service::settings::pins;
+use crate::service::time::BoxTime;
+use crate::storage::state_folder;
+use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
+use crate::timekeeping::status::{TimeState, TimeStatus};
+
+/// An RTC is known within some three seconds.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The chip itself, and what the timekeeper makes of it.
+pub(super) fn look_at_clock(config: &TimeKeeping) -> ClockSeen {
+    let read = |bus: &std::path::Path| -> Result<(), rtc::RtcError> {
+        let mut chip = rtc::open_chip(bus)?;
+        chip.read_status()?;
+        chip.read_time()?;
+        Ok(())
+    };
+    let chip_error = match (&config.rtc, config.source) {
+        (RtcChoice::Bus(bus), TimeSource::Rtc) => read(bus).err().map(|error| error.to_string()),
+        _ => None,
+    };
+    ClockSeen { chip_error, status: time_status(config) }
+}
+
+fn time_status(config: &TimeKeeping) -> TimeStatus {
+    use crate::service::conductor::TimePort;
+    if config.source == TimeSource::System {
+        return BoxTime::start(config, None).map(|time| time.reader().status()).unwrap_or_default();
+    }
+    // Only the RTC is of interest here: a reference would take longer to answer.
+    let config = TimeKeeping { ntp_servers: vec![], gpsd: String::new(), ..config.clone() };
+    let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(state_folder())) else {
+        return TimeStatus::default();
+    };
+    let until = Instant::now() + CLOCK_PATIENCE;
+    while clock.status().state == TimeState::Unset && config.rtc != RtcChoice::None && Instant::now() < until {
+        std::thread::sleep(POLL);
+    }
+    clock.status()
+}
+
+/// The levels of the buttons and the jumper: the service's, or the pins' own.
+pub(super) fn look_at_board(config: &Config, service: Option<&Status>) -> Result<Levels, String> {
+    if let Some(status) = service {
+        let Some(buttons) = status.board.buttons else {
+            return Err("the service cannot read the buttons; it says why in its warnings".to_owned());
+        };
+        let states = [
+            (Button::VolumeUp, buttons.volume_up),
+            (Button::VolumeDown, buttons.volume_down),
+            (Button::Start, buttons.start),
+            (Button::Stop, buttons.stop),
+        ];
+        let levels = Levels { jumper_fitted: status.board.jumper.unwrap_or(false), ..Levels::default() };
+        return Ok(states.iter().fold(levels, |levels, (button, state)| {
+            levels.with(*button, matches!(state, ButtonState::Pressed | ButtonState::Stuck))
+        }));
+    }
+    if config.board.kind != BoardKind::Pi {
+        return Ok(Levels::default());
+    }
+    let mut board = Board::raspberry_pi(&pins(config)).map_err(|error| error.to_string())?;
+    board.inputs.read().map_err(|error| error.to_string())
+}
+
+/// Silence.
+struct Silence;
+
+impl Renderer for Silence {
+    fn render(&mut self, _: BufferTiming, output: &mut [f32]) {
+        output.fill(0.0);
+    }
+}
+
+/// The cards, the chosen one opened for a moment unless the service has it, and its mixer.
+pub(super) fn look_at_sound(config: &Config, service: Option<&Status>) -> SoundSeen {
+    let server = SoundServer::connectable().map(|server| server.description().to_owned());
+    let cards = cards().into_iter().map(|card| format!("{} ({})", card.id, card.name)).chain(server).collect();
+    let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
+    let opened = service.is_none().then(|| {
+        let (faults, _) = std::sync::mpsc::channel();
+        let stream = dac.open(Box::new(|_| Box::new(Silence)), faults).map_err(|error| error.to_string())?;
+        Ok((dac.name(), stream.format().rate_hz))
+    });
+    let mut open = open_mixer(config, dac.as_ref());
+    let mixer = open().map(|mixer| mixer.map(|mixer| mixer.name())).map_err(|error| error.to_string());
+    let service = service.map(|status| (status.dac.name.clone(), status.dac.present, status.dac.rate_hz));
+    SoundSeen { cards, opened, mixer: Some(mixer), service }
+}

@@ -1,0 +1,96 @@
+//! `jaudiosync doctor`: looks at everything that a rider can get wrong, and says what to do about it.
+
+mod buttons;
+mod look;
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use self::look::{look_at_board, look_at_clock, look_at_sound};
+use super::service_options::ServiceOptions;
+use super::{Failure, output};
+use crate::config;
+use crate::control::{Request, Status};
+use crate::doctor::machine::Machine;
+use crate::doctor::{Finding, Level, checks};
+use crate::service::playlists::read;
+use crate::service::settings::playlist_source;
+use crate::storage::state_folder;
+
+/// Look at everything that can be wrong with a box, and say what to do about it
+///
+/// Nothing is changed. While the service runs it tells of buttons and sound card itself; else they are looked at here. The
+/// exit code is 1 if something keeps the box from playing in sync.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync doctor
+  jaudiosync doctor --buttons               press each button: it says which one was read
+  jaudiosync doctor --json                  for a script
+  sudo -u jaudiosync jaudiosync doctor      as the service's own user, with its rights")]
+pub(super) struct Doctor {
+    /// Then wait for the buttons and the jumper, and say which one is pressed
+    #[arg(long, conflicts_with = "json")]
+    buttons: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    /// The configuration, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl Doctor {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let layers = config::load(self.config.as_deref());
+        let config = layers.config();
+        let machine = Machine::below(Path::new("/"));
+        let service = self.service_status();
+        let status = service.as_ref().ok();
+        let mut findings = checks::configuration(&layers);
+        findings.extend(checks::service(service.as_ref()));
+        findings.extend(checks::clock(&config.time, &machine, &look_at_clock(&config.time)));
+        findings.extend(checks::daemons(&config.time, &machine));
+        let levels = look_at_board(config, status);
+        findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
+        findings.extend(checks::sound(&look_at_sound(config, status)));
+        let loaded = read(&playlist_source(config));
+        findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
+        findings.extend(checks::health(&machine, state_folder().as_deref()));
+        self.show(&findings)?;
+        if self.buttons {
+            buttons::follow(config, &self.service, status.is_some())?;
+        }
+        match findings.iter().filter(|finding| finding.level == Level::Problem).count() {
+            0 => Ok(()),
+            1 => Err(Failure::Other("one problem keeps this box from playing in sync".to_owned())),
+            count => Err(Failure::Other(format!("{count} problems keep this box from playing in sync"))),
+        }
+    }
+
+    fn service_status(&self) -> Result<Status, crate::control::ClientError> {
+        let mut client = self.service.connect_plainly()?;
+        let response = client.request(&Request::Status { watch: false })?;
+        Ok(response.into_status().ok().flatten().unwrap_or_default())
+    }
+
+    fn show(&self, findings: &[Finding]) -> Result<(), Failure> {
+        if self.json {
+            let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+            return output::say_pretty_json(&json!({
+                "findings": findings,
+                "problems": count(Level::Problem),
+                "warnings": count(Level::Warning),
+            }));
+        }
+        show::show(findings);
+        Ok(())
+    }
+}

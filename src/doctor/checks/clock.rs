@@ -1,0 +1,253 @@
+//! The clock: is I2C on, does a clock answer, is its battery good, does it drift, who else wants to set the time?
+
+use std::path::Path;
+
+use super::super::Finding;
+use super::super::machine::{Machine, says};
+use crate::config::{RtcChoice, TimeKeeping, TimeSource};
+use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
+
+const CHECK: &str = "clock";
+const DAEMONS: &str = "time daemons";
+
+/// The line of the boot configuration that switches the bus on.
+const I2C_ON: &str = "dtparam=i2c_arm=on";
+
+/// A DS3231 is within ±2 ppm from 0 to 40 °C, and ages by 1 ppm in its first year (datasheet, "Electrical
+/// Characteristics"). Beyond this it is none, or broken.
+const LARGEST_RATE_PPB: f64 = 4_000.0;
+
+/// A calibration older than this says little of the rate, in s.
+const OLD_REFERENCE_S: f64 = 180.0 * 86_400.0;
+
+/// What was seen of the clock.
+#[derive(Debug, Clone)]
+pub struct ClockSeen {
+    /// Why the chip cannot be read, if so.
+    pub chip_error: Option<String>,
+    /// What the timekeeper says after a few seconds.
+    pub status: TimeStatus,
+}
+
+/// The RTC, or the system clock where that is chosen.
+pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<Finding> {
+    if config.source == TimeSource::System {
+        return vec![system_clock(&seen.status)];
+    }
+    match &config.rtc {
+        RtcChoice::None => vec![Finding::warning(
+            CHECK,
+            "there is no RTC: after each start the time is unknown until a reference tells it",
+            "fit a DS3231 and set time.rtc = \"/dev/i2c-1\"",
+        )],
+        RtcChoice::Simulated => vec![Finding::warning(CHECK, "the RTC is simulated", "set time.rtc on a box")],
+        RtcChoice::Bus(bus) => match &seen.chip_error {
+            Some(error) => vec![unreadable(bus, machine, error)],
+            None => chip(bus, machine, &seen.status),
+        },
+    }
+}
+
+fn system_clock(status: &TimeStatus) -> Finding {
+    let what = "the system clock, which another program keeps";
+    match (status.state, status.bound_ms) {
+        (TimeState::Unset, _) => Finding::problem(
+            CHECK,
+            format!("{what}, shows a time that cannot be"),
+            "start the time daemon and wait until it has a server, or set time.source = \"rtc\"",
+        ),
+        (_, Some(bound_ms)) => Finding::good(CHECK, format!("{what}, within {bound_ms:.1} ms as it says")),
+        (_, None) => Finding::warning(
+            CHECK,
+            format!("{what}, and nobody says how well"),
+            "see whether the time daemon runs and reaches a server, or set time.source = \"rtc\"",
+        ),
+    }
+}
+
+fn unreadable(bus: &Path, machine: &Machine, error: &str) -> Finding {
+    let advice = match machine.boot_config() {
+        _ if machine.has(bus) => {
+            "look at the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
+        }
+        Some((_, text)) if says(&text, I2C_ON) => {
+            "I2C is switched on in the boot configuration: reboot, and see that i2c-dev is loaded".to_owned()
+        }
+        Some((file, _)) => format!("add {I2C_ON} to {} (jaudiosync setup does), then reboot", file.display()),
+        None => "name the bus the clock is on in time.rtc".to_owned(),
+    };
+    Finding::problem(CHECK, error, advice)
+}
+
+fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(driver) = machine.kernel_rtc_driver(bus) {
+        findings.push(Finding::problem(
+            CHECK,
+            format!("the kernel's driver {driver} has the clock, which so can be read but not set"),
+            "remove dtoverlay=i2c-rtc from the boot configuration, then reboot",
+        ));
+    }
+    let Some(rtc) = &status.rtc else {
+        findings.push(Finding::problem(CHECK, "the clock does not answer", "look at its wires, then at its battery"));
+        return findings;
+    };
+    match (rtc.oscillator_stopped, rtc.distrusted) {
+        (Some(true), _) => findings.push(Finding::problem(
+            CHECK,
+            "the clock has stood still: its battery is empty, or was changed",
+            "fit a new battery (CR2032, or LIR2032 where the module charges it), then: jaudiosync time set-rtc --ntp pool.ntp.org",
+        )),
+        (_, Some(distrust)) => findings.push(Finding::problem(
+            CHECK,
+            distrust.to_string(),
+            "connect the box to a network once: jaudiosync time set-rtc --ntp pool.ntp.org",
+        )),
+        _ => findings.push(Finding::good(CHECK, described(rtc))),
+    }
+    findings.extend(drift(rtc, status));
+    findings
+}
+
+fn described(rtc: &RtcReport) -> String {
+    let temperature = rtc.temperature_c.map_or(String::new(), |celsius| format!(", {celsius:.2} °C"));
+    format!("a DS3231 answers, its battery is good{temperature}")
+}
+
+fn drift(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
+    let rate_ppb = rtc.rate_ppb.unwrap_or_default();
+    if rate_ppb.abs() > LARGEST_RATE_PPB {
+        return vec![Finding::warning(
+            CHECK,
+            format!("it drifts by {:+.1} ppm, and a DS3231 by at most 2", rate_ppb / 1000.0),
+            "it is no DS3231 (a DS1307?) or broken: get another",
+        )];
+    }
+    match status.reference_age_s {
+        None => vec![Finding::warning(
+            CHECK,
+            "it was never compared with a reference, and is as right as whoever set it",
+            "connect the box to a network or a GPS receiver for a day, with time.ntp_servers or time.gpsd set",
+        )],
+        Some(age_s) if age_s > OLD_REFERENCE_S => vec![Finding::warning(
+            CHECK,
+            format!("it was compared {:.0} days ago; it may be off by {:.1} s by now", age_s / 86_400.0, age_s * 1e-6),
+            "connect the box to a network or a GPS receiver for a day",
+        )],
+        Some(age_s) => {
+            let bound = status.bound_ms.map_or(String::new(), |bound_ms| format!(", good to {bound_ms:.1} ms now"));
+            let days = age_s / 86_400.0;
+            let rate = rate_ppb / 1000.0;
+            vec![Finding::good(CHECK, format!("drift {rate:+.3} ppm, compared {days:.1} days ago{bound}"))]
+        }
+    }
+}
+
+/// Whether another program sets the clock that this one keeps, or nobody where somebody should.
+pub fn daemons(config: &TimeKeeping, machine: &Machine) -> Vec<Finding> {
+    let daemons = machine.time_daemons();
+    let names = daemons.join(", ");
+    match (config.source, daemons.is_empty()) {
+        (TimeSource::System, true) => vec![Finding::warning(
+            DAEMONS,
+            "none runs, and the time is to come from one",
+            "install chrony, or set time.source = \"rtc\"",
+        )],
+        (TimeSource::System, false) => vec![Finding::good(DAEMONS, format!("{names} keeps the system clock"))],
+        (TimeSource::Rtc, true) => vec![Finding::good(DAEMONS, "none is in the way")],
+        (TimeSource::Rtc, false) => vec![Finding::warning(
+            DAEMONS,
+            format!("{names} sets the system clock, too; the music is not harmed, but logs and files may jump"),
+            "disable it: systemctl disable --now, or apt purge; or set time.set_system_clock = false",
+        )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Level;
+    use super::super::super::machine::tests::machine;
+    use super::*;
+
+    fn rtc() -> RtcReport {
+        RtcReport {
+            answers: true,
+            distrusted: None,
+            offset_ms: Some(0.0),
+            offset_sigma_ms: Some(0.1),
+            rate_ppb: Some(-800.0),
+            rate_sigma_ppb: Some(50.0),
+            edge_sigma_ms: Some(0.01),
+            temperature_c: Some(21.0),
+            oscillator_stopped: Some(false),
+            aging_offset: Some(0),
+            samples: 100,
+            is_writable: true,
+        }
+    }
+
+    fn seen(rtc: Option<RtcReport>, reference_age_s: Option<f64>) -> ClockSeen {
+        let status = TimeStatus {
+            state: TimeState::Holdover,
+            utc_ns: 0,
+            bound_ms: Some(1.5),
+            flywheel: "RTC",
+            reference: None,
+            reference_age_s,
+            waiting_correction_ms: None,
+            rtc,
+            warnings: vec![],
+        };
+        ClockSeen { chip_error: None, status }
+    }
+
+    fn levels(findings: &[Finding]) -> Vec<Level> {
+        findings.iter().map(|finding| finding.level).collect()
+    }
+
+    #[test]
+    fn a_good_clock_is_good_and_each_fault_has_its_advice() {
+        let (_root, machine) = machine(&[]);
+        let config = TimeKeeping::default();
+        let look = |seen: &ClockSeen| clock(&config, &machine, seen);
+        assert_eq!(levels(&look(&seen(Some(rtc()), Some(86_400.0)))), [Level::Good, Level::Good]);
+        let never = look(&seen(Some(rtc()), None));
+        assert!(never[1].advice.as_ref().unwrap().contains("ntp_servers"), "{never:?}");
+        let old = look(&seen(Some(rtc()), Some(400.0 * 86_400.0)));
+        assert!(old[1].text.contains("400 days ago"), "{old:?}");
+        let stopped = RtcReport { oscillator_stopped: Some(true), ..rtc() };
+        let stopped = look(&seen(Some(stopped), Some(1.0)));
+        assert!(stopped[0].level == Level::Problem && stopped[0].advice.as_ref().unwrap().contains("battery"));
+        let other = RtcReport { rate_ppb: Some(30_000.0), ..rtc() };
+        assert!(look(&seen(Some(other), Some(1.0)))[1].text.contains("+30.0 ppm"));
+        assert_eq!(levels(&look(&seen(None, None))), [Level::Problem]);
+    }
+
+    #[test]
+    fn a_bus_that_is_not_there_is_told_by_the_boot_configuration() {
+        let config = TimeKeeping::default();
+        let missing = ClockSeen { chip_error: Some("no such file".into()), ..seen(None, None) };
+        let advice = |files: &[(&str, &str)]| {
+            let (_root, machine) = machine(files);
+            clock(&config, &machine, &missing)[0].advice.clone().unwrap()
+        };
+        assert!(
+            advice(&[("boot/firmware/config.txt", "# nothing\n")]).contains("add dtparam=i2c_arm=on to /boot/firmware")
+        );
+        assert!(advice(&[("boot/config.txt", "dtparam=i2c_arm=on\n")]).contains("reboot"));
+        assert!(advice(&[("dev/i2c-1", "")]).contains("SDA on pin 3"));
+        assert!(advice(&[]).contains("time.rtc"));
+    }
+
+    #[test]
+    fn daemons_fit_the_source_or_they_do_not() {
+        let (_root, quiet) = machine(&[]);
+        let (_root2, busy) = machine(&[("proc/7/comm", "chronyd\n")]);
+        let rtc = TimeKeeping::default();
+        let system = TimeKeeping { source: TimeSource::System, ..TimeKeeping::default() };
+        assert_eq!(levels(&daemons(&rtc, &quiet)), [Level::Good]);
+        assert_eq!(levels(&daemons(&rtc, &busy)), [Level::Warning]);
+        assert_eq!(levels(&daemons(&system, &quiet)), [Level::Warning]);
+        assert_eq!(levels(&daemons(&system, &busy)), [Level::Good]);
+    }
+}

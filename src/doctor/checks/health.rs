@@ -1,0 +1,105 @@
+//! The machine itself: disk, temperature, power supply.
+
+use std::path::Path;
+
+use nix::sys::statvfs::{FsFlags, statvfs};
+
+use super::super::Finding;
+use super::super::machine::Machine;
+
+/// Below this much free space something will soon fail, in MB.
+const LITTLE_SPACE_MB: u64 = 50;
+
+/// From here on the firmware slows a Pi's processor down (Raspberry Pi documentation, "Frequency management and thermal
+/// control": 80 °C; a 3A+ and 3B+ already at 60 a little).
+const HOT_C: f64 = 80.0;
+
+/// Disk, temperature and power supply.
+pub fn health(machine: &Machine, state_folder: Option<&Path>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = machine.model().map(|model| Finding::good("machine", model)).into_iter().collect();
+    findings.push(disk(state_folder));
+    findings.extend(machine.temperature_c().map(temperature));
+    findings.extend(machine.power().map(|power| match (power.is_low, power.was_low, power.was_slowed) {
+        (true, ..) => Finding::problem(
+            "power",
+            "the voltage is too low now",
+            "use a supply of 5.1 V and 2.5 A or more, and a short thick cable; amplifiers want one of their own",
+        ),
+        (false, true, _) => Finding::warning(
+            "power",
+            "the voltage was too low since the start",
+            "use a supply of 5.1 V and 2.5 A or more, and a short thick cable; amplifiers want one of their own",
+        ),
+        (false, false, true) => {
+            Finding::warning("power", "the processor was slowed down, as it was too hot", "give the box air")
+        }
+        _ => Finding::good("power", "the voltage was good since the start"),
+    }));
+    findings
+}
+
+fn disk(state_folder: Option<&Path>) -> Finding {
+    let Some(folder) = state_folder else {
+        return Finding::warning(
+            "disk",
+            "there is no folder for the state",
+            "set STATE_DIRECTORY, XDG_STATE_HOME or HOME",
+        );
+    };
+    // What does not exist yet will lie on the disk of the nearest folder above.
+    let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    let Ok(disk) = statvfs(existing) else {
+        return Finding::warning("disk", format!("{} cannot be looked at", existing.display()), "see: df, dmesg");
+    };
+    #[allow(clippy::unnecessary_cast)] // 32 bits wide on 32-bit ARM
+    let free_mb = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) / 1_000_000;
+    if disk.flags().contains(FsFlags::ST_RDONLY) {
+        return Finding::warning(
+            "disk",
+            format!("{} is read-only: after a power cut the box starts anew", folder.display()),
+            "if that is not meant so, the SD card may be worn out: see dmesg",
+        );
+    }
+    if free_mb < LITTLE_SPACE_MB {
+        return Finding::warning(
+            "disk",
+            format!("only {free_mb} MB are free"),
+            "make room: journalctl --vacuum-size=50M",
+        );
+    }
+    Finding::good("disk", format!("{} MB free", free_mb))
+}
+
+fn temperature(celsius: f64) -> Finding {
+    if celsius >= HOT_C {
+        return Finding::warning(
+            "temperature",
+            format!("{celsius:.0} °C: the processor is slowed down"),
+            "give the box air",
+        );
+    }
+    Finding::good("temperature", format!("{celsius:.0} °C"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Level;
+    use super::super::super::machine::tests::machine;
+    use super::*;
+
+    #[test]
+    fn heat_and_a_weak_supply_are_told() {
+        let (_root, hot) = machine(&[
+            ("sys/class/thermal/thermal_zone0/temp", "83500\n"),
+            ("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n"),
+            ("proc/device-tree/model", "Raspberry Pi 3 Model A Plus Rev 1.0\0"),
+        ]);
+        let findings = health(&hot, Some(Path::new("/")));
+        let level = |check: &str| findings.iter().find(|finding| finding.check == check).map(|finding| finding.level);
+        assert_eq!(level("machine"), Some(Level::Good));
+        assert_eq!(level("temperature"), Some(Level::Warning));
+        assert_eq!(level("power"), Some(Level::Warning));
+        assert_eq!(level("disk"), Some(Level::Good));
+        assert_eq!(findings[0].text, "Raspberry Pi 3 Model A Plus Rev 1.0");
+    }
+}

@@ -1,0 +1,17 @@
+//! One file for each thing that is looked at. All of it is pure but for reading files; what devices tell is passed in.
+
+mod board;
+mod clock;
+mod configuration;
+mod health;
+mod music;
+mod service;
+mod sound;
+
+pub use board::board;
+pub use clock::{ClockSeen, clock, daemons};
+pub use configuration::configuration;
+pub use health::health;
+pub use music::music;
+pub use service::service;
+pub use sound::{SoundSeen, sound};
