@@ -15,6 +15,7 @@ mod kalman;
 pub mod player;
 pub mod playlist;
 pub mod service;
+pub mod setup;
 pub mod simulation;
 pub mod storage;
 pub mod timekeeping;

@@ -17,6 +17,7 @@ mod reload;
 mod resume;
 mod run;
 mod service_options;
+mod setup;
 mod simulate;
 mod start;
 mod status;
@@ -75,6 +76,7 @@ enum Command {
     Volume(volume::Volume),
     Status(status::StatusCommand),
     Reload(reload::Reload),
+    Setup(setup::Setup),
     Config(config::ConfigCommand),
     Plot(plot::Plot),
     Simulate(simulate::Simulate),
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Volume(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Reload(command) => command.run(),
+        Command::Setup(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Plot(command) => command.run(),
         Command::Simulate(command) => command.run(),

@@ -1,0 +1,64 @@
+//! Does the steps of a plan.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::super::{Failure, output};
+use crate::setup::plan::Step;
+use crate::storage::write_atomically;
+
+/// What a copy of a file is called that was there before the first change.
+const COPY: &str = ".before-jaudiosync";
+
+/// Does a step.
+pub(super) fn apply(step: &Step) -> Result<(), Failure> {
+    match step {
+        Step::Write { path, after, is_secret, keeps_copy, .. } => {
+            write(path, after, *is_secret, *keeps_copy).map_err(|error| explain(path, &error))
+        }
+        Step::Run(words) => run(words),
+        Step::Tell(_) => Ok(()),
+    }
+}
+
+fn write(path: &Path, text: &str, is_secret: bool, keeps_copy: bool) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut copy = path.as_os_str().to_owned();
+    copy.push(COPY);
+    let copy = PathBuf::from(copy);
+    if keeps_copy && path.exists() && !copy.exists() {
+        fs::copy(path, copy)?;
+    }
+    if is_secret {
+        // Nobody may read it even for a moment.
+        let _ = fs::remove_file(path);
+        let file = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(path.parent().unwrap_or(Path::new("/")))?;
+        fs::write(file.path(), text)?;
+        file.persist(path).map_err(|error| error.error)?;
+        return Ok(());
+    }
+    write_atomically(path, text.as_bytes())
+}
+
+fn run(words: &[String]) -> Result<(), Failure> {
+    let Some((program, arguments)) = words.split_first() else { return Ok(()) };
+    let failed = |reason: String| Failure::Other(format!("{program}: {reason}; what came before was done"));
+    let status = Command::new(program).args(arguments).status().map_err(|error| failed(error.to_string()))?;
+    if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
+}
+
+fn explain(path: &Path, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run it as root: sudo jaudiosync setup",
+        _ => "",
+    };
+    output::warn("not all of it was done");
+    Failure::Other(format!("{}: {error}{advice}", path.display()))
+}

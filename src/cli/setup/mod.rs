@@ -1,0 +1,221 @@
+//! `jaudiosync setup`: asks what kind of box this is, and writes it down.
+
+mod apply;
+mod questions;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jaudiosync_hw::buttons::Pins;
+
+use super::{Failure, output};
+use crate::config::{self, ChannelChoice, Layers, RtcChoice, StartKind};
+use crate::doctor::machine::Machine;
+use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
+use crate::setup::plan::{Step, Surroundings, TextFile, plan};
+
+/// Set a box up: sound card, clock, network, buttons
+///
+/// Asks, with what is in effect as the answer that Enter gives, and shows what it will do before it does it. Can be run again
+/// at any time: what is so already is left alone, and what stands in the files beside it stays.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sudo jaudiosync setup                                    ask everything
+  jaudiosync setup --dry-run                               ask, and only show what would be done
+  sudo jaudiosync setup --yes --device Audio --mono        ask nothing; what is not named stays
+  sudo jaudiosync setup --yes --rtc ds3231 --gps --host-name bike-3 --wifi-ssid Ride --wifi-passphrase-file pass.txt
+
+Without a terminal it asks nothing and needs --yes or --dry-run.")]
+pub(super) struct Setup {
+    /// Sound card, by its short name such as Headphones or Audio; `default` for the system's
+    #[arg(long, value_name = "CARD")]
+    device: Option<String>,
+
+    /// Overlay of a DAC on the header, such as hifiberry-dac; it is written to the boot configuration
+    #[arg(long, value_name = "NAME")]
+    dac_overlay: Option<String>,
+
+    /// One loudspeaker: both channels mixed
+    #[arg(long, conflicts_with = "stereo")]
+    mono: bool,
+
+    /// Two loudspeakers
+    #[arg(long)]
+    stereo: bool,
+
+    /// The clock: `ds3231` on the header, `none`, or the path of its I2C bus
+    #[arg(long, value_name = "CLOCK")]
+    rtc: Option<String>,
+
+    /// There is a GPS receiver, and gpsd
+    #[arg(long, conflicts_with = "no_gps")]
+    gps: bool,
+
+    /// There is no GPS receiver
+    #[arg(long)]
+    no_gps: bool,
+
+    /// Time server to compare the clock with whenever there is a network; can be given several times
+    #[arg(long, value_name = "SERVER")]
+    ntp: Vec<String>,
+
+    /// What the jumper starts at power-on: `common` or `fresh`
+    #[arg(long, value_name = "KIND")]
+    jumper: Option<String>,
+
+    /// Pins as BCM numbers: volume up, volume down, Start, Stop, jumper, and the LED or 0
+    #[arg(long, value_name = "N,N,N,N,N,N", value_parser = parse_pins)]
+    pins: Option<Pins>,
+
+    /// Music folder
+    #[arg(long, value_name = "DIR")]
+    music: Option<PathBuf>,
+
+    /// Name of the box on the network
+    #[arg(long, value_name = "NAME")]
+    host_name: Option<String>,
+
+    /// Wireless network to join
+    #[arg(long, value_name = "NAME", requires = "wifi_passphrase_file")]
+    wifi_ssid: Option<String>,
+
+    /// File with its passphrase: on a command line others could see it
+    #[arg(long, value_name = "FILE", requires = "wifi_ssid")]
+    wifi_passphrase_file: Option<PathBuf>,
+
+    /// Write this file instead of the system's configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Ask nothing
+    #[arg(long, short = 'y')]
+    yes: bool,
+}
+
+impl Setup {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let asks = !self.yes && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        if !asks && !self.yes && !self.dry_run {
+            return Err(Failure::Usage(
+                "there is no terminal to ask on: give the answers as options, and --yes".to_owned(),
+            ));
+        }
+        let layers = match &self.config {
+            Some(file) if !file.exists() => Layers::default(),
+            file => config::load(file.as_deref()),
+        };
+        layers.problems().iter().for_each(output::warn);
+        let machine = Machine::below(Path::new("/"));
+        let mut answers = self.named(Answers::current(layers.config())).map_err(Failure::Usage)?;
+        if asks {
+            answers = questions::ask(answers, machine.boot_config().is_some())?;
+        }
+        answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
+        let steps = plan(&layers, &answers, &self.surroundings(&machine)).map_err(Failure::Other)?;
+        if steps.is_empty() {
+            output::say("All of it is so already: there is nothing to do.");
+            return Ok(());
+        }
+        steps.iter().for_each(|step| output::say(described(step)));
+        if self.dry_run || (asks && !questions::confirm("Do this?")?) {
+            output::say("Nothing was done.");
+            return Ok(());
+        }
+        steps.iter().try_for_each(apply::apply)?;
+        output::say("Done. See whether all is well: jaudiosync doctor");
+        Ok(())
+    }
+
+    /// The answers with those of the command line over them.
+    fn named(&self, mut answers: Answers) -> Result<Answers, String> {
+        if let Some(device) = &self.device {
+            answers.device = if device == "default" { String::new() } else { device.clone() };
+        }
+        if let Some(overlay) = &self.dac_overlay {
+            check_overlay(overlay)?;
+            answers.overlay = Some(overlay.clone());
+        }
+        match (self.mono, self.stereo) {
+            (true, _) => answers.channels = ChannelChoice::Mono,
+            (_, true) => answers.channels = ChannelChoice::Stereo,
+            _ => {}
+        }
+        if let Some(rtc) = &self.rtc {
+            answers.rtc = RtcChoice::try_from(if rtc == "ds3231" { HEADER_BUS } else { rtc }.to_owned())?;
+        }
+        match (self.gps, self.no_gps) {
+            (true, _) => answers.gpsd = GPSD.to_owned(),
+            (_, true) => answers.gpsd = String::new(),
+            _ => {}
+        }
+        if !self.ntp.is_empty() {
+            answers.ntp_servers.clone_from(&self.ntp);
+        }
+        if let Some(kind) = &self.jumper {
+            answers.jumper = match kind.as_str() {
+                "common" => StartKind::Common,
+                "fresh" => StartKind::Fresh,
+                other => return Err(format!("--jumper is common or fresh, not {other}")),
+            };
+        }
+        answers.pins = self.pins.unwrap_or(answers.pins);
+        if let Some(music) = &self.music {
+            answers.music.clone_from(music);
+        }
+        if let Some(name) = &self.host_name {
+            check_host_name(name)?;
+            answers.host_name = Some(name.clone());
+        }
+        if let (Some(ssid), Some(file)) = (&self.wifi_ssid, &self.wifi_passphrase_file) {
+            let passphrase = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            let wifi = Wifi { ssid: ssid.clone(), passphrase: passphrase.trim_end_matches(['\r', '\n']).to_owned() };
+            check_wifi(&wifi)?;
+            answers.wifi = Some(wifi);
+        }
+        Ok(answers)
+    }
+
+    fn surroundings(&self, machine: &Machine) -> Surroundings {
+        let files = self.config.clone().map_or_else(config::default_files, |file| vec![file]);
+        let with_text = |path: PathBuf| TextFile { text: std::fs::read_to_string(&path).ok(), path };
+        let is_there = |path: &str| Path::new(path).exists();
+        Surroundings {
+            config_files: files.into_iter().map(with_text).collect(),
+            boot_config: machine.boot_config().map(|(path, _)| with_text(path)),
+            has_network_manager: is_there("/etc/NetworkManager/system-connections"),
+            has_raspi_config: is_there("/usr/bin/raspi-config"),
+            service_runs: is_there("/run/jaudiosync/control.sock"),
+        }
+    }
+}
+
+fn parse_pins(text: &str) -> Result<Pins, String> {
+    let numbers: Vec<u8> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    let [volume_up_gpio, volume_down_gpio, start_gpio, stop_gpio, jumper_gpio, led] = numbers[..] else {
+        return Err("write six numbers, such as 24,6,5,16,26,0".to_owned());
+    };
+    let led_gpio = Some(led).filter(|led| *led != 0);
+    let pins = Pins { volume_up_gpio, volume_down_gpio, start_gpio, stop_gpio, jumper_gpio, led_gpio };
+    pins.validate().map(|()| pins).map_err(|error| error.to_string())
+}
+
+/// What a step does, in words.
+fn described(step: &Step) -> String {
+    match step {
+        Step::Write { path, is_secret: true, .. } => format!("Write {}, readable for root alone.", path.display()),
+        Step::Write { path, before, after, .. } => {
+            let old: Vec<&str> = before.as_deref().unwrap_or_default().lines().collect();
+            let new: Vec<&str> = after.lines().collect();
+            let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("\n  - {line}"));
+            let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("\n  + {line}"));
+            format!("Write {}:{}", path.display(), gone.chain(come).collect::<String>())
+        }
+        Step::Run(words) => format!("Run: {}", words.join(" ")),
+        Step::Tell(words) => words.clone(),
+    }
+}

@@ -1,0 +1,156 @@
+//! Asks on the terminal. Enter takes what is in effect.
+
+use std::path::PathBuf;
+
+use dialoguer::{Confirm, Error, Input, Password, Select};
+use jaudiosync_hw::buttons::Pins;
+use jaudiosync_hw::mixer::cards;
+
+use super::super::Failure;
+use crate::config::{ChannelChoice, RtcChoice, StartKind};
+use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
+
+/// Asks everything. Questions of the boot configuration are left out where there is none.
+pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure> {
+    answers.device = device(&answers.device)?;
+    if is_pi && answers.overlay.is_none() {
+        let overlay =
+            text("Overlay of a DAC on the header, such as hifiberry-dac (empty: leave as it is)", "", |text| {
+                if text.is_empty() { Ok(()) } else { check_overlay(text) }
+            })?;
+        answers.overlay = Some(overlay).filter(|overlay| !overlay.is_empty());
+    }
+    let channels = ["stereo: two loudspeakers", "mono: one loudspeaker, both channels mixed"];
+    answers.channels = match select("Loudspeakers", &channels, usize::from(answers.channels == ChannelChoice::Mono))? {
+        0 => ChannelChoice::Stereo,
+        _ => ChannelChoice::Mono,
+    };
+    answers.rtc = rtc(&answers.rtc)?;
+    let has_gps = Confirm::new().with_prompt("Is there a GPS receiver, and gpsd?").default(!answers.gpsd.is_empty());
+    answers.gpsd = match (has_gps.interact().map_err(failed)?, answers.gpsd.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => GPSD.to_owned(),
+        (true, false) => answers.gpsd,
+    };
+    let servers = answers.ntp_servers.join(" ");
+    let servers =
+        text("Time servers to compare the clock with where there is a network (empty: none)", &servers, |_| Ok(()))?;
+    answers.ntp_servers = servers.split_whitespace().map(str::to_owned).collect();
+    let kinds = ["common: joins what all boxes play", "fresh: begins the playlist"];
+    answers.jumper = match select("The jumper at power-on", &kinds, usize::from(answers.jumper == StartKind::Fresh))? {
+        0 => StartKind::Common,
+        _ => StartKind::Fresh,
+    };
+    answers.pins = pins(answers.pins)?;
+    let music = answers.music.to_string_lossy().into_owned();
+    answers.music = PathBuf::from(text("Music folder", &music, |text| {
+        if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) }
+    })?);
+    let name = answers.host_name.take().unwrap_or_default();
+    let name = text("Name of the box on the network (empty: leave as it is)", &name, |text| {
+        if text.is_empty() { Ok(()) } else { check_host_name(text) }
+    })?;
+    answers.host_name = Some(name).filter(|name| !name.is_empty());
+    answers.wifi = wifi(answers.wifi)?;
+    Ok(answers)
+}
+
+/// Yes or no; Enter is yes.
+pub(super) fn confirm(question: &str) -> Result<bool, Failure> {
+    Confirm::new().with_prompt(question).default(true).interact().map_err(failed)
+}
+
+fn device(now: &str) -> Result<String, Failure> {
+    let mut names = vec![String::new()];
+    let mut items = vec!["the system's default".to_owned()];
+    for card in cards() {
+        items.push(format!("{}: {}", card.id, card.name));
+        names.push(card.id);
+    }
+    if !names.iter().any(|name| name == now) {
+        items.push(format!("{now} (not there now)"));
+        names.push(now.to_owned());
+    }
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let chosen = select("Sound card", &items, names.iter().position(|name| name == now).unwrap_or(0))?;
+    Ok(names.swap_remove(chosen))
+}
+
+fn rtc(now: &RtcChoice) -> Result<RtcChoice, Failure> {
+    let bus = match now {
+        RtcChoice::Bus(bus) => bus.clone(),
+        _ => PathBuf::from(HEADER_BUS),
+    };
+    let on_bus = format!("a DS3231 on {}", bus.display());
+    let is_none = *now == RtcChoice::None;
+    match select("Clock", &[&on_bus, "none: the box knows the time from GPS or a network alone"], usize::from(is_none))?
+    {
+        0 => Ok(RtcChoice::Bus(bus)),
+        _ => Ok(RtcChoice::None),
+    }
+}
+
+fn pins(now: Pins) -> Result<Pins, Failure> {
+    let words = format!(
+        "Buttons on GPIO {} (volume up), {} (volume down), {} (Start), {} (Stop), jumper on {}, LED on {}. Is that so?",
+        now.volume_up_gpio,
+        now.volume_down_gpio,
+        now.start_gpio,
+        now.stop_gpio,
+        now.jumper_gpio,
+        now.led_gpio.map_or("none".to_owned(), |led| led.to_string())
+    );
+    if confirm(&words)? {
+        return Ok(now);
+    }
+    loop {
+        let pins = Pins {
+            volume_up_gpio: gpio("Volume up", now.volume_up_gpio)?,
+            volume_down_gpio: gpio("Volume down", now.volume_down_gpio)?,
+            start_gpio: gpio("Start", now.start_gpio)?,
+            stop_gpio: gpio("Stop", now.stop_gpio)?,
+            jumper_gpio: gpio("Jumper", now.jumper_gpio)?,
+            led_gpio: Some(gpio("LED (0: none)", now.led_gpio.unwrap_or(0))?).filter(|led| *led != 0),
+        };
+        match pins.validate() {
+            Ok(()) => return Ok(pins),
+            Err(error) => super::output::warn(error),
+        }
+    }
+}
+
+fn gpio(what: &str, now: u8) -> Result<u8, Failure> {
+    Input::new().with_prompt(format!("{what}: GPIO")).default(now).interact_text().map_err(failed)
+}
+
+fn wifi(now: Option<Wifi>) -> Result<Option<Wifi>, Failure> {
+    if now.is_some() {
+        return Ok(now);
+    }
+    loop {
+        let ssid = text("Wireless network to join (empty: leave as it is)", "", |_| Ok(()))?;
+        if ssid.is_empty() {
+            return Ok(None);
+        }
+        let passphrase = Password::new().with_prompt("Its passphrase").interact().map_err(failed)?;
+        let wifi = Wifi { ssid, passphrase };
+        match check_wifi(&wifi) {
+            Ok(()) => return Ok(Some(wifi)),
+            Err(error) => super::output::warn(error),
+        }
+    }
+}
+
+/// What is in effect stands there already, to be taken, changed or erased.
+fn text(question: &str, now: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Failure> {
+    let input = Input::<String>::new().with_prompt(question).with_initial_text(now).allow_empty(true);
+    input.validate_with(|text: &String| check(text)).interact_text().map_err(failed)
+}
+
+fn select(question: &str, items: &[&str], now: usize) -> Result<usize, Failure> {
+    Select::new().with_prompt(question).items(items).default(now).interact().map_err(failed)
+}
+
+fn failed(error: Error) -> Failure {
+    Failure::Other(format!("nothing was done: {error}"))
+}

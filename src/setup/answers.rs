@@ -1,0 +1,128 @@
+//! What an owner chooses.
+
+use std::path::PathBuf;
+
+use jaudiosync_hw::buttons::Pins;
+
+use crate::config::{ChannelChoice, Config, RtcChoice, StartKind};
+use crate::service::settings::pins;
+
+/// Where gpsd answers, as Debian's package sets it up.
+pub const GPSD: &str = "localhost:2947";
+
+/// The bus on the header of every Raspberry Pi.
+pub const HEADER_BUS: &str = "/dev/i2c-1";
+
+/// A wireless network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wifi {
+    /// Its name.
+    pub ssid: String,
+    /// Its passphrase.
+    pub passphrase: String,
+}
+
+/// Everything that is asked. The configuration's own values stand where nothing was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers {
+    /// The output, as `sound.device` takes it; empty for the system's default.
+    pub device: String,
+    /// The overlay of a DAC on the header, such as `hifiberry-dac`; none leaves the boot configuration as it is.
+    pub overlay: Option<String>,
+    /// What is heard of the two channels.
+    pub channels: ChannelChoice,
+    /// The RTC.
+    pub rtc: RtcChoice,
+    /// Where gpsd answers; empty for no GPS.
+    pub gpsd: String,
+    /// Time servers.
+    pub ntp_servers: Vec<String>,
+    /// Buttons, jumper, LED.
+    pub pins: Pins,
+    /// What the jumper starts at power-on.
+    pub jumper: StartKind,
+    /// The Music folder.
+    pub music: PathBuf,
+    /// The box's name on the network; none leaves it.
+    pub host_name: Option<String>,
+    /// A wireless network to join; none leaves what there is.
+    pub wifi: Option<Wifi>,
+}
+
+impl Answers {
+    /// What is in effect now.
+    pub fn current(config: &Config) -> Self {
+        Self {
+            device: config.sound.device.clone(),
+            overlay: None,
+            channels: config.sound.channels,
+            rtc: config.time.rtc.clone(),
+            gpsd: config.time.gpsd.clone(),
+            ntp_servers: config.time.ntp_servers.clone(),
+            pins: pins(config),
+            jumper: config.start.jumper,
+            music: config.playlist.folder.clone(),
+            host_name: None,
+            wifi: None,
+        }
+    }
+}
+
+/// Whether a box can be called this on a network (RFC 1123, 2.1: letters, digits and hyphens, at most 63).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_host_name(name: &str) -> Result<(), String> {
+    let is_good = (1..=63).contains(&name.len())
+        && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if is_good {
+        Ok(())
+    } else {
+        Err(format!("{name:?} is no host name: write letters, digits and hyphens, such as bike-3"))
+    }
+}
+
+/// Whether a network can be called this (IEEE 802.11: at most 32 bytes), and have this passphrase (WPA: 8 to 63 ASCII
+/// characters).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_wifi(wifi: &Wifi) -> Result<(), String> {
+    if !(1..=32).contains(&wifi.ssid.len()) || wifi.ssid.contains(['\n', '\0']) {
+        return Err(format!("{:?} is no name of a wireless network: it has 1 to 32 bytes", wifi.ssid));
+    }
+    let passphrase = &wifi.passphrase;
+    if !(8..=63).contains(&passphrase.len()) || !passphrase.bytes().all(|letter| (b' '..=b'~').contains(&letter)) {
+        return Err("a passphrase has 8 to 63 ASCII characters".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether an overlay can be called this: the names of the firmware's files in `overlays/`, and their parameters.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_overlay(overlay: &str) -> Result<(), String> {
+    let may_be = |letter: u8| letter.is_ascii_alphanumeric() || b"-_,=.".contains(&letter);
+    let is_good = !overlay.is_empty() && overlay.bytes().all(may_be) && !overlay.starts_with([',', '-']);
+    if is_good { Ok(()) } else { Err(format!("{overlay:?} is no overlay; write its name, such as hifiberry-dac")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_cannot_be_are_told() {
+        assert!(["bike-3", "a", "Box7"].iter().all(|name| check_host_name(name).is_ok()));
+        assert!(["", "-a", "a-", "a b", "büro", "a.b"].iter().all(|name| check_host_name(name).is_err()));
+        assert!(["hifiberry-dac", "iqaudio-dacplus,unmute_amp"].iter().all(|name| check_overlay(name).is_ok()));
+        assert!(["", "a b", "a\nb", "../x", "-x"].iter().all(|name| check_overlay(name).is_err()));
+        let wifi = |ssid: &str, passphrase: &str| Wifi { ssid: ssid.to_owned(), passphrase: passphrase.to_owned() };
+        assert!(check_wifi(&wifi("Küche 2", "12345678")).is_ok());
+        assert!(check_wifi(&wifi("", "12345678")).is_err() && check_wifi(&wifi("a", "1234567")).is_err());
+        assert!(check_wifi(&wifi(&"a".repeat(33), "12345678")).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Changes the firmware's `config.txt` (Raspberry Pi documentation, "config.txt"): lines such as `dtparam=i2c_arm=on`, below
+//! filters such as `[pi4]`, of which `[all]` is for every board.
+
+/// Switches the header's I2C bus on.
+pub const I2C_ON: &str = "dtparam=i2c_arm=on";
+
+/// Binds the kernel's own driver to the clock, which then cannot be set from here.
+const KERNEL_RTC: &str = "dtoverlay=i2c-rtc";
+
+/// The overlays of DACs on the header begin so; two of them fight for the same pins.
+const DAC_OVERLAYS: [&str; 10] = [
+    "allo-",
+    "audioinjector-",
+    "audremap",
+    "hifiberry-",
+    "i-sabre-",
+    "iqaudio-",
+    "justboom-",
+    "max98357a",
+    "merus-amp",
+    "pisound",
+];
+
+/// What is to be in the boot configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Whether there is a clock on the header's bus.
+    pub has_rtc: bool,
+    /// The overlay of a DAC; none leaves what there is.
+    pub overlay: Option<String>,
+}
+
+/// The boot configuration as it shall be. What is as wanted already is not touched; what is in the way becomes a comment.
+pub fn edit(before: &str, wanted: &Wanted) -> String {
+    let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
+    if wanted.has_rtc {
+        comment_out(&mut lines, |line| is_setting(line, KERNEL_RTC));
+        switch_on(&mut lines, I2C_ON);
+    }
+    if let Some(overlay) = &wanted.overlay {
+        let line = format!("dtoverlay={overlay}");
+        comment_out(&mut lines, |other| is_other_dac(other, &line));
+        switch_on(&mut lines, &line);
+    }
+    if lines == before.lines().collect::<Vec<_>>() {
+        return before.to_owned();
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A setting, with or without parameters behind a comma.
+fn is_setting(line: &str, setting: &str) -> bool {
+    line.trim().strip_prefix(setting).is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ' ', '\t', '#']))
+}
+
+fn is_other_dac(line: &str, wanted: &str) -> bool {
+    let line = line.trim();
+    let overlay = line.strip_prefix("dtoverlay=");
+    line != wanted && overlay.is_some_and(|overlay| DAC_OVERLAYS.iter().any(|name| overlay.starts_with(name)))
+}
+
+fn comment_out(lines: &mut [String], is_in_the_way: impl Fn(&str) -> bool) {
+    for line in lines.iter_mut().filter(|line| is_in_the_way(line)) {
+        *line = format!("#{line} # by jaudiosync setup");
+    }
+}
+
+/// Takes the comment sign from the line if it stands there as one, or puts it at the end, for every board.
+fn switch_on(lines: &mut Vec<String>, wanted: &str) {
+    if lines.iter().any(|line| is_setting(line, wanted)) {
+        return;
+    }
+    let is_comment = |line: &&mut String| line.trim().strip_prefix('#').is_some_and(|rest| rest.trim() == wanted);
+    // One below a filter might be meant for another board.
+    let is_filter = |line: &String| line.trim().starts_with('[');
+    let first_filter = lines.iter().position(is_filter).unwrap_or(lines.len());
+    if let Some(line) = lines.iter_mut().take(first_filter).find(is_comment) {
+        *line = wanted.to_owned();
+        return;
+    }
+    let last_filter = lines.iter().rev().find(|line| is_filter(line));
+    if last_filter.is_some_and(|filter| filter.trim() != "[all]") {
+        lines.extend([String::new(), "[all]".to_owned()]);
+    }
+    lines.push(wanted.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rtc() -> Wanted {
+        Wanted { has_rtc: true, overlay: None }
+    }
+
+    #[test]
+    fn the_bus_is_switched_on_once() {
+        let before = "# For more options\n#dtparam=i2c_arm=on\ndtparam=audio=on\n\n[pi4]\narm_boost=1\n\n[all]\n";
+        let after = edit(before, &rtc());
+        assert_eq!(after, before.replace("#dtparam=i2c_arm=on", I2C_ON));
+        assert_eq!(edit(&after, &rtc()), after);
+        assert_eq!(edit("a=1\n[pi4]\nb=2", &rtc()), "a=1\n[pi4]\nb=2\n\n[all]\ndtparam=i2c_arm=on\n");
+        assert_eq!(edit("", &rtc()), "dtparam=i2c_arm=on\n");
+        let fast = "dtparam=i2c_arm=on,i2c_arm_baudrate=100000\n";
+        assert_eq!(edit(fast, &rtc()), fast);
+    }
+
+    #[test]
+    fn what_is_in_the_way_becomes_a_comment() {
+        let before =
+            "dtparam=i2c_arm=on\ndtoverlay=i2c-rtc,ds3231\ndtoverlay=i2c-rtc-gpio\ndtoverlay=hifiberry-dacplus\n";
+        let wanted = Wanted { has_rtc: true, overlay: Some("iqaudio-dac".to_owned()) };
+        let expected = "dtparam=i2c_arm=on\n#dtoverlay=i2c-rtc,ds3231 # by jaudiosync setup\ndtoverlay=i2c-rtc-gpio\n\
+                        #dtoverlay=hifiberry-dacplus # by jaudiosync setup\ndtoverlay=iqaudio-dac\n";
+        assert_eq!(edit(before, &wanted), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_there_the_second_time_changes_nothing(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    Just("dtparam=i2c_arm=on".to_owned()),
+                    Just("#dtparam=i2c_arm=on".to_owned()),
+                    Just("dtoverlay=i2c-rtc,ds3231".to_owned()),
+                    Just("dtoverlay=hifiberry-dac".to_owned()),
+                    Just("[pi4]".to_owned()),
+                    Just("[all]".to_owned()),
+                    "[ -~]{0,20}",
+                ],
+                0..12,
+            ),
+            has_rtc: bool,
+            overlay in prop::option::of(Just("hifiberry-dac".to_owned())),
+        ) {
+            let wanted = Wanted { has_rtc, overlay };
+            let once = edit(&lines.join("\n"), &wanted);
+            prop_assert_eq!(edit(&once, &wanted), once.clone());
+            prop_assert!(!has_rtc || once.lines().any(|line| is_setting(line, I2C_ON)));
+            prop_assert!(!has_rtc || !once.lines().any(|line| is_setting(line, KERNEL_RTC)));
+        }
+    }
+}

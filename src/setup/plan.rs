@@ -1,0 +1,293 @@
+//! From answers to what is to be done.
+
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+use super::answers::{Answers, Wifi};
+use super::boot_config::{self, Wanted};
+use super::config_edit::{Setting, edit};
+use crate::config::{Config, Layers, RtcChoice};
+
+/// A file as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What stands in it; none if it is not there.
+    pub text: Option<String>,
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write a file.
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What stands in it now.
+        before: Option<String>,
+        /// What shall stand in it.
+        after: String,
+        /// Whether only its owner may read it, and nothing of it is shown.
+        is_secret: bool,
+        /// Whether a copy of what was there before the first change is kept beside it.
+        keeps_copy: bool,
+    },
+    /// Run a command.
+    Run(Vec<String>),
+    /// Tell the owner.
+    Tell(String),
+}
+
+/// The machine as it is now.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The configuration's files, the lowest layer first. The first is the one that is written to.
+    pub config_files: Vec<TextFile>,
+    /// The boot configuration; none on a machine that is no Raspberry Pi.
+    pub boot_config: Option<TextFile>,
+    /// Whether NetworkManager keeps the networks, as on Raspberry Pi OS since 12.
+    pub has_network_manager: bool,
+    /// Whether `raspi-config` is there, which knows how its system sets names and networks.
+    pub has_raspi_config: bool,
+    /// Whether the service runs.
+    pub service_runs: bool,
+}
+
+/// What is to be done so that the answers hold. Nothing, where they do already.
+///
+/// # Errors
+/// Where a file cannot be changed without losing what stands in it.
+pub fn plan(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result<Vec<Step>, String> {
+    let mut steps = config_steps(layers, answers, around)?;
+    let changes_config = !steps.is_empty();
+    let boot_steps = boot_steps(answers, around);
+    let needs_reboot = !boot_steps.is_empty();
+    steps.extend(boot_steps);
+    steps.extend(answers.host_name.as_deref().map(|name| host_name(name, around)));
+    steps.extend(answers.wifi.as_ref().map(|wifi| join(wifi, around)).unwrap_or_default());
+    if changes_config && around.service_runs && !needs_reboot {
+        steps.push(run(&["systemctl", "restart", "jaudiosync"]));
+    }
+    if needs_reboot {
+        steps.push(Step::Tell("The boot configuration takes effect after: sudo reboot".to_owned()));
+    }
+    Ok(steps)
+}
+
+/// Each key is written to the file that it comes from now, so that it takes effect; a new one to the system's.
+fn config_steps(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result<Vec<Step>, String> {
+    let changed = changed_settings(layers.config(), answers);
+    let mut steps = Vec::new();
+    for (index, file) in around.config_files.iter().enumerate() {
+        let belongs = |setting: &&Setting| {
+            let origin = layers.origin(&format!("{}.{}", setting.section, setting.key)).map(|origin| &origin.file);
+            match origin {
+                Some(origin) => *origin == file.path,
+                None => index == 0,
+            }
+        };
+        let settings: Vec<Setting> = changed.iter().filter(belongs).cloned().collect();
+        if settings.is_empty() {
+            continue;
+        }
+        let after =
+            edit(file.text.as_deref(), &settings).map_err(|error| format!("{}: {error}", file.path.display()))?;
+        steps.push(write(file, after));
+    }
+    Ok(steps)
+}
+
+fn write(file: &TextFile, after: String) -> Step {
+    let (path, before) = (file.path.clone(), file.text.clone());
+    Step::Write { path, before, after, is_secret: false, keeps_copy: false }
+}
+
+/// The keys whose values differ from what is in effect.
+fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
+    let text = |text: &str| Value::from(text).to_string();
+    let gpio = |number: u8| number.to_string();
+    let servers = |servers: &[String]| Value::from(servers.to_vec()).to_string();
+    let channels = |channels| Value::try_from(channels).unwrap_or_else(|_| Value::from("stereo")).to_string();
+    let start = |kind| Value::try_from(kind).unwrap_or_else(|_| Value::from("common")).to_string();
+    let now = Answers::current(config);
+    let folder = |folder: &Path| text(&folder.to_string_lossy());
+    let rtc = |rtc: &RtcChoice| text(&String::from(rtc.clone()));
+    let led = |pin: Option<u8>| gpio(pin.unwrap_or(0));
+    let settings = [
+        ("playlist", "folder", folder(&now.music), folder(&answers.music)),
+        ("sound", "device", text(&now.device), text(&answers.device)),
+        ("sound", "channels", channels(now.channels), channels(answers.channels)),
+        ("start", "jumper", start(now.jumper), start(answers.jumper)),
+        ("time", "rtc", rtc(&now.rtc), rtc(&answers.rtc)),
+        ("time", "gpsd", text(&now.gpsd), text(&answers.gpsd)),
+        ("time", "ntp_servers", servers(&now.ntp_servers), servers(&answers.ntp_servers)),
+        ("board", "volume_up_gpio", gpio(now.pins.volume_up_gpio), gpio(answers.pins.volume_up_gpio)),
+        ("board", "volume_down_gpio", gpio(now.pins.volume_down_gpio), gpio(answers.pins.volume_down_gpio)),
+        ("board", "start_gpio", gpio(now.pins.start_gpio), gpio(answers.pins.start_gpio)),
+        ("board", "stop_gpio", gpio(now.pins.stop_gpio), gpio(answers.pins.stop_gpio)),
+        ("board", "jumper_gpio", gpio(now.pins.jumper_gpio), gpio(answers.pins.jumper_gpio)),
+        ("board", "led_gpio", led(now.pins.led_gpio), led(answers.pins.led_gpio)),
+    ];
+    let changed = settings.into_iter().filter(|(_, _, now, wanted)| now != wanted);
+    changed.map(|(section, key, _, value)| Setting { section, key, value }).collect()
+}
+
+fn boot_steps(answers: &Answers, around: &Surroundings) -> Vec<Step> {
+    let has_rtc = matches!(answers.rtc, RtcChoice::Bus(_));
+    let wanted = Wanted { has_rtc, overlay: answers.overlay.clone() };
+    let Some(file) = &around.boot_config else {
+        let told = "There is no boot configuration here, so the overlay is not set.".to_owned();
+        return answers.overlay.iter().map(|_| Step::Tell(told.clone())).collect();
+    };
+    let before = file.text.clone().unwrap_or_default();
+    let after = boot_config::edit(&before, &wanted);
+    if after == before {
+        return Vec::new();
+    }
+    let (path, before) = (file.path.clone(), file.text.clone());
+    vec![Step::Write { path, before, after, is_secret: false, keeps_copy: true }]
+}
+
+fn host_name(name: &str, around: &Surroundings) -> Step {
+    match around.has_raspi_config {
+        // It also keeps /etc/hosts in step.
+        true => run(&["raspi-config", "nonint", "do_hostname", name]),
+        false => run(&["hostnamectl", "set-hostname", name]),
+    }
+}
+
+/// A file for NetworkManager, which others cannot read, rather than a passphrase on a command line, which they can.
+fn join(wifi: &Wifi, around: &Surroundings) -> Vec<Step> {
+    if !around.has_network_manager {
+        return match around.has_raspi_config {
+            true => vec![run(&["raspi-config", "nonint", "do_wifi_ssid_passphrase", &wifi.ssid, &wifi.passphrase])],
+            false => vec![Step::Tell(
+                "Neither NetworkManager nor raspi-config is here: join the network by hand.".to_owned(),
+            )],
+        };
+    }
+    let file =
+        TextFile { path: PathBuf::from("/etc/NetworkManager/system-connections/jaudiosync.nmconnection"), text: None };
+    // A semicolon separates the numbers that may stand for an SSID's bytes, so in a plain one it is escaped.
+    let ssid = key_file_text(&wifi.ssid).replace(';', "\\;");
+    let passphrase = key_file_text(&wifi.passphrase);
+    let after = format!(
+        "[connection]\nid=jaudiosync\ntype=wifi\n\n[wifi]\nmode=infrastructure\nssid={ssid}\n\n\
+         [wifi-security]\nkey-mgmt=wpa-psk\npsk={passphrase}\n\n[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n"
+    );
+    let secret = Step::Write { path: file.path, before: None, after, is_secret: true, keeps_copy: false };
+    vec![secret, run(&["nmcli", "connection", "reload"])]
+}
+
+/// A text in a key file (nm-settings-keyfile(5)): backslashes are escaped, and a blank in front.
+fn key_file_text(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\");
+    match escaped.strip_prefix(' ') {
+        Some(rest) => format!("\\s{rest}"),
+        None => escaped,
+    }
+}
+
+fn run(words: &[&str]) -> Step {
+    Step::Run(words.iter().map(|word| (*word).to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ChannelChoice, StartKind};
+
+    fn file(path: &str, text: Option<&str>) -> TextFile {
+        TextFile { path: PathBuf::from(path), text: text.map(str::to_owned) }
+    }
+
+    fn pi(config: &str, boot_partition: &str) -> (Layers, Surroundings) {
+        let mut layers = Layers::default();
+        layers.lay(Path::new("/etc/config.toml"), config.as_bytes());
+        layers.lay(Path::new("/boot/jaudiosync.toml"), boot_partition.as_bytes());
+        let around = Surroundings {
+            config_files: vec![
+                file("/etc/config.toml", Some(config)),
+                file("/boot/jaudiosync.toml", Some(boot_partition)),
+            ],
+            boot_config: Some(file("/boot/config.txt", Some("dtparam=audio=on\n"))),
+            has_network_manager: true,
+            has_raspi_config: true,
+            service_runs: true,
+        };
+        (layers, around)
+    }
+
+    fn written<'a>(steps: &'a [Step], name: &str) -> Option<&'a str> {
+        steps.iter().find_map(|step| match step {
+            Step::Write { path, after, .. } if path.ends_with(name) => Some(after.as_str()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn what_holds_already_needs_no_step() {
+        let (layers, mut around) = pi("[sound]\nchannels = \"mono\"\n", "");
+        around.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
+        let answers = Answers::current(layers.config());
+        assert_eq!(plan(&layers, &answers, &around), Ok(vec![]));
+    }
+
+    #[test]
+    fn each_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
+        let (layers, mut around) = pi("[sound]\nchannels = \"mono\"\n", "[sound]\ndevice = \"Headphones\" # my own\n");
+        around.boot_config = None;
+        let answers = Answers {
+            device: "Audio".to_owned(),
+            channels: ChannelChoice::Stereo,
+            jumper: StartKind::Fresh,
+            ..Answers::current(layers.config())
+        };
+        let steps = plan(&layers, &answers, &around).unwrap();
+        assert_eq!(
+            written(&steps, "config.toml"),
+            Some("[sound]\nchannels = \"stereo\"\n\n[start]\njumper = \"fresh\"\n")
+        );
+        assert_eq!(written(&steps, "jaudiosync.toml"), Some("[sound]\ndevice = \"Audio\" # my own\n"));
+        assert_eq!(steps.last(), Some(&run(&["systemctl", "restart", "jaudiosync"])));
+    }
+
+    #[test]
+    fn an_rtc_switches_the_bus_on_with_a_copy_kept_and_asks_for_a_reboot() {
+        let (layers, around) = pi("", "");
+        let answers = Answers { overlay: Some("hifiberry-dac".to_owned()), ..Answers::current(layers.config()) };
+        let steps = plan(&layers, &answers, &around).unwrap();
+        assert_eq!(
+            written(&steps, "config.txt"),
+            Some("dtparam=audio=on\ndtparam=i2c_arm=on\ndtoverlay=hifiberry-dac\n")
+        );
+        assert!(matches!(steps[0], Step::Write { keeps_copy: true, .. }));
+        assert!(matches!(steps.last(), Some(Step::Tell(words)) if words.contains("reboot")));
+    }
+
+    #[test]
+    fn a_passphrase_stands_in_a_file_that_others_cannot_read_and_on_no_command_line() {
+        let (layers, mut around) = pi("", "");
+        around.boot_config = None;
+        let wifi = Wifi { ssid: " a;b\\c".to_owned(), passphrase: "secret; words".to_owned() };
+        let host_name = Some("bike-3".to_owned());
+        let answers = Answers { wifi: Some(wifi), host_name, ..Answers::current(layers.config()) };
+        let steps = plan(&layers, &answers, &around).unwrap();
+        let Some(Step::Write { after, is_secret: true, .. }) = steps.get(1) else { panic!("{steps:?}") };
+        assert!(after.contains("ssid=\\sa\\;b\\\\c\n") && after.contains("psk=secret; words\n"), "{after}");
+        let in_commands = steps
+            .iter()
+            .any(|step| matches!(step, Step::Run(words) if words.iter().any(|word| word.contains("secret"))));
+        assert!(!in_commands && steps.contains(&run(&["raspi-config", "nonint", "do_hostname", "bike-3"])));
+    }
+
+    #[test]
+    fn a_file_that_would_be_damaged_is_left_alone() {
+        let (layers, mut around) = pi("", "");
+        around.config_files[0].text = Some("[[[".to_owned());
+        let answers = Answers { device: "Audio".to_owned(), ..Answers::current(layers.config()) };
+        assert!(plan(&layers, &answers, &around).unwrap_err().starts_with("/etc/config.toml: it is no TOML"));
+    }
+}

@@ -1,0 +1,92 @@
+//! `setup` and `doctor` from outside. The system's own files are never touched: each run names its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+
+use support::{Run, Sandbox, short_mp3};
+
+/// Without a terminal.
+fn setup(sandbox: &Sandbox, arguments: &[&str]) -> Run {
+    let fixed = ["setup", "--config", "box.toml", "--rtc", "none"];
+    sandbox.run(&[&fixed[..], arguments].concat())
+}
+
+#[test]
+fn it_writes_what_was_said_keeps_what_stands_there_and_does_nothing_twice() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path().join("box.toml");
+    fs::write(&file, "# my box\n[volume]\nmaximum_percent = 70 # loud enough\n").unwrap();
+    let arguments = ["--yes", "--device", "Audio", "--mono", "--gps", "--pins", "24,6,5,16,26,13", "--jumper", "fresh"];
+    let run = setup(&sandbox, &arguments);
+    assert!(run.succeeds().stdout.contains("+ device = \"Audio\"") && run.stdout.contains("jaudiosync doctor"));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("# my box\n[volume]\nmaximum_percent = 70 # loud enough\n"), "{text}");
+    let config = sandbox.run(&["config", "--config", "box.toml"]);
+    for line in [
+        "device = \"Audio\" ",
+        "channels = \"mono\" ",
+        "gpsd = \"localhost:2947\" ",
+        "led_gpio = 13 ",
+        "jumper = \"fresh\" ",
+    ] {
+        assert!(config.succeeds().stdout.contains(line), "no {line:?} in {config:?}");
+    }
+    assert!(setup(&sandbox, &arguments).succeeds().stdout.contains("nothing to do"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
+    let sandbox = Sandbox::new();
+    let run = setup(&sandbox, &["--dry-run", "--mono", "--host-name", "bike-3"]);
+    assert!(run.succeeds().stdout.contains("+ channels = \"mono\"") && run.stdout.contains("bike-3"), "{run:?}");
+    assert!(run.stdout.ends_with("Nothing was done.\n") && !sandbox.path().join("box.toml").exists());
+    setup(&sandbox, &["--mono"]).fails(2, &["no terminal", "--yes"]);
+}
+
+#[test]
+fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("short"), "1234567\n").unwrap();
+    let refused: [(&[&str], &str); 7] = [
+        (&["--pins", "24,6,5,16,26"], "six numbers"),
+        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
+        (&["--host-name", "a b"], "no host name"),
+        (&["--dac-overlay", "../x"], "no overlay"),
+        (&["--jumper", "maybe"], "common or fresh"),
+        (&["--wifi-ssid", "Ride", "--wifi-passphrase-file", "short"], "8 to 63"),
+        (&["--wifi-ssid", "Ride"], "--wifi-passphrase-file"),
+    ];
+    for (arguments, word) in refused {
+        setup(&sandbox, &[&["--yes"], arguments].concat()).fails(2, &[word]);
+    }
+    assert!(!sandbox.path().join("box.toml").exists());
+    fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
+    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is no TOML"]);
+    assert_eq!(fs::read_to_string(sandbox.path().join("box.toml")).unwrap(), "[[[");
+}
+
+#[test]
+fn doctor_says_what_is_wrong_and_what_to_do_about_it() {
+    let sandbox = Sandbox::new();
+    short_mp3(&sandbox.music().join("a.mp3"), 50_000, "A");
+    sandbox.playlist("a.mp3\nmissing.mp3\n");
+    let config = "[playlist]\nfolder = \"Music\"\n[time]\nrtc = \"/dev/i2c-99\"\n[board]\nkind = \"none\"\nloud = 1\n";
+    fs::write(sandbox.path().join("box.toml"), config).unwrap();
+    let mut command = sandbox.command();
+    command.args(["doctor", "--config", "box.toml", "--socket", "/nowhere/socket"]);
+    // No sound at all, whatever the machine has.
+    command.env("ALSA_CONFIG_PATH", "/dev/null").env("PULSE_SERVER", "unix:/nowhere");
+    let run = Run::of(command.output().unwrap());
+    run.fails(1, &["problems keep this box from playing in sync"]);
+    for words in ["box.toml:7", "no service answers", "/dev/i2c-99", "line 2: missing.mp3", "fingerprint", "-> "] {
+        assert!(run.stdout.contains(words), "no {words:?} in {}", run.stdout);
+    }
+    assert!(!run.stdout.contains('\u{1b}'), "colour in a pipe");
+    let json = Run::of(command.arg("--json").output().unwrap());
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(value["problems"].as_u64() >= Some(2) && value["findings"].as_array().unwrap().len() > 6, "{value}");
+}
