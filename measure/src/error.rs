@@ -1,6 +1,7 @@
 //! What can go wrong while measuring.
 
 use std::io;
+use std::path::PathBuf;
 
 /// The result of anything in this crate that touches the system.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -28,6 +29,14 @@ pub enum Error {
     /// A WAV file could not be written.
     #[error("cannot write the WAV file: {0}")]
     Wav(#[from] hound::Error),
+    /// A track could not be decoded.
+    #[error("cannot decode {}: {reason}", path.display())]
+    Track {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Any other failing call, with what it was meant to do.
     #[error("cannot {action}: {source}")]
     Io {

@@ -31,6 +31,7 @@ mod lag;
 mod onset;
 mod pulse;
 mod recording;
+mod reference;
 #[cfg(test)]
 mod test_signals;
 mod tone;
@@ -41,5 +42,6 @@ pub use error::{Error, Result};
 pub use lag::{Lag, SecondLag, best_lag, lag_by_second};
 pub use onset::{find_start, first_sound};
 pub use recording::{Recorder, Recording};
+pub use reference::first_seconds;
 pub use tone::thd_plus_noise_db;
 pub use virtual_card::{Sink, VirtualCard};

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, find_start};
+use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, find_start, first_seconds};
 use serde_json::Value;
 
 use super::player::{Announced, Player};
-use super::reference::first_seconds;
 use super::{Subject, files};
 
 /// Play the playlist into a virtual sound card, record it, and say how exact each start was

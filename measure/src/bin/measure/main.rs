@@ -5,7 +5,6 @@ mod card;
 mod demo;
 mod load;
 mod player;
-mod reference;
 mod service;
 mod sync;
 

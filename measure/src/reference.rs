@@ -1,19 +1,30 @@
 //! What a track sounds like, decoded and resampled apart from the player, to be found in a recording.
 
+use std::error::Error as StdError;
+use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use nanomp3::{Channels, Reader};
 use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{Fft, FixedSync, Resampler};
 
+use crate::error::{Error, Result};
+
 /// The first two seconds of an MP3, both channels mixed, at this rate.
-pub(super) fn first_seconds(path: &Path, rate_hz: u32) -> Result<Vec<f32>> {
-    let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
-    let mut reader = Reader::<_, f32>::new(file)?;
+///
+/// # Errors
+/// [`Error::Track`] if the file cannot be read or is no MP3.
+pub fn first_seconds(path: &Path, rate_hz: u32) -> Result<Vec<f32>> {
+    decode(path, rate_hz).map_err(|reason| Error::Track { path: path.to_owned(), reason: reason.to_string() })
+}
+
+fn decode(path: &Path, rate_hz: u32) -> std::result::Result<Vec<f32>, Box<dyn StdError>> {
+    let mut reader = Reader::<_, f32>::new(File::open(path)?)?;
     let channels = if reader.channels() == Some(Channels::Mono) { 1 } else { 2 };
     let file_rate_hz = reader.sample_rate();
-    ensure!(file_rate_hz > 0, "{} holds no audio", path.display());
+    if file_rate_hz == 0 {
+        return Err("it holds no audio".into());
+    }
     let mut samples = vec![0.0; 2 * file_rate_hz as usize * channels];
     let mut filled = 0;
     while let Some(rest) = samples.get_mut(filled..).filter(|rest| !rest.is_empty()) {

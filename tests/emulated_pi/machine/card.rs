@@ -1,0 +1,103 @@
+//! The SD card: an image with the root file system, and a partition through which files go in and out while the box runs.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempPath;
+
+use super::qemu::prepared;
+
+/// The second partition, as the box sees it.
+pub const EXCHANGE_DEVICE: &str = "/dev/mmcblk0p2";
+
+/// Where an image's partition table has its entries, and these the first sector and the number of sectors.
+const PARTITIONS: u64 = 446;
+const ENTRY_BYTES: u64 = 16;
+const FIRST_SECTOR: u64 = 8;
+const SECTORS: u64 = 12;
+const SECTOR_BYTES: u64 = 512;
+
+/// A card, which may be in a box or not. It is gone when this is dropped.
+pub struct SdCard {
+    path: TempPath,
+    image: File,
+    /// Where the root file system begins, and from where to where the exchange partition goes, in bytes.
+    root: u64,
+    exchange: Range<u64>,
+}
+
+impl SdCard {
+    /// A card as `scripts/pi-image` made it.
+    pub fn new() -> Self {
+        let path = tempfile::Builder::new().prefix("card-").suffix(".img").tempfile().expect("a file").into_temp_path();
+        // Most of it is nothing, which cp leaves out.
+        let copied = Command::new("cp").arg("--sparse=always").arg(prepared("card.img")).arg(&path).status();
+        assert!(copied.is_ok_and(|status| status.success()), "cannot copy the card's image");
+        let image = OpenOptions::new().read(true).write(true).open(&path).expect("the card's image");
+        let bytes_at = |offset| {
+            let mut sectors = [0; 4];
+            image.read_exact_at(&mut sectors, PARTITIONS + offset).expect("a partition table");
+            u64::from(u32::from_le_bytes(sectors)) * SECTOR_BYTES
+        };
+        let root = bytes_at(FIRST_SECTOR);
+        let exchange = bytes_at(ENTRY_BYTES + FIRST_SECTOR);
+        let exchange = exchange..exchange + bytes_at(ENTRY_BYTES + SECTORS);
+        Self { path, image, root, exchange }
+    }
+
+    /// Installs files before the card is in a box: pairs of a file here and its place there. Folders are made; a file is
+    /// executable if it is so here.
+    pub fn install<'a>(&self, files: impl IntoIterator<Item = (&'a Path, &'a str)>) {
+        let mut script = String::new();
+        for (from, to) in files {
+            assert!(from.exists(), "{} is missing", from.display());
+            for (end, _) in to.match_indices('/').skip(1) {
+                let _ = writeln!(script, "mkdir \"{}\"", &to[..end]);
+            }
+            let _ = writeln!(script, "write \"{}\" \"{to}\"", from.display());
+        }
+        // It always ends with success: what it complains of is looked at.
+        let mut debugfs = Command::new("debugfs")
+            .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+            .args(["-w", "-f", "-"])
+            .arg(format!("{}?offset={}", self.path.display(), self.root))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("debugfs is needed: apt install e2fsprogs");
+        debugfs.stdin.take().expect("its input").write_all(script.as_bytes()).expect("debugfs listens");
+        let output = debugfs.wait_with_output().expect("debugfs ends");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        let mut complaints = complaints.lines().skip(1).filter(|line| !line.contains("directory already exists"));
+        assert_eq!(complaints.next(), None, "debugfs, of {script}");
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts bytes where the box reads them from [`EXCHANGE_DEVICE`]. QEMU and this share the host's file cache.
+    pub(super) fn write_exchange(&self, bytes: &[u8]) {
+        self.assert_fits(bytes.len());
+        self.image.write_all_at(bytes, self.exchange.start).expect("a write to the card's image");
+    }
+
+    /// What the box has written there.
+    pub(super) fn read_exchange(&self, length: usize) -> Vec<u8> {
+        self.assert_fits(length);
+        let mut bytes = vec![0; length];
+        self.image.read_exact_at(&mut bytes, self.exchange.start).expect("a read from the card's image");
+        bytes
+    }
+
+    fn assert_fits(&self, length: usize) {
+        let room = self.exchange.end - self.exchange.start;
+        assert!(length as u64 <= room, "{length} bytes do not fit into the exchange partition of {room}");
+    }
+}

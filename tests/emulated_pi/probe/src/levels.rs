@@ -1,0 +1,25 @@
+//! What the buttons and the jumper read, through the very code of the service.
+
+use anyhow::Result;
+use clap::Args;
+use jaudiosync_hw::buttons::{Button, Inputs, PiInputs, Pins};
+
+/// Print which buttons are pressed and whether the jumper is fitted
+#[derive(Debug, Args)]
+pub(super) struct Levels {}
+
+impl Levels {
+    pub(super) fn run(&self) -> Result<()> {
+        println!("{}", closed(&mut PiInputs::open(&Pins::default())?)?);
+        Ok(())
+    }
+}
+
+/// What is connected to ground, in the order of the buttons, the jumper last.
+fn closed(inputs: &mut PiInputs) -> Result<String> {
+    let levels = inputs.read()?;
+    let buttons = Button::ALL.into_iter().filter(|&button| levels.is_pressed(button)).map(|button| button.to_string());
+    let jumper = levels.jumper_fitted.then(|| "jumper".to_owned());
+    let closed: Vec<_> = buttons.chain(jumper).collect();
+    Ok(if closed.is_empty() { "none".to_owned() } else { closed.join(",") })
+}

@@ -1,0 +1,26 @@
+//! What the tests ask an emulated Raspberry Pi from within: what its sound card plays and when, what its pins read.
+
+mod levels;
+mod rate_shift;
+mod record;
+mod watch;
+
+use clap::Parser;
+
+/// Look at an emulated Raspberry Pi from within.
+#[derive(Debug, Parser)]
+enum Probe {
+    Record(record::Record),
+    Levels(levels::Levels),
+    RateShift(rate_shift::RateShift),
+    Watch(watch::Watch),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Probe::parse() {
+        Probe::Record(command) => command.run(),
+        Probe::Levels(command) => command.run(),
+        Probe::RateShift(command) => command.run(),
+        Probe::Watch(command) => command.run(),
+    }
+}

@@ -1,0 +1,87 @@
+//! Records what the loopback card plays, and when each frame was played.
+//!
+//! The card moves on with the kernel's ticks, some milliseconds of frames at a time, and at each step hands what was played
+//! to its capture side. A reading of its position is so too late by up to a tick, and never too early; the one just after
+//! a tick, when a waiting program is woken, is the true one.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use alsa::pcm::{Access, Format, HwParams, PCM, TstampType};
+use alsa::{Direction, ValueOr};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use jaudiosync_hw::clocks::{ClockPair, MachineClocks, NS_PER_S};
+
+/// The capture side of the first playback device.
+const DEVICE: &str = "hw:Loopback,1,0";
+const CHANNELS: u32 = 2;
+/// How often the position is read: 50 times a second.
+const PERIOD_FRAMES: i64 = 960;
+/// As long as the card allows, so that a pause of this program loses nothing.
+const BUFFER_FRAMES: i64 = 96_000;
+
+/// Record what the loopback card plays
+///
+/// FILE gets the frames, interleaved 32-bit floats; FILE.clock a line for each reading of the card's clock: the number of
+/// frames played by then, and the instant on CLOCK_MONOTONIC_RAW and on CLOCK_REALTIME, in ns. It goes on until it is ended
+/// by a signal, and nothing is held back until then.
+#[derive(Debug, Args)]
+pub(super) struct Record {
+    file: PathBuf,
+    #[arg(long, default_value_t = 48_000)]
+    rate_hz: u32,
+}
+
+impl Record {
+    pub(super) fn run(&self) -> Result<()> {
+        let card = self.open().context("the loopback card cannot be opened")?;
+        let mut clock_file = self.file.clone().into_os_string();
+        clock_file.push(".clock");
+        let mut clock = File::create(clock_file)?;
+        let mut frames = File::create(&self.file)?;
+        let input = card.io_f32()?;
+        let mut buffer = vec![0.0_f32; (PERIOD_FRAMES * i64::from(CHANNELS)) as usize];
+        let mut bytes = Vec::with_capacity(buffer.len() * size_of::<f32>());
+        let mut recorded = 0;
+        card.start()?;
+        println!("recording");
+        loop {
+            card.wait(None)?;
+            let status = card.status()?;
+            let now = ClockPair::read(&MachineClocks);
+            let read_at = status.get_htstamp();
+            let raw_ns = read_at.tv_sec * NS_PER_S + read_at.tv_nsec;
+            let utc_ns = now.utc_ns - (now.raw_ns - raw_ns);
+            writeln!(clock, "{} {raw_ns} {utc_ns}", recorded + status.get_avail())?;
+            let count = input.readi(&mut buffer).context("the recording was held up for too long")?;
+            bytes.clear();
+            bytes.extend(buffer.iter().take(count * CHANNELS as usize).flat_map(|sample| sample.to_le_bytes()));
+            frames.write_all(&bytes)?;
+            recorded += count as i64;
+        }
+    }
+
+    fn open(&self) -> Result<PCM> {
+        let card = PCM::new(DEVICE, Direction::Capture, false)?;
+        {
+            let hardware = HwParams::any(&card)?;
+            hardware.set_access(Access::RWInterleaved)?;
+            hardware.set_format(Format::float())?;
+            hardware.set_channels(CHANNELS)?;
+            hardware.set_rate(self.rate_hz, ValueOr::Nearest)?;
+            hardware.set_period_size_near(PERIOD_FRAMES, ValueOr::Nearest)?;
+            hardware.set_buffer_size_near(BUFFER_FRAMES)?;
+            card.hw_params(&hardware)?;
+            ensure!(hardware.get_rate()? == self.rate_hz, "it does not run at {} Hz", self.rate_hz);
+        }
+        let software = card.sw_params_current()?;
+        software.set_avail_min(PERIOD_FRAMES)?;
+        software.set_tstamp_mode(true)?;
+        software.set_tstamp_type(TstampType::MonotonicRaw)?;
+        card.sw_params(&software)?;
+        drop(software);
+        Ok(card)
+    }
+}

@@ -1,0 +1,45 @@
+//! When a pin changes: whoever changed it from outside so compares clocks with the box.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use rppal::gpio::Gpio;
+
+/// Print when a pin changes, and end
+///
+/// That is two instants on CLOCK_MONOTONIC_RAW, in ns, between which it did.
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// The pin's GPIO number
+    gpio: u8,
+    /// How many changes to watch for
+    #[arg(long, default_value_t = 1)]
+    changes: u32,
+    /// How long to wait for each at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    wait: u64,
+}
+
+impl Watch {
+    pub(super) fn run(&self) -> Result<()> {
+        let pin = Gpio::new()?.get(self.gpio)?.into_input();
+        let mut level = pin.read();
+        println!("watching");
+        for _ in 0..self.changes {
+            let deadline = Instant::now() + Duration::from_secs(self.wait);
+            // A change lies between the beginning of the last look at the old level and the end of the first at the new.
+            let mut looked_ns = MachineClocks.raw_ns();
+            while pin.read() == level {
+                looked_ns = MachineClocks.raw_ns();
+                if Instant::now() > deadline {
+                    bail!("GPIO{} has not changed", self.gpio);
+                }
+            }
+            println!("changed {looked_ns} {}", MachineClocks.raw_ns());
+            level = pin.read();
+        }
+        Ok(())
+    }
+}

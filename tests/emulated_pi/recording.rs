@@ -1,0 +1,104 @@
+//! What the loopback card of a box has played, recorded in the box and judged here.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jaudiosync_measure::{ClockMap, ClockSample, find_start, first_seconds};
+
+use crate::machine::{Machine, Program};
+
+const RATE_HZ: u32 = 48_000;
+const FILE: &str = "/tmp/recording";
+const SAMPLE_BYTES: usize = size_of::<f32>();
+const CHANNELS: usize = 2;
+
+/// How far from the expected frame a start is looked for.
+const REACH_FRAMES: usize = RATE_HZ as usize / 5;
+
+/// Neither opening the card nor closing it takes time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A recording in progress.
+pub struct Recorder(Program);
+
+impl Recorder {
+    /// Begins to record, and returns once it does.
+    pub fn start(machine: &mut Machine) -> Self {
+        let mut program = machine.spawn("recorder", &format!("pi-probe record {FILE}"));
+        program.wait_for(machine, "recording", PATIENCE);
+        Self(program)
+    }
+
+    /// Ends it and brings it here.
+    pub fn finish(self, machine: &mut Machine) -> Recording {
+        self.0.signal(machine, "TERM");
+        let code = self.0.wait(machine, PATIENCE);
+        assert_eq!(code, 128 + 15, "the recorder failed\n{}", machine.console().tail());
+        Recording::parse(&machine.pull(FILE), &String::from_utf8_lossy(&machine.pull(&format!("{FILE}.clock"))))
+    }
+}
+
+/// A finished one. Both channels are mixed, as references are.
+pub struct Recording {
+    samples: Vec<f32>,
+    /// From frames to the box's raw clock.
+    raw_clock: ClockMap,
+    readings: Vec<Reading>,
+}
+
+/// The card's position, and what the box's clocks showed then.
+struct Reading {
+    frame: i64,
+    raw_ns: i64,
+    utc_ns: i64,
+}
+
+impl Recording {
+    fn parse(frames: &[u8], clock: &str) -> Self {
+        let sample = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
+        let mix = |frame: &[u8]| frame.chunks_exact(SAMPLE_BYTES).map(sample).sum::<f32>() / CHANNELS as f32;
+        let readings: Vec<_> = clock.lines().map(Reading::parse).collect();
+        let on_raw = |reading: &Reading| ClockSample { frame: reading.frame as f64, utc_ns: reading.raw_ns };
+        let raw_clock = ClockMap::fit(&readings.iter().map(on_raw).collect::<Vec<_>>(), RATE_HZ);
+        Self {
+            samples: frames.chunks_exact(CHANNELS * SAMPLE_BYTES).map(mix).collect(),
+            raw_clock: raw_clock.expect("readings of the card's clock"),
+            readings,
+        }
+    }
+
+    /// When a track's first frame was heard, on the box's raw clock, if that was within 0.2 s of an instant on it.
+    pub fn heard_raw_ns(&self, track: &Path, near_raw_ns: f64) -> Option<f64> {
+        let reference = first_seconds(track, RATE_HZ).expect("a track");
+        let expected = self.raw_clock.frame_at(near_raw_ns).round().max(0.0) as usize;
+        let range = expected.saturating_sub(REACH_FRAMES)..expected + REACH_FRAMES;
+        find_start(&self.samples, &reference, RATE_HZ, range).map(|frame| self.raw_clock.utc_ns(frame))
+    }
+
+    /// What the box's raw clock showed when its system clock showed this.
+    pub fn raw_ns_of_system_clock(&self, utc_ns: f64) -> f64 {
+        let distance = |reading: &&Reading| (reading.utc_ns as f64 - utc_ns).abs() as i64;
+        let nearest = self.readings.iter().min_by_key(distance).expect("readings of the card's clock");
+        utc_ns - (nearest.utc_ns - nearest.raw_ns) as f64
+    }
+
+    /// How long the box took on average to wake a program after the card had moved on, in ms. The player believes that its
+    /// readings are true and not late, and so plays too early by as much as its own take.
+    pub fn wake_up_ms(&self) -> f64 {
+        let late_ns = |reading: &Reading| reading.raw_ns as f64 - self.raw_clock.utc_ns(reading.frame as f64);
+        self.readings.iter().map(late_ns).sum::<f64>() / self.readings.len() as f64 / 1e6
+    }
+
+    /// How much faster than its nominal rate the card ran, against the box's raw clock.
+    pub fn rate_error_ppm(&self) -> f64 {
+        self.raw_clock.rate_error_ppm(RATE_HZ)
+    }
+}
+
+impl Reading {
+    fn parse(line: &str) -> Self {
+        let mut fields = line.split(' ').map(|field| field.parse().expect("a number"));
+        let [frame, raw_ns, utc_ns] = std::array::from_fn(|_| fields.next().expect("three numbers"));
+        Self { frame, raw_ns, utc_ns }
+    }
+}
