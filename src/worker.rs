@@ -94,7 +94,10 @@ fn run<T: Task>(task: &mut T, orders: &Receiver<T::Order>, steps: &AtomicU64) {
     }
     task.end();
     while !task.has_ended() {
-        std::thread::sleep(task.step());
+        let wait = task.step();
+        if !task.has_ended() {
+            std::thread::sleep(wait);
+        }
     }
 }
 

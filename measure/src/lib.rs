@@ -42,6 +42,6 @@ pub use error::{Error, Result};
 pub use lag::{Lag, SecondLag, best_lag, lag_by_second};
 pub use onset::{find_start, first_sound};
 pub use recording::{Recorder, Recording};
-pub use reference::first_seconds;
+pub use reference::{first_seconds, stretch};
 pub use tone::thd_plus_noise_db;
 pub use virtual_card::{Sink, VirtualCard};

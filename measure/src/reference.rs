@@ -10,22 +10,35 @@ use rubato::{Fft, FixedSync, Resampler};
 
 use crate::error::{Error, Result};
 
-/// The first two seconds of an MP3, both channels mixed, at this rate.
+/// How much more is resampled before a stretch that does not begin with the track: the filter needs what comes before.
+const LEAD_S: f64 = 0.1;
+
+/// A stretch of an MP3, both channels mixed, at this rate: so many seconds from this second on, less where the track ends.
 ///
 /// # Errors
 /// [`Error::Track`] if the file cannot be read or is no MP3.
-pub fn first_seconds(path: &Path, rate_hz: u32) -> Result<Vec<f32>> {
-    decode(path, rate_hz).map_err(|reason| Error::Track { path: path.to_owned(), reason: reason.to_string() })
+pub fn stretch(path: &Path, rate_hz: u32, from_s: f64, seconds: f64) -> Result<Vec<f32>> {
+    decode(path, rate_hz, from_s, seconds)
+        .map_err(|reason| Error::Track { path: path.to_owned(), reason: reason.to_string() })
 }
 
-fn decode(path: &Path, rate_hz: u32) -> std::result::Result<Vec<f32>, Box<dyn StdError>> {
+/// The first two seconds of an MP3, as [`stretch`] gives them.
+///
+/// # Errors
+/// As [`stretch`].
+pub fn first_seconds(path: &Path, rate_hz: u32) -> Result<Vec<f32>> {
+    stretch(path, rate_hz, 0.0, 2.0)
+}
+
+fn decode(path: &Path, rate_hz: u32, from_s: f64, seconds: f64) -> std::result::Result<Vec<f32>, Box<dyn StdError>> {
     let mut reader = Reader::<_, f32>::new(File::open(path)?)?;
     let channels = if reader.channels() == Some(Channels::Mono) { 1 } else { 2 };
     let file_rate_hz = reader.sample_rate();
     if file_rate_hz == 0 {
         return Err("it holds no audio".into());
     }
-    let mut samples = vec![0.0; 2 * file_rate_hz as usize * channels];
+    let frames = |seconds: f64, rate_hz: u32| (seconds.max(0.0) * f64::from(rate_hz)).round() as usize;
+    let mut samples = vec![0.0; frames(from_s + seconds, file_rate_hz) * channels];
     let mut filled = 0;
     while let Some(rest) = samples.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match reader.read(rest)? {
@@ -33,12 +46,20 @@ fn decode(path: &Path, rate_hz: u32) -> std::result::Result<Vec<f32>, Box<dyn St
             read => filled += read,
         }
     }
-    let mono: Vec<f32> =
-        samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
-    if file_rate_hz == rate_hz {
-        return Ok(mono);
-    }
-    let mut resampler = Fft::<f32>::new(file_rate_hz as usize, rate_hz as usize, 1024, 1, FixedSync::Both)?;
+    let lead_s = from_s.clamp(0.0, LEAD_S);
+    let first = frames(from_s - lead_s, file_rate_hz);
+    let mono: Vec<f64> = samples
+        .chunks_exact(channels)
+        .skip(first)
+        .map(|frame| frame.iter().map(|sample| f64::from(*sample)).sum::<f64>() / channels as f64)
+        .collect();
+    let resampled = if file_rate_hz == rate_hz { mono } else { resample(mono, file_rate_hz, rate_hz)? };
+    Ok(resampled.into_iter().skip(frames(lead_s, rate_hz)).map(|sample| sample as f32).collect())
+}
+
+/// In double precision, as all other transforms here: the library for them is then compiled only once.
+fn resample(mono: Vec<f64>, from_hz: u32, to_hz: u32) -> std::result::Result<Vec<f64>, Box<dyn StdError>> {
+    let mut resampler = Fft::<f64>::new(from_hz as usize, to_hz as usize, 1024, 1, FixedSync::Both)?;
     let frames = mono.len();
     let input = [mono];
     let input = SequentialSliceOfVecs::new(&input, 1, frames)?;

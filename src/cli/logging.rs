@@ -21,23 +21,36 @@ pub(super) enum Destination {
 
 /// The last lines of the log.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LogLines(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct LogLines(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    whole: VecDeque<String>,
+    /// The beginning of the next one.
+    begun: Vec<u8>,
+}
 
 impl LogLines {
     /// The last `count` lines, the oldest first.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().skip(lines.len().saturating_sub(count)).cloned().collect()
+        lines.whole.iter().skip(lines.whole.len().saturating_sub(count)).cloned().collect()
     }
 }
 
 impl Write for LogLines {
-    /// env_logger writes a record at a time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.extend(String::from_utf8_lossy(bytes).lines().map(str::to_owned));
-        let too_many = lines.len().saturating_sub(KEPT_LINES);
-        lines.drain(..too_many);
+        for byte in bytes {
+            if *byte == b'\n' {
+                let line = String::from_utf8_lossy(&std::mem::take(&mut lines.begun)).into_owned();
+                lines.whole.push_back(line);
+            } else {
+                lines.begun.push(*byte);
+            }
+        }
+        let too_many = lines.whole.len().saturating_sub(KEPT_LINES);
+        lines.whole.drain(..too_many);
         Ok(bytes.len())
     }
 

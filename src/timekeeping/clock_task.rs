@@ -185,6 +185,10 @@ impl ClockTask {
         let was_stepped = self.shared.take_step();
         let update = self.keeper.update(pair.raw_ns, &fallback, was_stepped);
         self.shared.set(update.estimate, update.corrected);
+        if self.shared.take_step() {
+            let update = self.keeper.update(pair.raw_ns, &fallback, true);
+            self.shared.set(update.estimate, update.corrected);
+        }
         for notice in self.keeper.take_notices() {
             tell(&notice);
             if matches!(notice, Notice::Believed(_)) {
