@@ -1,0 +1,51 @@
+# A Raspberry Pi OS that runs, with systemd: what is started, stopped, started again. The real service in its real unit,
+# but for the right to set the clock, which nothing here has.
+
+make_raspberry_pi <<<'dtparam=i2c_arm=on'
+without_board "$root"
+# Stands for another program that keeps the clock.
+cat >"$root/etc/systemd/system/chrony.service" <<'UNIT'
+[Service]
+ExecStart=/usr/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+UNIT
+ln -s ../chrony.service "$root/etc/systemd/system/multi-user.target.wants/chrony.service"
+rm -f "$root/etc/systemd/system/multi-user.target.wants/ssh.service"
+boot "$root" || return
+inside() { in_box "$root" "$@"; }
+
+# Soon: within five seconds.
+soon() { for _ in {1..50}; do if "$@"; then return; fi; sleep 0.1; done; inside journalctl --no-pager -n 20; false; }
+is_active() { inside systemctl --quiet is-active "$1.service"; }
+main_pid() { inside systemctl show -P MainPID jaudiosync.service; }
+answers() { inside jaudiosync status; }
+
+expect "another program keeps the clock" is_active chrony
+expect "it installs" install_package
+expect "the service runs" is_active jaudiosync
+expect "and answers" soon answers
+expect "and answers members of its group" inside setpriv --reuid nobody --regid jaudiosync --clear-groups jaudiosync status
+expect_not "but nobody else" inside setpriv --reuid nobody --regid nogroup --clear-groups jaudiosync status
+expect_not "the other program is stopped" is_active chrony
+expect "but stays enabled" inside systemctl is-enabled chrony.service
+inside systemctl start chrony.service
+expect_not "nor does it start by hand" is_active chrony
+
+before=$(main_pid)
+make_version newer 9999-1 ''
+expect "a newer version installs" install_package /root/newer.deb
+expect "the service runs" is_active jaudiosync
+expect_not "and is the new one" test "$(main_pid)" = "$before"
+
+inside systemctl --quiet disable --now jaudiosync.service
+expect "a service that the owner disabled" install_package /root/newer.deb
+expect_not "is not started" is_active jaudiosync
+inside systemctl --quiet enable --now jaudiosync.service
+
+expect "it is purged" inside dpkg -P jaudiosync
+expect_not "the service is gone" is_active jaudiosync
+expect "the other program keeps the clock again" is_active chrony
+expect "nothing has failed" test -z "$(inside systemctl list-units --failed --no-legend jaudiosync.service chrony.service)"
+
+end_box "$root"
