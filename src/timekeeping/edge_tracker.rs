@@ -121,6 +121,8 @@ struct Line {
     /// Phase in ns, and by how much an RTC second lasts longer than one of the raw clock, in ppb.
     filter: Kalman<2>,
     edges: u32,
+    /// It was known well enough once, and so is known for as long as nothing jumps: how well, its sigma tells.
+    is_settled: bool,
 }
 
 impl Default for EdgeTracker {
@@ -146,7 +148,7 @@ impl EdgeTracker {
             half_ns = if self.misses >= MISSES_TO_SEARCH { 0.55e9 } else { half_ns * 4_f64.powf(self.misses.into()) };
         }
         let half_ns = half_ns.min(0.55e9);
-        if self.misses == 0 && line.is_settled() && sigma_ns < AIM_SIGMA_NS {
+        if self.misses == 0 && line.is_settled && sigma_ns < AIM_SIGMA_NS {
             return self.aim(&line, now_raw_ns);
         }
         let ready_ns = now_raw_ns.saturating_add(half_ns as i64).saturating_add(LATE_WAKE_NS + 2 * self.transfer_ns);
@@ -226,6 +228,7 @@ impl EdgeTracker {
         }
         next.filter.correct(&Kalman::PHASE, innovation_ns, variance);
         next.edges = next.edges.saturating_add(1);
+        next.is_settled |= next.is_good_enough();
         *line = next;
         self.misses = 0;
         EdgeVerdict::Taken
@@ -265,7 +268,7 @@ impl EdgeTracker {
 
     /// RTC time as a function of the raw clock, once it is known well enough.
     pub fn map(&self) -> Option<Timescale> {
-        let line = self.line.filter(Line::is_settled)?;
+        let line = self.line.filter(|line| line.is_settled)?;
         Some(line.map())
     }
 
@@ -313,10 +316,10 @@ impl Line {
     fn new(edge: Edge, rate_sigma_ppb: f64, rate_ppb: f64) -> Self {
         let sigma_ns = edge.half_width_ns as f64 / 3_f64.sqrt();
         let filter = Kalman::new([0.0, rate_ppb], [sigma_ns, rate_sigma_ppb]);
-        Self { rtc_s: edge.rtc_s, base_raw_ns: edge.raw_ns, filter, edges: 1 }
+        Self { rtc_s: edge.rtc_s, base_raw_ns: edge.raw_ns, filter, edges: 1, is_settled: false }
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_good_enough(&self) -> bool {
         // Two that agree are no chance; more make it better.
         self.edges >= 2 && self.filter.variance_of(&Kalman::PHASE).sqrt() < SETTLED_SIGMA_NS
             // A bus too slow for that is used for what it is worth.

@@ -7,6 +7,8 @@ use crate::machine::{FREE_PIN, Machine};
 
 /// The best is taken of so many changes: either side may be put aside in between.
 const CHANGES: u32 = 20;
+/// Between two looks.
+const REST_US: u32 = 100;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The difference of the two clocks at one moment.
@@ -19,9 +21,20 @@ pub struct ClockComparison {
 }
 
 impl ClockComparison {
+    /// While nothing else is to be done in the box.
     pub fn make(machine: &mut Machine) -> Self {
+        Self::with_rest(machine, 0)
+    }
+
+    /// Beside other programs of the box, and less exactly.
+    pub fn make_gently(machine: &mut Machine) -> Self {
+        Self::with_rest(machine, REST_US)
+    }
+
+    fn with_rest(machine: &mut Machine, rest_us: u32) -> Self {
         machine.pins().set(FREE_PIN, false);
-        let mut watcher = machine.spawn("watcher", &format!("pi-probe watch {FREE_PIN} --changes {CHANGES}"));
+        let command = format!("pi-probe watch {FREE_PIN} --changes {CHANGES} --rest {rest_us}");
+        let mut watcher = machine.spawn("watcher", &command);
         watcher.wait_for(machine, "watching", PATIENCE);
         let mut best: Option<Self> = None;
         for change in 0..CHANGES {
@@ -35,7 +48,9 @@ impl ClockComparison {
                 best = Some(comparison);
             }
         }
-        best.expect("at least one change")
+        let best = best.expect("at least one change");
+        println!("this machine's clock and the box's are compared to {:.3} ms", best.bound_ns / 1e6);
+        best
     }
 
     /// What the box's raw clock shows at this instant of UTC.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::machine::{Machine, SdCard};
+use crate::machine::{Fitted, Machine, SdCard};
 
 const PROGRAMS: [&str; 2] = ["jaudiosync", "pi-probe"];
 const PLAYLIST: &str = "Playlist.m3u8";
@@ -14,29 +14,42 @@ pub fn target_folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder").to_owned()
 }
 
-fn music(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("Music").join(name)
+/// The Music folder that each box here has a copy of.
+pub fn music() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("Music")
 }
 
 /// A track of the playlist, by its number.
 pub fn track(number: usize) -> PathBuf {
-    music(TRACKS[number])
+    music().join(TRACKS[number])
 }
 
-/// A card as it would be put into a box.
-pub fn installed_card() -> SdCard {
+/// A card as it would be put into a box: with a configuration the service begins by itself.
+pub fn installed_card(config: Option<&str>) -> SdCard {
     let built = target_folder().join("aarch64-unknown-linux-gnu/release");
     let programs = PROGRAMS.map(|name| (built.join(name), format!("/usr/bin/{name}")));
-    let music = TRACKS.into_iter().chain([PLAYLIST]).map(|name| (music(name), format!("/srv/jaudiosync/Music/{name}")));
-    let files: Vec<_> = programs.into_iter().chain(music).collect();
+    let names = TRACKS.into_iter().chain([PLAYLIST]);
+    let music = names.map(|name| (music().join(name), format!("/srv/jaudiosync/Music/{name}")));
+    let config_file = config.map(|text| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("a file that can be written");
+        file
+    });
+    let config = config_file.iter().map(|file| (file.path().to_owned(), "/etc/jaudiosync/config.toml".to_owned()));
+    let files: Vec<_> = programs.into_iter().chain(music).chain(config).collect();
     let card = SdCard::new();
     card.install(files.iter().map(|(from, to)| (from.as_path(), to.as_str())));
     card
 }
 
-/// The box, switched on.
+/// The box, switched on, without a service that begins by itself.
 pub fn installed_box() -> Machine {
-    let machine = Machine::boot(installed_card());
+    boot(installed_card(None), Fitted::default())
+}
+
+/// Switches a box on, and says how long that took.
+pub fn boot(card: SdCard, fitted: Fitted<'_>) -> Machine {
+    let machine = Machine::boot_with(card, fitted);
     println!("booted within {:.1} s", machine.boot_time.as_secs_f64());
     machine
 }

@@ -1,13 +1,13 @@
 //! What the loopback card of a box has played, recorded in the box and judged here.
 
-use std::path::Path;
 use std::time::Duration;
 
-use jaudiosync_measure::{ClockMap, ClockSample, find_start, first_seconds};
+use jaudiosync_measure::{ClockMap, ClockSample, find_start};
 
 use crate::machine::{Machine, Program};
 
-const RATE_HZ: u32 = 48_000;
+/// Frames a second of the card.
+pub const RATE_HZ: u32 = 48_000;
 const FILE: &str = "/tmp/recording";
 const SAMPLE_BYTES: usize = size_of::<f32>();
 const CHANNELS: usize = 2;
@@ -46,11 +46,10 @@ pub struct Recording {
     readings: Vec<Reading>,
 }
 
-/// The card's position, and what the box's clocks showed then.
+/// The card's position, and what the box's raw clock showed then.
 struct Reading {
     frame: i64,
     raw_ns: i64,
-    utc_ns: i64,
 }
 
 impl Recording {
@@ -67,19 +66,17 @@ impl Recording {
         }
     }
 
-    /// When a track's first frame was heard, on the box's raw clock, if that was within 0.2 s of an instant on it.
-    pub fn heard_raw_ns(&self, track: &Path, near_raw_ns: f64) -> Option<f64> {
-        let reference = first_seconds(track, RATE_HZ).expect("a track");
+    /// When a stretch of sound began, on the box's raw clock, if that was within 0.2 s of an instant on it.
+    pub fn heard_raw_ns(&self, reference: &[f32], near_raw_ns: f64) -> Option<f64> {
         let expected = self.raw_clock.frame_at(near_raw_ns).round().max(0.0) as usize;
         let range = expected.saturating_sub(REACH_FRAMES)..expected + REACH_FRAMES;
-        find_start(&self.samples, &reference, RATE_HZ, range).map(|frame| self.raw_clock.utc_ns(frame))
+        find_start(&self.samples, reference, RATE_HZ, range).map(|frame| self.raw_clock.utc_ns(frame))
     }
 
-    /// What the box's raw clock showed when its system clock showed this.
-    pub fn raw_ns_of_system_clock(&self, utc_ns: f64) -> f64 {
-        let distance = |reading: &&Reading| (reading.utc_ns as f64 - utc_ns).abs() as i64;
-        let nearest = self.readings.iter().min_by_key(distance).expect("readings of the card's clock");
-        utc_ns - (nearest.utc_ns - nearest.raw_ns) as f64
+    /// The loudest sample between two instants of the box's raw clock.
+    pub fn loudest(&self, from_raw_ns: f64, to_raw_ns: f64) -> f32 {
+        let frame = |raw_ns| (self.raw_clock.frame_at(raw_ns).round().max(0.0) as usize).min(self.samples.len());
+        self.samples[frame(from_raw_ns)..frame(to_raw_ns)].iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
     }
 
     /// How long the box took on average to wake a program after the card had moved on, in ms. The player believes that its
@@ -98,7 +95,7 @@ impl Recording {
 impl Reading {
     fn parse(line: &str) -> Self {
         let mut fields = line.split(' ').map(|field| field.parse().expect("a number"));
-        let [frame, raw_ns, utc_ns] = std::array::from_fn(|_| fields.next().expect("three numbers"));
-        Self { frame, raw_ns, utc_ns }
+        let [frame, raw_ns] = std::array::from_fn(|_| fields.next().expect("two numbers"));
+        Self { frame, raw_ns }
     }
 }

@@ -18,7 +18,8 @@ pub struct Control {
 }
 
 /// The control that is the card's volume: the one named (whatever the case), or the first of [`PREFERRED_CONTROLS`] that is
-/// there. Only those that set how loud is played count. `None` where the card has none of these.
+/// there, or the only one there is: USB DACs call it after themselves. Only those that set how loud is played count. `None`
+/// where the card has none, or several of other names.
 ///
 /// # Errors
 /// When one is named that the card does not have; the error lists what it has.
@@ -33,7 +34,8 @@ pub fn choose_control<'a>(
         exact.or_else(|| usable().find(|control| control.name.eq_ignore_ascii_case(name)))
     };
     let Some(wanted) = named else {
-        return Ok(PREFERRED_CONTROLS.into_iter().find_map(find));
+        let preferred = PREFERRED_CONTROLS.into_iter().find_map(find);
+        return Ok(preferred.or_else(|| usable().next().filter(|_| usable().count() == 1)));
     };
     find(wanted).map(Some).ok_or_else(|| MixerError::NoControl {
         card: card.to_owned(),
@@ -67,9 +69,15 @@ mod tests {
     #[test]
     fn a_card_without_a_known_volume_has_none() {
         assert_eq!(chosen(&[], None), Ok(None));
-        assert_eq!(chosen(&["Auto Mute", "Mic"], None), Ok(None));
+        assert_eq!(chosen(&["Mic Boost", "Mic"], None), Ok(None));
+        assert_eq!(chosen(&["Surround", "Center", "Mic"], None), Ok(None), "which of them?");
         let switch_only = [Control { name: "PCM".into(), index: 0, has_playback_volume: false }];
         assert_eq!(choose_control("hw:0", &switch_only, None), Ok(None));
+    }
+
+    #[test]
+    fn the_only_volume_is_the_volume_whatever_its_name() {
+        assert_eq!(chosen(&["FiiO USB DAC", "Mic"], None), Ok(Some("FiiO USB DAC".into())));
     }
 
     #[test]

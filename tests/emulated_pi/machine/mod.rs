@@ -44,13 +44,27 @@ pub struct Machine {
     pub boot_time: Duration,
 }
 
+/// What a box has when it is switched on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fitted<'a> {
+    /// What is pressed or fitted.
+    pub closed: &'a [Contact],
+    /// A USB sound card. Its drivers are not loaded by themselves.
+    pub usb_sound: bool,
+}
+
 impl Machine {
     /// Switches a box on with this card in it, no button pressed and no jumper fitted, and waits until it answers.
     pub fn boot(card: SdCard) -> Self {
+        Self::boot_with(card, Fitted::default())
+    }
+
+    /// The same with something else fitted.
+    pub fn boot_with(card: SdCard, fitted: Fitted<'_>) -> Self {
         let started = Instant::now();
-        let (qemu, lines) = Qemu::start(card.path());
+        let (qemu, lines) = Qemu::start(card.path(), fitted.usb_sound);
         let console = Console::new(lines.console);
-        let pins = Pins::new(lines.test);
+        let pins = Pins::new(lines.test, fitted.closed);
         let monitor = Monitor::new(lines.monitor);
         let agent = Agent::new(lines.agent, BOOT_TIMEOUT, &console);
         Self { qemu, console, agent, monitor, pins, card, boot_time: started.elapsed() }
@@ -65,6 +79,11 @@ impl Machine {
     /// Has the box shut down properly, and gives back the card.
     pub fn shut_down(mut self) -> SdCard {
         self.agent.send("poweroff", &self.console);
+        self.wait_until_off()
+    }
+
+    /// Waits until the box has switched itself off, and gives back the card.
+    pub fn wait_until_off(mut self) -> SdCard {
         assert!(self.qemu.wait(OFF_TIMEOUT), "it did not switch itself off\n{}", self.console.tail());
         self.card
     }
@@ -100,6 +119,11 @@ impl Machine {
         let said_before = self.console.length();
         self.run(&format!("spawn {name} '{}'", command.replace('\'', r"'\''")));
         Program::new(name, said_before)
+    }
+
+    /// A program that the box has started by itself, of which each line on the console begins with this name.
+    pub fn follow(&self, name: &'static str) -> Program {
+        Program::new(name, 0)
     }
 
     /// Writes a file on the box, executable if it is so here.

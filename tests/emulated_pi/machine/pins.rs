@@ -49,14 +49,21 @@ impl Contact {
 pub struct Pins(Line);
 
 impl Pins {
-    /// All contacts open: there is no pull-up that would see to it.
-    pub(super) fn new(line: Line) -> Self {
+    /// All contacts but these open: there is no pull-up that would see to it.
+    pub(super) fn new(line: Line, closed: &[Contact]) -> Self {
         line.set_timeout(TIMEOUT);
         let mut pins = Self(line);
         for contact in Contact::ALL {
-            pins.release(contact);
+            pins.set(contact.pin(), !closed.contains(&contact));
         }
         pins
+    }
+
+    /// Presses a button for so long.
+    pub fn hold(&mut self, contact: Contact, time: Duration) {
+        self.press(contact);
+        std::thread::sleep(time);
+        self.release(contact);
     }
 
     /// Connects the pin to ground.

@@ -1,6 +1,8 @@
 //! What the tests ask an emulated Raspberry Pi from within: what its sound card plays and when, what its pins read.
 
+mod clocks;
 mod levels;
+mod mixer;
 mod rate_shift;
 mod record;
 mod watch;
@@ -10,6 +12,8 @@ use clap::Parser;
 /// Look at an emulated Raspberry Pi from within.
 #[derive(Debug, Parser)]
 enum Probe {
+    Clocks(clocks::Clocks),
+    Mixer(mixer::MixerVolume),
     Record(record::Record),
     Levels(levels::Levels),
     RateShift(rate_shift::RateShift),
@@ -18,6 +22,8 @@ enum Probe {
 
 fn main() -> anyhow::Result<()> {
     match Probe::parse() {
+        Probe::Clocks(command) => command.run(),
+        Probe::Mixer(command) => command.run(),
         Probe::Record(command) => command.run(),
         Probe::Levels(command) => command.run(),
         Probe::RateShift(command) => command.run(),

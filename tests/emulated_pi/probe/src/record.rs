@@ -12,7 +12,7 @@ use alsa::pcm::{Access, Format, HwParams, PCM, TstampType};
 use alsa::{Direction, ValueOr};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use jaudiosync_hw::clocks::{ClockPair, MachineClocks, NS_PER_S};
+use jaudiosync_hw::clocks::NS_PER_S;
 
 /// The capture side of the first playback device.
 const DEVICE: &str = "hw:Loopback,1,0";
@@ -25,8 +25,8 @@ const BUFFER_FRAMES: i64 = 96_000;
 /// Record what the loopback card plays
 ///
 /// FILE gets the frames, interleaved 32-bit floats; FILE.clock a line for each reading of the card's clock: the number of
-/// frames played by then, and the instant on CLOCK_MONOTONIC_RAW and on CLOCK_REALTIME, in ns. It goes on until it is ended
-/// by a signal, and nothing is held back until then.
+/// frames played by then, and the instant on CLOCK_MONOTONIC_RAW in ns. It goes on until it is ended by a signal, and nothing is
+/// held back until then.
 #[derive(Debug, Args)]
 pub(super) struct Record {
     file: PathBuf,
@@ -50,11 +50,9 @@ impl Record {
         loop {
             card.wait(None)?;
             let status = card.status()?;
-            let now = ClockPair::read(&MachineClocks);
             let read_at = status.get_htstamp();
             let raw_ns = read_at.tv_sec * NS_PER_S + read_at.tv_nsec;
-            let utc_ns = now.utc_ns - (now.raw_ns - raw_ns);
-            writeln!(clock, "{} {raw_ns} {utc_ns}", recorded + status.get_avail())?;
+            writeln!(clock, "{} {raw_ns}", recorded + status.get_avail())?;
             let count = input.readi(&mut buffer).context("the recording was held up for too long")?;
             bytes.clear();
             bytes.extend(buffer.iter().take(count * CHANNELS as usize).flat_map(|sample| sample.to_le_bytes()));

@@ -1,5 +1,6 @@
 //! When a pin changes: whoever changed it from outside so compares clocks with the box.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -20,6 +21,9 @@ pub(super) struct Watch {
     /// How long to wait for each at most
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     wait: u64,
+    /// How long to rest between two looks: 0 leaves an emulated box no time for anything else
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
+    rest: u64,
 }
 
 impl Watch {
@@ -31,10 +35,17 @@ impl Watch {
             let deadline = Instant::now() + Duration::from_secs(self.wait);
             // A change lies between the beginning of the last look at the old level and the end of the first at the new.
             let mut looked_ns = MachineClocks.raw_ns();
-            while pin.read() == level {
-                looked_ns = MachineClocks.raw_ns();
+            loop {
+                let begun_ns = MachineClocks.raw_ns();
+                if pin.read() != level {
+                    break;
+                }
+                looked_ns = begun_ns;
                 if Instant::now() > deadline {
                     bail!("GPIO{} has not changed", self.gpio);
+                }
+                if self.rest > 0 {
+                    sleep(Duration::from_micros(self.rest));
                 }
             }
             println!("changed {looked_ns} {}", MachineClocks.raw_ns());

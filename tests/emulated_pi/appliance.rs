@@ -1,0 +1,148 @@
+//! The service as riders have it: jumper, buttons, volume, power cuts.
+
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jaudiosync::control::protocol::PlayState;
+
+use crate::clock_comparison::ClockComparison;
+use crate::installed::{boot, installed_card};
+use crate::machine::{Contact, Fitted, Machine};
+use crate::recording::Recorder;
+use crate::service::{CONFIG, Service, common_timetable, late_ms};
+
+/// What must hold of a place on the timetable. The emulator's own jitter is that of a wake-up, some 0.2 to 1 ms.
+const BOUND_MS: f64 = 5.0;
+
+/// A short press: longer than it takes to read it, however busy the machine.
+const PRESS: Duration = Duration::from_millis(300);
+
+const POWER_CUTS: u32 = 10;
+
+const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false };
+
+pub fn now_utc_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+/// There is no event: sound takes its time.
+fn sleep_until(utc_s: f64) {
+    sleep(Duration::from_secs_f64((utc_s - now_utc_s()).max(0.0)));
+}
+
+/// Memory and processor time of the service over some seconds, as the box itself counts them.
+fn tell_usage(machine: &mut Machine, what: &str) {
+    const SECONDS: u32 = 8;
+    let ticks = "awk '{ print $14 + $15 }' /proc/$(pidof jaudiosync)/stat";
+    let usage = machine.run(&format!("{ticks}; sleep {SECONDS}; {ticks}; grep VmHWM /proc/$(pidof jaudiosync)/status"));
+    let lines: Vec<&str> = usage.stdout.lines().collect();
+    let [before, after, memory] = lines[..] else { panic!("{usage:?}") };
+    let ticks = after.parse::<f64>().unwrap() - before.parse::<f64>().unwrap();
+    println!("{what}: {:.1} % of one of the box's cores, {memory}", ticks / f64::from(SECONDS));
+}
+
+#[test]
+fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are() {
+    let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
+    let mut service = Service::of_boot(&machine);
+    let recorder = Recorder::start(&mut machine);
+    let compared = ClockComparison::make_gently(&mut machine);
+    // The kernel began in 1970.
+    service.wait_for(&machine, "the system clock is stepped by +");
+    let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
+    sleep_until(slot_utc_s + 2.5);
+    tell_usage(&mut machine, "playing");
+    let status = service.status(&mut machine);
+    assert!(status.play.common && status.board.jumper == Some(true), "{status:#?}");
+    let clocks = machine.run("pi-probe clocks").stdout;
+    let clocks: Vec<f64> = clocks.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let wrong_ms = (compared.raw_ns(clocks[1]) - clocks[0]) / 1e6;
+    println!("the system clock is {wrong_ms:+.3} ms wrong");
+    assert!(wrong_ms.abs() < BOUND_MS);
+    let recording = recorder.finish(&mut machine);
+    let timetable = common_timetable();
+    let begins_ms = late_ms(&recording, &compared, &timetable, slot_utc_s + 0.1);
+    let later_ms = late_ms(&recording, &compared, &timetable, slot_utc_s + 6.0);
+    println!(
+        "heard {begins_ms:+.3} ms late at first, {later_ms:+.3} later; a wake-up takes {:.3}",
+        recording.wake_up_ms()
+    );
+    assert!(begins_ms.abs() < BOUND_MS && later_ms.abs() < BOUND_MS);
+    assert_eq!(recording.loudest(0.0, compared.raw_ns((slot_utc_s - 0.05) * 1e9)), 0.0, "silence before its slot");
+}
+
+#[test]
+fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() {
+    let config = format!("{CONFIG}sound.mixer_card = \"Audio\"\n[board]\ntones = false\n");
+    let mut machine = boot(installed_card(Some(&config)), Fitted { usb_sound: true, ..Fitted::default() });
+    let mut service = Service::of_boot(&machine);
+    // The card comes later than the service, as USB cards do.
+    machine.run("modprobe -a phy-generic dwc2 snd-usb-audio");
+    service.wait_for(&machine, "the volume is Audio Output Volume Control of hw:1");
+    let volume = |machine: &mut Machine| {
+        let told = machine.run("pi-probe mixer hw:Audio").stdout;
+        let numbers: Vec<f64> = told.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect();
+        let [value, least, most] = numbers[..] else { panic!("{told}") };
+        (value - least) / (most - least)
+    };
+    assert!((volume(&mut machine) - 0.5).abs() < 0.01, "{}", volume(&mut machine));
+    let compared = ClockComparison::make_gently(&mut machine);
+    let recorder = Recorder::start(&mut machine);
+    let began_utc_s = now_utc_s();
+    machine.pins().hold(Contact::VolumeUp, PRESS);
+    machine.pins().hold(Contact::Start, PRESS);
+    let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
+    assert!((volume(&mut machine) - 0.55).abs() < 0.01, "{}", volume(&mut machine));
+    sleep_until(slot_utc_s + 4.0);
+    machine.pins().hold(Contact::Stop, PRESS);
+    service.wait_for(&machine, "stopped");
+    let stopped_utc_s = now_utc_s();
+    assert_eq!(service.status(&mut machine).play.state, PlayState::Stopped);
+    sleep_until(stopped_utc_s + 1.5);
+    let recording = recorder.finish(&mut machine);
+    let raw_ns = |utc_s: f64| compared.raw_ns(utc_s * 1e9);
+    assert_eq!(recording.loudest(raw_ns(began_utc_s), raw_ns(slot_utc_s - 0.05)), 0.0, "silence before its slot");
+    assert_eq!(recording.loudest(raw_ns(stopped_utc_s + 0.5), raw_ns(stopped_utc_s + 1.4)), 0.0, "silence after Stop");
+    let late_ms = late_ms(&recording, &compared, &common_timetable(), slot_utc_s + 1.0);
+    println!("Start: heard {late_ms:+.3} ms late; a wake-up takes {:.3} ms", recording.wake_up_ms());
+    assert!(late_ms.abs() < BOUND_MS);
+
+    machine.pins().press(Contact::Stop);
+    let mut machine = Machine::boot(machine.wait_until_off());
+    let service = Service::of_boot(&machine);
+    let status = service.status(&mut machine);
+    assert_eq!(status.play.state, PlayState::Stopped, "what was stopped stays so");
+    assert_eq!(status.volume.percent, 55);
+}
+
+#[test]
+fn ten_power_cuts_at_random_moments_are_survived() {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
+    let service = Service::of_boot(&machine);
+    let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
+    sleep_until(slot_utc_s + 1.0);
+    for cut in 1..=POWER_CUTS {
+        sleep(Duration::from_secs_f64(random.f64() * 4.0));
+        // The jumper is lost with the power.
+        machine = Machine::boot(machine.cut_power());
+        let service = Service::of_boot(&machine);
+        let playing = |status: &jaudiosync::control::Status| {
+            status.play.state == PlayState::Playing || status.play.state == PlayState::Gap
+        };
+        let status = service.wait_until(&mut machine, "playing again", playing);
+        assert!(status.play.common, "cut {cut}: {status:#?}");
+        assert_eq!(machine.try_run("ls /var/lib/jaudiosync | grep damaged").stdout, "", "cut {cut}");
+        assert_eq!(machine.try_run("dmesg | grep -i 'ext4-fs error'").stdout, "", "cut {cut}");
+    }
+    let compared = ClockComparison::make_gently(&mut machine);
+    let recorder = Recorder::start(&mut machine);
+    let from_utc_s = now_utc_s() + 0.5;
+    sleep_until(from_utc_s + 4.0);
+    let recording = recorder.finish(&mut machine);
+    let late_ms = late_ms(&recording, &compared, &common_timetable(), from_utc_s);
+    println!("after {POWER_CUTS} power cuts: heard {late_ms:+.3} ms late");
+    assert!(late_ms.abs() < BOUND_MS);
+}

@@ -1,0 +1,66 @@
+//! Clocks that run fast: the box's own, and the sound card's.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::clock_comparison::ClockComparison;
+use crate::installed::installed_box;
+use crate::machine::Machine;
+use crate::recording::Recorder;
+use crate::service::{CONFIG, Service, common_timetable, late_ms};
+
+/// The system clock must be within this of the RTC, beside what a wake-up of the box takes.
+const BOUND_MS: f64 = 1.0;
+const PLACE_BOUND_MS: f64 = 5.0;
+
+/// For so long it is watched; `PI_LONG=1` makes it the 15 minutes that a box may take.
+const WATCHED_S: u32 = 50;
+const LONG_S: u32 = 900;
+/// ... and must hold from then on.
+const SETTLED_S: u32 = 20;
+
+/// By how much the system clock is ahead of UTC, in ms.
+fn system_clock_ahead_ms(machine: &mut Machine, compared: &ClockComparison) -> f64 {
+    let clocks = machine.run("pi-probe clocks").stdout;
+    let clocks: Vec<f64> = clocks.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    // What the raw clock shows when it is what the system clock takes for UTC, less what it showed.
+    (compared.raw_ns(clocks[1]) - clocks[0]) / 1e6
+}
+
+#[test]
+fn a_crystal_that_is_100_ppm_fast_and_a_card_that_is_so_too_are_held() {
+    let mut machine = installed_box();
+    // 10,000 µs a tick are nominal, as CLOCK_REALTIME and CLOCK_MONOTONIC go by it. The card goes by the latter.
+    machine.run("adjtimex -t 10001");
+    machine.run("pi-probe rate-shift -10");
+    let compared = ClockComparison::make(&mut machine);
+    let watched_s = if std::env::var_os("PI_LONG").is_some() { LONG_S } else { WATCHED_S };
+    let service = Service::start(&mut machine, "service", CONFIG);
+    machine.run("jaudiosync start");
+    let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
+    let mut worst_ms = 0.0_f64;
+    for second in (0..watched_s).step_by(5) {
+        let ahead_ms = system_clock_ahead_ms(&mut machine, &compared);
+        println!("after {second} s the system clock is {ahead_ms:+.3} ms ahead");
+        if second >= SETTLED_S {
+            worst_ms = worst_ms.max(ahead_ms.abs());
+        }
+        sleep(Duration::from_secs(5));
+    }
+    // Late, so that what is recorded is short.
+    let recorder = Recorder::start(&mut machine);
+    sleep(Duration::from_secs(9));
+    let from_utc_s = slot_utc_s.max(crate::appliance::now_utc_s() - 8.0);
+    let recording = recorder.finish(&mut machine);
+    let wake_up_ms = recording.wake_up_ms();
+    println!(
+        "the card runs {:+.1} ppm against the raw clock; a wake-up takes {wake_up_ms:.3} ms",
+        recording.rate_error_ppm()
+    );
+    let timetable = common_timetable();
+    let first_ms = late_ms(&recording, &compared, &timetable, from_utc_s);
+    let last_ms = late_ms(&recording, &compared, &timetable, from_utc_s + 4.0);
+    println!("heard {first_ms:+.3} ms late, and {last_ms:+.3} ms some seconds later");
+    assert!(first_ms.abs() < PLACE_BOUND_MS && (last_ms - first_ms).abs() < BOUND_MS);
+    assert!(worst_ms < BOUND_MS + 2.0 * wake_up_ms, "{worst_ms} ms");
+}

@@ -1,0 +1,89 @@
+//! What the service says and does where something is missing, wrong, or goes away.
+
+use jaudiosync::control::Status;
+use jaudiosync::control::protocol::PlayState;
+
+use crate::installed::installed_box;
+use crate::machine::{Contact, Machine};
+use crate::service::{CONFIG, Service};
+
+const SOUND_CARD: &str = "/sys/bus/platform/drivers/snd_aloop";
+const I2C_BUS: &str = "/sys/bus/platform/drivers/i2c-bcm2835";
+const I2C_DEVICE: &str = "3f804000.i2c";
+const I2C_ADDRESSES: &str = "/sys/bus/i2c/devices/i2c-1";
+
+/// Without a trusted time it plays after this.
+const SHORT_WAIT: &str = "start.untrusted_wait_s = 3\n";
+
+fn warns(status: &Status, words: &str) -> bool {
+    status.warnings.iter().any(|warning| warning.contains(words))
+}
+
+fn plays(status: &Status) -> bool {
+    matches!(status.play.state, PlayState::Playing | PlayState::Gap)
+}
+
+#[test]
+fn a_sound_card_that_comes_late_goes_away_and_comes_back() {
+    let mut machine = installed_box();
+    machine.pins().press(Contact::Jumper);
+    machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/unbind"));
+    let mut service = Service::start(&mut machine, "service", CONFIG);
+    let status = service.wait_until(&mut machine, "without a card", |status| !status.dac.present);
+    assert!(warns(&status, "the sound card is gone"), "{status:#?}");
+    machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/bind"));
+    service.wait_for(&machine, "the sound card is there");
+    service.wait_for(&machine, "plays track ");
+    machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/unbind"));
+    service.wait_for(&machine, "the sound card is gone");
+    machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/bind"));
+    service.wait_for(&machine, "the sound card is there");
+    let status = service.wait_until(&mut machine, "heard again", |status| status.phase.is_some());
+    assert!(status.dac.present && plays(&status), "{status:#?}");
+    service.end(&mut machine);
+}
+
+#[test]
+fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
+    let mut machine = installed_box();
+    machine.pins().press(Contact::Jumper);
+
+    // The kernel's driver has it: it is read beside that, and told.
+    machine.run(&format!("echo ds1307 0x68 >{I2C_ADDRESSES}/new_device"));
+    let mut service = Service::start(&mut machine, "beside", CONFIG);
+    let status = service.wait_until(&mut machine, "knows the time", |status| status.time.error_bound_ms.is_some());
+    assert!(warns(&status, "the kernel's RTC driver owns the clock"), "{status:#?}");
+    assert!(status.play.state != PlayState::WaitingForTime, "it is read all the same");
+    let doctor = machine.try_run("jaudiosync doctor --config /run/beside.toml").stdout;
+    assert!(doctor.contains("the kernel's driver rtc-ds1307 has the clock"), "{doctor}");
+    machine.run(&format!("echo 0x68 >{I2C_ADDRESSES}/delete_device"));
+
+    // It is removed while the service runs: its last edges carry on.
+    machine.run(&format!("echo {I2C_DEVICE} >{I2C_BUS}/unbind"));
+    service.wait_for(&machine, "going on without the RTC");
+    let status = service.wait_until(&mut machine, "told", |status| warns(status, "the clock does not answer"));
+    assert_ne!(status.play.state, PlayState::WaitingForTime);
+    service.end(&mut machine);
+
+    // It is not there at all: after a while it plays, and says that it is not in sync.
+    let service = Service::start(&mut machine, "without", &format!("{CONFIG}{SHORT_WAIT}"));
+    not_in_sync(&mut machine, &service);
+    service.end(&mut machine);
+
+    // It is back, and shows the year 2000, as without a battery.
+    machine.run(&format!("echo {I2C_DEVICE} >{I2C_BUS}/bind"));
+    machine.run("i2cset -y 1 0x68 6 0x00");
+    let service = Service::start(&mut machine, "wrong", &format!("{CONFIG}{SHORT_WAIT}"));
+    let status = not_in_sync(&mut machine, &service);
+    assert!(warns(&status, "the clock shows the year 2000"), "{status:#?}");
+    service.end(&mut machine);
+}
+
+#[track_caller]
+fn not_in_sync(machine: &mut Machine, service: &Service) -> Status {
+    let status = service.wait_until(machine, "playing without a time", |status| {
+        plays(status) || status.play.state == PlayState::WaitingForSlot
+    });
+    assert!(warns(&status, "not in sync"), "{status:#?}");
+    status
+}

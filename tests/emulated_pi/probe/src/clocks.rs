@@ -1,0 +1,17 @@
+//! What the box's clocks show at one moment.
+
+use anyhow::Result;
+use clap::Args;
+use jaudiosync_hw::clocks::{ClockPair, MachineClocks};
+
+/// Print CLOCK_MONOTONIC_RAW and CLOCK_REALTIME at one moment, in ns
+#[derive(Debug, Args)]
+pub(super) struct Clocks {}
+
+impl Clocks {
+    pub(super) fn run(&self) -> Result<()> {
+        let ClockPair { raw_ns, utc_ns } = ClockPair::read(&MachineClocks);
+        println!("{raw_ns} {utc_ns}");
+        Ok(())
+    }
+}

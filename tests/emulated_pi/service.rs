@@ -1,0 +1,115 @@
+//! The service in a box: what it says of itself, and what is heard of it.
+
+use std::time::{Duration, Instant};
+
+use jaudiosync::control::Status;
+use jaudiosync::control::protocol::PlayState;
+use jaudiosync::playlist::{LoadOptions, load};
+use jaudiosync::timetable::{NS_PER_S, Place, Timetable};
+use jaudiosync_measure::stretch;
+
+use crate::clock_comparison::ClockComparison;
+use crate::installed::{music, track};
+use crate::machine::{Machine, Program};
+use crate::recording::{RATE_HZ, Recording};
+
+/// The configuration of all boxes here. Another line begins a section.
+pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
+
+/// The longest that is waited for is the next slot of the grid.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A sound that is looked for lasts so long: it is in one place only, and most of it may be missing for a drop-out.
+const STRETCH_S: f64 = 1.0;
+
+/// The service of a box.
+pub struct Service {
+    log: Program,
+}
+
+impl Service {
+    /// The one that begins with the box, once it is ready.
+    pub fn of_boot(machine: &Machine) -> Self {
+        Self::ready(machine.follow("box"), machine)
+    }
+
+    /// One that is started now, with this configuration, and is ready.
+    pub fn start(machine: &mut Machine, name: &'static str, config: &str) -> Self {
+        machine.run(&format!("printf %s '{config}' >/run/{name}.toml; mkdir -p /run/jaudiosync /run/{name}.state"));
+        let command = format!("jaudiosync run --config /run/{name}.toml --state /run/{name}.state");
+        let log = machine.spawn(name, &format!("env RUNTIME_DIRECTORY=/run/jaudiosync RUST_LOG=info {command}"));
+        Self::ready(log, machine)
+    }
+
+    fn ready(log: Program, machine: &Machine) -> Self {
+        let mut service = Self { log };
+        let said = service.wait_for(machine, "ready ");
+        println!("{}", said.split(']').next_back().unwrap_or_default().trim());
+        service
+    }
+
+    /// Waits for a line of its log.
+    #[track_caller]
+    pub fn wait_for(&mut self, machine: &Machine, words: &str) -> String {
+        self.log.wait_for(machine, words, PATIENCE)
+    }
+
+    /// Ends it as systemd does.
+    pub fn end(self, machine: &mut Machine) {
+        self.log.signal(machine, "TERM");
+        assert_eq!(self.log.wait(machine, PATIENCE), 0);
+    }
+
+    pub fn status(&self, machine: &mut Machine) -> Status {
+        serde_json::from_str(&machine.run("jaudiosync status --json").stdout).expect("a status")
+    }
+
+    /// Waits until its status is such.
+    #[track_caller]
+    pub fn wait_until(&self, machine: &mut Machine, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status(machine);
+            if is_so(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "never {what}: {status:#?}\n{}", machine.console().tail());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits for its slot to be told, and says when that is.
+    #[track_caller]
+    pub fn slot_utc_s(&self, machine: &mut Machine) -> i64 {
+        let is_waiting = |status: &Status| status.play.state == PlayState::WaitingForSlot;
+        self.wait_until(machine, "waiting for its slot", is_waiting).play.next.expect("a slot").utc_s
+    }
+}
+
+/// The common timetable of the demo playlist, made here.
+pub fn common_timetable() -> Timetable {
+    let options = LoadOptions { music: music(), name: "Playlist".to_owned(), trust_index: false, rebuild: false };
+    let playlist = load(&options, &|_, _| {}).expect("the demo playlist").playlist;
+    Timetable::common(playlist.lengths(), 0).expect("a timetable")
+}
+
+/// By how much later than on a timetable a box is heard, in ms, at or soon after an instant of UTC: where a track ends there,
+/// in the next one.
+#[track_caller]
+pub fn late_ms(recording: &Recording, compared: &ClockComparison, timetable: &Timetable, from_utc_s: f64) -> f64 {
+    let mut utc_ns = (from_utc_s * 1e9) as i64;
+    loop {
+        let room_ns = (STRETCH_S * 1e9) as i64;
+        match (timetable.place_at(utc_ns), timetable.place_at(utc_ns + room_ns)) {
+            (Place::Playing { slot, offset_ns }, Place::Playing { slot: later, .. }) if slot == later => {
+                let sound = stretch(&track(slot.track), RATE_HZ, offset_ns as f64 * 1e-9, STRETCH_S).expect("a track");
+                let due_raw_ns = compared.raw_ns(utc_ns as f64);
+                let heard_raw_ns = recording
+                    .heard_raw_ns(&sound, due_raw_ns)
+                    .unwrap_or_else(|| panic!("track {} is not heard at {:.1} s", slot.track, offset_ns as f64 * 1e-9));
+                return (heard_raw_ns - due_raw_ns) / 1e6;
+            }
+            _ => utc_ns += NS_PER_S / 4,
+        }
+    }
+}
