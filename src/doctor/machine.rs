@@ -83,7 +83,10 @@ impl Machine {
         let mut daemons: Vec<&str> =
             TIME_DAEMONS.iter().filter(|(comm, _)| runs(comm)).map(|(_, package)| *package).collect();
         daemons.dedup();
-        if self.has(Path::new("/etc/fake-hwclock.data")) && self.has(Path::new("/usr/sbin/fake-hwclock")) {
+        // It runs at boot and at shutdown alone, so that no process shows it; the package's drop-in keeps it from both.
+        let is_there = |path: &str| self.has(Path::new(path));
+        let is_kept_back = is_there("/etc/jaudiosync/keeps-the-clock");
+        if is_there("/etc/fake-hwclock.data") && is_there("/usr/sbin/fake-hwclock") && !is_kept_back {
             daemons.push("fake-hwclock");
         }
         daemons
@@ -114,11 +117,6 @@ impl Machine {
         let is_low = self.read(&format!("{monitor}/in0_lcrit_alarm"))? == "1";
         Some(Power { is_low, was_low: is_low, was_slowed: false })
     }
-}
-
-/// Whether a line of a boot configuration says this and is no comment.
-pub fn says(boot_config: &str, beginning: &str) -> bool {
-    boot_config.lines().any(|line| line.trim_start().starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -173,11 +171,5 @@ pub(super) mod tests {
         std::os::unix::fs::symlink("../../drivers/rtc-ds1307", device.join("driver")).unwrap();
         assert_eq!(machine.kernel_rtc_driver(Path::new("/dev/i2c-1")), Some("rtc-ds1307".to_owned()));
         assert_eq!(machine.kernel_rtc_driver(Path::new("/dev/i2c-3")), None);
-    }
-
-    #[test]
-    fn a_comment_says_nothing() {
-        assert!(says("a=1\n  dtparam=i2c_arm=on\n", "dtparam=i2c_arm=on"));
-        assert!(!says("#dtparam=i2c_arm=on\n", "dtparam=i2c_arm=on"));
     }
 }

@@ -30,17 +30,51 @@ pub struct Wanted {
     pub overlay: Option<String>,
 }
 
+/// Whether a boot configuration switches the header's I2C bus on for every board. Of several lines the last one counts; those
+/// below a filter do not, as the card may go into another Pi. `i2c` and `i2c1` are other names of `i2c_arm`
+/// (firmware's overlays/README, "i2c").
+pub fn has_i2c(boot_config: &str) -> bool {
+    let mut is_for_all = true;
+    let mut is_on = false;
+    for line in boot_config.lines().map(str::trim) {
+        if line.starts_with('[') {
+            is_for_all = line == "[all]";
+        }
+        let parameters = line.strip_prefix("dtparam=").filter(|_| is_for_all).unwrap_or_default();
+        for parameter in parameters.split(',') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, "on"));
+            if ["i2c_arm", "i2c", "i2c1"].contains(&name.trim()) {
+                is_on = !["off", "no", "false", "0"].contains(&value.trim());
+            }
+        }
+    }
+    is_on
+}
+
+/// Whether a boot configuration gives the clock to the kernel's own driver.
+pub fn has_kernel_rtc(boot_config: &str) -> bool {
+    boot_config.lines().any(|line| is_setting(line, KERNEL_RTC))
+}
+
 /// The boot configuration as it shall be. What is as wanted already is not touched; what is in the way becomes a comment.
 pub fn edit(before: &str, wanted: &Wanted) -> String {
     let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
     if wanted.has_rtc {
         comment_out(&mut lines, |line| is_setting(line, KERNEL_RTC));
-        switch_on(&mut lines, I2C_ON);
+        if !has_i2c(before) {
+            switch_on(&mut lines, I2C_ON);
+        }
+        // A line further down switches it off again.
+        if !has_i2c(&lines.join("\n")) {
+            append(&mut lines, I2C_ON);
+        }
     }
     if let Some(overlay) = &wanted.overlay {
         let line = format!("dtoverlay={overlay}");
         comment_out(&mut lines, |other| is_other_dac(other, &line));
-        switch_on(&mut lines, &line);
+        if !lines.iter().any(|other| is_setting(other, &line)) {
+            switch_on(&mut lines, &line);
+        }
     }
     if lines == before.lines().collect::<Vec<_>>() {
         return before.to_owned();
@@ -65,19 +99,24 @@ fn comment_out(lines: &mut [String], is_in_the_way: impl Fn(&str) -> bool) {
     }
 }
 
+fn is_filter(line: &str) -> bool {
+    line.trim().starts_with('[')
+}
+
 /// Takes the comment sign from the line if it stands there as one, or puts it at the end, for every board.
 fn switch_on(lines: &mut Vec<String>, wanted: &str) {
-    if lines.iter().any(|line| is_setting(line, wanted)) {
-        return;
-    }
     let is_comment = |line: &&mut String| line.trim().strip_prefix('#').is_some_and(|rest| rest.trim() == wanted);
     // One below a filter might be meant for another board.
-    let is_filter = |line: &String| line.trim().starts_with('[');
-    let first_filter = lines.iter().position(is_filter).unwrap_or(lines.len());
+    let first_filter = lines.iter().position(|line| is_filter(line)).unwrap_or(lines.len());
     if let Some(line) = lines.iter_mut().take(first_filter).find(is_comment) {
         *line = wanted.to_owned();
         return;
     }
+    append(lines, wanted);
+}
+
+/// Puts a line at the end, for every board.
+fn append(lines: &mut Vec<String>, wanted: &str) {
     let last_filter = lines.iter().rev().find(|line| is_filter(line));
     if last_filter.is_some_and(|filter| filter.trim() != "[all]") {
         lines.extend([String::new(), "[all]".to_owned()]);
@@ -108,6 +147,33 @@ mod tests {
     }
 
     #[test]
+    fn the_bus_is_on_where_the_firmware_takes_it_for_on() {
+        let on = [
+            "dtparam=i2c_arm=on",
+            "dtparam=audio=on, i2c_arm=on",
+            "dtparam=i2c",
+            "dtparam=i2c1=1",
+            "dtparam=i2c_arm=off\ndtparam=i2c_arm=on",
+            "[pi3]\narm_freq=1000\n[all]\n dtparam=i2c_arm=on",
+        ];
+        let off = [
+            "",
+            "#dtparam=i2c_arm=on",
+            "dtparam=i2c_arm=on\ndtparam=i2c_arm=off",
+            "[pi3]\ndtparam=i2c_arm=on",
+            "dtparam=i2c_vc=on\ndtparam=i2c_arm_baudrate=400000",
+        ];
+        for text in on {
+            assert!(has_i2c(text), "{text:?}");
+            assert_eq!(edit(text, &rtc()), text);
+        }
+        for text in off {
+            assert!(!has_i2c(text), "{text:?}");
+            assert!(has_i2c(&edit(text, &rtc())), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_in_the_way_becomes_a_comment() {
         let before =
             "dtparam=i2c_arm=on\ndtoverlay=i2c-rtc,ds3231\ndtoverlay=i2c-rtc-gpio\ndtoverlay=hifiberry-dacplus\n";
@@ -124,6 +190,7 @@ mod tests {
                 prop_oneof![
                     Just("dtparam=i2c_arm=on".to_owned()),
                     Just("#dtparam=i2c_arm=on".to_owned()),
+                    Just("dtparam=i2c_arm=off".to_owned()),
                     Just("dtoverlay=i2c-rtc,ds3231".to_owned()),
                     Just("dtoverlay=hifiberry-dac".to_owned()),
                     Just("[pi4]".to_owned()),
@@ -138,8 +205,7 @@ mod tests {
             let wanted = Wanted { has_rtc, overlay };
             let once = edit(&lines.join("\n"), &wanted);
             prop_assert_eq!(edit(&once, &wanted), once.clone());
-            prop_assert!(!has_rtc || once.lines().any(|line| is_setting(line, I2C_ON)));
-            prop_assert!(!has_rtc || !once.lines().any(|line| is_setting(line, KERNEL_RTC)));
+            prop_assert!(!has_rtc || (has_i2c(&once) && !has_kernel_rtc(&once)));
         }
     }
 }

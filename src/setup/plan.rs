@@ -7,7 +7,11 @@ use toml::Value;
 use super::answers::{Answers, Wifi};
 use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
-use crate::config::{Config, Layers, RtcChoice};
+use crate::config::{Config, Layers, RtcChoice, TimeSource};
+
+/// The package's program that turns on I2C and keeps others from the clock, or gives both back, as the configuration says
+/// (`packaging/prepare-pi`). What it changed it takes back when the package is removed, which is why it is left to it.
+pub const PREPARE_PI: &str = "/usr/lib/jaudiosync/prepare-pi";
 
 /// A file as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub struct Surroundings {
     pub has_network_manager: bool,
     /// Whether `raspi-config` is there, which knows how its system sets names and networks.
     pub has_raspi_config: bool,
+    /// Whether the package is installed, whose [`PREPARE_PI`] keeps I2C and the clock as the configuration wants them.
+    pub has_package: bool,
     /// Whether the service runs.
     pub service_runs: bool,
 }
@@ -62,7 +68,8 @@ pub struct Surroundings {
 pub fn plan(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result<Vec<Step>, String> {
     let mut steps = config_steps(layers, answers, around)?;
     let changes_config = !steps.is_empty();
-    let boot_steps = boot_steps(answers, around);
+    let mut boot_steps = boot_steps(answers, around);
+    boot_steps.extend(prepared(layers.config(), answers, around));
     let needs_reboot = !boot_steps.is_empty();
     steps.extend(boot_steps);
     steps.extend(answers.host_name.as_deref().map(|name| host_name(name, around)));
@@ -134,8 +141,21 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     changed.map(|(section, key, _, value)| Setting { section, key, value }).collect()
 }
 
+/// The package sees to I2C, wherever the answers or the boot configuration are not as it left them.
+fn prepared(config: &Config, answers: &Answers, around: &Surroundings) -> Option<Step> {
+    let text = around.boot_config.as_ref()?.text.as_deref().unwrap_or_default();
+    let is_ready = boot_config::has_i2c(text) && !boot_config::has_kernel_rtc(text);
+    let needs_i2c = has_rtc(answers) && config.time.source == TimeSource::Rtc;
+    let is_as_left = config.time.rtc == answers.rtc && (is_ready || !needs_i2c);
+    (around.has_package && !is_as_left).then(|| run(&[PREPARE_PI, "take"]))
+}
+
+fn has_rtc(answers: &Answers) -> bool {
+    matches!(answers.rtc, RtcChoice::Bus(_))
+}
+
 fn boot_steps(answers: &Answers, around: &Surroundings) -> Vec<Step> {
-    let has_rtc = matches!(answers.rtc, RtcChoice::Bus(_));
+    let has_rtc = has_rtc(answers) && !around.has_package;
     let wanted = Wanted { has_rtc, overlay: answers.overlay.clone() };
     let Some(file) = &around.boot_config else {
         let told = "There is no boot configuration here, so the overlay is not set.".to_owned();
@@ -215,6 +235,7 @@ mod tests {
             boot_config: Some(file("/boot/config.txt", Some("dtparam=audio=on\n"))),
             has_network_manager: true,
             has_raspi_config: true,
+            has_package: false,
             service_runs: true,
         };
         (layers, around)
@@ -265,6 +286,21 @@ mod tests {
         );
         assert!(matches!(steps[0], Step::Write { keeps_copy: true, .. }));
         assert!(matches!(steps.last(), Some(Step::Tell(words)) if words.contains("reboot")));
+    }
+
+    #[test]
+    fn with_the_package_i2c_is_left_to_it() {
+        let (layers, mut around) = pi("", "");
+        around.has_package = true;
+        let prepare = run(&[PREPARE_PI, "take"]);
+        let mut answers = Answers::current(layers.config());
+        let steps = plan(&layers, &answers, &around).unwrap();
+        assert!(steps.contains(&prepare) && written(&steps, "config.txt").is_none(), "I2C is off: {steps:?}");
+        around.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
+        assert_eq!(plan(&layers, &answers, &around), Ok(vec![]));
+        answers.rtc = RtcChoice::None;
+        let steps = plan(&layers, &answers, &around).unwrap();
+        assert!(steps.iter().position(|step| *step == prepare) > Some(0), "after the configuration: {steps:?}");
     }
 
     #[test]

@@ -29,6 +29,12 @@ expect "both" inside dpkg-reconfigure jaudiosync
 expect "both are taken" test "$(grep -c "^#taken by JAudioSync# dtoverlay=i2c-rtc" "$boot/config.txt")" = 1 -a -e "$flag"
 expect "I2C was on already" count 1 'i2c_arm' boot/firmware/config.txt
 
+expect "setup hands the clock on the header back" inside jaudiosync setup --yes --rtc none
+expect "the boot configuration is given back" same "$work/notes/config.txt" "$boot/config.txt"
+expect "setup takes it again" inside jaudiosync setup --yes --rtc ds3231
+expect "once" count 1 '^#taken by JAudioSync# dtoverlay=i2c-rtc' boot/firmware/config.txt
+expect "and then has nothing to do" grep -q 'nothing to do' <(inside jaudiosync setup --yes --rtc ds3231)
+
 echo 'nonsense = [' >"$root/etc/jaudiosync/config.toml"
 expect "a damaged configuration does not stop it" inside dpkg-reconfigure jaudiosync
 expect "purging gives back" inside dpkg -P jaudiosync

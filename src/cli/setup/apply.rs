@@ -36,11 +36,11 @@ fn write(path: &Path, text: &str, is_secret: bool, keeps_copy: bool) -> io::Resu
     }
     if is_secret {
         // Nobody may read it even for a moment.
-        let _ = fs::remove_file(path);
         let file = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(path.parent().unwrap_or(Path::new("/")))?;
         fs::write(file.path(), text)?;
+        file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         return Ok(());
     }

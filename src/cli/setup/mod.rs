@@ -13,7 +13,7 @@ use super::{Failure, output};
 use crate::config::{self, ChannelChoice, Layers, RtcChoice, StartKind};
 use crate::doctor::machine::Machine;
 use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
-use crate::setup::plan::{Step, Surroundings, TextFile, plan};
+use crate::setup::plan::{PREPARE_PI, Step, Surroundings, TextFile, plan};
 
 /// Set a box up: sound card, clock, network, buttons
 ///
@@ -189,6 +189,7 @@ impl Setup {
             boot_config: machine.boot_config().map(|(path, _)| with_text(path)),
             has_network_manager: is_there("/etc/NetworkManager/system-connections"),
             has_raspi_config: is_there("/usr/bin/raspi-config"),
+            has_package: is_there(PREPARE_PI),
             service_runs: is_there("/run/jaudiosync/control.sock"),
         }
     }

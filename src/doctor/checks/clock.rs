@@ -3,15 +3,13 @@
 use std::path::Path;
 
 use super::super::Finding;
-use super::super::machine::{Machine, says};
+use super::super::machine::Machine;
 use crate::config::{RtcChoice, TimeKeeping, TimeSource};
+use crate::setup::boot_config::{I2C_ON, has_i2c};
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
 
 const CHECK: &str = "clock";
 const DAEMONS: &str = "time daemons";
-
-/// The line of the boot configuration that switches the bus on.
-const I2C_ON: &str = "dtparam=i2c_arm=on";
 
 /// A DS3231 is within ±2 ppm from 0 to 40 °C, and ages by 1 ppm in its first year (datasheet, "Electrical
 /// Characteristics"). Beyond this it is none, or broken.
@@ -70,7 +68,7 @@ fn unreadable(bus: &Path, machine: &Machine, error: &str) -> Finding {
         _ if machine.has(bus) => {
             "look at the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
         }
-        Some((_, text)) if says(&text, I2C_ON) => {
+        Some((_, text)) if has_i2c(&text) => {
             "I2C is switched on in the boot configuration: reboot, and see that i2c-dev is loaded".to_owned()
         }
         Some((file, _)) => format!("add {I2C_ON} to {} (jaudiosync setup does), then reboot", file.display()),
@@ -154,6 +152,9 @@ pub fn daemons(config: &TimeKeeping, machine: &Machine) -> Vec<Finding> {
             "install chrony, or set time.source = \"rtc\"",
         )],
         (TimeSource::System, false) => vec![Finding::good(DAEMONS, format!("{names} keeps the system clock"))],
+        (TimeSource::Rtc, false) if !config.set_system_clock => {
+            vec![Finding::good(DAEMONS, format!("{names} keeps the system clock, which is left alone"))]
+        }
         (TimeSource::Rtc, true) => vec![Finding::good(DAEMONS, "none is in the way")],
         (TimeSource::Rtc, false) => vec![Finding::warning(
             DAEMONS,
@@ -245,6 +246,8 @@ mod tests {
         let (_root2, busy) = machine(&[("proc/7/comm", "chronyd\n")]);
         let rtc = TimeKeeping::default();
         let system = TimeKeeping { source: TimeSource::System, ..TimeKeeping::default() };
+        let left_alone = TimeKeeping { set_system_clock: false, ..TimeKeeping::default() };
+        assert_eq!(levels(&daemons(&left_alone, &busy)), [Level::Good]);
         assert_eq!(levels(&daemons(&rtc, &quiet)), [Level::Good]);
         assert_eq!(levels(&daemons(&rtc, &busy)), [Level::Warning]);
         assert_eq!(levels(&daemons(&system, &quiet)), [Level::Warning]);
