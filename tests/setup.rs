@@ -51,8 +51,9 @@ fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
 fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path().join("short"), "1234567\n").unwrap();
-    let refused: [(&[&str], &str); 7] = [
+    let refused: [(&[&str], &str); 8] = [
         (&["--pins", "24,6,5,16,26"], "six numbers"),
+        (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
         (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
         (&["--host-name", "a b"], "no host name"),
         (&["--dac-overlay", "../x"], "no overlay"),
@@ -63,7 +64,14 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     for (arguments, word) in refused {
         setup(&sandbox, &[&["--yes"], arguments].concat()).fails(2, &[word]);
     }
+    // What the service would ignore.
+    setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"]).fails(1, &["nothing was done", "http://pool.ntp.org"]);
     assert!(!sandbox.path().join("box.toml").exists());
+    // In another encoding: what stands there must not be lost.
+    let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";
+    fs::write(sandbox.path().join("box.toml"), latin).unwrap();
+    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["not saved as UTF-8"]);
+    assert_eq!(fs::read(sandbox.path().join("box.toml")).unwrap(), latin);
     fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
     setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is no TOML"]);
     assert_eq!(fs::read_to_string(sandbox.path().join("box.toml")).unwrap(), "[[[");

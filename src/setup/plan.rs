@@ -67,6 +67,7 @@ pub struct Surroundings {
 /// Where a file cannot be changed without losing what stands in it.
 pub fn plan(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result<Vec<Step>, String> {
     let mut steps = config_steps(layers, answers, around)?;
+    check(layers, &steps, around)?;
     let changes_config = !steps.is_empty();
     let mut boot_steps = boot_steps(answers, around);
     boot_steps.extend(prepared(layers.config(), answers, around));
@@ -79,6 +80,9 @@ pub fn plan(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result
     }
     if needs_reboot {
         steps.push(Step::Tell("The boot configuration takes effect after: sudo reboot".to_owned()));
+    }
+    if needs_reboot && answers.overlay.is_some() {
+        steps.push(Step::Tell("Then choose the new sound card: sudo jaudiosync setup".to_owned()));
     }
     Ok(steps)
 }
@@ -104,6 +108,25 @@ fn config_steps(layers: &Layers, answers: &Answers, around: &Surroundings) -> Re
         steps.push(write(file, after));
     }
     Ok(steps)
+}
+
+/// What the service would ignore is not written.
+fn check(layers: &Layers, steps: &[Step], around: &Surroundings) -> Result<(), String> {
+    let mut planned = Layers::default();
+    for file in &around.config_files {
+        let after = steps.iter().find_map(|step| match step {
+            Step::Write { path, after, .. } if *path == file.path => Some(after.as_str()),
+            _ => None,
+        });
+        if let Some(text) = after.or(file.text.as_deref()) {
+            planned.lay(&file.path, text.as_bytes());
+        }
+    }
+    let before: Vec<String> = layers.problems().iter().map(|problem| problem.message.clone()).collect();
+    match planned.problems().iter().find(|problem| !before.contains(&problem.message)) {
+        Some(problem) => Err(format!("nothing was done, as the service would not take this: {}", problem.message)),
+        None => Ok(()),
+    }
 }
 
 fn write(file: &TextFile, after: String) -> Step {
@@ -181,12 +204,8 @@ fn host_name(name: &str, around: &Surroundings) -> Step {
 /// A file for NetworkManager, which others cannot read, rather than a passphrase on a command line, which they can.
 fn join(wifi: &Wifi, around: &Surroundings) -> Vec<Step> {
     if !around.has_network_manager {
-        return match around.has_raspi_config {
-            true => vec![run(&["raspi-config", "nonint", "do_wifi_ssid_passphrase", &wifi.ssid, &wifi.passphrase])],
-            false => vec![Step::Tell(
-                "Neither NetworkManager nor raspi-config is here: join the network by hand.".to_owned(),
-            )],
-        };
+        let how = if around.has_raspi_config { "sudo raspi-config" } else { "by hand" };
+        return vec![Step::Tell(format!("NetworkManager is not here: join {} {how}.", wifi.ssid))];
     }
     let file =
         TextFile { path: PathBuf::from("/etc/NetworkManager/system-connections/jaudiosync.nmconnection"), text: None };
@@ -285,7 +304,14 @@ mod tests {
             Some("dtparam=audio=on\ndtparam=i2c_arm=on\ndtoverlay=hifiberry-dac\n")
         );
         assert!(matches!(steps[0], Step::Write { keeps_copy: true, .. }));
-        assert!(matches!(steps.last(), Some(Step::Tell(words)) if words.contains("reboot")));
+        let told: Vec<&String> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Tell(words) => Some(words),
+                _ => None,
+            })
+            .collect();
+        assert!(told.len() == 2 && told[0].contains("reboot") && told[1].contains("sound card"), "{told:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod apply;
 mod questions;
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -116,7 +116,10 @@ impl Setup {
             answers = questions::ask(answers, machine.boot_config().is_some())?;
         }
         answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
-        let steps = plan(&layers, &answers, &self.surroundings(&machine)).map_err(Failure::Other)?;
+        // The service begins in another folder.
+        answers.music = std::path::absolute(&answers.music).unwrap_or(answers.music);
+        let surroundings = self.surroundings(&machine).map_err(Failure::Other)?;
+        let steps = plan(&layers, &answers, &surroundings).map_err(Failure::Other)?;
         if steps.is_empty() {
             output::say("All of it is so already: there is nothing to do.");
             return Ok(());
@@ -180,23 +183,36 @@ impl Setup {
         Ok(answers)
     }
 
-    fn surroundings(&self, machine: &Machine) -> Surroundings {
+    fn surroundings(&self, machine: &Machine) -> Result<Surroundings, String> {
         let files = self.config.clone().map_or_else(config::default_files, |file| vec![file]);
-        let with_text = |path: PathBuf| TextFile { text: std::fs::read_to_string(&path).ok(), path };
         let is_there = |path: &str| Path::new(path).exists();
-        Surroundings {
-            config_files: files.into_iter().map(with_text).collect(),
-            boot_config: machine.boot_config().map(|(path, _)| with_text(path)),
+        Ok(Surroundings {
+            config_files: files.into_iter().map(with_text).collect::<Result<_, _>>()?,
+            boot_config: machine.boot_config().map(|(path, _)| with_text(path)).transpose()?,
             has_network_manager: is_there("/etc/NetworkManager/system-connections"),
             has_raspi_config: is_there("/usr/bin/raspi-config"),
             has_package: is_there(PREPARE_PI),
             service_runs: is_there("/run/jaudiosync/control.sock"),
-        }
+        })
+    }
+}
+
+/// A file that is there and cannot be read as text is not to be replaced by what is known of it.
+fn with_text(path: PathBuf) -> Result<TextFile, String> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(TextFile { path, text: Some(text) }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(TextFile { path, text: None }),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(format!(
+            "{} is not saved as UTF-8, and would be damaged: save it so, and run this again",
+            path.display()
+        )),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 
 fn parse_pins(text: &str) -> Result<Pins, String> {
-    let numbers: Vec<u8> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    let numbers: Result<Vec<u8>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+    let numbers = numbers.unwrap_or_default();
     let [volume_up_gpio, volume_down_gpio, start_gpio, stop_gpio, jumper_gpio, led] = numbers[..] else {
         return Err("write six numbers, such as 24,6,5,16,26,0".to_owned());
     };
