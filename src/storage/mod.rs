@@ -44,6 +44,19 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
+/// The state folder of the service that systemd runs (`StateDirectory=` in its unit).
+const SERVICE_STATE_FOLDER: &str = "/var/lib/jaudiosync";
+
+/// Where this machine's service keeps what it knows: for commands that look at it from a shell, also as root. Without such a
+/// service it is [`state_folder`].
+pub fn service_state_folder() -> Option<PathBuf> {
+    let of_service = PathBuf::from(SERVICE_STATE_FOLDER);
+    if std::env::var_os("STATE_DIRECTORY").is_none() && of_service.exists() {
+        return Some(of_service);
+    }
+    state_folder()
+}
+
 /// The folder for what the program keeps: systemd's `STATE_DIRECTORY` where it is set, else `XDG_STATE_HOME`, else
 /// `~/.local/state`, in a folder of the program's own.
 pub fn state_folder() -> Option<PathBuf> {

@@ -89,7 +89,8 @@ impl ClockThread {
         let record = record.filter(|_| options.keeps);
         let devices = ClockDevices {
             open_rtc: rtc_opener(config, options.sets_rtc),
-            second_edge: second_edge(config),
+            // One reader alone: letting go of the pin would take its pull-up from the other.
+            second_edge: if options.sets_rtc { second_edge(config) } else { None },
             system_clock: if options.sets_system_clock && config.set_system_clock { take_system_clock() } else { None },
             clocks,
             events,

@@ -46,7 +46,7 @@ impl Sandbox {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
         command.current_dir(self.path());
-        command.env("XDG_STATE_HOME", self.path().join("state")).env_remove("STATE_DIRECTORY").env("TZ", "UTC");
+        command.env("STATE_DIRECTORY", self.path().join("state/jaudiosync")).env("TZ", "UTC");
         command
     }
 

@@ -7,7 +7,7 @@ use jaudiosync_hw::buttons::{Button, Levels};
 
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
-use super::look::look_at_board;
+use super::look::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
 use crate::service::settings::pins;
@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Tells each change, until all four buttons were pressed, or nothing happens for a while.
-pub(super) fn follow(config: &Config, service: &ServiceOptions, service_runs: bool) -> Result<(), Failure> {
+pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'_>) -> Result<(), Failure> {
+    let service_runs = !matches!(holder, Holder::Nobody);
     if config.board.kind != BoardKind::Pi && !service_runs {
         return Err(Failure::Usage("this box has no buttons: board.kind is not \"pi\"".to_owned()));
     }
@@ -62,10 +63,9 @@ type Read = Box<dyn FnMut() -> Result<Levels, Failure>>;
 fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Result<Read, Failure> {
     if service_runs {
         let mut client = service.connect()?;
-        let config = config.clone();
         return Ok(Box::new(move || {
             let status = client.request(&Request::Status { watch: false })?.into_status()?.unwrap_or_default();
-            look_at_board(&config, Some(&status)).map_err(Failure::Other)
+            levels(&status).map_err(Failure::Other)
         }));
     }
     let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());

@@ -1,21 +1,23 @@
 //! Opens what the checks are about. What the running service has is asked of it and left to it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{Button, Levels};
+use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::dac::{BufferTiming, Renderer, SoundServer, choose_dac};
 use jaudiosync_hw::mixer::cards;
 use jaudiosync_hw::rtc::{self, Rtc};
 
 use crate::config::{BoardKind, Config, RtcChoice, TimeKeeping, TimeSource};
-use crate::control::Status;
 use crate::control::protocol::ButtonState;
+use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, SoundSeen};
 use crate::service::running::open_mixer;
 use crate::service::settings::pins;
-use crate::service::time::BoxTime;
-use crate::storage::state_folder;
+use crate::storage::service_state_folder;
+use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
@@ -39,13 +41,12 @@ pub(super) fn look_at_clock(config: &TimeKeeping) -> ClockSeen {
 }
 
 fn time_status(config: &TimeKeeping) -> TimeStatus {
-    use crate::service::conductor::TimePort;
     if config.source == TimeSource::System {
-        return BoxTime::start(config, None).map(|time| time.reader().status()).unwrap_or_default();
+        return SystemClockSource::new(Arc::new(MachineClocks)).status();
     }
     // Only the RTC is of interest here: a reference would take longer to answer.
     let config = TimeKeeping { ntp_servers: vec![], gpsd: String::new(), ..config.clone() };
-    let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(state_folder())) else {
+    let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(service_state_folder())) else {
         return TimeStatus::default();
     };
     let until = Instant::now() + CLOCK_PATIENCE;
@@ -55,28 +56,56 @@ fn time_status(config: &TimeKeeping) -> TimeStatus {
     clock.status()
 }
 
-/// The levels of the buttons and the jumper: the service's, or the pins' own.
-pub(super) fn look_at_board(config: &Config, service: Option<&Status>) -> Result<Levels, String> {
-    if let Some(status) = service {
-        let Some(buttons) = status.board.buttons else {
-            return Err("the service cannot read the buttons; it says why in its warnings".to_owned());
-        };
-        let states = [
-            (Button::VolumeUp, buttons.volume_up),
-            (Button::VolumeDown, buttons.volume_down),
-            (Button::Start, buttons.start),
-            (Button::Stop, buttons.stop),
-        ];
-        let levels = Levels { jumper_fitted: status.board.jumper.unwrap_or(false), ..Levels::default() };
-        return Ok(states.iter().fold(levels, |levels, (button, state)| {
-            levels.with(*button, matches!(state, ButtonState::Pressed | ButtonState::Stuck))
-        }));
+/// Who has the pins and the sound card. To open pins beside the service would switch off its pull-ups.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Holder<'a> {
+    /// Nobody: they may be opened here.
+    Nobody,
+    /// A service, which tells of them.
+    Service(&'a Status),
+    /// A service, it seems, which does not answer here.
+    Unknown,
+}
+
+impl<'a> Holder<'a> {
+    /// By what came of asking the service.
+    pub(super) fn of(service: Result<&'a Status, &ClientError>) -> Self {
+        match service {
+            Ok(status) => Self::Service(status),
+            Err(ClientError::NoService(_)) => Self::Nobody,
+            Err(_) => Self::Unknown,
+        }
     }
-    if config.board.kind != BoardKind::Pi {
-        return Ok(Levels::default());
+}
+
+/// The levels of the buttons and the jumper: the service's, or the pins' own. None where that is not known.
+pub(super) fn look_at_board(config: &Config, holder: Holder<'_>) -> Option<Result<Levels, String>> {
+    match holder {
+        Holder::Unknown => None,
+        Holder::Service(status) => Some(levels(status)),
+        Holder::Nobody if config.board.kind != BoardKind::Pi => Some(Ok(Levels::default())),
+        Holder::Nobody => {
+            let board = Board::raspberry_pi(&pins(config));
+            Some(board.and_then(|mut board| board.inputs.read()).map_err(|error| error.to_string()))
+        }
     }
-    let mut board = Board::raspberry_pi(&pins(config)).map_err(|error| error.to_string())?;
-    board.inputs.read().map_err(|error| error.to_string())
+}
+
+/// What the service reads.
+pub(super) fn levels(status: &Status) -> Result<Levels, String> {
+    let Some(buttons) = status.board.buttons else {
+        return Err("the service cannot read the buttons; it says why in its warnings".to_owned());
+    };
+    let states = [
+        (Button::VolumeUp, buttons.volume_up),
+        (Button::VolumeDown, buttons.volume_down),
+        (Button::Start, buttons.start),
+        (Button::Stop, buttons.stop),
+    ];
+    let levels = Levels { jumper_fitted: status.board.jumper.unwrap_or(false), ..Levels::default() };
+    Ok(states.iter().fold(levels, |levels, (button, state)| {
+        levels.with(*button, matches!(state, ButtonState::Pressed | ButtonState::Stuck))
+    }))
 }
 
 /// Silence.
@@ -89,17 +118,20 @@ impl Renderer for Silence {
 }
 
 /// The cards, the chosen one opened for a moment unless the service has it, and its mixer.
-pub(super) fn look_at_sound(config: &Config, service: Option<&Status>) -> SoundSeen {
+pub(super) fn look_at_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
     let server = SoundServer::connectable().map(|server| server.description().to_owned());
     let cards = cards().into_iter().map(|card| format!("{} ({})", card.id, card.name)).chain(server).collect();
     let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
-    let opened = service.is_none().then(|| {
+    let opened = matches!(holder, Holder::Nobody).then(|| {
         let (faults, _) = std::sync::mpsc::channel();
         let stream = dac.open(Box::new(|_| Box::new(Silence)), faults).map_err(|error| error.to_string())?;
         Ok((dac.name(), stream.format().rate_hz))
     });
     let mut open = open_mixer(config, dac.as_ref());
     let mixer = open().map(|mixer| mixer.map(|mixer| mixer.name())).map_err(|error| error.to_string());
-    let service = service.map(|status| (status.dac.name.clone(), status.dac.present, status.dac.rate_hz));
+    let service = match holder {
+        Holder::Service(status) => Some((status.dac.name.clone(), status.dac.present, status.dac.rate_hz)),
+        Holder::Nobody | Holder::Unknown => None,
+    };
     SoundSeen { cards, opened, mixer: Some(mixer), service }
 }

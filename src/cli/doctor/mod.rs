@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use self::look::{look_at_board, look_at_clock, look_at_sound};
+use self::look::{Holder, look_at_board, look_at_clock, look_at_sound};
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::config;
@@ -18,12 +18,12 @@ use crate::doctor::machine::Machine;
 use crate::doctor::{Finding, Level, checks};
 use crate::service::playlists::read;
 use crate::service::settings::playlist_source;
-use crate::storage::state_folder;
+use crate::storage::service_state_folder;
 
 /// Look at everything that can be wrong with a box, and say what to do about it
 ///
-/// Nothing is changed. While the service runs it tells of buttons and sound card itself; else they are looked at here. The
-/// exit code is 1 if something keeps the box from playing in sync.
+/// Nothing is changed, but for the saved index beside the playlist. While the service runs it tells of buttons and sound card
+/// itself; else they are looked at here. The exit code is 1 if something keeps the box from playing in sync.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync doctor
@@ -53,20 +53,21 @@ impl Doctor {
         let config = layers.config();
         let machine = Machine::below(Path::new("/"));
         let service = self.service_status();
-        let status = service.as_ref().ok();
+        let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
         findings.extend(checks::clock(&config.time, &machine, &look_at_clock(&config.time)));
         findings.extend(checks::daemons(&config.time, &machine));
-        let levels = look_at_board(config, status);
-        findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
-        findings.extend(checks::sound(&look_at_sound(config, status)));
+        if let Some(levels) = look_at_board(config, holder) {
+            findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
+        }
+        findings.extend(checks::sound(&look_at_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
-        findings.extend(checks::health(&machine, state_folder().as_deref()));
+        findings.extend(checks::health(&machine, service_state_folder().as_deref()));
         self.show(&findings)?;
         if self.buttons {
-            buttons::follow(config, &self.service, status.is_some())?;
+            buttons::follow(config, &self.service, holder)?;
         }
         match findings.iter().filter(|finding| finding.level == Level::Problem).count() {
             0 => Ok(()),

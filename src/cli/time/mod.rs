@@ -9,7 +9,8 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, output};
 use crate::config::{self, RtcChoice, TimeKeeping};
-use crate::storage::{Record, state_folder};
+use crate::control::{Client, ClientError, candidate_sockets};
+use crate::storage::{Record, service_state_folder};
 use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{TimeState, TimeStatus};
@@ -93,8 +94,16 @@ impl Time {
         let config = self.options.time_keeping();
         match &self.action {
             None => self.show(&config),
-            Some(Action::SetRtc { from_system }) => self.options.set_rtc(&config, *from_system),
-            Some(Action::Forget) => forget(),
+            Some(Action::SetRtc { from_system }) => {
+                if matches!(config.rtc, RtcChoice::Bus(_)) {
+                    self.options.refuse_beside_service("set it")?;
+                }
+                self.options.set_rtc(&config, *from_system)
+            }
+            Some(Action::Forget) => {
+                self.options.refuse_beside_service("forget its calibration")?;
+                forget()
+            }
         }
     }
 
@@ -146,6 +155,17 @@ impl TimeOptions {
         time
     }
 
+    /// Two that set the clock, or keep its calibration, would undo each other's work.
+    fn refuse_beside_service(&self, what: &str) -> Result<(), Failure> {
+        match Client::connect(&candidate_sockets(&config::load(self.config.as_deref()).config().control.socket)) {
+            Err(ClientError::NoService(_)) => Ok(()),
+            _ => Err(Failure::Other(format!(
+                "the service has the clock, and sets it by itself once it has a time server (jaudiosync setup --ntp \
+                 pool.ntp.org) or GPS; to {what} by hand: sudo systemctl stop jaudiosync, and start it afterwards"
+            ))),
+        }
+    }
+
     fn set_rtc(&self, config: &TimeKeeping, from_system: bool) -> Result<(), Failure> {
         if config.rtc == RtcChoice::None {
             return Err(Failure::Usage("there is no RTC to set: name its bus with --rtc /dev/i2c-1".to_owned()));
@@ -177,21 +197,18 @@ impl TimeOptions {
 }
 
 fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
-    let looking = ClockOptions::only_looking(state_folder());
+    let looking = ClockOptions::only_looking(service_state_folder());
     let options = ClockOptions { keeps: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
     ClockThread::start(config, &options)
         .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))
 }
 
 fn forget() -> Result<(), Failure> {
-    let folder = state_folder().ok_or_else(|| Failure::Other("there is no state folder; set HOME".to_owned()))?;
+    let folder =
+        service_state_folder().ok_or_else(|| Failure::Other("there is no state folder; set HOME".to_owned()))?;
     let record = Record::<SavedTime>::in_folder(&folder);
     let was_there = record.path().exists();
     record.forget().map_err(|error| Failure::Other(error.to_string()))?;
-    output::say(if was_there {
-        "The calibration is forgotten. A running service must be restarted: systemctl restart jaudiosync"
-    } else {
-        "There was no calibration to forget."
-    });
+    output::say(if was_there { "The calibration is forgotten." } else { "There was no calibration to forget." });
     Ok(())
 }

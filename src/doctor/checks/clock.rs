@@ -51,7 +51,7 @@ fn system_clock(status: &TimeStatus) -> Finding {
     match (status.state, status.bound_ms) {
         (TimeState::Unset, _) => Finding::problem(
             CHECK,
-            format!("{what}, shows a time that cannot be"),
+            format!("{what}, was not set yet"),
             "start the time daemon and wait until it has a server, or set time.source = \"rtc\"",
         ),
         (_, Some(bound_ms)) => Finding::good(CHECK, format!("{what}, within {bound_ms:.1} ms as it says")),
@@ -94,12 +94,12 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
         (Some(true), _) => findings.push(Finding::problem(
             CHECK,
             "the clock has stood still: its battery is empty, or was changed",
-            "fit a new battery (CR2032, or LIR2032 where the module charges it), then: jaudiosync time set-rtc --ntp pool.ntp.org",
+            "fit a new battery (CR2032, or LIR2032 where the module charges it), then as with a new one: connect the box to a network, and name a time server (jaudiosync setup --ntp pool.ntp.org)",
         )),
         (_, Some(distrust)) => findings.push(Finding::problem(
             CHECK,
             distrust.to_string(),
-            "connect the box to a network once: jaudiosync time set-rtc --ntp pool.ntp.org",
+            "connect the box to a network, and name a time server: jaudiosync setup --ntp pool.ntp.org",
         )),
         _ => findings.push(Finding::good(CHECK, described(rtc))),
     }

@@ -23,7 +23,7 @@ pub fn service(status: Result<&Status, &ClientError>) -> Vec<Finding> {
         Err(error @ ClientError::NotAllowed(_)) => vec![Finding::warning(
             CHECK,
             error.to_string(),
-            "log in again after that, or run this as root; the buttons cannot be seen now",
+            "log in again after that, or run this as root; the buttons and the sound card cannot be seen now",
         )],
         Err(error) => {
             vec![Finding::warning(CHECK, error.to_string(), "systemctl enable --now jaudiosync, on a box")]

@@ -33,6 +33,13 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         Finding::problem(CHECK, text, "choose one of `jaudiosync devices` in sound.device, or plug it in")
     };
     match (&seen.service, &seen.opened) {
+        (Some((name, true, _)), _) | (None, Some(Ok((name, _)))) if name == "default" && seen.cards.len() > 1 => {
+            findings.push(Finding::warning(
+                CHECK,
+                "it plays on the default card, which is the one that was found first, and there are several",
+                "choose one: jaudiosync setup",
+            ));
+        }
         (Some((name, true, rate_hz)), _) => {
             findings.push(Finding::good(CHECK, format!("the service plays on {name}, {rate_hz} Hz")))
         }
@@ -76,6 +83,12 @@ mod tests {
         let findings = sound(&bad);
         assert_eq!(findings.len(), 2);
         assert!(findings.iter().all(|finding| finding.level == Level::Problem));
+        let any = SoundSeen {
+            cards: vec!["Headphones".into(), "vc4hdmi".into()],
+            opened: Some(Ok(("default".into(), 48_000))),
+            ..good.clone()
+        };
+        assert!(sound(&any)[1].advice.as_ref().unwrap().contains("jaudiosync setup"), "which one?");
         let used = SoundSeen { service: Some(("server".into(), false, 0)), ..good };
         assert!(sound(&used)[1].advice.as_ref().unwrap().contains("jaudiosync devices"));
     }
