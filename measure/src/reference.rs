@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// How much more is resampled before a stretch that does not begin with the track: the filter needs what comes before.
 const LEAD_S: f64 = 0.1;
 
-/// A stretch of an MP3, both channels mixed, at this rate: so many seconds from this second on, less where the track ends.
+/// A stretch of an MP3, both channels mixed, at this rate: so many seconds from this second on, silence behind its end.
 ///
 /// # Errors
 /// [`Error::Track`] if the file cannot be read or is no MP3.

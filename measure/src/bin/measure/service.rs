@@ -37,6 +37,17 @@ pub(super) struct Service {
     seconds: u64,
 }
 
+/// A service that runs until this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Service {
     pub(super) fn run(&self) -> Result<()> {
         let folder = tempfile::tempdir()?;
@@ -45,10 +56,8 @@ impl Service {
         let card = VirtualCard::start()?;
         let mut ready_s = Vec::new();
         for _ in 0..self.runs {
-            let (mut child, took) = self.start(folder.path(), &music, &card)?;
+            let (_service, took) = self.start(folder.path(), &music, &card)?;
             ready_s.push(took.as_secs_f64());
-            child.kill()?;
-            child.wait()?;
         }
         ready_s.sort_by(f64::total_cmp);
         let (median, last) = (ready_s.get(ready_s.len() / 2), ready_s.last());
@@ -59,8 +68,8 @@ impl Service {
             median.context("no runs")?,
             last.context("no runs")?
         );
-        let (mut child, _) = self.start(folder.path(), &music, &card)?;
-        self.watch("waiting", &child)?;
+        let (service, _) = self.start(folder.path(), &music, &card)?;
+        self.watch("waiting", &service)?;
         let status = Command::new(&self.subject.program)
             .args(["start", "--fresh", "--socket"])
             .arg(folder.path().join("socket"))
@@ -68,10 +77,7 @@ impl Service {
         ensure!(status.success(), "the service does not start to play");
         // The next slot of the grid is at most 20 s away.
         std::thread::sleep(Duration::from_secs(21));
-        self.watch("playing", &child)?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
+        self.watch("playing", &service)
     }
 
     fn make_music(&self, music: &Path) -> Result<()> {
@@ -96,13 +102,13 @@ impl Service {
     }
 
     /// Starts the service and waits until it says that it is ready.
-    fn start(&self, folder: &Path, music: &Path, card: &VirtualCard) -> Result<(Child, Duration)> {
+    fn start(&self, folder: &Path, music: &Path, card: &VirtualCard) -> Result<(Running, Duration)> {
         let notify = folder.join("notify");
         let _ = std::fs::remove_file(&notify);
         let socket = UnixDatagram::bind(&notify)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let began = Instant::now();
-        let child = Command::new(&self.subject.program)
+        let service = Command::new(&self.subject.program)
             .args(["run", "--board", "sim", "--music"])
             .arg(music)
             .arg("--state")
@@ -113,19 +119,20 @@ impl Service {
             .env("NOTIFY_SOCKET", &notify)
             .env("RUST_LOG", "error")
             .stdin(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .map(Running)?;
         let mut bytes = [0; 1024];
         loop {
             let read = socket.recv(&mut bytes).context("the service is not ready")?;
             let text = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default()).into_owned();
             if text.lines().any(|line| line == "READY=1") {
-                return Ok((child, began.elapsed()));
+                return Ok((service, began.elapsed()));
             }
         }
     }
 
-    fn watch(&self, what: &str, child: &Child) -> Result<()> {
-        let usage = || read_usage(child.id()).context("the service has ended");
+    fn watch(&self, what: &str, service: &Running) -> Result<()> {
+        let usage = || read_usage(service.0.id()).context("the service has ended");
         let before = usage()?;
         std::thread::sleep(Duration::from_secs(self.seconds));
         let after = usage()?;
