@@ -26,8 +26,8 @@ const PRESSES: usize = 200;
 fn main() {
     let board = SimulatedBoard::new();
     let mut layers = Layers::default();
-    layers.lay(Path::new("bench"), b"[time]\nsource = \"system\"\n");
-    let time = BoxTime::start(&layers.config().time, None).unwrap();
+    layers.lay(Path::new("bench"), b"[time]\nsource = \"system\"\n[board]\nkind = \"simulated\"\n");
+    let time = BoxTime::start(layers.config(), None).unwrap();
     let mixer = board.clone();
     let open = Box::new(move || Ok(Some(Box::new(mixer.clone()) as Box<dyn Mixer>)));
     let loudness = Worker::start("volume", LoudnessTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();

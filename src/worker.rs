@@ -56,9 +56,14 @@ impl<Order: Send + 'static> Worker<Order> {
     /// Tells the task to do something.
     pub fn order(&self, order: Order) {
         if let Some(orders) = &self.orders {
-            // A task that has panicked takes no orders; the panic hook has told, and the watchdog sees it.
+            // A task that has panicked takes no orders; the panic hook has told, and whoever asks `is_alive` sees it.
             let _ = orders.send(order);
         }
+    }
+
+    /// Whether its thread runs: a task that has panicked does nothing any more.
+    pub fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// How many steps it has made: it goes on for as long as the task is alive.
@@ -129,6 +134,30 @@ mod tests {
 
         fn has_ended(&self) -> bool {
             self.steps_left == 0
+        }
+    }
+
+    struct Clumsy;
+
+    impl Task for Clumsy {
+        type Order = ();
+
+        fn order(&mut self, (): ()) {
+            panic!("as is wanted");
+        }
+
+        fn step(&mut self) -> Duration {
+            Duration::from_secs(3600)
+        }
+    }
+
+    #[test]
+    fn a_task_that_panics_is_seen() {
+        let worker = Worker::start("clumsy", Clumsy, || {}).unwrap();
+        assert!(worker.is_alive());
+        worker.order(());
+        while worker.is_alive() {
+            std::thread::yield_now();
         }
     }
 

@@ -85,6 +85,9 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
     let run = sandbox.run(&["reload", "--socket", &socket]);
     assert!(run.succeeds().stdout.contains("2 tracks, fingerprint"), "{run:?}");
     assert!(run.stdout.contains("pins of [board] will take effect after: systemctl restart"), "{run:?}");
+    // What needs a restart needs it still.
+    let run = sandbox.run(&["reload", "--socket", &socket]);
+    assert!(run.succeeds().stdout.contains("pins of [board] will take effect after: systemctl restart"), "{run:?}");
     let status = made.status();
     let second = status.playlist.clone().unwrap();
     assert!(second.tracks == 2 && !second.changed && second.fingerprint != first.fingerprint);
@@ -94,7 +97,11 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
     std::fs::remove_file(sandbox.music().join("Playlist.m3u8")).unwrap();
     sandbox.run(&["reload", "--socket", &socket]).fails(1, &["there is no playlist", "Playlist.m3u8"]);
     sandbox.run(&["start", "--socket", &socket]).succeeds();
+    // A volume that was set just before the end is kept.
+    sandbox.run(&["volume", "20", "--socket", &socket]).succeeds();
     assert_eq!(made.end().code(), Some(0));
+    let volume = std::fs::read_to_string(SimBox::state(&sandbox, "box").join("volume.json")).unwrap();
+    assert!(volume.contains("20"), "{volume}");
 }
 
 #[test]
@@ -106,6 +113,13 @@ fn what_stands_in_the_way_of_a_start_is_told() {
     let arguments = ["run", "--board", "none", "--config", "/dev/null", "--socket", socket];
     let second = support::Run::of(sandbox.command().args(arguments).envs(card.env(Sink::Right)).output().unwrap());
     second.fails(1, &["already running", "stop it first"]);
+    // Nobody sets the clock, or forgets what is known of it, behind its back.
+    let config = sandbox.path().join("clock.toml");
+    std::fs::write(&config, format!("[control]\nsocket = \"{socket}\"\n")).unwrap();
+    let config = config.to_str().unwrap();
+    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the clock", "systemctl stop"]);
+    let arguments = ["time", "set-rtc", "--config", config, "--rtc", "/dev/i2c-9", "--from-system"];
+    sandbox.run(&arguments).fails(1, &["the service has the clock"]);
     sandbox.run(&["run", "--board", "moon"]).fails(2, &["possible values", "sim"]);
     // Neither music nor a sound card nor a folder for its state keeps it from running.
     let state = sandbox.path().join("no-folder");

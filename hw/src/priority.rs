@@ -20,12 +20,23 @@ pub enum RealtimeThread {
     Feeder = 40,
 }
 
+impl RealtimeThread {
+    /// What comes of it where the thread is late.
+    fn cost_of_delay(self) -> &'static str {
+        match self {
+            Self::Audio | Self::Feeder => "music may drop out",
+            Self::Edge => "the time is known less well",
+        }
+    }
+}
+
 /// Why a thread or the memory is treated as any other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriorityError {
     /// The limit is too low.
     #[error(
-        "no real-time priority for the {0:?} thread ({1}): music may drop out on a busy machine; set LimitRTPRIO=50"
+        "no real-time priority for the {0:?} thread ({1}): {cost} on a busy machine; set LimitRTPRIO=50",
+        cost = .0.cost_of_delay()
     )]
     Realtime(RealtimeThread, String),
     /// The limit is too low.

@@ -58,6 +58,8 @@ pub struct KeptPosition {
 /// What the appliance needs to know of a playlist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlaylistInfo {
+    /// What it is called. A place in one list means nothing in another.
+    pub name: String,
     /// The tracks' lengths; a track of unknown length keeps a slot.
     pub lengths: Arc<[Option<Length>]>,
     /// What tells whether two playlists are the same.

@@ -48,7 +48,7 @@ pub struct Sound {
     pub output_latency_ms: f64,
     /// The card whose mixer is turned; empty: that of the device.
     pub mixer_card: String,
-    /// The mixer's control; empty: the first that is found of Digital, PCM, Speaker, Headphone, Master.
+    /// The mixer's control; empty: the first that is found of Digital, PCM, Speaker, Headphone, Master, else the only one.
     pub mixer_control: String,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jaudiosync_hw::dac::DacError;
+use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
 
 use super::ring::Shared;
 use super::task::{Order, Outside, PlayerTask, WhenMissing};
@@ -19,15 +20,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the device, silent at first. `on_thread` is called once on the player's thread when it begins: to ask for
-    /// priority.
+    /// Opens the device, silent at first.
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it shall be waited for.
-    pub fn start(outside: Outside, when_missing: WhenMissing, on_thread: fn()) -> Result<Self, DacError> {
+    pub fn start(outside: Outside, when_missing: WhenMissing) -> Result<Self, DacError> {
         let shared = Arc::new(Shared::default());
         let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
-        let worker = Worker::start("feeder", task, on_thread)
+        let ask_for_priority = || {
+            if let Err(error) = request_realtime(RealtimeThread::Feeder) {
+                log::info!("{error}");
+            }
+        };
+        let worker = Worker::start("feeder", task, ask_for_priority)
             .map_err(|error| DacError::Unavailable { name: "feeder".to_owned(), reason: error.to_string() })?;
         Ok(Self { worker, shared })
     }

@@ -111,6 +111,10 @@ impl RingRenderer {
         if !is_fading_out && self.gain >= 1.0 {
             return;
         }
+        if is_fading_out && self.gain <= 0.0 && self.ends.shared.silent_from_frame.load(Ordering::Relaxed) == 0 {
+            // A fade that begins while the last one has not been taken back.
+            self.ends.shared.silent_from_frame.store(self.frame.max(1), Ordering::Release);
+        }
         let step = if is_fading_out { -self.fade_step } else { self.fade_step };
         for (index, frame) in output.chunks_exact_mut(CHANNELS).enumerate() {
             let was_audible = self.gain > 0.0;
@@ -154,4 +158,30 @@ impl Renderer for RingRenderer {
 
 fn range(from: u64, to: u64) -> std::ops::Range<usize> {
     from as usize * CHANNELS..to as usize * CHANNELS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::ring::{Shared, channel};
+    use super::*;
+
+    #[test]
+    fn a_second_fade_before_the_first_is_taken_back_ends_as_well() {
+        let shared = Arc::new(Shared::default());
+        let (_feeder, ends) = channel(Arc::clone(&shared));
+        let mut renderer = RingRenderer::new(ends, StreamFormat { rate_hz: 48_000 });
+        let mut buffer = vec![0.0; 1000 * CHANNELS];
+        let mut render = || renderer.render(BufferTiming { raw_ns: 0, delay_ns: None, xruns: 0 }, &mut buffer);
+        render();
+        shared.fade_out.store(true, Ordering::Relaxed);
+        render();
+        let first = shared.silent_from_frame.load(Ordering::Relaxed);
+        assert!((1000..2000).contains(&first), "{first}");
+        // Taken back and ordered again between two buffers.
+        shared.silent_from_frame.store(0, Ordering::Relaxed);
+        render();
+        assert_eq!(shared.silent_from_frame.load(Ordering::Relaxed), 2000);
+    }
 }

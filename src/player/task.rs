@@ -1,6 +1,7 @@
 //! The player's task: keeps the sound card open, the feeder fed, and does what it is told.
 //!
-//! It never waits: each step does what is due and says when there is something to do again. It is stepped by the engine's
+//! Each step does what is due and says when there is something to do again; only a device or a file that is being opened may
+//! keep it waiting. It is stepped by the engine's
 //! thread on a box, and by tests in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
@@ -156,6 +157,8 @@ impl PlayerTask {
     fn lose(&mut self, error: DacError) {
         self.output = None;
         self.reopen_raw_ns = self.outside.clocks.raw_ns().saturating_add(self.reopen_after_ns);
+        // One that opens and fails at once is not to be tried ten times a second for ever.
+        self.reopen_after_ns = (self.reopen_after_ns * 2).min(REOPEN_LAST_NS);
         self.outside.time.allow_steps(true);
         (self.outside.tell)(Event::DeviceLost(error));
     }

@@ -132,13 +132,21 @@ fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {
     if !music.is_dir() {
         return Err(LoadError::NoMusic(music.to_owned()));
     }
-    let named = Path::new(name);
-    let has_extension = named
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("m3u8") || extension.eq_ignore_ascii_case("m3u"));
-    let file_name = if has_extension { name.to_owned() } else { format!("{name}.m3u8") };
+    let file_name = if has_extension(name) { name.to_owned() } else { format!("{name}.m3u8") };
     let path = music.join(file_name);
     if path.is_file() { Ok(path) } else { Err(LoadError::NoPlaylist { path, others: playlists_in(music) }) }
+}
+
+fn has_extension(name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| ["m3u8", "m3u"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// What a playlist is called that is asked for by this name: without folders and extension.
+pub fn playlist_name(asked: &str) -> String {
+    let path = Path::new(asked);
+    let name = if has_extension(asked) { path.file_stem() } else { path.file_name() };
+    name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn playlists_in(music: &Path) -> Listing {

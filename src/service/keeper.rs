@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::appliance;
+use crate::playlist::playlist_name;
 use crate::storage::{Kept, Position, Record, RecordError, Session, Volume, remove_leftovers};
 use crate::worker::Task;
 
@@ -74,7 +75,7 @@ impl Restored {
 
     /// What the appliance makes of it, given the playlist's name: what was kept of another playlist means nothing.
     pub fn for_appliance(&self, playlist: &str, remembers_volume: bool) -> appliance::Kept {
-        let name = playlist.strip_suffix(".m3u8").unwrap_or(playlist);
+        let name = playlist_name(playlist);
         let session = self.session.as_ref().filter(|session| session.playlist == name);
         let position = self.position.as_ref().filter(|position| position.playlist == name);
         appliance::Kept {

@@ -1,5 +1,8 @@
-//! Sets the volume: on the card's own mixer, or in the player where the card has none. On a thread of its own, as a USB
-//! card that is being pulled out may keep a caller waiting.
+//! Sets the volume: on the card's own mixer, or in the player where the card has none, or for as long as its mixer does not
+//! answer. On a thread of its own, as a USB card that is being pulled out may keep a caller waiting.
+//!
+//! A mixer is set again and again for a minute: at boot, and whenever a card is plugged in, `alsactl restore` puts back what
+//! was stored at some shutdown (alsa-utils' alsa-restore.service and 90-alsa-restore.rules), and it may come later.
 
 use std::time::Duration;
 
@@ -7,8 +10,10 @@ use jaudiosync_hw::mixer::{Mixer, MixerError};
 
 use crate::worker::Task;
 
-/// A card that does not answer is tried again so often.
-const RETRY: Duration = Duration::from_secs(2);
+/// A card that does not answer is tried again so often, and one that does is set again so often...
+const AGAIN: Duration = Duration::from_secs(2);
+/// ... and so many times.
+const REPEATS: u32 = 30;
 
 /// With the volume set there is nothing to do.
 const NOTHING: Duration = Duration::from_secs(3600);
@@ -36,45 +41,41 @@ pub struct LoudnessTask {
     set_gain: SetGain,
     tell: Box<dyn Fn(LoudnessNews) + Send>,
     told: Option<LoudnessNews>,
-    output: Option<Output>,
+    mixer: Option<Box<dyn Mixer>>,
     wanted_percent: Option<u8>,
-}
-
-enum Output {
-    Mixer(Box<dyn Mixer>),
-    /// The player, and what is told of that.
-    Software(LoudnessNews),
+    repeats_left: u32,
 }
 
 impl LoudnessTask {
     /// Opens the mixer when the volume is first set.
     pub fn new(open: OpenMixer, set_gain: SetGain, tell: Box<dyn Fn(LoudnessNews) + Send>) -> Self {
-        Self { open, set_gain, tell, told: None, output: None, wanted_percent: None }
+        Self { open, set_gain, tell, told: None, mixer: None, wanted_percent: None, repeats_left: 0 }
     }
 
+    /// Sets it on the mixer that is open, or else on what can be opened now: the card may be another one than before.
     fn set(&mut self, percent: u8) -> Result<LoudnessNews, MixerError> {
-        let output = match self.output.take() {
-            Some(output) => output,
-            None => match (self.open)() {
-                Ok(Some(mixer)) => Output::Mixer(mixer),
-                Ok(None) => Output::Software(LoudnessNews::Software),
-                // The owner has named a control that is not there: better a volume that can be set than none.
-                Err(error @ MixerError::NoControl { .. }) => {
-                    Output::Software(LoudnessNews::Trouble(format!("{error}; the player sets the volume instead")))
-                }
-                Err(error) => return Err(error),
-            },
+        let mixer = match self.mixer.take() {
+            Some(mixer) => Ok(Some(mixer)),
+            None => (self.open)(),
         };
-        match self.output.insert(output) {
-            Output::Mixer(mixer) => {
+        match mixer {
+            Ok(Some(mut mixer)) => {
                 mixer.set_volume_percent(percent)?;
                 (self.set_gain)(1.0);
-                Ok(LoudnessNews::Mixer(mixer.name()))
+                let news = LoudnessNews::Mixer(mixer.name());
+                self.mixer = Some(mixer);
+                Ok(news)
             }
-            Output::Software(news) => {
+            Ok(None) => {
                 (self.set_gain)(gain(percent));
-                Ok(news.clone())
+                Ok(LoudnessNews::Software)
             }
+            // The owner has named a control that is not there: better a volume that can be set than none.
+            Err(error @ MixerError::NoControl { .. }) => {
+                (self.set_gain)(gain(percent));
+                Ok(LoudnessNews::Trouble(format!("{error}; the player sets the volume instead")))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -85,27 +86,34 @@ impl Task for LoudnessTask {
 
     fn order(&mut self, percent: u8) {
         self.wanted_percent = Some(percent);
+        self.repeats_left = REPEATS;
     }
 
     fn step(&mut self) -> Duration {
         let Some(percent) = self.wanted_percent else { return NOTHING };
         // A card that was pulled out and is back has another mixer, which a second try finds.
-        let is_opened = self.output.is_some();
-        let mut done = self.set(percent);
-        if done.is_err() && is_opened {
-            self.output = None;
-            done = self.set(percent);
-        }
-        let (news, wait) = match done {
-            Ok(news) => {
-                self.wanted_percent = None;
-                (news, NOTHING)
-            }
-            Err(error) => {
-                self.output = None;
-                (LoudnessNews::Trouble(error.to_string()), RETRY)
-            }
+        let was_open = self.mixer.is_some();
+        let done = match self.set(percent) {
+            Err(_) if was_open => self.set(percent),
+            done => done,
         };
+        let is_mixer = matches!(done, Ok(LoudnessNews::Mixer(_)));
+        let wait = match done {
+            Ok(_) if is_mixer && self.repeats_left > 0 => {
+                self.repeats_left -= 1;
+                AGAIN
+            }
+            Ok(_) => {
+                self.wanted_percent = None;
+                NOTHING
+            }
+            Err(_) => AGAIN,
+        };
+        let news = done.unwrap_or_else(|error| {
+            // It may play although its mixer does not answer, and never louder than is wanted.
+            (self.set_gain)(gain(percent));
+            LoudnessNews::Trouble(error.to_string())
+        });
         if self.told.as_ref() != Some(&news) {
             self.told = Some(news.clone());
             (self.tell)(news);
@@ -159,9 +167,38 @@ mod tests {
     fn a_mixer_is_set_and_the_player_then_plays_at_full_volume() {
         let mut stage = stage(true);
         stage.task.order(30);
-        assert_eq!(stage.task.step(), NOTHING);
+        assert_eq!(stage.task.step(), AGAIN);
         assert_eq!(stage.board.volume_percent(), 30);
         assert_eq!(*stage.gains.lock().unwrap(), [1.0]);
+    }
+
+    #[test]
+    fn what_others_set_in_the_first_minute_is_set_back_and_later_is_left() {
+        let mut stage = stage(true);
+        stage.task.order(30);
+        for _ in 0..REPEATS {
+            assert_eq!(stage.task.step(), AGAIN);
+            stage.board.clone().set_volume_percent(90).unwrap();
+        }
+        assert_eq!(stage.task.step(), NOTHING);
+        assert_eq!(stage.board.volume_percent(), 30);
+        stage.board.clone().set_volume_percent(90).unwrap();
+        stage.task.step();
+        assert_eq!(stage.board.volume_percent(), 90);
+    }
+
+    #[test]
+    fn a_card_that_comes_with_a_mixer_in_the_place_of_one_without_has_it_set() {
+        let (board, gains) = (SimulatedBoard::new(), Arc::<Mutex<Vec<f32>>>::default());
+        let mut mixers = vec![Some(Box::new(board.clone()) as Box<dyn Mixer>), None];
+        let heard = Arc::clone(&gains);
+        let set_gain = Box::new(move |gain| heard.lock().unwrap().push(gain));
+        let mut task = LoudnessTask::new(Box::new(move || Ok(mixers.pop().unwrap())), set_gain, Box::new(|_| {}));
+        task.order(50);
+        assert_eq!(task.step(), NOTHING);
+        task.order(50);
+        assert_eq!(task.step(), AGAIN);
+        assert_eq!((board.volume_percent(), gains.lock().unwrap().clone()), (50, vec![0.125, 1.0]));
     }
 
     #[test]
@@ -183,12 +220,13 @@ mod tests {
         let gone = MixerError::Lost { card: "simulated".into(), reason: "unplugged".into() };
         stage.board.fail_mixer(Some(gone));
         stage.task.order(40);
-        assert_eq!(stage.task.step(), RETRY);
+        assert_eq!(stage.task.step(), AGAIN);
         stage.task.order(45);
-        assert_eq!(stage.task.step(), RETRY);
+        assert_eq!(stage.task.step(), AGAIN);
+        assert_eq!(stage.gains.lock().unwrap().last(), Some(&gain(45)), "meanwhile the player sets it");
         stage.board.fail_mixer(None);
-        assert_eq!(stage.task.step(), NOTHING);
-        assert_eq!(stage.board.volume_percent(), 45);
+        stage.task.step();
+        assert_eq!((stage.board.volume_percent(), stage.gains.lock().unwrap().last()), (45, Some(&1.0)));
         assert_eq!(stage.told.lock().unwrap().len(), 3, "mixer, trouble, mixer");
     }
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use jaudiosync_hw::dac::{Dac, DacError, choose_dac};
-use jaudiosync_hw::mixer::{AlsaMixer, Mixer};
-use jaudiosync_hw::priority::{RealtimeThread, lock_memory, request_realtime};
+use jaudiosync_hw::dac::{Dac, DacError, card_of, choose_dac};
+use jaudiosync_hw::mixer::{AlsaMixer, Mixer, MixerError};
+use jaudiosync_hw::priority::lock_memory;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use sd_notify::NotifyState;
 
@@ -28,10 +28,13 @@ use crate::control::{Server, ServerError, ServerOptions};
 use crate::player::engine::Engine;
 use crate::player::library::{Files, Library};
 use crate::player::task::{Order, WhenMissing};
-use crate::worker::Worker;
+use crate::worker::{Task, Worker};
 
 /// The loops are looked at, and systemd told, so often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Until it is ready systemd is told each second that it may take so much longer.
+const STARTING_US: u32 = 20_000_000;
 
 /// What a service is started with.
 pub struct ServiceOptions {
@@ -66,6 +69,7 @@ pub struct Service {
     sender: Sender<Message>,
     engine: Arc<Engine>,
     time: BoxTime,
+    workers: Workers,
     began: Instant,
 }
 
@@ -84,10 +88,11 @@ impl Service {
             lock_memory().unwrap_or_else(|error| log::info!("{error}"));
         }
         let (sender, inbox) = mpsc::channel();
-        let time = BoxTime::start(&config.time, options.state_folder.clone())?;
+        let time = BoxTime::start(&config, options.state_folder.clone())?;
         let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
         let (dac_name, open_mixer) = (dac.name(), open_mixer(&config, dac.as_ref()));
         let engine = Arc::new(start_player(dac, &time.reader(), &sender)?);
+        let mut workers = Workers::default();
         let outside = Outside {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
@@ -99,16 +104,16 @@ impl Service {
             library: Box::new(|playlist, mix| -> Arc<dyn Library> {
                 Arc::new(Files { paths: playlist.tracks.iter().map(|track| track.path.clone()).collect(), mix })
             }),
-            loudness: start_loudness(open_mixer, &engine, &sender)?,
+            loudness: {
+                let shared = engine.shared();
+                let set_gain = Box::new(move |gain| shared.set_volume(gain));
+                workers.start("volume", LoudnessTask::new(open_mixer, set_gain, tell(&sender, Message::Loudness)))?
+            },
             keeper: {
                 let task = KeeperTask::new(options.state_folder.clone(), tell(&sender, Message::Keeper));
-                let worker = Worker::start("keeper", task, || {})?;
-                Box::new(move |order| worker.order(order))
+                workers.start("keeper", task)?
             },
-            playlists: {
-                let worker = Worker::start("playlist", PlaylistTask::new(tell(&sender, Message::Playlist)), || {})?;
-                Box::new(move |order| worker.order(order))
-            },
+            playlists: workers.start("playlist", PlaylistTask::new(tell(&sender, Message::Playlist)))?,
             load_config: options.load_config,
             dac_name,
         };
@@ -118,7 +123,7 @@ impl Service {
         let conductor = Conductor::new(&layers, kept, board_opener(&config, &options.simulated), outside);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        Ok(Self { server, conductor, inbox, sender, engine, time, began })
+        Ok(Self { server, conductor, inbox, sender, engine, time, workers, began })
     }
 
     /// Where it can be told to end, or to reload.
@@ -131,8 +136,8 @@ impl Service {
         self.conductor.status_board()
     }
 
-    /// Runs until it is told to end.
-    pub fn run(mut self) -> Ending {
+    /// Runs until it is told to end. What it has is let go of when it is dropped, which waits for whatever is being done.
+    pub fn run(&mut self) -> Ending {
         let clocks = MachineClocks;
         let mut heartbeat = Heartbeat::default();
         let mut next_heartbeat = Instant::now();
@@ -155,6 +160,10 @@ impl Service {
                     log::error!("the {name} loop makes no progress; systemd will start the service anew");
                 }
                 told_stuck = stuck.is_some();
+                if !is_ready && !told_stuck {
+                    // A large playlist that is read for the first time takes longer than systemd would wait.
+                    notify(&[NotifyState::ExtendTimeoutUsec(STARTING_US)]);
+                }
             }
             let wait_ns = u64::try_from(at_raw_ns.saturating_sub(clocks.raw_ns())).unwrap_or(0);
             if let Ok(message) = self.inbox.recv_timeout(Duration::from_nanos(wait_ns)) {
@@ -181,12 +190,33 @@ impl Service {
         } else {
             heartbeat.excuse("sound card");
         }
-        let stuck = heartbeat.stuck(now_raw_ns);
+        let stuck = self.workers.dead().or_else(|| heartbeat.stuck(now_raw_ns));
         if stuck.is_none() {
             let words = self.conductor.status_board().read().play.summary();
             notify(&[NotifyState::Watchdog, NotifyState::Status(&words)]);
         }
         stuck
+    }
+}
+
+/// The workers that the conductor gives orders to. It has them; here is only seen whether they live.
+#[derive(Default)]
+struct Workers(Vec<(&'static str, IsAlive)>);
+
+type IsAlive = Box<dyn Fn() -> bool + Send>;
+
+impl Workers {
+    /// Starts one, and gives what takes its orders.
+    fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
+        let worker = Arc::new(Worker::start(name, task, || {})?);
+        let watched = Arc::downgrade(&worker);
+        self.0.push((name, Box::new(move || watched.upgrade().is_some_and(|worker| worker.is_alive()))));
+        Ok(Box::new(move |order| worker.order(order)))
+    }
+
+    /// One that has panicked.
+    fn dead(&self) -> Option<&'static str> {
+        self.0.iter().find(|(_, is_alive)| !is_alive()).map(|(name, _)| *name)
     }
 }
 
@@ -217,11 +247,7 @@ fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) 
         time: time.source(),
         tell: tell(sender, Message::Player),
     };
-    Engine::start(outside, WhenMissing::Wait, || {
-        if let Err(error) = request_realtime(RealtimeThread::Feeder) {
-            log::info!("{error}");
-        }
-    })
+    Engine::start(outside, WhenMissing::Wait)
 }
 
 fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
@@ -229,29 +255,25 @@ fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
     Box::new(move |order| engine.order(order))
 }
 
-fn start_loudness(
-    open_mixer: OpenMixer,
-    engine: &Engine,
-    sender: &Sender<Message>,
-) -> io::Result<Box<dyn FnMut(u8) + Send>> {
-    let shared = engine.shared();
-    let set_gain = Box::new(move |gain| shared.set_volume(gain));
-    let task = LoudnessTask::new(open_mixer, set_gain, tell(sender, Message::Loudness));
-    let worker = Worker::start("volume", task, || {})?;
-    Ok(Box::new(move |percent| worker.order(percent)))
-}
-
 /// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is everybody's.
 pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let control = named(&config.sound.mixer_control);
     let is_named = control.is_some() || !config.sound.mixer_card.is_empty();
-    let own_card = dac.mixer_card().filter(|_| is_named || config.board.kind != BoardKind::Simulated);
-    let card = named(&config.sound.mixer_card).or(own_card);
+    let own_device = dac.mixer_device().filter(|_| is_named || config.board.kind != BoardKind::Simulated);
+    let named_card = named(&config.sound.mixer_card);
     Box::new(move || {
-        if card.is_none() && !is_named {
-            return Ok(None);
-        }
+        // Anew each time: which card a device is on is known only while it is there.
+        let card = match (&named_card, &own_device) {
+            (Some(card), _) => Some(card.clone()),
+            (None, Some(device)) => match card_of(device) {
+                Ok(Some(card)) => Some(card),
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(MixerError::Lost { card: device.clone(), reason: error.to_string() }),
+            },
+            (None, None) if is_named => None,
+            (None, None) => return Ok(None),
+        };
         let mixer = AlsaMixer::open(card.as_deref(), control.as_deref())?;
         Ok(mixer.map(|mixer| Box::new(mixer) as Box<dyn Mixer>))
     })

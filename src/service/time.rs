@@ -8,7 +8,7 @@ use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
 
 use super::conductor::TimePort;
-use crate::config::{RtcChoice, TimeKeeping, TimeSource};
+use crate::config::{BoardKind, Config, RtcChoice, TimeSource};
 use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::clock_thread::{ClockOptions, ClockReader, ClockThread};
 use crate::timekeeping::source::UtcSource;
@@ -32,13 +32,19 @@ pub enum TimeReader {
 }
 
 impl BoxTime {
-    /// Begins to know the time. The calibration is kept in the state folder.
+    /// Begins to know the time. The calibration is kept in the state folder. On a desk the system clock is taken for right.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(config: &TimeKeeping, state_folder: Option<PathBuf>) -> io::Result<Self> {
+    pub fn start(config: &Config, state_folder: Option<PathBuf>) -> io::Result<Self> {
+        let clocks = Arc::new(MachineClocks);
+        // Containers and virtual machines have the right time and no daemon that tells so.
+        let is_desk = config.board.kind == BoardKind::Simulated;
+        let config = &config.time;
         if config.source == TimeSource::System {
-            return Ok(Self::System(Arc::new(SystemClockSource::new(Arc::new(MachineClocks)))));
+            let source =
+                if is_desk { SystemClockSource::taken_for_right(clocks) } else { SystemClockSource::new(clocks) };
+            return Ok(Self::System(Arc::new(source)));
         }
         let options = ClockOptions {
             state_folder,

@@ -78,7 +78,8 @@ impl SystemClockFollower {
 }
 
 /// Follows the system clock, which another daemon keeps. It is its own reference, however wrong: nobody here can tell how
-/// far, but for what the daemon has told the kernel.
+/// far, but for what the daemon has told the kernel. Until it has told so once, the clock may still show when the box was
+/// last switched off.
 pub struct SystemClockSource {
     clocks: Arc<dyn Clocks>,
     followed: Mutex<Followed>,
@@ -89,31 +90,41 @@ struct Followed {
     follower: SystemClockFollower,
     kernel: Option<KernelClockEstimate>,
     next_ask_raw_ns: i64,
+    /// Whether the kernel has called it synchronized since this program runs, or an owner does.
+    was_kept: bool,
 }
 
 impl SystemClockSource {
-    /// Follows the system clock of these clocks.
+    /// Follows the system clock of these clocks once a daemon has synchronized it.
     pub fn new(clocks: Arc<dyn Clocks>) -> Self {
         Self { clocks, followed: Mutex::default() }
     }
 
-    fn read(&self) -> (ClockPair, Timescale, Option<KernelClockEstimate>) {
+    /// Follows the system clock of these clocks, and takes it for right as it is.
+    pub fn taken_for_right(clocks: Arc<dyn Clocks>) -> Self {
+        Self { clocks, followed: Mutex::new(Followed { was_kept: true, ..Followed::default() }) }
+    }
+
+    fn read(&self) -> Reading {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = ClockPair::read(self.clocks.as_ref());
         if pair.raw_ns >= followed.next_ask_raw_ns {
             followed.next_ask_raw_ns = pair.raw_ns.saturating_add(ASK_NS);
             followed.kernel = read_estimate().ok();
         }
-        (pair, followed.follower.update(pair), followed.kernel)
+        followed.was_kept |= followed.kernel.is_some_and(|kernel| kernel.synchronized);
+        let timescale = followed.follower.update(pair);
+        Reading { pair, timescale, kernel: followed.kernel, was_kept: followed.was_kept }
     }
 
     /// What is known of it, in the form of the timekeeper's own status.
     pub fn status(&self) -> TimeStatus {
-        let (pair, timescale, kernel) = self.read();
-        let Estimate { bound_ns, state, .. } = judge(pair, timescale, kernel);
+        let reading = self.read();
+        let Reading { pair, kernel, .. } = reading;
+        let Estimate { bound_ns, state, .. } = judge(&reading);
         let mut warnings = Vec::new();
         if state == TimeState::Unset {
-            warnings.push("the system clock was not set yet: is a time daemon running?".to_owned());
+            warnings.push("no time daemon has set the system clock yet: does one run, and reach a server?".to_owned());
         } else if let Some(Err(reason)) = kernel.map(|kernel| judge_system_clock(pair, &kernel)) {
             warnings.push(reason);
         }
@@ -133,8 +144,7 @@ impl SystemClockSource {
 
 impl UtcSource for SystemClockSource {
     fn estimate(&self) -> Estimate {
-        let (pair, timescale, kernel) = self.read();
-        judge(pair, timescale, kernel)
+        judge(&self.read())
     }
 
     /// It is stepped by somebody else, whatever plays.
@@ -143,13 +153,23 @@ impl UtcSource for SystemClockSource {
     fn step(&self) {}
 }
 
-/// A clock that shows a date which can be is taken for right, as its owner has said that somebody keeps it.
-fn judge(pair: ClockPair, timescale: Timescale, kernel: Option<KernelClockEstimate>) -> Estimate {
+/// What is seen of the system clock at once.
+struct Reading {
+    pair: ClockPair,
+    timescale: Timescale,
+    kernel: Option<KernelClockEstimate>,
+    was_kept: bool,
+}
+
+/// A clock that was kept and no longer is runs on.
+fn judge(reading: &Reading) -> Estimate {
+    let Reading { pair, timescale, kernel, was_kept } = *reading;
     let told = kernel.and_then(|kernel| judge_system_clock(pair, &kernel).ok());
     let state = match &told {
         _ if pair.utc_ns < EARLIEST_UTC_S * NS_PER_S => TimeState::Unset,
         Some(_) => TimeState::Referenced,
-        None => TimeState::Holdover,
+        None if was_kept => TimeState::Holdover,
+        None => TimeState::Unset,
     };
     Estimate { timescale, bound_ns: told.map_or(f64::INFINITY, |sample| sample.bound_ns), state }
 }
@@ -179,10 +199,12 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_never_set_is_not_trusted_and_one_that_a_daemon_keeps_has_its_bound() {
-        let judged = |utc_s: i64, kernel| {
+        let judged_after = |was_kept: bool, utc_s: i64, kernel| {
             let pair = ClockPair { raw_ns: 0, utc_ns: utc_s * NS_PER_S };
-            judge(pair, Timescale { raw_ns: 0, utc_ns: pair.utc_ns, rate_ppb: 0.0 }, kernel)
+            let timescale = Timescale { raw_ns: 0, utc_ns: pair.utc_ns, rate_ppb: 0.0 };
+            judge(&Reading { pair, timescale, kernel, was_kept })
         };
+        let judged = |utc_s, kernel| judged_after(true, utc_s, kernel);
         let kept = KernelClockEstimate { synchronized: true, maximum_error_ns: 4_000_000, estimated_error_ns: 1_000 };
         assert_eq!(judged(1000, Some(kept)).state, TimeState::Unset);
         let now_s = EARLIEST_UTC_S + 1000;
@@ -191,6 +213,8 @@ mod tests {
         let unkept = KernelClockEstimate { synchronized: false, ..kept };
         assert_eq!(judged(now_s, Some(unkept)).state, TimeState::Holdover);
         assert_eq!(judged(now_s, Some(unkept)).bound_ns, f64::INFINITY);
+        assert_eq!(judged_after(false, now_s, Some(unkept)).state, TimeState::Unset, "it shows when it was last off");
+        assert_eq!(judged_after(false, now_s, None).state, TimeState::Unset);
     }
 
     #[test]

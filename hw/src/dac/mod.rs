@@ -11,7 +11,7 @@ mod sound_server;
 use std::sync::mpsc::Sender;
 
 pub use simulated::{Heard, Imperfections, SimulatedDac};
-pub use sound_card::{SoundCard, SoundCardInfo, sound_cards};
+pub use sound_card::{SoundCard, SoundCardInfo, card_of, sound_cards};
 pub use sound_server::SoundServer;
 
 /// Channels of every stream: left and right, interleaved.
@@ -56,9 +56,9 @@ pub trait Dac: Send {
     /// The name to show and to reopen it by.
     fn name(&self) -> String;
 
-    /// The card whose mixer is this device's volume, as [`crate::mixer::control_device`] takes it; `None` where the device
-    /// has no mixer of its own: what a sound server's mixer sets is heard of all programs.
-    fn mixer_card(&self) -> Option<String>;
+    /// The device whose card's mixer is the volume, as [`card_of`] takes it; `None` where the device has no mixer of its
+    /// own: what a sound server's mixer sets is heard of all programs.
+    fn mixer_device(&self) -> Option<String>;
 
     /// Opens the device and starts to pull from the renderer. A fault that ends the stream later is sent to
     /// `faults`; the stream is then of no more use.

@@ -217,7 +217,7 @@ impl Dac for SimulatedDac {
         "simulated".to_owned()
     }
 
-    fn mixer_card(&self) -> Option<String> {
+    fn mixer_device(&self) -> Option<String> {
         None
     }
 

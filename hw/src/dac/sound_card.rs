@@ -82,6 +82,19 @@ fn info(device: &cpal::Device) -> SoundCardInfo {
     }
 }
 
+/// The card whose mixer is the volume of the device that this name means, as [`crate::mixer::control_device`] takes it;
+/// `None` where the device is no card's own, such as a sound server's.
+///
+/// # Errors
+/// When there is no such device now.
+pub fn card_of(device: &str) -> Result<Option<String>, DacError> {
+    let SoundCard { name: Some(name) } = SoundCard::new(Some(device.to_owned())) else {
+        return Ok(Some("default".to_owned()));
+    };
+    let found = quietly(|| SoundCard { name: Some(name) }.find())?;
+    Ok(Some(info(&found).id).filter(|id| id.contains("CARD=")))
+}
+
 impl SoundCard {
     /// The card of this id (or with this text in its description, whatever the case), or the system's default.
     pub fn new(name: Option<String>) -> Self {
@@ -112,7 +125,7 @@ impl Dac for SoundCard {
         self.name.clone().unwrap_or_else(|| "default".to_owned())
     }
 
-    fn mixer_card(&self) -> Option<String> {
+    fn mixer_device(&self) -> Option<String> {
         Some(self.name())
     }
 
@@ -204,8 +217,8 @@ impl Opening {
         let mut floats = vec![0.0_f32; CHANNELS * config.sample_rate as usize];
         let mut has_asked = false;
         let data = move |output: &mut [T], info: &OutputCallbackInfo| {
-            // Once, before the first sound, as the thread is cpal's own. Whether it was granted, others tell: they ask
-            // within the same limit, and may log.
+            // Once, before the first sound, as the thread is cpal's own. Whether it was granted, the feeder's thread tells: it
+            // asks within the same limit, and may log.
             if !std::mem::replace(&mut has_asked, true) {
                 let _ = request_realtime(RealtimeThread::Audio);
             }

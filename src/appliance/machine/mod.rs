@@ -36,6 +36,8 @@ pub struct Appliance {
     /// What the player has been told to play.
     running: Option<Running>,
     kept_session: Option<Session>,
+    /// What is kept names another playlist than is played now.
+    kept_is_stale: bool,
     position: Option<KeptPosition>,
 
     playlist: Option<PlaylistInfo>,
@@ -71,6 +73,7 @@ impl Appliance {
             due: false,
             running: None,
             kept_session: None,
+            kept_is_stale: false,
             position: None,
             playlist: None,
             playlist_problem: None,
@@ -116,6 +119,11 @@ impl Appliance {
         self.keep_volume_when_due(now, &mut out);
         self.show(now, &mut out);
         out
+    }
+
+    /// The volume, if it was changed and is to be kept, which was not asked for yet.
+    pub fn unkept_volume_percent(&self) -> Option<u8> {
+        self.volume_unkept_since_raw_ns.map(|_| self.volume.percent())
     }
 
     /// What there is to show.
@@ -286,8 +294,12 @@ impl Appliance {
             PlaylistEvent::Loaded(playlist) => {
                 self.loading = false;
                 self.playlist_problem = None;
-                let is_another = self.playlist.as_ref() != Some(&playlist);
-                self.playlist = Some(playlist);
+                let before = self.playlist.replace(playlist.clone());
+                let is_another = before.as_ref() != Some(&playlist);
+                if let Some(before) = before {
+                    self.kept_is_stale |= is_another;
+                    self.position = self.position.filter(|_| before.name == playlist.name);
+                }
                 self.due |= is_another && self.running.is_some();
             }
             PlaylistEvent::Failed(reason) => self.playlist_failed(reason, out),

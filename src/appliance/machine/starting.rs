@@ -195,7 +195,8 @@ impl Appliance {
         out.push(Action::Play { program, timetable });
         match wanted {
             _ if in_sync => {
-                if self.kept_session.replace(session) != Some(session) {
+                let is_stale = std::mem::take(&mut self.kept_is_stale);
+                if self.kept_session.replace(session) != Some(session) || is_stale {
                     out.push(Action::KeepSession(session));
                 }
             }

@@ -12,7 +12,11 @@ const NEXT_SLOT_S: i64 = TEN_O_CLOCK_S + 10;
 
 pub(super) fn playlist(seconds: &[u64]) -> PlaylistInfo {
     let length = |s: &u64| Some(Length { frames: s * 8000, rate_hz: 8000 });
-    PlaylistInfo { lengths: seconds.iter().map(length).collect(), fingerprint: format!("{seconds:?}") }
+    PlaylistInfo {
+        name: "Ride".to_owned(),
+        lengths: seconds.iter().map(length).collect(),
+        fingerprint: format!("{seconds:?}"),
+    }
 }
 
 /// A box that was just switched on, in virtual time.
@@ -206,6 +210,36 @@ fn a_session_that_still_runs_is_rejoined_at_once_with_and_without_the_jumper() {
     let settings = Settings { rejoin_session: false, ..Settings::default() };
     let (_, actions) = Ride::boot(settings, kept(), false);
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
+}
+
+#[test]
+fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_old_position() {
+    let (mut ride, _) = Ride::boot(Settings::default(), Kept::default(), true);
+    let session = Session::common(0);
+    let again = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))));
+    assert!(!again.contains(&Action::KeepSession(session)), "it is the same");
+    let other = PlaylistInfo { name: "Other".to_owned(), ..playlist(&[40, 50]) };
+    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
+    assert!(played(&actions).len() == 1 && actions.contains(&Action::KeepSession(session)), "{actions:?}");
+
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    ride.gesture(Gesture::Stop);
+    assert!(ride.appliance.snapshot(ride.now).position.is_some());
+    let other = PlaylistInfo { name: "Other".to_owned(), ..playlist(&[40, 50]) };
+    ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
+    assert_eq!(ride.appliance.snapshot(ride.now).position, None);
+}
+
+#[test]
+fn a_volume_that_is_not_kept_yet_can_be_kept_at_the_end() {
+    let mut ride = Ride::idle();
+    assert_eq!(ride.appliance.unkept_volume_percent(), None);
+    ride.command(Command::Volume(VolumeChange::To(30)));
+    assert_eq!(ride.appliance.unkept_volume_percent(), Some(30));
+    ride.wait(10);
+    assert_eq!(ride.appliance.unkept_volume_percent(), None);
 }
 
 #[test]

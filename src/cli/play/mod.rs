@@ -26,7 +26,7 @@ use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
 use crate::player::task::{Event, Order, Outside, WhenMissing};
 use crate::playlist::Playlist;
-use crate::storage::{Position, state_folder};
+use crate::storage::{Position, service_state_folder, state_folder};
 use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::source::UtcSource;
@@ -123,12 +123,12 @@ const CLOCK_PATIENCE: Duration = Duration::from_secs(15);
 impl Clock {
     fn start(self) -> Result<Time, Failure> {
         if self == Self::System {
-            let source = Arc::new(SystemClockSource::new(Arc::new(MachineClocks)));
+            let source = Arc::new(SystemClockSource::taken_for_right(Arc::new(MachineClocks)));
             return Ok(Time { source, _thread: None });
         }
         let layers = config::load(None);
         layers.problems().iter().for_each(output::warn);
-        let options = ClockOptions::only_looking(state_folder());
+        let options = ClockOptions::only_looking(service_state_folder());
         let thread = ClockThread::start(&layers.config().time, &options)
             .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))?;
         let until = Instant::now() + CLOCK_PATIENCE;
@@ -194,7 +194,7 @@ impl Play {
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
-        let engine = Engine::start(Outside { dac, clocks, time, tell }, WhenMissing::Fail, || {})?;
+        let engine = Engine::start(Outside { dac, clocks, time, tell }, WhenMissing::Fail)?;
         engine.order(Order::Play(program));
         forward_signals(sender)?;
         for message in messages {

@@ -18,13 +18,17 @@ use signal_hook::iterator::Signals;
 use self::hand::{Hand, Move};
 use self::overrides::{BoardChoice, Overrides};
 use super::logging::{Destination, LogLines, begin};
-use super::{Failure, output};
+use super::{Failure, POWER_OFF_EXIT_CODE, output};
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::{Service, ServiceOptions};
 use crate::storage::state_folder;
 
 /// How often held buttons are looked at: they are released as exactly.
 const HAND_STEP: Duration = Duration::from_millis(10);
+
+/// What is left is let go of within this time when the box is to be switched off; systemd would wait for 5 s, and then not know
+/// why the service ended.
+const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// Be the service of a box: buttons, jumper, volume, playlist, control socket
 ///
@@ -73,7 +77,7 @@ impl Run {
             state_folder: self.state.clone().or_else(state_folder),
             simulated: simulated.clone(),
         };
-        let service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
+        let mut service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
         forward_signals(service.sender())?;
         let hand = Hand::new(simulated.clone());
         let ending = match lines {
@@ -82,7 +86,12 @@ impl Run {
                 if is_simulated {
                     follow_lines(hand)?;
                 }
-                service.run()
+                let ending = service.run();
+                if ending == Ending::PowerOff {
+                    power_off_at_last()?;
+                }
+                drop(service);
+                ending
             }
         };
         if ending == Ending::PowerOff && is_simulated {
@@ -90,6 +99,17 @@ impl Run {
         }
         Ok(ending)
     }
+}
+
+/// A card or a disk that hangs must not keep a box from being switched off: whoever does not let go in time is left.
+fn power_off_at_last() -> Result<(), Failure> {
+    let leave = || {
+        std::thread::sleep(LETTING_GO);
+        log::error!("something does not let go; the box is switched off all the same");
+        std::process::exit(POWER_OFF_EXIT_CODE.into());
+    };
+    let failed = |error: std::io::Error| Failure::Other(format!("no thread can be started: {error}"));
+    std::thread::Builder::new().name("power off".to_owned()).spawn(leave).map_err(failed).map(|_| ())
 }
 
 fn forward_signals(sender: Sender<Message>) -> Result<(), Failure> {

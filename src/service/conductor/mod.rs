@@ -27,8 +27,8 @@ use super::playlists::{PlaylistNews, PlaylistSource};
 use super::settings::{self, Listening};
 use crate::appliance::answer::{Flash, LedPattern, is_lit};
 use crate::appliance::{
-    Appliance, Input, Kept, Moment, Panel, PlayerEvent, PlaylistEvent, PlaylistInfo, Program, Refusal, TimeSource,
-    TimeState,
+    Action, Appliance, Input, Kept, Moment, Panel, PlayerEvent, PlaylistEvent, PlaylistInfo, Program, Refusal,
+    TimeSource, TimeState,
 };
 use crate::config::{Config, Layers};
 use crate::control::{Request, Response, Status};
@@ -152,6 +152,8 @@ impl StatusBoard {
 /// The conductor of a box.
 pub struct Conductor {
     outside: Outside,
+    /// With what it began: what is only looked at then stays in effect.
+    begun_with: Config,
     config: Config,
     config_problems: Vec<String>,
     listening: Listening,
@@ -210,6 +212,7 @@ impl Conductor {
             panel: Panel::new(),
             board: PanelBoard::new(open_board, now_raw_ns),
             config_problems: layers.problems().iter().map(ToString::to_string).collect(),
+            begun_with: config.clone(),
             config,
             outside,
             playlist: None,
@@ -299,11 +302,16 @@ impl Conductor {
     }
 
     fn poll_board(&mut self, now_raw_ns: i64) {
+        let before = self.board.levels;
         let events = match self.board.look(now_raw_ns) {
             Looked::Levels(levels) => self.panel.poll(levels, now_raw_ns),
             Looked::Unreadable(reason) => self.panel.unreadable(&reason),
             Looked::NotYet => return,
         };
+        // Whoever watches the buttons shall see the shortest press, also where nothing comes of it yet.
+        if self.board.levels != before {
+            self.next_publish_raw_ns = i64::MIN;
+        }
         for event in events {
             log::debug!("panel: {event:?}");
             self.tell(Input::Panel(event));
@@ -363,8 +371,11 @@ impl Conductor {
         let event = match news {
             PlaylistNews::Loaded(playlist, warnings) => {
                 let playlist = CurrentPlaylist::new(playlist, warnings);
-                let info =
-                    PlaylistInfo { lengths: playlist.lengths().into(), fingerprint: playlist.fingerprint.clone() };
+                let info = PlaylistInfo {
+                    name: playlist.name.clone(),
+                    lengths: playlist.lengths().into(),
+                    fingerprint: playlist.fingerprint.clone(),
+                };
                 self.playlist = Some(playlist);
                 PlaylistEvent::Loaded(info)
             }
@@ -383,6 +394,10 @@ impl Conductor {
             return;
         }
         let now_raw_ns = self.outside.clocks.raw_ns();
+        // A volume is kept some seconds after it was changed, which there may no longer be.
+        if let Some(percent) = self.appliance.unkept_volume_percent() {
+            self.act(Action::KeepVolume(percent), self.now());
+        }
         (self.outside.player)(Order::Stop);
         self.ending = Some(EndingSoon {
             ending,

@@ -116,7 +116,7 @@ impl Conductor {
     }
 
     fn time_status(&self, time: &status::TimeStatus, now_utc_ns: i64) -> TimeStatus {
-        let is_system = self.config.time.source == TimeSource::System;
+        let is_system = self.begun_with.time.source == TimeSource::System;
         let state = match time.state {
             Known::Unset if time.rtc.is_some() => TimeState::Untrusted,
             Known::Unset => TimeState::Unset,
@@ -140,12 +140,12 @@ impl Conductor {
     }
 
     fn board_status(&self, snapshot: &Snapshot) -> BoardStatus {
-        let kind = match self.config.board.kind {
+        let kind = match self.begun_with.board.kind {
             BoardKind::Pi => "pi",
             BoardKind::Simulated => "simulated",
             BoardKind::None => "none",
         };
-        let has_buttons = self.config.board.kind != BoardKind::None;
+        let has_buttons = self.begun_with.board.kind != BoardKind::None;
         let levels = self.board.levels.filter(|_| has_buttons);
         let buttons = levels.map(|levels| {
             let state = |button| match levels.is_pressed(button) {

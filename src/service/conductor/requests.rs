@@ -93,8 +93,8 @@ impl Conductor {
         let layers = (self.outside.load_config)();
         self.config_problems = layers.problems().iter().map(ToString::to_string).collect();
         self.config_problems.iter().for_each(|problem| log::warn!("{problem}"));
-        let before = std::mem::replace(&mut self.config, layers.config().clone());
-        let needs_restart = settings::needs_restart(&before, &self.config);
+        self.config = layers.config().clone();
+        let needs_restart = settings::needs_restart(&self.begun_with, &self.config);
         if !needs_restart.is_empty() {
             log::warn!("{}", restart_words(&needs_restart));
         }

@@ -75,7 +75,7 @@ impl Dac for SoundServer {
         NAME.to_owned()
     }
 
-    fn mixer_card(&self) -> Option<String> {
+    fn mixer_device(&self) -> Option<String> {
         None
     }
 

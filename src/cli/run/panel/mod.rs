@@ -22,7 +22,7 @@ use crate::service::running::Service;
 const FRAME: Duration = Duration::from_millis(40);
 
 /// Shows the panel until the service ends.
-pub(super) fn run(service: Service, hand: Hand, board: SimulatedBoard, lines: LogLines) -> Result<Ending, Failure> {
+pub(super) fn run(mut service: Service, hand: Hand, board: SimulatedBoard, lines: LogLines) -> Result<Ending, Failure> {
     let failed = |error: std::io::Error| Failure::Other(format!("the panel cannot be shown: {error}"));
     let status = service.status_board();
     let sender = service.sender();
