@@ -439,7 +439,8 @@ impl<'a> Hour<'a> {
             self.disturbed();
         }
         let status = self.made().status();
-        if status.volume.percent == 0 && !self.around.has_mixer {
+        // Also with a mixer: while it does not answer, the player sets the volume.
+        if status.volume.percent == 0 {
             self.muted_raw_ns = now_raw_ns;
         }
         let is_loud = now_raw_ns - self.muted_raw_ns > FADE_NS;
