@@ -5,11 +5,13 @@
 //! take its time is ordered from somebody else, who answers by a [`Message`]. The service runs it in a loop; tests run it
 //! in virtual time.
 //!
-//! - `actions` does what the machine says, `requests` answers the control socket, `report` says how things stand;
+//! - `messages` takes in what all of them tell, `requests` answers the control socket;
+//! - `actions` does what the machine says, `report` says how things stand;
 //! - `board` reads the pins.
 
 mod actions;
 mod board;
+mod messages;
 mod report;
 mod requests;
 
@@ -26,14 +28,11 @@ use super::loudness::LoudnessNews;
 use super::playlists::{PlaylistNews, PlaylistSource};
 use super::settings::{self, Listening};
 use crate::appliance::answer::{Flash, LedPattern, is_lit};
-use crate::appliance::{
-    Action, Appliance, Input, Kept, Moment, Panel, PlayerEvent, PlaylistEvent, PlaylistInfo, Program, Refusal,
-    TimeSource, TimeState,
-};
+use crate::appliance::{Action, Appliance, Input, Kept, Moment, Panel, Program, Refusal, TimeSource, TimeState};
 use crate::config::{Config, Layers};
 use crate::control::{Request, Response, Status};
 use crate::player::decoder::Mix;
-use crate::player::feeder::{FeederEvent, FeederStats};
+use crate::player::feeder::FeederStats;
 use crate::player::library::Library;
 use crate::player::task::{Event, Order};
 use crate::player::tone::Tone;
@@ -251,36 +250,6 @@ impl Conductor {
         self.has_device
     }
 
-    /// Takes a message in.
-    pub fn take(&mut self, message: Message) {
-        match message {
-            Message::Player(event) => self.player(event),
-            Message::Playlist(news) => self.playlist(news),
-            Message::Keeper(trouble) => {
-                match &trouble {
-                    Some(trouble) => log::warn!("what a power cut would lose is not kept: {trouble}"),
-                    None => log::info!("the state is kept again"),
-                }
-                self.keeper_trouble = trouble;
-            }
-            Message::Loudness(news) => {
-                match &news {
-                    LoudnessNews::Mixer(name) => log::info!("the volume is {name}"),
-                    LoudnessNews::Software => log::info!("the volume is set in the player"),
-                    LoudnessNews::Trouble(reason) => log::warn!("{reason}"),
-                }
-                self.loudness = Some(news);
-            }
-            Message::Request(request, answer) => self.request(request, answer),
-            Message::Reload => {
-                self.reload_config();
-                self.tell(Input::Command(crate::appliance::Command::Reload));
-            }
-            Message::End => self.end(Ending::Asked, 0),
-        }
-        self.next_publish_raw_ns = i64::MIN;
-    }
-
     /// Does what is due: reads the buttons, lets the machine's time pass, switches the LED, says how things stand.
     pub fn round(&mut self) -> Round {
         let now_raw_ns = self.outside.clocks.raw_ns();
@@ -325,67 +294,6 @@ impl Conductor {
         self.is_trusted = now.time.trusted;
         for action in self.appliance.handle(input, now) {
             self.act(action, now);
-        }
-    }
-
-    fn player(&mut self, event: Event) {
-        match event {
-            Event::Feeder(event) => self.feeder(event),
-            Event::Stats(stats, _) => self.stats = Some((stats, self.outside.clocks.raw_ns())),
-            Event::DeviceLost(error) => {
-                self.has_device = false;
-                self.stats = None;
-                self.tell(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
-            }
-            Event::DeviceBack => {
-                log::info!("the sound card is there");
-                self.has_device = true;
-                self.tell(Input::Player(PlayerEvent::DeviceBack));
-            }
-            Event::Stopped(_) => {
-                if let Some(soon) = &mut self.ending {
-                    soon.is_silent = true;
-                }
-            }
-        }
-    }
-
-    fn feeder(&mut self, event: FeederEvent) {
-        match event {
-            FeederEvent::Track { slot, offset_s } => {
-                log::info!("plays track {}, {}, from {offset_s:.1} s", slot.track, self.title(slot.track));
-            }
-            FeederEvent::Silent { slot, reason } => {
-                let reason = reason.unwrap_or_else(|| "it cannot be played".to_owned());
-                log::warn!("track {}, {}, is silence: {reason}", slot.track, self.title(slot.track));
-            }
-            FeederEvent::Interrupted => log::warn!("the sound card dropped out; going on where the timetable is"),
-            FeederEvent::Reseeked { phase_error_ns } => {
-                log::warn!("{:+.1} ms off the timetable; the place was taken anew", phase_error_ns * 1e-6);
-            }
-            FeederEvent::Finished => self.tell(Input::Player(PlayerEvent::Finished)),
-        }
-    }
-
-    fn playlist(&mut self, news: PlaylistNews) {
-        let event = match news {
-            PlaylistNews::Loaded(playlist, warnings) => {
-                let playlist = CurrentPlaylist::new(playlist, warnings);
-                let info = PlaylistInfo {
-                    name: playlist.name.clone(),
-                    lengths: playlist.lengths().into(),
-                    fingerprint: playlist.fingerprint.clone(),
-                };
-                self.playlist = Some(playlist);
-                PlaylistEvent::Loaded(info)
-            }
-            PlaylistNews::Failed(reason) => PlaylistEvent::Failed(reason),
-            PlaylistNews::Changed => PlaylistEvent::Changed,
-        };
-        let is_read = event != PlaylistEvent::Changed;
-        self.tell(Input::Playlist(event));
-        if is_read {
-            self.answer_waiting();
         }
     }
 

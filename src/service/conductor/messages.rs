@@ -1,0 +1,101 @@
+//! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket tell.
+
+use super::{Conductor, CurrentPlaylist, Ending, Message};
+use crate::appliance::{Command, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
+use crate::player::feeder::FeederEvent;
+use crate::player::task::Event;
+use crate::service::loudness::LoudnessNews;
+use crate::service::playlists::PlaylistNews;
+
+impl Conductor {
+    /// Takes a message in.
+    pub fn take(&mut self, message: Message) {
+        match message {
+            Message::Player(event) => self.player(event),
+            Message::Playlist(news) => self.playlist(news),
+            Message::Keeper(trouble) => {
+                match &trouble {
+                    Some(trouble) => log::warn!("what a power cut would lose is not kept: {trouble}"),
+                    None => log::info!("the state is kept again"),
+                }
+                self.keeper_trouble = trouble;
+            }
+            Message::Loudness(news) => {
+                match &news {
+                    LoudnessNews::Mixer(name) => log::info!("the volume is {name}"),
+                    LoudnessNews::Software => log::info!("the volume is set in the player"),
+                    LoudnessNews::Trouble(reason) => log::warn!("{reason}"),
+                }
+                self.loudness = Some(news);
+            }
+            Message::Request(request, answer) => self.request(request, answer),
+            Message::Reload => {
+                self.reload_config();
+                self.tell(Input::Command(Command::Reload));
+            }
+            Message::End => self.end(Ending::Asked, 0),
+        }
+        self.next_publish_raw_ns = i64::MIN;
+    }
+
+    fn player(&mut self, event: Event) {
+        match event {
+            Event::Feeder(event) => self.feeder(event),
+            Event::Stats(stats, _) => self.stats = Some((stats, self.outside.clocks.raw_ns())),
+            Event::DeviceLost(error) => {
+                self.has_device = false;
+                self.stats = None;
+                self.tell(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
+            }
+            Event::DeviceBack => {
+                log::info!("the sound card is there");
+                self.has_device = true;
+                self.tell(Input::Player(PlayerEvent::DeviceBack));
+            }
+            Event::Stopped(_) => {
+                if let Some(soon) = &mut self.ending {
+                    soon.is_silent = true;
+                }
+            }
+        }
+    }
+
+    fn feeder(&mut self, event: FeederEvent) {
+        match event {
+            FeederEvent::Track { slot, offset_s } => {
+                log::info!("plays track {}, {}, from {offset_s:.1} s", slot.track, self.title(slot.track));
+            }
+            FeederEvent::Silent { slot, reason } => {
+                let reason = reason.unwrap_or_else(|| "it cannot be played".to_owned());
+                log::warn!("track {}, {}, is silence: {reason}", slot.track, self.title(slot.track));
+            }
+            FeederEvent::Interrupted => log::warn!("the sound card dropped out; going on where the timetable is"),
+            FeederEvent::Reseeked { phase_error_ns } => {
+                log::warn!("{:+.1} ms off the timetable; the place was taken anew", phase_error_ns * 1e-6);
+            }
+            FeederEvent::Finished => self.tell(Input::Player(PlayerEvent::Finished)),
+        }
+    }
+
+    fn playlist(&mut self, news: PlaylistNews) {
+        let event = match news {
+            PlaylistNews::Loaded(playlist, warnings) => {
+                let playlist = CurrentPlaylist::new(playlist, warnings);
+                let info = PlaylistInfo {
+                    name: playlist.name.clone(),
+                    lengths: playlist.lengths().into(),
+                    fingerprint: playlist.fingerprint.clone(),
+                };
+                self.playlist = Some(playlist);
+                PlaylistEvent::Loaded(info)
+            }
+            PlaylistNews::Failed(reason) => PlaylistEvent::Failed(reason),
+            PlaylistNews::Changed => PlaylistEvent::Changed,
+        };
+        let is_read = event != PlaylistEvent::Changed;
+        self.tell(Input::Playlist(event));
+        if is_read {
+            self.answer_waiting();
+        }
+    }
+}
