@@ -70,7 +70,10 @@ expect "one as root" result first "$fingerprint .* ok$"
 expect "one by sudo" result second_box.lan "$fingerprint .* ok$"
 expect "one is not there" result away 'Connection refused$'
 expect "one refuses" result refuses 'Permission denied'
-expect "one's user may nothing" result guest 'neither root nor sudo without a password$'
+expect "one's user may nothing" result guest 'neither root nor sudo without a password'
+expect "of which only the user's own password is missing" grep -qF "ssh -F '$here/ssh config' -t guest \"" "$work/notes/deploy"
+# What is to be typed there, once, by somebody who knows the password: here by root.
+allowing=$(sed -n 's/^guest .* -t guest "\(.*\)"$/\1/p' "$work/notes/deploy")
 expect "a box named twice is one box" test "$(sed -n '/^box /,$p' "$work/notes/deploy" | grep -c '^first ')" = 1
 expect "a line of progress for each" test "$(grep -c ': looking$' "$work/notes/deploy")" = 5
 for box in first other; do
@@ -79,6 +82,9 @@ for box in first other; do
     expect "$box: its index came along" "$box" test -e /srv/jaudiosync/Music/Playlist.index.json
     expect "$box: nothing is left in /tmp" test -z "$("$box" find /tmp -name 'jaudiosync.*')"
 done
+
+other sh -c "$allowing"
+expect "the user who is let do so, as is told, may" exits 0 deploy --dry-run --package "$here/the package.deb" guest
 
 before=$(first systemctl show -P MainPID jaudiosync.service)
 touch -d '1 hour ago' "$here/My Music/"*.mp3
