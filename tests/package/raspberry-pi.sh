@@ -88,7 +88,9 @@ echo 'dtparam=spi=on' >>"$boot"
 expect "it is purged" inside dpkg -P jaudiosync
 expect "music stays" test -e "$root/srv/jaudiosync/Music/mine.mp3"
 rm -r "$root/srv/jaudiosync"
-expect "what was changed in the boot configuration meanwhile stays" count 1 '^dtparam=spi=on' boot/firmware/config.txt
+expect "what was changed in the boot configuration meanwhile stays, for every board" \
+    test "$(tail -n 2 "$boot")" = $'[all]\ndtparam=spi=on'
+sed -i '$d' "$boot"
 sed -i '$d' "$boot"
 snapshot after
 expect "all else is as it was" unchanged before after "$users"
