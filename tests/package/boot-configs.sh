@@ -1,5 +1,5 @@
 # Boot configurations of all kinds: I2C is on exactly once afterwards, what takes the RTC is a comment, twice is as once, and
-# what is given back is as it was, to the byte.
+# what is given back is as it was, to the byte. What an owner writes below our lines counts afterwards for the same boards.
 
 expect "it installs" install_package
 prepare=/usr/lib/jaudiosync/prepare-pi
@@ -38,7 +38,45 @@ boot_config "empty" 4 ''
 boot_config "lines as Windows ends them" 4 'dtparam=audio=on\r\ndtoverlay=i2c-rtc,ds3231\r\n'
 boot_config "empty lines at the end" 4 'dtparam=audio=on\n\n\n'
 
+# followed NAME BEFORE BELOW AFTER: what an owner writes below the block, and what is left when all is given back.
+followed() {
+    local file=$root/boot/firmware/config.txt place
+    printf '%b' "$2" | make_raspberry_pi
+    inside "$prepare" take >/dev/null 2>&1
+    place=$(grep -n '^# JAudioSync needs' "$file")
+    printf '%b' "$3" >>"$file"
+    inside "$prepare" take >/dev/null 2>&1
+    expect "$1: our lines stay where they are" test "$(grep -n '^# JAudioSync needs' "$file")" = "$place"
+    inside "$prepare" give-back >/dev/null 2>&1
+    expect "$1: given back" same <(printf '%b' "$4") "$file"
+}
+
+followed "a card's overlay below a filter" '[pi4]\na=1\n' 'dtoverlay=hifiberry-dac\n' '[pi4]\na=1\n[all]\ndtoverlay=hifiberry-dac\n'
+followed "the same without a filter" 'a=1\n' 'dtoverlay=hifiberry-dac\n' 'a=1\ndtoverlay=hifiberry-dac\n'
+followed "the same after the end of a filter" '[pi4]\na=1\n[all]\n' 'b=1\n' '[pi4]\na=1\n[all]\nb=1\n'
+followed "the same where the last line had no end" '[pi4]\na=1' 'b=1\n' '[pi4]\na=1\n[all]\nb=1\n'
+followed "nothing but notes" '[pi4]\na=1\n' '\n# a note\n' '[pi4]\na=1\n\n# a note\n'
+followed "the end of the filter, by the owner" '[pi4]\na=1\n' '# for all\n[all]\nb=1\n' '[pi4]\na=1\n# for all\n[all]\nb=1\n'
+followed "another filter, as some count together" '[pi4]\na=1\n' '[gpio4=1]\nb=1\n' '[pi4]\na=1\n[all]\n[gpio4=1]\nb=1\n'
+followed "an RTC for the kernel" '[pi4]\na=1\n' 'dtoverlay=i2c-rtc,ds3231\n' '[pi4]\na=1\n[all]\ndtoverlay=i2c-rtc,ds3231\n'
+
 file=$root/boot/firmware/config.txt
+printf '[pi4]\na=1\n' | make_raspberry_pi
+inside "$prepare" take >/dev/null 2>&1
+echo 'dtparam=i2c_arm=off' >>"$file"
+inside "$prepare" take >/dev/null 2>&1
+expect "turned off below our lines: they go to the end" test "$(tail -n 2 "$file" | head -n 1)" = 'dtparam=i2c_arm=on'
+expect "turned off below our lines: once" count 1 '^# JAudioSync needs' boot/firmware/config.txt
+inside "$prepare" give-back >/dev/null 2>&1
+expect "turned off below our lines: given back" same <(printf '[pi4]\na=1\n[all]\ndtparam=i2c_arm=off\n') "$file"
+
+printf '[pi4]\na=1\n' | make_raspberry_pi
+inside "$prepare" take >/dev/null 2>&1
+inside jaudiosync setup --yes --dac-overlay hifiberry-dac >/dev/null 2>&1
+inside dpkg-reconfigure jaudiosync >/dev/null 2>&1
+inside "$prepare" give-back >/dev/null 2>&1
+expect "an overlay by setup is for every board still" same <(printf '[pi4]\na=1\n[all]\ndtoverlay=hifiberry-dac\n') "$file"
+
 printf 'dtparam=audio=on\r\n' | make_raspberry_pi
 inside "$prepare" take >/dev/null 2>&1
 sed -i 's/\r*$/\r/' "$file"

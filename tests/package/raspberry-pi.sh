@@ -37,6 +37,8 @@ expect "man page, completions, notices" test -e "$root/usr/share/man/man1/jaudio
     -e "$root/usr/share/man/man5/jaudiosync.toml.5.gz" -a -e "$root/usr/share/bash-completion/completions/jaudiosync" -a \
     -e "$root/usr/share/zsh/vendor-completions/_jaudiosync" -a -e "$root/usr/share/doc/jaudiosync/third-party-notices.gz"
 expect "the unit verifies" test -z "$(inside systemd-analyze verify --man=no jaudiosync.service 2>&1 | grep jaudiosync)"
+expect "it contradicts no order in which a box starts" \
+    test -z "$(inside systemd-analyze verify --man=no multi-user.target 2>&1 | grep -i -A 5 'ordering cycle')"
 expect "the service starts at boot" test -L "$root/etc/systemd/system/multi-user.target.wants/jaudiosync.service"
 
 expect "I2C is on, once" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
@@ -88,7 +90,9 @@ echo 'dtparam=spi=on' >>"$boot"
 expect "it is purged" inside dpkg -P jaudiosync
 expect "music stays" test -e "$root/srv/jaudiosync/Music/mine.mp3"
 rm -r "$root/srv/jaudiosync"
-expect "what was changed in the boot configuration meanwhile stays" count 1 '^dtparam=spi=on' boot/firmware/config.txt
+expect "what was changed in the boot configuration meanwhile stays, for every board" \
+    test "$(tail -n 2 "$boot")" = $'[all]\ndtparam=spi=on'
+sed -i '$d' "$boot"
 sed -i '$d' "$boot"
 snapshot after
 expect "all else is as it was" unchanged before after "$users"

@@ -43,6 +43,28 @@ expect "a service that the owner disabled" install_package /root/newer.deb
 expect_not "is not started" is_active jaudiosync
 inside systemctl --quiet enable --now jaudiosync.service
 
+# The program ends with this code, whatever else it would do.
+ends_with() {
+    printf '[Service]\nType=simple\nExecStart=\nExecStart=/bin/sh -c "exit %s"\n' "$1" \
+        >"$root/etc/systemd/system/jaudiosync.service.d/end.conf"
+    inside systemctl daemon-reload
+    inside systemctl restart jaudiosync.service
+}
+has_started_again() { [[ $(inside systemctl show -P NRestarts jaudiosync.service) -ge 3 ]]; }
+is_off() { [[ ! $(systemd_of "$root") ]]; }
+
+ends_with 1
+expect "a program that fails is started again and again" soon has_started_again
+expect_not "and does not switch the box off" is_off
+ends_with 100
+expect "a program that ends with 100 switches the box off" soon is_off
+end_box "$root"
+rm "$root/etc/systemd/system/jaudiosync.service.d/end.conf"
+
+boot "$root" || return
+expect "switched on again, the service runs" soon is_active jaudiosync
+expect "it was switched off as it should be" grep -q 'Reached target poweroff.target' <(inside journalctl --no-pager)
+
 expect "it is purged" inside dpkg -P jaudiosync
 expect_not "the service is gone" is_active jaudiosync
 expect "the other program keeps the clock again" is_active chrony
