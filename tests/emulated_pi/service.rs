@@ -104,9 +104,14 @@ pub fn late_ms(recording: &Recording, compared: &ClockComparison, timetable: &Ti
             (Place::Playing { slot, offset_ns }, Place::Playing { slot: later, .. }) if slot == later => {
                 let sound = stretch(&track(slot.track), RATE_HZ, offset_ns as f64 * 1e-9, STRETCH_S).expect("a track");
                 let due_raw_ns = compared.raw_ns(utc_ns as f64);
-                let heard_raw_ns = recording
-                    .heard_raw_ns(&sound, due_raw_ns)
-                    .unwrap_or_else(|| panic!("track {} is not heard at {:.1} s", slot.track, offset_ns as f64 * 1e-9));
+                let heard_raw_ns = recording.heard_raw_ns(&sound, due_raw_ns).unwrap_or_else(|| {
+                    let loudest = recording.loudest(due_raw_ns, due_raw_ns + STRETCH_S * 1e9);
+                    let offset_s = offset_ns as f64 * 1e-9;
+                    panic!(
+                        "track {} is not heard at {offset_s:.1} s; the loudest sample there is {loudest}",
+                        slot.track
+                    )
+                });
                 return (heard_raw_ns - due_raw_ns) / 1e6;
             }
             _ => utc_ns += NS_PER_S / 4,

@@ -9,7 +9,7 @@ use super::line::Line;
 /// How much of the console is shown with a failure.
 const TAIL_LINES: usize = 40;
 
-/// What was said, one entry a line.
+/// What was said, one entry a line. Where a test fails, its end is shown.
 pub struct Console(Arc<Shared>);
 
 #[derive(Default)]
@@ -22,6 +22,14 @@ struct Shared {
 struct Said {
     lines: Vec<String>,
     ended: bool,
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{}", self.tail());
+        }
+    }
 }
 
 impl Console {
