@@ -1,11 +1,12 @@
 //! The SD card: an image with the root file system, and a partition through which files go in and out while the box runs.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempPath;
@@ -22,6 +23,12 @@ const FIRST_SECTOR: u64 = 8;
 const SECTORS: u64 = 12;
 const SECTOR_BYTES: u64 = 512;
 
+/// In memory: while a transfer waits for this machine's disk the whole box stands still, and the music drops out.
+fn memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }
+}
+
 /// A card, which may be in a box or not. It is gone when this is dropped.
 pub struct SdCard {
     path: TempPath,
@@ -34,7 +41,8 @@ pub struct SdCard {
 impl SdCard {
     /// A card as `scripts/pi-image` made it.
     pub fn new() -> Self {
-        let path = tempfile::Builder::new().prefix("card-").suffix(".img").tempfile().expect("a file").into_temp_path();
+        let path = tempfile::Builder::new().prefix("card-").suffix(".img").tempfile_in(memory()).expect("a file");
+        let path = path.into_temp_path();
         // Most of it is nothing, which cp leaves out.
         let copied = Command::new("cp").arg("--sparse=always").arg(prepared("card.img")).arg(&path).status();
         assert!(copied.is_ok_and(|status| status.success()), "cannot copy the card's image");
