@@ -2,7 +2,7 @@
 
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
@@ -91,17 +91,20 @@ fn parse_rtc(text: &str) -> Result<RtcChoice, String> {
 
 impl Time {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        let config = self.options.time_keeping();
+        let layers = config::load(self.options.config.as_deref());
+        layers.problems().iter().for_each(output::warn);
+        let config = self.options.over(layers.config().time.clone());
+        let socket = &layers.config().control.socket;
         match &self.action {
             None => self.show(&config),
             Some(Action::SetRtc { from_system }) => {
                 if matches!(config.rtc, RtcChoice::Bus(_)) {
-                    self.options.refuse_beside_service("set it")?;
+                    refuse_beside_service(socket, "set it")?;
                 }
                 self.options.set_rtc(&config, *from_system)
             }
             Some(Action::Forget) => {
-                self.options.refuse_beside_service("forget its calibration")?;
+                refuse_beside_service(socket, "forget its calibration")?;
                 forget()
             }
         }
@@ -140,11 +143,8 @@ impl Time {
 }
 
 impl TimeOptions {
-    /// The configuration's section, with what the command line says over it.
-    fn time_keeping(&self) -> TimeKeeping {
-        let layers = config::load(self.config.as_deref());
-        layers.problems().iter().for_each(output::warn);
-        let mut time = layers.config().time.clone();
+    /// What the command line says, over the configuration's section.
+    fn over(&self, mut time: TimeKeeping) -> TimeKeeping {
         if let Some(rtc) = &self.rtc {
             time.rtc = rtc.clone();
         }
@@ -153,17 +153,6 @@ impl TimeOptions {
             time.gpsd.clone_from(gpsd);
         }
         time
-    }
-
-    /// Two that set the clock, or keep its calibration, would undo each other's work.
-    fn refuse_beside_service(&self, what: &str) -> Result<(), Failure> {
-        match Client::connect(&candidate_sockets(&config::load(self.config.as_deref()).config().control.socket)) {
-            Err(ClientError::NoService(_)) => Ok(()),
-            _ => Err(Failure::Other(format!(
-                "the service has the clock, and sets it by itself once it has a time server (jaudiosync setup --ntp \
-                 pool.ntp.org) or GPS; to {what} by hand: sudo systemctl stop jaudiosync, and start it afterwards"
-            ))),
-        }
     }
 
     fn set_rtc(&self, config: &TimeKeeping, from_system: bool) -> Result<(), Failure> {
@@ -201,6 +190,17 @@ fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<Cloc
     let options = ClockOptions { keeps: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
     ClockThread::start(config, &options)
         .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))
+}
+
+/// Two that set the clock, or keep its calibration, would undo each other's work.
+fn refuse_beside_service(socket: &Path, what: &str) -> Result<(), Failure> {
+    match Client::connect(&candidate_sockets(socket)) {
+        Err(ClientError::NoService(_)) => Ok(()),
+        _ => Err(Failure::Other(format!(
+            "the service has the clock, and sets it by itself once it has a time server (jaudiosync setup --ntp \
+             pool.ntp.org) or GPS; to {what} by hand: sudo systemctl stop jaudiosync, and start it afterwards"
+        ))),
+    }
 }
 
 fn forget() -> Result<(), Failure> {
