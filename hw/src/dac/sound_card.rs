@@ -12,6 +12,7 @@ use super::sound_server::SoundServer;
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
 use crate::alsa_messages::quietly;
 use crate::clocks::{Clocks, MachineClocks};
+use crate::mixer::cards;
 use crate::priority::{RealtimeThread, request_realtime};
 
 /// Rates that a stream is opened with, best first. The music is resampled in any case.
@@ -88,10 +89,12 @@ fn info(device: &cpal::Device) -> SoundCardInfo {
 /// # Errors
 /// When there is no such device now.
 pub fn card_of(device: &str) -> Result<Option<String>, DacError> {
-    let SoundCard { name: Some(name) } = SoundCard::new(Some(device.to_owned())) else {
-        return Ok(Some("default".to_owned()));
-    };
-    let found = quietly(|| SoundCard { name: Some(name) }.find())?;
+    // Asked at each press of a button where the player sets the volume: to look through all devices takes long.
+    let is_card = device == "default" || cards().iter().any(|card| card.id.eq_ignore_ascii_case(device));
+    if is_card || device.contains("CARD=") {
+        return Ok(Some(device.to_owned()));
+    }
+    let found = quietly(|| SoundCard::new(Some(device.to_owned())).find())?;
     Ok(Some(info(&found).id).filter(|id| id.contains("CARD=")))
 }
 
