@@ -56,6 +56,13 @@ pub fn request_realtime(thread: RealtimeThread) -> Result<(), PriorityError> {
         .map_err(|error| failed(format!("{error:?}")))
 }
 
+/// The same for a thread that goes on all the same: where it is not granted, that is logged.
+pub fn ask_for_realtime(thread: RealtimeThread) {
+    if let Err(error) = request_realtime(thread) {
+        log::info!("{error}");
+    }
+}
+
 /// Keeps everything that the process has touched, and will touch, in memory.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jaudiosync_hw::dac::DacError;
-use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
+use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
 use super::ring::Shared;
 use super::task::{Order, Outside, PlayerTask, WhenMissing};
@@ -27,12 +27,7 @@ impl Engine {
     pub fn start(outside: Outside, when_missing: WhenMissing) -> Result<Self, DacError> {
         let shared = Arc::new(Shared::default());
         let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
-        let ask_for_priority = || {
-            if let Err(error) = request_realtime(RealtimeThread::Feeder) {
-                log::info!("{error}");
-            }
-        };
-        let worker = Worker::start("feeder", task, ask_for_priority)
+        let worker = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder))
             .map_err(|error| DacError::Unavailable { name: "feeder".to_owned(), reason: error.to_string() })?;
         Ok(Self { worker, shared })
     }

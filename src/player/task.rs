@@ -1,8 +1,7 @@
 //! The player's task: keeps the sound card open, the feeder fed, and does what it is told.
 //!
 //! Each step does what is due and says when there is something to do again; only a device or a file that is being opened may
-//! keep it waiting. It is stepped by the engine's
-//! thread on a box, and by tests in virtual time.
+//! keep it waiting. It is stepped by the engine's thread on a box, and by tests in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};

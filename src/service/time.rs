@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jaudiosync_hw::clocks::MachineClocks;
-use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
+use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
 use super::conductor::TimePort;
 use crate::config::{BoardKind, Config, RtcChoice, TimeSource};
@@ -53,11 +53,7 @@ impl BoxTime {
             sets_system_clock: config.set_system_clock,
             // A simulated RTC was set by the system clock, and is as right as that.
             asks_system: config.rtc == RtcChoice::Simulated,
-            on_thread: || {
-                if let Err(error) = request_realtime(RealtimeThread::Edge) {
-                    log::info!("{error}");
-                }
-            },
+            on_thread: || ask_for_realtime(RealtimeThread::Edge),
         };
         Ok(Self::Clock(ClockThread::start(config, &options)?))
     }
