@@ -12,6 +12,8 @@ pub mod config;
 pub mod control;
 pub mod doctor;
 mod kalman;
+pub mod mp3;
+pub mod panics;
 pub mod player;
 pub mod playlist;
 pub mod service;

@@ -1,0 +1,168 @@
+//! The bytes of a file by their place, read in large pieces and counted.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+
+/// Bytes read at once at a new place: enough to recognize a file by, so that a thousand files are looked into quickly.
+const FIRST_WINDOW_BYTES: usize = 16 * 1024;
+
+/// Bytes read at once where reading goes on: as many as Linux reads ahead by default.
+const LARGEST_WINDOW_BYTES: usize = 128 * 1024;
+
+/// Bytes before the place that is looked at that are kept: who looks ahead comes back.
+const KEPT_BYTES: u64 = 8 * 1024;
+
+/// Something whose bytes can be read at any place.
+pub trait ReadAt {
+    /// Read into `buffer` from a place on. Returns how many bytes there were; 0 at the end.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn length(&self) -> io::Result<u64>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+impl ReadAt for &[u8] {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+/// A window on a file that moves to where it is looked at.
+#[derive(Debug)]
+pub struct Bytes<R> {
+    source: R,
+    length: u64,
+    /// Where the window begins.
+    begin: u64,
+    window: Vec<u8>,
+    window_bytes: usize,
+    read_bytes: u64,
+}
+
+impl<R: ReadAt> Bytes<R> {
+    /// A window on `source`, of which nothing is read yet.
+    ///
+    /// # Errors
+    /// When its length cannot be found out.
+    pub fn new(source: R) -> io::Result<Self> {
+        Ok(Self { length: source.length()?, source, begin: 0, window: Vec::new(), window_bytes: 0, read_bytes: 0 })
+    }
+
+    /// The length of the file in bytes, when it was opened.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes that were read so far.
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes
+    }
+
+    /// Return `count` bytes from a place on; fewer at the end of the file.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn get(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
+        let end = offset.saturating_add(count as u64).min(self.length);
+        let window_end = self.begin + self.window.len() as u64;
+        if offset < self.begin || end > window_end {
+            self.move_to(offset, count)?;
+        }
+        let from = usize::try_from(offset.saturating_sub(self.begin)).unwrap_or(usize::MAX).min(self.window.len());
+        let to = from.saturating_add(count).min(self.window.len());
+        Ok(self.window.get(from..to).unwrap_or_default())
+    }
+
+    /// Read a window in which `count` bytes from `offset` on lie. What is there already is kept.
+    fn move_to(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        let window_end = self.begin + self.window.len() as u64;
+        let goes_on = (self.begin..=window_end).contains(&offset);
+        if goes_on {
+            let begin = offset.saturating_sub(KEPT_BYTES).max(self.begin);
+            self.window.drain(..(begin - self.begin) as usize);
+            self.begin = begin;
+            self.window_bytes = (2 * self.window_bytes).clamp(FIRST_WINDOW_BYTES, LARGEST_WINDOW_BYTES);
+        } else {
+            self.window.clear();
+            self.begin = offset;
+            self.window_bytes = FIRST_WINDOW_BYTES;
+        }
+        let mut filled = self.window.len();
+        let wanted_end = offset.saturating_add(count.max(self.window_bytes) as u64).min(self.length);
+        self.window.resize(usize::try_from(wanted_end.saturating_sub(self.begin)).unwrap_or(0).max(filled), 0);
+        while let Some(rest) = self.window.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.source.read_at(rest, self.begin + filled as u64) {
+                // The file has become shorter.
+                Ok(0) => break,
+                Ok(read) => {
+                    filled += read;
+                    self.read_bytes += read as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.window.truncate(filled);
+                    return Err(error);
+                }
+            }
+        }
+        self.window.truncate(filled);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_places_in_any_order_are_read(
+            length in 0_usize..300_000,
+            looks in prop::collection::vec((0_u64..310_000, 0_usize..100_000), 1..20),
+        ) {
+            let file: Vec<u8> = (0..length).map(|place| (place * 7919 >> 5) as u8).collect();
+            let mut bytes = Bytes::new(&file[..]).unwrap();
+            for (offset, count) in looks {
+                let from = (offset as usize).min(length);
+                let expected = &file[from..(from + count).min(length)];
+                prop_assert_eq!(bytes.get(offset, count).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_in_order_is_read_once() {
+        let file = vec![1; 1_000_000];
+        let mut bytes = Bytes::new(&file[..]).unwrap();
+        for offset in (0..1_000_000).step_by(417) {
+            bytes.get(offset, 421).unwrap();
+        }
+        assert_eq!(bytes.read_bytes(), 1_000_000);
+    }
+}

@@ -1,0 +1,107 @@
+//! Decodes frames one by one, each exactly as long as it is. What cannot be decoded is silence, also where the decoder panics.
+
+use nanomp3::{Decoder, MAX_SAMPLES_PER_FRAME};
+
+use super::header::Header;
+use crate::panics;
+
+/// The sound of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// It was decoded.
+    Decoded,
+    /// It is silence: damaged, lost, or in need of bytes of frames before it that are not there.
+    Silence,
+    /// It is silence, as the decoder does not get along with it: a mistake in the decoder.
+    DecoderFailed,
+}
+
+/// A decoder, and the samples of the frame that it decoded last.
+pub struct FrameDecoder {
+    decoder: Box<Decoder>,
+    samples: Box<[f32; MAX_SAMPLES_PER_FRAME]>,
+    count: usize,
+    channels: usize,
+    scratch: Vec<u8>,
+    is_fresh: bool,
+}
+
+impl Default for FrameDecoder {
+    fn default() -> Self {
+        Self {
+            decoder: Box::default(),
+            samples: Box::new([0.0; MAX_SAMPLES_PER_FRAME]),
+            count: 0,
+            channels: 0,
+            scratch: Vec::new(),
+            is_fresh: true,
+        }
+    }
+}
+
+impl FrameDecoder {
+    /// Forget the frames before: the next one is not behind them.
+    pub fn reset(&mut self) {
+        if !self.is_fresh {
+            *self.decoder = Decoder::new();
+            self.is_fresh = true;
+        }
+    }
+
+    /// Decode a whole frame.
+    pub fn decode(&mut self, header: Header, frame: &[u8]) -> Sound {
+        // Where the channels change another stream begins, whose frames do not rest on those before.
+        if header.channels() != self.channels {
+            self.reset();
+        }
+        self.channels = header.channels();
+        self.count = header.samples() * self.channels;
+        let input = if header.is_free_format() && self.is_fresh {
+            // The decoder finds out the frames' length by the next two headers. It shall see this frame alone.
+            self.scratch.clear();
+            self.scratch.extend_from_slice(frame);
+            self.scratch.extend_from_slice(frame);
+            self.scratch.extend_from_slice(&header.bytes());
+            self.scratch.push(0);
+            &self.scratch
+        } else {
+            frame
+        };
+        self.is_fresh = false;
+        let (decoder, samples) = (&mut self.decoder, &mut self.samples);
+        let decoded = panics::catch(|| decoder.decode(input, samples.as_mut_slice()).1);
+        let sound = match decoded {
+            Ok(Ok(info))
+                if info.samples_produced == header.samples() && usize::from(info.channels.num()) == self.channels =>
+            {
+                Sound::Decoded
+            }
+            Ok(_) => Sound::Silence,
+            Err(_) => {
+                self.reset();
+                Sound::DecoderFailed
+            }
+        };
+        if sound != Sound::Decoded {
+            self.silence(header);
+        }
+        sound
+    }
+
+    /// A frame that cannot be decoded: silence of its length.
+    pub fn silence(&mut self, header: Header) {
+        self.channels = header.channels();
+        self.count = header.samples() * self.channels;
+        self.samples().fill(0.0);
+    }
+
+    /// The interleaved samples of the last frame.
+    pub fn samples(&mut self) -> &mut [f32] {
+        self.samples.get_mut(..self.count).unwrap_or_default()
+    }
+
+    /// Channels of the last frame.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+}

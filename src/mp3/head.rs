@@ -1,0 +1,149 @@
+//! What a file's first frames and its size tell: whether it is MPEG audio, and whether what it says of its length can be true.
+
+use std::io;
+use std::ops::Range;
+
+use super::bytes::{Bytes, ReadAt};
+use super::info_frame::InfoFrame;
+use super::scanner::{Frame, Scanner};
+use super::tags::audio_range;
+
+/// What is known of a file without going through it.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The bytes between the tags.
+    pub(super) audio: Range<u64>,
+    /// The first frame with sound.
+    pub(super) first: Frame,
+    /// A walk that finds that frame next.
+    pub(super) scanner: Scanner,
+    /// What the frame before it says of the file.
+    pub(super) info: Option<InfoFrame>,
+    /// What that frame says of the file's length, where it does not contradict itself.
+    pub(super) promise: Option<Promise>,
+}
+
+impl Head {
+    /// Read the beginning of a file; none where it has no frames.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read<R: ReadAt>(bytes: &mut Bytes<R>) -> io::Result<Option<Self>> {
+        let audio = audio_range(bytes)?;
+        let start = Scanner::new(audio.start, audio.end);
+        let mut walk = start.clone();
+        let Some(leading) = walk.next(bytes)? else { return Ok(None) };
+        let info = InfoFrame::parse(bytes.get(leading.offset, leading.bytes)?);
+        let mut scanner = if info.is_some() { walk } else { start };
+        let after_info = scanner.clone();
+        let Some(first) = scanner.next(bytes)? else { return Ok(None) };
+        let counted_bytes = audio.end - leading.offset;
+        let promise = info.and_then(|info| Promise::of(&info, &leading, &first, counted_bytes));
+        Ok(Some(Self { audio, first, scanner: after_info, info, promise }))
+    }
+
+    /// Samples per second of the first frame.
+    pub fn rate_hz(&self) -> u32 {
+        self.first.stream.header.rate_hz()
+    }
+
+    /// Channels of the first frame.
+    pub fn channels(&self) -> usize {
+        self.first.stream.header.channels()
+    }
+
+    /// Frames of the file, where it says so and its size bears that out.
+    pub(super) fn believed_frames(&self) -> Option<u64> {
+        self.promise.filter(|promise| promise.kept == Kept::Whole).map(|promise| promise.frames)
+    }
+
+    /// Frames that the file had before its end was lost, if it says so.
+    pub(super) fn frames_before_loss(&self) -> Option<u64> {
+        self.promise.filter(|promise| promise.kept == Kept::Less).map(|promise| promise.frames)
+    }
+
+    /// Bytes of a frame on average, where the file is as long as it was when it was made. What is missing in the middle of such
+    /// a file was overwritten, not cut out.
+    pub(super) fn mean_frame_bytes(&self) -> Option<f64> {
+        self.promise.filter(|promise| promise.kept == Kept::Whole).map(|promise| promise.mean_frame_bytes)
+    }
+
+    /// Samples that are not to be heard.
+    pub(super) fn trim(&self) -> Trim {
+        let Some(info) = self.info else { return Trim::default() };
+        let samples = u64::from(info.frames.unwrap_or(0)) * self.first.stream.header.samples() as u64;
+        let skipped = info.skipped_samples();
+        let padding = info.padding_samples();
+        if skipped + padding >= samples {
+            return Trim::default();
+        }
+        Trim { skipped, padding: samples - padding..samples }
+    }
+}
+
+/// A length that an info frame gives, in frames and in bytes that go together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Promise {
+    frames: u64,
+    mean_frame_bytes: f64,
+    kept: Kept,
+}
+
+/// How much of what was promised is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Whole,
+    Less,
+}
+
+impl Promise {
+    /// None where so many frames of this kind cannot have so many bytes, or where the file has more: something was added.
+    fn of(info: &InfoFrame, leading: &Frame, first: &Frame, counted_bytes: u64) -> Option<Self> {
+        let (frames, bytes) = (u64::from(info.frames?), u64::from(info.bytes?));
+        let info_bytes = leading.bytes as u64;
+        // Most programs count the info frame itself.
+        let kept = match bytes {
+            _ if bytes == counted_bytes || bytes + info_bytes == counted_bytes => Kept::Whole,
+            _ if bytes > counted_bytes => Kept::Less,
+            _ => return None,
+        };
+        let sound_bytes = if bytes + info_bytes == counted_bytes { bytes } else { bytes.saturating_sub(info_bytes) };
+        let mean = sound_bytes as f64 / frames as f64;
+        let can_be = if info.constant_bit_rate {
+            // Padding keeps the mean of a constant bit rate exact, to within a byte in all.
+            (mean - first.stream.mean_bytes()).abs() * (frames as f64) < first.stream.mean_bytes()
+        } else {
+            first.stream.possible_mean_bytes().contains(&mean)
+        };
+        can_be.then_some(Self { frames, mean_frame_bytes: mean, kept })
+    }
+}
+
+/// Samples that an encoder added, counted from the first frame's first sample. They are not heard.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trim {
+    /// At the beginning.
+    pub skipped: u64,
+    /// Behind the sound. The file may go on behind it: another one was appended.
+    pub padding: Range<u64>,
+}
+
+impl Trim {
+    /// Return how many samples are heard of those before a place.
+    pub fn audible_before(&self, sample: u64) -> u64 {
+        let padding = sample.min(self.padding.end).saturating_sub(self.padding.start);
+        sample.saturating_sub(self.skipped).saturating_sub(padding)
+    }
+
+    /// Return the place of an audible sample; the reverse of [`audible_before`](Self::audible_before).
+    pub fn place_of(&self, audible: u64) -> u64 {
+        let place = audible.saturating_add(self.skipped);
+        let is_behind = place >= self.padding.start;
+        place.saturating_add(if is_behind { self.padding.end - self.padding.start } else { 0 })
+    }
+
+    /// Whether a sample is heard.
+    pub fn is_heard(&self, sample: u64) -> bool {
+        sample >= self.skipped && !self.padding.contains(&sample)
+    }
+}

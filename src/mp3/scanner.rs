@@ -1,0 +1,269 @@
+//! Goes from frame to frame through a file, and finds the next one behind whatever is no frame.
+//!
+//! What it finds from a frame on depends on nothing before that frame, so that a file can be entered at any frame that was
+//! found on the way from the beginning. This is the one definition of which frames a file has.
+
+use std::io;
+use std::ops::RangeInclusive;
+
+use super::bytes::{Bytes, ReadAt};
+use super::header::{HEADER_BYTES, Header, MAX_FRAME_BYTES};
+use super::tags::id3v2_bytes;
+
+/// Headers that must follow, each at the end of the frame before, until a frame is believed that does not continue the
+/// stream: in random bytes fewer would be found in every few files of a megabyte.
+const FOLLOWERS_OF_A_NEW_STREAM: usize = 3;
+
+/// The same for a frame that is found again in the stream's own version, layer and rate.
+const FOLLOWERS_IN_THE_STREAM: usize = 1;
+
+/// The same for a stream in free format, whose frame length is only guessed.
+const FOLLOWERS_IN_FREE_FORMAT: usize = 8;
+
+/// A stream in free format must begin within this distance: each place takes a search of its own.
+const FREE_FORMAT_SEARCH_BYTES: u64 = 64 * 1024;
+
+/// What is looked through at once for a frame.
+const SEARCH_BYTES: usize = 4096;
+
+/// What all frames of a stream share: the header of one of them, and in free format their length without padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream {
+    pub(super) header: Header,
+    pub(super) free_format_bytes: usize,
+}
+
+impl Stream {
+    fn continues_with(&self, header: Header) -> bool {
+        self.header.is_compatible(header)
+    }
+
+    fn frame_bytes(&self, header: Header) -> usize {
+        header.frame_bytes(self.free_format_bytes)
+    }
+
+    /// Bytes of a frame at this bit rate on average, over frames with padding and without.
+    pub(super) fn mean_bytes(&self) -> f64 {
+        match self.header.bits_per_s() {
+            0 => self.free_format_bytes as f64,
+            bits_per_s => self.bytes_at(bits_per_s),
+        }
+    }
+
+    /// Bytes that a frame can have on average, whatever its bit rate.
+    pub(super) fn possible_mean_bytes(&self) -> RangeInclusive<f64> {
+        match self.free_format_bytes {
+            0 => {
+                let bits_per_s = self.header.possible_bits_per_s();
+                self.bytes_at(*bits_per_s.start())..=self.bytes_at(*bits_per_s.end())
+            }
+            bytes => bytes as f64..=bytes as f64 + 1.0,
+        }
+    }
+
+    fn bytes_at(&self, bits_per_s: u32) -> f64 {
+        self.header.samples() as f64 / 8.0 * f64::from(bits_per_s) / f64::from(self.header.rate_hz())
+    }
+}
+
+/// A frame that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// Bytes up to its end.
+    pub bytes: usize,
+    /// Its header and, in free format, the stream's frame length.
+    pub stream: Stream,
+    /// Whether another frame begins before it should end: bytes of it are lost, and it cannot be decoded.
+    pub is_cut: bool,
+    /// Bytes from its beginning to that of the next frame, where that is not its end; 0 otherwise.
+    pub stride_over_junk: u64,
+}
+
+/// A walk through the frames of a file.
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    position: u64,
+    end: u64,
+    stream: Option<Stream>,
+    is_torn: bool,
+    /// Where the walk began: streams in free format begin nearby.
+    began: u64,
+}
+
+impl Scanner {
+    /// A walk through the bytes from `begin` to `end`, of which nothing is known.
+    pub fn new(begin: u64, end: u64) -> Self {
+        Self { position: begin, end, stream: None, is_torn: false, began: begin }
+    }
+
+    /// A walk that goes on at a frame that another walk has found.
+    pub fn at_frame(offset: u64, stream: Stream, end: u64) -> Self {
+        Self { position: offset, end, stream: Some(stream), is_torn: false, began: offset }
+    }
+
+    /// Where the walk is: behind the last frame and the junk behind it.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the file ended within a frame.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    /// Find the next frame; none at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next<R: ReadAt>(&mut self, bytes: &mut Bytes<R>) -> io::Result<Option<Frame>> {
+        if self.stream.is_none() {
+            match self.search(bytes, self.position, self.end)? {
+                Some((offset, stream)) => (self.position, self.stream) = (offset, Some(stream)),
+                None => {
+                    self.position = self.end;
+                    return Ok(None);
+                }
+            }
+        }
+        let Some(stream) = self.stream else { return Ok(None) };
+        let offset = self.position;
+        // Each way that leads here has seen a header at this place.
+        let Some(header) = self.header_at(bytes, offset)? else { return Ok(None) };
+        let stream = Stream { header, ..stream };
+        let whole = stream.frame_bytes(header);
+        let frame_end = offset + whole as u64;
+        let found = |bytes: usize, is_cut, stride_over_junk| {
+            Ok(Some(Frame { offset, bytes, stream, is_cut, stride_over_junk }))
+        };
+        if self.follows(bytes, frame_end, stream)? {
+            return found(whole, false, 0);
+        }
+        // Something is wrong. The next frame may begin before this one's end, where bytes of it are lost.
+        let next = self.search(bytes, offset + HEADER_BYTES as u64, self.end)?;
+        match next {
+            Some((next_offset, next_stream)) => {
+                (self.position, self.stream) = (next_offset, Some(next_stream));
+                let is_cut = next_offset < frame_end;
+                let present = if is_cut { (next_offset - offset) as usize } else { whole };
+                found(present, is_cut, next_offset - offset)
+            }
+            None => {
+                self.position = self.end;
+                self.stream = None;
+                // A last frame of which bytes are missing is not counted.
+                self.is_torn = frame_end > self.end;
+                if self.is_torn { Ok(None) } else { found(whole, false, 0) }
+            }
+        }
+    }
+
+    /// Whether the stream goes on at the end of a frame, or ends there; takes the walk there if so. A tag is stepped over.
+    fn follows<R: ReadAt>(&mut self, bytes: &mut Bytes<R>, frame_end: u64, stream: Stream) -> io::Result<bool> {
+        if frame_end == self.end {
+            (self.position, self.stream) = (self.end, None);
+            return Ok(true);
+        }
+        let mut next = frame_end;
+        while let Some(length) = id3v2_bytes(bytes, next)?.filter(|length| next + length < self.end) {
+            next += length;
+        }
+        let Some(header) = self.header_at(bytes, next)? else { return Ok(false) };
+        if stream.continues_with(header) {
+            (self.position, self.stream) = (next, Some(stream));
+            return Ok(true);
+        }
+        let begun = Stream { header, free_format_bytes: 0 };
+        if !header.is_free_format() && self.is_followed(bytes, next, begun, FOLLOWERS_OF_A_NEW_STREAM)? {
+            (self.position, self.stream) = (next, Some(begun));
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn header_at<R: ReadAt>(&self, bytes: &mut Bytes<R>, offset: u64) -> io::Result<Option<Header>> {
+        if offset + HEADER_BYTES as u64 > self.end {
+            return Ok(None);
+        }
+        Ok(Header::parse(bytes.get(offset, HEADER_BYTES)?))
+    }
+
+    /// Look for a frame that is believed and begins from `from` on, before `to`.
+    fn search<R: ReadAt>(&self, bytes: &mut Bytes<R>, from: u64, to: u64) -> io::Result<Option<(u64, Stream)>> {
+        let mut at = from;
+        while at < to {
+            if let Some(length) = id3v2_bytes(bytes, at)? {
+                at += length;
+                continue;
+            }
+            let looked = bytes.get(at, SEARCH_BYTES)?;
+            if looked.is_empty() {
+                return Ok(None);
+            }
+            // What may be a header, or a tag that is to be stepped over.
+            let step =
+                looked.iter().skip(1).position(|byte| matches!(byte, 0xFF | b'I')).map_or(looked.len(), |at| at + 1);
+            if looked.first() == Some(&0xFF)
+                && let Some(stream) = self.believe(bytes, at)?
+            {
+                return Ok(Some((at, stream)));
+            }
+            at += step as u64;
+        }
+        Ok(None)
+    }
+
+    /// Return what a frame at a place belongs to, if there is one that is to be believed.
+    fn believe<R: ReadAt>(&self, bytes: &mut Bytes<R>, at: u64) -> io::Result<Option<Stream>> {
+        let Some(header) = self.header_at(bytes, at)? else { return Ok(None) };
+        if let Some(stream) = self.stream.filter(|stream| stream.continues_with(header)) {
+            let stream = Stream { header, ..stream };
+            return Ok(self.is_followed(bytes, at, stream, FOLLOWERS_IN_THE_STREAM)?.then_some(stream));
+        }
+        if header.is_free_format() {
+            if self.stream.is_some() || at > self.began + FREE_FORMAT_SEARCH_BYTES {
+                return Ok(None);
+            }
+            return self.believe_free_format(bytes, at, header);
+        }
+        let stream = Stream { header, free_format_bytes: 0 };
+        Ok(self.is_followed(bytes, at, stream, FOLLOWERS_OF_A_NEW_STREAM)?.then_some(stream))
+    }
+
+    /// Find the frame length of a stream in free format: the distance to the next header that fits, if more follow at it.
+    fn believe_free_format<R: ReadAt>(
+        &self,
+        bytes: &mut Bytes<R>,
+        at: u64,
+        header: Header,
+    ) -> io::Result<Option<Stream>> {
+        let near = bytes.get(at, MAX_FRAME_BYTES + HEADER_BYTES)?.to_vec();
+        for distance in HEADER_BYTES + header.side_information_bytes()..=MAX_FRAME_BYTES {
+            let next = near.get(distance..).and_then(Header::parse);
+            if next.is_some_and(|next| header.is_compatible(next)) {
+                let stream = Stream { header, free_format_bytes: distance - header.padding_bytes() };
+                if self.is_followed(bytes, at, stream, FOLLOWERS_IN_FREE_FORMAT)? {
+                    return Ok(Some(stream));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether so many headers of the same stream follow a frame, each at the end of the one before. Fewer are enough where
+    /// the file ends with the last of them; a frame alone is enough only if it is all that there is.
+    fn is_followed<R: ReadAt>(&self, bytes: &mut Bytes<R>, at: u64, stream: Stream, wanted: usize) -> io::Result<bool> {
+        let mut next = at + stream.frame_bytes(stream.header) as u64;
+        for followers in 0..wanted {
+            if next == self.end {
+                return Ok(followers > 0 || at == self.began || self.stream.is_some());
+            }
+            match self.header_at(bytes, next)?.filter(|header| stream.continues_with(*header)) {
+                Some(header) => next += stream.frame_bytes(header).max(HEADER_BYTES) as u64,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}

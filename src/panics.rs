@@ -1,0 +1,53 @@
+//! Panics of libraries: caught where a file can make a library panic, so that it costs that file's part and nothing else.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a library's panic said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Panicked(String);
+
+/// Call a library with data that somebody made wrong. A panic is returned instead of printed; what `call` has changed is then
+/// in no defined state and must be thrown away by the caller.
+///
+/// # Errors
+/// When the library panicked.
+pub fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_EXPECTED.get() {
+                before(info);
+            }
+        }));
+    });
+    let was_expected = IS_EXPECTED.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(call));
+    IS_EXPECTED.set(was_expected);
+    result.map_err(|payload| Panicked(message(payload.as_ref())))
+}
+
+/// Return what a panic said.
+pub fn message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_its_words() {
+        assert_eq!(catch(|| 7), Ok(7));
+        assert_eq!(catch(|| panic!("index {} of {}", 504, 504)), Err::<(), _>(Panicked("index 504 of 504".to_owned())));
+        assert_eq!(catch(|| catch(|| panic!("inner")).is_err()), Ok(true));
+    }
+}
