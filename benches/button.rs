@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use jaudiosync::appliance::Kept;
 use jaudiosync::config::Layers;
-use jaudiosync::player::decoder::Mix;
 use jaudiosync::player::library::{Files, Library};
 use jaudiosync::service::conductor::{Conductor, Outside, Round};
 use jaudiosync::service::loudness::LoudnessTask;
@@ -36,7 +35,7 @@ fn main() {
         time: Box::new(time.reader()),
         player: Box::new(|_| {}),
         sound: Box::new(|_| {}),
-        library: Box::new(|_, _| Arc::new(Files { paths: vec![], mix: Mix::Stereo }) as Arc<dyn Library>),
+        library: Box::new(|playlist, mix| Arc::new(Files::of(playlist, mix)) as Arc<dyn Library>),
         loudness: Box::new(move |percent| loudness.order(percent)),
         keeper: Box::new(|_| {}),
         playlists: Box::new(|_| {}),

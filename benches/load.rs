@@ -23,6 +23,7 @@ fn load_a_thousand(criterion: &mut Criterion) {
         name: "Playlist".to_owned(),
         trust_index,
         rebuild: false,
+        make_maps: false,
     };
     load(&options(false), &|_, _| {}).unwrap();
     for (name, trust_index) in [("load 1,000 indexed tracks", false), ("load 1,000 tracks, -l", true)] {

@@ -5,6 +5,8 @@
 
 #[path = "support/virtual_box.rs"]
 mod virtual_box;
+#[path = "support/virtual_loader.rs"]
+mod virtual_loader;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

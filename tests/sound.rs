@@ -5,6 +5,9 @@
 #[path = "support/virtual_box.rs"]
 #[allow(dead_code)]
 mod virtual_box;
+#[path = "support/virtual_loader.rs"]
+#[allow(dead_code)]
+mod virtual_loader;
 
 mod support;
 

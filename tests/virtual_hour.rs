@@ -6,6 +6,8 @@
 
 #[path = "support/virtual_appliance.rs"]
 mod virtual_appliance;
+#[path = "support/virtual_loader.rs"]
+mod virtual_loader;
 
 mod support;
 
@@ -227,7 +229,10 @@ impl<'a> Hour<'a> {
             self.run(S / 5);
             let play = self.made().status().play.clone();
             let waits = play.state == PlayState::WaitingForPlaylist;
-            assert!(play.common && matches!(play.state, PlayState::Playing | PlayState::Gap) || waits, "{play:?}");
+            assert!(
+                play.common && matches!(play.state, PlayState::Playing | PlayState::Opening | PlayState::Gap) || waits,
+                "{play:?}"
+            );
         }
     }
 

@@ -5,13 +5,13 @@
 pub enum LedPattern {
     /// Ready, waiting for Start: a blink of 50 ms each 3 s.
     Idle,
-    /// About to play, waiting for the playlist, the time or the slot: half a second on, half a second off.
+    /// About to play, waiting for the playlist, the time, the slot or the file: half a second on, half a second off.
     Waiting,
     /// Playing in sync: on.
     InSync,
     /// Playing, not in sync: on, with two short gaps each 2 s.
     NotInSync,
-    /// No sound card, or no playlist: three short flashes each 1.5 s.
+    /// No sound card, no playlist, or a track that cannot be played: three short flashes each 1.5 s.
     Fault,
     /// Shutting down: flickering, five times a second.
     ShuttingDown,

@@ -116,6 +116,20 @@ pub enum PlayerEvent {
     DeviceBack,
     /// The last slot is over, or will be within the second.
     Finished,
+    /// What is heard of the timetable.
+    Heard(Heard),
+}
+
+/// What is heard of a timetable that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Heard {
+    /// What should be: a track, or nothing between two.
+    #[default]
+    AsPlanned,
+    /// Nothing yet: the track is being opened.
+    Opening,
+    /// Nothing: the track cannot be played.
+    Silence,
 }
 
 /// What became of the playlist.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::playlist_options::PlaylistOptions;
+use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
 
 /// Make the saved index of a playlist
@@ -28,7 +28,7 @@ pub(super) struct IndexCommand {
 
 impl IndexCommand {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        let loaded = self.playlist.load(false, self.rebuild)?;
+        let loaded = self.playlist.load(if self.rebuild { How::Rebuild } else { How::WithMaps })?;
         let playlist = &loaded.playlist;
         let silent = playlist.tracks.iter().filter(|track| track.problem.is_some()).count();
         if self.json {

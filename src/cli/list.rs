@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use serde_json::json;
 
-use super::playlist_options::PlaylistOptions;
+use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::slot_s;
@@ -37,7 +37,7 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        let playlist = self.playlist.load(self.trust_index, false)?.playlist;
+        let playlist = self.playlist.load(How::quick(self.trust_index))?.playlist;
         let now_utc_ns = MachineClocks.system_utc_ns();
         let anchor_utc_s = self.time.map(|time| time.to_utc_s(&Local, now_utc_ns)).transpose()?;
         let mut offset_s = 0;

@@ -22,10 +22,35 @@ pub(super) struct PlaylistOptions {
     pub playlist_name: String,
 }
 
+/// How much of a playlist's files is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// None: the index is trusted.
+    TrustIndex,
+    /// What the index does not know.
+    New,
+    /// The same, and long files are gone through to map their frames.
+    WithMaps,
+    /// Everything.
+    Rebuild,
+}
+
+impl How {
+    pub(super) fn quick(trust_index: bool) -> Self {
+        if trust_index { Self::TrustIndex } else { Self::New }
+    }
+}
+
 impl PlaylistOptions {
     /// Loads the playlist. What is wrong with it is said on standard error, each thing once.
-    pub(super) fn load(&self, trust_index: bool, rebuild: bool) -> Result<Loaded, Failure> {
-        let options = LoadOptions { music: self.music.clone(), name: self.playlist_name.clone(), trust_index, rebuild };
+    pub(super) fn load(&self, how: How) -> Result<Loaded, Failure> {
+        let options = LoadOptions {
+            music: self.music.clone(),
+            name: self.playlist_name.clone(),
+            trust_index: how == How::TrustIndex,
+            rebuild: how == How::Rebuild,
+            make_maps: matches!(how, How::Rebuild | How::WithMaps),
+        };
         let bar = ProgressBar::hidden();
         let loaded = load(&options, &|done, of| {
             if of > SILENT_FILES {
@@ -40,7 +65,7 @@ impl PlaylistOptions {
 
     /// Loads a playlist that is to be played: some track must be playable.
     pub(super) fn load_playable(&self, trust_index: bool) -> Result<Loaded, Failure> {
-        let loaded = self.load(trust_index, false)?;
+        let loaded = self.load(How::quick(trust_index))?;
         let tracks = &loaded.playlist.tracks;
         if tracks.iter().all(|track| track.problem.is_some()) {
             return Err(Failure::NothingPlayable(tracks.len()));

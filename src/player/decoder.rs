@@ -1,12 +1,17 @@
-//! Reads the frames of an MP3 at any place, as the channels that are wanted; before its beginning and behind its end
-//! there is silence.
+//! Reads the frames of an MP3 at any place, at one rate and as the channels that are wanted; before its beginning and behind
+//! its end there is silence. Parts of another rate are resampled to that of the track.
 
 use std::fs::File;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use nanomp3::{Channels, Options, Reader};
-
-use super::library::{FrameSource, TrackSource};
+use super::library::{FrameSource, Progress, TrackSource};
+use super::resampler::{ResampleError, Resampler};
+use crate::mp3::bytes::ReadAt;
+use crate::mp3::map::FrameMap;
+use crate::mp3::sound::Sound;
+use crate::mp3::timeline::{Stretch, Timeline};
 
 /// Which of a file's channels are heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,126 +28,347 @@ pub enum Mix {
 pub enum DecodeError {
     /// It cannot be opened or read.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// It is no MP3, or not one all the way.
+    Io(#[from] io::Error),
+    /// It is not an MP3.
     #[error("{0}")]
     Format(String),
 }
 
-impl From<nanomp3::Error> for DecodeError {
-    fn from(error: nanomp3::Error) -> Self {
+impl From<ResampleError> for DecodeError {
+    fn from(error: ResampleError) -> Self {
         match error {
-            nanomp3::Error::Io(error) => Self::Io(error),
-            other => Self::Format(other.to_string()),
+            ResampleError::Decode(error) => error,
+            error @ ResampleError::Filter(_) => Self::Format(error.to_string()),
         }
     }
 }
 
-/// An opened MP3. Positions are frames of the file's own rate, from its first audible one.
-pub struct Decoder {
-    reader: Reader<File, f32>,
-    rate_hz: u32,
-    file_channels: usize,
-    mix: Mix,
-    /// The frame that is read next; may lie before 0.
-    position: i64,
-    ended: bool,
-    scratch: Vec<f32>,
+/// What is known of a file before it is opened. What is not is taken from its first frame.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The rate of the track: places are counted in its frames.
+    pub rate_hz: Option<u32>,
+    /// Channels of the track, 1 or 2.
+    pub channels: Option<usize>,
+    /// Where its frames are.
+    pub map: Option<Arc<FrameMap>>,
 }
 
-impl Decoder {
-    /// Opens a file. Its length is not looked for: the timetable knows it.
+/// An opened MP3. Positions are frames of the track's rate, from the first audible one.
+pub struct Decoder<R = File> {
+    name: PathBuf,
+    sound: Sound<R>,
+    timeline: Timeline,
+    /// What the timeline was made of: sections, and all samples once they are known.
+    made_of: (usize, Option<u64>),
+    rate_hz: u32,
+    channels: usize,
+    /// The frame that is read next; may lie before 0.
+    position: i64,
+    /// How the next frames are made; none until the place is taken.
+    stretch: Option<Source>,
+    told_failure: bool,
+}
+
+/// Where the frames of a stretch come from.
+enum Source {
+    /// The file has the track's rate here.
+    Plain { stretch: Stretch, until: Option<u64> },
+    /// It has another one.
+    Resampled(Box<Resampled>),
+}
+
+/// A stretch of another rate.
+struct Resampled {
+    stretch: Stretch,
+    /// The frame of the track at which the next stretch begins, if that is known.
+    until: Option<u64>,
+    /// The sample of the stretch that is read next; may lie before its first.
+    next_sample: i64,
+    resampler: Resampler,
+    /// Frames that the resampler has made, and how many samples of them were read.
+    block: Vec<f32>,
+    read: usize,
+}
+
+impl Source {
+    fn until(&self) -> Option<u64> {
+        match self {
+            Self::Plain { until, .. } => *until,
+            Self::Resampled(resampled) => resampled.until,
+        }
+    }
+
+    fn set_until(&mut self, known: Option<u64>) {
+        match self {
+            Self::Plain { until, .. } => *until = known,
+            Self::Resampled(resampled) => resampled.until = known,
+        }
+    }
+
+    /// Whether it reads this stretch, whose end may have been unknown.
+    fn is_in(&self, other: &Stretch) -> bool {
+        let stretch = match self {
+            Self::Plain { stretch, .. } => stretch,
+            Self::Resampled(resampled) => &resampled.stretch,
+        };
+        stretch.first_frame == other.first_frame && stretch.rate_hz == other.rate_hz
+    }
+}
+
+impl Decoder<File> {
+    /// Open a file. Its length is not looked for: the timetable knows it.
     ///
     /// # Errors
     /// When the file cannot be read or holds no MPEG audio.
     pub fn open(path: &Path, mix: Mix) -> Result<Self, DecodeError> {
-        let reader = Reader::with_options(File::open(path)?, Options::default().skip_scan(true))?;
-        let file_channels = match reader.channels() {
-            Some(Channels::Mono) => 1,
-            Some(Channels::Stereo) => 2,
-            None => return Err(DecodeError::Format("the file holds no MP3 audio".to_owned())),
-        };
-        let rate_hz = reader.sample_rate();
-        if rate_hz == 0 {
-            return Err(DecodeError::Format("the file tells no sample rate".to_owned()));
-        }
-        Ok(Self { reader, rate_hz, file_channels, mix, position: 0, ended: false, scratch: Vec::new() })
+        Self::open_known(path, mix, Known::default())
     }
 
-    /// Reads into the channels that are wanted. Returns the frames there were.
-    fn read_inside(&mut self, out: &mut [f32]) -> Result<usize, DecodeError> {
-        if self.ended || out.is_empty() {
-            return Ok(0);
-        }
-        if self.channels() == self.file_channels {
-            let filled = fill(&mut self.reader, out)?;
-            self.ended = filled < out.len();
-            return Ok(filled / self.file_channels);
-        }
-        self.scratch.resize(out.len() * self.file_channels, 0.0);
-        let filled = fill(&mut self.reader, &mut self.scratch)?;
-        self.ended = filled < self.scratch.len();
-        let (pairs, _) = self.scratch.get(..filled).unwrap_or_default().as_chunks::<2>();
-        for (mixed, [left, right]) in out.iter_mut().zip(pairs) {
-            *mixed = 0.5 * (left + right);
-        }
-        Ok(filled / self.file_channels)
+    /// Open a file of which something is known.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no MPEG audio.
+    pub fn open_known(path: &Path, mix: Mix, known: Known) -> Result<Self, DecodeError> {
+        Self::new(path, File::open(path)?, mix, known)
     }
 }
 
-impl TrackSource for Decoder {
+impl<R: ReadAt> Decoder<R> {
+    /// A decoder of a file that is open. `name` is for messages.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no MPEG audio.
+    pub fn new(name: &Path, source: R, mix: Mix, known: Known) -> Result<Self, DecodeError> {
+        let sound = Sound::open(source, known.map)?
+            .ok_or_else(|| DecodeError::Format("the file holds no MP3 audio".to_owned()))?;
+        let head = sound.frames().head();
+        let rate_hz = known.rate_hz.unwrap_or_else(|| head.rate_hz());
+        let channels = match mix {
+            // Left and right would be the same.
+            Mix::Mono => 1,
+            Mix::Stereo => known.channels.unwrap_or_else(|| head.channels()),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            timeline: Timeline::new(rate_hz, &[], sound.frames().trim(), None),
+            made_of: (0, None),
+            sound,
+            rate_hz,
+            channels,
+            position: 0,
+            stretch: None,
+            told_failure: false,
+        })
+    }
+
+    /// Bytes that were read from the file so far.
+    pub fn read_bytes(&self) -> u64 {
+        self.sound.frames().read_bytes()
+    }
+
+    /// Takes over what the map has learnt of the file's sections. Says whether that was anything.
+    fn refresh_timeline(&mut self) -> bool {
+        let frames = self.sound.frames();
+        let map = frames.map();
+        let made_of = (map.sections().len(), map.samples());
+        if made_of == self.made_of {
+            return false;
+        }
+        self.timeline = Timeline::new(self.rate_hz, map.sections(), frames.trim(), map.samples());
+        self.made_of = made_of;
+        true
+    }
+
+    /// Go one step towards the stretch that holds a frame, and the frame in it.
+    fn step_to(&mut self, frame: u64) -> Result<Progress, DecodeError> {
+        self.refresh_timeline();
+        let Some((stretch, until)) = self.timeline.stretch_at(frame) else {
+            // Nothing is known yet. The first frame is looked for.
+            self.sound.seek(0)?;
+            if self.refresh_timeline() {
+                return Ok(Progress::OnTheWay);
+            }
+            return Err(DecodeError::Format("the file holds no MP3 audio any more".to_owned()));
+        };
+        let within = frame - stretch.first_frame;
+        let is_plain = stretch.rate_hz == self.rate_hz;
+        let place = within as f64 * f64::from(stretch.rate_hz) / f64::from(self.rate_hz);
+        let sample = stretch.audible_before + if is_plain { within } else { place as u64 };
+        if self.sound.seek(sample)? == Progress::OnTheWay {
+            return Ok(Progress::OnTheWay);
+        }
+        // On the way there may have been a section of another rate.
+        if self.refresh_timeline() && self.timeline.stretch_at(frame) != Some((stretch, until)) {
+            return Ok(Progress::OnTheWay);
+        }
+        if is_plain {
+            self.stretch = Some(Source::Plain { stretch, until });
+            return Ok(Progress::Reached);
+        }
+        let filter = |error: rubato::ResamplerConstructionError| DecodeError::Format(error.to_string());
+        let resampler = Resampler::new(stretch.rate_hz, self.rate_hz, self.channels).map_err(filter)?;
+        let mut resampled = Resampled { stretch, until, next_sample: 0, resampler, block: Vec::new(), read: 0 };
+        resampled.start_at(place, &mut self.sound, self.channels)?;
+        self.stretch = Some(Source::Resampled(Box::new(resampled)));
+        Ok(Progress::Reached)
+    }
+
+    /// Read what follows within the file. Returns the frames there were before its end.
+    fn read_inside(&mut self, out: &mut [f32]) -> Result<usize, DecodeError> {
+        let (channels, frames) = (self.channels, out.len() / self.channels);
+        let mut filled = 0;
+        while filled < frames {
+            let position = self.position as u64 + filled as u64;
+            if self.timeline.frames().is_some_and(|end| position >= end) {
+                break;
+            }
+            let Some(mut source) = self.stretch.take() else {
+                while self.step_to(position)? == Progress::OnTheWay {}
+                continue;
+            };
+            let left = source.until().map_or(u64::MAX, |until| until.saturating_sub(position));
+            let wanted = (frames - filled).min(usize::try_from(left).unwrap_or(usize::MAX));
+            let target = out.get_mut(filled * channels..(filled + wanted) * channels).unwrap_or_default();
+            let read = match &mut source {
+                // Behind the end of a stretch the next one begins.
+                _ if wanted == 0 => continue,
+                Source::Plain { stretch, .. } => self.sound.read(stretch.rate_hz, channels, target)?,
+                Source::Resampled(resampled) => resampled.read(&mut self.sound, channels, target)?,
+            };
+            filled += read;
+            // What was read may have shown that the stretch has an end. What is behind it is then not of this stretch.
+            let has_news = self.refresh_timeline();
+            if read == wanted || has_news {
+                let is_same = self.timeline.stretch_at(position).is_some_and(|(stretch, _)| source.is_in(&stretch));
+                if has_news && is_same {
+                    let end = self.timeline.stretch_at(position).and_then(|(_, until)| until);
+                    filled = end.map_or(filled, |end| filled.min(end.saturating_sub(self.position as u64) as usize));
+                    source.set_until(end);
+                }
+                self.stretch = is_same.then_some(source);
+            } else {
+                // The file ends here.
+                self.stretch = Some(source);
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    /// A frame that the decoder cannot decode is named once, with its file.
+    fn report_failure(&mut self) {
+        if !self.told_failure && self.sound.frames().decoder_failures() > 0 {
+            self.told_failure = true;
+            let at_s = self.position.max(0) as f64 / f64::from(self.rate_hz.max(1));
+            log::warn!("{}: damaged near {at_s:.1} s; what cannot be decoded is silence", self.name.display());
+        }
+    }
+}
+
+impl<R: ReadAt + Send> TrackSource for Decoder<R> {
     fn rate_hz(&self) -> u32 {
         self.rate_hz
     }
 
     fn channels(&self) -> usize {
-        match self.mix {
-            // Left and right would be the same.
-            Mix::Mono => 1,
-            Mix::Stereo => self.file_channels,
-        }
+        self.channels
+    }
+
+    fn approach(&mut self, frame: i64) -> Result<Progress, DecodeError> {
+        self.stretch = None;
+        self.position = frame;
+        self.step_to(u64::try_from(frame).unwrap_or(0))
     }
 }
 
-impl FrameSource for Decoder {
+impl<R: ReadAt> FrameSource for Decoder<R> {
     fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
-        let inside = frame.max(0);
-        // Going to where the file is read anyway would make the reader look for all of its frames.
-        if inside != self.position.max(0) || self.ended {
-            self.reader.seek(inside as u64)?;
-            self.ended = false;
-        }
+        self.stretch = None;
         self.position = frame;
+        let inside = u64::try_from(frame).unwrap_or(0);
+        while self.step_to(inside)? == Progress::OnTheWay {}
         Ok(())
     }
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
-        let channels = self.channels();
+        let channels = self.channels;
         let frames = out.len() / channels;
         let silent = usize::try_from(-self.position.min(0)).unwrap_or(usize::MAX).min(frames);
-        self.position += frames as i64;
         let (before, inside) = out.split_at_mut(silent * channels);
         before.fill(0.0);
-        let filled = self.read_inside(inside);
-        let (filled, result) = match filled {
-            Ok(filled) => (filled, Ok(())),
-            Err(error) => (0, Err(error)),
-        };
+        self.position += silent as i64;
+        let filled = if inside.is_empty() { 0 } else { self.read_inside(inside)? };
+        self.position += (frames - silent) as i64;
         if let Some(rest) = inside.get_mut(filled * channels..) {
             rest.fill(0.0);
         }
-        result
+        self.report_failure();
+        Ok(())
     }
 }
 
-/// Reads until `out` is full or the file ends.
-fn fill(reader: &mut Reader<File, f32>, out: &mut [f32]) -> Result<usize, DecodeError> {
-    let mut filled = 0;
-    while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest)? {
-            0 => break,
-            read => filled += read,
-        }
+impl Resampled {
+    fn start_at<R: ReadAt>(&mut self, place: f64, sound: &mut Sound<R>, channels: usize) -> Result<(), DecodeError> {
+        let mut samples = StretchSamples { sound, stretch: self.stretch, channels, next: &mut self.next_sample };
+        Ok(self.resampler.start_at(place, &mut samples)?)
     }
-    Ok(filled)
+
+    /// Read the frames that are ready, at most as many as are asked for; make more where there are none.
+    fn read<R: ReadAt>(
+        &mut self,
+        sound: &mut Sound<R>,
+        channels: usize,
+        out: &mut [f32],
+    ) -> Result<usize, DecodeError> {
+        let mut filled = 0;
+        while filled < out.len() {
+            if self.read >= self.block.len() {
+                let mut samples =
+                    StretchSamples { sound, stretch: self.stretch, channels, next: &mut self.next_sample };
+                let block = self.resampler.next_block(1.0, &mut samples)?;
+                self.block.clear();
+                self.block.extend_from_slice(block);
+                self.read = 0;
+            }
+            let ready = self.block.get(self.read..).unwrap_or_default();
+            let rest = out.get_mut(filled..).unwrap_or_default();
+            let count = ready.len().min(rest.len());
+            rest[..count].copy_from_slice(&ready[..count]);
+            self.read += count;
+            filled += count;
+        }
+        Ok(filled / channels)
+    }
+}
+
+/// The samples of one stretch, with silence around it.
+struct StretchSamples<'a, R> {
+    sound: &'a mut Sound<R>,
+    stretch: Stretch,
+    channels: usize,
+    /// The sample of the stretch that is read next; may lie before 0.
+    next: &'a mut i64,
+}
+
+impl<R: ReadAt> FrameSource for StretchSamples<'_, R> {
+    fn seek(&mut self, sample: i64) -> Result<(), DecodeError> {
+        *self.next = sample;
+        let inside = self.stretch.audible_before + u64::try_from(sample).unwrap_or(0);
+        while self.sound.seek(inside)? == crate::mp3::reader::Progress::OnTheWay {}
+        Ok(())
+    }
+
+    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+        let frames = out.len() / self.channels;
+        let silent = usize::try_from(-(*self.next).min(0)).unwrap_or(usize::MAX).min(frames);
+        *self.next += frames as i64;
+        let (before, inside) = out.split_at_mut(silent * self.channels);
+        before.fill(0.0);
+        let read = self.sound.read(self.stretch.rate_hz, self.channels, inside)?;
+        if let Some(rest) = inside.get_mut(read * self.channels..) {
+            rest.fill(0.0);
+        }
+        Ok(())
+    }
 }

@@ -1,40 +1,67 @@
-//! Runs the player's task on a thread of its own, and is what the rest of the program sees of the player.
+//! Runs the player's tasks on threads of their own, and is what the rest of the program sees of the player.
 //!
 //! The stream stays open and silent where nothing is to be played, so that the model of its clock is always settled.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jaudiosync_hw::dac::DacError;
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::dac::{Dac, DacError};
 use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
+use super::loader::{LoaderTask, Order as LoaderOrder};
 use super::ring::Shared;
-use super::task::{Order, Outside, PlayerTask, WhenMissing};
+use super::task::{Order, Outside, PlayerTask, Tell, WhenMissing};
 use super::tone::Tone;
+use crate::timekeeping::source::UtcSource;
 use crate::worker::Worker;
+
+/// What a player is started with.
+pub struct Parts {
+    /// The sound card.
+    pub dac: Box<dyn Dac>,
+    /// The machine's clocks.
+    pub clocks: Arc<dyn Clocks>,
+    /// Who knows UTC.
+    pub time: Arc<dyn UtcSource>,
+    /// Where events go.
+    pub tell: Tell,
+}
 
 /// A running player. Dropping it fades out first.
 pub struct Engine {
-    worker: Worker<Order>,
+    // The feeder goes first: it gives orders to the loader.
+    feeder: Worker<Order>,
+    loader: Arc<Worker<LoaderOrder>>,
     shared: Arc<Shared>,
 }
 
 impl Engine {
-    /// Opens the device, silent at first.
+    /// Open the device, silent at first.
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it shall be waited for.
-    pub fn start(outside: Outside, when_missing: WhenMissing) -> Result<Self, DacError> {
+    pub fn start(parts: Parts, when_missing: WhenMissing) -> Result<Self, DacError> {
+        let no_thread = |name: &str| {
+            let name = name.to_owned();
+            move |error: std::io::Error| DacError::Unavailable { name, reason: error.to_string() }
+        };
+        let loader = Arc::new(Worker::start("loader", LoaderTask::default(), || {}).map_err(no_thread("loader"))?);
         let shared = Arc::new(Shared::default());
+        let Parts { dac, clocks, time, tell } = parts;
+        let order_loader = {
+            let loader = Arc::clone(&loader);
+            Arc::new(move |order| loader.order(order))
+        };
+        let outside = Outside { dac, clocks, time, tell, order_loader };
         let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
-        let worker = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder))
-            .map_err(|error| DacError::Unavailable { name: "feeder".to_owned(), reason: error.to_string() })?;
-        Ok(Self { worker, shared })
+        let feeder = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder));
+        Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })
     }
 
-    /// Tells the player what to do.
+    /// Tell the player what to do.
     pub fn order(&self, order: Order) {
-        self.worker.order(order);
+        self.feeder.order(order);
     }
 
     /// What the sound card's thread sees at once: the volume of a card that has none of its own, and tones.
@@ -42,7 +69,7 @@ impl Engine {
         Arc::clone(&self.shared)
     }
 
-    /// Sounds a short tone.
+    /// Sound a short tone.
     pub fn sound(&self, tone: Tone) {
         self.shared.sound(tone);
     }
@@ -50,6 +77,15 @@ impl Engine {
     /// How often the player has gone round, and how many buffers the sound card has taken: both go on for as long as
     /// the player is alive and its card is there.
     pub fn progress(&self) -> (u64, u64) {
-        (self.worker.progress(), self.shared.buffers.load(Ordering::Relaxed))
+        (self.feeder.progress(), self.shared.buffers.load(Ordering::Relaxed))
+    }
+
+    /// A thread of the player that has died of a panic.
+    pub fn dead(&self) -> Option<&'static str> {
+        match (self.feeder.is_alive(), self.loader.is_alive()) {
+            (false, _) => Some("feeder"),
+            (_, false) => Some("loader"),
+            _ => None,
+        }
     }
 }

@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::decoder::{DecodeError, Decoder, Mix};
+use super::decoder::{DecodeError, Decoder, Known, Mix};
+pub use crate::mp3::reader::Progress;
+use crate::playlist::{KnownMap, Playlist, Track};
 
 /// Where the frames of a track come from: any place can be gone to, and outside of the track there is silence.
 pub trait FrameSource {
-    /// Goes to a frame; negative ones lie before the track.
+    /// Go to a frame; negative ones lie before the track.
     ///
     /// # Errors
     /// When the track cannot be read any more.
     fn seek(&mut self, frame: i64) -> Result<(), DecodeError>;
 
-    /// Fills `out` with the frames that follow, interleaved.
+    /// Fill `out` with the frames that follow, interleaved.
     ///
     /// # Errors
     /// When the track cannot be read any more.
@@ -26,11 +28,20 @@ pub trait TrackSource: FrameSource + Send {
 
     /// Channels that it is read with, 1 or 2.
     fn channels(&self) -> usize;
+
+    /// Do a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for who may have to go elsewhere meanwhile.
+    ///
+    /// # Errors
+    /// When the track cannot be read any more.
+    fn approach(&mut self, frame: i64) -> Result<Progress, DecodeError> {
+        self.seek(frame)?;
+        Ok(Progress::Reached)
+    }
 }
 
 /// The tracks of a playlist.
 pub trait Library: Send + Sync {
-    /// Opens a track, by its index in the playlist; none if it is known to be silence.
+    /// Open a track, by its index in the playlist; none if it is known to be silence.
     ///
     /// # Errors
     /// When it should be there and cannot be read.
@@ -40,17 +51,37 @@ pub trait Library: Send + Sync {
 /// The MP3 files of a playlist.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// The file of each track; none is silence.
-    pub paths: Vec<Option<PathBuf>>,
-    /// Which of their channels are heard.
-    pub mix: Mix,
+    tracks: Vec<File>,
+    mix: Mix,
+}
+
+/// What is known of a track's file.
+#[derive(Debug, Clone)]
+struct File {
+    /// None is silence.
+    path: Option<PathBuf>,
+    rate_hz: Option<u32>,
+    channels: usize,
+    map: KnownMap,
+}
+
+impl Files {
+    /// The files of a playlist's tracks, and which of their channels are heard.
+    pub fn of(playlist: &Playlist, mix: Mix) -> Self {
+        let file = |track: &Track| File {
+            path: track.path.clone(),
+            rate_hz: track.length.map(|length| length.rate_hz),
+            channels: track.channels,
+            map: track.map.clone(),
+        };
+        Self { tracks: playlist.tracks.iter().map(file).collect(), mix }
+    }
 }
 
 impl Library for Files {
     fn open(&self, track: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
-        match self.paths.get(track) {
-            Some(Some(path)) => Ok(Some(Box::new(Decoder::open(path, self.mix)?))),
-            _ => Ok(None),
-        }
+        let Some(File { path: Some(path), rate_hz, channels, map }) = self.tracks.get(track) else { return Ok(None) };
+        let known = Known { rate_hz: *rate_hz, channels: Some(*channels), map: map.get() };
+        Ok(Some(Box::new(Decoder::open_known(path, self.mix, known)?)))
     }
 }

@@ -1,6 +1,7 @@
 //! From a timetable and files to frames that are heard on time.
 //!
 //! - [`library`] opens tracks, [`decoder`] reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
+//! - [`loader`] does that ahead of time on a thread of its own, and passes on what is decoded;
 //! - [`dac_clock`] learns when each of the DAC's frames is heard; [`phase_lock`] steers the resampler by it;
 //! - [`feeder`] puts these together on a thread of its own and fills [`ring`];
 //! - [`tone`] are the short tones that answer a button;
@@ -8,14 +9,18 @@
 //! - [`task`] keeps the sound card open and the feeder fed, and does what it is told;
 //! - [`engine`] runs the task on a thread of its own, and is what the rest of the program sees.
 //!
-//! All but `engine` take the time as an argument or through a trait; only `task` opens the sound card, through its trait.
+//! All but `engine` take the time as an argument or through a trait; only `task` opens the sound card, and only
+//! `loader` files, each through its trait.
 
 pub mod dac_clock;
 pub mod decoder;
 pub mod engine;
 pub mod feeder;
 pub mod library;
+pub mod loader;
+mod pcm_queue;
 pub mod phase_lock;
+mod prepared;
 pub mod renderer;
 pub mod resampler;
 pub mod ring;

@@ -3,6 +3,8 @@
 //! The filter is rubato's windowed sinc with a ratio that may change at every block. Two things are added: the place
 //! in the track is counted exactly, and playing can begin at any place between two of the track's frames.
 
+use std::ops::Range;
+
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
     Adjustable, Async, FixedAsync, Resampler as _, ResamplerConstructionError, SincInterpolationParameters,
@@ -87,6 +89,31 @@ impl Resampler {
         self.position
     }
 
+    /// The frames of the track that [`start_at`](Self::start_at) and the block after it read, at most.
+    pub(super) fn needed_to_start(&self, position: f64) -> Range<i64> {
+        let (begin, _) = self.begin(position);
+        let blocks = self.blocks_before_start() + 1;
+        begin.round() as i64..begin.round() as i64 + (blocks * self.needed_for_a_block()) as i64
+    }
+
+    /// The frames of the track that [`next_block`](Self::next_block) reads, at most.
+    pub(super) fn needed_for_a_block(&self) -> usize {
+        self.inner.input_frames_max()
+    }
+
+    /// Blocks that are made and thrown away before playing begins: until as many frames as the filter is long have gone in, it
+    /// still sees the silence it began with.
+    fn blocks_before_start(&self) -> usize {
+        (FILTER_FRAMES as f64 / (BLOCK_FRAMES as f64 * self.nominal_step)).ceil() as usize
+    }
+
+    /// Where reading has to begin for the next output to be at `position` after those blocks, exactly, and how many frames of
+    /// output they have.
+    fn begin(&self, position: f64) -> (f64, f64) {
+        let steps = (self.blocks_before_start() * BLOCK_FRAMES) as f64;
+        (position - FIRST_OUTPUT_OFFSET - (steps + 1.0) * self.nominal_step, steps)
+    }
+
     /// Prepares so that the next output frame is exactly the track's place `position` (in its frames; negative ones
     /// lie before the track).
     ///
@@ -97,15 +124,12 @@ impl Resampler {
     /// When the file cannot be read.
     pub fn start_at(&mut self, position: f64, source: &mut dyn FrameSource) -> Result<(), ResampleError> {
         self.inner.reset();
-        // Until as many frames as the filter is long have gone in, it still sees the silence it began with.
-        let blocks = (FILTER_FRAMES as f64 / (BLOCK_FRAMES as f64 * self.nominal_step)).ceil() as usize;
-        let steps = (blocks * BLOCK_FRAMES) as f64;
-        let exact_begin = position - FIRST_OUTPUT_OFFSET - (steps + 1.0) * self.nominal_step;
+        let (exact_begin, steps) = self.begin(position);
         let begin = exact_begin.round();
         source.seek(begin as i64)?;
         self.position = begin + FIRST_OUTPUT_OFFSET + self.nominal_step;
         self.step = self.nominal_step;
-        for _ in 0..blocks {
+        for _ in 0..self.blocks_before_start() {
             self.make_block(self.nominal_step + (exact_begin - begin) / steps, source)?;
         }
         // The last step, behind these blocks, is a nominal one.

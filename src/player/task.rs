@@ -10,7 +10,8 @@ use std::time::Duration;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 
-use super::feeder::{Feeder, FeederEvent, FeederStats, Program};
+use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
+use super::loader::OrderLoader;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::Timescale;
@@ -37,6 +38,8 @@ pub enum Event {
     Feeder(FeederEvent),
     /// Once a second: the numbers, and UTC in ns.
     Stats(FeederStats, i64),
+    /// Something else is heard of the timetable than before.
+    Hearing(Hearing),
     /// The sound card went away; it is looked for until it is back.
     DeviceLost(DacError),
     /// The sound card is back.
@@ -67,6 +70,8 @@ pub struct Outside {
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
     pub tell: Tell,
+    /// Orders for the loader.
+    pub order_loader: OrderLoader,
 }
 
 /// What the player is told.
@@ -102,6 +107,8 @@ pub struct PlayerTask {
     reopen_raw_ns: i64,
     reopen_after_ns: i64,
     next_stats_raw_ns: i64,
+    /// What was said last of what is heard.
+    hearing: Hearing,
 }
 
 impl PlayerTask {
@@ -119,6 +126,7 @@ impl PlayerTask {
             reopen_raw_ns: i64::MIN,
             reopen_after_ns: REOPEN_FIRST_NS,
             next_stats_raw_ns: 0,
+            hearing: Hearing::Nothing,
         };
         match task.open() {
             Ok(output) => task.output = Some(output),
@@ -135,7 +143,8 @@ impl PlayerTask {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
         let stream = self.outside.dac.open(make_renderer, fault_sender)?;
-        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz);
+        let order_loader = Arc::clone(&self.outside.order_loader);
+        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, order_loader);
         Ok(Output { _stream: stream, feeder, faults })
     }
 
@@ -159,6 +168,7 @@ impl PlayerTask {
         // One that opens and fails at once is not to be tried ten times a second for ever.
         self.reopen_after_ns = (self.reopen_after_ns * 2).min(REOPEN_LAST_NS);
         self.outside.time.allow_steps(true);
+        self.hear(Hearing::Nothing);
         (self.outside.tell)(Event::DeviceLost(error));
     }
 
@@ -170,8 +180,10 @@ impl PlayerTask {
             (self.outside.tell)(Event::Feeder(event));
         }
         let stats = output.feeder.stats();
+        let hearing = output.feeder.hearing();
         let fault = output.faults.try_recv();
         self.outside.time.allow_steps(stats.playing.is_none());
+        self.hear(hearing);
         self.tell_stats(stats, &timescale);
         if stats.phase_sigma_ns.is_finite() {
             // It has told its timing, and so works.
@@ -201,6 +213,13 @@ impl PlayerTask {
         self.outside.time.allow_steps(true);
         if tells_stopped {
             (self.outside.tell)(Event::Stopped(self.timescale().utc_ns(now_raw_ns)));
+        }
+    }
+
+    fn hear(&mut self, hearing: Hearing) {
+        if self.hearing != hearing {
+            self.hearing = hearing;
+            (self.outside.tell)(Event::Hearing(hearing));
         }
     }
 

@@ -11,10 +11,10 @@ use super::Track;
 pub struct Fingerprint([u8; 6]);
 
 impl Fingerprint {
-    /// Titles, names and the order of nothing but the tracks matter: what is heard, and when.
+    /// Make the fingerprint of tracks from what is heard, and when: their order, lengths and contents, not their names.
     pub fn of(tracks: &[Track]) -> Self {
         let mut hash = Sha256::new();
-        hash.update(b"jaudiosync-fingerprint-1");
+        hash.update(b"jaudiosync-fingerprint-2");
         for track in tracks {
             let (frames, rate_hz) = track.length.map_or((u64::MAX, 0), |length| (length.frames, length.rate_hz));
             hash.update(frames.to_le_bytes());

@@ -13,7 +13,8 @@ use super::locate::FileStamp;
 use crate::storage;
 use crate::timetable::Length;
 
-/// Names the format and its version; an index of another one is made anew.
+/// Names the format and its version; an index of another one is made anew. What was added later is covered by the checksum, so
+/// that an index of an older program is made anew too: its lengths were found by other rules.
 const FORMAT: &str = "jaudiosync-index-1";
 
 /// The index of one playlist.
@@ -38,9 +39,14 @@ pub(super) struct IndexedTrack {
     pub modified_s: i64,
     pub frames: u64,
     pub rate_hz: u32,
+    #[serde(default)]
+    pub channels: usize,
     pub title: Option<String>,
     pub artist: Option<String>,
     pub content: String,
+    /// Where the frames of a long file are, as [`FrameMap`](crate::mp3::map::FrameMap) writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<String>,
 }
 
 impl IndexedTrack {
@@ -108,11 +114,12 @@ fn checksum(tracks: &[IndexedTrack]) -> String {
             hash.update(text.as_bytes());
             hash.update([0]);
         }
-        for text in [&track.title, &track.artist] {
+        for text in [&track.title, &track.artist, &track.map] {
             hash.update(text.as_deref().unwrap_or("\0").as_bytes());
             hash.update([0]);
         }
-        for number in [track.size_bytes, track.modified_s as u64, track.frames, u64::from(track.rate_hz)] {
+        let numbers = [track.frames, u64::from(track.rate_hz), track.channels as u64];
+        for number in [track.size_bytes, track.modified_s as u64].into_iter().chain(numbers) {
             hash.update(number.to_le_bytes());
         }
     }
@@ -167,9 +174,11 @@ mod tests {
             modified_s: 1_700_000_000,
             frames: 44_100,
             rate_hz: 44_100,
+            channels: 2,
             title: Some("A".to_owned()),
             artist: None,
             content: "0123456789abcdef".to_owned(),
+            map: Some("frames-1 44100 0 1 0:44100 417:0".to_owned()),
         };
         let index = Index::new("f".to_owned(), vec![track]);
         index.write(&path).unwrap();

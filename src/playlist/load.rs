@@ -5,13 +5,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::index::{Index, IndexError, IndexedTrack, bytes_to_text, index_path, text_to_bytes};
-use super::inspect::inspect;
+use super::inspect::{MAPPED_FROM_BYTES, Maps, inspect};
 use super::locate::{FileStamp, Located, Locator};
-use super::{Entry, ParseError, Playlist, Problem, Track, parse};
+use super::{Entry, KnownMap, ParseError, Playlist, Problem, Track, parse};
+use crate::mp3::map::FrameMap;
 use crate::timetable::Length;
 
 /// A playlist larger than this is none; 10,000 long lines are some 3 MB.
@@ -28,6 +29,14 @@ pub struct LoadOptions {
     pub trust_index: bool,
     /// Look into every file, whatever the index says.
     pub rebuild: bool,
+    /// Go through long files to map their frames, where the index has no map.
+    pub make_maps: bool,
+}
+
+impl LoadOptions {
+    fn wants_map(&self, track: &IndexedTrack) -> bool {
+        self.make_maps && track.size_bytes > MAPPED_FROM_BYTES && track.map.is_none()
+    }
 }
 
 /// What came of it.
@@ -106,7 +115,8 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
 
     let mut looks: Vec<Look<'_>> =
         entries.iter().map(|entry| Look::first(entry, &known, options, &mut locator)).collect();
-    let inspected = inspect_all(&mut looks, progress);
+    let maps = if options.make_maps { Maps::OfLongFiles } else { Maps::AsTheyCome };
+    let inspected = inspect_all(&mut looks, maps, progress);
     let mut saved: BTreeMap<String, IndexedTrack> = BTreeMap::new();
     let tracks: Vec<Track> = looks.into_iter().map(|look| look.finish(&mut saved)).collect();
 
@@ -214,7 +224,7 @@ impl<'a> Look<'a> {
             Some(track) if options.trust_index => State::Known(file_of(track, locator.root())),
             _ => match locator.locate(&entry.location) {
                 Located::File(path, stamp) => match known {
-                    Some(track) if track.stamp().agrees_with(&stamp) => State::Known(path),
+                    Some(track) if track.stamp().agrees_with(&stamp) && !options.wants_map(track) => State::Known(path),
                     _ => {
                         let relative = locator.relative(&path);
                         State::ToInspect(path, stamp, relative)
@@ -228,20 +238,22 @@ impl<'a> Look<'a> {
         Self { entry, key, known, state }
     }
 
-    fn inspect(&mut self) {
+    fn inspect(&mut self, maps: Maps) {
         let State::ToInspect(path, stamp, file) = &self.state else { return };
-        self.state = match inspect(path) {
+        self.state = match inspect(path, maps) {
             Ok(found) => {
                 let track = IndexedTrack {
                     entry: self.key.clone(),
                     file: file.clone(),
                     size_bytes: stamp.size,
                     modified_s: stamp.modified_s,
-                    frames: found.length.frames,
-                    rate_hz: found.length.rate_hz,
+                    frames: found.survey.frames,
+                    rate_hz: found.survey.rate_hz,
+                    channels: found.survey.channels,
                     title: found.title,
                     artist: found.artist,
                     content: found.content,
+                    map: found.survey.map.map(|map| map.to_string()),
                 };
                 State::Inspected(path.clone(), Box::new(track))
             }
@@ -263,11 +275,17 @@ impl<'a> Look<'a> {
         let length = length.or_else(|| extinf?.seconds.map(Length::from_seconds));
         let title = track.as_ref().and_then(|track| track.title.clone());
         let title = title.or_else(|| extinf?.title.clone()).unwrap_or_else(|| file_title(&self.entry.location));
+        let map = KnownMap::default();
+        if let Some(known) = track.as_ref().and_then(|track| track.map.as_deref()?.parse::<FrameMap>().ok()) {
+            map.set(Arc::new(known));
+        }
         let made = Track {
             line: self.entry.line,
             location: String::from_utf8_lossy(&self.entry.location).into_owned(),
             content: track.as_ref().filter(|_| problem.is_none()).map(|track| track.content.clone()),
             artist: track.as_ref().and_then(|track| track.artist.clone()),
+            channels: track.as_ref().map_or(2, |track| track.channels.clamp(1, 2)),
+            map,
             path,
             title,
             length,
@@ -296,7 +314,7 @@ fn file_of(track: &IndexedTrack, music: &Path) -> PathBuf {
 }
 
 /// Looks into all files that need it, on all processors. Returns how many there were.
-fn inspect_all(looks: &mut [Look<'_>], progress: &Progress<'_>) -> usize {
+fn inspect_all(looks: &mut [Look<'_>], maps: Maps, progress: &Progress<'_>) -> usize {
     let pending: Vec<Mutex<&mut Look<'_>>> =
         looks.iter_mut().filter(|look| matches!(look.state, State::ToInspect(..))).map(Mutex::new).collect();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -304,7 +322,7 @@ fn inspect_all(looks: &mut [Look<'_>], progress: &Progress<'_>) -> usize {
         while let Some(look) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
             // Each is taken by one thread only; a poisoned one was left by a panic in a library, and stays pending.
             if let Ok(mut look) = look.lock() {
-                look.inspect();
+                look.inspect(maps);
             }
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, pending.len());
         }

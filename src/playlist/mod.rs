@@ -14,4 +14,4 @@ mod track;
 pub use fingerprint::Fingerprint;
 pub use load::{Listing, LoadError, LoadOptions, Loaded, Progress, load, playlist_name};
 pub use m3u8::{Entry, ExtInf, ParseError, parse};
-pub use track::{Playlist, Problem, Track};
+pub use track::{KnownMap, Playlist, Problem, Track};

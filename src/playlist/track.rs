@@ -1,7 +1,9 @@
 //! A track of a loaded playlist, and what may be wrong with it.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+use crate::mp3::map::FrameMap;
 use crate::timetable::{Length, Timetable, TimetableError, slot_s};
 
 use super::Fingerprint;
@@ -21,6 +23,10 @@ pub struct Track {
     pub artist: Option<String>,
     /// What its slot is made from; none if nobody knows.
     pub length: Option<Length>,
+    /// Channels that it is played with, 1 or 2.
+    pub channels: usize,
+    /// Where its frames are, for a long file, once somebody has found out.
+    pub map: KnownMap,
     /// Short hash of the file's size and sampled blocks; none if the file cannot be played.
     pub content: Option<String>,
     /// Why it is silence, if it is.
@@ -36,6 +42,31 @@ impl Track {
         }
     }
 }
+
+/// The map of a file's frames, shared by all who know the track. It says nothing about what is played, only how to get there
+/// quickly: tracks that differ in it alone are equal.
+#[derive(Debug, Clone, Default)]
+pub struct KnownMap(Arc<OnceLock<Arc<FrameMap>>>);
+
+impl KnownMap {
+    /// The map, if it is known.
+    pub fn get(&self) -> Option<Arc<FrameMap>> {
+        self.0.get().cloned()
+    }
+
+    /// Make the map known. The first one stays.
+    pub fn set(&self, map: Arc<FrameMap>) {
+        let _ = self.0.set(map);
+    }
+}
+
+impl PartialEq for KnownMap {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for KnownMap {}
 
 /// Why a track is silence. It keeps its slot all the same: dropping it would shift this box against all others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

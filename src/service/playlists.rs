@@ -128,8 +128,13 @@ impl Task for PlaylistTask {
 /// # Errors
 /// When there is no playlist to speak of.
 pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
-    let options =
-        LoadOptions { music: source.music.clone(), name: source.name.clone(), trust_index: false, rebuild: false };
+    let options = LoadOptions {
+        music: source.music.clone(),
+        name: source.name.clone(),
+        trust_index: false,
+        rebuild: false,
+        make_maps: false,
+    };
     load(&options, &|_, _| {}).map_err(|error| match error {
         // Here it is the configuration that names these, and no command line.
         LoadError::NoMusic(folder) => {

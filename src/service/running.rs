@@ -25,7 +25,7 @@ use super::time::{BoxTime, TimeReader};
 use crate::config::{BoardKind, Config, Layers};
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
-use crate::player::engine::Engine;
+use crate::player::engine::{Engine, Parts};
 use crate::player::library::{Files, Library};
 use crate::player::task::{Order, WhenMissing};
 use crate::worker::{Task, Worker};
@@ -101,9 +101,7 @@ impl Service {
                 let engine = Arc::clone(&engine);
                 Box::new(move |tone| engine.sound(tone))
             },
-            library: Box::new(|playlist, mix| -> Arc<dyn Library> {
-                Arc::new(Files { paths: playlist.tracks.iter().map(|track| track.path.clone()).collect(), mix })
-            }),
+            library: Box::new(|playlist, mix| -> Arc<dyn Library> { Arc::new(Files::of(playlist, mix)) }),
             loudness: {
                 let shared = engine.shared();
                 let set_gain = Box::new(move |gain| shared.set_volume(gain));
@@ -241,13 +239,9 @@ fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
 }
 
 fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) -> Result<Engine, DacError> {
-    let outside = crate::player::task::Outside {
-        dac,
-        clocks: Arc::new(MachineClocks),
-        time: time.source(),
-        tell: tell(sender, Message::Player),
-    };
-    Engine::start(outside, WhenMissing::Wait)
+    let parts =
+        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), tell: tell(sender, Message::Player) };
+    Engine::start(parts, WhenMissing::Wait)
 }
 
 fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {

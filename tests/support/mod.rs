@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod hearing;
+pub mod odd_mp3;
 pub mod playing;
 pub mod sim_box;
 

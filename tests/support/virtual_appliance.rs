@@ -30,6 +30,8 @@ use jaudiosync_hw::dac::SimulatedDac;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 
+use super::virtual_loader::VirtualLoader;
+
 /// The service's threads go round so often here, and the world with them.
 pub const ROUND_NS: i64 = 8_000_000;
 
@@ -231,6 +233,7 @@ pub struct VirtualAppliance {
     status: StatusBoard,
     inbox: Inbox,
     player: PlayerTask,
+    pub loader: VirtualLoader,
     player_orders: Orders<Order>,
     player_next_raw_ns: i64,
     loudness: LoudnessTask,
@@ -274,11 +277,13 @@ impl VirtualAppliance {
             Box::new(move |told| inbox.lock().unwrap().push_back(message(told)))
         }
         let shared = Arc::new(Shared::default());
+        let loader = VirtualLoader::new();
         let player = PlayerOutside {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
             tell: tell(&inbox, Message::Player),
+            order_loader: loader.order_loader(),
         };
         let player = PlayerTask::new(player, Arc::clone(&shared), WhenMissing::Wait).unwrap();
         let (board, has_mixer) = (around.board.clone(), around.has_mixer);
@@ -323,6 +328,7 @@ impl VirtualAppliance {
             conductor,
             inbox,
             player,
+            loader,
             player_orders,
             player_next_raw_ns: now_raw_ns,
             loudness,
@@ -373,6 +379,7 @@ impl VirtualAppliance {
             self.player_next_raw_ns = now_raw_ns;
         }
         work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
+        self.loader.work(now_raw_ns);
         take(&mut self.loudness, &self.loudness_orders, &mut self.loudness_next_raw_ns, now_raw_ns);
         take(&mut self.keeper, &self.keeper_orders, &mut self.keeper_next_raw_ns, now_raw_ns);
         take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);

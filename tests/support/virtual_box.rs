@@ -14,6 +14,8 @@ use jaudiosync::timekeeping::Timescale;
 use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
 
+use super::virtual_loader::VirtualLoader;
+
 /// UTC at raw time 0, in ns: a whole second.
 pub const EPOCH_NS: i64 = 1_790_000_000_000_000_000;
 
@@ -100,6 +102,7 @@ pub struct VirtualBox {
     pub keep_sound: bool,
     /// Set: the track's file cannot be read.
     pub is_gone: Arc<AtomicBool>,
+    pub loader: VirtualLoader,
     program: Arc<Program>,
     shared: Arc<Shared>,
     output: Option<(Box<dyn DacStream>, Feeder, mpsc::Receiver<jaudiosync_hw::dac::DacError>)>,
@@ -142,6 +145,7 @@ impl VirtualBox {
             sound: Vec::new(),
             keep_sound: false,
             is_gone,
+            loader: VirtualLoader::new(),
             program: Arc::new(program),
             shared: Arc::new(Shared::default()),
             output: None,
@@ -159,16 +163,17 @@ impl VirtualBox {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
         if let Ok(stream) = self.dac.open(renderer, sender) {
-            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz);
+            let order_loader = self.loader.order_loader();
+            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz, order_loader);
             self.output = Some((stream, feeder, faults));
         }
     }
 
-    /// Runs for some seconds, the feeder stepping every 20 ms.
+    /// Runs for some seconds, the feeder stepping as often as on a box.
     pub fn run(&mut self, seconds: f64) {
         let until_ns = self.now_ns + (seconds * 1e9) as i64;
         while self.now_ns < until_ns {
-            self.now_ns += 20_000_000;
+            self.now_ns += 40_000_000;
             self.dac.advance_to(self.now_ns);
             match &mut self.output {
                 Some((_, feeder, faults)) => {
@@ -176,6 +181,7 @@ impl VirtualBox {
                         self.output = None;
                     } else {
                         self.events.extend(feeder.step(self.now_ns, &self.timescale));
+                        self.loader.work(self.now_ns);
                     }
                 }
                 None => self.open(),

@@ -4,7 +4,7 @@ use jaudiosync_hw::buttons::Button;
 
 use super::super::action::{Action, Warning};
 use super::super::answer::{Flash, LedPattern};
-use super::super::input::{Moment, VolumeChange};
+use super::super::input::{Heard, Moment, VolumeChange};
 use super::super::state::Phase;
 use super::super::volume::Volume;
 use super::Appliance;
@@ -82,12 +82,15 @@ impl Appliance {
     /// Tells the LED when what it shows has changed.
     pub(super) fn show(&mut self, now: Moment, out: &mut Vec<Action>) {
         let phase = self.phase(now);
+        let is_playing = matches!(phase, Phase::Playing { .. });
         let fault = self.device_problem.is_some() || (self.playlist.is_none() && self.playlist_problem.is_some());
+        let fault = fault || (is_playing && self.heard == Heard::Silence);
         let pattern = match phase {
             Phase::ShuttingDown => LedPattern::ShuttingDown,
             _ if fault => LedPattern::Fault,
             Phase::Idle => LedPattern::Idle,
             Phase::WaitingForPlaylist | Phase::WaitingForTime | Phase::WaitingForSlot { .. } => LedPattern::Waiting,
+            Phase::Playing { .. } if self.heard == Heard::Opening => LedPattern::Waiting,
             Phase::Playing { in_sync: true } => LedPattern::InSync,
             Phase::Playing { in_sync: false } => LedPattern::NotInSync,
         };

@@ -388,6 +388,20 @@ fn a_sound_card_that_comes_back_gets_its_volume() {
 }
 
 #[test]
+fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
+    let (mut ride, _) = Ride::boot(Settings::default(), Kept::default(), true);
+    ride.wait(30);
+    let mut led = |heard| ride.tell(Input::Player(PlayerEvent::Heard(heard)));
+    assert_eq!(led(Heard::Opening), [Action::Led(LedPattern::Waiting)]);
+    assert_eq!(led(Heard::AsPlanned), [Action::Led(LedPattern::InSync)]);
+    assert_eq!(led(Heard::Silence), [Action::Led(LedPattern::Fault)]);
+    assert_eq!(led(Heard::AsPlanned), [Action::Led(LedPattern::InSync)]);
+    // What the player says of the end of what was stopped changes nothing.
+    ride.command(Command::Stop);
+    assert_eq!(ride.tell(Input::Player(PlayerEvent::Heard(Heard::Silence))), []);
+}
+
+#[test]
 fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
     let settings = Settings { maximum_percent: 80, startup_percent: 70, ..Settings::default() };
     let (mut ride, actions) = Ride::boot(settings, Kept::default(), false);

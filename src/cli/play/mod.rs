@@ -21,10 +21,10 @@ use super::{Failure, output};
 use crate::config;
 use crate::control::protocol::FirstTrack;
 use crate::player::decoder::Mix;
-use crate::player::engine::Engine;
+use crate::player::engine::{Engine, Parts};
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
-use crate::player::task::{Event, Order, Outside, WhenMissing};
+use crate::player::task::{Event, Order, WhenMissing};
 use crate::playlist::Playlist;
 use crate::storage::{Position, service_state_folder, state_folder};
 use crate::timekeeping::SystemClockSource;
@@ -183,10 +183,9 @@ impl Play {
             Channels::Stereo => Mix::Stereo,
             Channels::Mono => Mix::Mono,
         };
-        let paths = playlist.tracks.iter().map(|track| track.path.clone()).collect();
         let program = Program {
             timetable: timetable.clone(),
-            library: Arc::new(Files { paths, mix }),
+            library: Arc::new(Files::of(playlist, mix)),
             heard_from_utc_ns: i64::MIN,
             output_latency_ns: (self.output_latency_ms * 1e6).round() as i64,
         };
@@ -194,7 +193,7 @@ impl Play {
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
-        let engine = Engine::start(Outside { dac, clocks, time, tell }, WhenMissing::Fail)?;
+        let engine = Engine::start(Parts { dac, clocks, time, tell }, WhenMissing::Fail)?;
         engine.order(Order::Play(program));
         forward_signals(sender)?;
         for message in messages {

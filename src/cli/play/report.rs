@@ -78,6 +78,12 @@ impl<'a> Report<'a> {
                 let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
                 output::say(format_args!("Silent: {}{reason}", self.name(slot)));
             }
+            Event::Feeder(FeederEvent::Opening { slot }) => {
+                output::say(format_args!("Opening: {}", self.name(slot)));
+            }
+            Event::Feeder(FeederEvent::Starved { slot }) => {
+                output::warn(format_args!("{} is not read quickly enough; going on as soon as it is", self.name(slot)));
+            }
             Event::Feeder(FeederEvent::Interrupted) => {
                 output::warn("the sound was interrupted; going on where the timetable is");
             }
@@ -88,7 +94,7 @@ impl<'a> Report<'a> {
             Event::Feeder(FeederEvent::Finished) => output::say("Playlist finished playing."),
             Event::DeviceLost(error) => output::warn(format_args!("{error}; waiting for it to come back")),
             Event::DeviceBack => output::warn("the sound output is back"),
-            Event::Stats(..) | Event::Stopped(_) => {}
+            Event::Stats(..) | Event::Hearing(_) | Event::Stopped(_) => {}
         }
         Ok(())
     }
@@ -102,6 +108,12 @@ impl<'a> Report<'a> {
             Event::Feeder(FeederEvent::Silent { slot, reason }) => {
                 json!({"event": "silent", "track": slot.track, "utc_s": slot.utc_s, "reason": reason})
             }
+            Event::Feeder(FeederEvent::Opening { slot }) => {
+                json!({"event": "opening", "track": slot.track, "utc_s": slot.utc_s})
+            }
+            Event::Feeder(FeederEvent::Starved { slot }) => {
+                json!({"event": "starved", "track": slot.track, "utc_s": slot.utc_s})
+            }
             Event::Feeder(FeederEvent::Interrupted) => json!({"event": "interrupted"}),
             Event::Feeder(FeederEvent::Reseeked { phase_error_ns }) => {
                 json!({"event": "reseek", "phase_error_ms": phase_error_ns / 1e6})
@@ -109,7 +121,7 @@ impl<'a> Report<'a> {
             Event::Feeder(FeederEvent::Finished) => json!({"event": "finished"}),
             Event::DeviceLost(error) => json!({"event": "device_lost", "reason": error.to_string()}),
             Event::DeviceBack => json!({"event": "device_back"}),
-            Event::Stats(..) | Event::Stopped(_) => Value::Null,
+            Event::Stats(..) | Event::Hearing(_) | Event::Stopped(_) => Value::Null,
         };
         if line.is_null() { Ok(()) } else { output::say_json(&line) }
     }

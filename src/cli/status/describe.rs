@@ -50,6 +50,9 @@ fn play(play: &PlayStatus) -> String {
         PlayState::Gap => "between two tracks",
         PlayState::ShuttingDown => "nothing; the box is being switched off",
         PlayState::Playing => "",
+        PlayState::Opening => "nothing yet; opens ",
+        PlayState::Silent => "silence in the slot of ",
+        PlayState::WaitingForDevice => "nothing; waits for the sound card, should play ",
         PlayState::Other => "something this program does not know",
     };
     let timetable = match (play.anchor_utc_s, play.common) {

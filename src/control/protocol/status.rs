@@ -39,8 +39,14 @@ pub enum PlayState {
     WaitingForTime,
     /// It waits for the first slot.
     WaitingForSlot,
+    /// A track is due and is not heard yet: it is being opened.
+    Opening,
     /// A track plays.
     Playing,
+    /// A track is due and cannot be played: its slot is silence.
+    Silent,
+    /// A track is due, and there is no sound card.
+    WaitingForDevice,
     /// Between two tracks.
     Gap,
     /// The box is being switched off.
@@ -74,6 +80,10 @@ impl PlayStatus {
         let next = self.next.as_ref().map_or(String::new(), |next| format!(", next {}", next.title));
         match (self.state, &self.track) {
             (PlayState::Playing, Some(track)) => format!("Plays track {}, {}", track.number, track.title),
+            (PlayState::Opening, Some(track)) => format!("Opens track {}, {}", track.number, track.title),
+            (PlayState::Opening, None) => "Opens a track".to_owned(),
+            (PlayState::Silent, _) => "Silent: the track cannot be played".to_owned(),
+            (PlayState::WaitingForDevice, _) => "Waits for the sound card".to_owned(),
             (PlayState::Playing | PlayState::Gap, _) => format!("Between two tracks{next}"),
             (PlayState::Stopped, _) => "Waits for a start".to_owned(),
             (PlayState::WaitingForPlaylist, _) => "Waits for the playlist".to_owned(),

@@ -1,8 +1,8 @@
 //! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket tell.
 
 use super::{Conductor, CurrentPlaylist, Ending, Message};
-use crate::appliance::{Command, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
-use crate::player::feeder::FeederEvent;
+use crate::appliance::{Command, Heard, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
+use crate::player::feeder::{FeederEvent, Hearing};
 use crate::player::task::Event;
 use crate::service::loudness::LoudnessNews;
 use crate::service::playlists::PlaylistNews;
@@ -41,6 +41,15 @@ impl Conductor {
     fn player(&mut self, event: Event) {
         match event {
             Event::Feeder(event) => self.feeder(event),
+            Event::Hearing(hearing) => {
+                self.hearing = hearing;
+                let heard = match hearing {
+                    Hearing::Nothing | Hearing::Music(_) => Heard::AsPlanned,
+                    Hearing::Opening(_) => Heard::Opening,
+                    Hearing::Silence(_) => Heard::Silence,
+                };
+                self.tell(Input::Player(PlayerEvent::Heard(heard)));
+            }
             Event::Stats(stats, _) => self.stats = Some((stats, self.outside.clocks.raw_ns())),
             Event::DeviceLost(error) => {
                 self.has_device = false;
@@ -68,6 +77,12 @@ impl Conductor {
             FeederEvent::Silent { slot, reason } => {
                 let reason = reason.unwrap_or_else(|| "it cannot be played".to_owned());
                 log::warn!("track {}, {}, is silence: {reason}", slot.track, self.title(slot.track));
+            }
+            FeederEvent::Opening { slot } => {
+                log::info!("opening track {}, {}", slot.track, self.title(slot.track));
+            }
+            FeederEvent::Starved { slot } => {
+                log::warn!("track {}, {}, is not read quickly enough", slot.track, self.title(slot.track));
             }
             FeederEvent::Interrupted => log::warn!("the sound card dropped out; going on where the timetable is"),
             FeederEvent::Reseeked { phase_error_ns } => {

@@ -32,7 +32,7 @@ use crate::appliance::{Action, Appliance, Input, Kept, Moment, Panel, Program, R
 use crate::config::{Config, Layers};
 use crate::control::{Request, Response, Status};
 use crate::player::decoder::Mix;
-use crate::player::feeder::FeederStats;
+use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
 use crate::player::task::{Event, Order};
 use crate::player::tone::Tone;
@@ -165,6 +165,7 @@ pub struct Conductor {
     playing: Option<(Program, Timetable)>,
     stats: Option<(FeederStats, i64)>,
     has_device: bool,
+    hearing: Hearing,
     loudness: Option<LoudnessNews>,
     keeper_trouble: Option<String>,
     time_status: Option<(TimeStatus, i64)>,
@@ -218,6 +219,7 @@ impl Conductor {
             playing: None,
             stats: None,
             has_device: true,
+            hearing: Hearing::Nothing,
             loudness: None,
             keeper_trouble: None,
             time_status: None,

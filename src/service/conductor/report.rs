@@ -11,6 +11,7 @@ use crate::control::protocol::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
     TimeState, TimeStatus, TrackStatus, VolumeStatus,
 };
+use crate::player::feeder::Hearing;
 use crate::service::loudness::LoudnessNews;
 use crate::timekeeping::status::{self, TimeState as Known};
 use crate::timetable::{Place, Start};
@@ -77,7 +78,7 @@ impl Conductor {
             }
             Phase::Playing { .. } => match place_at(now_utc_ns) {
                 Some(Place::Playing { slot, offset_ns }) => (
-                    PlayState::Playing,
+                    self.play_state(slot),
                     Some(self.track_status(slot.track, offset_ns as f64 * 1e-9)),
                     timetable.and_then(|timetable| timetable.after(slot)),
                 ),
@@ -98,6 +99,16 @@ impl Conductor {
         }
     }
 
+    /// What is heard of a slot that is under way.
+    fn play_state(&self, slot: Start) -> PlayState {
+        match self.hearing {
+            _ if !self.has_device => PlayState::WaitingForDevice,
+            Hearing::Music(here) if here == slot => PlayState::Playing,
+            Hearing::Silence(here) if here == slot => PlayState::Silent,
+            _ => PlayState::Opening,
+        }
+    }
+
     fn track_status(&self, number: usize, offset_s: f64) -> TrackStatus {
         let length_s = self.track(number).and_then(|track| track.length).map(|length| length.seconds());
         TrackStatus { number, title: self.title(number), offset_s, length_s }
@@ -105,7 +116,8 @@ impl Conductor {
 
     fn phase_status(&self, now_raw_ns: i64) -> Option<PhaseStatus> {
         let (stats, at_raw_ns) = self.stats?;
-        stats.playing.filter(|_| now_raw_ns.saturating_sub(at_raw_ns) < STATS_AGE_NS)?;
+        let is_heard = matches!(self.hearing, Hearing::Music(_));
+        stats.playing.filter(|_| is_heard && now_raw_ns.saturating_sub(at_raw_ns) < STATS_AGE_NS)?;
         Some(PhaseStatus {
             error_ms: stats.phase_error_ns * 1e-6,
             // JSON has no infinity; nothing plays before this is known.

@@ -1,0 +1,184 @@
+//! A file that was cut, damaged and put together at random: what is heard when it is joined anywhere is what is heard there when
+//! it is played from the start, with a kept map and without; and it is as long as was found out.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use jaudiosync::mp3::map::FrameMap;
+use jaudiosync::mp3::survey::{make_map, survey};
+use jaudiosync::player::decoder::{Decoder, Known, Mix};
+use jaudiosync::player::library::{FrameSource, TrackSource};
+use proptest::prelude::*;
+use support::odd_mp3::{Info, id3v1, id3v2, info_frame, noise_frames, random_bytes};
+
+/// Joined samples may differ by this much of full scale.
+const DIFFERENCE: f32 = 1e-4;
+
+/// Frames of several encoders' ways.
+static MATERIAL: LazyLock<Vec<Vec<Vec<u8>>>> = LazyLock::new(|| {
+    let kinds: [(u32, u16, &[&str]); 9] = [
+        (44_100, 2, &["-b", "128"]),
+        (44_100, 2, &["-V", "4"]),
+        (44_100, 2, &["--abr", "150", "-m", "s"]),
+        (44_100, 1, &["-b", "64"]),
+        (44_100, 2, &["-b", "320"]),
+        (48_000, 2, &["-b", "128"]),
+        (22_050, 2, &["-V", "5"]),
+        (24_000, 1, &["-b", "32"]),
+        (8000, 1, &["-b", "8"]),
+    ];
+    let frames = |(seed, (rate_hz, channels, options)): (usize, &(u32, u16, &[&str]))| {
+        noise_frames(4.0, *rate_hz, *channels, seed as u64 + 1, options)
+    };
+    kinds.iter().enumerate().map(frames).collect()
+});
+
+/// Something that is done to a file's frames.
+#[derive(Debug, Clone)]
+enum Piece {
+    /// Some frames of a kind, from a place on.
+    Frames {
+        kind: usize,
+        from: usize,
+        count: usize,
+    },
+    /// A tag as at the seam of two files.
+    Tag {
+        picture_bytes: usize,
+    },
+    Id3v1,
+    /// Random bytes.
+    Noise {
+        count: usize,
+        seed: u64,
+    },
+    Zeros {
+        count: usize,
+    },
+    /// A frame with some bytes cut out of it.
+    Cut {
+        kind: usize,
+        at: usize,
+        from: usize,
+        count: usize,
+    },
+    /// A frame of which bytes were changed.
+    Changed {
+        kind: usize,
+        at: usize,
+        changes: Vec<(usize, u8)>,
+    },
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    // Mostly of one kind, as files are.
+    let kind = prop_oneof![4 => Just(0_usize), 1 => 0_usize..9];
+    prop_oneof![
+        6 => (kind.clone(), 0_usize..150, 1_usize..150)
+            .prop_map(|(kind, from, count)| Piece::Frames { kind, from, count }),
+        1 => (0_usize..5000).prop_map(|picture_bytes| Piece::Tag { picture_bytes }),
+        1 => Just(Piece::Id3v1),
+        1 => (1_usize..4000, any::<u64>()).prop_map(|(count, seed)| Piece::Noise { count, seed }),
+        1 => (1_usize..4000).prop_map(|count| Piece::Zeros { count }),
+        2 => (kind.clone(), 0_usize..150, 0_usize..1000, 1_usize..600)
+            .prop_map(|(kind, at, from, count)| Piece::Cut { kind, at, from, count }),
+        2 => (kind, 0_usize..150, prop::collection::vec((0_usize..1000, any::<u8>()), 1..8))
+            .prop_map(|(kind, at, changes)| Piece::Changed { kind, at, changes }),
+    ]
+}
+
+impl Piece {
+    fn bytes(&self) -> Vec<u8> {
+        let frame = |kind: usize, at: usize| {
+            let frames = &MATERIAL[kind];
+            frames[at % frames.len()].clone()
+        };
+        match self {
+            Self::Frames { kind, from, count } => (0..*count).flat_map(|at| frame(*kind, from + at)).collect(),
+            Self::Tag { picture_bytes } => id3v2("Seam", *picture_bytes),
+            Self::Id3v1 => id3v1(),
+            Self::Noise { count, seed } => random_bytes(*count, *seed),
+            Self::Zeros { count } => vec![0; *count],
+            Self::Cut { kind, at, from, count } => {
+                let mut frame = frame(*kind, *at);
+                let from = from % frame.len();
+                let to = (from + count).min(frame.len());
+                frame.drain(from..to);
+                frame
+            }
+            Self::Changed { kind, at, changes } => {
+                let mut frame = frame(*kind, *at);
+                let length = frame.len();
+                changes.iter().for_each(|(place, byte)| frame[place % length] = *byte);
+                frame
+            }
+        }
+    }
+}
+
+fn decoder(file: &[u8], known: Known) -> Decoder<&[u8]> {
+    Decoder::new(Path::new("odd.mp3"), file, Mix::Stereo, known).unwrap()
+}
+
+fn check(file: &[u8], joins: &[f64]) -> Result<(), TestCaseError> {
+    let Ok(found) = survey(file) else { return Ok(()) };
+    let known = |map: Option<Arc<FrameMap>>| Known { rate_hz: Some(found.rate_hz), channels: Some(2), map };
+    let map = make_map(file, &mut |_| true).unwrap().map(Arc::new);
+    // All of it, and some silence behind.
+    let frames = found.frames as usize;
+    let mut played = vec![0.0; 2 * (frames + 3000)];
+    decoder(file, known(None)).read(&mut played).unwrap();
+    // What the header says is believed where it can be true, and may still be false.
+    let is_counted = found.map.is_some();
+    let is_silent_behind = played[2 * frames..].iter().all(|sample| *sample == 0.0);
+    prop_assert!(!is_counted || is_silent_behind, "sound behind the end of {} frames", frames);
+    // With a map that was read from an index.
+    let map = map.map(|map| Arc::new(map.to_string().parse::<FrameMap>().unwrap()));
+    for join in joins {
+        let place = (join * frames as f64) as usize;
+        for map in [None, map.clone()] {
+            let has_map = map.is_some();
+            let mut joining = decoder(file, known(map));
+            prop_assert_eq!(joining.rate_hz(), found.rate_hz);
+            joining.seek(place as i64).unwrap();
+            let mut joined = vec![0.0; 2 * 5000.min(frames + 3000 - place)];
+            joining.read(&mut joined).unwrap();
+            let expected = &played[2 * place..2 * place + joined.len()];
+            let worst =
+                joined.iter().zip(expected).map(|(a, b)| (a - b).abs()).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+            let (at, difference) = worst.unwrap_or_default();
+            prop_assert!(
+                difference <= DIFFERENCE,
+                "joined at {} of {}, map {}: {} off at {}",
+                place,
+                frames,
+                has_map,
+                difference,
+                at / 2
+            );
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+
+    #[test]
+    fn joining_anywhere_is_the_same_as_playing_from_the_start(
+        pieces in prop::collection::vec(piece(), 1..12),
+        info in prop::option::of((0_u32..3000, prop::option::of((0_u16..2000, 0_u16..2000)), any::<bool>())),
+        joins in prop::collection::vec(0.0..1.0_f64, 4),
+    ) {
+        let body: Vec<u8> = pieces.iter().flat_map(Piece::bytes).collect();
+        let like = &MATERIAL[0][0];
+        let head = info.map_or_else(Vec::new, |(frames, delay_padding, right_bytes)| {
+            let info = Info { frames, bytes: right_bytes.then_some(body.len() as u32), delay_padding, tag: b"Xing" };
+            info_frame(like, &info)
+        });
+        check(&[head, body].concat(), &joins)?;
+    }
+}
