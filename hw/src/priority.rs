@@ -3,8 +3,8 @@
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, getrlimit};
 use thread_priority::{
-    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
+    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue,
+    ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
 
 /// A thread whose lateness is heard. The numbers are priorities of SCHED_FIFO (sched(7)), below those of the kernel's own
@@ -60,6 +60,17 @@ pub fn request_realtime(thread: RealtimeThread) -> Result<(), PriorityError> {
 pub fn ask_for_realtime(thread: RealtimeThread) {
     if let Err(error) = request_realtime(thread) {
         log::info!("{error}");
+    }
+}
+
+/// Ask for the calling thread to be run, and its files to be read, only where nobody else has anything to do. A thread that is
+/// not granted that goes on as it is. The kernel takes a SCHED_IDLE thread's requests to disks as idle, too
+/// (`task_nice_ioclass` in include/linux/ioprio.h).
+pub fn ask_for_idle() {
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let asked = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
+    if let Err(error) = asked {
+        log::debug!("no idle priority: {error:?}");
     }
 }
 

@@ -68,6 +68,11 @@ impl Head {
         self.promise.filter(|promise| promise.kept == Kept::Whole).map(|promise| promise.mean_frame_bytes)
     }
 
+    /// Samples that are heard of so many frames like the first.
+    pub(super) fn audible_samples(&self, frames: u64) -> u64 {
+        self.trim().audible_before(frames.saturating_mul(self.first.stream.header.samples() as u64))
+    }
+
     /// Samples that are not to be heard.
     pub(super) fn trim(&self) -> Trim {
         let Some(info) = self.info else { return Trim::default() };

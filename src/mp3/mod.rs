@@ -6,7 +6,8 @@
 //!
 //! - [`bytes`] reads files in large pieces; [`tags`] finds what is put before and behind the audio;
 //! - [`header`] and [`info_frame`] are what is written in frames; [`scanner`] finds frames, [`walk`] counts them;
-//! - [`head`] is what a file's beginning tells, [`survey`] its length, [`map`] where it can be entered;
+//! - [`head`] is what a file's beginning tells, [`survey`] its length, [`count`] counts its frames, [`map`] is where it can be
+//!   entered;
 //! - [`frame_decoder`] decodes single frames, [`reader`] frames from a place on, [`sound`] what is heard of them;
 //! - [`timeline`] lays parts of several rates on one.
 //!
@@ -14,6 +15,7 @@
 //! folder, whatever a file holds.
 
 pub mod bytes;
+pub mod count;
 pub mod frame_decoder;
 pub mod head;
 pub mod header;

@@ -103,11 +103,6 @@ impl Scanner {
         Self { position: offset, end, stream: Some(stream), is_torn: false, began: offset }
     }
 
-    /// Where the walk is: behind the last frame and the junk behind it.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-
     /// Whether the file ended within a frame.
     pub(super) fn is_torn(&self) -> bool {
         self.is_torn

@@ -59,11 +59,6 @@ impl Walk {
         self.next_sample
     }
 
-    /// Where in the file it goes on.
-    pub fn position(&self) -> u64 {
-        self.scanner.position()
-    }
-
     /// Whether the file ended within a frame.
     pub(super) fn is_torn(&self) -> bool {
         self.scanner.is_torn()

@@ -2,14 +2,17 @@
 //! travels with the music and every box has the same lengths.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::locate::FileStamp;
+use crate::mp3::map::FrameMap;
 use crate::storage;
 use crate::timetable::Length;
 
@@ -100,6 +103,19 @@ impl Index {
     pub fn by_entry(&self) -> HashMap<&str, &IndexedTrack> {
         self.tracks.iter().map(|track| (track.entry.as_str(), track)).collect()
     }
+}
+
+/// Keep the map of a file's frames in a saved index that knows the file.
+///
+/// # Errors
+/// When the index cannot be read or written.
+pub fn keep_map(index_path: &Path, file: &Path, map: &FrameMap) -> io::Result<()> {
+    let mut index = Index::read(index_path).map_err(io::Error::other)?;
+    let map = map.to_string();
+    // The index has paths within the Music folder.
+    let is_file = |track: &&mut IndexedTrack| file.ends_with(OsStr::from_bytes(&text_to_bytes(&track.file)));
+    index.tracks.iter_mut().filter(is_file).for_each(|track| track.map = Some(map.clone()));
+    Index::new(index.fingerprint, index.tracks).write(index_path)
 }
 
 /// The index of the playlist file `path`: `Playlist.m3u8` has `Playlist.index.json`.

@@ -10,7 +10,7 @@ use id3::TagLike;
 use sha2::{Digest, Sha256};
 
 use super::Problem;
-use crate::mp3::survey::{Survey, SurveyError, make_map, survey};
+use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
 
 /// What a file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +51,16 @@ pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
     first.truncate(read);
     let content = hash_content(&file, size, &first).map_err(unreadable)?;
     let (title, artist) = read_tags(&file, &first);
-    let mut survey = survey(file).map_err(|error| match error {
+    let failed = |error| match error {
         SurveyError::Io(error) => unreadable(error),
         SurveyError::NoAudio => Problem::NoAudio,
-    })?;
-    if maps == Maps::OfLongFiles && size > MAPPED_FROM_BYTES && survey.map.is_none() {
-        let file = File::open(path).map_err(unreadable)?;
-        survey.map = make_map(file, &mut |_| true).map_err(unreadable)?;
+    };
+    let is_long = size > MAPPED_FROM_BYTES;
+    let mut survey = survey(&file).map_err(failed)?;
+    if maps == Maps::OfLongFiles && is_long && survey.map.is_none() {
+        survey.map = survey_by_counting(&file).map_err(failed)?.map;
     }
-    survey.map = survey.map.filter(|_| size > MAPPED_FROM_BYTES);
+    survey.map = survey.map.filter(|_| is_long);
     Ok(Inspected { title, artist, survey, content })
 }
 

@@ -286,6 +286,7 @@ impl<'a> Look<'a> {
             artist: track.as_ref().and_then(|track| track.artist.clone()),
             channels: track.as_ref().map_or(2, |track| track.channels.clamp(1, 2)),
             map,
+            size_bytes: track.as_ref().map_or(0, |track| track.size_bytes),
             path,
             title,
             length,

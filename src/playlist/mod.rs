@@ -12,6 +12,7 @@ mod m3u8;
 mod track;
 
 pub use fingerprint::Fingerprint;
+pub use index::keep_map;
 pub use load::{Listing, LoadError, LoadOptions, Loaded, Progress, load, playlist_name};
 pub use m3u8::{Entry, ExtInf, ParseError, parse};
-pub use track::{KnownMap, Playlist, Problem, Track};
+pub use track::{KnownMap, Playlist, Problem, Track, wants_map};

@@ -7,6 +7,7 @@ use crate::mp3::map::FrameMap;
 use crate::timetable::{Length, Timetable, TimetableError, slot_s};
 
 use super::Fingerprint;
+use super::inspect::MAPPED_FROM_BYTES;
 
 /// One entry of a playlist with all that is known of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Track {
     pub channels: usize,
     /// Where its frames are, for a long file, once somebody has found out.
     pub map: KnownMap,
+    /// The file's size in bytes; 0 if it is not known.
+    pub size_bytes: u64,
     /// Short hash of the file's size and sampled blocks; none if the file cannot be played.
     pub content: Option<String>,
     /// Why it is silence, if it is.
@@ -41,6 +44,11 @@ impl Track {
             None => self.title.clone(),
         }
     }
+}
+
+/// Whether a track's file is so long that its frames should be mapped, and are not.
+pub fn wants_map(track: &Track) -> bool {
+    track.path.is_some() && track.size_bytes > MAPPED_FROM_BYTES && track.map.get().is_none()
 }
 
 /// The map of a file's frames, shared by all who know the track. It says nothing about what is played, only how to get there

@@ -3,7 +3,7 @@
 //!
 //! - [`conductor`] stands in the middle: messages in, orders out, no waiting, no device; [`settings`] is what it takes from
 //!   the configuration;
-//! - [`playlists`], [`keeper`] and [`loudness`] do what may take its time, each on a thread of its own; [`time`] is who knows
+//! - [`playlists`], [`mapper`], [`keeper`] and [`loudness`] do what may take its time, each on a thread of its own; [`time`] is who knows
 //!   the time, [`handler`] what the control socket's clients get;
 //! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] tells whether all of it is alive.
 
@@ -12,6 +12,7 @@ pub mod handler;
 pub mod heartbeat;
 pub mod keeper;
 pub mod loudness;
+pub mod mapper;
 pub mod playlists;
 pub mod running;
 pub mod settings;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::mapper::MapOrder;
 use crate::playlist::{LoadError, LoadOptions, Loaded, Playlist, load};
 use crate::worker::Task;
 
@@ -39,9 +40,13 @@ pub enum PlaylistNews {
 /// Where news goes.
 pub type TellPlaylist = Box<dyn Fn(PlaylistNews) + Send>;
 
+/// Where orders to map long files go.
+pub type OrderMaps = Box<dyn FnMut(MapOrder) + Send>;
+
 /// Reads a playlist whenever it is ordered to, and then keeps an eye on it.
 pub struct PlaylistTask {
     tell: TellPlaylist,
+    order_maps: OrderMaps,
     source: Option<PlaylistSource>,
     is_ordered: bool,
     /// What was told last, so that only another one is news.
@@ -56,9 +61,10 @@ type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl PlaylistTask {
     /// Waits for its first order.
-    pub fn new(tell: TellPlaylist) -> Self {
+    pub fn new(tell: TellPlaylist, order_maps: OrderMaps) -> Self {
         Self {
             tell,
+            order_maps,
             source: None,
             is_ordered: false,
             told: None,
@@ -70,8 +76,9 @@ impl PlaylistTask {
     fn read(&mut self, source: &PlaylistSource) {
         self.is_ordered = false;
         let news = match read(source) {
-            Ok(Loaded { playlist, warnings, .. }) => {
+            Ok(Loaded { playlist, warnings, index, .. }) => {
                 let playlist = Arc::new(playlist);
+                (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
                 self.told = Some(Arc::clone(&playlist));
                 PlaylistNews::Loaded(playlist, warnings)
             }
@@ -170,7 +177,7 @@ mod tests {
 
     fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistNews>) {
         let (sender, news) = mpsc::channel();
-        let mut task = PlaylistTask::new(Box::new(move |told| sender.send(told).unwrap()));
+        let mut task = PlaylistTask::new(Box::new(move |told| sender.send(told).unwrap()), Box::new(|_| {}));
         task.order(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
         task.step();
         (task, news)

@@ -10,7 +10,7 @@ use jaudiosync_hw::board::Board;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::{Dac, DacError, card_of, choose_dac};
 use jaudiosync_hw::mixer::{AlsaMixer, Mixer, MixerError};
-use jaudiosync_hw::priority::lock_memory;
+use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use sd_notify::NotifyState;
 
@@ -19,6 +19,7 @@ use super::handler::ControlHandler;
 use super::heartbeat::Heartbeat;
 use super::keeper::{KeeperTask, Restored};
 use super::loudness::{LoudnessTask, OpenMixer};
+use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
 use super::settings;
 use super::time::{BoxTime, TimeReader};
@@ -111,7 +112,10 @@ impl Service {
                 let task = KeeperTask::new(options.state_folder.clone(), tell(&sender, Message::Keeper));
                 workers.start("keeper", task)?
             },
-            playlists: workers.start("playlist", PlaylistTask::new(tell(&sender, Message::Playlist)))?,
+            playlists: {
+                let order_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
+                workers.start("playlist", PlaylistTask::new(tell(&sender, Message::Playlist), order_maps))?
+            },
             load_config: options.load_config,
             dac_name,
         };
@@ -206,7 +210,17 @@ type IsAlive = Box<dyn Fn() -> bool + Send>;
 impl Workers {
     /// Starts one, and gives what takes its orders.
     fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
-        let worker = Arc::new(Worker::start(name, task, || {})?);
+        self.start_with(name, task, || {})
+    }
+
+    /// The same, with what is called on the thread when it begins.
+    fn start_with<T: Task>(
+        &mut self,
+        name: &'static str,
+        task: T,
+        on_thread: fn(),
+    ) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
+        let worker = Arc::new(Worker::start(name, task, on_thread)?);
         let watched = Arc::downgrade(&worker);
         self.0.push((name, Box::new(move || watched.upgrade().is_some_and(|worker| worker.is_alive()))));
         Ok(Box::new(move |order| worker.order(order)))

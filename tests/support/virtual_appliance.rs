@@ -296,7 +296,7 @@ impl VirtualAppliance {
             tell(&inbox, Message::Loudness),
         );
         let keeper = KeeperTask::new(Some(around.state.clone()), tell(&inbox, Message::Keeper));
-        let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist));
+        let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
         let (player_orders, order_player) = queue();
         let (loudness_orders, order_loudness) = queue();
         let (keeper_orders, order_keeper) = queue();
