@@ -47,6 +47,16 @@ impl Engine {
         self.shared.sound(tone);
     }
 
+    /// Lets it fade out and end, and does not wait for that.
+    pub fn dismiss(&self) {
+        self.worker.dismiss();
+    }
+
+    /// The message of the panic that has ended it, if one has: it is silent for ever then.
+    pub fn failure(&self) -> Option<&str> {
+        self.worker.failure()
+    }
+
     /// How often the player has gone round, and how many buffers the sound card has taken: both go on for as long as
     /// the player is alive and its card is there.
     pub fn progress(&self) -> (u64, u64) {

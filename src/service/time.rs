@@ -58,6 +58,14 @@ impl BoxTime {
         Ok(Self::Clock(ClockThread::start(config, &options)?))
     }
 
+    /// Lets the clock's thread end, and does not wait for it. UTC is carried on as it was known last.
+    pub fn dismiss(&self) {
+        match self {
+            Self::Clock(clock) => clock.dismiss(),
+            Self::System(_) => {}
+        }
+    }
+
     /// Reads it.
     pub fn reader(&self) -> TimeReader {
         match self {

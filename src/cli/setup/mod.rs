@@ -111,6 +111,7 @@ impl Setup {
         };
         layers.problems().iter().for_each(output::warn);
         let machine = Machine::below(Path::new("/"));
+        let _restored = asks.then(questions::restored);
         let mut answers = self.named(Answers::current(layers.config())).map_err(Failure::Usage)?;
         if asks {
             answers = questions::ask(answers, machine.boot_config().is_some())?;
