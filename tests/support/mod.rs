@@ -2,8 +2,11 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod fault;
 pub mod hearing;
 pub mod playing;
+pub mod process;
+pub mod pty;
 pub mod sim_box;
 
 use std::fs;
