@@ -35,6 +35,13 @@ impl Fault {
         std::fs::write(self.from(), "").unwrap();
     }
 
+    /// What is started from now on has no fault until it begins again.
+    pub fn forget(&self) {
+        for file in [self.from(), self.seen()] {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
     /// Waits until something hangs.
     #[track_caller]
     pub fn wait_until_it_hangs(&self) {
