@@ -133,8 +133,8 @@ impl ClockThread {
         Ok(Self { reader, thread: Some(thread), hold, references })
     }
 
-    /// Lets the thread write down what it knows and end, and those of the references, and does not wait for that. UTC is carried on as it
-    /// was known last.
+    /// Lets the thread write down what it knows and end, and those of the references, and does not wait for that. UTC is
+    /// carried on as it was known last.
     pub fn dismiss(&self) {
         self.reader.flags.ends.store(true, Ordering::Relaxed);
         if let Some(hold) = self.hold.upgrade() {
@@ -190,8 +190,8 @@ impl Drop for ClockThread {
     fn drop(&mut self) {
         self.dismiss();
         if let Some(thread) = self.thread.take() {
-            // It ends within a second or so, unless the bus or the disk hangs, for which the end of the process has a bound. A panic there
-            // was already printed by the panic hook.
+            // It ends within a second or so, unless the bus or the disk hangs, for which the end of the process has a
+            // bound. A panic there was already printed by the panic hook.
             let _ = thread.join();
         }
     }
