@@ -1,5 +1,5 @@
-//! Tasks on threads of their own: whatever may take its time (a disk, a card, a large playlist) is ordered from a task and
-//! answers by a message, so that a button is never waited for.
+//! Tasks on threads of their own: whatever may take its time (a disk, a card, a large playlist) is ordered from a task
+//! and answers by a message, so that a button is never waited for.
 
 use std::any::Any;
 use std::io;

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT end every command within 2 s, also where a file, a disk, a card or a bus hangs; what is kept is kept, and what hangs
-//! is named.
+//! SIGTERM and SIGINT end every command within 2 s, also where a file, a disk, a card or a bus hangs; what is kept is
+//! kept, and what hangs is named.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::control::{Client, Request, Response, Status};
 use jaudiosync_measure::{Sink, VirtualCard};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use support::fault::Fault;
 use support::playing::{named, now_s};
@@ -157,7 +158,9 @@ fn a_pipe_in_the_place_of_music_does_not_keep_a_command() {
 fn a_sound_server_that_hangs_does_not_keep_a_command() {
     let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
     card.freeze().unwrap();
-    for arguments in [&["devices"][..], &["doctor", "--config", "/dev/null"], &["play"], &["run", "--config", "/dev/null"]] {
+    for arguments in
+        [&["devices"][..], &["doctor", "--config", "/dev/null"], &["play"], &["run", "--config", "/dev/null"]]
+    {
         both_end(&format!("{arguments:?}"), || {
             let mut command = sandbox.command();
             command.args(arguments).envs(card.env(Sink::Left)).env_remove("NOTIFY_SOCKET");
@@ -283,8 +286,14 @@ fn player(sandbox: &Sandbox, card: &VirtualCard, device: &str, ago_s: i64) -> Co
 
 /// A player, once it plays.
 fn start_playing(sandbox: &Sandbox, command: &mut Command) -> Running {
+    let log = File::create(sandbox.path().join("log")).unwrap();
+    start_playing_with(sandbox, command, log.into())
+}
+
+/// The same, with another standard error than a file.
+fn start_playing_with(sandbox: &Sandbox, command: &mut Command, stderr: Stdio) -> Running {
     let log = sandbox.path().join("log");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
     let mut process = Process::start(command);
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut seen = Vec::new();
@@ -355,6 +364,24 @@ fn play_says_so_where_the_position_cannot_be_kept_as_the_disk_hangs() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_does_not_keep_it() {
+    let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
+    std::fs::write(sandbox.path().join("log"), "").unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while writer.write(&[0; 4096]).is_ok() {}
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let mut command = player(&sandbox, &card, "default", 1);
+    fault.add_to(&mut command, &[CARD_HANGS]);
+    let mut running = start_playing_with(&sandbox, &mut command, writer.into());
+    fault.begin();
+    fault.wait_until_it_hangs();
+    running.ends_with("a log that is full", 0, &[]);
+    assert_position_kept(&sandbox);
+    drop(reader);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let mut command = player(&sandbox, &card, "default", 1);
@@ -420,7 +447,8 @@ impl Service {
     #[track_caller]
     fn wait_until(&self, what: &str, is_so: impl Fn(&Status) -> bool) {
         wait_until(what, || {
-            let status = self.ask(&Request::Status { watch: false }).and_then(|response| response.into_status().ok()?);
+            let status =
+                self.ask(&Request::Status { watch: false }).and_then(|response| response.into_status().ok()?);
             status.is_some_and(|status| is_so(&status))
         });
     }

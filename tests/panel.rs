@@ -1,4 +1,5 @@
-//! The panel of `run --board sim` on a terminal: it ends when its terminal goes, in whatever way, and gives back one that stays.
+//! The panel of `run --board sim` on a terminal: it ends when its terminal goes, in whatever way, and gives back one that
+//! stays.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -21,7 +22,8 @@ use support::{Sandbox, short_mp3};
 /// Whoever asks for an end sees it within this time.
 const BOUND: Duration = Duration::from_secs(2);
 
-/// What it may take of a processor while it ends: it fades out and writes a few files. Before, it took half of one, for ever.
+/// What it may take of a processor while it ends: it fades out and writes a few files. Before, it took half of one, for
+/// ever.
 const PROCESSOR_S: f64 = 0.4;
 
 /// It leads its session, as in a window of its own or over ssh: the kernel sends it SIGHUP.

@@ -128,9 +128,9 @@ fn a_player_follows_its_clock_and_not_the_card() {
     let start_s = now_s() + 5;
     let time = named(start_s);
     let _left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
-    // Only the system clock is made to run 100 ppm fast; the raw clock stays, as on a machine whose daemon slews. The program
-    // `faketime` would run the player as a child of its own, which a test that ends would leave behind; so its library is loaded here. The
-    // dynamic linker knows what $LIB is.
+    // Only the system clock is made to run 100 ppm fast; the raw clock stays, as on a machine whose daemon slews. The
+    // program `faketime` would run the player as a child of its own, which a test that ends would leave behind; so its
+    // library is loaded here. The dynamic linker knows what $LIB is.
     let mut command = sandbox.command();
     command.args(["play", "-t", &time]).env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1");
     command.env("FAKETIME", "+0 x1.0001").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");

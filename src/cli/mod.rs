@@ -54,7 +54,8 @@ Exit codes:
   1  something failed                   4  the sound card cannot be used
   2  the command line is wrong          5  the service does not answer
 
-SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, also where a card or a file hangs.
+SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, also where a
+card or a file hangs.
 
 Set RUST_LOG=info or RUST_LOG=debug to see more of what happens.";
 

@@ -1,12 +1,13 @@
 //! The way to the end of the process, the same for every command.
 //!
-//! A signal that asks for an end ends a command at once that has nothing to keep. One that has is told ([`orderly`]), and then has
-//! [a little time](plan::BOUND): what does not let go until then (a card, a disk or a bus that hangs) is named in the log, and the process
-//! is left all the same, with its right exit code. An end that comes by itself ([`begin`]) has the same bound.
+//! A signal that asks for an end ends a command at once that has nothing to keep. One that has is told ([`orderly`]), and
+//! then has [a little time](plan::BOUND): what does not let go until then (a card, a disk or a bus that hangs) is named
+//! in the log, and the process is left all the same, with its right exit code. An end that comes by itself ([`begin`])
+//! has the same bound.
 //!
-//! Leaving must not hang itself. So it is done by a thread that does nothing else, that takes no lock under which anybody waits for a
-//! device, and that runs no destructor; whatever may block, which is the terminal and the log, another thread is asked to do, and is not
-//! waited for but for a moment.
+//! Leaving must not hang itself. So it is done by a thread that does nothing else, that takes no lock under which anybody
+//! waits for a device, and that runs no destructor; whatever may block, which is the terminal and the log, another thread
+//! is asked to do, and is not waited for but for a moment.
 
 mod holds;
 mod last_acts;
@@ -54,7 +55,8 @@ struct Watch {
     was_asked: Arc<AtomicBool>,
 }
 
-/// There is one for the process, from the beginning of a command on. Without it (in tests within one process) nothing is bounded.
+/// There is one for the process, from the beginning of a command on. Without it (in tests within one process) nothing is
+/// bounded.
 static WATCH: OnceLock<Watch> = OnceLock::new();
 
 /// Begins to attend to signals: to be called once, before anything else is done.
@@ -91,15 +93,16 @@ pub fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// From now on a signal does not end the command at once: `tell` is called, and the command ends by itself within the bound, or is left
-/// with this exit code. `tell` must not block.
+/// From now on a signal does not end the command at once: `tell` is called, and the command ends by itself within the
+/// bound, or is left with this exit code. `tell` must not block.
 pub fn orderly(hang_up: HangUp, code: u8, tell: impl Fn(Told) + Send + 'static) {
     let Some(watch) = WATCH.get() else { return };
     *lock(&watch.tell) = Some(Box::new(tell));
     lock(&watch.plan).set_orderly(hang_up, code);
 }
 
-/// The end has begun: it comes within the bound, counted from the first signal or from now, and then with this exit code at the latest.
+/// The end has begun: it comes within the bound, counted from the first signal or from now, and then with this exit code
+/// at the latest.
 pub fn begin(code: u8) {
     let Some(watch) = WATCH.get() else { return };
     lock(&watch.plan).begin(code, Instant::now());
@@ -107,7 +110,8 @@ pub fn begin(code: u8) {
     let _ = (&watch.wake).write(&[0]);
 }
 
-/// Waits to be ended, if a signal has asked for it and the command has no end of its own: what the signal has interrupted is no failure.
+/// Waits to be ended, if a signal has asked for it and the command has no end of its own: what the signal has interrupted
+/// is no failure.
 pub fn wait_if_asked() {
     let Some(watch) = WATCH.get() else { return };
     if watch.was_asked.load(Ordering::Acquire) && !lock(&watch.plan).is_orderly() {
@@ -201,7 +205,8 @@ fn words(held: &[String]) -> String {
     }
 }
 
-/// Whether a signal was ignored when the process began (nohup). The kernel says so in hexadecimal, bit n - 1 for signal n.
+/// Whether a signal was ignored when the process began (nohup). The kernel says so in hexadecimal, bit n - 1 for signal
+/// n.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

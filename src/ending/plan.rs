@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// A process that was asked to end waits so long for all that it holds. Whoever has asked sees it gone within 2 s; the rest is
-/// for the last words, and for a machine that is busy.
-pub(super) const BOUND: Duration = Duration::from_millis(1700);
+/// A process that was asked to end waits so long for all that it holds. Whoever has asked sees it gone within 2 s; the
+/// rest is for the last words, and for a machine that is busy.
+pub(super) const BOUND: Duration = Duration::from_millis(1600);
 
 /// A signal that asks for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,8 @@ impl Plan {
         if self.orderly.is_none() {
             return Step::Leave(asked);
         }
-        // A terminal that goes away may send several hang-ups, and systemd one behind SIGTERM: only who asks twice is impatient.
+        // A terminal that goes away may send several hang-ups, and systemd one behind SIGTERM: only who asks twice is
+        // impatient.
         if asked != Asked::HangUp && std::mem::replace(&mut self.was_told, true) {
             return Step::Leave(asked);
         }

@@ -136,8 +136,8 @@ impl Service {
         self.conductor.status_board()
     }
 
-    /// Runs until it is told to end. What it has is let go of when it is dropped, which waits for whatever is being done; what
-    /// bounds that is [`crate::ending`].
+    /// Runs until it is told to end. What it has is let go of when it is dropped, which waits for whatever is being done;
+    /// what bounds that is [`crate::ending`].
     pub fn run(&mut self) -> Ending {
         let clocks = MachineClocks;
         let mut heartbeat = Heartbeat::default();
@@ -296,7 +296,8 @@ fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
     Box::new(move |order| engine.order(order))
 }
 
-/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is everybody's.
+/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is
+/// everybody's.
 pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let control = named(&config.sound.mixer_control);

@@ -32,7 +32,8 @@ pub enum TimeReader {
 }
 
 impl BoxTime {
-    /// Begins to know the time. The calibration is kept in the state folder. On a desk the system clock is taken for right.
+    /// Begins to know the time. The calibration is kept in the state folder. On a desk the system clock is taken for
+    /// right.
     ///
     /// # Errors
     /// When there can be no more threads.

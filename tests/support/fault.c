@@ -1,12 +1,13 @@
-/* Faults of files, cards and threads, for a program that this is preloaded into. Nothing happens before the file FAULT_FROM exists.
+/* Faults of files, cards and threads, for a program that this is preloaded into. Nothing happens before the file
+ * FAULT_FROM exists.
  *
  * FAULT_READ=SUFFIX    to read, or FAULT_OPEN=SUFFIX to open, a file whose path ends so hangs
  * FAULT_SYNC=PART      to bring a file to the disk whose path has this in it does
  * FAULT_CALLS=A,B      these calls of ALSA's library hang
  * FAULT_THREAD=NAME    on this thread clock_gettime() fails, which makes Rust's own Instant::now() panic
  *
- * What hangs does so for ever and heeds no signal, as a wait in the kernel that cannot be interrupted. FAULT_SEEN is a file that is made
- * just before. */
+ * What hangs does so for ever and heeds no signal, as a wait in the kernel that cannot be interrupted. FAULT_SEEN is a
+ * file that is made just before. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -132,7 +133,8 @@ int clock_gettime(clockid_t clock, struct timespec *time)
     REAL(clock_gettime);
     const char *wanted = getenv("FAULT_THREAD");
     char name[16] = "";
-    if (wanted && pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, wanted) == 0 && has_begun()) {
+    if (wanted && pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, wanted) == 0
+        && has_begun()) {
         errno = EINVAL;
         return -1;
     }

@@ -1,4 +1,5 @@
-//! Files, cards and threads that fail in ways no test could make otherwise, by a library that is preloaded into the program.
+//! Files, cards and threads that fail in ways no test could make otherwise, by a library that is preloaded into the
+//! program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

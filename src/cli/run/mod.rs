@@ -40,8 +40,8 @@ Without a terminal, `--board sim` reads what to do from standard input, a line e
   press stop 5.5           held for so long
   jumper on                jumper on|off
 
-Signals: TERM and INT fade out and end within 2 s, and what plays is rejoined at the next start. HUP is as `jaudiosync reload`; on a
-terminal with `--board sim` it ends as well, as does a terminal that goes away.
+Signals: TERM and INT fade out and end within 2 s, and what plays is rejoined at the next start. HUP is as
+`jaudiosync reload`; where `--board sim` has a terminal it ends as well, as does a terminal that goes away.
 Exit code 100: Stop was held for 5 s, the box is to be switched off.")]
 pub(super) struct Run {
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! The terminal that the panel is shown on: drawn on, read from, restored in any case, and seen to be gone.
 //!
-//! Keys are read here and not by crossterm, whose reader never returns once the terminal has gone: it reads the end of the file again and
-//! again (crossterm 0.29, `event/source/unix/mio.rs`).
+//! Keys are read here and not by crossterm, whose reader never returns once the terminal has gone: it reads the end of
+//! the file again and again (crossterm 0.29, `event/source/unix/mio.rs`).
 
 use std::io::{self, Stdout, stdin, stdout};
 use std::mem::ManuallyDrop;
@@ -88,7 +88,8 @@ fn restore() {
     }
 }
 
-/// A panic of the panel itself is printed on a terminal that is restored; that of any other thread goes to the log, which is shown.
+/// A panic of the panel itself is printed on a terminal that is restored; that of any other thread goes to the log, which
+/// is shown.
 fn say_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
