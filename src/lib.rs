@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod doctor;
+pub mod ending;
 mod kalman;
 pub mod mp3;
 pub mod panics;

@@ -17,6 +17,7 @@ use jaudiosync::control::protocol::{ErrorCode, MAX_REQUEST_BYTES, Response};
 use jaudiosync::control::server::{MAX_CLIENTS, RunningServer};
 use jaudiosync::control::{Handler, Request, Server, ServerError, ServerOptions, Status};
 use support::Run;
+use support::process::Process;
 use tempfile::TempDir;
 
 /// Keeps what it was asked for.
@@ -139,13 +140,9 @@ fn without_a_service_the_message_says_how_to_start_it() {
 #[test]
 fn a_watching_client_gets_a_line_each_second_until_the_service_ends() {
     let mut service = Service::new();
-    let mut watch = Command::new(env!("CARGO_BIN_EXE_jaudiosync"))
-        .args(["status", "--watch", "--json", "--socket"])
-        .arg(service.socket())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
+    command.args(["status", "--watch", "--json", "--socket"]).arg(service.socket());
+    let mut watch = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     let first = Instant::now();

@@ -7,10 +7,12 @@ mod support;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use jaudiosync_measure::{Sink, VirtualCard};
+use nix::sys::signal::Signal;
+use support::process::Process;
 use support::sim_box::{Make, SimBox};
 use support::{Sandbox, short_mp3};
 
@@ -50,16 +52,15 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends(
     // As systemd tells that standard error is the journal.
     command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
     command.env("RUST_LOG", "info");
-    let mut child = command.stdin(Stdio::null()).stderr(file).spawn().unwrap();
+    let mut child = Process::start(command.stdin(Stdio::null()).stderr(file));
     let seen = notified(&socket, "READY=1");
     assert!(!seen.iter().any(|line| line == "STOPPING=1"));
     let seen = notified(&socket, "WATCHDOG=1");
     assert!(!seen.contains(&"STOPPING=1".to_owned()));
     notified(&socket, "STATUS=Waits for a start");
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    child.send(Signal::SIGTERM);
     notified(&socket, "STOPPING=1");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.wait_for_end().0.code(), Some(0));
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.lines().any(|line| line.starts_with("<6>ready ")), "{log}");
     assert!(log.lines().all(|line| line.starts_with('<')), "each line has its level: {log}");
@@ -127,9 +128,9 @@ fn what_stands_in_the_way_of_a_start_is_told() {
     let mut command = sandbox.command();
     command.args(["run", "--board", "none", "--config", "/dev/null", "--music", "Nowhere", "--state"]).arg(&state);
     command.arg("--socket").arg(sandbox.path().join("other")).env("ALSA_CONFIG_PATH", "/dev/null");
-    command.env("PULSE_SERVER", "unix:/nowhere").stdin(Stdio::null()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    let pid = child.id().to_string();
+    let log = sandbox.path().join("log");
+    command.env("PULSE_SERVER", "unix:/nowhere").stdin(Stdio::null()).stderr(File::create(&log).unwrap());
+    let mut child = Process::start(&mut command);
     let other = sandbox.path().join("other");
     let deadline = Instant::now() + Duration::from_secs(30);
     let status = loop {
@@ -142,7 +143,8 @@ fn what_stands_in_the_way_of_a_start_is_told() {
     for words in ["there is no Music folder at Nowhere", "the sound card is gone"] {
         assert!(status.contains(words), "no {words:?} in {status}");
     }
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let run = support::Run::of(child.wait_with_output().unwrap());
-    run.succeeds();
+    child.send(Signal::SIGTERM);
+    let (status, _) = child.wait_for_end();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(status.success() && !log.contains("panicked"), "{status}: {log}");
 }

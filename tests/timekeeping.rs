@@ -107,15 +107,15 @@ fn distrusted(
     let mut set_up = TimeBoxSetUp::default();
     prepare(&mut saved, &mut set_up);
     let mut made = TimeBox::prepared(set_up.model, saved, seed, |chip| {
-        for (register, value) in &set_up.registers {
-            chip.corrupt_register(*register, *value);
-        }
         if set_up.battery_was_out {
             chip.power_cut(true);
             chip.power_on();
         }
         if let Some(utc_s) = set_up.set_to_utc_s {
             chip.set_by_someone_else(utc_s);
+        }
+        for (register, value) in &set_up.registers {
+            chip.corrupt_register(*register, *value);
         }
     });
     made.run(60);
@@ -171,6 +171,67 @@ fn a_time_before_the_program_was_built() {
 fn a_time_before_the_last_saved_one() {
     distrusted(8, Some(compared()), "went back behind the last time", |_, set_up| {
         set_up.set_to_utc_s = Some(START_NS / NS_PER_S - 86_400);
+    });
+}
+
+/// Register 5, the month, with the century bit as an old kernel sets it: 2126-12-06.
+const DECEMBER_OF_THE_NEXT_CENTURY: u8 = 0x12 | 0x80;
+const MONTH: u8 = 0x05;
+
+#[test]
+fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_clears_it() {
+    for (seed, saved, bound_ms) in [(21, Some(compared()), 1.0), (22, None, 700.0)] {
+        let model = Ds3231Model::default();
+        let mut made = TimeBox::prepared(model, saved, seed, |chip| {
+            chip.corrupt_register(MONTH, DECEMBER_OF_THE_NEXT_CENTURY);
+        });
+        made.run(600);
+        // The date is right, the calibration is this chip's as before, and nothing is written to it for that.
+        assert_eq!(made.estimate().state, TimeState::Holdover, "{:#?}", made.status());
+        assert!(made.error_ms().abs() < bound_ms, "{}", made.error_ms());
+        assert_eq!(made.chip.register(MONTH), DECEMBER_OF_THE_NEXT_CENTURY);
+        let warnings = made.warnings();
+        assert!(warnings.contains("century bit") && warnings.contains("time set-rtc"), "{warnings}");
+        assert!(!warnings.contains("not in sync") && !warnings.contains("decades ahead"), "{warnings}");
+        let rtc = made.status().rtc.expect("there is one");
+        assert!(rtc.has_century_bit && rtc.distrusted.is_none(), "{rtc:?}");
+        // With a reference the clock is set, and the bit goes with that; the time does not jump.
+        made.tell("a", 0, 2e6);
+        assert!(made.run_playing(200) < 1_000_000, "UTC jumped");
+        assert_eq!(made.chip.register(MONTH), 0x12);
+        assert!(made.warnings().is_empty(), "{}", made.warnings());
+        assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
+        let off_ms = made.chip.rtc_minus_utc_ns().expect("it runs") / MS;
+        assert!(off_ms.abs() < 10, "the RTC was set to {off_ms} ms off");
+    }
+}
+
+#[test]
+fn a_century_bit_that_somebody_sets_while_the_box_runs_is_noticed_and_no_jump() {
+    let mut made = calibrated_box(23);
+    made.run(300);
+    made.chip.corrupt_register(MONTH, DECEMBER_OF_THE_NEXT_CENTURY);
+    assert!(made.run_playing(200) < 1_000_000, "UTC jumped");
+    assert!(made.error_ms().abs() < 1.0, "{} ms; {:#?}", made.error_ms(), made.status());
+    assert_eq!(made.status().warnings.len(), 1, "{}", made.warnings());
+    assert!(made.warnings().contains("century bit"), "{}", made.warnings());
+    // Whoever has set it takes it back.
+    made.chip.corrupt_register(MONTH, 0x12);
+    made.run(120);
+    assert!(made.warnings().is_empty(), "{}", made.warnings());
+}
+
+#[test]
+fn a_time_decades_ahead_without_a_century_in_it() {
+    distrusted(24, None, "decades ahead", |_, set_up| set_up.set_to_utc_s = Some(4_000_000_000));
+}
+
+#[test]
+fn a_century_bit_on_a_clock_that_was_never_set() {
+    // 2100: without the bit it is the year 2000, which is no better.
+    distrusted(25, None, "decades ahead", |_, set_up| {
+        set_up.set_to_utc_s = Some(946_684_800 + 40);
+        set_up.registers.push((MONTH, 0x01 | 0x80));
     });
 }
 

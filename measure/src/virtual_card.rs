@@ -138,6 +138,31 @@ impl VirtualCard {
         self.wait_until_ready()
     }
 
+    /// Stops PulseAudio, as if the card hung: it takes nothing and answers nothing, until it is thawed or dropped.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let action = "signal pulseaudio";
+        let status = Command::new("kill").args([signal, &self.server.id().to_string()]).status();
+        match status.map_err(Error::io(action))? {
+            status if status.success() => Ok(()),
+            status => Err(Error::Io { action, source: io::Error::other(status.to_string()) }),
+        }
+    }
+
     /// A connection to the running server.
     pub(crate) fn connect(&self) -> Result<Connection> {
         Connection::open(&self.socket())

@@ -28,6 +28,8 @@ struct Lines {
     whole: VecDeque<String>,
     /// The beginning of the next one.
     begun: Vec<u8>,
+    /// The panel shows them no more: what is still said goes to standard error.
+    are_released: bool,
 }
 
 impl LogLines {
@@ -36,11 +38,20 @@ impl LogLines {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.whole.iter().skip(lines.whole.len().saturating_sub(count)).cloned().collect()
     }
+
+    /// There is no panel any more: what comes from now on goes to standard error.
+    pub(super) fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).are_released = true;
+    }
 }
 
 impl Write for LogLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.are_released {
+            drop(lines);
+            return io::stderr().write(bytes);
+        }
         for byte in bytes {
             if *byte == b'\n' {
                 let line = String::from_utf8_lossy(&std::mem::take(&mut lines.begun)).into_owned();

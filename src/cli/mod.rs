@@ -22,6 +22,7 @@ mod simulate;
 mod start;
 mod status;
 mod stop;
+mod terminal;
 mod time;
 mod volume;
 
@@ -31,6 +32,7 @@ use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
 
+use crate::ending;
 use crate::service::conductor::Ending;
 
 /// The service ends with this code when the box is to be switched off; systemd/jaudiosync.service then does so. It is
@@ -51,6 +53,9 @@ Exit codes:
   0  done                               3  the playlist cannot be used
   1  something failed                   4  the sound card cannot be used
   2  the command line is wrong          5  the service does not answer
+
+SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, also where a
+card or a file hangs.
 
 Set RUST_LOG=info or RUST_LOG=debug to see more of what happens.";
 
@@ -87,6 +92,9 @@ enum Command {
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
+    if let Err(error) = ending::watch() {
+        output::warn(format_args!("signals do what they do by default: {error}"));
+    }
     match command {
         // It says itself where its log goes.
         Command::Run(_) => {}
@@ -95,7 +103,7 @@ pub fn main() -> ExitCode {
         _ => logging::begin("warn", logging::Destination::StandardError),
     }
     let result = match command {
-        Command::Run(command) => return end(command.run().map(code_of)),
+        Command::Run(command) => return end(command.run().map(|ending| ExitCode::from(exit_code(ending)))),
         Command::Play(command) => command.run(),
         Command::List(command) => command.run(),
         Command::Index(command) => command.run(),
@@ -117,15 +125,16 @@ pub fn main() -> ExitCode {
     end(result.map(|()| ExitCode::SUCCESS))
 }
 
-fn code_of(ending: Ending) -> ExitCode {
+fn exit_code(ending: Ending) -> u8 {
     match ending {
-        Ending::Asked => ExitCode::SUCCESS,
-        Ending::PowerOff => ExitCode::from(POWER_OFF_EXIT_CODE),
+        Ending::Asked => 0,
+        Ending::PowerOff => POWER_OFF_EXIT_CODE,
     }
 }
 
 fn end(result: Result<ExitCode, Failure>) -> ExitCode {
     result.unwrap_or_else(|failure| {
+        ending::wait_if_asked();
         output::complain(&failure);
         failure.exit_code()
     })

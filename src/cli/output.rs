@@ -11,7 +11,12 @@ use super::Failure;
 /// Prints a line on standard output.
 pub(super) fn say(line: impl Display) {
     // Nobody reading is no reason to stop the music.
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    let _ = say_to_reader(line);
+}
+
+/// The same, for what is of no use once nobody reads it any more.
+pub(super) fn say_to_reader(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
 }
 
 /// Prints a line of JSON on standard output.

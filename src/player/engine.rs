@@ -74,18 +74,19 @@ impl Engine {
         self.shared.sound(tone);
     }
 
+    /// Lets it fade out and end, and does not wait for that.
+    pub fn dismiss(&self) {
+        self.feeder.dismiss();
+    }
+
+    /// The message of the panic that has ended it, if one has: it is silent for ever then.
+    pub fn failure(&self) -> Option<&str> {
+        self.feeder.failure().or_else(|| self.loader.failure())
+    }
+
     /// How often the player has gone round, and how many buffers the sound card has taken: both go on for as long as
     /// the player is alive and its card is there.
     pub fn progress(&self) -> (u64, u64) {
         (self.feeder.progress(), self.shared.buffers.load(Ordering::Relaxed))
-    }
-
-    /// A thread of the player that has died of a panic.
-    pub fn dead(&self) -> Option<&'static str> {
-        match (self.feeder.is_alive(), self.loader.is_alive()) {
-            (false, _) => Some("feeder"),
-            (_, false) => Some("loader"),
-            _ => None,
-        }
     }
 }

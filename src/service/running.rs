@@ -2,8 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
@@ -63,7 +63,7 @@ pub enum StartError {
 
 /// A service that is ready to run.
 pub struct Service {
-    // The clients go first, then the conductor with all it gives orders to, then what plays.
+    // Once all were told to end, the clients go first, then the conductor with all it gives orders to, then what plays.
     server: Option<RunningServer>,
     conductor: Conductor,
     inbox: Receiver<Message>,
@@ -138,13 +138,14 @@ impl Service {
         self.conductor.status_board()
     }
 
-    /// Runs until it is told to end. What it has is let go of when it is dropped, which waits for whatever is being done.
+    /// Runs until it is told to end. What it has is let go of when it is dropped, which waits for whatever is being done;
+    /// what bounds that is [`crate::ending`].
     pub fn run(&mut self) -> Ending {
         let clocks = MachineClocks;
         let mut heartbeat = Heartbeat::default();
         let mut next_heartbeat = Instant::now();
         let mut is_ready = false;
-        let mut told_stuck = false;
+        let mut told_trouble = None;
         let ending = loop {
             let at_raw_ns = match self.conductor.round() {
                 Round::Again { at_raw_ns } => at_raw_ns,
@@ -157,12 +158,12 @@ impl Service {
             }
             if Instant::now() >= next_heartbeat {
                 next_heartbeat = Instant::now() + HEARTBEAT;
-                let stuck = self.beat(&mut heartbeat);
-                if let Some(name) = stuck.filter(|_| !told_stuck) {
-                    log::error!("the {name} loop makes no progress; systemd will start the service anew");
+                let trouble = self.beat(&mut heartbeat);
+                if let Some(trouble) = trouble.as_ref().filter(|trouble| told_trouble.as_ref() != Some(*trouble)) {
+                    log::error!("{trouble}; systemd will start the service anew");
                 }
-                told_stuck = stuck.is_some();
-                if !is_ready && !told_stuck {
+                told_trouble = trouble;
+                if !is_ready && told_trouble.is_none() {
                     // A large playlist that is read for the first time takes longer than systemd would wait.
                     notify(&[NotifyState::ExtendTimeoutUsec(STARTING_US)]);
                 }
@@ -170,14 +171,18 @@ impl Service {
             let wait_ns = u64::try_from(at_raw_ns.saturating_sub(clocks.raw_ns())).unwrap_or(0);
             if let Ok(message) = self.inbox.recv_timeout(Duration::from_nanos(wait_ns)) {
                 self.conductor.take(message);
+                if self.conductor.is_ending() {
+                    // It takes up to a second to write down what it has learnt, while the music fades out.
+                    self.time.dismiss();
+                }
             }
         };
         notify(&[NotifyState::Stopping]);
         ending
     }
 
-    /// Feeds the watchdog if all loops make progress; else says which one does not.
-    fn beat(&self, heartbeat: &mut Heartbeat) -> Option<&'static str> {
+    /// Feeds the watchdog if all loops make progress; otherwise says which one does not, or has died.
+    fn beat(&self, heartbeat: &mut Heartbeat) -> Option<String> {
         let now_raw_ns = MachineClocks.raw_ns();
         if let Some(server) = &self.server {
             heartbeat.saw("control", server.progress(), now_raw_ns);
@@ -192,20 +197,52 @@ impl Service {
         } else {
             heartbeat.excuse("sound card");
         }
-        let stuck = self.workers.dead().or_else(|| heartbeat.stuck(now_raw_ns));
-        if stuck.is_none() {
+        let stuck = || heartbeat.stuck(now_raw_ns).map(|name| format!("the {name} loop makes no progress"));
+        let trouble = self.dead().or_else(stuck);
+        if trouble.is_none() {
             let words = self.conductor.status_board().read().play.summary();
             notify(&[NotifyState::Watchdog, NotifyState::Status(&words)]);
         }
-        stuck
+        trouble
+    }
+
+    /// A worker that has panicked, and why.
+    fn dead(&self) -> Option<String> {
+        let player = self.engine.failure().map(|reason| ("player", reason.to_owned()));
+        let (name, reason) = player.or_else(|| self.workers.dead())?;
+        Some(format!("the {name} has died of a fault in this program ({reason})"))
+    }
+}
+
+impl Drop for Service {
+    /// All end at the same time, so that none waits for one that hangs.
+    fn drop(&mut self) {
+        self.time.dismiss();
+        self.workers.dismiss();
+        self.engine.dismiss();
     }
 }
 
 /// The workers that the conductor gives orders to. It has them; here is only seen whether they live.
 #[derive(Default)]
-struct Workers(Vec<(&'static str, IsAlive)>);
+struct Workers(Vec<(&'static str, Weak<dyn Watched>)>);
 
-type IsAlive = Box<dyn Fn() -> bool + Send>;
+/// A worker, whatever its orders are.
+trait Watched: Send + Sync {
+    /// Why it does nothing any more, if so.
+    fn death(&self) -> Option<String>;
+    fn dismiss(&self);
+}
+
+impl<Order: Send + 'static> Watched for Worker<Order> {
+    fn death(&self) -> Option<String> {
+        (!self.is_alive()).then(|| self.failure().unwrap_or("its thread has ended").to_owned())
+    }
+
+    fn dismiss(&self) {
+        self.dismiss();
+    }
+}
 
 impl Workers {
     /// Starts one, and gives what takes its orders.
@@ -221,14 +258,18 @@ impl Workers {
         on_thread: fn(),
     ) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
         let worker = Arc::new(Worker::start(name, task, on_thread)?);
-        let watched = Arc::downgrade(&worker);
-        self.0.push((name, Box::new(move || watched.upgrade().is_some_and(|worker| worker.is_alive()))));
+        let watched: Weak<Worker<T::Order>> = Arc::downgrade(&worker);
+        self.0.push((name, watched));
         Ok(Box::new(move |order| worker.order(order)))
     }
 
-    /// One that has panicked.
-    fn dead(&self) -> Option<&'static str> {
-        self.0.iter().find(|(_, is_alive)| !is_alive()).map(|(name, _)| *name)
+    /// One that has panicked, and why.
+    fn dead(&self) -> Option<(&'static str, String)> {
+        self.0.iter().find_map(|(name, worker)| Some((*name, worker.upgrade()?.death()?)))
+    }
+
+    fn dismiss(&self) {
+        self.0.iter().filter_map(|(_, worker)| worker.upgrade()).for_each(|worker| worker.dismiss());
     }
 }
 
@@ -263,7 +304,8 @@ fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
     Box::new(move |order| engine.order(order))
 }
 
-/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is everybody's.
+/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is
+/// everybody's.
 pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let control = named(&config.sound.mixer_control);

@@ -32,7 +32,8 @@ pub enum TimeReader {
 }
 
 impl BoxTime {
-    /// Begins to know the time. The calibration is kept in the state folder. On a desk the system clock is taken for right.
+    /// Begins to know the time. The calibration is kept in the state folder. On a desk the system clock is taken for
+    /// right.
     ///
     /// # Errors
     /// When there can be no more threads.
@@ -56,6 +57,14 @@ impl BoxTime {
             on_thread: || ask_for_realtime(RealtimeThread::Edge),
         };
         Ok(Self::Clock(ClockThread::start(config, &options)?))
+    }
+
+    /// Lets the clock's thread end, and does not wait for it. UTC is carried on as it was known last.
+    pub fn dismiss(&self) {
+        match self {
+            Self::Clock(clock) => clock.dismiss(),
+            Self::System(_) => {}
+        }
     }
 
     /// Reads it.

@@ -21,12 +21,14 @@ use super::servo::{Action, SystemClockServo};
 use super::source::SharedEstimate;
 use super::status::TimeStatus;
 use super::timekeeper::Timekeeper;
+use super::trust::Reading;
 use super::{SystemClockFollower, Timescale};
 
 /// The longest that a step waits.
 const STEP_NS: i64 = NS_PER_S;
 
-/// How often temperature and flags are read: the chip measures its temperature as often (datasheet, "Temperature Sensor").
+/// How often temperature and flags are read: the chip measures its temperature as often (datasheet, "Temperature
+/// Sensor").
 const STATUS_NS: i64 = 64 * NS_PER_S;
 
 /// How often the system clock is steered.
@@ -207,7 +209,7 @@ impl ClockTask {
         }
         let mut rtc = open()?;
         let status = retry(|| rtc.read_status())?;
-        let time = retry(|| rtc.read_time())?;
+        let Reading { time, has_century_bit } = Reading::new(retry(|| rtc.read_time())?);
         let now_raw_ns = self.devices.clocks.raw_ns();
         self.remember_date(time, now_raw_ns);
         if self.keeper.tracker().is_some() {
@@ -215,6 +217,7 @@ impl ClockTask {
         } else {
             self.keeper.rtc_appeared(time, status, rtc.is_writable());
         }
+        self.keeper.rtc_century(has_century_bit);
         self.next_status_raw_ns = now_raw_ns.saturating_add(STATUS_NS);
         self.retry_after_ns = FIRST_RETRY_NS;
         self.told_missing = false;
@@ -240,8 +243,9 @@ impl ClockTask {
         if now_raw_ns >= self.next_status_raw_ns {
             self.next_status_raw_ns = now_raw_ns.saturating_add(STATUS_NS);
             let status = retry(|| rtc.read_status())?;
-            let time = retry(|| rtc.read_time())?;
-            self.check_date(time, status);
+            let reading = Reading::new(retry(|| rtc.read_time())?);
+            self.check_date(reading.time, status);
+            self.keeper.rtc_century(reading.has_century_bit);
             self.mark()?;
         }
         if self.devices.may_set_rtc && self.keeper.wants_to_set_rtc(now_raw_ns, self.shall_set_rtc) {

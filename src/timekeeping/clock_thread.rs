@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
@@ -17,6 +17,7 @@ use super::saved::SavedTime;
 use super::source::SharedEstimate;
 use super::status::TimeStatus;
 use crate::config::{RtcChoice, TimeKeeping};
+use crate::ending::{Hold, hold};
 use crate::storage::Record;
 
 /// What the thread is to do, beyond what the configuration says.
@@ -54,8 +55,9 @@ impl ClockOptions {
 pub struct ClockThread {
     reader: ClockReader,
     thread: Option<JoinHandle<()>>,
+    hold: Weak<Hold>,
     /// Dropped after the thread; they end their own threads.
-    _references: Vec<ReferenceThread>,
+    references: Vec<ReferenceThread>,
 }
 
 /// What the clock's thread tells. Clones read the same clock.
@@ -106,6 +108,8 @@ impl ClockThread {
         let status = Arc::new(Mutex::new(task.status()));
         let flags = Arc::new(Flags::default());
         let on_thread = options.on_thread;
+        let held = hold("clock");
+        let hold = Arc::downgrade(&held);
         let thread = std::thread::Builder::new().name("clock".to_owned()).spawn({
             let (status, flags) = (Arc::clone(&status), Arc::clone(&flags));
             move || {
@@ -120,10 +124,23 @@ impl ClockThread {
                     flags.steps.fetch_add(1, Ordering::Relaxed);
                 }
                 task.save();
+                // A bus that hangs may keep it from being dropped.
+                drop(task);
+                drop(held);
             }
         })?;
         let reader = ClockReader { shared, status, flags };
-        Ok(Self { reader, thread: Some(thread), _references: references })
+        Ok(Self { reader, thread: Some(thread), hold, references })
+    }
+
+    /// Lets the thread write down what it knows and end, and those of the references, and does not wait for that. UTC is
+    /// carried on as it was known last.
+    pub fn dismiss(&self) {
+        self.reader.flags.ends.store(true, Ordering::Relaxed);
+        if let Some(hold) = self.hold.upgrade() {
+            hold.ask();
+        }
+        self.references.iter().for_each(ReferenceThread::dismiss);
     }
 
     /// What it tells.
@@ -171,9 +188,10 @@ impl ClockReader {
 
 impl Drop for ClockThread {
     fn drop(&mut self) {
-        self.reader.flags.ends.store(true, Ordering::Relaxed);
+        self.dismiss();
         if let Some(thread) = self.thread.take() {
-            // It ends within a second or two; a panic there was already printed by the panic hook.
+            // It ends within a second or so, unless the bus or the disk hangs, for which the end of the process has a
+            // bound. A panic there was already printed by the panic hook.
             let _ = thread.join();
         }
     }

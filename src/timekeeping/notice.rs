@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::references::Source;
 use super::selection::Verdict;
-use super::trust::Distrust;
+use super::trust::{CENTURY_BIT, Distrust};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Notice {
         /// By how much it is ahead of where it was, in ns.
         by_ns: i64,
     },
+    /// The RTC shows the next century, and is read without that.
+    RtcCenturyBit,
     /// The RTC is not believed.
     RtcDistrusted(Distrust),
     /// The calibration of another chip, or of before a change of the battery or the aging register, is given up.
@@ -39,6 +41,7 @@ impl fmt::Display for Notice {
                 "the RTC was set by somebody else, by {:+.3} s; that is allowed for",
                 *by_ns as f64 * 1e-9
             ),
+            Self::RtcCenturyBit => formatter.write_str(CENTURY_BIT),
             Self::RtcDistrusted(distrust) => write!(formatter, "{distrust}"),
             Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration begins anew"),
             Self::Stepped { by_ns } => write!(formatter, "UTC was corrected by {:+.6} s", *by_ns as f64 * 1e-9),

@@ -57,6 +57,8 @@ pub struct TimeStatus {
 pub struct RtcReport {
     /// Whether it answered the last time.
     pub answers: bool,
+    /// Whether it shows the next century, by a bit that must not be set; it is read without it.
+    pub has_century_bit: bool,
     /// Why its time is not believed.
     pub distrusted: Option<Distrust>,
     /// UTC minus its time, in ms, and the standard deviation.

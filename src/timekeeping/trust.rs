@@ -12,6 +12,39 @@ pub const LATEST_UTC_S: i64 = EARLIEST_UTC_S + 50 * 31_557_600;
 /// What was saved last may be a little ahead of the RTC, by as much as that was wrong.
 const LAST_SAVED_MARGIN_S: i64 = 5;
 
+/// From any instant of the years 2000 (from March on) to 2099 to the same date and time a century later: 2100 is no leap
+/// year.
+const CENTURY_S: i64 = 36_524 * 86_400;
+
+/// What is said of an RTC whose century bit is set where it must not be, and how that is put right.
+pub const CENTURY_BIT: &str = "the clock shows a year of the next century: an old kernel or another program has set its \
+                               century bit. It is read without it. The service clears it with the next reference; by \
+                               hand: jaudiosync time set-rtc";
+
+/// What an RTC shows, and whether a century was taken off it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// What it is taken to show.
+    pub time: RtcTime,
+    /// Its century bit is set and must not be.
+    pub has_century_bit: bool,
+}
+
+impl Reading {
+    /// Where an RTC shows a time that nobody will see, and it is a plausible one without the century bit, the bit is what
+    /// is wrong: Linux before its option RTC_DRV_DS1307_CENTURY (2016) and some libraries set it for the years from 2000
+    /// on (adafruit/RTClib#71). Nothing is written for that.
+    pub fn new(time: RtcTime) -> Self {
+        let as_is = Self { time, has_century_bit: false };
+        let RtcTime::Valid { utc_s } = time else { return as_is };
+        let utc_s = utc_s.saturating_sub(CENTURY_S);
+        if (EARLIEST_UTC_S..LATEST_UTC_S).contains(&utc_s) {
+            return Self { time: RtcTime::Valid { utc_s }, has_century_bit: true };
+        }
+        as_is
+    }
+}
+
 /// Why an RTC's time is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +119,33 @@ mod tests {
         assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S - 60)), Ok(NOW_UTC_S));
         assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S + 2)), Ok(NOW_UTC_S), "saved by a timescale that was ahead");
         assert_eq!(judged(NOW_UTC_S, None), Ok(NOW_UTC_S));
+    }
+
+    #[test]
+    fn a_century_too_much_is_taken_off_where_that_makes_it_plausible() {
+        let shown = |utc_s| Reading::new(RtcTime::Valid { utc_s });
+        let as_is = |utc_s| Reading { time: RtcTime::Valid { utc_s }, has_century_bit: false };
+        let right = RtcTime::Valid { utc_s: NOW_UTC_S };
+        assert_eq!(shown(NOW_UTC_S + CENTURY_S), Reading { time: right, has_century_bit: true });
+        assert_eq!(shown(NOW_UTC_S), as_is(NOW_UTC_S));
+        // Not plausible in either century: a chip that was never set, whose bit is set all the same.
+        for implausible_s in [EARLIEST_UTC_S - 1, LATEST_UTC_S, 946_684_800] {
+            assert_eq!(shown(implausible_s + CENTURY_S), as_is(implausible_s + CENTURY_S));
+        }
+        let garbage = RtcTime::Invalid { registers: [0xff; 7] };
+        assert_eq!(Reading::new(garbage), Reading { time: garbage, has_century_bit: false });
+        // What was lived through is not forgotten over it.
+        assert_eq!(judge(right, &status(false), Some(NOW_UTC_S + 3600)), Err(Distrust::BeforeLastSaved));
+    }
+
+    #[test]
+    fn a_century_is_the_same_date_and_time() {
+        for date in ["2026-11-01T00:00:00Z", "2028-02-29T23:59:59Z", "2075-12-31T12:00:00Z"] {
+            let now: chrono::DateTime<chrono::Utc> = date.parse().unwrap();
+            let then = chrono::DateTime::from_timestamp(now.timestamp() + CENTURY_S, 0).unwrap();
+            let later = date.replacen("20", "21", 1);
+            assert_eq!(then.format("%Y-%m-%dT%H:%M:%SZ").to_string(), later);
+        }
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod fault;
 pub mod hearing;
 pub mod odd_mp3;
 pub mod playing;
+pub mod process;
+pub mod pty;
 pub mod sim_box;
 
 use std::fs;

@@ -57,7 +57,8 @@ pub trait Rtc: Send {
 /// What the time registers hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RtcTime {
-    /// A date and time, in seconds of UTC since the Unix epoch.
+    /// A date and time, in seconds of UTC since the Unix epoch. With the century bit set it is one from 2100 on, whoever
+    /// has set that.
     Valid {
         /// The second that has begun.
         utc_s: i64,

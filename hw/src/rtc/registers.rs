@@ -18,7 +18,11 @@ pub(super) const LAST: u8 = 0x12;
 pub(super) const HOURS_12: u8 = 1 << 6;
 /// Hours register in 12-hour mode: set after noon.
 pub(super) const HOURS_PM: u8 = 1 << 5;
-/// Month register: set from 2100 on.
+/// Month register: the chip toggles it as the years run over from 99 to 00 (datasheet, "Clock and Calendar"), so that
+/// here it stands for the years from 2100 on. Linux before its option RTC_DRV_DS1307_CENTURY (2016,
+/// drivers/rtc/rtc-ds1307.c) and some libraries set it for those from 2000 on; so a clock may show a year of the next
+/// century (adafruit/RTClib#71 has a Raspberry Pi's `hwclock -w` leave 0x91 for November 2016). What is made of that is
+/// not decided here.
 pub(super) const MONTH_CENTURY: u8 = 1 << 7;
 
 /// Control register: the oscillator stops when there is only the battery.
@@ -115,6 +119,18 @@ mod tests {
     fn the_century_bit_stands_for_the_years_from_2100_on() {
         assert_eq!(encode_time(4_102_444_800), Some([0, 0, 0, 6, 1, 0x81, 0]), "Friday, 2100-01-01");
         assert_eq!(decode_time([0, 0, 0, 6, 1, 0x81, 0]), Some(4_102_444_800));
+    }
+
+    #[test]
+    fn a_century_bit_of_an_old_kernel_is_a_hundred_years_and_nothing_else() {
+        // Sunday, 2026-12-06 12:34:56, as rtc-ds1307.c wrote it once: with bit 7 of the month.
+        let by_old_kernel = [0x56, 0x34, 0x12, 1, 0x06, 0x12 | 0x80, 0x26];
+        let mut by_anybody_else = by_old_kernel;
+        by_anybody_else[5] &= !MONTH_CENTURY;
+        assert_eq!(decode_time(by_anybody_else), Some(1_796_560_496));
+        // 36,524 days: of the years between, 2100 is no leap year.
+        assert_eq!(decode_time(by_old_kernel), Some(1_796_560_496 + 36_524 * 86_400));
+        assert_eq!(encode_time(1_796_560_496), Some(by_anybody_else), "setting the clock clears it");
     }
 
     #[test]

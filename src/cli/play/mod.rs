@@ -4,15 +4,13 @@ mod report;
 mod start;
 
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::choose_dac;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use self::report::Report;
 use self::start::{choose_first_track, choose_start};
@@ -20,6 +18,7 @@ use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
 use crate::config;
 use crate::control::protocol::FirstTrack;
+use crate::ending::{self, HangUp, Told};
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Parts};
 use crate::player::feeder::{FeederEvent, Program};
@@ -33,6 +32,13 @@ use crate::timekeeping::source::UtcSource;
 use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
+
+/// The player is asked so often whether it is alive.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What plays fades out within this time, or the position is kept without waiting for it: a card that hangs says nothing
+/// any more. A card that only does not say that it is silent is given up by the player after a second.
+const FADE_PATIENCE: Duration = Duration::from_millis(1200);
 
 /// A latency beyond this is a slip of the pen.
 const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
@@ -146,7 +152,15 @@ impl Clock {
 /// What the command waits for.
 enum Message {
     Player(Event),
-    Signal,
+    End,
+}
+
+/// How playing ends.
+enum Outcome {
+    /// The last slot is over.
+    Finished,
+    /// Somebody has stopped it, at this UTC in ns.
+    Stopped(i64),
 }
 
 impl Play {
@@ -193,45 +207,76 @@ impl Play {
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
+        let utc = Arc::clone(&time);
         let engine = Engine::start(Parts { dac, clocks, time, tell }, WhenMissing::Fail)?;
         engine.order(Order::Play(program));
-        forward_signals(sender)?;
-        for message in messages {
-            match message {
-                Message::Signal => engine.order(Order::Stop),
-                Message::Player(Event::Stopped(utc_ns)) => {
-                    keep_position(playlist, &timetable, utc_ns);
-                    report.stopped()?;
-                    break;
-                }
-                Message::Player(event) => {
-                    report.event(&event)?;
-                    if event == Event::Feeder(FeederEvent::Finished) {
-                        break;
-                    }
-                }
+        // Until the position is kept, an end that does not come is a failure.
+        ending::orderly(HangUp::Ends, 1, move |told| {
+            if told == Told::End {
+                // Nobody waits for it any more: it ends already.
+                let _ = sender.send(Message::End);
             }
+        });
+        let now_utc_ns = || utc.estimate().timescale.utc_ns(MachineClocks.raw_ns());
+        let outcome = follow(&engine, &messages, &mut report, &now_utc_ns);
+        let stopped_utc_ns = match outcome {
+            Ok(Outcome::Finished) => None,
+            Ok(Outcome::Stopped(utc_ns)) => Some(utc_ns),
+            Err(_) => Some(now_utc_ns()),
+        };
+        if let Some(utc_ns) = stopped_utc_ns {
+            keep_position(playlist, &timetable, utc_ns);
+        }
+        // From here on nothing is waited for without bound, and nothing is lost any more.
+        ending::begin(if outcome.is_ok() { 0 } else { 1 });
+        if let Outcome::Stopped(_) = outcome? {
+            report.stopped()?;
         }
         drop(engine);
         report.summary()
     }
 }
 
-/// Sends a message for each signal that asks the program to end. A second one ends it at once.
-fn forward_signals(sender: mpsc::Sender<Message>) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("signals cannot be caught: {error}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-    let wait = move || {
-        for (count, signal) in signals.forever().enumerate() {
-            if count > 0 {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+/// Reports what the player tells, until it is over.
+fn follow(
+    engine: &Engine,
+    messages: &Receiver<Message>,
+    report: &mut Report<'_>,
+    now_utc_ns: &impl Fn() -> i64,
+) -> Result<Outcome, Failure> {
+    // When it was stopped, and until when its fading is waited for.
+    let mut stopped: Option<(i64, Instant)> = None;
+    loop {
+        let has_died = engine.failure();
+        match stopped {
+            Some((utc_ns, until)) if has_died.is_some() || Instant::now() >= until => {
+                return Ok(Outcome::Stopped(utc_ns));
             }
-            if sender.send(Message::Signal).is_err() {
-                break;
-            }
+            _ => {}
         }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop).map_err(failed)
+        if let Some(reason) = has_died {
+            return Err(Failure::Other(format!(
+                "the player has died of a fault in this program ({reason}); start it again, with -p res from the same track on"
+            )));
+        }
+        let wait = stopped.map_or(LOOK, |(_, until)| until.saturating_duration_since(Instant::now()).min(LOOK));
+        match messages.recv_timeout(wait) {
+            Ok(Message::End) => {
+                engine.order(Order::Stop);
+                stopped.get_or_insert_with(|| (now_utc_ns(), Instant::now() + FADE_PATIENCE));
+            }
+            Ok(Message::Player(Event::Stopped(utc_ns))) => return Ok(Outcome::Stopped(utc_ns)),
+            Ok(Message::Player(event)) => {
+                report.event(&event)?;
+                if event == Event::Feeder(FeederEvent::Finished) {
+                    return Ok(Outcome::Finished);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // Nobody is left who could say anything: neither the player nor whoever hears signals.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
+        }
+    }
 }
 
 fn keep_position(playlist: &Playlist, timetable: &Timetable, utc_ns: i64) {
@@ -241,6 +286,7 @@ fn keep_position(playlist: &Playlist, timetable: &Timetable, utc_ns: i64) {
         Place::Gap { next: None } | Place::Finished => (0, 0.0),
     };
     let position = Position { playlist: playlist.name.clone(), track, offset_s };
+    let _held = ending::hold_act("the position in the state folder");
     if let Err(error) = position.write(state_folder().as_deref()) {
         output::warn(format_args!("the position is not kept: {error}"));
     }

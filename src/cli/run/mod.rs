@@ -12,23 +12,18 @@ use std::time::Duration;
 use clap::Args;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use self::hand::{Hand, Move};
 use self::overrides::{BoardChoice, Overrides};
 use super::logging::{Destination, LogLines, begin};
-use super::{Failure, POWER_OFF_EXIT_CODE, output};
+use super::{Failure, exit_code, output};
+use crate::ending::{self, HangUp, Told};
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::{Service, ServiceOptions};
 use crate::storage::state_folder;
 
 /// How often held buttons are looked at: they are released as exactly.
 const HAND_STEP: Duration = Duration::from_millis(10);
-
-/// What is left is let go of within this time when the box is to be switched off; systemd would wait for 5 s, and then not know
-/// why the service ended.
-const LETTING_GO: Duration = Duration::from_secs(3);
 
 /// Be the service of a box: buttons, jumper, volume, playlist, control socket
 ///
@@ -45,7 +40,8 @@ Without a terminal, `--board sim` reads what to do from standard input, a line e
   press stop 5.5           held for so long
   jumper on                jumper on|off
 
-Signals: TERM and INT fade out and end, and what plays is rejoined at the next start; HUP is as `jaudiosync reload`.
+Signals: TERM and INT fade out and end within 2 s, and what plays is rejoined at the next start. HUP is as
+`jaudiosync reload`; where `--board sim` has a terminal it ends as well, as does a terminal that goes away.
 Exit code 100: Stop was held for 5 s, the box is to be switched off.")]
 pub(super) struct Run {
     #[command(flatten)]
@@ -77,8 +73,8 @@ impl Run {
             state_folder: self.state.clone().or_else(state_folder),
             simulated: simulated.clone(),
         };
-        let mut service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
-        forward_signals(service.sender())?;
+        let service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
+        follow_signals(service.sender(), if lines.is_some() { HangUp::AlwaysEnds } else { HangUp::IsPassedOn });
         let hand = Hand::new(simulated.clone());
         let ending = match lines {
             Some(lines) => panel::run(service, hand, simulated, lines)?,
@@ -86,12 +82,7 @@ impl Run {
                 if is_simulated {
                     follow_lines(hand)?;
                 }
-                let ending = service.run();
-                if ending == Ending::PowerOff {
-                    power_off_at_last()?;
-                }
-                drop(service);
-                ending
+                conduct(service)
             }
         };
         if ending == Ending::PowerOff && is_simulated {
@@ -101,29 +92,23 @@ impl Run {
     }
 }
 
-/// A card or a disk that hangs must not keep a box from being switched off: whoever does not let go in time is left.
-fn power_off_at_last() -> Result<(), Failure> {
-    let leave = || {
-        std::thread::sleep(LETTING_GO);
-        log::error!("something does not let go; the box is switched off all the same");
-        std::process::exit(POWER_OFF_EXIT_CODE.into());
-    };
-    let failed = |error: std::io::Error| Failure::Other(format!("no thread can be started: {error}"));
-    std::thread::Builder::new().name("power off".to_owned()).spawn(leave).map_err(failed).map(|_| ())
+/// Runs the service to its end. From then on it lets go of everything within a bound, whatever hangs.
+fn conduct(mut service: Service) -> Ending {
+    let ending = service.run();
+    ending::begin(exit_code(ending));
+    drop(service);
+    ending
 }
 
-fn forward_signals(sender: Sender<Message>) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("signals cannot be heard: {error}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
-    let forward = move || {
-        for signal in signals.forever() {
-            let message = if signal == SIGHUP { Message::Reload } else { Message::End };
-            if sender.send(message).is_err() {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(forward).map_err(failed).map(|_| ())
+fn follow_signals(sender: Sender<Message>, hang_up: HangUp) {
+    ending::orderly(hang_up, exit_code(Ending::Asked), move |told| {
+        let message = match told {
+            Told::End => Message::End,
+            Told::HangUp => Message::Reload,
+        };
+        // The service has ended already.
+        let _ = sender.send(message);
+    });
 }
 
 /// Does what the lines on standard input say, until there are no more; the box goes on all the same.

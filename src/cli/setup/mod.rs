@@ -17,8 +17,8 @@ use crate::setup::plan::{PREPARE_PI, Step, Surroundings, TextFile, plan};
 
 /// Set a box up: sound card, clock, network, buttons
 ///
-/// Asks, with what is in effect as the answer that Enter gives, and shows what it will do before it does it. Can be run again
-/// at any time: what is so already is left alone, and what stands in the files beside it stays.
+/// Asks, with what is in effect as the answer that Enter gives, and shows what it will do before it does it. Can be run
+/// again at any time: what is so already is left alone, and what stands in the files beside it stays.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sudo jaudiosync setup                                    ask everything
@@ -111,6 +111,7 @@ impl Setup {
         };
         layers.problems().iter().for_each(output::warn);
         let machine = Machine::below(Path::new("/"));
+        let _restored = asks.then(questions::restored);
         let mut answers = self.named(Answers::current(layers.config())).map_err(Failure::Usage)?;
         if asks {
             answers = questions::ask(answers, machine.boot_config().is_some())?;

@@ -1,14 +1,30 @@
 //! Asks on the terminal. Enter takes what is in effect.
 
+use std::io::{stderr, stdin};
 use std::path::PathBuf;
 
 use dialoguer::{Confirm, Error, Input, Password, Select};
 use jaudiosync_hw::buttons::Pins;
 use jaudiosync_hw::mixer::cards;
+use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::execute;
 
-use super::super::Failure;
+use super::super::{Failure, terminal};
 use crate::config::{ChannelChoice, RtcChoice, StartKind};
+use crate::ending::{LastAct, last_act};
 use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
+
+/// Puts the terminal back to what it is now: whoever is asked is shown no cursor, and what is typed is not shown.
+pub(super) fn restored() -> LastAct {
+    let before = tcgetattr(stdin()).ok();
+    last_act(move || {
+        if terminal::is_ours() {
+            let _ = before.map(|before| tcsetattr(stdin(), SetArg::TCSANOW, &before));
+            let _ = execute!(stderr(), Show);
+        }
+    })
+}
 
 /// Asks everything. Questions of the boot configuration are left out where there is none.
 pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure> {

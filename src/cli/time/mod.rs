@@ -126,14 +126,13 @@ impl Time {
             status = clock.status();
         }
         loop {
-            if self.json {
-                output::say_json(&status)?;
-            } else if self.watch {
-                output::say(show::line(&status));
-            } else {
-                output::say(show::page(&status));
-            }
-            if !self.watch {
+            let text = match (self.json, self.watch) {
+                (true, _) => serde_json::to_string(&status).map_err(|error| Failure::Other(error.to_string()))?,
+                (false, true) => show::line(&status),
+                (false, false) => show::page(&status),
+            };
+            // Nobody reads any more (`| head`), or it was shown once.
+            if output::say_to_reader(text).is_err() || !self.watch {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_secs(1));

@@ -103,6 +103,15 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
         )),
         _ => findings.push(Finding::good(CHECK, described(rtc))),
     }
+    if rtc.has_century_bit {
+        findings.push(Finding::warning(
+            CHECK,
+            "its century bit is set, by an old kernel or another program: it shows a year of the next century, and is \
+             read without that",
+            "connect the box to a network, and name a time server (jaudiosync setup --ntp pool.ntp.org): the service \
+             then clears the bit",
+        ));
+    }
     findings.extend(drift(rtc, status));
     findings
 }
@@ -173,6 +182,7 @@ mod tests {
     fn rtc() -> RtcReport {
         RtcReport {
             answers: true,
+            has_century_bit: false,
             distrusted: None,
             offset_ms: Some(0.0),
             offset_sigma_ms: Some(0.1),
@@ -221,6 +231,9 @@ mod tests {
         assert!(stopped[0].level == Level::Problem && stopped[0].advice.as_ref().unwrap().contains("battery"));
         let other = RtcReport { rate_ppb: Some(30_000.0), ..rtc() };
         assert!(look(&seen(Some(other), Some(1.0)))[1].text.contains("+30.0 ppm"));
+        let next_century = look(&seen(Some(RtcReport { has_century_bit: true, ..rtc() }), Some(1.0)));
+        assert_eq!(levels(&next_century), [Level::Good, Level::Warning, Level::Good]);
+        assert!(next_century[1].text.contains("century bit") && next_century[1].advice.is_some(), "{next_century:?}");
         assert_eq!(levels(&look(&seen(None, None))), [Level::Problem]);
     }
 

@@ -52,8 +52,10 @@ const PUBLISH_NS: i64 = NS_PER_S / 5;
 /// The clock is asked for its whole status so often.
 const TIME_STATUS_NS: i64 = NS_PER_S;
 
-/// What is to end fades out within this time, or ends all the same.
-const END_PATIENCE_NS: i64 = 3 * NS_PER_S / 2;
+/// What is to end fades out within this time, or ends all the same: a card that does not even say that it is silent is
+/// given up by the player after a second, and what is left of the 2 s in which the service is to end is for letting go of
+/// everything.
+const END_PATIENCE_NS: i64 = 6 * NS_PER_S / 5;
 
 /// Who knows the time, and how well.
 pub trait TimePort: Send {
@@ -313,8 +315,13 @@ impl Conductor {
             ending,
             is_silent: false,
             not_before_raw_ns: now_raw_ns.saturating_add(wait_ns),
-            at_last_raw_ns: now_raw_ns.saturating_add(END_PATIENCE_NS),
+            at_last_raw_ns: now_raw_ns.saturating_add(END_PATIENCE_NS.max(wait_ns)),
         });
+    }
+
+    /// Whether it was told to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some()
     }
 
     fn now(&self) -> Moment {

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{ReferenceEvent, Sample, Source};
 
@@ -15,9 +16,17 @@ const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 /// A running source. Dropping it stops the source: within a tenth of a second, as a rule.
 #[derive(Debug)]
 pub struct ReferenceThread {
-    keep_running: Option<Sender<Infallible>>,
+    state: Mutex<State>,
     ended: Receiver<Infallible>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// It runs for as long as this is kept.
+    Runs { _keep_running: Sender<Infallible> },
+    /// It was told to stop at this time.
+    IsToStop(Instant),
 }
 
 impl ReferenceThread {
@@ -33,14 +42,31 @@ impl ReferenceThread {
             let _alive = alive;
             let Err(Stopped) = work(StopSignal(stop));
         })?;
-        Ok(Self { keep_running: Some(keep_running), ended, thread: Some(thread) })
+        let state = Mutex::new(State::Runs { _keep_running: keep_running });
+        Ok(Self { state, ended, thread: Some(thread) })
+    }
+
+    /// Tells it to stop, and does not wait for that: several so stop at the same time.
+    pub(in crate::timekeeping) fn dismiss(&self) {
+        self.stopped_at();
+    }
+
+    /// Tells it to stop, unless it was told; and when that was.
+    fn stopped_at(&self) -> Instant {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::IsToStop(at) = *state {
+            return at;
+        }
+        let now = Instant::now();
+        *state = State::IsToStop(now);
+        now
     }
 }
 
 impl Drop for ReferenceThread {
     fn drop(&mut self) {
-        self.keep_running = None;
-        match self.ended.recv_timeout(LONGEST_GOODBYE) {
+        let patience = LONGEST_GOODBYE.saturating_sub(self.stopped_at().elapsed());
+        match self.ended.recv_timeout(patience) {
             Err(RecvTimeoutError::Disconnected) => {
                 if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
                     log::error!("a source of time died of a fault in this program");
@@ -130,6 +156,27 @@ mod tests {
         drop(thread.unwrap());
         assert!(before.elapsed() < Duration::from_secs(1));
         assert_eq!(told.try_recv(), Ok(Err(Stopped)), "dropping waits for the thread");
+    }
+
+    #[test]
+    fn those_that_cannot_be_cut_short_are_waited_for_together() {
+        let (sender, release) = mpsc::channel::<()>();
+        let release = std::sync::Arc::new(Mutex::new(release));
+        let threads: Vec<_> = (0..5)
+            .map(|number| {
+                let release = std::sync::Arc::clone(&release);
+                let look_up_a_name = move |_: StopSignal| {
+                    let _ = release.lock().unwrap().recv();
+                    Err(Stopped)
+                };
+                ReferenceThread::start(&format!("held up {number}"), look_up_a_name).unwrap()
+            })
+            .collect();
+        let before = Instant::now();
+        threads.iter().for_each(ReferenceThread::dismiss);
+        drop(threads);
+        assert!((LONGEST_GOODBYE..2 * LONGEST_GOODBYE).contains(&before.elapsed()), "{:?}", before.elapsed());
+        drop(sender);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) struct RtcState {
     pub(super) status: RtcStatus,
     pub(super) is_writable: bool,
     pub(super) answers: bool,
+    /// It shows the next century, and is read without that.
+    pub(super) has_century_bit: bool,
 }
 
 /// What carries the time on while the RTC's new phase is being found.
@@ -75,6 +77,7 @@ impl RtcState {
         let known = self.tracker.map().map(|map| self.calibration.at(map.utc_ns(now_raw_ns)));
         RtcReport {
             answers: self.answers,
+            has_century_bit: self.has_century_bit,
             distrusted: self.distrusted,
             offset_ms: known.map(|known| known.offset_ns as f64 * 1e-6),
             offset_sigma_ms: known.map(|known| known.sigma_ns * 1e-6),

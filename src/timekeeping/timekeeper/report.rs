@@ -6,6 +6,7 @@ use super::flywheel::Best;
 use super::{STEP_NS, Timekeeper};
 use crate::timekeeping::notice::refusal;
 use crate::timekeeping::status::TimeStatus;
+use crate::timekeeping::trust::CENTURY_BIT;
 
 impl Timekeeper {
     /// Everything that is to be told.
@@ -46,6 +47,9 @@ impl Timekeeper {
         }
         if let Some(rtc) = &self.rtc {
             warnings.extend(rtc.distrusted.map(|distrust| distrust.to_string()));
+            if rtc.has_century_bit {
+                warnings.push(CENTURY_BIT.to_owned());
+            }
             if !rtc.answers {
                 warnings.push("the clock does not answer on the bus; going on without it".to_owned());
             }

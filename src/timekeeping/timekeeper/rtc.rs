@@ -1,4 +1,5 @@
-//! What the timekeeper does with the RTC: whether it is believed, whose calibration it goes on with, and when it is to be set.
+//! What the timekeeper does with the RTC: whether it is believed, whose calibration it goes on with, and when it is to be
+//! set.
 
 use jaudiosync_hw::clocks::NS_PER_S;
 use jaudiosync_hw::rtc::{ChipMark, RtcStatus, RtcTime};
@@ -44,7 +45,17 @@ impl Timekeeper {
             status,
             is_writable,
             answers: true,
+            has_century_bit: false,
         });
+    }
+
+    /// Whether the RTC shows the next century, as its date is read now; it is read without that.
+    pub fn rtc_century(&mut self, has_century_bit: bool) {
+        let Some(rtc) = &mut self.rtc else { return };
+        if has_century_bit && !rtc.has_century_bit {
+            self.notices.push(Notice::RtcCenturyBit);
+        }
+        rtc.has_century_bit = has_century_bit;
     }
 
     /// The calibration of the last run, if it is still this chip's.
@@ -147,6 +158,7 @@ impl Timekeeper {
             rtc.calibration = Calibration::new(FlywheelModel::DS3231, 0, 0, UNCOMPARED_SIGMA_NS);
         }
         rtc.distrusted = None;
+        rtc.has_century_bit = false;
         rtc.status = status;
     }
 
@@ -157,8 +169,8 @@ impl Timekeeper {
         }
     }
 
-    /// Whether the RTC should be set: it is not believed, or far off, or it is wished, and somebody trustworthy has told the
-    /// time.
+    /// Whether the RTC should be set: it is not believed, or far off, or shows the next century, or it is wished, and
+    /// somebody trustworthy has told the time.
     pub fn wants_to_set_rtc(&self, now_raw_ns: i64, is_wished: bool) -> bool {
         let Some(rtc) = &self.rtc else { return false };
         if !rtc.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now_raw_ns) {
@@ -169,7 +181,8 @@ impl Timekeeper {
             let off_ns = best.timescale.utc_ns(now_raw_ns).saturating_sub(map.utc_ns(now_raw_ns));
             (off_ns as f64).abs() > SET_RTC_NS
         });
-        BOUND_SIGMAS * best.sigma_ns < SET_RTC_BOUND_NS && (is_wished || rtc.distrusted.is_some() || is_far_off)
+        let is_wrong = rtc.distrusted.is_some() || rtc.has_century_bit || is_far_off;
+        BOUND_SIGMAS * best.sigma_ns < SET_RTC_BOUND_NS && (is_wished || is_wrong)
     }
 
     /// The mark of the chip, for those who choose a new one.

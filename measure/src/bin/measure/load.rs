@@ -53,14 +53,10 @@ impl Load {
     pub(super) fn run(&self) -> Result<()> {
         let card = VirtualCard::start()?;
         let files = files(&self.subject)?;
-        let ours = Command::new(&self.subject.program)
-            .args(["play", "--json", "--music"])
-            .arg(&self.subject.music)
-            .args(["--playlist-name", &self.subject.playlist_name])
-            .envs(card.env(Sink::Left))
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot run the program")?;
+        let mut ours = Command::new(&self.subject.program);
+        ours.args(["play", "--json", "--music"]).arg(&self.subject.music);
+        ours.args(["--playlist-name", &self.subject.playlist_name]).envs(card.env(Sink::Left)).stdout(Stdio::null());
+        let ours = Player(ours.spawn().context("cannot run the program")?);
         let (name, mut other) = match &self.python {
             Some(python) => {
                 let mut command = Command::new(python);
@@ -74,7 +70,7 @@ impl Load {
             }
         };
         other.args(&files).envs(card.env(Sink::Right)).env("SDL_AUDIODRIVER", "pulseaudio").stdout(Stdio::null());
-        let other = other.spawn().with_context(|| format!("cannot run {name}"))?;
+        let other = Player(other.spawn().with_context(|| format!("cannot run {name}"))?);
         let usages = watch([ours, other])?;
         for (name, usage) in ["jaudiosync", name].iter().zip(&usages) {
             println!(
@@ -89,6 +85,17 @@ impl Load {
     }
 }
 
+/// A player that runs; dropping it ends it, also where the other one has failed.
+struct Player(Child);
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a process took.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Usage {
@@ -98,11 +105,11 @@ pub(super) struct Usage {
 }
 
 /// Reads the kernel's accounts of both until they end.
-fn watch(mut children: [Child; 2]) -> Result<[Usage; 2]> {
+fn watch(mut players: [Player; 2]) -> Result<[Usage; 2]> {
     let mut usages = [Usage::default(); 2];
     loop {
         let mut running = false;
-        for (child, usage) in children.iter_mut().zip(&mut usages) {
+        for (Player(child), usage) in players.iter_mut().zip(&mut usages) {
             match child.try_wait()? {
                 None => {
                     running = true;

@@ -1,7 +1,6 @@
-//! What the keys of the panel do. Pure.
+//! What the keys of the panel are, in the bytes that a terminal sends, and what they do. Pure.
 
 use jaudiosync_hw::buttons::Button;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::appliance::{START_HELD_NS, STOP_HELD_NS, STUCK_NS};
 use crate::cli::run::hand::{Move, SHORT_NS};
@@ -28,23 +27,86 @@ pub(super) const HELP: [&str; 2] = [
     "S Start held 2 s   X Stop held 5 s   U D volume held   Z Start stuck for 12 s",
 ];
 
+/// A key that is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A printable character of ASCII.
+    Char(char),
+    Escape,
+    Up,
+    Down,
+    /// Ctrl-C, which in raw mode is a byte like any other.
+    Interrupt,
+}
+
+/// Takes keys out of bytes, of which those of one key may come one by one. What is not known is passed over.
+///
+/// The arrows are CSI or SS3 sequences (ECMA-48 5.4; xterm's ctlseqs, "PC-Style Function Keys").
+#[derive(Debug, Default)]
+pub(super) struct KeyReader {
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Ground,
+    /// Behind ESC.
+    Escape,
+    /// Behind ESC [, within parameters.
+    Sequence,
+    /// Behind ESC O.
+    SingleShift,
+}
+
+const ESC: u8 = 0x1b;
+const CTRL_C: u8 = 0x03;
+
+impl KeyReader {
+    /// The keys that are complete with these bytes.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Key> {
+        bytes.iter().filter_map(|byte| self.byte(*byte)).collect()
+    }
+
+    /// Nothing more has come for a while: an ESC was the key itself, and what was only begun will not be completed.
+    pub(super) fn idle(&mut self) -> Option<Key> {
+        (std::mem::take(&mut self.state) == State::Escape).then_some(Key::Escape)
+    }
+
+    fn byte(&mut self, byte: u8) -> Option<Key> {
+        let (state, key) = match (self.state, byte) {
+            (State::Escape, ESC) => (State::Escape, Some(Key::Escape)),
+            (_, ESC) => (State::Escape, None),
+            (_, CTRL_C) => (State::Ground, Some(Key::Interrupt)),
+            (State::Ground, b' '..=b'~') => (State::Ground, Some(Key::Char(char::from(byte)))),
+            (State::Escape, b'[') => (State::Sequence, None),
+            (State::Escape, b'O') => (State::SingleShift, None),
+            (State::Sequence, b' '..=b'?') => (State::Sequence, None),
+            (State::Sequence | State::SingleShift, b'A') => (State::Ground, Some(Key::Up)),
+            (State::Sequence | State::SingleShift, b'B') => (State::Ground, Some(Key::Down)),
+            _ => (State::Ground, None),
+        };
+        self.state = state;
+        key
+    }
+}
+
 /// What a key means, if anything.
-pub(super) fn meaning(key: KeyEvent) -> Option<Meaning> {
+pub(super) fn meaning(key: Key) -> Option<Meaning> {
     let press = |button, for_ns| Some(Meaning::Move(Move::Press { button, for_ns }));
-    match key.code {
-        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Meaning::Quit),
-        KeyCode::Char('q') | KeyCode::Esc => Some(Meaning::Quit),
-        KeyCode::Char('+' | 'u') | KeyCode::Up => press(Button::VolumeUp, SHORT_NS),
-        KeyCode::Char('-' | 'd') | KeyCode::Down => press(Button::VolumeDown, SHORT_NS),
-        KeyCode::Char('U') => press(Button::VolumeUp, VOLUME_HELD_NS),
-        KeyCode::Char('D') => press(Button::VolumeDown, VOLUME_HELD_NS),
-        KeyCode::Char('s') => press(Button::Start, SHORT_NS),
-        KeyCode::Char('S') => press(Button::Start, START_HELD_NS + MARGIN_NS),
-        KeyCode::Char('x') => press(Button::Stop, SHORT_NS),
-        KeyCode::Char('X') => press(Button::Stop, STOP_HELD_NS + MARGIN_NS),
-        KeyCode::Char('Z') => press(Button::Start, STUCK_NS + VOLUME_HELD_NS),
-        KeyCode::Char('j') => Some(Meaning::TurnJumper),
-        _ => None,
+    match key {
+        Key::Char('q') | Key::Escape | Key::Interrupt => Some(Meaning::Quit),
+        Key::Char('+' | 'u') | Key::Up => press(Button::VolumeUp, SHORT_NS),
+        Key::Char('-' | 'd') | Key::Down => press(Button::VolumeDown, SHORT_NS),
+        Key::Char('U') => press(Button::VolumeUp, VOLUME_HELD_NS),
+        Key::Char('D') => press(Button::VolumeDown, VOLUME_HELD_NS),
+        Key::Char('s') => press(Button::Start, SHORT_NS),
+        Key::Char('S') => press(Button::Start, START_HELD_NS + MARGIN_NS),
+        Key::Char('x') => press(Button::Stop, SHORT_NS),
+        Key::Char('X') => press(Button::Stop, STOP_HELD_NS + MARGIN_NS),
+        Key::Char('Z') => press(Button::Start, STUCK_NS + VOLUME_HELD_NS),
+        Key::Char('j') => Some(Meaning::TurnJumper),
+        Key::Char(_) => None,
     }
 }
 
@@ -52,17 +114,41 @@ pub(super) fn meaning(key: KeyEvent) -> Option<Meaning> {
 mod tests {
     use super::*;
 
+    use proptest::prelude::*;
+
     #[test]
     fn a_capital_holds_for_as_long_as_it_takes() {
-        let pressed_ns = |letter: char| match meaning(KeyEvent::from(KeyCode::Char(letter))) {
+        let pressed_ns = |letter: char| match meaning(Key::Char(letter)) {
             Some(Meaning::Move(Move::Press { for_ns, .. })) => for_ns,
             other => panic!("{letter}: {other:?}"),
         };
         assert!((START_HELD_NS..STOP_HELD_NS).contains(&pressed_ns('S')));
         assert!((STOP_HELD_NS..STUCK_NS).contains(&pressed_ns('X')));
         assert!(pressed_ns('Z') > STUCK_NS && pressed_ns('s') < START_HELD_NS);
-        assert_eq!(meaning(KeyEvent::from(KeyCode::Char('y'))), None);
-        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(meaning(interrupt), Some(Meaning::Quit));
+        assert_eq!(meaning(Key::Char('y')), None);
+        assert_eq!(meaning(Key::Interrupt), Some(Meaning::Quit));
+    }
+
+    #[test]
+    fn keys_are_known_by_their_bytes_and_an_escape_by_the_silence_behind_it() {
+        let keys = |bytes: &[u8]| KeyReader::default().take(bytes);
+        assert_eq!(keys(b"s+\x03"), [Key::Char('s'), Key::Char('+'), Key::Interrupt]);
+        assert_eq!(keys(b"\x1b[A\x1bOB\x1b[1;2A"), [Key::Up, Key::Down, Key::Up]);
+        // F5, Delete, a mouse, Alt-q, umlauts: nothing of it is a key here, and what follows is.
+        assert_eq!(keys(b"\x1b[15~\x1b[3~\x1b[<0;1;1M\x1bq\xc3\xa4j"), [Key::Char('j')]);
+        let mut reader = KeyReader::default();
+        assert_eq!((reader.take(b"\x1b"), reader.idle(), reader.idle()), (vec![], Some(Key::Escape), None));
+        assert_eq!((reader.take(b"\x1b["), reader.idle(), reader.take(b"A")), (vec![], None, vec![Key::Char('A')]));
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_in_which_pieces_bytes_come(bytes: Vec<u8>, cut in 0..64_usize) {
+            let whole = KeyReader::default().take(&bytes);
+            let mut reader = KeyReader::default();
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            let parts = [reader.take(first), reader.take(second)].concat();
+            prop_assert_eq!(parts, whole);
+        }
     }
 }

@@ -1,55 +1,66 @@
 //! A box on a terminal: the buttons and the jumper on keys, the LED, what plays and how exactly, the log.
 
 mod keys;
+mod screen;
 mod view;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
-use ratatui::DefaultTerminal;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
-use self::keys::{Meaning, meaning};
+use self::keys::{Key, Meaning, meaning};
+use self::screen::Screen;
 use self::view::{View, draw};
+use super::conduct;
 use super::hand::{Hand, Move};
 use crate::cli::Failure;
 use crate::cli::logging::LogLines;
+use crate::control::Status;
+use crate::ending;
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::Service;
 
 /// How often the panel is drawn, and the keys are looked at.
 const FRAME: Duration = Duration::from_millis(40);
 
-/// Shows the panel until the service ends.
-pub(super) fn run(mut service: Service, hand: Hand, board: SimulatedBoard, lines: LogLines) -> Result<Ending, Failure> {
+/// Shows the panel until the service ends. It is told to by a key, and by a terminal that goes away.
+pub(super) fn run(service: Service, hand: Hand, board: SimulatedBoard, lines: LogLines) -> Result<Ending, Failure> {
     let failed = |error: std::io::Error| Failure::Other(format!("the panel cannot be shown: {error}"));
     let status = service.status_board();
     let sender = service.sender();
-    let service = std::thread::Builder::new().name("conductor".to_owned()).spawn(move || service.run());
-    let service = service.map_err(failed)?;
-    let mut terminal = ratatui::try_init().map_err(failed)?;
-    let mut panel = Panel { hand, board, lines };
-    let shown = loop {
-        let view = panel.view(status.read());
-        if let Err(error) = terminal.draw(|frame| draw(frame, &view)) {
-            break Err(error);
-        }
-        if service.is_finished() {
-            break Ok(());
-        }
-        match panel.follow_keys() {
-            Ok(true) => {}
-            // It fades out first; the panel shows it.
-            Ok(false) => _ = sender.send(Message::End),
-            Err(error) => break Err(error),
-        }
+    let end = move || {
+        ending::begin(0);
+        let _ = sender.send(Message::End);
     };
-    end(&mut terminal);
-    let _ = sender.send(Message::End);
-    let ending =
-        service.join().map_err(|_| Failure::Other("the service died of a fault in this program".to_owned()))?;
-    shown.map_err(failed).map(|()| ending)
+    let mut screen = Screen::open(lines.clone()).map_err(failed)?;
+    let service = std::thread::Builder::new().name("conductor".to_owned()).spawn(move || conduct(service));
+    let service = service.map_err(failed)?;
+    let mut panel = Panel { hand, board, lines };
+    while !service.is_finished() {
+        let view = panel.view(status.read());
+        let keys = screen.draw(|frame| draw(frame, &view)).and_then(|()| screen.keys(FRAME));
+        match keys.map(|keys| panel.follow(&keys)) {
+            Ok(Wish::GoOn) => {}
+            // It fades out first; the panel shows it.
+            Ok(Wish::Quit) => end(),
+            Err(error) => {
+                log::info!("the terminal has gone ({error}): as if q had been pressed");
+                end();
+                break;
+            }
+        }
+    }
+    drop(screen);
+    service.join().map_err(|_| Failure::Other("the service died of a fault in this program".to_owned()))
+}
+
+/// What whoever sits at the panel wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    GoOn,
+    Quit,
 }
 
 struct Panel {
@@ -59,32 +70,22 @@ struct Panel {
 }
 
 impl Panel {
-    fn view(&self, status: std::sync::Arc<crate::control::Status>) -> View {
+    fn view(&self, status: Arc<Status>) -> View {
         View { status, levels: self.board.levels(), lit: self.board.is_lit(), lines: self.lines.clone() }
     }
 
-    /// Waits for keys for a moment, and does what they say. `false` where the panel is to end.
-    fn follow_keys(&mut self) -> std::io::Result<bool> {
+    /// Does what the keys say.
+    fn follow(&mut self, keys: &[Key]) -> Wish {
         self.hand.step(MachineClocks.raw_ns());
-        if !event::poll(FRAME)? {
-            return Ok(true);
+        for key in keys {
+            let what = match meaning(*key) {
+                Some(Meaning::Quit) => return Wish::Quit,
+                Some(Meaning::Move(what)) => what,
+                Some(Meaning::TurnJumper) => Move::Jumper { fitted: !self.board.levels().jumper_fitted },
+                None => continue,
+            };
+            self.hand.make(what, MachineClocks.raw_ns());
         }
-        let Event::Key(key) = event::read()? else { return Ok(true) };
-        if key.kind == KeyEventKind::Release {
-            return Ok(true);
-        }
-        let what = match meaning(key) {
-            Some(Meaning::Quit) => return Ok(false),
-            Some(Meaning::Move(what)) => what,
-            Some(Meaning::TurnJumper) => Move::Jumper { fitted: !self.board.levels().jumper_fitted },
-            None => return Ok(true),
-        };
-        self.hand.make(what, MachineClocks.raw_ns());
-        Ok(true)
+        Wish::GoOn
     }
-}
-
-fn end(terminal: &mut DefaultTerminal) {
-    let _ = terminal.show_cursor();
-    ratatui::restore();
 }

@@ -1,0 +1,183 @@
+/* Faults of files, cards and threads, for a program that this is preloaded into. Nothing happens before the file
+ * FAULT_FROM exists.
+ *
+ * FAULT_READ=SUFFIX    to read, or FAULT_OPEN=SUFFIX to open, a file whose path ends so hangs
+ * FAULT_SYNC=PART      to bring a file to the disk whose path has this in it does
+ * FAULT_CALLS=A,B      these calls of ALSA's library hang
+ * FAULT_THREAD=NAME    on this thread clock_gettime() fails, which makes Rust's own Instant::now() panic
+ *
+ * What hangs does so for ever and heeds no signal, as a wait in the kernel that cannot be interrupted. FAULT_SEEN is a
+ * file that is made just before. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static int has_begun(void)
+{
+    const char *from = getenv("FAULT_FROM");
+    return from && syscall(SYS_faccessat, AT_FDCWD, from, F_OK) == 0;
+}
+
+/* Whether the path ends with what a variable holds. */
+static int ends_with(const char *path, const char *variable)
+{
+    const char *suffix = getenv(variable);
+    if (!suffix || !path || strlen(path) < strlen(suffix))
+        return 0;
+    return strcmp(path + strlen(path) - strlen(suffix), suffix) == 0;
+}
+
+/* The path of an open file; empty where it has none. */
+static const char *path_of(int fd, char *path, size_t size)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, path, size - 1);
+    path[length > 0 ? length : 0] = 0;
+    return path;
+}
+
+static int is_read_fault(int fd)
+{
+    char path[4096];
+    return getenv("FAULT_READ") && ends_with(path_of(fd, path, sizeof path), "FAULT_READ") && has_begun();
+}
+
+static void hang(void)
+{
+    const char *seen = getenv("FAULT_SEEN");
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    if (seen)
+        syscall(SYS_openat, AT_FDCWD, seen, O_CREAT | O_WRONLY, 0600);
+    for (;;)
+        syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+}
+
+#define REAL(name) __typeof__(&name) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+ssize_t read(int fd, void *buffer, size_t size)
+{
+    REAL(read);
+    if (is_read_fault(fd))
+        hang();
+    return real(fd, buffer, size);
+}
+
+ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
+{
+    REAL(pread64);
+    if (is_read_fault(fd))
+        hang();
+    return real(fd, buffer, size, offset);
+}
+
+static mode_t mode_of(int flags, va_list arguments)
+{
+    return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+}
+
+static void opening(const char *path)
+{
+    if (ends_with(path, "FAULT_OPEN") && has_begun())
+        hang();
+}
+
+int open(const char *path, int flags, ...)
+{
+    REAL(open);
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = mode_of(flags, arguments);
+    va_end(arguments);
+    opening(path);
+    return real(path, flags, mode);
+}
+
+int open64(const char *path, int flags, ...)
+{
+    REAL(open64);
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = mode_of(flags, arguments);
+    va_end(arguments);
+    opening(path);
+    return real(path, flags, mode);
+}
+
+int fsync(int fd)
+{
+    REAL(fsync);
+    const char *part = getenv("FAULT_SYNC");
+    char path[4096];
+    if (part && strstr(path_of(fd, path, sizeof path), part) && has_begun())
+        hang();
+    return real(fd);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    REAL(clock_gettime);
+    const char *wanted = getenv("FAULT_THREAD");
+    char name[16] = "";
+    if (wanted && pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, wanted) == 0
+        && has_begun()) {
+        errno = EINVAL;
+        return -1;
+    }
+    return real(clock, time);
+}
+
+static void call(const char *name)
+{
+    const char *calls = getenv("FAULT_CALLS");
+    const char *found = calls ? strstr(calls, name) : NULL;
+    if (found && strchr(",", found[strlen(name)]) && has_begun())
+        hang();
+}
+
+int snd_pcm_open(void **pcm, const char *name, int stream, int mode);
+int snd_pcm_close(void *pcm);
+long snd_pcm_writei(void *pcm, const void *frames, unsigned long count);
+int snd_mixer_open(void **mixer, int mode);
+
+int snd_pcm_open(void **pcm, const char *name, int stream, int mode)
+{
+    REAL(snd_pcm_open);
+    call("snd_pcm_open");
+    return real(pcm, name, stream, mode);
+}
+
+int snd_pcm_close(void *pcm)
+{
+    REAL(snd_pcm_close);
+    call("snd_pcm_close");
+    return real(pcm);
+}
+
+long snd_pcm_writei(void *pcm, const void *frames, unsigned long count)
+{
+    REAL(snd_pcm_writei);
+    call("snd_pcm_writei");
+    return real(pcm, frames, count);
+}
+
+int snd_mixer_open(void **mixer, int mode)
+{
+    REAL(snd_mixer_open);
+    call("snd_mixer_open");
+    return real(mixer, mode);
+}
