@@ -1,6 +1,9 @@
-/* Faults of files, cards and threads, for a program that this is preloaded into. Nothing happens before the file
- * FAULT_FROM exists.
+/* Faults of files, cards and threads, for a program that this is preloaded into. But for FAULT_SLOW nothing happens before
+ * the file FAULT_FROM exists.
  *
+ * FAULT_SLOW=SUFFIX    files whose path ends so are read at FAULT_MB_S megabytes a second, as from a card with nothing in
+ *                      the kernel's cache; how many bytes were read so far is written to the file FAULT_COUNT
+ * FAULT_STALL=SUFFIX   to read such a file takes until FAULT_STALL_S seconds after FAULT_FROM came to be
  * FAULT_READ=SUFFIX    to read, or FAULT_OPEN=SUFFIX to open, a file whose path ends so hangs
  * FAULT_SYNC=PART      to bring a file to the disk whose path has this in it does
  * FAULT_CALLS=A,B      these calls of ALSA's library hang
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -67,6 +71,50 @@ static void hang(void)
         syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
+static void pause_s(double seconds)
+{
+    struct timespec left = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+    if (seconds > 0)
+        while (nanosleep(&left, &left) != 0 && errno == EINTR) { }
+}
+
+/* What was read of a slow file takes its time, and is counted. */
+static void take_time(int fd, ssize_t size)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static long long total;
+    const char *rate = getenv("FAULT_MB_S"), *count = getenv("FAULT_COUNT");
+    char path[4096];
+    if (size <= 0 || !rate || !getenv("FAULT_SLOW") || !ends_with(path_of(fd, path, sizeof path), "FAULT_SLOW"))
+        return;
+    pthread_mutex_lock(&lock);
+    total += size;
+    if (count) {
+        char text[32];
+        int length = snprintf(text, sizeof text, "%lld", total);
+        int file = (int)syscall(SYS_openat, AT_FDCWD, count, O_CREAT | O_WRONLY, 0600);
+        syscall(SYS_write, file, text, length);
+        syscall(SYS_close, file);
+    }
+    pause_s((double)size / (atof(rate) * 1e6));
+    pthread_mutex_unlock(&lock);
+}
+
+static void stall(int fd)
+{
+    const char *from = getenv("FAULT_FROM"), *seconds = getenv("FAULT_STALL_S");
+    char path[4096];
+    struct stat begun;
+    struct timespec now;
+    if (!getenv("FAULT_STALL") || !from || !seconds || !ends_with(path_of(fd, path, sizeof path), "FAULT_STALL"))
+        return;
+    if (syscall(SYS_newfstatat, AT_FDCWD, from, &begun, 0) != 0)
+        return;
+    syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+    double since = (double)(now.tv_sec - begun.st_mtim.tv_sec) + (double)(now.tv_nsec - begun.st_mtim.tv_nsec) * 1e-9;
+    pause_s(atof(seconds) - since);
+}
+
 #define REAL(name) __typeof__(&name) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 ssize_t read(int fd, void *buffer, size_t size)
@@ -74,7 +122,10 @@ ssize_t read(int fd, void *buffer, size_t size)
     REAL(read);
     if (is_read_fault(fd))
         hang();
-    return real(fd, buffer, size);
+    stall(fd);
+    ssize_t got = real(fd, buffer, size);
+    take_time(fd, got);
+    return got;
 }
 
 ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
@@ -82,7 +133,10 @@ ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
     REAL(pread64);
     if (is_read_fault(fd))
         hang();
-    return real(fd, buffer, size, offset);
+    stall(fd);
+    ssize_t got = real(fd, buffer, size, offset);
+    take_time(fd, got);
+    return got;
 }
 
 static mode_t mode_of(int flags, va_list arguments)

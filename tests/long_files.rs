@@ -1,0 +1,205 @@
+//! A set of three hours on a slow card is joined anywhere: heard soon, without interruption, after little reading.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
+use support::fault::Fault;
+use support::odd_mp3::{Info, frames, info_frame, lame};
+use support::playing::{Playing, bursts, named};
+use support::{Sandbox, Signal};
+
+const RATE_HZ: u32 = 44_100;
+
+/// The set is made of the frames of so much music, again and again.
+const REPEATED_S: usize = 60;
+const HOURS: usize = 3;
+
+/// What an SD card of class 10 reads on a Raspberry Pi.
+const CARD_MB_S: f64 = 20.0;
+
+/// It is heard within this time, and the time that reading takes.
+const HEARD_S: f64 = 1.5;
+
+/// What a join reads at most.
+const JOIN_BYTES: u64 = 1 << 20;
+
+/// What plays afterwards reads, with what is decoded ahead: some 9 s at 320 kbit/s.
+const PLAYED_BYTES: u64 = 9 * 40_000;
+
+/// Joined processes are listened to for so long.
+const LISTENED_S: f64 = 3.0;
+
+/// What must hold on a shared machine, in ms.
+const BOUND_MS: f64 = 1.0;
+
+/// A Music folder with a set of three hours, and what is repeated in it.
+struct Stage {
+    sandbox: Sandbox,
+    card: VirtualCard,
+    fault: Fault,
+    music: Signal,
+    period_frames: usize,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        let music = bursts(77, RATE_HZ, REPEATED_S, [1.0, 0.8]);
+        let frames = frames(&lame(&music, &["-b", "320"]));
+        let rounds = HOURS * 3600 / REPEATED_S;
+        let body = frames.concat();
+        let bytes = (body.len() * rounds) as u32;
+        let info = |bytes| Info {
+            tag: b"Info",
+            frames: (frames.len() * rounds) as u32,
+            bytes: Some(bytes),
+            delay_padding: Some((576, 1000)),
+        };
+        let head = info_frame(&frames[0], &info(0));
+        let head = info_frame(&frames[0], &info(bytes + head.len() as u32));
+        let file = [head, body.repeat(rounds)].concat();
+        fs::write(sandbox.music().join("set.mp3"), file).unwrap();
+        sandbox.playlist("set.mp3\n");
+        let card = VirtualCard::start().unwrap();
+        Self { sandbox, card, fault: Fault::new(), music, period_frames: frames.len() * 1152 }
+    }
+
+    fn count_file(&self, sink: Sink) -> PathBuf {
+        self.sandbox.path().join(format!("count-{}", sink.name()))
+    }
+
+    fn read_bytes(&self, sink: Sink) -> u64 {
+        fs::read_to_string(self.count_file(sink)).map_or(0, |text| text.parse().unwrap())
+    }
+
+    /// Starts a player that joins the set at a place, as if that had begun so long ago.
+    fn join(&self, sink: Sink, place_s: i64) -> Joined {
+        let started_s = now_s();
+        let anchor_utc_s = started_s as i64 - place_s;
+        let mut command = self.sandbox.command();
+        command.args(["play", "-l", "-t", &named(anchor_utc_s)]);
+        let count = self.count_file(sink);
+        let _ = fs::remove_file(&count);
+        let rate = CARD_MB_S.to_string();
+        let what = [("FAULT_SLOW", ".mp3"), ("FAULT_MB_S", rate.as_str()), ("FAULT_COUNT", count.to_str().unwrap())];
+        self.fault.add_to(&mut command, &what);
+        Joined { playing: Playing::spawn(command, &self.card, sink), started_s, anchor_utc_s }
+    }
+
+    /// By how much later than its place in the set something is heard, in ms; none in silence.
+    fn late_ms(&self, recording: &Recording, channel: &[f32], anchor_utc_s: i64, from_utc_s: f64) -> Option<f64> {
+        let rate_hz = f64::from(recording.rate_hz);
+        let from = recording.frame_at_utc_ns(from_utc_s * 1e9).round() as usize;
+        let sound = channel.get(from..from + (0.5 * rate_hz) as usize)?;
+        let place_s = from_utc_s - anchor_utc_s as f64;
+        // The music as it comes from the repeated frames, at the recording's rate. The encoder's delay is skipped once, at
+        // the beginning of the set.
+        let expected: Vec<f32> = (0..sound.len())
+            .map(|index| {
+                let at = (place_s + index as f64 / rate_hz) * f64::from(RATE_HZ);
+                let whole = at.floor();
+                let sample = |frame: f64| {
+                    let frame = frame.rem_euclid(self.period_frames as f64) as usize;
+                    self.music.samples.get(2 * frame).copied().unwrap_or(0.0)
+                };
+                sample(whole) + (at - whole) as f32 * (sample(whole + 1.0) - sample(whole))
+            })
+            .collect();
+        let lag = best_lag(&expected, sound, (0.05 * rate_hz) as usize)?;
+        Some(lag.frames * 1000.0 / rate_hz)
+    }
+}
+
+struct Joined {
+    playing: Playing,
+    started_s: f64,
+    anchor_utc_s: i64,
+}
+
+fn now_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
+
+/// When a channel is first heard, from an instant on.
+fn first_heard_s(recording: &Recording, channel: &[f32], from_utc_s: f64) -> f64 {
+    let from = recording.frame_at_utc_ns(from_utc_s * 1e9).max(0.0) as usize;
+    let first = channel[from..].iter().position(|sample| sample.abs() > 1e-3).expect("silent for ever");
+    recording.utc_ns_of_frame((from + first) as f64) * 1e-9
+}
+
+/// Joins at a few places, two at a time, and judges each by what is heard. Returns how long each took to be heard.
+fn join_at(stage: &Stage, places_s: &[i64], reading_s: impl Fn(u64) -> f64) -> Vec<f64> {
+    let mut took_s = Vec::new();
+    for pair in places_s.chunks(2) {
+        let recorder = Recorder::start(&stage.card).unwrap();
+        let mut joined: Vec<(Sink, i64, Joined)> = [Sink::Left, Sink::Right]
+            .into_iter()
+            .zip(pair)
+            .map(|(sink, place_s)| (sink, *place_s, stage.join(sink, *place_s)))
+            .collect();
+        for (.., joined) in &mut joined {
+            joined.playing.wait_for("Playing: ");
+        }
+        std::thread::sleep(std::time::Duration::from_secs_f64(LISTENED_S + 1.0));
+        let mut told = Vec::new();
+        for (sink, place_s, joined) in joined {
+            joined.playing.signal("-INT");
+            let (started_s, anchor_utc_s) = (joined.started_s, joined.anchor_utc_s);
+            told.push((sink, place_s, started_s, anchor_utc_s, joined.playing.finish()));
+        }
+        let recording = recorder.finish().unwrap();
+        for (sink, place_s, started_s, anchor_utc_s, words) in told {
+            let channel = if sink == Sink::Left { &recording.left } else { &recording.right };
+            let heard_s = first_heard_s(&recording, channel, started_s);
+            let read = stage.read_bytes(sink);
+            let after_s = heard_s - started_s;
+            println!("joined at {place_s} s: heard after {after_s:.2} s, {read} bytes read");
+            let allowed_s = HEARD_S + reading_s(read);
+            took_s.push(after_s - reading_s(read));
+            assert!(after_s < 2.0 * allowed_s + 3.0, "at {place_s} s: after {after_s} s: {words}");
+            let parts = (LISTENED_S / 0.5) as usize;
+            let late: Vec<Option<f64>> = (0..parts)
+                .map(|part| stage.late_ms(&recording, channel, anchor_utc_s, heard_s + 0.05 + 0.5 * part as f64))
+                .collect();
+            let worst = late.iter().map(|late| late.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
+            assert!(worst < BOUND_MS, "at {place_s} s: {late:?}: {words}");
+            assert!(!words.contains("interrupted") && !words.contains("not read quickly"), "{words}");
+        }
+    }
+    took_s
+}
+
+/// Places from the first to the last minutes.
+fn places_s(count: usize) -> Vec<i64> {
+    let mut random = fastrand::Rng::with_seed(12);
+    (0..count).map(|_| random.i64(30..(HOURS * 3600 - 60) as i64)).collect()
+}
+
+#[test]
+fn a_set_of_three_hours_is_joined_anywhere() {
+    let stage = Stage::new();
+    // Made on the laptop.
+    stage.sandbox.run(&["index"]).succeeds();
+    let indexed = fs::read_to_string(stage.sandbox.index()).unwrap();
+    assert!(indexed.contains("\"map\": \"frames-1 "), "no map is kept");
+    let took_s = join_at(&stage, &places_s(10), |read| {
+        assert!(read <= JOIN_BYTES + PLAYED_BYTES, "{read} bytes were read");
+        0.0
+    });
+    println!("with the index heard after {took_s:.2?} s");
+
+    // A box that has the index without its maps reads up to the place.
+    let mut index: serde_json::Value = serde_json::from_str(&indexed).unwrap();
+    index["tracks"][0].as_object_mut().unwrap().remove("map");
+    fs::remove_file(stage.sandbox.index()).unwrap();
+    stage.sandbox.list(&[]);
+    assert!(!fs::read_to_string(stage.sandbox.index()).unwrap().contains("frames-1"), "a quick look makes no map");
+    let took_s = join_at(&stage, &[600, 2400], |read| read as f64 / (CARD_MB_S * 1e6));
+    println!("without it heard after {took_s:.2?} s and the time of reading");
+}
