@@ -2,15 +2,15 @@
 //! header tells the length.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Seek};
+use std::io::{self, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use id3::TagLike;
 use nanomp3::{Reader, VbrTag};
 use sha2::{Digest, Sha256};
 
 use super::Problem;
+use super::tags::read_tags;
 use crate::timetable::Length;
 
 /// What a file says of itself.
@@ -47,7 +47,7 @@ pub(super) fn inspect(path: &Path) -> Result<Inspected, Problem> {
     let read = read_up_to(&file, 0, &mut first).map_err(unreadable)?;
     first.truncate(read);
     let content = hash_content(&file, size, &first).map_err(unreadable)?;
-    let (title, artist) = read_tags(&file, &first);
+    let (title, artist) = read_tags(path, &file, &first);
     let length = match length_from_header(&file, &first).map_err(unreadable)? {
         Some(length) => length,
         None => length_by_scan(file)?,
@@ -67,26 +67,6 @@ fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
         hash.update(&block[..read]);
     }
     Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Title and artist from ID3v2 or ID3v1; a damaged tag is as good as none.
-fn read_tags(mut file: &File, first: &[u8]) -> (Option<String>, Option<String>) {
-    let tag = match nanomp3::id3v2_len(first) {
-        length if (1..=first.len()).contains(&length) => id3::Tag::read_from2(Cursor::new(first)),
-        _ if file.rewind().is_ok() => id3::v1v2::read_from(BufReader::new(file)),
-        _ => return (None, None),
-    };
-    let tag = tag.map_or_else(|error| error.partial_tag, Some);
-    let clean = |text: Option<&str>| {
-        // Several values are separated by a zero byte; control characters would upset a terminal.
-        let text: String = text?.replace('\0', " / ").chars().filter(|letter| !letter.is_control()).collect();
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    match tag {
-        Some(tag) => (clean(tag.title()), clean(tag.artist())),
-        None => (None, None),
-    }
 }
 
 /// The length from a Xing or Info header, which most encoders write; none if there is no such header.

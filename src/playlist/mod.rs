@@ -9,6 +9,8 @@ mod inspect;
 mod load;
 mod locate;
 mod m3u8;
+mod tags;
+mod text;
 mod track;
 
 pub use fingerprint::Fingerprint;
