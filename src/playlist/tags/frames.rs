@@ -87,7 +87,8 @@ fn walk(body: &mut impl Body, tag: TagHeader, texts: &mut Texts) -> io::Result<(
     Ok(())
 }
 
-/// The size of a frame's content. Where the two ways to read it differ, the one behind which another frame begins is right.
+/// The size of a frame's content. Where the two ways to read it differ, the one behind which another frame begins is
+/// right.
 fn size_of(frame: &FrameHeader, body: &impl Body) -> u64 {
     let fits = |size: u64| body.peek(size).is_some_and(|next| is_id(&next));
     if frame.size != frame.plain_size && !fits(frame.size) && fits(frame.plain_size) {

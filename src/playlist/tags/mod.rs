@@ -1,5 +1,5 @@
-//! Title and artist of an MP3 file, from ID3v2 or ID3v1: read with bounded memory and time, whatever the file claims. Frames
-//! that are not wanted, such as pictures, are skipped without being read.
+//! Title and artist of an MP3 file, from ID3v2 or ID3v1: read with bounded memory and time, whatever the file claims.
+//! Frames that are not wanted, such as pictures, are skipped without being read.
 
 mod frames;
 mod layout;
