@@ -21,6 +21,9 @@ pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadErr
     }
     let asked = extension_of(name);
     let path = music.join(if asked.is_some() { name.to_owned() } else { format!("{name}.m3u8") });
+    if path.is_file() {
+        return Ok(path);
+    }
     let folder = path.parent().unwrap_or(music);
     let all = playlists_in(folder);
     for extension in EXTENSIONS.into_iter().filter(|&extension| asked.is_none_or(|asked| asked == extension)) {
@@ -80,9 +83,11 @@ fn mistaken_in(folder: &Path, path: &Path) -> Option<String> {
 
 /// The names of such files in a folder, in order. `._Ride.m3u8` is what macOS notes about `Ride.m3u8`.
 fn files_in(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let files = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| entry.path().is_file());
-    let names = files.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| is_wanted(name) && !name.starts_with('.')).collect();
+    let named = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok().filter(|name| is_wanted(name) && !name.starts_with('.'))?;
+        entry.path().is_file().then_some(name)
+    });
+    let mut names: Vec<String> = named.collect();
     names.sort();
     names
 }

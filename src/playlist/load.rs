@@ -245,13 +245,15 @@ impl<'a> Look<'a> {
     /// have the right one.
     fn settle(&mut self, found: Found, locator: &mut Locator) -> State {
         let Found { path, stamp, departures, dropped } = found;
-        let file = locator.relative(&path);
         let is_named = departures.is_empty();
         (self.departures, self.dropped) = (departures, dropped);
+        let is_unchanged = self.known.is_some_and(|known| known.stamp().agrees_with(&stamp));
+        if is_named && is_unchanged {
+            return State::Known(path);
+        }
+        let file = locator.relative(&path);
         let must_be = match self.known {
-            Some(known) if (is_named || known.file == file) && known.stamp().agrees_with(&stamp) => {
-                return State::Known(path);
-            }
+            Some(known) if known.file == file && is_unchanged => return State::Known(path),
             Some(known) if !is_named && known.file != file && !locator.has(&known.file) => Some(known.content.clone()),
             _ => None,
         };
