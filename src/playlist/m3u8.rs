@@ -49,7 +49,7 @@ pub struct M3u8 {
 pub struct Entry {
     /// Line of the file, from 1.
     pub line: usize,
-    /// The path or URL as written, without surrounding white space and byte order marks; at most [`MAX_ENTRY_BYTES`] of
+    /// The path or URL as written, without surrounding white space and byte order marks; at most 4,096 bytes of
     /// it.
     pub location: Vec<u8>,
     /// Whether it was longer: it cannot be a path.
@@ -68,7 +68,7 @@ pub struct ExtInf {
 }
 
 impl ExtInf {
-    /// The length of a slot for it, at most [`MAX_EXTINF_S`].
+    /// The length of a slot for it, at most a day.
     pub fn length(&self) -> Option<Length> {
         self.seconds.map(|seconds| Length::from_seconds(seconds.min(MAX_EXTINF_S)))
     }
