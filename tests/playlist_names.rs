@@ -165,6 +165,15 @@ fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
             (vec![Some(file.to_owned())], &before["fingerprint"])
         );
     }
+    // What is called as the line is written is what is meant, and is looked into even where size and time agree.
+    let named = Sandbox::new();
+    named.write("B.mp3", &right);
+    named.playlist("b.mp3\n");
+    named.list(&[]);
+    fs::remove_file(named.music().join("B.mp3")).unwrap();
+    named.write("b.mp3", &wrong);
+    let list = named.list(&[]);
+    assert_eq!((files(&named, &list), &list["tracks"][0]["title"]), (vec![Some("b.mp3".to_owned())], &"Wrong".into()));
     // An index of an older version, which took the other file for it, is not believed.
     sandbox.write("01.mp3", &wrong);
     sandbox.playlist("01.mp3\n");

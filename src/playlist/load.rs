@@ -248,7 +248,7 @@ impl<'a> Look<'a> {
         let is_named = departures.is_empty();
         (self.departures, self.dropped) = (departures, dropped);
         let is_unchanged = self.known.is_some_and(|known| known.stamp().agrees_with(&stamp));
-        if is_named && is_unchanged {
+        if is_unchanged && is_named && self.known.is_some_and(|known| known.file == self.key) {
             return State::Known(path);
         }
         let file = locator.relative(&path);
