@@ -112,6 +112,13 @@ fn a_start_time_shows_the_time_of_each_slot() {
     let run = sandbox.run(&["list", "-t", "2026-11-22T18:30:05"]);
     run.succeeds();
     assert!(run.stdout.contains("2026-11-22 18:30:05") && run.stdout.contains("2026-11-22 18:30:07"), "{run:?}");
+    for time in ["2026-11-30 18:30", "2026-11-30T18:30", "2026-11-30 18:30:00"] {
+        let run = sandbox.run(&["list", "-t", time]);
+        assert!(run.succeeds().stdout.contains("2026-11-30 18:30:00"), "{run:?}");
+    }
+    // `play` takes it as well: that one is over, and how to name the day after is said.
+    sandbox.run(&["play", "-t", "2020-11-30 18:30"]).fails(2, &["was over at", "-t 2020-12-01T18:30:00"]);
+    sandbox.run(&["play", "-t", "2026-11-30"]).fails(2, &["is not a time", "\"2026-11-30 18:30\""]);
 }
 
 #[test]

@@ -98,11 +98,32 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
     std::fs::remove_file(sandbox.music().join("Playlist.m3u8")).unwrap();
     sandbox.run(&["reload", "--socket", &socket]).fails(1, &["there is no playlist", "Playlist.m3u8"]);
     sandbox.run(&["start", "--socket", &socket]).succeeds();
+    sandbox.run(&["start", "-t", "2199-11-30 18:30", "--socket", &socket]).succeeds();
     // A volume that was set just before the end is kept.
     sandbox.run(&["volume", "20", "--socket", &socket]).succeeds();
     assert_eq!(made.end().code(), Some(0));
     let volume = std::fs::read_to_string(SimBox::state(&sandbox, "box").join("volume.json")).unwrap();
     assert!(volume.contains("20"), "{volume}");
+}
+
+#[test]
+fn a_music_folder_that_was_away_and_is_back_as_it_was_is_no_change() {
+    let sandbox = sandbox();
+    let card = VirtualCard::start().unwrap();
+    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
+    let before = made.status().playlist.unwrap();
+    let changed = |status: &jaudiosync::control::Status| status.playlist.as_ref().is_some_and(|list| list.changed);
+    let away = sandbox.path().join("away");
+    std::fs::rename(sandbox.music(), &away).unwrap();
+    made.wait_until("changed", changed);
+    std::fs::rename(&away, sandbox.music()).unwrap();
+    let status = made.wait_until("as it was", |status| !changed(status));
+    assert_eq!(status.playlist.unwrap(), before);
+    assert!(!status.warnings.iter().any(|warning| warning.contains("playlist")), "{:?}", status.warnings);
+    // And what is then put there is news again.
+    sandbox.playlist("a.mp3\na.mp3\n");
+    made.wait_until("changed", changed);
+    assert_eq!(made.end().code(), Some(0));
 }
 
 #[test]

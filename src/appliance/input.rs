@@ -141,4 +141,6 @@ pub enum PlaylistEvent {
     Failed(String),
     /// The files are no longer what was read.
     Changed,
+    /// They are again what was read last.
+    Unchanged,
 }

@@ -1,13 +1,17 @@
 //! `jaudiosync list`: the timetable as a table.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use chrono::Local;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use serde_json::json;
+use serde::Serialize;
 
 use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
+use crate::playlist::{Departure, describe};
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::slot_s;
 
@@ -22,8 +26,8 @@ pub(super) struct List {
     #[command(flatten)]
     playlist: PlaylistOptions,
 
-    /// Show the times of day of a start at this time, today
-    #[arg(short = 't', long = "time", value_name = "HH:MM:SS")]
+    /// Show the times of a start at this time, today or on a date
+    #[arg(short = 't', long = "time", value_name = "TIME")]
     time: Option<NamedTime>,
 
     /// Trust the saved index, without a look at the files
@@ -33,6 +37,32 @@ pub(super) struct List {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Listed<'a> {
+    playlist: &'a str,
+    fingerprint: String,
+    runtime_s: i64,
+    tracks: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    track: usize,
+    line: usize,
+    offset_s: i64,
+    start_utc_s: Option<i64>,
+    slot_s: i64,
+    frames: Option<u64>,
+    rate_hz: Option<u32>,
+    title: &'a str,
+    artist: Option<&'a str>,
+    file: Option<Cow<'a, str>>,
+    /// How the file is called other than as the line says.
+    departures: &'a BTreeSet<Departure>,
+    problem: Option<String>,
 }
 
 impl List {
@@ -47,31 +77,28 @@ impl List {
             offset_s += slot_s(track.length);
         }
         if self.json {
-            let tracks: Vec<_> = rows
-                .iter()
-                .map(|(number, offset_s, track)| {
-                    json!({
-                        "track": number,
-                        "line": track.line,
-                        "offset_s": offset_s,
-                        "start_utc_s": anchor_utc_s.map(|anchor_utc_s| anchor_utc_s + offset_s),
-                        "slot_s": slot_s(track.length),
-                        "frames": track.length.map(|length| length.frames),
-                        "rate_hz": track.length.map(|length| length.rate_hz),
-                        "title": track.title,
-                        "artist": track.artist,
-                        "file": track.path.as_ref().map(|path| path.to_string_lossy()),
-                        "problem": track.problem.as_ref().map(ToString::to_string),
-                    })
-                })
-                .collect();
-            return output::say_pretty_json(&json!({
-                "playlist": playlist.name,
-                "fingerprint": playlist.fingerprint().to_string(),
-                "runtime_s": playlist.runtime_s(),
-                "tracks": tracks,
-            }));
+            let tracks = rows.iter().map(|&(number, offset_s, track)| Row {
+                track: number,
+                line: track.line,
+                offset_s,
+                start_utc_s: anchor_utc_s.map(|anchor_utc_s| anchor_utc_s + offset_s),
+                slot_s: slot_s(track.length),
+                frames: track.length.map(|length| length.frames),
+                rate_hz: track.length.map(|length| length.rate_hz),
+                title: &track.title,
+                artist: track.artist.as_deref(),
+                file: track.path.as_ref().map(|path| path.to_string_lossy()),
+                departures: &track.departures,
+                problem: track.problem.as_ref().map(ToString::to_string),
+            });
+            return output::say_pretty_json(&Listed {
+                playlist: &playlist.name,
+                fingerprint: playlist.fingerprint().to_string(),
+                runtime_s: playlist.runtime_s(),
+                tracks: tracks.collect(),
+            });
         }
+        let music = self.playlist.music.canonicalize().unwrap_or_else(|_| self.playlist.music.clone());
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header(["#", "Start", "Length", "Slot", "Track"]);
         for (number, offset_s, track) in rows {
@@ -80,9 +107,10 @@ impl List {
                 None => format!("+{}", output::duration(offset_s)),
             };
             let length = track.length.map_or("?".to_owned(), |length| format!("{:.3} s", length.seconds()));
-            let name = match &track.problem {
-                Some(problem) => format!("{} (silent: {problem})", track.display_name()),
-                None => track.display_name(),
+            let name = match (&track.problem, describe(track, &music)) {
+                (Some(problem), _) => format!("{} (silent: {problem})", track.display_name()),
+                (None, Some(found)) => format!("{} ({found})", track.display_name()),
+                (None, None) => track.display_name(),
             };
             table.add_row([number.to_string(), start, length, output::duration(slot_s(track.length)), name]);
         }

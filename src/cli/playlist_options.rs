@@ -6,10 +6,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, output};
-use crate::playlist::{LoadOptions, Loaded, Playlist, load};
+use crate::playlist::{LoadOptions, Loaded, Playlist, Track, load};
 
 /// Files that are looked into so quickly that a bar would only flicker.
 const SILENT_FILES: usize = 20;
+
+/// So many silent tracks are named; the others are counted.
+const NAMED_TRACKS: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct PlaylistOptions {
@@ -17,7 +20,7 @@ pub(super) struct PlaylistOptions {
     #[arg(long, value_name = "DIR", default_value = "Music")]
     pub music: PathBuf,
 
-    /// Which playlist of the Music folder, with or without .m3u8
+    /// Which playlist of the Music folder, with or without .m3u8 or .m3u
     #[arg(long, value_name = "NAME", default_value = "Playlist")]
     pub playlist_name: String,
 }
@@ -87,12 +90,9 @@ fn show_progress(bar: &ProgressBar, done: usize, of: usize) {
 }
 
 fn report_problems(playlist: &Playlist) {
-    for track in &playlist.tracks {
-        let Some(problem) = &track.problem else { continue };
-        let slot = match track.length {
-            Some(length) => format!("its slot of {} stays silent", output::duration(length.seconds().ceil() as i64)),
-            None => "its length is unknown, so that boxes which have it will be elsewhere".to_owned(),
-        };
-        output::warn(format_args!("line {}: {}: {problem}; {slot}", track.line, track.location));
-    }
+    let slot = |track: &Track| match track.length {
+        Some(length) => format!("its slot of {} stays silent", output::duration(length.seconds().ceil() as i64)),
+        None => "its length is unknown, so that boxes which have it will be elsewhere".to_owned(),
+    };
+    playlist.problems(NAMED_TRACKS, slot).for_each(output::warn);
 }

@@ -17,10 +17,11 @@ use crate::timetable::local_time::NamedTime;
   jaudiosync start
   jaudiosync start --fresh               from the first track, at the next grid slot
   jaudiosync start -t 18:30:05 -p 3      track 3 at half past six; joins in the middle if that has passed
+  jaudiosync start -t '2026-11-30 18:30' on another day
   jaudiosync start -p res                begin with the track at which it was stopped")]
 pub(super) struct Start {
-    /// When the first track begins: the box's local time, today [default: the next grid slot]
-    #[arg(short = 't', long = "time", value_name = "HH:MM:SS", allow_hyphen_values = true)]
+    /// When the first track begins: the box's local time, HH:MM or HH:MM:SS, today or on a date [default: the next grid slot]
+    #[arg(short = 't', long = "time", value_name = "TIME", allow_hyphen_values = true)]
     time: Option<NamedTime>,
 
     /// First track, from 0, or `res` for the one at which playing was stopped

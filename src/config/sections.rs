@@ -32,7 +32,7 @@ pub struct Config {
 pub struct Playlist {
     /// The Music folder.
     pub folder: PathBuf,
-    /// Which playlist of the Music folder, with or without `.m3u8`.
+    /// Which playlist of the Music folder, with or without `.m3u8` or `.m3u`.
     pub name: String,
 }
 

@@ -17,7 +17,7 @@
 //!
 //! | command | fields, all optional | what it does |
 //! | --- | --- | --- |
-//! | `start` | `time`: `"HH:MM:SS"` or `"YYYY-MM-DDTHH:MM:SS"`, the box's local time; `first_track`: a number from 0, or `"res"`; `fresh`: bool | as a press of Start; with a field, begins the playlist afresh |
+//! | `start` | `time`: `"HH:MM:SS"` or `"YYYY-MM-DDTHH:MM:SS"`, also without the seconds or with a space for the `T`, the box's local time; `first_track`: a number from 0, or `"res"`; `fresh`: bool | as a press of Start; with a field, begins the playlist afresh |
 //! | `stop` | | stops with a fade and keeps the position |
 //! | `resume` | | begins with the track at which it was stopped |
 //! | `volume` | one of `percent`: 0 to 100, `by`: -100 to 100 | sets or changes it; `volume_percent` in the answer is what it is now |

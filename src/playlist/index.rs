@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,9 @@ use crate::timetable::Length;
 /// Names the format and its version; an index of another one is made anew. What was added later is covered by the checksum, so
 /// that an index of an older program is made anew too: its lengths were found by other rules.
 const FORMAT: &str = "jaudiosync-index-1";
+
+/// A file longer than this is not an index: the longest playlist's, with the maps of a thousand sets, has some 60 MB.
+const MAX_INDEX_BYTES: u64 = 128 << 20;
 
 /// The index of one playlist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,10 +83,15 @@ impl Index {
 
     /// Reads and verifies an index.
     pub fn read(path: &Path) -> Result<Self, IndexError> {
-        let bytes = fs::read(path).map_err(|error| match error.kind() {
+        let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => IndexError::Missing,
             _ => IndexError::Unreadable(error),
-        })?;
+        };
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_INDEX_BYTES + 1).read_to_end(&mut bytes));
+        if read.map_err(unreadable)? as u64 > MAX_INDEX_BYTES {
+            return Err(IndexError::Damaged);
+        }
         let index: Self = serde_json::from_slice(&bytes).map_err(|_| IndexError::Damaged)?;
         if index.format == FORMAT && index.checksum == checksum(&index.tracks) {
             Ok(index)
@@ -168,6 +176,8 @@ pub(super) fn text_to_bytes(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -2,14 +2,14 @@
 //! gives a length that can be true, or for the map of a long one.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Seek};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use id3::TagLike;
 use sha2::{Digest, Sha256};
 
 use super::Problem;
+use super::tags::read_tags;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
 
 /// What a file says of itself.
@@ -50,7 +50,7 @@ pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
     let read = read_up_to(&file, 0, &mut first).map_err(unreadable)?;
     first.truncate(read);
     let content = hash_content(&file, size, &first).map_err(unreadable)?;
-    let (title, artist) = read_tags(&file, &first);
+    let (title, artist) = read_tags(path, &file, &first);
     let failed = |error| match error {
         SurveyError::Io(error) => unreadable(error),
         SurveyError::NoAudio => Problem::NoAudio,
@@ -76,26 +76,6 @@ fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
         hash.update(&block[..read]);
     }
     Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Title and artist from ID3v2 or ID3v1; a damaged tag is as good as none.
-fn read_tags(mut file: &File, first: &[u8]) -> (Option<String>, Option<String>) {
-    let tag = match nanomp3::id3v2_len(first) {
-        length if (1..=first.len()).contains(&length) => id3::Tag::read_from2(Cursor::new(first)),
-        _ if file.rewind().is_ok() => id3::v1v2::read_from(BufReader::new(file)),
-        _ => return (None, None),
-    };
-    let tag = tag.map_or_else(|error| error.partial_tag, Some);
-    let clean = |text: Option<&str>| {
-        // Several values are separated by a zero byte; control characters would upset a terminal.
-        let text: String = text?.replace('\0', " / ").chars().filter(|letter| !letter.is_control()).collect();
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    match tag {
-        Some(tag) => (clean(tag.title()), clean(tag.artist())),
-        None => (None, None),
-    }
 }
 
 fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

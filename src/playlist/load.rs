@@ -1,29 +1,31 @@
 //! Loads a playlist: the list, the saved index, and a look into each file that the index does not know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::choose::{find_playlist, playlist_name};
+use super::departure::summary;
 use super::index::{Index, IndexError, IndexedTrack, bytes_to_text, index_path, text_to_bytes};
 use super::inspect::{MAPPED_FROM_BYTES, Maps, inspect};
-use super::locate::{FileStamp, Located, Locator};
-use super::{Entry, KnownMap, ParseError, Playlist, Problem, Track, parse};
+use super::locate::{FileStamp, Folder, Found, Located, Locator, shown_path};
+use super::m3u8::MAX_PLAYLIST_BYTES;
+use super::notices::{cut_lengths, made_one_folder_up, names_like_comments};
+use super::text::{decode, shown};
+use super::{Departure, Entry, KnownMap, M3u8, ParseError, Playlist, Problem, Track, parse};
 use crate::mp3::map::FrameMap;
-use crate::timetable::Length;
-
-/// A playlist larger than this is none; 10,000 long lines are some 3 MB.
-const MAX_PLAYLIST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What to load and how.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// The Music folder, which holds the playlist too.
     pub music: PathBuf,
-    /// The playlist's name, with or without `.m3u8`.
+    /// The playlist's name, with or without `.m3u8` or `.m3u`.
     pub name: String,
     /// Take the saved index as it is, without a look at the files.
     pub trust_index: bool,
@@ -71,6 +73,24 @@ pub enum LoadError {
         /// Which are there.
         others: Listing,
     },
+    /// There is none, but a file that somebody may take for it.
+    #[error("there is no playlist {path}; {file} {advice}")]
+    Mistaken {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The file that is there.
+        file: String,
+        /// What to do with it.
+        advice: &'static str,
+    },
+    /// Several files may be meant.
+    #[error("there is no playlist {path}, and several that differ from it in letter case: {files}; rename one")]
+    SeveralPlaylists {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Which there are.
+        files: String,
+    },
     /// It cannot be read.
     #[error("the playlist {0} cannot be read: {1}")]
     Unreadable(PathBuf, std::io::Error),
@@ -80,9 +100,6 @@ pub enum LoadError {
     /// It has no entries.
     #[error("the playlist {0} is empty; write one file name a line into it")]
     Empty(PathBuf),
-    /// It is absurdly large.
-    #[error("the playlist {0} is larger than any playlist; is it one?")]
-    TooLarge(PathBuf),
 }
 
 /// The playlists that a Music folder holds.
@@ -106,22 +123,31 @@ impl std::fmt::Display for Listing {
 /// When there is no playlist to speak of. Broken and missing files are no error: they are silence.
 pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, LoadError> {
     let path = find_playlist(&options.music, &options.name)?;
-    let entries = read_entries(&path)?;
+    let list = read_list(&path)?;
+    let entries = &list.entries;
     let index_file = index_path(&path);
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> =
+        list.warnings.iter().map(|warning| format!("the playlist {}: {warning}", path.display())).collect();
     let index = read_index(&index_file, options, &mut warnings);
     let known = index.as_ref().map(Index::by_entry).unwrap_or_default();
-    let mut locator = Locator::new(&options.music).map_err(|_| LoadError::NoMusic(options.music.clone()))?;
+    let mut locator =
+        Locator::new(&options.music, &path, list.encoding).map_err(|_| LoadError::NoMusic(options.music.clone()))?;
 
     let mut looks: Vec<Look<'_>> =
         entries.iter().map(|entry| Look::first(entry, &known, options, &mut locator)).collect();
+    looks.iter_mut().for_each(|look| look.reconsider(&mut locator));
+    warnings.extend(names_like_comments(&list, &mut locator));
     let maps = if options.make_maps { Maps::OfLongFiles } else { Maps::AsTheyCome };
     let inspected = inspect_all(&mut looks, maps, progress);
     let mut saved: BTreeMap<String, IndexedTrack> = BTreeMap::new();
     let tracks: Vec<Track> = looks.into_iter().map(|look| look.finish(&mut saved)).collect();
 
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let playlist = Playlist { name, tracks };
+    let playlist = Playlist { name: playlist_name(&options.name), tracks };
+    warnings.extend(summary(&playlist.tracks, |track| {
+        track.path.as_deref().map(|path| locator.shown(path)).unwrap_or_default()
+    }));
+    warnings.extend(cut_lengths(entries, &playlist.tracks));
+    warnings.extend(made_one_folder_up(entries, &playlist.tracks, &mut locator));
     let order: HashMap<String, usize> =
         entries.iter().enumerate().map(|(position, entry)| (bytes_to_text(&entry.location), position)).collect();
     let mut saved: Vec<IndexedTrack> = saved.into_values().collect();
@@ -138,45 +164,14 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     Ok(Loaded { playlist, index: index_file, index_error: written.err(), inspected, warnings })
 }
 
-fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {
-    if !music.is_dir() {
-        return Err(LoadError::NoMusic(music.to_owned()));
-    }
-    let file_name = if has_extension(name) { name.to_owned() } else { format!("{name}.m3u8") };
-    let path = music.join(file_name);
-    if path.is_file() { Ok(path) } else { Err(LoadError::NoPlaylist { path, others: playlists_in(music) }) }
-}
-
-fn has_extension(name: &str) -> bool {
-    let extension = Path::new(name).extension();
-    extension.is_some_and(|extension| ["m3u8", "m3u"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
-}
-
-/// What a playlist is called that is asked for by this name: without folders and extension.
-pub fn playlist_name(asked: &str) -> String {
-    let path = Path::new(asked);
-    let name = if has_extension(asked) { path.file_stem() } else { path.file_name() };
-    name.unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn playlists_in(music: &Path) -> Listing {
-    let names = fs::read_dir(music).into_iter().flatten().flatten().filter_map(|entry| {
-        let path = PathBuf::from(entry.file_name());
-        (path.extension()? == "m3u8").then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
-    });
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    Listing(names)
-}
-
-fn read_entries(path: &Path) -> Result<Vec<Entry>, LoadError> {
+fn read_list(path: &Path) -> Result<M3u8, LoadError> {
     let unreadable = |error| LoadError::Unreadable(path.to_owned(), error);
-    if fs::metadata(path).map_err(unreadable)?.len() > MAX_PLAYLIST_BYTES {
-        return Err(LoadError::TooLarge(path.to_owned()));
-    }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let entries = parse(&bytes).map_err(|error| LoadError::NotAPlaylist(path.to_owned(), error))?;
-    if entries.is_empty() { Err(LoadError::Empty(path.to_owned())) } else { Ok(entries) }
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One more byte than is allowed tells that there are more.
+    file.take(MAX_PLAYLIST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let list = parse(&bytes).map_err(|error| LoadError::NotAPlaylist(path.to_owned(), error))?;
+    if list.entries.is_empty() { Err(LoadError::Empty(path.to_owned())) } else { Ok(list) }
 }
 
 fn read_index(path: &Path, options: &LoadOptions, warnings: &mut Vec<String>) -> Option<Index> {
@@ -200,15 +195,28 @@ struct Look<'a> {
     /// What the index knows of it.
     known: Option<&'a IndexedTrack>,
     state: State,
+    /// How the file was found other than as the entry says.
+    departures: BTreeSet<Departure>,
+    /// See [`Found::dropped`].
+    dropped: Option<Folder>,
 }
 
 enum State {
     /// The index answers.
     Known(PathBuf),
     /// The file is to be looked into.
-    ToInspect(PathBuf, FileStamp, String),
+    ToInspect(ToInspect),
     Inspected(PathBuf, Box<IndexedTrack>),
     Broken(Problem),
+}
+
+struct ToInspect {
+    path: PathBuf,
+    stamp: FileStamp,
+    /// The path within the Music folder.
+    file: String,
+    /// The content that it must have, where the index says that another file was meant.
+    must_be: Option<String>,
 }
 
 impl<'a> Look<'a> {
@@ -219,28 +227,78 @@ impl<'a> Look<'a> {
         locator: &mut Locator,
     ) -> Self {
         let key = bytes_to_text(&entry.location);
-        let known = known.get(key.as_str()).copied();
-        let state = match known {
-            Some(track) if options.trust_index => State::Known(file_of(track, locator.root())),
+        let known = known.get(key.as_str()).copied().filter(|_| !entry.is_too_long);
+        let state = State::Broken(Problem::TooLong);
+        let mut look = Self { entry, key, known, state, departures: BTreeSet::new(), dropped: None };
+        if entry.is_too_long {
+            return look;
+        }
+        look.state = match known {
+            Some(track) if options.trust_index => State::Known(locator.path_of(&track.file)),
             _ => match locator.locate(&entry.location) {
-                Located::File(path, stamp) => match known {
-                    Some(track) if track.stamp().agrees_with(&stamp) && !options.wants_map(track) => State::Known(path),
-                    _ => {
-                        let relative = locator.relative(&path);
-                        State::ToInspect(path, stamp, relative)
-                    }
-                },
+                Located::File(found) => look.settle(found, options, locator),
+                Located::Ambiguous(files) => State::Broken(Problem::Ambiguous(files)),
                 Located::Missing => State::Broken(Problem::Missing),
                 Located::Outside => State::Broken(Problem::Outside),
                 Located::Remote => State::Broken(Problem::Remote),
+                Located::TooLong => State::Broken(Problem::TooLong),
             },
         };
-        Self { entry, key, known, state }
+        if matches!(look.state, State::Broken(_)) {
+            look.doubt_index(locator);
+        }
+        look
+    }
+
+    /// What to do with a file that was found. Where the index says that the entry meant another file, and that one is
+    /// gone, only a file of the same content takes its place: any other would play for another time than on boxes that
+    /// have the right one.
+    fn settle(&mut self, found: Found, options: &LoadOptions, locator: &mut Locator) -> State {
+        let Found { path, stamp, departures, dropped } = found;
+        let is_named = departures.is_empty();
+        (self.departures, self.dropped) = (departures, dropped);
+        let knows_all = |known: &IndexedTrack| known.stamp().agrees_with(&stamp) && !options.wants_map(known);
+        let is_unchanged = self.known.is_some_and(knows_all);
+        if is_unchanged && is_named && self.known.is_some_and(|known| known.file == self.key) {
+            return State::Known(path);
+        }
+        let file = locator.relative(&path);
+        let must_be = match self.known {
+            Some(known) if known.file == file && is_unchanged => return State::Known(path),
+            Some(known) if !is_named && known.file != file && !locator.has(&known.file) => Some(known.content.clone()),
+            _ => None,
+        };
+        State::ToInspect(ToInspect { path, stamp, file, must_be })
+    }
+
+    /// Gives a file up which was found by nothing but its name, where other lines show that its folder is a folder of the
+    /// Music folder and so not the Music folder itself.
+    fn reconsider(&mut self, locator: &mut Locator) {
+        if self.dropped.as_ref().is_none_or(|dropped| !locator.lies_deeper(dropped)) {
+            return;
+        }
+        let (State::Known(path) | State::ToInspect(ToInspect { path, .. })) = &self.state else { return };
+        self.state = State::Broken(Problem::Another(locator.shown(path)));
+        self.departures.clear();
+        self.doubt_index(locator);
+    }
+
+    /// An index which names a file that is there, and that the entry does not mean, is mistaken about the entry: it was
+    /// made by an older version, or for another playlist.
+    fn doubt_index(&mut self, locator: &mut Locator) {
+        self.known = self.known.filter(|known| !locator.has(&known.file));
     }
 
     fn inspect(&mut self, maps: Maps) {
-        let State::ToInspect(path, stamp, file) = &self.state else { return };
-        self.state = match inspect(path, maps) {
+        let State::ToInspect(ToInspect { path, stamp, file, must_be }) = &self.state else { return };
+        let result = inspect(path, maps);
+        let is_another = |content: Option<&String>| must_be.as_ref().is_some_and(|must_be| content != Some(must_be));
+        self.state = match result {
+            result if is_another(result.as_ref().ok().map(|found| &found.content)) => {
+                self.departures.clear();
+                State::Broken(Problem::Another(shown_path(Path::new(OsStr::from_bytes(&text_to_bytes(file))))))
+            }
+            Err(Problem::NoAudio) if is_macos_notes(path) => State::Broken(Problem::MacosNotes),
             Ok(found) => {
                 let track = IndexedTrack {
                     entry: self.key.clone(),
@@ -272,7 +330,7 @@ impl<'a> Look<'a> {
         };
         let extinf = self.entry.extinf.as_ref();
         let length = track.as_ref().map(IndexedTrack::length);
-        let length = length.or_else(|| extinf?.seconds.map(Length::from_seconds));
+        let length = length.or_else(|| extinf?.length());
         let title = track.as_ref().and_then(|track| track.title.clone());
         let title = title.or_else(|| extinf?.title.clone()).unwrap_or_else(|| file_title(&self.entry.location));
         let map = KnownMap::default();
@@ -281,13 +339,14 @@ impl<'a> Look<'a> {
         }
         let made = Track {
             line: self.entry.line,
-            location: String::from_utf8_lossy(&self.entry.location).into_owned(),
+            location: shown(&decode(&self.entry.location)).unwrap_or_default(),
             content: track.as_ref().filter(|_| problem.is_none()).map(|track| track.content.clone()),
             artist: track.as_ref().and_then(|track| track.artist.clone()),
             channels: track.as_ref().map_or(2, |track| track.channels.clamp(1, 2)),
             map,
             size_bytes: track.as_ref().map_or(0, |track| track.size_bytes),
             path,
+            departures: self.departures,
             title,
             length,
             problem,
@@ -302,16 +361,16 @@ impl<'a> Look<'a> {
 /// The name to show for a file without tags: its name without folders and extension.
 fn file_title(location: &[u8]) -> String {
     let name = location.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(location);
-    let name = percent_encoding::percent_decode(name).decode_utf8_lossy().into_owned();
-    let stem = Path::new(&name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    stem.unwrap_or(name).chars().filter(|letter| !letter.is_control()).collect()
+    let name: Vec<u8> = percent_encoding::percent_decode(name).collect();
+    let name = decode(&name);
+    let stem = Path::new(&*name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let title = shown(&stem.unwrap_or(name.into_owned())).or_else(|| shown(&decode(location)));
+    title.unwrap_or_else(|| "?".to_owned())
 }
 
-fn file_of(track: &IndexedTrack, music: &Path) -> PathBuf {
-    // The index is a file like any other: it too may not lead out of the Music folder.
-    let bytes = text_to_bytes(&track.file);
-    let parts = bytes.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"." | b".."));
-    parts.fold(music.to_owned(), |path, part| path.join(OsStr::from_bytes(part)))
+/// Whether it is called as macOS calls what it notes about another file on disks that are not its own (AppleDouble).
+fn is_macos_notes(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("._"))
 }
 
 /// Looks into all files that need it, on all processors. Returns how many there were.

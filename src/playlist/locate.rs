@@ -1,33 +1,63 @@
 //! Finds the file that a playlist's entry means, inside the Music folder and never outside it.
 //!
-//! Playlists are made elsewhere: on a laptop with other folders, on Windows with backslashes, by programs that encode
-//! names as in URLs. Each entry is therefore read in several ways, the plainest first, and the first one that names
-//! an existing file wins. An absolute path is taken by its tail: `/home/me/Music/Rock/a.mp3` is looked for as
-//! `home/me/Music/Rock/a.mp3`, then `me/Music/Rock/a.mp3`, and so on to `a.mp3`.
+//! The file that is called as the entry is written is taken. Where there is none, the entry is read in other ways
+//! ([`readings`]), and names are compared without regard to how accents are composed and to case ([`Folders`]): the
+//! closest name wins, and of several that differ in case none does.
+//!
+//! An absolute path is taken by its tail: `/home/me/Music/Rock/a.mp3` is looked for as `home/me/Music/Rock/a.mp3`, then
+//! `me/Music/Rock/a.mp3`, and so on to `a.mp3`; a path that leads out of the Music folder (`../Rock/a.mp3`) likewise. A
+//! relative path says where its file is, and another file of the same name is never taken for it.
 
-use std::collections::HashMap;
+mod search;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use percent_encoding::percent_decode;
-use unicode_normalization::UnicodeNormalization;
+use encoding_rs::Encoding;
 
-use super::index::bytes_to_text;
+use self::search::Search;
+use super::departure::Departure;
+use super::folders::{Folders, Wanted};
+use super::index::{bytes_to_text, text_to_bytes};
+use super::readings::{Origin, Reading, as_written, is_remote, is_too_long, readings};
+use super::text::{decode, shown};
 
 /// What became of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Located {
     /// An existing regular file inside the Music folder.
-    File(PathBuf, FileStamp),
+    File(Found),
     /// No such file.
     Missing,
+    /// Several files may be meant: these, within the Music folder.
+    Ambiguous(Vec<String>),
     /// The entry leads out of the Music folder.
     Outside,
     /// The entry is a network address.
     Remote,
+    /// The entry has more folders than any path.
+    TooLong,
 }
+
+/// A file, and how it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub path: PathBuf,
+    pub stamp: FileStamp,
+    /// How its name differs from the entry; empty where it does not.
+    pub departures: BTreeSet<Departure>,
+    /// Where nothing but the name of the file is left of a path: the folders that it had, to be compared with those of
+    /// others.
+    pub dropped: Option<Folder>,
+}
+
+/// The folders of an absolute path, comparable without regard to case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Folder(Vec<Vec<u8>>);
 
 /// What tells whether a file is still the one that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +70,6 @@ pub(super) struct FileStamp {
 
 impl FileStamp {
     pub(super) fn of(metadata: &fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
         Self { size: metadata.len(), modified_s: metadata.mtime() }
     }
 
@@ -54,20 +83,33 @@ impl FileStamp {
 /// Looks entries up in one Music folder.
 pub(super) struct Locator {
     root: PathBuf,
+    /// The playlist's own folder, from which relative paths are taken: the Music folder or one in it, as its parts.
+    playlist_folder: Vec<Vec<u8>>,
+    encoding: Option<&'static Encoding>,
     /// Folders that were asked for, and whether they are inside: asking the system for each file would take as long
     /// as everything else together.
-    folders: HashMap<PathBuf, Option<bool>>,
+    inside: HashMap<PathBuf, Option<bool>>,
+    folders: Folders,
+    /// Folders of absolute paths which are the Music folder here, as files in their folders show.
+    music_folders: HashSet<Folder>,
 }
 
 impl Locator {
-    /// `music` is the Music folder, which exists.
-    pub(super) fn new(music: &Path) -> std::io::Result<Self> {
-        Ok(Self { root: music.canonicalize()?, folders: HashMap::new() })
-    }
-
-    /// The Music folder, without symbolic links.
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// `music` is the Music folder, which exists, and `playlist` a file in it or in a folder of it; `encoding` is that of
+    /// names where the playlist says so.
+    pub(super) fn new(music: &Path, playlist: &Path, encoding: Option<&'static Encoding>) -> std::io::Result<Self> {
+        let root = music.canonicalize()?;
+        let folder = playlist.parent().and_then(|folder| folder.canonicalize().ok());
+        let parts = folder.as_deref().and_then(|folder| folder.strip_prefix(&root).ok()).unwrap_or(Path::new(""));
+        let playlist_folder = parts.iter().map(|part| part.as_bytes().to_vec()).collect();
+        Ok(Self {
+            root,
+            playlist_folder,
+            encoding,
+            inside: HashMap::new(),
+            folders: Folders::default(),
+            music_folders: HashSet::new(),
+        })
     }
 
     /// The path of a located file within the Music folder, as the index writes it.
@@ -75,179 +117,131 @@ impl Locator {
         bytes_to_text(path.strip_prefix(&self.root).unwrap_or(path).as_os_str().as_bytes())
     }
 
+    /// The path of a file within the Music folder, fit to be shown.
+    pub(super) fn shown(&self, path: &Path) -> String {
+        shown_path(path.strip_prefix(&self.root).unwrap_or(path))
+    }
+
+    /// A path within the Music folder, as the index writes it.
+    pub(super) fn path_of(&self, relative: &str) -> PathBuf {
+        // The index is a file like any other: it too may not lead out of the Music folder.
+        let bytes = text_to_bytes(relative);
+        let parts = bytes.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"." | b".."));
+        parts.fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part)))
+    }
+
+    /// Whether the Music folder has a file, as the index writes it.
+    pub(super) fn has(&mut self, relative: &str) -> bool {
+        let path = self.path_of(relative);
+        matches!(self.look(&path), Some(Ok(_)))
+    }
+
+    /// Find the file that an entry means.
     pub(super) fn locate(&mut self, location: &[u8]) -> Located {
-        let lower = location.to_ascii_lowercase();
-        if lower.starts_with(b"http://") || lower.starts_with(b"https://") {
+        if is_remote(location) {
             return Located::Remote;
         }
         let mut leads_outside = false;
-        for reading in readings(location) {
-            let Some(parts) = normalize(&reading) else {
-                leads_outside = true;
-                continue;
-            };
-            for start in 0..parts.len() {
-                match self.look(parts.get(start..).unwrap_or_default()) {
-                    Some(Ok(file)) => return file,
-                    Some(Err(Escapes)) => leads_outside = true,
-                    None => {}
-                }
+        if let Some(path) = as_written(location).and_then(|reading| self.path_as_written(&reading)) {
+            match self.look(&path) {
+                Some(Ok(metadata)) => return found(path, &metadata, BTreeSet::new()),
+                Some(Err(Escapes)) => leads_outside = true,
+                None => {}
             }
         }
-        if leads_outside { Located::Outside } else { Located::Missing }
+        let readings = readings(location, self.encoding);
+        let wanted: Vec<(&Reading, Wanted<'_>)> =
+            readings.iter().map(|reading| (reading, Wanted::new(&reading.parts))).collect();
+        let mut search = Search::new(self);
+        let located = search.relative(&wanted).or_else(|| search.tails(&wanted));
+        leads_outside |= search.leads_outside;
+        let climbs =
+            |reading: &Reading| matches!(reading.origin, Origin::Playlist { up } if up > self.playlist_folder.len());
+        match located {
+            Some(located) => located,
+            None if leads_outside || readings.iter().any(climbs) => Located::Outside,
+            None if is_too_long(location) => Located::TooLong,
+            None => Located::Missing,
+        }
     }
 
-    fn look(&mut self, parts: &[&[u8]]) -> Option<Result<Located, Escapes>> {
-        let path = parts.iter().fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part)));
-        let metadata = fs::symlink_metadata(&path).ok()?;
+    /// The first folder of a relative path whose file is found without it.
+    pub(super) fn found_without_first_folder(&mut self, location: &[u8]) -> Option<String> {
+        let readings = readings(location, self.encoding).into_iter();
+        let mut relative = readings.filter(|reading| reading.origin == Origin::Playlist { up: 0 });
+        relative.find_map(|reading| {
+            let (first, rest) = reading.parts.split_first()?;
+            let path = self
+                .playlist_folder
+                .iter()
+                .chain(rest)
+                .fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part)));
+            self.look(&path)?.ok()?;
+            Some(decode(first).into_owned())
+        })
+    }
+
+    /// Whether files of other folders of the same path show that its Music folder lies further up, so that a file that is
+    /// found by nothing but its name is another one.
+    pub(super) fn lies_deeper(&self, dropped: &Folder) -> bool {
+        let above = |length: usize| Some(Folder(dropped.0.get(..length)?.to_vec()));
+        (0..dropped.0.len()).filter_map(above).any(|above| self.music_folders.contains(&above))
+    }
+
+    /// Take note of what is above the last `kept` parts of an absolute path that was found by these: the Music folder, if
+    /// a folder is among them. Of nothing but a file name, return what was above it.
+    fn learn(&mut self, reading: &Reading, wanted: &Wanted<'_>, kept: usize) -> Option<Folder> {
+        if reading.origin != Origin::Root {
+            return None;
+        }
+        let above = Folder(wanted.first_keys(wanted.len().saturating_sub(kept)).to_vec());
+        if kept == 1 {
+            return Some(above);
+        }
+        self.music_folders.insert(above);
+        None
+    }
+
+    /// The place that a relative path names, if that is in the Music folder.
+    fn path_as_written(&self, reading: &Reading) -> Option<PathBuf> {
+        let Origin::Playlist { up } = reading.origin else { return None };
+        let folder = self.playlist_folder.get(..self.playlist_folder.len().checked_sub(up)?)?;
+        let parts = folder.iter().chain(&reading.parts);
+        Some(parts.fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part))))
+    }
+
+    /// Whether there is a regular file, and whether it lies inside.
+    fn look(&mut self, path: &Path) -> Option<Result<fs::Metadata, Escapes>> {
+        let metadata = fs::symlink_metadata(path).ok()?;
         let folder = if metadata.is_symlink() { path.canonicalize().ok()? } else { path.parent()?.to_owned() };
         let is_inside = self.is_inside(folder)?;
-        let metadata = if metadata.is_symlink() { fs::metadata(&path).ok()? } else { metadata };
+        let metadata = if metadata.is_symlink() { fs::metadata(path).ok()? } else { metadata };
         if !metadata.is_file() {
             return None;
         }
-        Some(if is_inside { Ok(Located::File(path, FileStamp::of(&metadata))) } else { Err(Escapes) })
+        Some(if is_inside { Ok(metadata) } else { Err(Escapes) })
     }
 
     fn is_inside(&mut self, folder: PathBuf) -> Option<bool> {
-        let root = &self.root;
-        *self.folders.entry(folder).or_insert_with_key(|folder| Some(folder.canonicalize().ok()?.starts_with(root)))
+        is_inside(&self.root, &mut self.inside, folder)
     }
+}
+
+fn is_inside(root: &Path, known: &mut HashMap<PathBuf, Option<bool>>, folder: PathBuf) -> Option<bool> {
+    *known.entry(folder).or_insert_with_key(|folder| Some(folder.canonicalize().ok()?.starts_with(root)))
+}
+
+fn found(path: PathBuf, metadata: &fs::Metadata, departures: BTreeSet<Departure>) -> Located {
+    Located::File(Found { path, stamp: FileStamp::of(metadata), departures, dropped: None })
+}
+
+/// A path fit to be shown.
+pub(super) fn shown_path(path: &Path) -> String {
+    shown(&decode(path.as_os_str().as_bytes())).unwrap_or_default()
 }
 
 /// A symbolic link leads out of the Music folder.
 struct Escapes;
 
-/// The ways to read an entry, the plainest first, without repetition.
-fn readings(location: &[u8]) -> Vec<Vec<u8>> {
-    let mut readings: Vec<Vec<u8>> = Vec::new();
-    let mut add = |reading: Vec<u8>| {
-        if !readings.contains(&reading) {
-            readings.push(reading);
-        }
-    };
-    let path = strip_file_url(location);
-    // What comes after file:// is encoded for certain; anywhere else a percent sign may be one.
-    let is_url = path.len() != location.len();
-    let decoded: Vec<u8> = percent_decode(path).collect();
-    let (first, second) = if is_url { (decoded, path.to_vec()) } else { (path.to_vec(), decoded) };
-    for reading in [first, second] {
-        let slashes = reading.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
-        add(reading);
-        add(slashes);
-    }
-    // Names that went through another system: composed and decomposed accents (macOS), Latin-1 (old Windows lists).
-    for reading in readings.clone() {
-        let others = match std::str::from_utf8(&reading) {
-            Ok(text) => vec![text.nfc().collect::<String>(), text.nfd().collect()],
-            Err(_) => vec![reading.iter().map(|&byte| char::from(byte)).collect()],
-        };
-        for other in others.into_iter().map(String::into_bytes) {
-            if !readings.contains(&other) {
-                readings.push(other);
-            }
-        }
-    }
-    readings
-}
-
-/// Takes away `file://` and a host name behind it.
-fn strip_file_url(location: &[u8]) -> &[u8] {
-    match location.get(..7) {
-        Some(scheme) if scheme.eq_ignore_ascii_case(b"file://") => {
-            let rest = location.get(7..).unwrap_or_default();
-            let path = rest.iter().position(|&byte| byte == b'/').unwrap_or(0);
-            rest.get(path..).unwrap_or_default()
-        }
-        _ => location,
-    }
-}
-
-/// The parts of a path with `.` and `..` resolved, without drive letters; none if it climbs above where it began.
-fn normalize(path: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in path.split(|&byte| byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop()?;
-            }
-            [letter, b':'] if letter.is_ascii_alphabetic() && parts.is_empty() => {}
-            part => parts.push(part),
-        }
-    }
-    Some(parts)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    /// A Music folder beside a secret, and where an entry leads from there.
-    fn locate(location: &[u8]) -> Located {
-        let folder = tempfile::tempdir().unwrap();
-        let music = folder.path().join("Music");
-        for name in ["plain.mp3", "Rock/a b.mp3", "100%25.mp3", "d\u{e9}j\u{e0}.mp3", "back\\slash.mp3"] {
-            let path = music.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, name).unwrap();
-        }
-        fs::write(music.join(OsStr::from_bytes(b"\xFFraw.mp3")), "raw").unwrap();
-        fs::write(folder.path().join("secret"), "x").unwrap();
-        symlink("../secret", music.join("link.mp3")).unwrap();
-        symlink("..", music.join("up")).unwrap();
-        symlink("Rock/a b.mp3", music.join("inner.mp3")).unwrap();
-        match Locator::new(&music).unwrap().locate(location) {
-            Located::File(path, stamp) => {
-                let relative = path.strip_prefix(music.canonicalize().unwrap()).unwrap();
-                Located::File(relative.to_owned(), FileStamp { modified_s: 0, ..stamp })
-            }
-            other => other,
-        }
-    }
-
-    #[track_caller]
-    fn assert_finds(location: &[u8], name: &[u8]) {
-        match locate(location) {
-            Located::File(path, _) => assert_eq!(path.as_os_str().as_bytes(), name),
-            other => panic!("{}: {other:?}", String::from_utf8_lossy(location)),
-        }
-    }
-
-    #[test]
-    fn entries_made_elsewhere_are_found() {
-        assert_finds(b"plain.mp3", b"plain.mp3");
-        assert_finds(b"./Rock/../plain.mp3", b"plain.mp3");
-        assert_finds(b"Rock\\a b.mp3", b"Rock/a b.mp3");
-        assert_finds(b"Rock/a%20b.mp3", b"Rock/a b.mp3");
-        assert_finds(b"/home/me/Music/Rock/a b.mp3", b"Rock/a b.mp3");
-        assert_finds(b"C:\\Users\\me\\Music\\Rock\\a b.mp3", b"Rock/a b.mp3");
-        assert_finds(b"file:///home/me/Music/Rock/a%20b.mp3", b"Rock/a b.mp3");
-        assert_finds(b"file://laptop/C:/Music/plain.mp3", b"plain.mp3");
-        assert_finds(b"inner.mp3", b"inner.mp3");
-    }
-
-    #[test]
-    fn names_are_bytes() {
-        assert_finds(b"\xFFraw.mp3", b"\xFFraw.mp3");
-        assert_finds(b"100%25.mp3", b"100%25.mp3");
-        assert_finds(b"back\\slash.mp3", b"back\\slash.mp3");
-        assert_finds("de\u{301}ja\u{300}.mp3".as_bytes(), "d\u{e9}j\u{e0}.mp3".as_bytes());
-        assert_finds(b"d\xE9j\xE0.mp3", "d\u{e9}j\u{e0}.mp3".as_bytes());
-    }
-
-    #[test]
-    fn nothing_outside_is_reached() {
-        for location in [&b"../secret"[..], b"../../etc/passwd", b"Rock/../../secret", b"%2e%2e/secret", b"..\\secret"]
-        {
-            assert_eq!(locate(location), Located::Outside, "{}", String::from_utf8_lossy(location));
-        }
-        assert_eq!(locate(b"link.mp3"), Located::Outside);
-        assert_eq!(locate(b"up/secret"), Located::Outside);
-        assert_eq!(locate(b"/etc/passwd"), Located::Missing);
-        assert_eq!(locate(b"https://example.org/a.mp3"), Located::Remote);
-        assert_eq!(locate(b"Rock"), Located::Missing);
-    }
-}
+mod tests;

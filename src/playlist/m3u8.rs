@@ -1,12 +1,59 @@
-//! Reads the lines of a `.m3u8` playlist, as bytes: names need not be UTF-8.
+//! Reads the lines of a `.m3u8` or `.m3u` playlist, as bytes: names need not be UTF-8.
+//!
+//! What a playlist may hold is bounded, so that a damaged or foreign file costs neither memory nor time. The bounds are
+//! the same on every box. An entry that exceeds one keeps its slot; a list that exceeds one is refused as a whole, as one
+//! that was cut would be another list.
+
+use encoding_rs::Encoding;
+
+use super::foreign::Format;
+use super::text;
+use crate::timetable::Length;
+
+/// A playlist may have so many bytes; 50,000 lines of 300 bytes are 15 MB.
+pub const MAX_PLAYLIST_BYTES: usize = 16 * 1024 * 1024;
+
+/// A playlist may name so many tracks; songs of four minutes then last for 138 days.
+pub const MAX_ENTRIES: usize = 50_000;
+
+/// An entry may have so many bytes, as a path has on Linux (`PATH_MAX`).
+pub const MAX_ENTRY_BYTES: usize = 4096;
+
+/// An `#EXTINF` line may make a slot of so many seconds, a day.
+pub const MAX_EXTINF_S: f64 = 86_400.0;
+
+/// So many comments are kept, to see whether they were meant as names.
+const MAX_COMMENTS: usize = 1000;
+
+/// Of an `#EXTINF` line so many bytes are read; its title is shown with fewer.
+const MAX_EXTINF_BYTES: usize = 4096;
+
+/// UTF-8's byte order mark.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What a playlist says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct M3u8 {
+    /// The tracks, in order.
+    pub entries: Vec<Entry>,
+    /// Comments that are no directive (`#EXT...`), with their lines: a file name that begins with `#` looks like one.
+    pub comments: Vec<(usize, Vec<u8>)>,
+    /// The code page of names, where an `#EXTENC` line tells.
+    pub encoding: Option<&'static Encoding>,
+    /// What was ignored, for people.
+    pub warnings: Vec<String>,
+}
 
 /// A track as the playlist names it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Line of the file, from 1.
     pub line: usize,
-    /// The path or URL as written, without surrounding white space.
+    /// The path or URL as written, without surrounding white space and byte order marks; at most 4,096 bytes of
+    /// it.
     pub location: Vec<u8>,
+    /// Whether it was longer: it cannot be a path.
+    pub is_too_long: bool,
     /// What the `#EXTINF` line before it said.
     pub extinf: Option<ExtInf>,
 }
@@ -20,40 +67,120 @@ pub struct ExtInf {
     pub title: Option<String>,
 }
 
+impl ExtInf {
+    /// The length of a slot for it, at most a day.
+    pub fn length(&self) -> Option<Length> {
+        self.seconds.map(|seconds| Length::from_seconds(seconds.min(MAX_EXTINF_S)))
+    }
+
+    /// Whether [`length`](Self::length) is shorter than what was written.
+    pub fn is_cut(&self) -> bool {
+        self.seconds.is_some_and(|seconds| seconds > MAX_EXTINF_S)
+    }
+}
+
 /// Why a file is no playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// It is UTF-16, as some editors write.
-    #[error("it is UTF-16 text; save it as UTF-8")]
-    Utf16,
     /// It holds zero bytes, which no path can.
-    #[error("it is not a playlist but binary data")]
+    #[error("it holds zero bytes: it is damaged, or not a playlist but binary data; copy or export it again")]
     Binary,
+    /// It holds nothing else.
+    #[error("it holds nothing but zero bytes, as after a power cut; copy it again")]
+    Zeros,
+    /// It is of another format.
+    #[error("{0}")]
+    Foreign(Format),
+    /// It has too many entries.
+    #[error("it names more than {MAX_ENTRIES} tracks; make several playlists of it")]
+    TooManyEntries,
+    /// It is too large.
+    #[error("it is larger than {} MiB, as no playlist is", MAX_PLAYLIST_BYTES / (1024 * 1024))]
+    TooLarge,
 }
 
-/// Reads a playlist: with or without `#EXTM3U`, byte order mark, any line ends, comments and blank lines.
+/// Read a playlist: with or without `#EXTM3U`, UTF-8 or a code page, UTF-16, byte order marks, any line ends, comments
+/// and blank lines.
 ///
 /// # Errors
-/// When the bytes cannot be a list of paths at all.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, ParseError> {
-    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err(ParseError::Utf16);
+/// When the bytes cannot be a list of paths at all, or too long a one.
+pub fn parse(bytes: &[u8]) -> Result<M3u8, ParseError> {
+    if bytes.len() > MAX_PLAYLIST_BYTES {
+        return Err(ParseError::TooLarge);
+    }
+    let mut list = M3u8::default();
+    if let Some(text) = utf16(bytes, &mut list.warnings) {
+        parse_lines(text.as_bytes(), &mut list)?;
+    } else {
+        parse_lines(bytes, &mut list)?;
+    }
+    Ok(list)
+}
+
+/// The text of a file in UTF-16: with its byte order mark, or where each second byte is zero at the beginning.
+fn utf16(bytes: &[u8], warnings: &mut Vec<String>) -> Option<String> {
+    let (is_big_endian, is_marked) = match *bytes {
+        [0xFF, 0xFE, ..] => (false, true),
+        [0xFE, 0xFF, ..] => (true, true),
+        [a, 0, b, 0, ..] if a != 0 && b != 0 => (false, false),
+        [0, a, 0, b, ..] if a != 0 && b != 0 => (true, false),
+        _ => return None,
+    };
+    if !is_marked {
+        warnings.push("it seems to be UTF-16 without a byte order mark, and is read so; save it as UTF-8".to_owned());
+    }
+    // Half a unit is what a power cut may leave.
+    let units = bytes.get(..bytes.len() & !1).unwrap_or(bytes);
+    let text = if is_big_endian { text::decode_utf16_be(units) } else { text::decode_utf16(units) };
+    Some(text.into_owned())
+}
+
+fn parse_lines(bytes: &[u8], list: &mut M3u8) -> Result<(), ParseError> {
+    let bytes = without_zeros_at_end(bytes, &mut list.warnings)?;
+    if let Some(format) = Format::of(trim(bytes)) {
+        return Err(ParseError::Foreign(format));
     }
     if bytes.contains(&0) {
         return Err(ParseError::Binary);
     }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut entries = Vec::new();
     let mut extinf = None;
-    for (number, line) in lines(bytes).enumerate() {
-        let line = line.trim_ascii();
-        if let Some(rest) = strip_prefix_ignoring_case(line, b"#EXTINF:") {
+    let pieces = lines(bytes).zip(1..).flat_map(|(line, number)| pieces(line).map(move |piece| (number, trim(piece))));
+    for (line, text) in pieces.filter(|(_, text)| !text.is_empty()) {
+        if let Some(rest) = strip_prefix_ignoring_case(text, b"#EXTINF:") {
             extinf = Some(parse_extinf(rest));
-        } else if !line.is_empty() && !line.starts_with(b"#") {
-            entries.push(Entry { line: number + 1, location: line.to_vec(), extinf: extinf.take() });
+        } else if let Some(label) = strip_prefix_ignoring_case(text, b"#EXTENC:") {
+            list.encoding = Encoding::for_label(label).or(list.encoding);
+        } else if !text.starts_with(b"#") {
+            if list.entries.len() == MAX_ENTRIES {
+                return Err(ParseError::TooManyEntries);
+            }
+            let location = text.get(..MAX_ENTRY_BYTES).unwrap_or(text).to_vec();
+            let is_too_long = location.len() < text.len();
+            list.entries.push(Entry { line, location, is_too_long, extinf: extinf.take() });
+        } else if strip_prefix_ignoring_case(text, b"#EXT").is_none()
+            && text.len() <= MAX_ENTRY_BYTES
+            && list.comments.len() < MAX_COMMENTS
+        {
+            list.comments.push((line, text.to_vec()));
         }
     }
-    Ok(entries)
+    Ok(())
+}
+
+/// Cut off the zeros at the end that a FAT file system shows where a power cut came before the last of a file was
+/// written.
+fn without_zeros_at_end<'a>(bytes: &'a [u8], warnings: &mut Vec<String>) -> Result<&'a [u8], ParseError> {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let zeros = bytes.len() - end;
+    if zeros > 0 && end == 0 {
+        return Err(ParseError::Zeros);
+    }
+    if zeros > 0 {
+        warnings.push(format!(
+            "{zeros} zero bytes at its end are ignored, as a power cut leaves them; see whether its last tracks are there"
+        ));
+    }
+    Ok(bytes.get(..end).unwrap_or(bytes))
 }
 
 /// Splits at `\n`, `\r\n` or `\r`, each of which ends one line.
@@ -72,6 +199,23 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Splits a line in which another playlist begins: one was put behind another whose last line had no end.
+fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const BEGINNING: &[u8] = b"\xEF\xBB\xBF#EXT";
+    let middle = line.windows(BEGINNING.len()).position(|window| window.eq_ignore_ascii_case(BEGINNING));
+    let (first, second) = line.split_at(middle.unwrap_or(line.len()));
+    [first, second].into_iter()
+}
+
+/// Cut off white space and byte order marks on both sides.
+fn trim(line: &[u8]) -> &[u8] {
+    let mut line = line.trim_ascii();
+    while let Some(rest) = line.strip_prefix(MARK).or_else(|| line.strip_suffix(MARK)) {
+        line = rest.trim_ascii();
+    }
+    line
+}
+
 fn strip_prefix_ignoring_case<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = line.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
@@ -79,62 +223,11 @@ fn strip_prefix_ignoring_case<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [
 
 /// Reads `seconds[ attributes],title`.
 fn parse_extinf(text: &[u8]) -> ExtInf {
-    let text = String::from_utf8_lossy(text);
+    let text = text::decode_cut(text.get(..MAX_EXTINF_BYTES).unwrap_or(text));
     let (head, title) = text.split_once(',').unwrap_or((&text, ""));
     let number = head.split_whitespace().next().and_then(|number| number.parse::<f64>().ok());
-    let title = title.trim();
-    ExtInf {
-        seconds: number.filter(|seconds| seconds.is_finite() && *seconds >= 0.0),
-        title: (!title.is_empty()).then(|| title.to_owned()),
-    }
+    ExtInf { seconds: number.filter(|seconds| seconds.is_finite() && *seconds >= 0.0), title: text::shown(title) }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn locations(bytes: &[u8]) -> Vec<(usize, String)> {
-        let entries = parse(bytes).unwrap();
-        entries.iter().map(|entry| (entry.line, String::from_utf8_lossy(&entry.location).into_owned())).collect()
-    }
-
-    #[test]
-    fn all_line_ends_count_the_same_lines() {
-        let expected = vec![(2, "a.mp3".to_owned()), (5, "b.mp3".to_owned())];
-        for ending in ["\n", "\r\n", "\r"] {
-            let text = ["#EXTM3U", "a.mp3", "", "# a comment", " b.mp3 "].join(ending);
-            assert_eq!(locations(text.as_bytes()), expected, "{ending:?}");
-        }
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_not_part_of_a_name() {
-        assert_eq!(locations(b"\xEF\xBB\xBFa.mp3\n"), [(1, "a.mp3".to_owned())]);
-        assert_eq!(parse(b"\xFF\xFEa\0"), Err(ParseError::Utf16));
-        assert_eq!(parse(b"a\0b"), Err(ParseError::Binary));
-    }
-
-    #[test]
-    fn extinf_belongs_to_the_next_entry_only() {
-        let text =
-            b"#EXTINF:123,Artist - Title\n#EXTGRP:x\na.mp3\nb.mp3\n#EXTINF:-1 tvg-id=\"x\",C\nc.mp3\n#extinf:x\nd.mp3";
-        let entries = parse(text).unwrap();
-        let extinf = |index: usize| entries[index].extinf.clone();
-        assert_eq!(extinf(0), Some(ExtInf { seconds: Some(123.0), title: Some("Artist - Title".to_owned()) }));
-        assert_eq!(extinf(1), None);
-        assert_eq!(extinf(2), Some(ExtInf { seconds: None, title: Some("C".to_owned()) }));
-        assert_eq!(extinf(3), Some(ExtInf { seconds: None, title: None }));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_without_panic(bytes: Vec<u8>) {
-            if let Ok(entries) = parse(&bytes) {
-                prop_assert!(entries.iter().all(|entry| !entry.location.is_empty()));
-                prop_assert!(entries.is_sorted_by_key(|entry| entry.line));
-            }
-        }
-    }
-}
+mod tests;

@@ -1,23 +1,27 @@
 //! A track of a loaded playlist, and what may be wrong with it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::mp3::map::FrameMap;
 use crate::timetable::{Length, Timetable, TimetableError, slot_s};
 
-use super::Fingerprint;
 use super::inspect::MAPPED_FROM_BYTES;
+use super::readings::MAX_PARTS;
+use super::{Departure, Fingerprint};
 
 /// One entry of a playlist with all that is known of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
     /// Line of the playlist, from 1.
     pub line: usize,
-    /// The entry as the playlist has it, readable; bytes that are no UTF-8 are replaced.
+    /// The entry as the playlist has it, fit to be shown.
     pub location: String,
     /// The file, if it can be played.
     pub path: Option<PathBuf>,
+    /// How the file is called other than as the entry says; empty where it is called so, or where nobody looked.
+    pub departures: BTreeSet<Departure>,
     /// From the tags, else from the playlist, else the file's name.
     pub title: String,
     /// From the tags.
@@ -82,6 +86,19 @@ pub enum Problem {
     /// There is no such file in the Music folder.
     #[error("the file is missing")]
     Missing,
+    /// There is no such file, and the one that might be taken for it is another: the saved index knows what was meant, or
+    /// other lines show where it would lie.
+    #[error("the file is missing; {0} is another file")]
+    Another(String),
+    /// Several files differ from the entry in nothing but letter case.
+    #[error("several files may be meant: {}; rename one, or write the name as it is", .0.join(", "))]
+    Ambiguous(Vec<String>),
+    /// The entry is longer than any path.
+    #[error("the line is longer than any path, or names more than {MAX_PARTS} folders")]
+    TooLong,
+    /// The file is what macOS notes about another one on disks that are not its own.
+    #[error("it is no music but what macOS notes about a file on other systems' disks; take the line out on all boxes")]
+    MacosNotes,
     /// The entry leads out of the Music folder.
     #[error("it leads out of the Music folder, where nothing is played from")]
     Outside,
@@ -122,6 +139,21 @@ impl Playlist {
     /// Seconds of all slots together.
     pub fn runtime_s(&self) -> i64 {
         self.tracks.iter().map(|track| slot_s(track.length)).fold(0, i64::saturating_add)
+    }
+
+    /// Say what is wrong with each silent track, of the first so many; what follows them is counted.
+    pub fn problems(&self, most: usize, slot: impl Fn(&Track) -> String) -> impl Iterator<Item = String> {
+        let mut silent = self.tracks.iter().filter_map(|track| Some((track, track.problem.as_ref()?)));
+        let mut lines: Vec<String> = silent
+            .by_ref()
+            .take(most)
+            .map(|(track, problem)| format!("line {}: {}: {problem}; {}", track.line, track.location, slot(track)))
+            .collect();
+        let more = silent.count();
+        lines.extend(
+            (more > 0).then(|| format!("and {more} more lines whose slots stay silent; jaudiosync list shows all")),
+        );
+        lines.into_iter()
     }
 
     /// The timetable on which `first_track` begins at `anchor_utc_s`.

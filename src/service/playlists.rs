@@ -2,8 +2,9 @@
 //! card may be slow.
 //!
 //! Changes are found by looking at sizes and times every two seconds, which works on every file system and for files that
-//! come to be where none was. A change counts once the files have rested for a look, and what is read is another playlist:
-//! while music is being copied, and where only times have changed, nothing is told.
+//! come to be where none was. A change counts once the files have rested for a look, and what is read is another
+//! playlist: while music is being copied, and where only times have changed, nothing is told. A change that is gone
+//! again, as where a card dropped out and came back, is taken back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct PlaylistSource {
     /// The Music folder.
     pub music: PathBuf,
-    /// The playlist's name, with or without `.m3u8`.
+    /// The playlist's name, with or without `.m3u8` or `.m3u`.
     pub name: String,
 }
 
@@ -35,6 +36,8 @@ pub enum PlaylistNews {
     Failed(String),
     /// The files are now another playlist, or one where none was.
     Changed,
+    /// They were, and are again the playlist that was loaded.
+    Unchanged,
 }
 
 /// Where news goes.
@@ -49,7 +52,9 @@ pub struct PlaylistTask {
     order_maps: OrderMaps,
     source: Option<PlaylistSource>,
     is_ordered: bool,
-    /// What was told last, so that only another one is news.
+    /// What was loaded last, as was ordered.
+    loaded: Option<Arc<Playlist>>,
+    /// What the files are, as was told last, so that only something else is news.
     told: Option<Arc<Playlist>>,
     /// The files as they were when they were read last, and as they were at the last look.
     read_stamps: Stamps,
@@ -67,6 +72,7 @@ impl PlaylistTask {
             order_maps,
             source: None,
             is_ordered: false,
+            loaded: None,
             told: None,
             read_stamps: Stamps::new(),
             seen_stamps: Stamps::new(),
@@ -79,10 +85,12 @@ impl PlaylistTask {
             Ok(Loaded { playlist, warnings, index, .. }) => {
                 let playlist = Arc::new(playlist);
                 (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
+                self.loaded = Some(Arc::clone(&playlist));
                 self.told = Some(Arc::clone(&playlist));
                 PlaylistNews::Loaded(playlist, warnings)
             }
             Err(reason) => {
+                // What was loaded before goes on playing.
                 self.told = None;
                 PlaylistNews::Failed(reason)
             }
@@ -92,7 +100,7 @@ impl PlaylistTask {
     }
 
     fn look(&mut self, source: &PlaylistSource) {
-        let stamps = stamps(source, self.told.as_deref());
+        let stamps = self.stamps(source);
         let rests = stamps == self.seen_stamps;
         let differs = stamps != self.read_stamps;
         self.seen_stamps = stamps;
@@ -103,14 +111,20 @@ impl PlaylistTask {
         let now = read(source).ok().map(|loaded| loaded.playlist);
         self.remember(source);
         if now.as_ref() != self.told.as_deref() {
+            let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
             self.told = now.map(Arc::new);
-            (self.tell)(PlaylistNews::Changed);
+            (self.tell)(if is_as_loaded { PlaylistNews::Unchanged } else { PlaylistNews::Changed });
         }
     }
 
     fn remember(&mut self, source: &PlaylistSource) {
-        self.read_stamps = stamps(source, self.told.as_deref());
+        self.read_stamps = self.stamps(source);
         self.seen_stamps.clone_from(&self.read_stamps);
+    }
+
+    /// While there is nothing to read, the files of what was loaded tell when they are back.
+    fn stamps(&self, source: &PlaylistSource) -> Stamps {
+        stamps(source, self.told.as_deref().or(self.loaded.as_deref()))
     }
 }
 
@@ -158,7 +172,9 @@ pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
 fn stamps(source: &PlaylistSource, playlist: Option<&Playlist>) -> Stamps {
     let tracks = playlist.map_or(&[][..], |playlist| &playlist.tracks);
     let files = tracks.iter().filter_map(|track| track.path.clone());
-    let lists = [source.name.clone(), format!("{}.m3u8", source.name)].map(|name| source.music.join(name));
+    // One in other letter case, or a new one, shows in its folder.
+    let names = ["", ".m3u8", ".m3u"].map(|extension| format!("{}{extension}", source.name));
+    let lists = names.map(|name| source.music.join(name));
     let folders = tracks.iter().filter_map(|track| track.path.as_deref().and_then(Path::parent).map(Path::to_owned));
     files.chain(lists).chain(folders).chain([source.music.clone()]).map(|path| (path.clone(), stamp(&path))).collect()
 }
@@ -208,6 +224,50 @@ mod tests {
         assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
         fs::remove_file(&list).unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+    }
+
+    #[test]
+    fn what_was_away_and_is_back_as_it_was_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let (music, away) = (folder.path().join("Music"), folder.path().join("away"));
+        fs::create_dir(&music).unwrap();
+        fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
+        fs::write(music.join("a.mp3"), "no music").unwrap();
+        let (mut task, news) = watching(&music);
+        assert!(matches!(news.try_recv(), Ok(PlaylistNews::Loaded(..))));
+        for _ in 0..2 {
+            fs::rename(&music, &away).unwrap();
+            assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+            fs::rename(&away, &music).unwrap();
+            assert_eq!(looks(&mut task, &news), [PlaylistNews::Unchanged]);
+            assert_eq!(looks(&mut task, &news), []);
+        }
+        // Another playlist, and back again by hand.
+        fs::write(music.join("Playlist.m3u8"), "a.mp3\nb.mp3\n").unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Unchanged]);
+        // Away, and back as something else.
+        fs::rename(&music, &away).unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        fs::write(away.join("Playlist.m3u8"), "c.mp3\n").unwrap();
+        fs::rename(&away, &music).unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+    }
+
+    #[test]
+    fn what_was_ordered_and_failed_keeps_what_was_loaded() {
+        let music = tempfile::tempdir().unwrap();
+        let list = music.path().join("Playlist.m3u8");
+        fs::write(&list, "a.mp3\n").unwrap();
+        let (mut task, news) = watching(music.path());
+        news.try_recv().unwrap();
+        fs::remove_file(&list).unwrap();
+        task.order(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
+        task.step();
+        assert!(matches!(news.try_recv(), Ok(PlaylistNews::Failed(_))));
+        fs::write(&list, "a.mp3\n").unwrap();
+        assert_eq!(looks(&mut task, &news), [PlaylistNews::Unchanged]);
     }
 
     #[test]

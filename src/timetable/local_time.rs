@@ -1,6 +1,6 @@
 //! The times that riders name: local time of day, today; turned into UTC here and nowhere else.
 
-use chrono::{DateTime, Days, LocalResult, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 
 /// A start time as a rider names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,10 @@ pub enum NamedTime {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NamedTimeError {
     /// It cannot be read.
-    #[error("\"{0}\" is not a time: write HH:MM:SS, such as 18:30:05, or YYYY-MM-DDTHH:MM:SS for another day")]
+    #[error(
+        "\"{0}\" is not a time: write HH:MM or HH:MM:SS, such as 18:30:05, and for another day the date before it, such as \
+         2026-11-30T18:30:05 or \"2026-11-30 18:30\""
+    )]
     Unreadable(String),
     /// The clocks go forward over it.
     #[error("{0} does not exist here: the clocks go forward over it; name a time an hour later")]
@@ -29,12 +32,13 @@ impl std::str::FromStr for NamedTime {
         let text = text.trim();
         // chrono takes 60 for a leap second; a box knows none.
         let leap = text.ends_with(":60");
-        let of_day = ["%H:%M:%S", "%H:%M"].iter().find_map(|format| NaiveTime::parse_from_str(text, format).ok());
+        let of_day =
+            |text: &str| ["%H:%M:%S", "%H:%M"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok());
         let on_date = || {
-            let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"];
-            formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+            let (date, time) = text.split_once(['T', 't', ' '])?;
+            Some(NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?.and_time(of_day(time.trim_start())?))
         };
-        let named = of_day.map(Self::OfDay).or_else(|| on_date().map(Self::OnDate));
+        let named = of_day(text).map(Self::OfDay).or_else(|| on_date().map(Self::OnDate));
         named.filter(|_| !leap).ok_or_else(|| NamedTimeError::Unreadable(text.to_owned()))
     }
 }
@@ -120,8 +124,35 @@ mod tests {
     }
 
     #[test]
+    fn a_date_and_a_time_may_be_written_in_each_usual_way() {
+        let expected = Ok("2026-11-30T17:30:00Z");
+        for named in
+            ["2026-11-30T18:30:00", "2026-11-30 18:30:00", "2026-11-30T18:30", "2026-11-30 18:30", "2026-11-30t18:30"]
+        {
+            assert_eq!(resolve(named, Berlin, "2026-11-22T12:00:00Z").as_deref(), expected, "{named}");
+        }
+        assert_eq!(resolve("18:30", Berlin, "2026-11-30T12:00:00Z").as_deref(), expected);
+        assert_eq!(resolve(" 2026-11-30  18:30 ", Berlin, "2026-11-22T12:00:00Z").as_deref(), expected);
+    }
+
+    #[test]
     fn nonsense_is_named() {
-        for nonsense in ["25:00:00", "12:60:00", "12:00:60", "noon", "", "-1:00:00", "12:00:00:00"] {
+        for nonsense in [
+            "25:00:00",
+            "12:60:00",
+            "12:00:60",
+            "noon",
+            "",
+            "-1:00:00",
+            "12:00:00:00",
+            "2026-11-30",
+            "2026-11-30 18",
+            "2026-11-31 18:30",
+            "2026-11-30 18:60",
+            "2026-11-30 18:30:60",
+            "30.11.2026 18:30",
+            "2026-11-30 18:30 x",
+        ] {
             assert!(nonsense.parse::<NamedTime>().is_err(), "{nonsense}");
         }
     }

@@ -10,6 +10,7 @@ pub mod process;
 pub mod pty;
 pub mod sim_box;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -56,6 +57,29 @@ impl Sandbox {
 
     pub fn run(&self, arguments: &[&str]) -> Run {
         Run::of(self.command().args(arguments).output().unwrap())
+    }
+
+    /// Runs the binary, and measures the most memory that it had, in kB. What python3 itself has is a floor to it.
+    pub fn measure_peak(&self, arguments: &[&str]) -> (Run, u64) {
+        const SCRIPT: &str = "import resource, subprocess, sys\n\
+            code = subprocess.run(sys.argv[1:]).returncode\n\
+            print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
+            sys.exit(code)";
+        let plain = self.command();
+        let mut command = Command::new("python3");
+        command.args(["-c", SCRIPT]).arg(plain.get_program()).args(arguments).current_dir(self.path());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let run = Run::of(command.output().expect("python3 is needed to measure memory"));
+        let peak = run.stderr.lines().find_map(|line| line.strip_prefix("peak ")?.parse().ok());
+        let peak = peak.unwrap_or_else(|| panic!("no peak in {run:?}"));
+        (run, peak)
+    }
+
+    /// Puts a file there, and the folders that it is in.
+    pub fn write(&self, name: impl AsRef<OsStr>, contents: impl AsRef<[u8]>) {
+        let path = self.music().join(name.as_ref());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
     }
 
     /// The output of `list --json`.
@@ -149,4 +173,12 @@ impl Signal {
 /// A short tagged MP3 of so many frames.
 pub fn short_mp3(path: &Path, frames: usize, title: &str) {
     Signal::tone(44_100, 2, frames, 440.0).encode(path, &["-b", "128", "--tt", title, "--ta", "Test"]);
+}
+
+/// A short MP3 of so many frames, to be written under several names.
+pub fn mp3_bytes(frames: usize, title: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.mp3");
+    short_mp3(&path, frames, title);
+    fs::read(path).unwrap()
 }

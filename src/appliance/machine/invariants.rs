@@ -61,6 +61,7 @@ fn playlist_event() -> impl Strategy<Value = PlaylistEvent> {
         4 => prop::collection::vec(0_u64..100, 0..5).prop_map(|seconds| PlaylistEvent::Loaded(playlist(&seconds))),
         1 => Just(PlaylistEvent::Failed("gone".to_owned())),
         1 => Just(PlaylistEvent::Changed),
+        1 => Just(PlaylistEvent::Unchanged),
     ]
 }
 

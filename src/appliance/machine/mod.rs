@@ -316,6 +316,11 @@ impl Appliance {
                     out.push(Action::Warn(Warning::PlaylistChanged));
                 }
             }
+            PlaylistEvent::Unchanged if self.playlist.is_none() => self.reload(out),
+            PlaylistEvent::Unchanged => {
+                self.playlist_changed = false;
+                self.playlist_problem = None;
+            }
         }
     }
 

@@ -354,6 +354,22 @@ fn a_changed_playlist_is_taken_over_at_the_next_start() {
 }
 
 #[test]
+fn a_playlist_that_is_as_it_was_again_has_not_changed() {
+    let mut ride = Ride::idle();
+    ride.tell(Input::Playlist(PlaylistEvent::Changed));
+    assert!(ride.tell(Input::Playlist(PlaylistEvent::Unchanged)).is_empty());
+    assert_eq!(ride.appliance.warnings(), []);
+    let actions = ride.gesture(Gesture::Start);
+    assert_eq!(played(&actions), [&common(NEXT_SLOT_S)], "without being read again");
+    // One that could not be read, and is there again.
+    ride.command(Command::Reload);
+    ride.tell(Input::Playlist(PlaylistEvent::Failed("gone".to_owned())));
+    assert_ne!(ride.appliance.warnings(), []);
+    ride.tell(Input::Playlist(PlaylistEvent::Unchanged));
+    assert_eq!(ride.appliance.warnings(), []);
+}
+
+#[test]
 fn reload_takes_a_changed_playlist_over_at_once_and_an_unchanged_one_not_at_all() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);

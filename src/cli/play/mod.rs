@@ -52,15 +52,16 @@ const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
 #[command(after_help = "Examples:
   jaudiosync play
   jaudiosync play -t 18:30:05                  at half past six; joins in the middle if that has passed
-  jaudiosync play -t 2026-12-31T23:59:50 -p 2  on another day, beginning with track 2
+  jaudiosync play -t '2026-11-30 18:30'        on another day, also written 2026-11-30T18:30:00
+  jaudiosync play -p 2                         begin with track 2
   jaudiosync play -p res                       begin with the track at which Ctrl-C was pressed
   jaudiosync play --device Headphones --channels mono --loop")]
 pub(super) struct Play {
     #[command(flatten)]
     playlist: PlaylistOptions,
 
-    /// When the first track begins: local time, today [default: the next grid slot]
-    #[arg(short = 't', long = "time", value_name = "HH:MM:SS", allow_hyphen_values = true)]
+    /// When the first track begins: local time, HH:MM or HH:MM:SS, today or on a date [default: the next grid slot]
+    #[arg(short = 't', long = "time", value_name = "TIME", allow_hyphen_values = true)]
     time: Option<NamedTime>,
 
     /// First track, from 0, or `res` for the one at which playing was stopped

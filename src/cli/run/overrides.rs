@@ -27,7 +27,7 @@ pub(super) struct Overrides {
     #[arg(long, value_name = "DIR")]
     pub music: Option<PathBuf>,
 
-    /// Which playlist of the Music folder, with or without .m3u8
+    /// Which playlist of the Music folder, with or without .m3u8 or .m3u
     #[arg(long, value_name = "NAME")]
     pub playlist_name: Option<String>,
 

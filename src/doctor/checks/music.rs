@@ -47,9 +47,8 @@ pub fn music(loaded: Result<&Loaded, &str>) -> Vec<Finding> {
         let more = silent.len() - NAMED;
         findings.push(Finding::warning(CHECK, format!("and {more} more"), "jaudiosync list shows all"));
     }
-    findings.extend(
-        loaded.warnings.iter().map(|warning| Finding::warning(CHECK, warning.clone(), "see: jaudiosync index")),
-    );
+    findings
+        .extend(loaded.warnings.iter().map(|warning| Finding::warning(CHECK, warning.clone(), "see: jaudiosync list")));
     findings
 }
 

@@ -106,8 +106,12 @@ impl Conductor {
             }
             PlaylistNews::Failed(reason) => PlaylistEvent::Failed(reason),
             PlaylistNews::Changed => PlaylistEvent::Changed,
+            PlaylistNews::Unchanged => {
+                log::info!("the playlist is as it was read again");
+                PlaylistEvent::Unchanged
+            }
         };
-        let is_read = event != PlaylistEvent::Changed;
+        let is_read = matches!(event, PlaylistEvent::Loaded(_) | PlaylistEvent::Failed(_));
         self.tell(Input::Playlist(event));
         if is_read {
             self.answer_waiting();

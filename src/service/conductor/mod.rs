@@ -184,6 +184,9 @@ pub struct Conductor {
     status: StatusBoard,
 }
 
+/// So many silent tracks are named in the log; the others are counted.
+const NAMED_TRACKS: usize = 20;
+
 /// The playlist, and what is told of it again and again.
 struct CurrentPlaylist {
     playlist: Arc<Playlist>,
@@ -341,11 +344,10 @@ impl CurrentPlaylist {
     /// Tells what is wrong with it, once.
     fn new(playlist: Arc<Playlist>, warnings: Vec<String>) -> Self {
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        let silent = playlist.tracks.iter().filter_map(|track| Some((track, track.problem.as_ref()?)));
-        let tell = |(track, problem): (&Track, _)| {
-            log::warn!("line {}: {}: {problem}; its slot stays silent", track.line, track.location);
-        };
-        let silent_tracks = silent.inspect(|silent| tell(*silent)).count();
+        let silent_tracks = playlist.tracks.iter().filter(|track| track.problem.is_some()).count();
+        for problem in playlist.problems(NAMED_TRACKS, |_| "its slot stays silent".to_owned()) {
+            log::warn!("{problem}");
+        }
         let fingerprint = playlist.fingerprint().to_string();
         log::info!("{}", described(&playlist, &fingerprint));
         Self { playlist, fingerprint, silent_tracks, warnings }

@@ -1,0 +1,91 @@
+//! In which ways a file was found other than as its line is written, and how that is told: once for a playlist, as a list
+//! of 10,000 lines that was made on another system departs in every line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Track;
+use super::locate::shown_path;
+
+/// A way in which a file is found other than as its line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Departure {
+    /// Backslashes, a URL, `%20` or quotation marks: the same name in another notation, which is no news to anybody.
+    Notation,
+    /// The end of an absolute path, or of one that leads out of the Music folder.
+    Tail,
+    /// In the Music folder, and not in the playlist's own.
+    MusicFolder,
+    /// In upper or lower case.
+    LetterCase,
+    /// Letters with accents composed in another way (NFC, NFD).
+    Accents,
+    /// Bytes of a code page.
+    Encoding,
+    /// White space or dots at the end of a name.
+    Spaces,
+}
+
+impl Departure {
+    /// How such files are found.
+    fn how(self) -> &'static str {
+        match self {
+            Self::Notation => "in another notation",
+            Self::Tail => "by the end of the path",
+            Self::MusicFolder => "from the Music folder instead of the playlist's",
+            Self::LetterCase => "in other letter case",
+            Self::Accents => "with accents composed in another way",
+            Self::Encoding => "in another text encoding",
+            Self::Spaces => "with other spaces or dots at the end of a name",
+        }
+    }
+}
+
+/// Describe how the file of a track was found, if other than as its line is written: the file within the Music folder,
+/// and how.
+pub fn describe(track: &Track, music: &Path) -> Option<String> {
+    let ways: Vec<&str> = told(&track.departures).map(Departure::how).collect();
+    let path = track.path.as_deref().filter(|_| !ways.is_empty())?;
+    Some(format!("{}, found {}", shown_path(path.strip_prefix(music).unwrap_or(path)), ways.join(", ")))
+}
+
+fn told(departures: &BTreeSet<Departure>) -> impl Iterator<Item = Departure> {
+    departures.iter().copied().filter(|&departure| departure != Departure::Notation)
+}
+
+/// Say in one line how the files of a playlist were found other than as written, with a count and an example of each way.
+pub(super) fn summary<'a>(tracks: &'a [Track], file: impl Fn(&'a Track) -> String) -> Option<String> {
+    let mut ways: BTreeMap<Departure, (usize, &Track)> = BTreeMap::new();
+    let mut lines = 0;
+    for track in tracks {
+        lines += usize::from(told(&track.departures).next().is_some());
+        for departure in told(&track.departures) {
+            ways.entry(departure).or_insert((0, track)).0 += 1;
+        }
+    }
+    let ways: Vec<String> = ways
+        .into_iter()
+        .map(|(departure, (count, track))| {
+            let example = Example(track, file(track));
+            if count == 1 {
+                format!("{} ({example})", departure.how())
+            } else {
+                format!("{count} {} ({example})", departure.how())
+            }
+        })
+        .collect();
+    let files = if lines == 1 { "1 file is".to_owned() } else { format!("{lines} files are") };
+    (lines > 0).then(|| format!("{files} found other than as written: {}; jaudiosync list shows each", ways.join(", ")))
+}
+
+struct Example<'a>(&'a Track, String);
+
+impl fmt::Display for Example<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {} is {}", self.0.line, self.0.location, self.1)
+    }
+}

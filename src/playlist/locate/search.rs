@@ -1,0 +1,146 @@
+//! One search in a Music folder: gathers the files that an entry may mean, and decides.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::super::departure::Departure;
+use super::super::folders::{Candidate, Likeness, Wanted};
+use super::super::readings::{Origin, Reading};
+use super::{Escapes, Folder, Located, Locator, found, is_inside};
+
+/// A search for one entry.
+pub(super) struct Search<'a> {
+    locator: &'a mut Locator,
+    /// Whether a symbolic link out of the Music folder was met.
+    pub leads_outside: bool,
+    /// Files that may be meant, in the order of the readings.
+    matches: Vec<Match>,
+}
+
+/// A file that may be meant.
+struct Match {
+    /// Which reading found it.
+    reading: usize,
+    closeness: Closeness,
+    path: PathBuf,
+    metadata: fs::Metadata,
+    departures: BTreeSet<Departure>,
+}
+
+/// How close the name of a file is to an entry, the closest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Closeness {
+    /// The name that this reading of the entry says.
+    Same { reading: usize },
+    /// The same text, as this reading has it.
+    SameText { reading: usize },
+    /// All that differ in case.
+    Alike,
+}
+
+pub(super) type Ways<'a> = [(&'a Reading, Wanted<'a>)];
+
+impl<'a> Search<'a> {
+    pub(super) fn new(locator: &'a mut Locator) -> Self {
+        Self { locator, leads_outside: false, matches: Vec::new() }
+    }
+
+    /// Relative paths: from the playlist's folder, and where there is nothing from the Music folder.
+    pub(super) fn relative(&mut self, ways: &Ways<'_>) -> Option<Located> {
+        let root = self.locator.root.clone();
+        let depth = self.locator.playlist_folder.len();
+        for (number, (reading, wanted)) in ways.iter().enumerate() {
+            let Origin::Playlist { up } = reading.origin else { continue };
+            let Some(kept) = depth.checked_sub(up) else { continue };
+            let folders = self.locator.playlist_folder.get(..kept).unwrap_or_default();
+            let folder = folders.iter().fold(root.clone(), |path, part| path.join(OsStr::from_bytes(part)));
+            self.gather(&folder, (number, reading), wanted, wanted.len(), None);
+        }
+        if let Some((located, _)) = self.decide(ways, usize::MAX) {
+            return Some(located);
+        }
+        for (number, (reading, wanted)) in ways.iter().enumerate() {
+            if depth > 0 && reading.origin == (Origin::Playlist { up: 0 }) {
+                self.gather(&root, (number, reading), wanted, wanted.len(), Some(Departure::MusicFolder));
+            }
+        }
+        Some(self.decide(ways, usize::MAX)?.0)
+    }
+
+    /// Paths that begin elsewhere, by their tails, the longest first.
+    pub(super) fn tails(&mut self, ways: &Ways<'_>) -> Option<Located> {
+        let root = self.locator.root.clone();
+        let begins_elsewhere = |reading: &Reading| reading.origin != Origin::Playlist { up: 0 };
+        let longest =
+            ways.iter().filter(|(reading, _)| begins_elsewhere(reading)).map(|(_, wanted)| wanted.len()).max()?;
+        for count in (1..=longest).rev() {
+            for (number, (reading, wanted)) in ways.iter().enumerate() {
+                if begins_elsewhere(reading) && wanted.len() >= count {
+                    self.gather(&root, (number, reading), wanted, count, Some(Departure::Tail));
+                }
+            }
+            if let Some((mut located, dropped)) = self.decide(ways, count) {
+                if let Located::File(found) = &mut located {
+                    found.dropped = dropped;
+                }
+                return Some(located);
+            }
+        }
+        None
+    }
+
+    /// Take note of all files that may be meant by the last `count` parts of a path.
+    fn gather(
+        &mut self,
+        folder: &Path,
+        (number, reading): (usize, &Reading),
+        wanted: &Wanted<'_>,
+        count: usize,
+        also: Option<Departure>,
+    ) {
+        let Locator { root, inside, folders, .. } = &mut *self.locator;
+        let mut may_enter = |folder: &Path| is_inside(root, inside, folder.to_owned()) == Some(true);
+        for Candidate { path, likeness, departures } in folders.find(folder, wanted, count, &mut may_enter) {
+            let metadata = match self.locator.look(&path) {
+                Some(Ok(metadata)) => metadata,
+                Some(Err(Escapes)) => {
+                    self.leads_outside = true;
+                    continue;
+                }
+                None => continue,
+            };
+            let departures: BTreeSet<Departure> =
+                reading.departures.iter().copied().chain(departures).chain(also).collect();
+            let closeness = match likeness {
+                Likeness::Alike(_) => Closeness::Alike,
+                // Which code page is meant is a guess, however well a name then fits.
+                _ if departures.contains(&Departure::Encoding) => Closeness::SameText { reading: number },
+                Likeness::SameText(_) => Closeness::SameText { reading: number },
+                Likeness::Same => Closeness::Same { reading: number },
+            };
+            self.matches.push(Match { reading: number, closeness, path, metadata, departures });
+        }
+    }
+
+    /// Decide on the closest of what was gathered by the last `count` parts; with what was dropped of its path, as
+    /// [`Locator::learn`] says. Of several that are equally close none is taken.
+    fn decide(&mut self, ways: &Ways<'_>, count: usize) -> Option<(Located, Option<Folder>)> {
+        let matches = std::mem::take(&mut self.matches);
+        let closeness = matches.iter().map(|found| found.closeness).min()?;
+        let mut closest = matches.into_iter().filter(|found| found.closeness == closeness);
+        let first = closest.next()?;
+        let file = |found: &Match| (found.metadata.dev(), found.metadata.ino());
+        let others: Vec<Match> = closest.filter(|other| file(other) != file(&first)).collect();
+        if !others.is_empty() {
+            let paths = std::iter::once(&first).chain(&others).map(|found| self.locator.shown(&found.path));
+            return Some((Located::Ambiguous(paths.collect()), None));
+        }
+        let (reading, wanted) = ways.get(first.reading)?;
+        let dropped = self.locator.learn(reading, wanted, count.min(wanted.len()));
+        Some((found(first.path, &first.metadata, first.departures), dropped))
+    }
+}

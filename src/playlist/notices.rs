@@ -1,0 +1,55 @@
+//! What people are told about a playlist that was read, beside what is wrong with each of its tracks: each thing once,
+//! with an example, however many lines it is about.
+
+use super::locate::{Located, Locator};
+use super::m3u8::MAX_EXTINF_S;
+use super::text::{decode, shown};
+use super::{Entry, M3u8, Track};
+
+/// Comments that are called as files are: `#1 Hit.mp3` is a comment to every player.
+pub(super) fn names_like_comments(list: &M3u8, locator: &mut Locator) -> Option<String> {
+    let is_file = |(_, text): &&(usize, Vec<u8>)| matches!(locator.locate(text), Located::File(_));
+    let names: Vec<&(usize, Vec<u8>)> = list.comments.iter().filter(is_file).collect();
+    let (line, text) = names.first()?;
+    let text = shown(&decode(text)).unwrap_or_default();
+    let others = if names.len() > 1 { format!(" ({} such lines)", names.len()) } else { String::new() };
+    Some(format!(
+        "line {line}: {text} is a comment, as it begins with #, although there is a file of that name{others}; to have it \
+         played write ./{text} on all boxes"
+    ))
+}
+
+/// Lengths of `#EXTINF` that were cut, as the files are missing and nothing else tells how long they are.
+pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String> {
+    let is_cut = |(entry, track): &(&Entry, &Track)| {
+        let extinf = entry.extinf.as_ref().filter(|extinf| extinf.is_cut());
+        extinf.is_some_and(|extinf| track.problem.is_some() && track.length == extinf.length())
+    };
+    let cut: Vec<_> = entries.iter().zip(tracks).filter(is_cut).collect();
+    let (_, first) = cut.first()?;
+    let others = if cut.len() > 1 { format!(" ({} such lines)", cut.len()) } else { String::new() };
+    Some(format!(
+        "line {}: {}: its #EXTINF is longer than a day, and is taken for one of {} h{others}",
+        first.line,
+        first.location,
+        MAX_EXTINF_S / 3600.0
+    ))
+}
+
+/// Where no file is found at all: whether all would be, were the playlist one folder further up.
+pub(super) fn made_one_folder_up(entries: &[Entry], tracks: &[Track], locator: &mut Locator) -> Option<String> {
+    /// So many lines tell.
+    const LOOKED_AT: usize = 20;
+    if tracks.iter().any(|track| track.path.is_some()) {
+        return None;
+    }
+    let first = entries.iter().take(LOOKED_AT);
+    let folder = first
+        .map(|entry| locator.found_without_first_folder(&entry.location))
+        .reduce(|a, b| if a == b { a } else { None })?;
+    let folder = shown(&folder?)?;
+    Some(format!(
+        "the lines name files in a folder {folder} of the Music folder, where there is none; they are found without it: take \
+         {folder}/ out of the lines on all boxes"
+    ))
+}

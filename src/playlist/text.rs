@@ -1,0 +1,103 @@
+//! Text from files made elsewhere: code pages, and what of it is fit to be shown.
+
+use std::borrow::Cow;
+
+use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// Titles, artists and entries are shown with so many characters at most: more than fits on a line anywhere.
+const MAX_SHOWN_CHARS: usize = 200;
+
+/// Decode text of unknown encoding: UTF-8 if it is that, and otherwise Windows-1252, which contains Latin-1. Every
+/// byte stands for a character, so that different bytes remain different text.
+pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
+}
+
+/// Decode as [`decode`] does text that may have been cut in the middle of a character.
+pub(super) fn decode_cut(bytes: &[u8]) -> Cow<'_, str> {
+    let Err(error) = std::str::from_utf8(bytes) else { return decode(bytes) };
+    let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
+    // A last letter alone, as in Latin-1 `Café`, is no sign of UTF-8.
+    if error.error_len().is_none() && !whole.is_ascii() { decode(whole) } else { decode(bytes) }
+}
+
+/// Decode UTF-16 in the order of its byte order mark, which is left out; without one in little-endian order.
+pub(super) fn decode_utf16(bytes: &[u8]) -> Cow<'_, str> {
+    UTF_16LE.decode(bytes).0
+}
+
+/// Decode UTF-16 in big-endian order.
+pub(super) fn decode_utf16_be(bytes: &[u8]) -> Cow<'_, str> {
+    UTF_16BE.decode(bytes).0
+}
+
+/// Make text from a file fit for one line on a terminal: without control characters and white space around it, and cut
+/// to [`MAX_SHOWN_CHARS`]. None if nothing is left.
+pub(super) fn shown(text: &str) -> Option<String> {
+    let mut letters = text.chars().filter(|&letter| !upsets_a_line(letter));
+    let shown: String = letters.by_ref().skip_while(|letter| letter.is_whitespace()).take(MAX_SHOWN_CHARS).collect();
+    let shown = shown.trim_end();
+    if letters.any(|letter| !letter.is_whitespace()) {
+        return Some(format!("{shown}…"));
+    }
+    (!shown.is_empty()).then(|| shown.to_owned())
+}
+
+/// Control characters, marks that turn the direction of the rest of the line, and byte order marks.
+fn upsets_a_line(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        let long = "é".repeat(1000);
+        assert_eq!(shown(&long), Some("é".repeat(MAX_SHOWN_CHARS) + "…"));
+        let just = "é".repeat(MAX_SHOWN_CHARS);
+        assert_eq!(shown(&format!("  {just}  ")), Some(just));
+    }
+
+    #[test]
+    fn nothing_that_upsets_a_terminal_is_shown() {
+        assert_eq!(shown("\u{1b}[2Jno\u{202e}ise\u{0}\u{7}\n").as_deref(), Some("[2Jnoise"));
+        assert_eq!(shown(" \u{1b}\u{feff} "), None);
+    }
+
+    #[test]
+    fn windows_1252_is_more_than_latin_1() {
+        assert_eq!(decode(b"Don\x92t \x96 \x80 5 \x8C\x9F"), "Don’t – € 5 ŒŸ");
+        assert_eq!(decode("déjà".as_bytes()), "déjà");
+    }
+
+    #[test]
+    fn text_cut_in_the_middle_of_a_character_loses_that_one() {
+        assert_eq!(decode_cut("déjà".as_bytes().split_last().unwrap().1), "déj");
+        assert_eq!(decode_cut(b"Caf\xE9"), "Café");
+        assert_eq!(decode_cut("déjà".as_bytes()), "déjà");
+    }
+
+    proptest! {
+        #[test]
+        fn different_bytes_of_a_code_page_are_different_text(a: Vec<u8>, b: Vec<u8>) {
+            let is_utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+            prop_assume!(a != b && !is_utf8(&a) && !is_utf8(&b));
+            prop_assert_ne!(decode(&a), decode(&b));
+        }
+
+        #[test]
+        fn shown_text_is_short_and_shown_as_it_is(text: String) {
+            if let Some(short) = shown(&text) {
+                prop_assert!(short.chars().count() <= MAX_SHOWN_CHARS + 1);
+                prop_assert_eq!(shown(&short), Some(short.clone()));
+            }
+        }
+    }
+}
