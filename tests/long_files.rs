@@ -4,14 +4,16 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 use support::fault::Fault;
 use support::odd_mp3::{Info, frames, info_frame, lame};
 use support::playing::{Playing, bursts, named};
+use support::undisturbed::undisturbed;
 use support::{Sandbox, Signal};
 
 const RATE_HZ: u32 = 44_100;
@@ -23,14 +25,12 @@ const HOURS: usize = 3;
 /// What an SD card of class 10 reads on a Raspberry Pi.
 const CARD_MB_S: f64 = 20.0;
 
-/// It is heard within this time, and the time that reading takes.
+/// It is heard within this time, and the time that reading takes; a quarter of the joins at least, on a machine that is busy
+/// with other things.
 const HEARD_S: f64 = 1.5;
 
-/// What a join reads at most.
+/// What a join reads at most until it is heard, with what is decoded ahead.
 const JOIN_BYTES: u64 = 1 << 20;
-
-/// What plays afterwards reads, with what is decoded ahead: some 9 s at 320 kbit/s.
-const PLAYED_BYTES: u64 = 9 * 40_000;
 
 /// Joined processes are listened to for so long.
 const LISTENED_S: f64 = 3.0;
@@ -89,7 +89,8 @@ impl Stage {
         let rate = CARD_MB_S.to_string();
         let what = [("FAULT_SLOW", ".mp3"), ("FAULT_MB_S", rate.as_str()), ("FAULT_COUNT", count.to_str().unwrap())];
         self.fault.add_to(&mut command, &what);
-        Joined { playing: Playing::spawn(command, &self.card, sink), started_s, anchor_utc_s }
+        let heard = Heard { sink, place_s, started_s, anchor_utc_s, read_bytes: 0 };
+        Joined { playing: Playing::spawn(command, &self.card, sink), heard }
     }
 
     /// By how much later than its place in the set something is heard, in ms; none in silence.
@@ -116,10 +117,45 @@ impl Stage {
     }
 }
 
+/// A player that has joined.
 struct Joined {
     playing: Playing,
+    heard: Heard,
+}
+
+/// What is to be judged of it.
+#[derive(Clone, Copy)]
+struct Heard {
+    sink: Sink,
+    place_s: i64,
     started_s: f64,
     anchor_utc_s: i64,
+    /// Read of the file until it was heard.
+    read_bytes: u64,
+}
+
+impl Joined {
+    fn finish(self) -> (Heard, String) {
+        (self.heard, self.playing.finish())
+    }
+}
+
+impl Heard {
+    /// Judges what was heard for a while. Returns how long after its start that began.
+    fn judge(&self, stage: &Stage, recording: &Recording, words: &str) -> f64 {
+        let channel = if self.sink == Sink::Left { &recording.left } else { &recording.right };
+        let heard_s = first_heard_s(recording, channel, self.started_s);
+        let after_s = heard_s - self.started_s;
+        println!("joined at {} s: heard after {after_s:.2} s, {} bytes read", self.place_s, self.read_bytes);
+        let parts = (LISTENED_S / 0.5) as usize;
+        let late_ms: Vec<Option<f64>> = (0..parts)
+            .map(|part| stage.late_ms(recording, channel, self.anchor_utc_s, heard_s + 0.05 + 0.5 * part as f64))
+            .collect();
+        let worst_ms = late_ms.iter().map(|late| late.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
+        assert!(worst_ms < BOUND_MS, "at {} s: {late_ms:?}: {words}", self.place_s);
+        assert!(!words.contains("interrupted") && !words.contains("not read quickly"), "{words}");
+        after_s
+    }
 }
 
 fn now_s() -> f64 {
@@ -133,52 +169,44 @@ fn first_heard_s(recording: &Recording, channel: &[f32], from_utc_s: f64) -> f64
     recording.utc_ns_of_frame((from + first) as f64) * 1e-9
 }
 
-/// Joins at a few places, two at a time, and judges each by what is heard. Returns how long each took to be heard.
+/// Joins at two places at a time, and judges each by what is heard. Returns how long that took, without the time in which the
+/// card was read.
 fn join_at(stage: &Stage, places_s: &[i64], reading_s: impl Fn(u64) -> f64) -> Vec<f64> {
-    let mut took_s = Vec::new();
+    let took_s = RefCell::new(Vec::new());
     for pair in places_s.chunks(2) {
-        let recorder = Recorder::start(&stage.card).unwrap();
-        let mut joined: Vec<(Sink, i64, Joined)> = [Sink::Left, Sink::Right]
-            .into_iter()
-            .zip(pair)
-            .map(|(sink, place_s)| (sink, *place_s, stage.join(sink, *place_s)))
-            .collect();
-        for (.., joined) in &mut joined {
-            joined.playing.wait_for("Playing: ");
-        }
-        std::thread::sleep(std::time::Duration::from_secs_f64(LISTENED_S + 1.0));
-        let mut told = Vec::new();
-        for (sink, place_s, joined) in joined {
-            joined.playing.signal("-INT");
-            let (started_s, anchor_utc_s) = (joined.started_s, joined.anchor_utc_s);
-            told.push((sink, place_s, started_s, anchor_utc_s, joined.playing.finish()));
-        }
-        let recording = recorder.finish().unwrap();
-        for (sink, place_s, started_s, anchor_utc_s, words) in told {
-            let channel = if sink == Sink::Left { &recording.left } else { &recording.right };
-            let heard_s = first_heard_s(&recording, channel, started_s);
-            let read = stage.read_bytes(sink);
-            let after_s = heard_s - started_s;
-            println!("joined at {place_s} s: heard after {after_s:.2} s, {read} bytes read");
-            let allowed_s = HEARD_S + reading_s(read);
-            took_s.push(after_s - reading_s(read));
-            assert!(after_s < 2.0 * allowed_s + 3.0, "at {place_s} s: after {after_s} s: {words}");
-            let parts = (LISTENED_S / 0.5) as usize;
-            let late: Vec<Option<f64>> = (0..parts)
-                .map(|part| stage.late_ms(&recording, channel, anchor_utc_s, heard_s + 0.05 + 0.5 * part as f64))
-                .collect();
-            let worst = late.iter().map(|late| late.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
-            assert!(worst < BOUND_MS, "at {place_s} s: {late:?}: {words}");
-            assert!(!words.contains("interrupted") && !words.contains("not read quickly"), "{words}");
-        }
+        undisturbed(|| took_s.borrow_mut().extend(join_pair(stage, pair, &reading_s)));
     }
-    took_s
+    took_s.into_inner()
+}
+
+fn join_pair(stage: &Stage, places_s: &[i64], reading_s: impl Fn(u64) -> f64) -> Vec<f64> {
+    let recorder = Recorder::start(&stage.card).unwrap();
+    let mut joined: Vec<Joined> =
+        [Sink::Left, Sink::Right].into_iter().zip(places_s).map(|(sink, place_s)| stage.join(sink, *place_s)).collect();
+    for joined in &mut joined {
+        joined.playing.wait_for("Playing: ");
+        joined.heard.read_bytes = stage.read_bytes(joined.heard.sink);
+    }
+    std::thread::sleep(Duration::from_secs_f64(LISTENED_S + 1.0));
+    joined.iter().for_each(|joined| joined.playing.signal("-INT"));
+    let joined: Vec<(Heard, String)> = joined.into_iter().map(Joined::finish).collect();
+    let recording = recorder.finish().unwrap();
+    joined
+        .into_iter()
+        .map(|(heard, words)| heard.judge(stage, &recording, &words) - reading_s(heard.read_bytes))
+        .collect()
 }
 
 /// Places from the first to the last minutes.
 fn places_s(count: usize) -> Vec<i64> {
     let mut random = fastrand::Rng::with_seed(12);
     (0..count).map(|_| random.i64(30..(HOURS * 3600 - 60) as i64)).collect()
+}
+
+/// The figure that a quarter of several is below.
+fn quartile(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 4]
 }
 
 #[test]
@@ -189,17 +217,17 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     let indexed = fs::read_to_string(stage.sandbox.index()).unwrap();
     assert!(indexed.contains("\"map\": \"frames-1 "), "no map is kept");
     let took_s = join_at(&stage, &places_s(10), |read| {
-        assert!(read <= JOIN_BYTES + PLAYED_BYTES, "{read} bytes were read");
+        assert!(read <= JOIN_BYTES, "{read} bytes were read");
         0.0
     });
     println!("with the index heard after {took_s:.2?} s");
+    assert!(quartile(took_s) < HEARD_S);
 
     // A box that has the index without its maps reads up to the place.
-    let mut index: serde_json::Value = serde_json::from_str(&indexed).unwrap();
-    index["tracks"][0].as_object_mut().unwrap().remove("map");
     fs::remove_file(stage.sandbox.index()).unwrap();
     stage.sandbox.list(&[]);
     assert!(!fs::read_to_string(stage.sandbox.index()).unwrap().contains("frames-1"), "a quick look makes no map");
     let took_s = join_at(&stage, &[600, 2400], |read| read as f64 / (CARD_MB_S * 1e6));
     println!("without it heard after {took_s:.2?} s and the time of reading");
+    assert!(quartile(took_s) < HEARD_S);
 }

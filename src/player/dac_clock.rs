@@ -226,7 +226,7 @@ impl State {
         // wrong has large ones, and would else take its own error for noise and never find back.
         let Some(last_ns) = self.last_innovation_ns.replace(innovation_ns) else { return };
         let noise = 0.5 * (innovation_ns - last_ns).powi(2);
-        let weight = 1.0 / f64::from(self.observations).clamp(6.0, NOISE_MEMORY);
+        let weight = 1.0 / f64::from(self.observations).clamp(10.0, NOISE_MEMORY);
         let learnt = self.noise_variance + weight * (noise - self.noise_variance);
         self.noise_variance = learnt.clamp(MIN_NOISE_NS.powi(2), MAX_NOISE_NS.powi(2));
     }

@@ -24,8 +24,9 @@ const LOOKAHEAD_S: f64 = 0.4;
 /// How long before its beginning a track is opened.
 const PRELOAD_S: f64 = 10.0;
 
-/// How far ahead of the DAC a track is joined that is under way.
-const JOIN_AHEAD_S: f64 = 0.1;
+/// How far ahead of the DAC a track is joined that is under way: what the DAC may have taken since it was last heard of, 25 ms,
+/// and some time to make the first blocks.
+const JOIN_AHEAD_S: f64 = 0.05;
 
 /// A file that could not be read is tried again after this long, for as long as its slot lasts.
 const RETRY_S: f64 = 1.0;
@@ -226,6 +227,12 @@ impl Feeder {
     /// Numbers of the moment.
     pub fn stats(&self) -> FeederStats {
         self.stats
+    }
+
+    /// Whether something is to be played that waits for the device's clock to be known, or for the loader: it is begun the
+    /// sooner, the more often the feeder is stepped.
+    pub fn is_about_to_begin(&self) -> bool {
+        self.opening.is_some()
     }
 
     /// What is heard of the timetable.

@@ -9,6 +9,7 @@ pub mod playing;
 pub mod process;
 pub mod pty;
 pub mod sim_box;
+pub mod undisturbed;
 
 use std::ffi::OsStr;
 use std::fs;

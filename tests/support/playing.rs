@@ -1,7 +1,7 @@
 //! A running `jaudiosync play`, and music that tells its place.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader, PipeReader, Read};
+use std::process::{Child, Command};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jaudiosync_measure::{Recording, Sink, VirtualCard, best_lag};
@@ -37,10 +37,10 @@ pub fn named(utc_s: i64) -> String {
     chrono::DateTime::from_timestamp(utc_s, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// A running `jaudiosync play`.
+/// A running `jaudiosync play`, and what it prints, errors and warnings too.
 pub struct Playing {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    lines: BufReader<PipeReader>,
     seen: String,
 }
 
@@ -54,8 +54,11 @@ impl Playing {
     /// Starts any command that prints what the player prints.
     pub fn spawn(mut command: Command, card: &VirtualCard, sink: Sink) -> Self {
         command.envs(card.env(sink));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
+        let (reader, writer) = std::io::pipe().unwrap();
+        let child = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+        // The command holds the other end of the pipe as well, until it is dropped.
+        drop(command);
+        let lines = BufReader::new(reader);
         Self { child, lines, seen: String::new() }
     }
 

@@ -1,0 +1,68 @@
+//! Measurements that a machine can spoil which stands still: one that is shared gives its processors to others for a tenth of
+//! a second now and then, and no program that runs on it can play meanwhile.
+//!
+//! A witness, with the priority of the player's own threads, sees that. What fails while it was seen is measured again; what
+//! fails without it, or again and again, has failed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
+
+/// The machine is looked at this often.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A machine that stands still for longer may make a sound server run dry, which buffers 100 ms in all, some of them under way.
+const STALL: Duration = Duration::from_millis(40);
+
+/// Measurements in all.
+const ATTEMPTS: u32 = 4;
+
+/// Measures and judges, again if the machine stood still meanwhile.
+pub fn undisturbed(measure_and_judge: impl Fn()) {
+    for attempt in 1.. {
+        let witness = Witness::start();
+        let judged = catch_unwind(AssertUnwindSafe(&measure_and_judge));
+        let longest = witness.finish();
+        match judged {
+            Ok(()) => return,
+            Err(_) if longest >= STALL && attempt < ATTEMPTS => {
+                println!("the machine stood still for {:.0} ms: measured again", longest.as_secs_f64() * 1e3);
+            }
+            Err(failure) => resume_unwind(failure),
+        }
+    }
+}
+
+/// A thread that notes for how long it was kept from running.
+struct Witness {
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Witness {
+    fn start() -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let has_ended = Arc::clone(&ends);
+        let look = move || {
+            // Where that is not granted, the player's threads have not got it either.
+            let _ = request_realtime(RealtimeThread::Audio);
+            let (mut longest, mut before) = (Duration::ZERO, Instant::now());
+            while !has_ended.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOK);
+                longest = longest.max(before.elapsed().saturating_sub(LOOK));
+                before = Instant::now();
+            }
+            longest
+        };
+        Self { ends, thread: std::thread::spawn(look) }
+    }
+
+    fn finish(self) -> Duration {
+        self.ends.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
