@@ -368,12 +368,13 @@ fn a_log_that_nobody_reads_does_not_keep_it() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     std::fs::write(sandbox.path().join("log"), "").unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut command = player(&sandbox, &card, "default", 1);
+    fault.add_to(&mut command, &[CARD_HANGS]);
+    let mut running = start_playing_with(&sandbox, &mut command, writer.try_clone().unwrap().into());
+    // From here on: a warning before would wait for a reader, and what the test waits for would wait behind it.
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     while writer.write(&[0; 4096]).is_ok() {}
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-    let mut command = player(&sandbox, &card, "default", 1);
-    fault.add_to(&mut command, &[CARD_HANGS]);
-    let mut running = start_playing_with(&sandbox, &mut command, writer.into());
     fault.begin();
     fault.wait_until_it_hangs();
     running.ends_with("a log that is full", 0, &[]);

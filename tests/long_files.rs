@@ -6,13 +6,17 @@ mod support;
 
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 use support::fault::Fault;
 use support::odd_mp3::{Info, frames, info_frame, lame};
-use support::playing::{Playing, bursts, named};
+use support::playing::{Playing, bursts, lag_ms, named};
+use support::sim_box::{Make, SimBox};
 use support::undisturbed::undisturbed;
 use support::{Sandbox, Signal};
 
@@ -49,10 +53,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::with_seconds(HOURS * 3600)
+    }
+
+    fn with_seconds(seconds: usize) -> Self {
         let sandbox = Sandbox::new();
         let music = bursts(77, RATE_HZ, REPEATED_S, [1.0, 0.8]);
         let frames = frames(&lame(&music, &["-b", "320"]));
-        let rounds = HOURS * 3600 / REPEATED_S;
+        let rounds = seconds / REPEATED_S;
         let body = frames.concat();
         let bytes = (body.len() * rounds) as u32;
         let info = |bytes| Info {
@@ -230,4 +238,118 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     let took_s = join_at(&stage, &[600, 2400], |read| read as f64 / (CARD_MB_S * 1e6));
     println!("without it heard after {took_s:.2?} s and the time of reading");
     assert!(quartile(took_s) < HEARD_S);
+}
+
+/// A box that is switched on with the jumper fitted, in the middle of the set.
+fn box_in_the_middle(stage: &Stage, place_s: i64, prepare: impl FnOnce(&mut Command)) -> SimBox {
+    let anchor = chrono::DateTime::from_timestamp(now_s() as i64 - place_s, 0).unwrap().to_rfc3339();
+    let config = format!("start.anchor = \"{anchor}\"\n[time]\nsource = \"system\"\n");
+    let make = Make { name: "box", jumper: true, config: &config };
+    SimBox::switch_on_prepared(&stage.sandbox, &stage.card, Sink::Left, &make, prepare)
+}
+
+#[test]
+fn a_box_says_that_it_opens_the_file_until_it_is_heard_and_its_watchdog_is_fed() {
+    let stage = Stage::new();
+    stage.sandbox.list(&[]);
+    let address = stage.sandbox.path().join("notify");
+    let socket = UnixDatagram::bind(&address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // 24 MB at this speed take 12 s, longer than systemd waits for the watchdog to be fed.
+    let mut made = box_in_the_middle(&stage, 600, |command| {
+        stage.fault.add_to(command, &[("FAULT_SLOW", ".mp3"), ("FAULT_MB_S", "2")]);
+        command.env("NOTIFY_SOCKET", &address);
+    });
+    made.wait_for("opening track 0");
+    let status = made.status();
+    assert_eq!(status.play.state, PlayState::Opening, "{status:#?}");
+    assert!(status.phase.is_none() && status.play.summary().starts_with("Opens track 0"), "{status:#?}");
+    // Half a second on, half a second off: about to play.
+    let mut seen = [false; 2];
+    let status = made.wait_until("playing", |status| {
+        if status.play.state == PlayState::Opening {
+            seen[usize::from(status.board.led == Some(true))] = true;
+        }
+        status.play.state == PlayState::Playing
+    });
+    assert_eq!(seen, [true; 2], "the LED says so, too");
+    assert_eq!(status.play.track.unwrap().number, 0);
+    let fed = notified_within(&socket, Duration::from_secs(1));
+    println!("the watchdog was fed {fed} times");
+    assert!(fed >= 6, "the watchdog was fed {fed} times");
+    made.wait_for("plays track 0");
+    made.wait_until("in phase", |status| status.phase.is_some());
+    assert!(made.end().success());
+}
+
+/// How often the watchdog has been fed, until nothing more comes for a while.
+fn notified_within(socket: &UnixDatagram, quiet: Duration) -> usize {
+    socket.set_read_timeout(Some(quiet / 4)).unwrap();
+    let mut count = 0;
+    let mut bytes = [0; 1024];
+    while let Ok(length) = socket.recv(&mut bytes) {
+        count += String::from_utf8_lossy(&bytes[..length]).matches("WATCHDOG=1").count();
+    }
+    count
+}
+
+#[test]
+fn a_box_without_maps_makes_them_in_the_background_and_keeps_them() {
+    // Some 24 MB.
+    let stage = Stage::with_seconds(600);
+    stage.sandbox.list(&[]);
+    let before = fs::read_to_string(stage.sandbox.index()).unwrap();
+    assert!(!before.contains("frames-1"));
+    let mut made = box_in_the_middle(&stage, 300, |_| {});
+    made.wait_for("plays track 0");
+    made.wait_for("mapped ");
+    let kept = fs::read_to_string(stage.sandbox.index()).unwrap();
+    assert!(kept.contains("\"map\": \"frames-1 "), "{kept}");
+    assert_eq!(made.status().play.state, PlayState::Playing);
+    assert!(made.end().success());
+    // It is the map that `index` makes.
+    fs::remove_file(stage.sandbox.index()).unwrap();
+    stage.sandbox.run(&["index"]).succeeds();
+    let made_on_the_laptop = fs::read_to_string(stage.sandbox.index()).unwrap();
+    assert_eq!(kept, made_on_the_laptop);
+}
+
+#[test]
+fn a_card_that_stalls_for_a_second_is_not_heard() {
+    let sandbox = Sandbox::new();
+    for (seed, name) in [(91, "a.mp3"), (92, "b.mp3")] {
+        bursts(seed, RATE_HZ, 14, [1.0, 1.0]).encode(&sandbox.music().join(name), &["-b", "320"]);
+    }
+    sandbox.playlist("a.mp3\nb.mp3\n");
+    let card = VirtualCard::start().unwrap();
+    undisturbed(|| {
+        let fault = Fault::new();
+        let recorder = Recorder::start(&card).unwrap();
+        let start_s = now_s() as i64 + 4;
+        let time = ["-t", &named(start_s)];
+        let mut command = sandbox.command();
+        command.arg("play").args(time);
+        fault.add_to(&mut command, &[("FAULT_STALL", ".mp3"), ("FAULT_STALL_S", "1")]);
+        let stalled = Playing::spawn(command, &card, Sink::Left);
+        let other = Playing::start(&sandbox, &card, Sink::Right, &time);
+        // The first one begins while the first track plays. Each lasts for a second, and then there is one to recover in.
+        while now_s() < start_s as f64 + 29.0 {
+            std::thread::sleep(Duration::from_secs(2));
+            if now_s() > start_s as f64 {
+                fault.begin();
+            }
+        }
+        let words = [stalled.finish(), other.finish()];
+        let recording = recorder.finish().unwrap();
+        for words in &words {
+            assert!(!words.contains("interrupted") && !words.contains("not read quickly"), "{words}");
+        }
+        for slot_s in [start_s, start_s + 15] {
+            let lags: Vec<Option<f64>> =
+                (0..27).map(|part| lag_ms(&recording, slot_s as f64 + 0.5 * f64::from(part), 0.5)).collect();
+            let worst = lags.iter().map(|lag| lag.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
+            println!("largest lag {worst:.4} ms");
+            assert!(worst < BOUND_MS, "{lags:?}");
+        }
+    });
 }

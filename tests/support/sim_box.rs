@@ -44,6 +44,17 @@ pub struct SimBox {
 impl SimBox {
     /// Switches it on; it is not ready yet.
     pub fn switch_on(sandbox: &Sandbox, card: &VirtualCard, sink: Sink, make: &Make<'_>) -> Self {
+        Self::switch_on_prepared(sandbox, card, sink, make, |_| {})
+    }
+
+    /// The same, with something done to the command before.
+    pub fn switch_on_prepared(
+        sandbox: &Sandbox,
+        card: &VirtualCard,
+        sink: Sink,
+        make: &Make<'_>,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let socket = sandbox.path().join(format!("{}.sock", make.name));
         let config = sandbox.path().join(format!("{}.toml", make.name));
         std::fs::write(&config, format!("{}\n[control]\ngroup = \"\"\n", make.config)).unwrap();
@@ -52,6 +63,7 @@ impl SimBox {
         command.arg("--config").arg(config).arg("--socket").arg(&socket);
         command.arg("--state").arg(Self::state(sandbox, make.name)).args(make.jumper.then_some("--jumper"));
         command.envs(card.env(sink)).env_remove("NOTIFY_SOCKET");
+        prepare(&mut command);
         Self::spawn(command, socket)
     }
 
