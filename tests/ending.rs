@@ -5,8 +5,10 @@
 
 mod support;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::control::{Client, Request, Response, Status};
 use jaudiosync_measure::{Sink, VirtualCard};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use support::fault::Fault;
 use support::playing::{named, now_s};
@@ -265,6 +267,7 @@ fn the_questions_of_setup_end_and_give_the_terminal_back() {
         command.current_dir(sandbox.path()).env("TZ", "UTC");
         pty.give_to(&mut command);
         let mut process = Process::start(&mut command);
+        drop(command);
         pty.wait_for("Sound card");
         wait_until("asked for a key", || !pty.is_cooked());
         ask(&process, &mut pty);
@@ -272,7 +275,7 @@ fn the_questions_of_setup_end_and_give_the_terminal_back() {
         assert!(took < BOUND, "{name}: {took:?}");
         assert_eq!(status.signal(), Some(by as i32), "{name}: {status}");
         assert!(pty.is_cooked(), "{name}: the terminal is left in raw mode");
-        let shown = pty.shown();
+        let shown = pty.into_shown();
         assert!(shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l"), "{name}: the cursor is left hidden: {shown:?}");
     }
 }
@@ -367,17 +370,16 @@ fn play_says_so_where_the_position_cannot_be_kept_as_the_disk_hangs() {
 fn a_log_that_nobody_reads_does_not_keep_it() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     std::fs::write(sandbox.path().join("log"), "").unwrap();
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    while writer.write(&[0; 4096]).is_ok() {}
-    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-    let mut command = player(&sandbox, &card, "default", 1);
-    fault.add_to(&mut command, &[CARD_HANGS]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    // Opened once more, so that whether it waits is not shared with the player.
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let mut filling = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).unwrap();
+    let mut command = player(&sandbox, &card, "server", 1);
+    fault.add_to(&mut command, &[("FAULT_SYNC", "position.json")]);
     let mut running = start_playing_with(&sandbox, &mut command, writer.into());
     fault.begin();
-    fault.wait_until_it_hangs();
-    running.ends_with("a log that is full", 0, &[]);
-    assert_position_kept(&sandbox);
+    while filling.write(&[0; 512]).is_ok() {}
+    running.ends_with("a log that is full", 1, &[]);
     drop(reader);
 }
 

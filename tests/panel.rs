@@ -185,7 +185,7 @@ fn signals_and_keys_end_it_and_give_the_terminal_back() {
         ask(&mut panel);
         panel.ends(name);
         assert!(panel.pty.is_cooked(), "{name}: the terminal is left in raw mode");
-        let shown = panel.pty.shown();
+        let shown = panel.pty.into_shown();
         assert!(shown.ends_with("\x1b[?25h") && shown.contains("\x1b[?1049l"), "{name}: {shown:?}");
     }
 }
@@ -202,7 +202,7 @@ fn a_card_that_hangs_keeps_neither_the_panel_nor_the_terminal() {
     panel.process.send(Signal::SIGTERM);
     panel.ends("a card that hangs");
     assert!(panel.pty.is_cooked());
-    let shown = panel.pty.shown();
+    let shown = panel.pty.into_shown();
     let (_, after) = shown.rsplit_once("\x1b[?1049l").expect("the alternate screen is left");
     assert!(after.contains("does not answer: feeder"), "{after:?}");
 }
