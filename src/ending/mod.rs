@@ -1,7 +1,7 @@
 //! The way to the end of the process, the same for every command.
 //!
 //! A signal that asks for an end ends a command at once that has nothing to keep. One that has is told ([`orderly`]), and
-//! then has [a little time](plan::BOUND): what does not let go until then (a card, a disk or a bus that hangs) is named
+//! then has a little time (`plan::BOUND`): what does not let go until then (a card, a disk or a bus that hangs) is named
 //! in the log, and the process is left all the same, with its right exit code. An end that comes by itself ([`begin`])
 //! has the same bound.
 //!
