@@ -30,7 +30,7 @@ pub use self::plan::HangUp;
 use self::plan::{Asked, BOUND, Plan, Step};
 
 /// The terminal is restored, and the log says why, within this time, or not at all.
-const LAST_WORDS: Duration = Duration::from_millis(150);
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Who asks, by what signal.
 const SIGNALS: [(i32, Asked); 3] = [(SIGTERM, Asked::Terminate), (SIGINT, Asked::Interrupt), (SIGHUP, Asked::HangUp)];
