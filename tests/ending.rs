@@ -5,8 +5,10 @@
 
 mod support;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -16,11 +18,11 @@ use std::time::{Duration, Instant};
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::control::{Client, Request, Response, Status};
 use jaudiosync_measure::{Sink, VirtualCard};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use support::fault::Fault;
 use support::playing::{named, now_s};
-use support::process::{Process, wait_until};
+use support::process::{PATIENCE, Process, wait_until};
 use support::pty::Pty;
 use support::sim_box::SimBox;
 use support::{Sandbox, short_mp3};
@@ -55,6 +57,15 @@ impl Running {
 
     fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    #[track_caller]
+    fn wait_for(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(words) {
+            assert!(Instant::now() < deadline, "no {words:?} in {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Waits until it waits: its first thread sleeps at each of some looks.
@@ -265,6 +276,7 @@ fn the_questions_of_setup_end_and_give_the_terminal_back() {
         command.current_dir(sandbox.path()).env("TZ", "UTC");
         pty.give_to(&mut command);
         let mut process = Process::start(&mut command);
+        drop(command);
         pty.wait_for("Sound card");
         wait_until("asked for a key", || !pty.is_cooked());
         ask(&process, &mut pty);
@@ -272,7 +284,7 @@ fn the_questions_of_setup_end_and_give_the_terminal_back() {
         assert!(took < BOUND, "{name}: {took:?}");
         assert_eq!(status.signal(), Some(by as i32), "{name}: {status}");
         assert!(pty.is_cooked(), "{name}: the terminal is left in raw mode");
-        let shown = pty.shown();
+        let shown = pty.into_shown();
         assert!(shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l"), "{name}: the cursor is left hidden: {shown:?}");
     }
 }
@@ -367,18 +379,16 @@ fn play_says_so_where_the_position_cannot_be_kept_as_the_disk_hangs() {
 fn a_log_that_nobody_reads_does_not_keep_it() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     std::fs::write(sandbox.path().join("log"), "").unwrap();
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let mut command = player(&sandbox, &card, "default", 1);
-    fault.add_to(&mut command, &[CARD_HANGS]);
-    let mut running = start_playing_with(&sandbox, &mut command, writer.try_clone().unwrap().into());
-    // From here on: a warning before would wait for a reader, and what the test waits for would wait behind it.
-    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    while writer.write(&[0; 4096]).is_ok() {}
-    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    // Opened once more, so that whether it waits is not shared with the player.
+    let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
+    let mut filling = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).unwrap();
+    let mut command = player(&sandbox, &card, "server", 1);
+    fault.add_to(&mut command, &[("FAULT_SYNC", "position.json")]);
+    let mut running = start_playing_with(&sandbox, &mut command, writer.into());
     fault.begin();
-    fault.wait_until_it_hangs();
-    running.ends_with("a log that is full", 0, &[]);
-    assert_position_kept(&sandbox);
+    while filling.write(&[0; 512]).is_ok() {}
+    running.ends_with("a log that is full", 1, &[]);
     drop(reader);
 }
 
@@ -479,6 +489,11 @@ impl Service {
     fn has_kept(&self, file: &str, words: &str) {
         let text = std::fs::read_to_string(self.state.join(file)).unwrap_or_default();
         assert!(text.contains(words), "no {words} in {file}: {text}");
+    }
+
+    /// Where nothing is in the way, nothing is left behind.
+    #[track_caller]
+    fn has_let_go(&self) {
         assert!(!self.socket.exists(), "the socket is left behind");
     }
 }
@@ -505,8 +520,12 @@ fn the_service_ends_with_its_state_kept_where_only_the_card_hangs() {
     let mut service = start();
     fault.begin();
     fault.wait_until_it_hangs();
-    service.press("stop 5.3");
-    wait_until("about to switch off", || service.running.log().contains("the box is switched off"));
+    // A button that is pressed before all were once seen released is taken for stuck.
+    service.press("volume-up");
+    service.wait_until("louder", |status| status.volume.percent == 28);
+    // For longer than need be, as a busy machine sees the contact late, and for less than a button that is stuck.
+    service.press("stop 7");
+    service.running.wait_for("the box is switched off");
     let (status, took) = service.running.process.wait_for_end();
     println!("switched off after {:.3} s", took.as_secs_f64());
     assert_eq!(status.code(), Some(100), "{}", service.running.log());
@@ -570,6 +589,21 @@ fn the_service_ends_where_the_sound_server_hangs() {
     card.freeze().unwrap();
     service.running.ends_with("a sound server", 0, &[]);
     service.has_kept("session.json", "anchor_utc_s");
+    service.has_let_go();
+}
+
+#[test]
+fn a_hang_up_means_reload_to_a_service_without_a_terminal() {
+    let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
+    let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, |_| {});
+    service.wait_until("ready", |status| status.playlist.is_some());
+    let config = sandbox.path().join("box.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}[volume]\nmaximum_percent = 30\n")).unwrap();
+    service.running.process.send(Signal::SIGHUP);
+    service.wait_until("quieter", |status| status.volume.maximum_percent == 30);
+    service.running.ends_with("after a reload", 0, &[]);
+    service.has_let_go();
 }
 
 /// On the threads that are named so, Rust's own clock panics.
@@ -607,7 +641,7 @@ fn a_worker_of_the_service_that_has_died_is_named_once_and_the_watchdog_is_not_f
         let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, watched).playing(1);
         fault.begin();
         let words = format!("the {name} has died of a fault in this program (called `Result::unwrap()`");
-        wait_until("dead", || service.running.log().contains(&words));
+        service.running.wait_for(&words);
         // It tells systemd each second: by now or never.
         notify.set_nonblocking(true).unwrap();
         let mut bytes = [0; 1024];

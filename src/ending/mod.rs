@@ -1,7 +1,7 @@
 //! The way to the end of the process, the same for every command.
 //!
 //! A signal that asks for an end ends a command at once that has nothing to keep. One that has is told ([`orderly`]), and
-//! then has [a little time](plan::BOUND): what does not let go until then (a card, a disk or a bus that hangs) is named
+//! then has a little time (`plan::BOUND`): what does not let go until then (a card, a disk or a bus that hangs) is named
 //! in the log, and the process is left all the same, with its right exit code. An end that comes by itself ([`begin`])
 //! has the same bound.
 //!
@@ -30,7 +30,7 @@ pub use self::plan::HangUp;
 use self::plan::{Asked, BOUND, Plan, Step};
 
 /// The terminal is restored, and the log says why, within this time, or not at all.
-const LAST_WORDS: Duration = Duration::from_millis(150);
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Who asks, by what signal.
 const SIGNALS: [(i32, Asked); 3] = [(SIGTERM, Asked::Terminate), (SIGINT, Asked::Interrupt), (SIGHUP, Asked::HangUp)];

@@ -61,7 +61,7 @@ impl Pty {
         Self { master, slave: Some(slave), shown, is_closing, reader }
     }
 
-    /// Gives a command the terminal's side. Only what runs in it has that open from then on.
+    /// Gives a command the terminal's side. Only what runs in it has that open, once the command itself is dropped.
     pub fn give_to(&mut self, command: &mut Command) {
         let slave = self.slave.take().expect("given once");
         let stdio = || Stdio::from(slave.try_clone().unwrap());
@@ -80,6 +80,14 @@ impl Pty {
     #[track_caller]
     pub fn wait_for(&self, words: &str) {
         wait_until(&format!("{words:?} on the terminal"), || self.shown().contains(words));
+    }
+
+    /// The same, once nobody has the terminal open any more, to the last byte.
+    pub fn into_shown(mut self) -> String {
+        drop(self.slave.take());
+        let has_ended = || self.reader.as_ref().is_none_or(JoinHandle::is_finished);
+        wait_until("the end of what is shown: somebody has the terminal open", has_ended);
+        self.shown()
     }
 
     /// Whether lines are edited and what is typed is shown: a shell that comes back here finds its terminal as it was.

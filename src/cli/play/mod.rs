@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// What plays fades out within this time, or the position is kept without waiting for it: a card that hangs says nothing
 /// any more. A card that only does not say that it is silent is given up by the player after a second.
-const FADE_PATIENCE: Duration = Duration::from_millis(1200);
+const FADE_PATIENCE: Duration = Duration::from_millis(1100);
 
 /// A latency beyond this is a slip of the pen.
 const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
@@ -227,15 +227,25 @@ impl Play {
         };
         if let Some(utc_ns) = stopped_utc_ns {
             keep_position(playlist, &timetable, utc_ns);
+            // Nothing is lost any more.
+            ending::begin(exit_code(&outcome));
         }
-        // From here on nothing is waited for without bound, and nothing is lost any more.
-        ending::begin(if outcome.is_ok() { 0 } else { 1 });
-        if let Outcome::Stopped(_) = outcome? {
-            report.stopped()?;
-        }
+        let reported = report_outcome(&outcome, &report);
+        ending::begin(exit_code(&outcome));
         drop(engine);
-        report.summary()
+        outcome.and(reported)
     }
+}
+
+fn exit_code(outcome: &Result<Outcome, Failure>) -> u8 {
+    u8::from(outcome.is_err())
+}
+
+fn report_outcome(outcome: &Result<Outcome, Failure>, report: &Report<'_>) -> Result<(), Failure> {
+    if let Ok(Outcome::Stopped(_)) = outcome {
+        report.stopped()?;
+    }
+    if outcome.is_ok() { report.summary() } else { Ok(()) }
 }
 
 /// Reports what the player tells, until it is over.

@@ -55,7 +55,7 @@ const TIME_STATUS_NS: i64 = NS_PER_S;
 /// What is to end fades out within this time, or ends all the same: a card that does not even say that it is silent is
 /// given up by the player after a second, and what is left of the 2 s in which the service is to end is for letting go of
 /// everything.
-const END_PATIENCE_NS: i64 = 6 * NS_PER_S / 5;
+const END_PATIENCE_NS: i64 = 11 * NS_PER_S / 10;
 
 /// Who knows the time, and how well.
 pub trait TimePort: Send {
