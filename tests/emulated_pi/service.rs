@@ -88,7 +88,13 @@ impl Service {
 
 /// The common timetable of the demo playlist, made here.
 pub fn common_timetable() -> Timetable {
-    let options = LoadOptions { music: music(), name: "Playlist".to_owned(), trust_index: false, rebuild: false };
+    let options = LoadOptions {
+        music: music(),
+        name: "Playlist".to_owned(),
+        trust_index: false,
+        rebuild: false,
+        make_maps: false,
+    };
     let playlist = load(&options, &|_, _| {}).expect("the demo playlist").playlist;
     Timetable::common(playlist.lengths(), 0).expect("a timetable")
 }
