@@ -47,5 +47,4 @@ fn a_power_cut_leaves_what_was_synced_and_it_restarts_and_switches_itself_off() 
     assert_eq!(machine.run("cat /root/unsynced").stdout, "kept\n");
     let mut machine = Machine::boot(machine.shut_down());
     assert_eq!(machine.try_run("dmesg | grep 'EXT4-fs.*recovery'").stdout, "");
-    machine.quit();
 }

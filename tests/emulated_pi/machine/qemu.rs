@@ -1,7 +1,6 @@
 //! The process of QEMU.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -14,23 +13,21 @@ use super::line::{Line, Listener};
 
 /// What is told to the kernel. iomem=relaxed lets rppal map the pins through /dev/mem, as Debian's kernel has no
 /// /dev/gpiomem; a box that panics starts again.
-const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet";
+const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1";
 
-/// One thread for all four processors: while the box boots three of them spin, and would take the host's processors from
-/// the one that works. It boots in half the time, and the sound is as even.
-const ACCELERATOR: &str = "tcg,thread=single";
+/// The box's time does not go by this machine's clock, which would have it miss some of its own whenever QEMU is not run at once.
+/// An instruction takes 2^1 ns, and where there are none the time leaps to the next timer; the RTC goes by it, too. That is
+/// exact with one processor only: several would have to take turns.
+const TIME: [&str; 4] = ["-icount", "shift=1,sleep=off", "-global", "bcm2837.enabled-cpus=1"];
 
 /// A USB sound card, for its mixer: what is played on it is heard nowhere.
 const USB_SOUND: [&str; 2] = ["-device", "usb-audio,audiodev=nothing"];
 
 /// QEMU calls within a fraction of a second, or not at all.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the end of the process is looked for, as there is no waiting for it with a limit.
 const POLL: Duration = Duration::from_millis(10);
-
-/// Ticks of the processor time in /proc, on every Linux that matters.
-const TICKS_PER_S: f64 = 100.0;
 
 /// A running QEMU, which dies with this, and with the thread that started it even if that is killed.
 pub struct Qemu {
@@ -47,8 +44,8 @@ pub struct Lines {
 }
 
 impl Qemu {
-    /// Starts it with this image as its SD card.
-    pub fn start(card: &Path, usb_sound: bool) -> (Self, Lines) {
+    /// Starts it with this image as its SD card, and with this UTC in its RTC. The box stands still.
+    pub fn start(card: &Path, utc_s: i64, usb_sound: bool) -> (Self, Lines) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [console, agent, monitor, test] =
             ["console", "agent", "monitor", "test"].map(|name| Listener::new(folder.path(), name));
@@ -57,7 +54,9 @@ impl Qemu {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(prepared("qemu-system-aarch64"))
-            .args(["-M", "raspi3b", "-accel", ACCELERATOR, "-display", "none", "-audiodev", "none,id=nothing"])
+            .args(["-M", "raspi3b", "-display", "none", "-audiodev", "none,id=nothing", "-S"])
+            .args(TIME)
+            .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
             .args(if usb_sound { &USB_SOUND[..] } else { &[] })
             .arg("-kernel")
             .arg(prepared("vmlinuz"))
@@ -121,23 +120,18 @@ impl Qemu {
     fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its own child").is_some()
     }
-
-    /// The processor time it has taken, of all its threads.
-    pub fn processor_time(&self) -> Duration {
-        let mut stat = String::new();
-        let file = File::open(format!("/proc/{}/stat", self.child.id()));
-        file.and_then(|mut file| file.read_to_string(&mut stat)).expect("the statistics of a running process");
-        // The name, in brackets, may hold blanks. User and system time are the 12th and 13th fields after it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-        Duration::from_secs_f64(ticks / TICKS_PER_S)
-    }
 }
 
 impl Drop for Qemu {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// An instant as QEMU takes it.
+fn named(utc_s: i64) -> String {
+    let instant = chrono::DateTime::from_timestamp(utc_s, 0).expect("an instant");
+    instant.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// What `scripts/pi-image` has made.
