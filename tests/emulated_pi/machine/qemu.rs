@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use super::line::{Line, Listener};
 
 /// What is told to the kernel. iomem=relaxed lets rppal map the pins through /dev/mem, as Debian's kernel has no
-/// /dev/gpiomem; a box that panics starts again.
-const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1";
+/// /dev/gpiomem; a box that panics starts again; the kernel's tests of its own ciphers take a second.
+const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1 cryptomgr.notests";
 
 /// The box's time does not go by this machine's clock, which would have it miss some of its own whenever QEMU is not run at once.
 /// An instruction takes 2^1 ns, and where there are none the time leaps to the next timer; the RTC goes by it, too. That is
@@ -63,7 +63,7 @@ impl Qemu {
             .arg("-dtb")
             .arg(prepared("board.dtb"))
             .arg("-initrd")
-            .arg(prepared("initramfs.gz"))
+            .arg(prepared("system.cpio"))
             .args(["-append", KERNEL_OPTIONS])
             // What the box syncs need not reach this machine's disk: a power cut is QEMU's end, not this machine's.
             .args(["-drive", &format!("if=sd,format=raw,cache=unsafe,file={}", card.display())])

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 /// How often the file is looked into.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Wait until a file that grows has a line with these words
 ///
