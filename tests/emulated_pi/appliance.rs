@@ -18,7 +18,7 @@ const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
-const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false };
+const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false, stick: None };
 
 /// Memory and processor time of the service over some seconds, as the box itself counts them.
 fn tell_usage(machine: &mut Machine, what: &str) {

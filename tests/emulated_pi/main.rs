@@ -1,7 +1,7 @@
 //! The program as it is installed on a box, cross-compiled, on an emulated Raspberry Pi with the real drivers under it.
 //!
 //! `scripts/emulated-pi` prepares what is needed and runs them all. `appliance` is the service as riders have it, `faults`
-//! what it does where something is wrong, `clocks` how it follows clocks that run fast; here is what the board itself does.
+//! what it does where something is wrong, `clocks` how it follows clocks that run fast, `long_files` how it joins a set of hours; here is what the board itself does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,9 +10,13 @@ mod clock_comparison;
 mod clocks;
 mod faults;
 mod installed;
+mod long_files;
+mod long_set;
 mod machine;
 mod recording;
 mod service;
+#[path = "../support/mod.rs"]
+mod support;
 
 use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};

@@ -1,6 +1,6 @@
 //! What the loopback card of a box has played, recorded in the box and judged here.
 
-use jaudiosync_measure::{ClockMap, ClockSample, find_start};
+use jaudiosync_measure::{ClockMap, ClockSample, find_start, first_sound};
 
 use crate::machine::{Machine, Program};
 
@@ -8,6 +8,9 @@ use crate::machine::{Machine, Program};
 pub const RATE_HZ: u32 = 48_000;
 const FILE: &str = "/tmp/recording";
 const SAMPLE_BYTES: usize = size_of::<f32>();
+
+/// What is louder is heard.
+const HEARD: f32 = 1e-3;
 
 /// How far from the expected frame a start is looked for.
 const REACH_FRAMES: usize = RATE_HZ as usize / 5;
@@ -43,6 +46,13 @@ pub struct Recording {
     readings: Vec<Reading>,
 }
 
+/// A part of a recording.
+pub struct Sound<'a> {
+    pub samples: &'a [f32],
+    /// By how much later than was asked for its first sample was played.
+    pub after_ns: f64,
+}
+
 /// The card's position, and what the box's raw clock showed then.
 struct Reading {
     frame: i64,
@@ -67,6 +77,20 @@ impl Recording {
         let expected = self.raw_clock.frame_at(near_raw_ns).round().max(0.0) as usize;
         let range = expected.saturating_sub(REACH_FRAMES)..expected + REACH_FRAMES;
         find_start(&self.samples, reference, RATE_HZ, range).map(|frame| self.raw_clock.utc_ns(frame))
+    }
+
+    /// What was heard from an instant of the box's raw clock on; none where it was not recorded.
+    pub fn from(&self, raw_ns: f64, seconds: f64) -> Option<Sound<'_>> {
+        let first = self.raw_clock.frame_at(raw_ns).ceil().max(0.0);
+        let samples = self.samples.get(first as usize..)?.get(..(seconds * f64::from(RATE_HZ)) as usize)?;
+        Some(Sound { samples, after_ns: self.raw_clock.utc_ns(first) - raw_ns })
+    }
+
+    /// When the first sound was heard from an instant of the box's raw clock on.
+    pub fn first_heard_raw_ns(&self, from_raw_ns: f64) -> Option<f64> {
+        let from = self.raw_clock.frame_at(from_raw_ns).round().max(0.0) as usize;
+        let first = first_sound(self.samples.get(from..)?, HEARD)?;
+        Some(self.raw_clock.utc_ns((from + first) as f64))
     }
 
     /// The loudest sample between two instants of the box's raw clock.

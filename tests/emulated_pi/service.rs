@@ -14,6 +14,10 @@ use crate::recording::{RATE_HZ, Recording};
 /// The configuration of all boxes here. Another line begins a section.
 pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
 
+/// What must hold of a place on the timetable. It is exact but for what a wake-up takes, by which the player's readings of the
+/// card are late, some 0.02 ms.
+pub const PLACE_BOUND_MS: f64 = 0.25;
+
 /// The longest that is waited for is the next slot of the grid.
 const PATIENCE_S: f64 = 90.0;
 
@@ -59,6 +63,14 @@ impl Service {
     pub fn end(mut self, machine: &mut Machine) {
         self.log.signal(machine, "TERM");
         assert_eq!(self.log.wait(machine, PATIENCE_S), 0);
+    }
+
+    /// Asserts that nothing has disturbed the music so far.
+    #[track_caller]
+    pub fn assert_undisturbed(&self, machine: &mut Machine) {
+        let log = self.log.log(machine);
+        let trouble = ["dropped out", "taken anew", "not read quickly enough", "makes no progress", "has died"];
+        assert!(!trouble.iter().any(|words| log.contains(words)), "{log}");
     }
 
     pub fn status(&self, machine: &mut Machine) -> Status {

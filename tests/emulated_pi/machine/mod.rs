@@ -77,6 +77,8 @@ pub struct Fitted<'a> {
     pub closed: &'a [Contact],
     /// A USB sound card. Its drivers are not loaded by themselves.
     pub usb_sound: bool,
+    /// A USB stick with what is in this folder; it cannot be written to. Its drivers are not loaded by themselves, either.
+    pub stick: Option<&'a Path>,
 }
 
 impl Machine {
@@ -88,7 +90,7 @@ impl Machine {
     /// The same with something else fitted.
     pub fn boot_with(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
         let SwitchedOff { card, utc_s } = off.into();
-        let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted.usb_sound);
+        let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted);
         let console = Console::new(lines.console);
         let mut registers = Registers::new(lines.test);
         Pins::fit(&mut registers, fitted.closed);

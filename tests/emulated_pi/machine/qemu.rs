@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::Fitted;
 use super::line::{Line, Listener};
 
 /// What is told to the kernel. iomem=relaxed lets rppal map the pins through /dev/mem, as Debian's kernel has no
@@ -45,7 +46,7 @@ pub struct Lines {
 
 impl Qemu {
     /// Starts it with this image as its SD card, and with this UTC in its RTC. The box stands still.
-    pub fn start(card: &Path, utc_s: i64, usb_sound: bool) -> (Self, Lines) {
+    pub fn start(card: &Path, utc_s: i64, fitted: Fitted<'_>) -> (Self, Lines) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [console, agent, monitor, test] =
             ["console", "agent", "monitor", "test"].map(|name| Listener::new(folder.path(), name));
@@ -57,7 +58,10 @@ impl Qemu {
             .args(["-M", "raspi3b", "-display", "none", "-audiodev", "none,id=nothing", "-S"])
             .args(TIME)
             .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
-            .args(if usb_sound { &USB_SOUND[..] } else { &[] })
+            .args(if fitted.usb_sound { &USB_SOUND[..] } else { &[] })
+            .args(fitted.stick.map_or_else(Vec::new, stick))
+            // The stick's files are dated by it.
+            .env("TZ", "UTC")
             .arg("-kernel")
             .arg(prepared("vmlinuz"))
             .arg("-dtb")
@@ -126,6 +130,13 @@ impl Drop for Qemu {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A USB stick with a folder of this machine: QEMU makes a FAT file system of it, of 504 MB, as it is read. It is read at once,
+/// and not while the box's time goes on, as other files would be; so its speed is what the USB host's schedule allows, 21 MB/s.
+fn stick(folder: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=stick,format=raw,readonly=on,file=fat:{}", folder.display());
+    ["-drive", &drive, "-device", "usb-storage,drive=stick"].map(str::to_owned).into()
 }
 
 /// An instant as QEMU takes it.
