@@ -1,7 +1,6 @@
 //! The service as riders have it: jumper, buttons, volume, power cuts.
 
-use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jaudiosync::control::protocol::PlayState;
 
@@ -14,21 +13,12 @@ use crate::service::{CONFIG, Service, common_timetable, late_ms};
 /// What must hold of a place on the timetable. The emulator's own jitter is that of a wake-up, some 0.2 to 1 ms.
 const BOUND_MS: f64 = 5.0;
 
-/// A short press: longer than it takes to read it, however busy the machine.
-const PRESS: Duration = Duration::from_millis(300);
+/// A short press: longer than it takes to read it.
+const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
-const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false };
-
-pub fn now_utc_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
-}
-
-/// There is no event: sound takes its time.
-fn sleep_until(utc_s: f64) {
-    sleep(Duration::from_secs_f64((utc_s - now_utc_s()).max(0.0)));
-}
+const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false, stick: None };
 
 /// Memory and processor time of the service over some seconds, as the box itself counts them.
 fn tell_usage(machine: &mut Machine, what: &str) {
@@ -44,19 +34,17 @@ fn tell_usage(machine: &mut Machine, what: &str) {
 #[test]
 fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are() {
     let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
-    let mut service = Service::of_boot(&machine);
+    let mut service = Service::of_boot(&mut machine);
     let recorder = Recorder::start(&mut machine);
-    let compared = ClockComparison::make_gently(&mut machine);
+    let compared = ClockComparison::make(&mut machine);
     // The kernel began in 1970.
-    service.wait_for(&machine, "the system clock is stepped by +");
+    service.wait_for(&mut machine, "the system clock is stepped by +");
     let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
-    sleep_until(slot_utc_s + 2.5);
+    machine.sleep_until(slot_utc_s + 2.5);
     tell_usage(&mut machine, "playing");
     let status = service.status(&mut machine);
     assert!(status.play.common && status.board.jumper == Some(true), "{status:#?}");
-    let clocks = machine.run("pi-probe clocks").stdout;
-    let clocks: Vec<f64> = clocks.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    let wrong_ms = (compared.raw_ns(clocks[1]) - clocks[0]) / 1e6;
+    let wrong_ms = compared.system_clock_ahead_ms(&mut machine);
     println!("the system clock is {wrong_ms:+.3} ms wrong");
     assert!(wrong_ms.abs() < BOUND_MS);
     let recording = recorder.finish(&mut machine);
@@ -75,10 +63,10 @@ fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are(
 fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() {
     let config = format!("{CONFIG}sound.mixer_card = \"Audio\"\n[board]\ntones = false\n");
     let mut machine = boot(installed_card(Some(&config)), Fitted { usb_sound: true, ..Fitted::default() });
-    let mut service = Service::of_boot(&machine);
+    let mut service = Service::of_boot(&mut machine);
     // The card comes later than the service, as USB cards do.
     machine.run("modprobe -a phy-generic dwc2 snd-usb-audio");
-    service.wait_for(&machine, "the volume is Audio Output Volume Control of hw:1");
+    service.wait_for(&mut machine, "the volume is Audio Output Volume Control of hw:1");
     let volume = |machine: &mut Machine| {
         let told = machine.run("pi-probe mixer hw:Audio").stdout;
         let numbers: Vec<f64> = told.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect();
@@ -86,19 +74,19 @@ fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() 
         (value - least) / (most - least)
     };
     assert!((volume(&mut machine) - 0.5).abs() < 0.01, "{}", volume(&mut machine));
-    let compared = ClockComparison::make_gently(&mut machine);
+    let compared = ClockComparison::make(&mut machine);
     let recorder = Recorder::start(&mut machine);
-    let began_utc_s = now_utc_s();
-    machine.pins().hold(Contact::VolumeUp, PRESS);
-    machine.pins().hold(Contact::Start, PRESS);
+    let began_utc_s = machine.utc_s();
+    machine.hold(Contact::VolumeUp, PRESS_S);
+    machine.hold(Contact::Start, PRESS_S);
     let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
     assert!((volume(&mut machine) - 0.55).abs() < 0.01, "{}", volume(&mut machine));
-    sleep_until(slot_utc_s + 4.0);
-    machine.pins().hold(Contact::Stop, PRESS);
-    service.wait_for(&machine, "stopped");
-    let stopped_utc_s = now_utc_s();
+    machine.sleep_until(slot_utc_s + 4.0);
+    machine.hold(Contact::Stop, PRESS_S);
+    service.wait_for(&mut machine, "stopped");
+    let stopped_utc_s = machine.utc_s();
     assert_eq!(service.status(&mut machine).play.state, PlayState::Stopped);
-    sleep_until(stopped_utc_s + 1.5);
+    machine.sleep_until(stopped_utc_s + 1.5);
     let recording = recorder.finish(&mut machine);
     let raw_ns = |utc_s: f64| compared.raw_ns(utc_s * 1e9);
     assert_eq!(recording.loudest(raw_ns(began_utc_s), raw_ns(slot_utc_s - 0.05)), 0.0, "silence before its slot");
@@ -109,7 +97,7 @@ fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() 
 
     machine.pins().press(Contact::Stop);
     let mut machine = Machine::boot(machine.wait_until_off());
-    let service = Service::of_boot(&machine);
+    let service = Service::of_boot(&mut machine);
     let status = service.status(&mut machine);
     assert_eq!(status.play.state, PlayState::Stopped, "what was stopped stays so");
     assert_eq!(status.volume.percent, 55);
@@ -121,26 +109,24 @@ fn ten_power_cuts_at_random_moments_are_survived() {
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
-    let service = Service::of_boot(&machine);
+    let service = Service::of_boot(&mut machine);
     let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
-    sleep_until(slot_utc_s + 1.0);
+    machine.sleep_until(slot_utc_s + 1.0);
     for cut in 1..=POWER_CUTS {
-        sleep(Duration::from_secs_f64(random.f64() * 4.0));
+        machine.sleep(random.f64() * 4.0);
         // The jumper is lost with the power.
         machine = Machine::boot(machine.cut_power());
-        let service = Service::of_boot(&machine);
+        let service = Service::of_boot(&mut machine);
         // A phase error is told only while something is heard, or is just about to be.
         let status = service.wait_until(&mut machine, "playing again", |status| status.phase.is_some());
         assert!(status.play.common, "cut {cut}: {status:#?}");
         assert_eq!(machine.try_run("ls /var/lib/jaudiosync | grep damaged").stdout, "", "cut {cut}");
         assert_eq!(machine.try_run("dmesg | grep -i 'ext4-fs error'").stdout, "", "cut {cut}");
     }
-    let compared = ClockComparison::make_gently(&mut machine);
+    let compared = ClockComparison::make(&mut machine);
     let recorder = Recorder::start(&mut machine);
-    // The emulator runs all processors on one thread. Beside the start of the music and the comparison of clocks the player may
-    // starve once, and is heard again within some 2.5 s.
-    let from_utc_s = now_utc_s() + 4.0;
-    sleep_until(from_utc_s + 4.0);
+    let from_utc_s = machine.utc_s();
+    machine.sleep_until(from_utc_s + 4.0);
     let recording = recorder.finish(&mut machine);
     let late_ms = late_ms(&recording, &compared, &common_timetable(), from_utc_s);
     println!("after {POWER_CUTS} power cuts: heard {late_ms:+.3} ms late");

@@ -1,65 +1,69 @@
-//! What a box's raw clock shows at an instant of this machine's clock, which is UTC here, and is so known without any of the
-//! program's own timekeeping: a pin is changed here, and seen to change there.
-
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+//! What a box's raw clock shows at an instant of UTC, known without any of the program's own timekeeping: a pin is changed from
+//! outside at a known instant, and seen to change from within.
 
 use crate::machine::{FREE_PIN, Machine};
 
-/// The best is taken of so many changes: either side may be put aside in between.
-const CHANGES: u32 = 20;
-/// Between two looks.
-const REST_US: u32 = 100;
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The best is taken of so many changes: whoever looks may be put aside in between.
+const CHANGES: u32 = 5;
+const PATIENCE_S: f64 = 20.0;
+
+/// Between two changes: longer than whoever looks is put aside for.
+const GAP_S: f64 = 0.02;
+
+/// This is known of the instant of a change, in ns.
+const STEP_NS: i64 = 1000;
+
+/// The two must be compared to this, in ns. A look at a pin takes 600 ns.
+const BOUND_NS: f64 = 5_000.0;
 
 /// The difference of the two clocks at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockComparison {
     /// How far UTC is ahead of the box's raw clock, in ns.
-    ahead_ns: f64,
-    /// It may be wrong by this in either direction.
-    pub bound_ns: f64,
+    ahead_ns: i64,
 }
 
 impl ClockComparison {
-    /// While nothing else is to be done in the box.
+    /// Beside other programs of the box.
     pub fn make(machine: &mut Machine) -> Self {
-        Self::with_rest(machine, 0)
-    }
-
-    /// Beside other programs of the box, and less exactly.
-    pub fn make_gently(machine: &mut Machine) -> Self {
-        Self::with_rest(machine, REST_US)
-    }
-
-    fn with_rest(machine: &mut Machine, rest_us: u32) -> Self {
         machine.pins().set(FREE_PIN, false);
-        let command = format!("pi-probe watch {FREE_PIN} --changes {CHANGES} --rest {rest_us}");
-        let mut watcher = machine.spawn("watcher", &command);
-        watcher.wait_for(machine, "watching", PATIENCE);
-        let mut best: Option<Self> = None;
-        for change in 0..CHANGES {
-            let here = machine.pins().set(FREE_PIN, change % 2 == 0);
-            let there = watcher.wait_for(machine, "changed ", PATIENCE);
-            let there: Vec<f64> = there.split(' ').filter_map(|field| field.parse().ok()).collect();
-            let [there_from, there_to] = there[..] else { panic!("the watcher said {there:?}") };
-            let (least, most) = (utc_ns(here.start) - there_to, utc_ns(here.end) - there_from);
-            let comparison = Self { ahead_ns: f64::midpoint(least, most), bound_ns: (most - least) / 2.0 };
-            if best.is_none_or(|best| comparison.bound_ns < best.bound_ns) {
-                best = Some(comparison);
-            }
-        }
-        let best = best.expect("at least one change");
-        println!("this machine's clock and the box's are compared to {:.3} ms", best.bound_ns / 1e6);
-        best
+        let mut watcher = machine.spawn("watcher", &format!("pi-probe watch {FREE_PIN} --changes {CHANGES}"));
+        watcher.wait_for(machine, "watching", PATIENCE_S);
+        // Nothing is asked of the box meanwhile, so that it has nothing to do but to look.
+        let changed = (0..CHANGES).map(|change| {
+            machine.wait_outside(GAP_S);
+            machine.pins().set(FREE_PIN, change % 2 == 0)
+        });
+        let changed_utc_ns: Vec<i64> = changed.collect();
+        assert_eq!(watcher.wait(machine, PATIENCE_S), 0, "{}", machine.console().tail());
+        let log = watcher.log(machine);
+        let seen = log.lines().filter_map(|line| line.strip_prefix("changed ")?.split_once(' '));
+        let (width_ns, ahead_ns) = changed_utc_ns
+            .into_iter()
+            .zip(seen)
+            .map(|(utc_ns, (from, to))| {
+                let [from_raw_ns, to_raw_ns] = [from, to].map(|number| number.parse::<i64>().expect("a number"));
+                let (least, most) = (utc_ns - to_raw_ns, utc_ns + STEP_NS - from_raw_ns);
+                (most - least, i64::midpoint(least, most))
+            })
+            .min()
+            .expect("at least one change");
+        let bound_ns = width_ns as f64 / 2.0;
+        println!("UTC and the box's raw clock are compared to {:.4} ms", bound_ns / 1e6);
+        assert!(bound_ns < BOUND_NS, "{bound_ns} ns");
+        Self { ahead_ns }
     }
 
     /// What the box's raw clock shows at this instant of UTC.
     pub fn raw_ns(&self, utc_ns: f64) -> f64 {
-        utc_ns - self.ahead_ns
+        utc_ns - self.ahead_ns as f64
     }
-}
 
-/// In such numbers a nanosecond is lost: they have steps of 256.
-fn utc_ns(instant: SystemTime) -> f64 {
-    instant.duration_since(UNIX_EPOCH).expect("a clock that is set").as_nanos() as f64
+    /// By how much the box's system clock is ahead of UTC, in ms.
+    pub fn system_clock_ahead_ms(&self, machine: &mut Machine) -> f64 {
+        let clocks = machine.run("pi-probe clocks").stdout;
+        let clocks: Vec<i64> = clocks.split_whitespace().map(|number| number.parse().expect("a number")).collect();
+        let [raw_ns, system_ns] = clocks[..] else { panic!("the clocks show {clocks:?}") };
+        (system_ns - (raw_ns + self.ahead_ns)) as f64 / 1e6
+    }
 }

@@ -1,11 +1,7 @@
 //! Clocks that run fast: the box's own, and the sound card's.
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use crate::clock_comparison::ClockComparison;
 use crate::installed::installed_box;
-use crate::machine::Machine;
 use crate::recording::Recorder;
 use crate::service::{CONFIG, Service, common_timetable, late_ms};
 
@@ -18,14 +14,6 @@ const WATCHED_S: u32 = 50;
 const LONG_S: u32 = 900;
 /// ... and must hold from then on.
 const SETTLED_S: u32 = 20;
-
-/// By how much the system clock is ahead of UTC, in ms.
-fn system_clock_ahead_ms(machine: &mut Machine, compared: &ClockComparison) -> f64 {
-    let clocks = machine.run("pi-probe clocks").stdout;
-    let clocks: Vec<f64> = clocks.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    // What the raw clock shows when it is what the system clock takes for UTC, less what it showed.
-    (compared.raw_ns(clocks[1]) - clocks[0]) / 1e6
-}
 
 #[test]
 fn a_crystal_that_is_100_ppm_fast_and_a_card_that_is_so_too_are_held() {
@@ -40,17 +28,17 @@ fn a_crystal_that_is_100_ppm_fast_and_a_card_that_is_so_too_are_held() {
     let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
     let mut worst_ms = 0.0_f64;
     for second in (0..watched_s).step_by(5) {
-        let ahead_ms = system_clock_ahead_ms(&mut machine, &compared);
+        let ahead_ms = compared.system_clock_ahead_ms(&mut machine);
         println!("after {second} s the system clock is {ahead_ms:+.3} ms ahead");
         if second >= SETTLED_S {
             worst_ms = worst_ms.max(ahead_ms.abs());
         }
-        sleep(Duration::from_secs(5));
+        machine.sleep(5.0);
     }
     // Late, so that what is recorded is short.
     let recorder = Recorder::start(&mut machine);
-    sleep(Duration::from_secs(9));
-    let from_utc_s = slot_utc_s.max(crate::appliance::now_utc_s() - 8.0);
+    machine.sleep(9.0);
+    let from_utc_s = slot_utc_s.max(machine.utc_s() - 8.0);
     let recording = recorder.finish(&mut machine);
     let wake_up_ms = recording.wake_up_ms();
     println!(

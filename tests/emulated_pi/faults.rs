@@ -32,12 +32,12 @@ fn a_sound_card_that_comes_late_goes_away_and_comes_back() {
     let status = service.wait_until(&mut machine, "without a card", |status| !status.dac.present);
     assert!(warns(&status, "the sound card is gone"), "{status:#?}");
     machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/bind"));
-    service.wait_for(&machine, "the sound card is there");
-    service.wait_for(&machine, "plays track ");
+    service.wait_for(&mut machine, "the sound card is there");
+    service.wait_for(&mut machine, "plays track ");
     machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/unbind"));
-    service.wait_for(&machine, "the sound card is gone");
+    service.wait_for(&mut machine, "the sound card is gone");
     machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/bind"));
-    service.wait_for(&machine, "the sound card is there");
+    service.wait_for(&mut machine, "the sound card is there");
     let status = service.wait_until(&mut machine, "heard again", |status| status.phase.is_some());
     assert!(status.dac.present && plays(&status), "{status:#?}");
     service.end(&mut machine);
@@ -60,7 +60,7 @@ fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
 
     // It is removed while the service runs: its last edges carry on.
     machine.run(&format!("echo {I2C_DEVICE} >{I2C_BUS}/unbind"));
-    service.wait_for(&machine, "going on without the RTC");
+    service.wait_for(&mut machine, "going on without the RTC");
     let status = service.wait_until(&mut machine, "told", |status| warns(status, "the clock does not answer"));
     assert_ne!(status.play.state, PlayState::WaitingForTime);
     service.end(&mut machine);

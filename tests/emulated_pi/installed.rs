@@ -1,10 +1,10 @@
-//! A box with the programs and the demo playlist on it.
+//! A box with the demo playlist on it. The programs are on all boxes.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use crate::machine::{Fitted, Machine, SdCard};
+use crate::machine::{Fitted, Machine, SdCard, SwitchedOff};
 
-const PROGRAMS: [&str; 2] = ["jaudiosync", "pi-probe"];
 const PLAYLIST: &str = "Playlist.m3u8";
 const TRACKS: [&str; 3] = ["01 Chain and Sprocket.mp3", "02 Tail Lights.mp3", "03 Critical Mass.mp3"];
 
@@ -26,8 +26,6 @@ pub fn track(number: usize) -> PathBuf {
 
 /// A card as it would be put into a box: with a configuration the service begins by itself.
 pub fn installed_card(config: Option<&str>) -> SdCard {
-    let built = target_folder().join("aarch64-unknown-linux-gnu/release");
-    let programs = PROGRAMS.map(|name| (built.join(name), format!("/usr/bin/{name}")));
     let names = TRACKS.into_iter().chain([PLAYLIST]);
     let music = names.map(|name| (music().join(name), format!("/srv/jaudiosync/Music/{name}")));
     let config_file = config.map(|text| {
@@ -36,7 +34,7 @@ pub fn installed_card(config: Option<&str>) -> SdCard {
         file
     });
     let config = config_file.iter().map(|file| (file.path().to_owned(), "/etc/jaudiosync/config.toml".to_owned()));
-    let files: Vec<_> = programs.into_iter().chain(music).chain(config).collect();
+    let files: Vec<_> = music.chain(config).collect();
     let card = SdCard::new();
     card.install(files.iter().map(|(from, to)| (from.as_path(), to.as_str())));
     card
@@ -48,8 +46,10 @@ pub fn installed_box() -> Machine {
 }
 
 /// Switches a box on, and says how long that took.
-pub fn boot(card: SdCard, fitted: Fitted<'_>) -> Machine {
-    let machine = Machine::boot_with(card, fitted);
-    println!("booted within {:.1} s", machine.boot_time.as_secs_f64());
+pub fn boot(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Machine {
+    let began = Instant::now();
+    let mut machine = Machine::boot_with(off, fitted);
+    let booted_s = machine.since_power_on_s();
+    println!("booted within {booted_s:.1} s of its own, {:.1} s of this machine", began.elapsed().as_secs_f64());
     machine
 }

@@ -1,7 +1,7 @@
 //! The program as it is installed on a box, cross-compiled, on an emulated Raspberry Pi with the real drivers under it.
 //!
 //! `scripts/emulated-pi` prepares what is needed and runs them all. `appliance` is the service as riders have it, `faults`
-//! what it does where something is wrong, `clocks` how it follows clocks that run fast; here is what the board itself does.
+//! what it does where something is wrong, `clocks` how it follows clocks that run fast, `long_files` how it joins a set of hours; here is what the board itself does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,9 +10,13 @@ mod clock_comparison;
 mod clocks;
 mod faults;
 mod installed;
+mod long_files;
+mod long_set;
 mod machine;
 mod recording;
 mod service;
+#[path = "../support/mod.rs"]
+mod support;
 
 use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};
@@ -47,5 +51,4 @@ fn a_power_cut_leaves_what_was_synced_and_it_restarts_and_switches_itself_off() 
     assert_eq!(machine.run("cat /root/unsynced").stdout, "kept\n");
     let mut machine = Machine::boot(machine.shut_down());
     assert_eq!(machine.try_run("dmesg | grep 'EXT4-fs.*recovery'").stdout, "");
-    machine.quit();
 }

@@ -1,8 +1,6 @@
 //! What the loopback card of a box has played, recorded in the box and judged here.
 
-use std::time::Duration;
-
-use jaudiosync_measure::{ClockMap, ClockSample, find_start};
+use jaudiosync_measure::{ClockMap, ClockSample, find_start, first_sound};
 
 use crate::machine::{Machine, Program};
 
@@ -10,13 +8,15 @@ use crate::machine::{Machine, Program};
 pub const RATE_HZ: u32 = 48_000;
 const FILE: &str = "/tmp/recording";
 const SAMPLE_BYTES: usize = size_of::<f32>();
-const CHANNELS: usize = 2;
+
+/// What is louder is heard.
+const HEARD: f32 = 1e-3;
 
 /// How far from the expected frame a start is looked for.
 const REACH_FRAMES: usize = RATE_HZ as usize / 5;
 
 /// Neither opening the card nor closing it takes time.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE_S: f64 = 20.0;
 
 /// A recording in progress.
 pub struct Recorder(Program);
@@ -25,25 +25,32 @@ impl Recorder {
     /// Begins to record, and returns once it does.
     pub fn start(machine: &mut Machine) -> Self {
         let mut program = machine.spawn("recorder", &format!("pi-probe record {FILE}"));
-        program.wait_for(machine, "recording", PATIENCE);
+        program.wait_for(machine, "recording", PATIENCE_S);
         Self(program)
     }
 
     /// Ends it and brings it here.
-    pub fn finish(self, machine: &mut Machine) -> Recording {
+    pub fn finish(mut self, machine: &mut Machine) -> Recording {
         self.0.signal(machine, "TERM");
-        let code = self.0.wait(machine, PATIENCE);
+        let code = self.0.wait(machine, PATIENCE_S);
         assert_eq!(code, 128 + 15, "the recorder failed\n{}", machine.console().tail());
         Recording::parse(&machine.pull(FILE), &String::from_utf8_lossy(&machine.pull(&format!("{FILE}.clock"))))
     }
 }
 
-/// A finished one. Both channels are mixed, as references are.
+/// A finished one. Both channels are mixed in the box, as references are here.
 pub struct Recording {
     samples: Vec<f32>,
     /// From frames to the box's raw clock.
     raw_clock: ClockMap,
     readings: Vec<Reading>,
+}
+
+/// A part of a recording.
+pub struct Sound<'a> {
+    pub samples: &'a [f32],
+    /// By how much later than was asked for its first sample was played.
+    pub after_ns: f64,
 }
 
 /// The card's position, and what the box's raw clock showed then.
@@ -55,12 +62,11 @@ struct Reading {
 impl Recording {
     fn parse(frames: &[u8], clock: &str) -> Self {
         let sample = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        let mix = |frame: &[u8]| frame.chunks_exact(SAMPLE_BYTES).map(sample).sum::<f32>() / CHANNELS as f32;
         let readings: Vec<_> = clock.lines().map(Reading::parse).collect();
         let on_raw = |reading: &Reading| ClockSample { frame: reading.frame as f64, utc_ns: reading.raw_ns };
         let raw_clock = ClockMap::fit(&readings.iter().map(on_raw).collect::<Vec<_>>(), RATE_HZ);
         Self {
-            samples: frames.chunks_exact(CHANNELS * SAMPLE_BYTES).map(mix).collect(),
+            samples: frames.chunks_exact(SAMPLE_BYTES).map(sample).collect(),
             raw_clock: raw_clock.expect("readings of the card's clock"),
             readings,
         }
@@ -71,6 +77,20 @@ impl Recording {
         let expected = self.raw_clock.frame_at(near_raw_ns).round().max(0.0) as usize;
         let range = expected.saturating_sub(REACH_FRAMES)..expected + REACH_FRAMES;
         find_start(&self.samples, reference, RATE_HZ, range).map(|frame| self.raw_clock.utc_ns(frame))
+    }
+
+    /// What was heard from an instant of the box's raw clock on; none where it was not recorded.
+    pub fn from(&self, raw_ns: f64, seconds: f64) -> Option<Sound<'_>> {
+        let first = self.raw_clock.frame_at(raw_ns).ceil().max(0.0);
+        let samples = self.samples.get(first as usize..)?.get(..(seconds * f64::from(RATE_HZ)) as usize)?;
+        Some(Sound { samples, after_ns: self.raw_clock.utc_ns(first) - raw_ns })
+    }
+
+    /// When the first sound was heard from an instant of the box's raw clock on.
+    pub fn first_heard_raw_ns(&self, from_raw_ns: f64) -> Option<f64> {
+        let from = self.raw_clock.frame_at(from_raw_ns).round().max(0.0) as usize;
+        let first = first_sound(self.samples.get(from..)?, HEARD)?;
+        Some(self.raw_clock.utc_ns((from + first) as f64))
     }
 
     /// The loudest sample between two instants of the box's raw clock.

@@ -1,7 +1,5 @@
 //! The service in a box: what it says of itself, and what is heard of it.
 
-use std::time::{Duration, Instant};
-
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::playlist::{LoadOptions, load};
@@ -16,8 +14,15 @@ use crate::recording::{RATE_HZ, Recording};
 /// The configuration of all boxes here. Another line begins a section.
 pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
 
+/// What must hold of a place on the timetable. It is exact but for what a wake-up takes, by which the player's readings of the
+/// card are late, some 0.02 ms.
+pub const PLACE_BOUND_MS: f64 = 0.25;
+
 /// The longest that is waited for is the next slot of the grid.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE_S: f64 = 90.0;
+
+/// Between two looks at the status.
+const LOOK_S: f64 = 0.1;
 
 /// A sound that is looked for lasts so long: it is in one place only, and most of it may be missing for a drop-out.
 const STRETCH_S: f64 = 1.0;
@@ -29,7 +34,7 @@ pub struct Service {
 
 impl Service {
     /// The one that begins with the box, once it is ready.
-    pub fn of_boot(machine: &Machine) -> Self {
+    pub fn of_boot(machine: &mut Machine) -> Self {
         Self::ready(machine.follow("box"), machine)
     }
 
@@ -41,7 +46,7 @@ impl Service {
         Self::ready(log, machine)
     }
 
-    fn ready(log: Program, machine: &Machine) -> Self {
+    fn ready(log: Program, machine: &mut Machine) -> Self {
         let mut service = Self { log };
         let said = service.wait_for(machine, "ready ");
         println!("{}", said.split(']').next_back().unwrap_or_default().trim());
@@ -50,14 +55,22 @@ impl Service {
 
     /// Waits for a line of its log.
     #[track_caller]
-    pub fn wait_for(&mut self, machine: &Machine, words: &str) -> String {
-        self.log.wait_for(machine, words, PATIENCE)
+    pub fn wait_for(&mut self, machine: &mut Machine, words: &str) -> String {
+        self.log.wait_for(machine, words, PATIENCE_S)
     }
 
     /// Ends it as systemd does.
-    pub fn end(self, machine: &mut Machine) {
+    pub fn end(mut self, machine: &mut Machine) {
         self.log.signal(machine, "TERM");
-        assert_eq!(self.log.wait(machine, PATIENCE), 0);
+        assert_eq!(self.log.wait(machine, PATIENCE_S), 0);
+    }
+
+    /// Asserts that nothing has disturbed the music so far.
+    #[track_caller]
+    pub fn assert_undisturbed(&self, machine: &mut Machine) {
+        let log = self.log.log(machine);
+        let trouble = ["dropped out", "taken anew", "not read quickly enough", "makes no progress", "has died"];
+        assert!(!trouble.iter().any(|words| log.contains(words)), "{log}");
     }
 
     pub fn status(&self, machine: &mut Machine) -> Status {
@@ -67,14 +80,14 @@ impl Service {
     /// Waits until its status is such.
     #[track_caller]
     pub fn wait_until(&self, machine: &mut Machine, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline_utc_s = machine.utc_s() + PATIENCE_S;
         loop {
             let status = self.status(machine);
             if is_so(&status) {
                 return status;
             }
-            assert!(Instant::now() < deadline, "never {what}: {status:#?}\n{}", machine.console().tail());
-            std::thread::sleep(Duration::from_millis(100));
+            assert!(machine.utc_s() < deadline_utc_s, "never {what}: {status:#?}\n{}", machine.console().tail());
+            machine.sleep(LOOK_S);
         }
     }
 
@@ -88,7 +101,13 @@ impl Service {
 
 /// The common timetable of the demo playlist, made here.
 pub fn common_timetable() -> Timetable {
-    let options = LoadOptions { music: music(), name: "Playlist".to_owned(), trust_index: false, rebuild: false };
+    let options = LoadOptions {
+        music: music(),
+        name: "Playlist".to_owned(),
+        trust_index: false,
+        rebuild: false,
+        make_maps: false,
+    };
     let playlist = load(&options, &|_, _| {}).expect("the demo playlist").playlist;
     Timetable::common(playlist.lengths(), 0).expect("a timetable")
 }

@@ -1,4 +1,4 @@
-//! The SD card: an image with the root file system, and a partition through which files go in and out while the box runs.
+//! The SD card: an image with a journaling file system, and a partition through which files go in and out while the box runs.
 
 use std::env;
 use std::fmt::Write as _;
@@ -33,8 +33,8 @@ fn memory() -> PathBuf {
 pub struct SdCard {
     path: TempPath,
     image: File,
-    /// Where the root file system begins, and from where to where the exchange partition goes, in bytes.
-    root: u64,
+    /// Where that file system begins, and from where to where the exchange partition goes, in bytes.
+    kept: u64,
     exchange: Range<u64>,
 }
 
@@ -52,10 +52,10 @@ impl SdCard {
             image.read_exact_at(&mut sectors, PARTITIONS + offset).expect("a partition table");
             u64::from(u32::from_le_bytes(sectors)) * SECTOR_BYTES
         };
-        let root = bytes_at(FIRST_SECTOR);
+        let kept = bytes_at(FIRST_SECTOR);
         let exchange = bytes_at(ENTRY_BYTES + FIRST_SECTOR);
         let exchange = exchange..exchange + bytes_at(ENTRY_BYTES + SECTORS);
-        Self { path, image, root, exchange }
+        Self { path, image, kept, exchange }
     }
 
     /// Installs files before the card is in a box: pairs of a file here and its place there. Folders are made; a file is
@@ -73,7 +73,7 @@ impl SdCard {
         let mut debugfs = Command::new("debugfs")
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
             .args(["-w", "-f", "-"])
-            .arg(format!("{}?offset={}", self.path.display(), self.root))
+            .arg(format!("{}?offset={}", self.path.display(), self.kept))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

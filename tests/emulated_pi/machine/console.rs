@@ -1,8 +1,7 @@
-//! The console: all that the kernel and the programs say, kept as it comes.
+//! The console: all that the kernel and the programs say, kept as it comes, for messages.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use super::line::Line;
 
@@ -10,19 +9,7 @@ use super::line::Line;
 const TAIL_LINES: usize = 40;
 
 /// What was said, one entry a line. Where a test fails, its end is shown.
-pub struct Console(Arc<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    said: Mutex<Said>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Said {
-    lines: Vec<String>,
-    ended: bool,
-}
+pub struct Console(Arc<Mutex<Vec<String>>>);
 
 impl Drop for Console {
     fn drop(&mut self) {
@@ -34,73 +21,20 @@ impl Drop for Console {
 
 impl Console {
     pub(super) fn new(mut line: Line) -> Self {
-        let shared = Arc::new(Shared::default());
-        let writer = Arc::clone(&shared);
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&said);
         thread::spawn(move || {
-            loop {
-                let received = line.receive();
-                let mut said = writer.said.lock().expect("no panic while it is locked");
-                match received {
-                    Ok(text) => said.lines.push(text),
-                    Err(_) => said.ended = true,
-                }
-                writer.changed.notify_all();
-                if said.ended {
-                    break;
-                }
+            while let Ok(text) = line.receive() {
+                writer.lock().expect("no panic while it is locked").push(text);
             }
         });
-        Self(shared)
+        Self(said)
     }
 
-    /// How many lines there are by now.
-    pub fn length(&self) -> usize {
-        self.lock().lines.len()
-    }
-
-    /// The lines from this one on.
-    pub fn since(&self, first: usize) -> Vec<String> {
-        self.lock().lines[first..].to_vec()
-    }
-
-    /// Waits for a line that `wanted` finds something in, looking from line `first` on; with it comes the number of the
-    /// line after it.
-    #[track_caller]
-    pub fn wait_for<T>(
-        &self,
-        first: usize,
-        what: &str,
-        timeout: Duration,
-        wanted: impl Fn(&str) -> Option<T>,
-    ) -> (T, usize) {
-        let deadline = Instant::now() + timeout;
-        let mut next = first;
-        let mut said = self.lock();
-        loop {
-            while let Some(line) = said.lines.get(next) {
-                next += 1;
-                if let Some(found) = wanted(line) {
-                    return (found, next);
-                }
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if said.ended || left.is_zero() {
-                let why = if said.ended { "the box is off" } else { "the time is up" };
-                drop(said);
-                panic!("{what} was not seen, and {why}\n{}", self.tail());
-            }
-            said = self.0.changed.wait_timeout(said, left).expect("no panic while it is locked").0;
-        }
-    }
-
-    /// The last lines, for messages.
+    /// The last lines.
     pub fn tail(&self) -> String {
-        let lines = &self.lock().lines;
+        let lines = self.0.lock().expect("no panic while it is locked");
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
         format!("The console's last lines:\n{tail}")
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Said> {
-        self.0.said.lock().expect("no panic while it is locked")
     }
 }

@@ -2,35 +2,48 @@
 //!
 //! Four lines lead in: the console, whose text is kept; the second serial port, where an agent runs commands; QEMU's
 //! monitor; and its test socket, through which buttons are pressed. `scripts/pi-image` prepares what is booted.
-
-#![allow(dead_code)]
+//!
+//! **A box has a time of its own** (`clock`), in which all that it does is judged, and which neither this machine's speed nor
+//! what else runs here has any part in. What is waited for is waited for in the box, as its time leaps ahead of whoever would
+//! look from outside; between two commands it is slower than this machine's.
 
 mod agent;
 mod card;
+mod clock;
 mod console;
 mod line;
 mod monitor;
 mod pins;
 mod program;
 mod qemu;
+mod registers;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agent::Agent;
 pub use agent::Answer;
 pub use card::SdCard;
+use clock::BoxClock;
 use console::Console;
 use monitor::Monitor;
 pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
 use qemu::Qemu;
+use registers::Registers;
 
-/// A boot takes 3 s on a machine that does nothing else.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(90);
+/// By this machine's clock: a boot takes 5 s on a machine that does nothing else.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How long a switched-off box may take to end.
-const OFF_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a switched-off box may take to end, by this machine's clock.
+const OFF_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How often this side looks whether the box has come to some time.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// For how long a box is off at least, in seconds.
+const OFF_S: i64 = 2;
 
 /// A box that is switched on. Dropping it is a power cut.
 pub struct Machine {
@@ -38,10 +51,23 @@ pub struct Machine {
     console: Console,
     agent: Agent,
     monitor: Monitor,
-    pins: Pins,
+    registers: Registers,
+    clock: BoxClock,
     card: SdCard,
-    /// From the start of QEMU until the agent answered.
-    pub boot_time: Duration,
+}
+
+/// A box that is switched off: its card, and what its RTC will have come to when it is switched on again.
+pub struct SwitchedOff {
+    card: SdCard,
+    utc_s: i64,
+}
+
+/// A card that is put into a new box, whose RTC shows this machine's time.
+impl From<SdCard> for SwitchedOff {
+    fn from(card: SdCard) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
+        Self { card, utc_s: now.as_secs() as i64 }
+    }
 }
 
 /// What a box has when it is switched on.
@@ -51,48 +77,55 @@ pub struct Fitted<'a> {
     pub closed: &'a [Contact],
     /// A USB sound card. Its drivers are not loaded by themselves.
     pub usb_sound: bool,
+    /// A USB stick with what is in this folder; it cannot be written to. Its drivers are not loaded by themselves, either.
+    pub stick: Option<&'a Path>,
 }
 
 impl Machine {
-    /// Switches a box on with this card in it, no button pressed and no jumper fitted, and waits until it answers.
-    pub fn boot(card: SdCard) -> Self {
-        Self::boot_with(card, Fitted::default())
+    /// Switches a box on, no button pressed and no jumper fitted, and waits until it answers.
+    pub fn boot(off: impl Into<SwitchedOff>) -> Self {
+        Self::boot_with(off, Fitted::default())
     }
 
     /// The same with something else fitted.
-    pub fn boot_with(card: SdCard, fitted: Fitted<'_>) -> Self {
-        let started = Instant::now();
-        let (qemu, lines) = Qemu::start(card.path(), fitted.usb_sound);
+    pub fn boot_with(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
+        let SwitchedOff { card, utc_s } = off.into();
+        let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted);
         let console = Console::new(lines.console);
-        let pins = Pins::new(lines.test, fitted.closed);
-        let monitor = Monitor::new(lines.monitor);
+        let mut registers = Registers::new(lines.test);
+        Pins::fit(&mut registers, fitted.closed);
+        let mut monitor = Monitor::new(lines.monitor);
+        monitor.execute("cont");
         let agent = Agent::new(lines.agent, BOOT_TIMEOUT, &console);
-        Self { qemu, console, agent, monitor, pins, card, boot_time: started.elapsed() }
+        let clock = BoxClock { on_since_utc_s: utc_s };
+        Self { qemu, console, agent, monitor, registers, clock, card }
     }
 
-    /// Takes the power away, at once, and gives back the card as it is then.
-    pub fn cut_power(mut self) -> SdCard {
+    /// Takes the power away, at once.
+    pub fn cut_power(mut self) -> SwitchedOff {
+        let utc_s = self.utc_s();
         self.qemu.kill();
-        self.card
+        Self::off(self.card, utc_s)
     }
 
-    /// Has the box shut down properly, and gives back the card.
-    pub fn shut_down(mut self) -> SdCard {
+    /// Has the box shut down properly.
+    pub fn shut_down(mut self) -> SwitchedOff {
         self.agent.send("poweroff", &self.console);
         self.wait_until_off()
     }
 
-    /// Waits until the box has switched itself off, and gives back the card.
-    pub fn wait_until_off(mut self) -> SdCard {
+    /// Waits until the box has switched itself off.
+    pub fn wait_until_off(mut self) -> SwitchedOff {
+        let utc_s = self.utc_s();
+        // It has nothing else to do, and so need not take its time.
+        self.agent.send("sleep 1000", &self.console);
         assert!(self.qemu.wait(OFF_TIMEOUT), "it did not switch itself off\n{}", self.console.tail());
-        self.card
+        // When that was nobody could see: it is off for longer.
+        Self::off(self.card, utc_s + 60.0)
     }
 
-    /// Ends QEMU through its monitor: to the box a power cut, but QEMU tidies up.
-    pub fn quit(mut self) -> SdCard {
-        self.monitor.execute("quit");
-        assert!(self.qemu.wait(OFF_TIMEOUT), "QEMU did not quit");
-        self.card
+    fn off(card: SdCard, utc_s: f64) -> SwitchedOff {
+        SwitchedOff { card, utc_s: utc_s.ceil() as i64 + OFF_S }
     }
 
     /// Starts the box anew, properly, and waits until it answers.
@@ -116,14 +149,44 @@ impl Machine {
 
     /// Starts a program that goes on in the background; `name` marks what it says on the console.
     pub fn spawn(&mut self, name: &'static str, command: &str) -> Program {
-        let said_before = self.console.length();
         self.run(&format!("spawn {name} '{}'", command.replace('\'', r"'\''")));
-        Program::new(name, said_before)
+        Program::new(name)
     }
 
-    /// A program that the box has started by itself, of which each line on the console begins with this name.
+    /// A program that the box has started by itself, and what it says goes where that of a spawned one does.
     pub fn follow(&self, name: &'static str) -> Program {
-        Program::new(name, 0)
+        Program::new(name)
+    }
+
+    /// Lets the box's time go by.
+    pub fn sleep(&mut self, seconds: f64) {
+        if seconds > 0.0 {
+            self.run(&format!("sleep {seconds:.6}"));
+        }
+    }
+
+    /// Lets the box's time go by until this instant of UTC, in seconds since the Unix epoch.
+    pub fn sleep_until(&mut self, utc_s: f64) {
+        let now_s = self.utc_s();
+        self.sleep(utc_s - now_s);
+    }
+
+    /// Lets the box's time go by, or a little more, without asking anything of the box.
+    pub fn wait_outside(&mut self, seconds: f64) {
+        let until_s = self.since_power_on_s() + seconds;
+        while self.since_power_on_s() < until_s {
+            sleep(LOOK);
+        }
+    }
+
+    /// UTC in the box, in seconds since the Unix epoch. None of its programs has a part in that.
+    pub fn utc_s(&mut self) -> f64 {
+        self.clock.utc_ns(&mut self.registers) as f64 * 1e-9
+    }
+
+    /// How long the box has been on.
+    pub fn since_power_on_s(&mut self) -> f64 {
+        BoxClock::since_power_on_us(&mut self.registers) as f64 * 1e-6
     }
 
     /// Writes a file on the box, executable if it is so here.
@@ -146,18 +209,20 @@ impl Machine {
     }
 
     /// The buttons, the jumper and all other pins.
-    pub fn pins(&mut self) -> &mut Pins {
-        &mut self.pins
+    pub fn pins(&mut self) -> Pins<'_> {
+        Pins { registers: &mut self.registers, monitor: &mut self.monitor, clock: self.clock }
+    }
+
+    /// Presses a button for so long, or a little longer.
+    pub fn hold(&mut self, contact: Contact, seconds: f64) {
+        self.pins().press(contact);
+        self.sleep(seconds);
+        self.pins().release(contact);
     }
 
     /// What the kernel and the programs have said.
     pub fn console(&self) -> &Console {
         &self.console
-    }
-
-    /// The processor time that QEMU has taken.
-    pub fn processor_time(&self) -> Duration {
-        self.qemu.processor_time()
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::line::Line;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The line to it.
 pub struct Monitor(Line);

@@ -1,13 +1,12 @@
 //! The box's pins, worked from outside through the registers of its chip: the buttons, the jumper, and one by which clocks
 //! are compared.
 //!
-//! QEMU's pins have no outside: a level is made by making the pin an output for a moment. It stays when the pin is an
-//! input again, whatever pull-up was asked for. The box must not change the function of a pin at that very moment.
+//! QEMU's pins have no outside: a level is made by making the pin an output for a moment, while the box stands still. It
+//! stays when the pin is an input again, whatever pull-up was asked for.
 
-use std::ops::Range;
-use std::time::{Duration, SystemTime};
-
-use super::line::Line;
+use super::clock::BoxClock;
+use super::monitor::Monitor;
+use super::registers::Registers;
 
 /// The chip's GPIO registers: the function of ten pins each from here on, three bits a pin ...
 const FUNCTIONS: u64 = 0x3f20_0000;
@@ -16,7 +15,6 @@ const SET: u64 = FUNCTIONS + 0x1c;
 const CLEAR: u64 = FUNCTIONS + 0x28;
 
 const OUTPUT: u32 = 1;
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A pin on which a box has nothing.
 pub const FREE_PIN: u32 = 17;
@@ -45,25 +43,19 @@ impl Contact {
     }
 }
 
-/// The line to the registers.
-pub struct Pins(Line);
+/// The pins of a box.
+pub struct Pins<'a> {
+    pub(super) registers: &'a mut Registers,
+    pub(super) monitor: &'a mut Monitor,
+    pub(super) clock: BoxClock,
+}
 
-impl Pins {
-    /// All contacts but these open: there is no pull-up that would see to it.
-    pub(super) fn new(line: Line, closed: &[Contact]) -> Self {
-        line.set_timeout(TIMEOUT);
-        let mut pins = Self(line);
+impl Pins<'_> {
+    /// All contacts but these open: there is no pull-up that would see to it. The box must stand still.
+    pub(super) fn fit(registers: &mut Registers, closed: &[Contact]) {
         for contact in Contact::ALL {
-            pins.set(contact.pin(), !closed.contains(&contact));
+            set(registers, contact.pin(), !closed.contains(&contact));
         }
-        pins
-    }
-
-    /// Presses a button for so long.
-    pub fn hold(&mut self, contact: Contact, time: Duration) {
-        self.press(contact);
-        std::thread::sleep(time);
-        self.release(contact);
     }
 
     /// Connects the pin to ground.
@@ -76,32 +68,21 @@ impl Pins {
         self.set(contact.pin(), true);
     }
 
-    /// Gives a pin a level, and tells between which instants of this machine's clock it changed.
-    pub fn set(&mut self, pin: u32, high: bool) -> Range<SystemTime> {
-        let function = FUNCTIONS + u64::from(pin / 10) * 4;
-        let shift = pin % 10 * 3;
-        let before = self.read(function);
-        self.write(function, before & !(7 << shift) | OUTPUT << shift);
-        let from = SystemTime::now();
-        self.write(if high { SET } else { CLEAR }, 1 << pin);
-        let to = SystemTime::now();
-        self.write(function, before);
-        from..to
+    /// Gives a pin a level, and returns the instant at which it changed: UTC in ns since the Unix epoch, to the microsecond below.
+    pub fn set(&mut self, pin: u32, high: bool) -> i64 {
+        self.monitor.execute("stop");
+        let utc_ns = self.clock.utc_ns(self.registers);
+        set(self.registers, pin, high);
+        self.monitor.execute("cont");
+        utc_ns
     }
+}
 
-    fn read(&mut self, address: u64) -> u32 {
-        let answer = self.ask(&format!("readl {address:#x}"));
-        let digits = answer.trim_start_matches("OK 0x");
-        u64::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("QEMU's test socket said: {answer}")) as u32
-    }
-
-    fn write(&mut self, address: u64, value: u32) {
-        let answer = self.ask(&format!("writel {address:#x} {value:#x}"));
-        assert_eq!(answer, "OK", "of QEMU's test socket");
-    }
-
-    fn ask(&mut self, request: &str) -> String {
-        self.0.send(&format!("{request}\n")).expect("a running QEMU");
-        self.0.receive().expect("an answer of QEMU's test socket")
-    }
+fn set(registers: &mut Registers, pin: u32, high: bool) {
+    let function = FUNCTIONS + u64::from(pin / 10) * 4;
+    let shift = pin % 10 * 3;
+    let before = registers.read(function);
+    registers.write(function, before & !(7 << shift) | OUTPUT << shift);
+    registers.write(if high { SET } else { CLEAR }, 1 << pin);
+    registers.write(function, before);
 }

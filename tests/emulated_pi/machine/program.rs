@@ -1,45 +1,49 @@
 //! A program that runs in the box in the background.
 
-use std::time::Duration;
-
 use super::Machine;
 
 /// Ends only when it is told to, or by itself.
 pub struct Program {
     name: &'static str,
-    /// The first line of the console that it has not been asked for.
+    /// The first line of what it says that was not waited for.
     next_line: usize,
 }
 
 impl Program {
-    pub(super) fn new(name: &'static str, next_line: usize) -> Self {
-        Self { name, next_line }
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, next_line: 0 }
     }
 
-    /// Waits for a line with these words, of those that were not waited for, and returns it.
+    /// Waits for a line with these words, of those that were not waited for, and returns it. The time is the box's.
     #[track_caller]
-    pub fn wait_for(&mut self, machine: &Machine, words: &str, timeout: Duration) -> String {
-        let prefix = self.prefix();
-        let what = format!("\"{words}\" of {}", self.name);
-        let wanted = |line: &str| line.strip_prefix(&prefix).filter(|said| said.contains(words)).map(str::to_owned);
-        let (said, next_line) = machine.console().wait_for(self.next_line, &what, timeout, wanted);
+    pub fn wait_for(&mut self, machine: &mut Machine, words: &str, within_s: f64) -> String {
+        let Self { name, next_line } = self;
+        let words = words.replace('\'', r"'\''");
+        let answer = machine
+            .try_run(&format!("pi-probe await /run/{name}.log '{words}' --from {next_line} --within {within_s}"));
+        let found = answer.stdout.split_once('\n').and_then(|(next, line)| Some((next.parse().ok()?, line.trim_end())));
+        let Some((next_line, line)) = found.filter(|_| answer.code == 0) else {
+            let console = machine.console().tail();
+            panic!("{name} does not say \"{words}\" behind its line {next_line}: {}\n{console}", answer.stderr.trim());
+        };
         self.next_line = next_line;
-        said
+        line.to_owned()
+    }
+
+    /// All that it has said.
+    pub fn log(&self, machine: &mut Machine) -> String {
+        machine.run(&format!("cat /run/{}.log", self.name)).stdout
     }
 
     /// Waits for its end and returns its exit code.
     #[track_caller]
-    pub fn wait(mut self, machine: &Machine, timeout: Duration) -> i32 {
-        let said = self.wait_for(machine, "ended with ", timeout);
+    pub fn wait(&mut self, machine: &mut Machine, within_s: f64) -> i32 {
+        let said = self.wait_for(machine, "ended with ", within_s);
         said.trim_start_matches("ended with ").parse().expect("an exit code")
     }
 
     /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, machine: &mut Machine, signal: &str) {
         machine.run(&format!("kill -{signal} $(cat /run/{}.pid)", self.name));
-    }
-
-    fn prefix(&self) -> String {
-        format!("{}: ", self.name)
     }
 }

@@ -1,7 +1,6 @@
 //! The process of QEMU.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -10,27 +9,26 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::Fitted;
 use super::line::{Line, Listener};
 
 /// What is told to the kernel. iomem=relaxed lets rppal map the pins through /dev/mem, as Debian's kernel has no
-/// /dev/gpiomem; a box that panics starts again.
-const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet";
+/// /dev/gpiomem; a box that panics starts again; the kernel's tests of its own ciphers take a second.
+const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1 cryptomgr.notests";
 
-/// One thread for all four processors: while the box boots three of them spin, and would take the host's processors from
-/// the one that works. It boots in half the time, and the sound is as even.
-const ACCELERATOR: &str = "tcg,thread=single";
+/// The box's time does not go by this machine's clock, which would have it miss some of its own whenever QEMU is not run at once.
+/// An instruction takes 2^1 ns, and where there are none the time leaps to the next timer; the RTC goes by it, too. That is
+/// exact with one processor only: several would have to take turns.
+const TIME: [&str; 4] = ["-icount", "shift=1,sleep=off", "-global", "bcm2837.enabled-cpus=1"];
 
 /// A USB sound card, for its mixer: what is played on it is heard nowhere.
 const USB_SOUND: [&str; 2] = ["-device", "usb-audio,audiodev=nothing"];
 
 /// QEMU calls within a fraction of a second, or not at all.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the end of the process is looked for, as there is no waiting for it with a limit.
 const POLL: Duration = Duration::from_millis(10);
-
-/// Ticks of the processor time in /proc, on every Linux that matters.
-const TICKS_PER_S: f64 = 100.0;
 
 /// A running QEMU, which dies with this, and with the thread that started it even if that is killed.
 pub struct Qemu {
@@ -47,8 +45,8 @@ pub struct Lines {
 }
 
 impl Qemu {
-    /// Starts it with this image as its SD card.
-    pub fn start(card: &Path, usb_sound: bool) -> (Self, Lines) {
+    /// Starts it with this image as its SD card, and with this UTC in its RTC. The box stands still.
+    pub fn start(card: &Path, utc_s: i64, fitted: Fitted<'_>) -> (Self, Lines) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [console, agent, monitor, test] =
             ["console", "agent", "monitor", "test"].map(|name| Listener::new(folder.path(), name));
@@ -57,14 +55,19 @@ impl Qemu {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(prepared("qemu-system-aarch64"))
-            .args(["-M", "raspi3b", "-accel", ACCELERATOR, "-display", "none", "-audiodev", "none,id=nothing"])
-            .args(if usb_sound { &USB_SOUND[..] } else { &[] })
+            .args(["-M", "raspi3b", "-display", "none", "-audiodev", "none,id=nothing", "-S"])
+            .args(TIME)
+            .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
+            .args(if fitted.usb_sound { &USB_SOUND[..] } else { &[] })
+            .args(fitted.stick.map_or_else(Vec::new, stick))
+            // The stick's files are dated by it.
+            .env("TZ", "UTC")
             .arg("-kernel")
             .arg(prepared("vmlinuz"))
             .arg("-dtb")
             .arg(prepared("board.dtb"))
             .arg("-initrd")
-            .arg(prepared("initramfs.gz"))
+            .arg(prepared("system.cpio"))
             .args(["-append", KERNEL_OPTIONS])
             // What the box syncs need not reach this machine's disk: a power cut is QEMU's end, not this machine's.
             .args(["-drive", &format!("if=sd,format=raw,cache=unsafe,file={}", card.display())])
@@ -121,23 +124,25 @@ impl Qemu {
     fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its own child").is_some()
     }
-
-    /// The processor time it has taken, of all its threads.
-    pub fn processor_time(&self) -> Duration {
-        let mut stat = String::new();
-        let file = File::open(format!("/proc/{}/stat", self.child.id()));
-        file.and_then(|mut file| file.read_to_string(&mut stat)).expect("the statistics of a running process");
-        // The name, in brackets, may hold blanks. User and system time are the 12th and 13th fields after it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-        Duration::from_secs_f64(ticks / TICKS_PER_S)
-    }
 }
 
 impl Drop for Qemu {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A USB stick with a folder of this machine: QEMU makes a FAT file system of it, of 504 MB, as it is read. It is read at once,
+/// and not while the box's time goes on, as other files would be; so its speed is what the USB host's schedule allows, 21 MB/s.
+fn stick(folder: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=stick,format=raw,readonly=on,file=fat:{}", folder.display());
+    ["-drive", &drive, "-device", "usb-storage,drive=stick"].map(str::to_owned).into()
+}
+
+/// An instant as QEMU takes it.
+fn named(utc_s: i64) -> String {
+    let instant = chrono::DateTime::from_timestamp(utc_s, 0).expect("an instant");
+    instant.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// What `scripts/pi-image` has made.

@@ -1,5 +1,6 @@
 //! What the tests ask an emulated Raspberry Pi from within: what its sound card plays and when, what its pins read.
 
+mod await_line;
 mod clocks;
 mod levels;
 mod mixer;
@@ -12,6 +13,7 @@ use clap::Parser;
 /// Look at an emulated Raspberry Pi from within.
 #[derive(Debug, Parser)]
 enum Probe {
+    Await(await_line::AwaitLine),
     Clocks(clocks::Clocks),
     Mixer(mixer::MixerVolume),
     Record(record::Record),
@@ -22,6 +24,7 @@ enum Probe {
 
 fn main() -> anyhow::Result<()> {
     match Probe::parse() {
+        Probe::Await(command) => command.run(),
         Probe::Clocks(command) => command.run(),
         Probe::Mixer(command) => command.run(),
         Probe::Record(command) => command.run(),

@@ -24,7 +24,7 @@ const BUFFER_FRAMES: i64 = 96_000;
 
 /// Record what the loopback card plays
 ///
-/// FILE gets the frames, interleaved 32-bit floats; FILE.clock a line for each reading of the card's clock: the number of
+/// FILE gets the mean of both channels, 32-bit floats; FILE.clock a line for each reading of the card's clock: the number of
 /// frames played by then, and the instant on CLOCK_MONOTONIC_RAW in ns. It goes on until it is ended by a signal, and nothing is
 /// held back until then.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl Record {
         let mut frames = File::create(&self.file)?;
         let input = card.io_f32()?;
         let mut buffer = vec![0.0_f32; (PERIOD_FRAMES * i64::from(CHANNELS)) as usize];
-        let mut bytes = Vec::with_capacity(buffer.len() * size_of::<f32>());
+        let mut bytes = Vec::new();
         let mut recorded = 0;
         card.start()?;
         println!("recording");
@@ -55,7 +55,10 @@ impl Record {
             writeln!(clock, "{} {raw_ns}", recorded + status.get_avail())?;
             let count = input.readi(&mut buffer).context("the recording was held up for too long")?;
             bytes.clear();
-            bytes.extend(buffer.iter().take(count * CHANNELS as usize).flat_map(|sample| sample.to_le_bytes()));
+            for frame in buffer.chunks_exact(CHANNELS as usize).take(count) {
+                let mean = frame.iter().sum::<f32>() / CHANNELS as f32;
+                bytes.extend(mean.to_le_bytes());
+            }
             frames.write_all(&bytes)?;
             recorded += count as i64;
         }

@@ -1,6 +1,5 @@
 //! When a pin changes: whoever changed it from outside so compares clocks with the box.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -21,9 +20,6 @@ pub(super) struct Watch {
     /// How long to wait for each at most
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     wait: u64,
-    /// How long to rest between two looks: 0 leaves an emulated box no time for anything else
-    #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
-    rest: u64,
 }
 
 impl Watch {
@@ -43,9 +39,6 @@ impl Watch {
                 looked_ns = begun_ns;
                 if Instant::now() > deadline {
                     bail!("GPIO{} has not changed", self.gpio);
-                }
-                if self.rest > 0 {
-                    sleep(Duration::from_micros(self.rest));
                 }
             }
             println!("changed {looked_ns} {}", MachineClocks.raw_ns());
