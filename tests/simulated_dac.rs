@@ -173,6 +173,37 @@ fn a_file_that_vanishes_is_silence_until_it_is_back() {
 }
 
 #[test]
+fn a_file_that_does_not_answer_for_three_seconds_is_not_heard() {
+    let mut player = VirtualBox::new(8011, bad_card(30.0), -20, 0, 3);
+    player.run(10.0);
+    player.loader.held_up_until_ns = 13_000_000_000;
+    player.run(20.0);
+    let silent = player.samples.iter().filter(|sample| sample.time_s > 9.0 && sample.late_ms.is_none()).count();
+    assert_eq!(silent, 0);
+    let errors = player.errors_ms(9.0, 30.0);
+    assert!(quantile(&errors, 1.0) < 0.2, "{} ms", quantile(&errors, 1.0));
+    assert_eq!(player.events.len(), 1, "the track's beginning alone: {:?}", player.events);
+}
+
+#[test]
+fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timetable_is() {
+    let mut player = VirtualBox::new(8011, bad_card(30.0), -20, 0, 3);
+    player.run(10.0);
+    player.loader.held_up_until_ns = 18_000_000_000;
+    player.run(20.0);
+    let silence = |sample: &&virtual_box::Sample| sample.time_s > 9.0 && sample.late_ms.is_none();
+    let silent_s: Vec<f64> = player.samples.iter().filter(silence).map(|sample| sample.time_s).collect();
+    let (first_s, last_s) = (silent_s[0], silent_s[silent_s.len() - 1]);
+    // Four seconds are decoded ahead, and some are in the ring; afterwards it is heard as soon as blocks can be made.
+    assert!((13.5..15.0).contains(&first_s) && (18.0..18.7).contains(&last_s), "silent from {first_s} to {last_s} s");
+    let errors = player.errors_ms(last_s, 30.0);
+    assert!(quantile(&errors, 1.0) < 0.2, "{} ms", quantile(&errors, 1.0));
+    let starved = player.events.iter().filter(|event| matches!(event, FeederEvent::Starved { .. })).count();
+    let opening = player.events.iter().filter(|event| matches!(event, FeederEvent::Opening { .. })).count();
+    assert_eq!((starved, opening), (1, 1), "{:?}", player.events);
+}
+
+#[test]
 fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
     let mut player = VirtualBox::new(8011, Imperfections::default(), -20, 0, 7);
     player.run(10.0);

@@ -156,7 +156,7 @@ mod tests {
             length in 0_usize..300_000,
             looks in prop::collection::vec((0_u64..310_000, 0_usize..100_000), 1..20),
         ) {
-            let file: Vec<u8> = (0..length).map(|place| (place * 7919 >> 5) as u8).collect();
+            let file: Vec<u8> = (0..length).map(|place| ((place * 7919) >> 5) as u8).collect();
             let mut bytes = Bytes::new(&file[..]).unwrap();
             for (offset, count) in looks {
                 let from = (offset as usize).min(length);

@@ -134,7 +134,7 @@ enum State {
     /// Nothing is heard: waiting for a slot, or for the loader.
     Idle,
     /// A track plays.
-    Playing(Voice),
+    Playing(Box<Voice>),
     /// A track is silence until its slot is over, or until it is tried again.
     Silent { slot: Start, retry_raw_ns: i64 },
 }
@@ -314,9 +314,10 @@ impl Feeder {
             let wanted_s = offset_s.max(0.0);
             let voice = self.prepared.voice(slot, wanted_s, &program, self.rate_hz, &self.order_loader, now.raw_ns);
             voice.want(wanted_s);
-        }
-        if offset_s >= 0.0 && utc_ns > program.heard_from_utc_ns {
-            self.wait_for_opening(slot, now.raw_ns);
+            let is_open = voice.is_open();
+            if offset_s >= 0.0 && utc_ns > program.heard_from_utc_ns {
+                self.wait_for_opening(slot, is_open, now.raw_ns);
+            }
         }
     }
 
@@ -370,7 +371,7 @@ impl Feeder {
                 None => (State::Idle, Next::Wait),
             },
             Readiness::Opening => {
-                self.wait_for_opening(slot, now.raw_ns);
+                self.wait_for_opening(slot, false, now.raw_ns);
                 self.prepare_next(slot, now);
                 (State::Idle, Next::Wait)
             }
@@ -385,11 +386,12 @@ impl Feeder {
         (State::Idle, Next::Wait)
     }
 
-    /// A track should be heard, and is not ready. It is joined as soon as it is.
-    fn wait_for_opening(&mut self, slot: Start, now_raw_ns: i64) {
+    /// A track should be heard, and is not ready. It is joined as soon as it is. `is_open` where only the device's clock is
+    /// waited for, which is not reported.
+    fn wait_for_opening(&mut self, slot: Start, is_open: bool, now_raw_ns: i64) {
         let (_, since_raw_ns, was_reported) =
             self.opening.filter(|(before, ..)| *before == slot).unwrap_or((slot, now_raw_ns, false));
-        let is_due = now_raw_ns.saturating_sub(since_raw_ns) as f64 >= OPENING_REPORTED_S * 1e9;
+        let is_due = !is_open && now_raw_ns.saturating_sub(since_raw_ns) as f64 >= OPENING_REPORTED_S * 1e9;
         if is_due && !was_reported {
             self.pending.push((now_raw_ns, FeederEvent::Opening { slot }));
         }
@@ -407,7 +409,7 @@ impl Feeder {
     }
 
     /// Begin to play at exactly this frame, wherever in the track that is.
-    fn begin(&mut self, mut voice: Voice, first_frame: u64, now: Now<'_>) -> (State, Next) {
+    fn begin(&mut self, mut voice: Box<Voice>, first_frame: u64, now: Now<'_>) -> (State, Next) {
         let slot = voice.slot;
         let target = self.target(slot, first_frame, now);
         // From the beginning there is nothing to fade: the first frame is up to half a frame from the slot's instant.
@@ -431,7 +433,7 @@ impl Feeder {
     }
 
     /// Make blocks until the ring is full enough, the track is over, or the loader has brought no more.
-    fn play(&mut self, mut voice: Voice, now: Now<'_>) -> (State, Next) {
+    fn play(&mut self, mut voice: Box<Voice>, now: Now<'_>) -> (State, Next) {
         let slot = voice.slot;
         let length = self.program.as_ref().and_then(|program| program.timetable.length(slot.track));
         let end_utc_ns = slot.utc_ns() + length.map_or(0, |length| length.ns());

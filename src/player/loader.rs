@@ -133,7 +133,7 @@ impl Unopened {
         let (opening, loading) = match opened {
             Ok(Some((source, resampler))) => {
                 let (rate_hz, channels) = (source.rate_hz(), source.channels().clamp(1, 2));
-                let opened = Opened { rate_hz, channels, resampler: Mutex::new(Some(resampler)) };
+                let opened = Opened { rate_hz, channels, resampler: Mutex::new(Some(Box::new(resampler))) };
                 (Opening::Opened(opened), Some((source, rate_hz, channels)))
             }
             Ok(None) => (Opening::Silent, None),

@@ -42,7 +42,7 @@ pub(super) struct Opened {
     pub rate_hz: u32,
     pub channels: usize,
     /// Made by the loader, as that takes its time; taken by the feeder once.
-    pub resampler: Mutex<Option<Resampler>>,
+    pub resampler: Mutex<Option<Box<Resampler>>>,
 }
 
 /// What became of opening a track.
@@ -135,7 +135,7 @@ impl FeederEnd {
     }
 
     /// Take the resampler that the loader has made, once. From then on blocks are read.
-    pub(super) fn take_resampler(&mut self) -> Option<Resampler> {
+    pub(super) fn take_resampler(&mut self) -> Option<Box<Resampler>> {
         let Some(Opening::Opened(opened)) = self.shared.opening.get() else { return None };
         self.channels = opened.channels.max(1);
         // The loader has let go of it before it said that the track is open.

@@ -15,14 +15,14 @@ const RETRY_NS: i64 = 1_000_000_000;
 pub(super) struct Prepared(Vec<Waiting>);
 
 struct Waiting {
-    voice: Voice,
+    voice: Box<Voice>,
     /// When it was asked to be opened, on the raw clock.
     tried_raw_ns: i64,
 }
 
 impl Prepared {
     /// Keep a voice that is open.
-    pub(super) fn keep(&mut self, voice: Voice, now_raw_ns: i64) {
+    pub(super) fn keep(&mut self, voice: Box<Voice>, now_raw_ns: i64) {
         self.0.retain(|waiting| waiting.voice.slot != voice.slot);
         self.0.push(Waiting { voice, tried_raw_ns: now_raw_ns });
     }
@@ -33,7 +33,7 @@ impl Prepared {
     }
 
     /// Take the voice of a slot.
-    pub(super) fn take(&mut self, slot: Start) -> Option<Voice> {
+    pub(super) fn take(&mut self, slot: Start) -> Option<Box<Voice>> {
         let index = self.0.iter().position(|waiting| waiting.voice.slot == slot)?;
         Some(self.0.swap_remove(index).voice)
     }
@@ -52,7 +52,7 @@ impl Prepared {
         let open = || {
             let voice =
                 Voice::open(slot, Arc::clone(&program.library), device_rate_hz, wanted_s, Arc::clone(order_loader));
-            Waiting { voice, tried_raw_ns: now_raw_ns }
+            Waiting { voice: Box::new(voice), tried_raw_ns: now_raw_ns }
         };
         let index = match self.0.iter().position(|waiting| waiting.voice.slot == slot) {
             Some(index) => {

@@ -40,7 +40,7 @@ pub(super) struct Voice {
 struct Open {
     rate_hz: u32,
     channels: usize,
-    resampler: Resampler,
+    resampler: Box<Resampler>,
     fade_in: bool,
 }
 
@@ -123,6 +123,11 @@ impl Voice {
     /// Why the track cannot be read on, if so.
     pub(super) fn failure(&self) -> Option<&str> {
         self.queue.failure()
+    }
+
+    /// Whether the track is open: the place that is wanted may still be looked for.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.queue.opening(), Some(Opening::Opened(_)))
     }
 
     /// Whether the track cannot be opened or read.

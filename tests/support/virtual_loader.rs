@@ -10,8 +10,8 @@ use jaudiosync::worker::Task;
 pub struct VirtualLoader {
     task: LoaderTask,
     orders: Arc<Mutex<VecDeque<Order>>>,
-    /// Until this reading of the raw clock it waits for a file.
-    held_up_until_ns: i64,
+    /// Until this reading of the raw clock it waits for a file that does not answer.
+    pub held_up_until_ns: i64,
 }
 
 impl VirtualLoader {
@@ -22,11 +22,6 @@ impl VirtualLoader {
     pub fn order_loader(&self) -> OrderLoader {
         let orders = Arc::clone(&self.orders);
         Arc::new(move |order| orders.lock().unwrap().push_back(order))
-    }
-
-    /// A file does not answer before this reading of the raw clock.
-    pub fn hold_up(&mut self, until_ns: i64) {
-        self.held_up_until_ns = until_ns;
     }
 
     /// Does all that there is to do.
