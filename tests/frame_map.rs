@@ -13,7 +13,9 @@ use jaudiosync::mp3::survey::{survey, survey_by_counting};
 use jaudiosync::player::decoder::{Decoder, Known, Mix};
 use jaudiosync::player::library::{FrameSource, TrackSource};
 use proptest::prelude::*;
-use support::odd_mp3::{Info, id3v1, id3v2, info_frame, noise_frames, random_bytes};
+use support::odd_mp3::{
+    Info, frames, free_format_frames, id3v1, id3v2, info_frame, lame, noise, noise_frames, random_bytes,
+};
 
 /// Joined samples may differ by this much of full scale.
 const DIFFERENCE: f32 = 1e-4;
@@ -34,7 +36,14 @@ static MATERIAL: LazyLock<Vec<Vec<Vec<u8>>>> = LazyLock::new(|| {
     let frames = |(seed, (rate_hz, channels, options)): (usize, &(u32, u16, &[&str]))| {
         noise_frames(4.0, *rate_hz, *channels, seed as u64 + 1, options)
     };
-    kinds.iter().enumerate().map(frames).collect()
+    let free_format = free_format_frames(&lame(&noise(4.0, 44_100, 2, 10), &["--freeformat", "-b", "400"]));
+    kinds.iter().enumerate().map(frames).chain([free_format]).collect()
+});
+
+/// Whole files as encoders write them, with an info frame.
+static FILES: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
+    [&["-b", "128"][..], &["-V", "0"], &["-V", "6"], &["--abr", "150"]]
+        .map(|options| lame(&noise(6.0, 44_100, 2, 20), options))
 });
 
 /// Something that is done to a file's frames.
@@ -76,7 +85,7 @@ enum Piece {
 
 fn piece() -> impl Strategy<Value = Piece> {
     // Mostly of one kind, as files are.
-    let kind = prop_oneof![4 => Just(0_usize), 1 => 0_usize..9];
+    let kind = prop_oneof![4 => Just(0_usize), 1 => 0_usize..10];
     prop_oneof![
         6 => (kind.clone(), 0_usize..150, 1_usize..150)
             .prop_map(|(kind, from, count)| Piece::Frames { kind, from, count }),
@@ -181,4 +190,50 @@ proptest! {
         });
         check(&[head, body].concat(), &joins)?;
     }
+
+    /// Two boxes, of which one has a copy with a damaged place: they are apart for as long as that lasts, and not behind it.
+    #[test]
+    fn a_damaged_byte_moves_nothing_behind_it(
+        which in 0_usize..4,
+        at in 0.1..0.8_f64,
+        in_header in prop::option::of(1_usize..3),
+        bits in 1_u8..,
+    ) {
+        let good = &FILES[which];
+        let mut bad = good.clone();
+        let place = match in_header {
+            Some(byte) => header_near(good, at) + byte,
+            None => (at * good.len() as f64) as usize,
+        };
+        bad[place] ^= bits;
+        let (good, bad) = (sound(good), sound(&bad));
+        prop_assert_eq!(good.len(), bad.len());
+        // Up to there, and some frames that rest on the damaged one.
+        let differs = good.iter().zip(&bad).rposition(|(good, bad)| (good - bad).abs() > DIFFERENCE);
+        let begins = good.iter().zip(&bad).position(|(good, bad)| (good - bad).abs() > DIFFERENCE);
+        let lasts = differs.zip(begins).map_or(0, |(last, first)| (last - first) / 2);
+        prop_assert!(lasts < 32 * 1152, "{} frames differ", lasts);
+    }
+}
+
+/// Where a frame begins, at about a part of the file.
+fn header_near(file: &[u8], part: f64) -> usize {
+    let frames = frames(file);
+    let before = (part * frames.len() as f64) as usize;
+    file.len() - frames[before..].concat().len()
+}
+
+fn sound(file: &[u8]) -> Vec<f32> {
+    let frames = survey(file).unwrap().frames as usize;
+    let mut samples = vec![0.0; 2 * frames];
+    decoder(file, Known { rate_hz: None, channels: Some(2), map: None }).read(&mut samples).unwrap();
+    samples
+}
+
+#[test]
+fn a_stream_in_free_format_is_joined_though_another_follows() {
+    let file = [MATERIAL[9].concat(), MATERIAL[4].concat()].concat();
+    check(&file, &[0.05, 0.2, 0.4, 0.6, 0.9]).unwrap();
+    let played = sound(&file);
+    assert!(played[..played.len() / 4].iter().any(|sample| sample.abs() > 0.05), "it is heard");
 }

@@ -227,7 +227,7 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     // Made on the laptop.
     stage.sandbox.run(&["index"]).succeeds();
     let indexed = fs::read_to_string(stage.sandbox.index()).unwrap();
-    assert!(indexed.contains("\"map\": \"frames-1 "), "no map is kept");
+    assert!(indexed.contains("\"map\": \"frames-2 "), "no map is kept");
     let took_s = join_at(&stage, &places_s(10), |read| {
         assert!(read <= JOIN_BYTES, "{read} bytes were read");
         0.0
@@ -238,7 +238,7 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     // A box that has the index without its maps reads up to the place.
     fs::remove_file(stage.sandbox.index()).unwrap();
     stage.sandbox.list(&[]);
-    assert!(!fs::read_to_string(stage.sandbox.index()).unwrap().contains("frames-1"), "a quick look makes no map");
+    assert!(!fs::read_to_string(stage.sandbox.index()).unwrap().contains("frames-2"), "a quick look makes no map");
     let took_s = join_at(&stage, &[600, 2400], |read| read as f64 / (CARD_MB_S * 1e6));
     println!("without it heard after {took_s:.2?} s and the time of reading");
     assert!(quartile(took_s) < HEARD_S);
@@ -323,12 +323,12 @@ fn a_box_without_maps_makes_them_in_the_background_and_keeps_them() {
     let stage = Stage::with_seconds(600);
     stage.sandbox.list(&[]);
     let before = fs::read_to_string(stage.sandbox.index()).unwrap();
-    assert!(!before.contains("frames-1"));
+    assert!(!before.contains("frames-2"));
     let mut made = box_in_the_middle(&stage, 300, |_| {});
     made.wait_for("plays track 0");
     made.wait_for("mapped ");
     let kept = fs::read_to_string(stage.sandbox.index()).unwrap();
-    assert!(kept.contains("\"map\": \"frames-1 "), "{kept}");
+    assert!(kept.contains("\"map\": \"frames-2 "), "{kept}");
     assert_eq!(made.status().play.state, PlayState::Playing);
     assert!(made.end().success());
     // It is the map that `index` makes.

@@ -118,6 +118,14 @@ fn rows() -> Vec<Row> {
         ("stereo, then mono", [all.clone(), mono.concat()].concat(), frames(615)),
         ("protected by checksums", lame(&noise(10.0, 44_100, 2, 1), &["-b", "128", "-p"]), as_made),
         ("a last frame that is torn", [a[..100].concat(), a[100][..200].to_vec()].concat(), frames(100)),
+        // As mpg123: of a copy that was interrupted there is what there is.
+        ("cut off in a frame", clean[..info_bytes + before.len() + 200].to_vec(), Some((192 * 1152 - 1105, 44_100))),
+        ("cut off between two frames", clean[..in_the_middle].to_vec(), Some((192 * 1152 - 1105, 44_100))),
+        (
+            "a part behind the header of all",
+            [&clean[..info_bytes], &a[100..120].concat(), &a[120][..90]].concat(),
+            Some((20 * 1152 - 1105, 44_100)),
+        ),
         ("two frames", a[..2].concat(), frames(2)),
         (
             "in a WAV",
@@ -206,22 +214,38 @@ fn who_joins_behind_an_odd_place_is_in_phase_with_who_played_all_along() {
     for tracks in odd_tracks().chunks(5) {
         std::thread::scope(|scope| {
             for (name, bytes) in tracks {
-                scope.spawn(|| undisturbed(|| assert_in_phase(name, bytes)));
+                scope.spawn(|| undisturbed(|| assert_in_phase(name, [bytes, bytes])));
             }
         });
     }
 }
 
-fn assert_in_phase(name: &str, bytes: &[u8]) {
-    let sandbox = Sandbox::new();
-    write(&sandbox.music(), "odd.mp3", &[bytes]);
-    sandbox.playlist("odd.mp3\n");
+/// One byte of one box's copy was changed, in the header of a frame whose length is unlike the others'.
+#[test]
+fn a_box_with_a_damaged_copy_is_in_phase_with_one_that_has_a_good_one() {
+    let good = lame(&noise(16.0, 44_100, 2, 39), &["-V", "0"]);
+    let frames = support::odd_mp3::frames(&good);
+    let spot = (HALF_S * 44_100.0 / 1152.0) as usize;
+    let longest = (spot..spot + 20).max_by_key(|frame| frames[*frame].len()).unwrap();
+    let at = good.len() - frames[longest..].concat().len();
+    let damaged = changed(good.clone(), at + 1, |byte| byte ^ 0x10, 1);
+    undisturbed(|| assert_in_phase("a damaged copy", [&good, &damaged]));
+}
+
+/// What plays from the start, and what joins.
+fn assert_in_phase(name: &str, files: [&[u8]; 2]) {
+    let [first, second] = files.map(|bytes| {
+        let sandbox = Sandbox::new();
+        write(&sandbox.music(), "odd.mp3", &[bytes]);
+        sandbox.playlist("odd.mp3\n");
+        sandbox
+    });
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
     let start_s = now_s() + 3;
-    let begins = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s)]);
+    let begins = Playing::start(&first, &card, Sink::Left, &["-t", &named(start_s)]);
     sleep_until(start_s as f64 + HALF_S);
-    let joins = Playing::start(&sandbox, &card, Sink::Right, &["-t", &named(start_s)]);
+    let joins = Playing::start(&second, &card, Sink::Right, &["-t", &named(start_s)]);
     let (began, joined) = (begins.finish(), joins.finish());
     let recording = recorder.finish().unwrap();
     assert!(joined.contains(" s into it)"), "{joined}");

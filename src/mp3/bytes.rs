@@ -10,6 +10,12 @@ const FIRST_WINDOW_BYTES: usize = 16 * 1024;
 /// Bytes read at once where reading goes on: as many as Linux reads ahead by default.
 const LARGEST_WINDOW_BYTES: usize = 128 * 1024;
 
+/// What cannot be read is stepped over in pieces of this size: a page, and some sectors of a card.
+const PAGE_BYTES: u64 = 4096;
+
+/// Where more than this in a row cannot be read the file itself is not there any more, as with a stick that was pulled out.
+const MAX_UNREADABLE_BYTES: u64 = 128 * 1024;
+
 /// Bytes before the place that is looked at that are kept: who looks ahead comes back.
 const KEPT_BYTES: u64 = 8 * 1024;
 
@@ -71,6 +77,30 @@ pub struct Bytes<R> {
     window: Vec<u8>,
     window_bytes: usize,
     read_bytes: u64,
+    unreadable: Unreadable,
+}
+
+/// What could not be read.
+#[derive(Debug, Default)]
+struct Unreadable {
+    /// Bytes in all.
+    bytes: u64,
+    /// Where the last stretch of them begins and ends.
+    begin: u64,
+    end: u64,
+}
+
+impl Unreadable {
+    /// Note that a stretch cannot be read. Returns whether it is a damaged place, and not the whole file.
+    fn note(&mut self, begin: u64, end: u64) -> bool {
+        self.bytes += end - begin;
+        if begin != self.end {
+            self.begin = begin;
+        }
+        self.end = end;
+        // A file whose beginning cannot be read is none that can be played.
+        begin > 0 && end - self.begin <= MAX_UNREADABLE_BYTES
+    }
 }
 
 impl<R: ReadAt> Bytes<R> {
@@ -79,7 +109,15 @@ impl<R: ReadAt> Bytes<R> {
     /// # Errors
     /// When its length cannot be found out.
     pub fn new(source: R) -> io::Result<Self> {
-        Ok(Self { length: source.length()?, source, begin: 0, window: Vec::new(), window_bytes: 0, read_bytes: 0 })
+        Ok(Self {
+            length: source.length()?,
+            source,
+            begin: 0,
+            window: Vec::new(),
+            window_bytes: 0,
+            read_bytes: 0,
+            unreadable: Unreadable::default(),
+        })
     }
 
     /// The length of the file in bytes, when it was opened.
@@ -92,10 +130,15 @@ impl<R: ReadAt> Bytes<R> {
         self.read_bytes
     }
 
-    /// Return `count` bytes from a place on; fewer at the end of the file.
+    /// Bytes that could not be read so far, and were taken for zeros.
+    pub fn unreadable_bytes(&self) -> u64 {
+        self.unreadable.bytes
+    }
+
+    /// Return `count` bytes from a place on; fewer at the end of the file. A damaged place of a card or disk is zeros.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// When the beginning of the file cannot be read, or too much of it.
     pub fn get(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
         let end = offset.saturating_add(count as u64).min(self.length);
         let window_end = self.begin + self.window.len() as u64;
@@ -124,15 +167,26 @@ impl<R: ReadAt> Bytes<R> {
         let mut filled = self.window.len();
         let wanted_end = offset.saturating_add(count.max(self.window_bytes) as u64).min(self.length);
         self.window.resize(usize::try_from(wanted_end.saturating_sub(self.begin)).unwrap_or(0).max(filled), 0);
+        let mut at_once = usize::MAX;
         while let Some(rest) = self.window.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.source.read_at(rest, self.begin + filled as u64) {
+            let here = self.begin + filled as u64;
+            let count = rest.len().min(at_once);
+            match self.source.read_at(&mut rest[..count], here) {
                 // The file has become shorter.
                 Ok(0) => break,
                 Ok(read) => {
                     filled += read;
                     self.read_bytes += read as u64;
+                    at_once = if at_once == usize::MAX { at_once } else { PAGE_BYTES as usize };
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Somewhere in it is a damaged place: it is looked for page by page.
+                Err(_) if at_once == usize::MAX => at_once = (PAGE_BYTES - here % PAGE_BYTES) as usize,
+                Err(_) if self.unreadable.note(here, here + count as u64) => {
+                    rest[..count].fill(0);
+                    filled += count;
+                    at_once = PAGE_BYTES as usize;
+                }
                 Err(error) => {
                     self.window.truncate(filled);
                     return Err(error);
@@ -164,6 +218,40 @@ mod tests {
                 prop_assert_eq!(bytes.get(offset, count).unwrap(), expected);
             }
         }
+    }
+
+    /// A file of ones with places that cannot be read.
+    struct Damaged(Vec<std::ops::Range<u64>>);
+
+    impl ReadAt for Damaged {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let end = offset + buffer.len() as u64;
+            if self.0.iter().any(|bad| bad.start < end && offset < bad.end) {
+                return Err(io::Error::other("bad sector"));
+            }
+            buffer.fill(1);
+            Ok(buffer.len())
+        }
+
+        fn length(&self) -> io::Result<u64> {
+            Ok(1_000_000)
+        }
+    }
+
+    #[test]
+    fn a_damaged_place_is_zeros_and_a_lost_file_an_error() {
+        let sector = 409_600..410_112;
+        let mut bytes = Bytes::new(Damaged(vec![sector])).unwrap();
+        let mut read = Vec::new();
+        for offset in (0..1_000_000).step_by(417) {
+            read.extend_from_slice(bytes.get(offset, 417).unwrap());
+        }
+        let zeros: Vec<usize> = (0..1_000_000).filter(|place| read[*place] == 0).collect();
+        assert_eq!((zeros[0], zeros.len()), (409_600, 4096), "one page");
+        assert_eq!(bytes.unreadable_bytes(), 4096);
+        assert!(Bytes::new(Damaged(vec![0..512])).unwrap().get(0, 10).is_err(), "the beginning");
+        let mut lost = Bytes::new(Damaged(vec![500_000..1_000_000])).unwrap();
+        assert!((0..1_000_000).step_by(417).any(|offset| lost.get(offset, 417).is_err()), "half the file");
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl<R: ReadAt> Count<R> {
     /// When the file cannot be read.
     pub fn finish(mut self) -> io::Result<Option<Survey>> {
         while self.go_on(usize::MAX)? {}
-        self.map.finish();
+        self.map.finish(self.head.audio.end);
         let head = &self.head;
         let part = self.frame_bytes as f64 / (head.audio.end - head.audio.start).max(1) as f64;
         let is_sound = self.longest_row >= FRAMES_OF_A_STREAM || part >= LEAST_PART_OF_FRAMES;
@@ -75,10 +75,7 @@ impl<R: ReadAt> Count<R> {
         let sections = self.map.sections();
         let rate_hz = Timeline::prevailing_rate_hz(sections, samples).unwrap_or_else(|| head.rate_hz());
         let timeline = Timeline::new(rate_hz, sections, &head.trim(), Some(samples));
-        let counted = timeline.frames().unwrap_or(0);
-        // What was lost at the end keeps its place.
-        let promised = head.frames_before_loss().filter(|_| self.walk.is_torn());
-        let frames = promised.map_or(0, |frames| head.audible_samples(frames)).max(counted);
+        let frames = timeline.frames().unwrap_or(0);
         let survey = Survey { rate_hz, frames, channels: self.channels, map: Some(self.map) };
         Ok((survey.frames > 0).then_some(survey))
     }

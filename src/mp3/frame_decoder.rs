@@ -24,6 +24,7 @@ pub struct FrameDecoder {
     channels: usize,
     scratch: Vec<u8>,
     is_fresh: bool,
+    is_free_format: bool,
 }
 
 impl Default for FrameDecoder {
@@ -35,6 +36,7 @@ impl Default for FrameDecoder {
             channels: 0,
             scratch: Vec::new(),
             is_fresh: true,
+            is_free_format: false,
         }
     }
 }
@@ -50,11 +52,12 @@ impl FrameDecoder {
 
     /// Decode a whole frame.
     pub fn decode(&mut self, header: Header, frame: &[u8]) -> Sound {
-        // Where the channels change another stream begins, whose frames do not rest on those before.
-        if header.channels() != self.channels {
+        // Where the channels change, or free format begins or ends, another stream begins, whose frames do not rest on those before.
+        if header.channels() != self.channels || header.is_free_format() != self.is_free_format {
             self.reset();
         }
         self.channels = header.channels();
+        self.is_free_format = header.is_free_format();
         self.count = header.samples() * self.channels;
         let input = if header.is_free_format() && self.is_fresh {
             // The decoder finds out the frames' length by the next two headers. It shall see this frame alone.

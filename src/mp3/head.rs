@@ -7,6 +7,7 @@ use super::bytes::{Bytes, ReadAt};
 use super::info_frame::InfoFrame;
 use super::scanner::{Frame, Scanner};
 use super::tags::audio_range;
+use super::walk::Gap;
 
 /// What is known of a file without going through it.
 #[derive(Debug, Clone)]
@@ -54,18 +55,16 @@ impl Head {
 
     /// Frames of the file, where it says so and its size bears that out.
     pub(super) fn believed_frames(&self) -> Option<u64> {
-        self.promise.filter(|promise| promise.kept == Kept::Whole).map(|promise| promise.frames)
+        self.promise.map(|promise| promise.frames)
     }
 
-    /// Frames that the file had before its end was lost, if it says so.
-    pub(super) fn frames_before_loss(&self) -> Option<u64> {
-        self.promise.filter(|promise| promise.kept == Kept::Less).map(|promise| promise.frames)
-    }
-
-    /// Bytes of a frame on average, where the file is as long as it was when it was made. What is missing in the middle of such
-    /// a file was overwritten, not cut out.
-    pub(super) fn mean_frame_bytes(&self) -> Option<f64> {
-        self.promise.filter(|promise| promise.kept == Kept::Whole).map(|promise| promise.mean_frame_bytes)
+    /// How frames are counted of which nothing is left, where the file is as long as it was when it was made. What is missing in
+    /// the middle of such a file was overwritten, not cut out.
+    pub(super) fn gap(&self) -> Option<Gap> {
+        self.promise.map(|promise| match promise.constant_bit_rate {
+            true => Gap::OfFramesLike { mean_bytes: promise.mean_frame_bytes },
+            false => Gap::OfAnyFrames { mean_bytes: promise.mean_frame_bytes },
+        })
     }
 
     /// Samples that are heard of so many frames like the first.
@@ -91,28 +90,21 @@ impl Head {
 pub(super) struct Promise {
     frames: u64,
     mean_frame_bytes: f64,
-    kept: Kept,
-}
-
-/// How much of what was promised is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    Whole,
-    Less,
+    constant_bit_rate: bool,
 }
 
 impl Promise {
-    /// None where so many frames of this kind cannot have so many bytes, or where the file has more: something was added.
+    /// None where so many frames of this kind cannot have so many bytes, or where the file has others: something was added, cut
+    /// off, or never written.
     fn of(info: &InfoFrame, leading: &Frame, first: &Frame, counted_bytes: u64) -> Option<Self> {
         let (frames, bytes) = (u64::from(info.frames?), u64::from(info.bytes?));
         let info_bytes = leading.bytes as u64;
         // Most programs count the info frame itself.
-        let kept = match bytes {
-            _ if bytes == counted_bytes || bytes + info_bytes == counted_bytes => Kept::Whole,
-            _ if bytes > counted_bytes => Kept::Less,
+        let sound_bytes = match bytes {
+            _ if bytes == counted_bytes => bytes.saturating_sub(info_bytes),
+            _ if bytes + info_bytes == counted_bytes => bytes,
             _ => return None,
         };
-        let sound_bytes = if bytes + info_bytes == counted_bytes { bytes } else { bytes.saturating_sub(info_bytes) };
         let mean = sound_bytes as f64 / frames as f64;
         let can_be = if info.constant_bit_rate {
             // Padding keeps the mean of a constant bit rate exact, to within a byte in all.
@@ -120,7 +112,8 @@ impl Promise {
         } else {
             first.stream.possible_mean_bytes().contains(&mean)
         };
-        can_be.then_some(Self { frames, mean_frame_bytes: mean, kept })
+        let constant_bit_rate = info.constant_bit_rate || first.stream.header.is_free_format();
+        can_be.then_some(Self { frames, mean_frame_bytes: mean, constant_bit_rate })
     }
 }
 

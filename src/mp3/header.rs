@@ -25,6 +25,9 @@ const BIT_RATES_KBPS: [[[u16; 15]; 3]; 2] = [
     ],
 ];
 
+/// The highest sample rate.
+pub(super) const MAX_RATE_HZ: u32 = 48_000;
+
 /// Sample rates of MPEG-1 in Hz, by their index.
 const RATES_HZ: [u32; 3] = [44_100, 48_000, 32_000];
 
@@ -127,10 +130,23 @@ impl Header {
         if self.is_free_format() {
             return free_format_bytes + self.padding_bytes();
         }
+        self.unpadded_bytes_at(self.bits_per_s()) + self.padding_bytes()
+    }
+
+    fn unpadded_bytes_at(self, bits_per_s: u32) -> usize {
         // Layer I counts in slots of four bytes.
         let slot_bytes = if self.layer() == 1 { 4 } else { 1 };
-        let slots = self.samples() as u32 / 8 * self.bits_per_s() / self.rate_hz().max(1) / slot_bytes;
-        (slots * slot_bytes) as usize + self.padding_bytes()
+        let slots = self.samples() as u32 / 8 * bits_per_s / self.rate_hz().max(1) / slot_bytes;
+        (slots * slot_bytes) as usize
+    }
+
+    /// Whether a frame of this version, layer and rate can have so many bytes, at some bit rate, with padding or without.
+    pub(super) fn can_have_bytes(self, bytes: u64) -> bool {
+        let padding_bytes = if self.layer() == 1 { 4 } else { 1 };
+        (1..15).any(|index| {
+            let unpadded = self.unpadded_bytes_at(self.bits_per_s_of_index(index)) as u64;
+            bytes == unpadded || bytes == unpadded + padding_bytes
+        })
     }
 
     /// The bit rate; 0 in free format.
@@ -155,6 +171,11 @@ impl Header {
         self.0[1] >> 1 == other.0[1] >> 1
             && self.0[2] >> 2 & 3 == other.0[2] >> 2 & 3
             && self.is_free_format() == other.is_free_format()
+    }
+
+    /// Whether bytes may have been a header of the same stream before one of them was changed.
+    pub(super) fn is_resembled_by(self, bytes: &[u8]) -> bool {
+        bytes.iter().zip(self.0).take(2).any(|(a, b)| *a == b)
     }
 
     pub(super) fn bytes(self) -> [u8; HEADER_BYTES] {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::bytes::{Bytes, ReadAt};
 use super::head::Head;
-use super::header::{HEADER_BYTES, Header};
+use super::header::{HEADER_BYTES, Header, MAX_FRAME_BYTES, MAX_RATE_HZ};
 use super::scanner::Stream;
 use super::walk::{Placed, Walk};
 
@@ -14,13 +14,18 @@ use super::walk::{Placed, Walk};
 const ENTRY_DISTANCE_BYTES: u64 = 256 * 1024;
 
 /// Names the written form and its version.
-const FORMAT: &str = "frames-1";
+const FORMAT: &str = "frames-2";
+
+/// More samples or bytes than any file has: what a damaged map says cannot make a sum too large.
+const MOST: u64 = 1 << 48;
 
 /// A frame from which the file can be walked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     first_sample: u64,
     offset: u64,
+    /// The frame length of its stream, where that is in free format; 0 otherwise.
+    free_format_bytes: usize,
 }
 
 /// Frames in a row that have the same rate.
@@ -37,16 +42,16 @@ pub struct Section {
 pub struct FrameMap {
     entries: Vec<Entry>,
     sections: Vec<Section>,
-    free_format_bytes: usize,
     /// Samples of all frames that were seen.
     samples: u64,
-    is_whole: bool,
+    /// Where the file's audio ends, once all frames are known: the map is one of no other file.
+    whole_until: Option<u64>,
 }
 
 impl FrameMap {
     /// Samples of all frames, once all are known.
     pub fn samples(&self) -> Option<u64> {
-        self.is_whole.then_some(self.samples)
+        self.whole_until.map(|_| self.samples)
     }
 
     /// Samples up to which the frames are known.
@@ -59,9 +64,9 @@ impl FrameMap {
         &self.sections
     }
 
-    /// Takes note of a frame that a walk has come to. Frames that are known already change nothing.
+    /// Take note of a frame that a walk has come to. Frames that are known already change nothing.
     pub(super) fn note(&mut self, placed: &Placed) {
-        if placed.first_sample != self.samples || self.is_whole {
+        if placed.first_sample != self.samples || self.whole_until.is_some() {
             return;
         }
         self.samples = placed.end_sample();
@@ -72,14 +77,14 @@ impl FrameMap {
         let Some(frame) = placed.frame else { return };
         let is_due = self.entries.last().is_none_or(|entry| frame.offset - entry.offset >= ENTRY_DISTANCE_BYTES);
         if is_due {
-            self.free_format_bytes = frame.stream.free_format_bytes;
-            self.entries.push(Entry { first_sample: placed.first_sample, offset: frame.offset });
+            let free_format_bytes = frame.stream.free_format_bytes_in_use();
+            self.entries.push(Entry { first_sample: placed.first_sample, offset: frame.offset, free_format_bytes });
         }
     }
 
-    /// The walk has come to the end.
-    pub(super) fn finish(&mut self) {
-        self.is_whole = true;
+    /// Note that the walk has come to the end of the file's audio.
+    pub(super) fn finish(&mut self, audio_end: u64) {
+        self.whole_until = Some(audio_end);
     }
 
     /// Begin a walk at the last place of entry at or before a sample. None where there is no such place, or where the file has
@@ -88,30 +93,35 @@ impl FrameMap {
         let index = self.entries.partition_point(|entry| entry.first_sample <= sample).checked_sub(1)?;
         let entry = self.entries.get(index)?;
         let header = Header::parse(bytes.get(entry.offset, HEADER_BYTES).ok()?)?;
-        let stream = Stream { header, free_format_bytes: self.free_format_bytes };
+        let stream = Stream { header, free_format_bytes: entry.free_format_bytes };
+        if header.is_free_format() && entry.free_format_bytes == 0 {
+            return None;
+        }
         Some(Walk::from_frame(head, entry.offset, stream, entry.first_sample))
     }
 
     /// Whether the map can be one of this file.
     pub(super) fn fits(&self, head: &Head) -> bool {
         let begins_there = self.entries.first().is_some_and(|entry| entry.offset == head.first.offset);
-        let ends_within = self.entries.last().is_some_and(|entry| entry.offset < head.audio.end);
-        begins_there && ends_within
+        begins_there && self.whole_until == Some(head.audio.end)
     }
 }
 
-/// As one line of numbers: all samples, the free format's frame length, sections (first sample and rate), then entries (bytes
-/// and samples since the one before).
+/// As one line of numbers: all samples, where the audio ends, the number of sections and each (first sample and rate), then the
+/// entries (bytes and samples since the one before, and in free format the frame length).
 impl std::fmt::Display for FrameMap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut line = format!("{FORMAT} {} {} {}", self.samples, self.free_format_bytes, self.sections.len());
+        let mut line = format!("{FORMAT} {} {} {}", self.samples, self.whole_until.unwrap_or(0), self.sections.len());
         for section in &self.sections {
             write!(line, " {}:{}", section.first_sample, section.rate_hz)?;
         }
-        let mut before = Entry { first_sample: 0, offset: 0 };
+        let mut before = (0, 0);
         for entry in &self.entries {
-            write!(line, " {}:{}", entry.offset - before.offset, entry.first_sample - before.first_sample)?;
-            before = *entry;
+            write!(line, " {}:{}", entry.offset - before.0, entry.first_sample - before.1)?;
+            if entry.free_format_bytes > 0 {
+                write!(line, ":{}", entry.free_format_bytes)?;
+            }
+            before = (entry.offset, entry.first_sample);
         }
         f.write_str(&line)
     }
@@ -126,30 +136,38 @@ impl FromStr for FrameMap {
     type Err = NotAMap;
 
     fn from_str(text: &str) -> Result<Self, NotAMap> {
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok()).ok_or(NotAMap);
-        let pair = |text: Option<&str>| {
-            let (first, second) = text.and_then(|text| text.split_once(':')).ok_or(NotAMap)?;
-            Ok((number(Some(first))?, number(Some(second))?))
+        let number = |text: Option<&str>| {
+            text.and_then(|text| text.parse::<u64>().ok()).filter(|number| *number <= MOST).ok_or(NotAMap)
         };
         let mut words = text.split(' ');
         if words.next() != Some(FORMAT) {
             return Err(NotAMap);
         }
         let samples = number(words.next())?;
-        let free_format_bytes = usize::try_from(number(words.next())?).map_err(|_| NotAMap)?;
+        let audio_end = number(words.next())?;
         let section_count = number(words.next())?;
         let mut sections = Vec::new();
         for _ in 0..section_count {
-            let (first_sample, rate_hz) = pair(words.next())?;
-            let rate_hz = u32::try_from(rate_hz).ok().filter(|rate_hz| *rate_hz > 0).ok_or(NotAMap)?;
+            let mut parts = words.next().ok_or(NotAMap)?.split(':');
+            let first_sample = number(parts.next())?;
+            let rate_hz = u32::try_from(number(parts.next())?).map_err(|_| NotAMap)?;
+            if rate_hz == 0 || rate_hz > MAX_RATE_HZ || parts.next().is_some() {
+                return Err(NotAMap);
+            }
             sections.push(Section { first_sample, rate_hz });
         }
         let mut entries = Vec::new();
-        let mut last = Entry { first_sample: 0, offset: 0 };
+        let mut last = Entry { first_sample: 0, offset: 0, free_format_bytes: 0 };
         for word in words {
-            let (bytes, samples) = pair(Some(word))?;
-            last.offset = last.offset.checked_add(bytes).ok_or(NotAMap)?;
-            last.first_sample = last.first_sample.checked_add(samples).ok_or(NotAMap)?;
+            let mut parts = word.split(':');
+            last.offset += number(parts.next())?;
+            last.first_sample += number(parts.next())?;
+            let free_format_bytes = parts.next().map_or(Ok(0), |part| number(Some(part)))?;
+            last.free_format_bytes = usize::try_from(free_format_bytes).map_err(|_| NotAMap)?;
+            let can_be = last.offset < audio_end && last.free_format_bytes <= MAX_FRAME_BYTES;
+            if !can_be || parts.next().is_some() {
+                return Err(NotAMap);
+            }
             entries.push(last);
         }
         let in_order = sections.is_sorted_by(|a, b| a.first_sample < b.first_sample)
@@ -157,7 +175,7 @@ impl FromStr for FrameMap {
         let begins = sections.first().is_some_and(|section| section.first_sample == 0)
             && entries.first().is_some_and(|entry| entry.first_sample == 0);
         let ends = last.first_sample < samples && sections.last().is_some_and(|section| section.first_sample < samples);
-        let map = Self { entries, sections, free_format_bytes, samples, is_whole: true };
+        let map = Self { entries, sections, samples, whole_until: Some(audio_end) };
         (in_order && begins && ends).then_some(map).ok_or(NotAMap)
     }
 }

@@ -13,12 +13,14 @@ use super::map::FrameMap;
 use super::walk::{Placed, Walk};
 
 /// Samples before a place from which on frames are decoded, to be thrown away. A Layer III frame rests on the 511 bytes of main
-/// data before it, some ten frames at the lowest bit rates, and its sound overlaps with two more; the rest lets a decoder that
-/// lacked something find back to where one that did not would be.
+/// data before it: some ten frames at the lowest bit rates of MPEG-1, 23 at those of MPEG-2, whose frames are half as long. Its sound
+/// overlaps with two more; the rest lets a decoder that lacked something find back to where one that did not would be.
 const PREROLL_SAMPLES: u64 = 32 * 1152;
 
-/// Frames that are gone through in one step of a search, so that somebody can change his mind.
+/// Frames that are gone through in one step of a search at most, and bytes that are read: a slow stick reads as many in an eighth
+/// of a second. Between two steps somebody can change his mind.
 const FRAMES_PER_STEP: usize = 4000;
+const BYTES_PER_STEP: u64 = 256 * 1024;
 
 /// A step of going to a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub struct Reader<R> {
     current: Option<Placed>,
     /// Where a search is going.
     target: Option<u64>,
-    decoder_failures: u64,
+    has_met_damage: bool,
 }
 
 impl<R: ReadAt> Reader<R> {
@@ -78,7 +80,7 @@ impl<R: ReadAt> Reader<R> {
             decoder: FrameDecoder::default(),
             current: None,
             target: None,
-            decoder_failures: 0,
+            has_met_damage: false,
         }))
     }
 
@@ -102,9 +104,10 @@ impl<R: ReadAt> Reader<R> {
         self.bytes.read_bytes()
     }
 
-    /// Frames on which the decoder has failed so far.
-    pub fn decoder_failures(&self) -> u64 {
-        self.decoder_failures
+    /// Whether anything was met so far that a good file does not have: frames that were overwritten or on which the decoder has
+    /// failed, and places that cannot be read.
+    pub fn is_damaged(&self) -> bool {
+        self.has_met_damage || self.bytes.unreadable_bytes() > 0
     }
 
     /// Go to the frame that holds a sample: [`current`](Self::current) is that frame once the place is reached, or nothing
@@ -119,7 +122,11 @@ impl<R: ReadAt> Reader<R> {
             }
             self.begin_search(sample);
         }
+        let read_until = self.bytes.read_bytes() + BYTES_PER_STEP;
         for _ in 0..FRAMES_PER_STEP {
+            if self.bytes.read_bytes() > read_until {
+                break;
+            }
             let Some(placed) = self.step()? else {
                 (self.target, self.current) = (None, None);
                 return Ok(Progress::Reached);
@@ -200,7 +207,9 @@ impl<R: ReadAt> Reader<R> {
             // A map that is shared is whole, and stays as it is.
             _ if self.map.samples().is_some() => {}
             Some(placed) => Arc::make_mut(&mut self.map).note(placed),
-            None if self.walk.next_sample() == self.map.known_samples() => Arc::make_mut(&mut self.map).finish(),
+            None if self.walk.next_sample() == self.map.known_samples() => {
+                Arc::make_mut(&mut self.map).finish(self.head.audio.end);
+            }
             None => {}
         }
         Ok(placed)
@@ -219,7 +228,7 @@ impl<R: ReadAt> Reader<R> {
                 Sound::Silence
             }
         };
-        self.decoder_failures += u64::from(sound == Sound::DecoderFailed);
+        self.has_met_damage |= sound == Sound::DecoderFailed || placed.frame.is_none();
         self.current = Some(*placed);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Goes from frame to frame through a file, and finds the next one behind whatever is no frame.
+//! Goes from frame to frame through a file, and finds the next one behind whatever is not a frame.
 //!
 //! What it finds from a frame on depends on nothing before that frame, so that a file can be entered at any frame that was
 //! found on the way from the beginning. This is the one definition of which frames a file has.
@@ -40,6 +40,11 @@ impl Stream {
 
     fn frame_bytes(&self, header: Header) -> usize {
         header.frame_bytes(self.free_format_bytes)
+    }
+
+    /// The length of its frames, where it is in free format; 0 otherwise.
+    pub(super) fn free_format_bytes_in_use(&self) -> usize {
+        if self.header.is_free_format() { self.free_format_bytes } else { 0 }
     }
 
     /// Bytes of a frame at this bit rate on average, over frames with padding and without.
@@ -87,7 +92,6 @@ pub struct Scanner {
     position: u64,
     end: u64,
     stream: Option<Stream>,
-    is_torn: bool,
     /// Where the walk began: streams in free format begin nearby.
     began: u64,
 }
@@ -95,17 +99,12 @@ pub struct Scanner {
 impl Scanner {
     /// A walk through the bytes from `begin` to `end`, of which nothing is known.
     pub fn new(begin: u64, end: u64) -> Self {
-        Self { position: begin, end, stream: None, is_torn: false, began: begin }
+        Self { position: begin, end, stream: None, began: begin }
     }
 
     /// A walk that goes on at a frame that another walk has found.
     pub fn at_frame(offset: u64, stream: Stream, end: u64) -> Self {
-        Self { position: offset, end, stream: Some(stream), is_torn: false, began: offset }
-    }
-
-    /// Whether the file ended within a frame.
-    pub(super) fn is_torn(&self) -> bool {
-        self.is_torn
+        Self { position: offset, end, stream: Some(stream), began: offset }
     }
 
     /// Find the next frame; none at the end.
@@ -114,7 +113,7 @@ impl Scanner {
     /// When the file cannot be read.
     pub fn next<R: ReadAt>(&mut self, bytes: &mut Bytes<R>) -> io::Result<Option<Frame>> {
         if self.stream.is_none() {
-            match self.search(bytes, self.position, self.end)? {
+            match self.search(bytes, self.position)? {
                 Some((offset, stream)) => (self.position, self.stream) = (offset, Some(stream)),
                 None => {
                     self.position = self.end;
@@ -136,7 +135,7 @@ impl Scanner {
             return found(whole, false, 0);
         }
         // Something is wrong. The next frame may begin before this one's end, where bytes of it are lost.
-        let next = self.search(bytes, offset + HEADER_BYTES as u64, self.end)?;
+        let next = self.search(bytes, offset + HEADER_BYTES as u64)?;
         match next {
             Some((next_offset, next_stream)) => {
                 (self.position, self.stream) = (next_offset, Some(next_stream));
@@ -148,8 +147,7 @@ impl Scanner {
                 self.position = self.end;
                 self.stream = None;
                 // A last frame of which bytes are missing is not counted.
-                self.is_torn = frame_end > self.end;
-                if self.is_torn { Ok(None) } else { found(whole, false, 0) }
+                if frame_end > self.end { Ok(None) } else { found(whole, false, 0) }
             }
         }
     }
@@ -184,10 +182,10 @@ impl Scanner {
         Ok(Header::parse(bytes.get(offset, HEADER_BYTES)?))
     }
 
-    /// Look for a frame that is believed and begins from `from` on, before `to`.
-    fn search<R: ReadAt>(&self, bytes: &mut Bytes<R>, from: u64, to: u64) -> io::Result<Option<(u64, Stream)>> {
+    /// Look for a frame that is believed and begins from `from` on.
+    fn search<R: ReadAt>(&self, bytes: &mut Bytes<R>, from: u64) -> io::Result<Option<(u64, Stream)>> {
         let mut at = from;
-        while at < to {
+        while at < self.end {
             if let Some(length) = id3v2_bytes(bytes, at)? {
                 at += length;
                 continue;

@@ -1,8 +1,6 @@
 //! What a playlist needs to know of a file: how long it is, at which rate and with how many channels it is played.
 //!
-//! A file that says how long it is, and whose size bears that out, is believed. Of any other all frames are counted; only one
-//! whose end was lost, as that of a copy that was interrupted, keeps the length it says, so that its slot is that of the boxes
-//! that have the whole of it.
+//! A file that says how long it is, and whose size bears that out, is believed. Of any other all frames are counted.
 
 use std::io;
 
@@ -18,7 +16,7 @@ pub struct Survey {
     pub rate_hz: u32,
     /// Frames of the sound at that rate, without what the encoder added.
     pub frames: u64,
-    /// 2 where any part is stereo.
+    /// 2 where any part is stereo; of a file that is believed, the first frame says so.
     pub channels: usize,
     /// Where its frames are, if all were counted.
     pub map: Option<FrameMap>,

@@ -256,9 +256,9 @@ impl<R: ReadAt> Decoder<R> {
         Ok(filled)
     }
 
-    /// A frame that the decoder cannot decode is named once, with its file.
+    /// A damaged place is named once, with its file.
     fn report_failure(&mut self) {
-        if !self.told_failure && self.sound.frames().decoder_failures() > 0 {
+        if !self.told_failure && self.sound.frames().is_damaged() {
             self.told_failure = true;
             let at_s = self.position.max(0) as f64 / f64::from(self.rate_hz.max(1));
             log::warn!("{}: damaged near {at_s:.1} s; what cannot be decoded is silence", self.name.display());

@@ -204,7 +204,7 @@ mod tests {
             title: Some("A".to_owned()),
             artist: None,
             content: "0123456789abcdef".to_owned(),
-            map: Some("frames-1 44100 0 1 0:44100 417:0".to_owned()),
+            map: Some("frames-2 44100 20000 1 0:44100 417:0".to_owned()),
         };
         let index = Index::new("f".to_owned(), vec![track]);
         index.write(&path).unwrap();

@@ -219,7 +219,7 @@ fn index_on(laptop: &Path) {
 }
 
 fn assert_has_map(index: &str) {
-    assert!(index.contains("\"map\": \"frames-1 "), "no map is kept: {index}");
+    assert!(index.contains("\"map\": \"frames-2 "), "no map is kept: {index}");
 }
 
 #[test]

@@ -59,6 +59,26 @@ pub fn frames(file: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
+/// The frames of a clean file in free format, whose length is the distance of its headers, with padding and without.
+pub fn free_format_frames(file: &[u8]) -> Vec<Vec<u8>> {
+    let is_header = |at: usize| {
+        file.get(at..at + 3).is_some_and(|header| header[..2] == file[..2] && header[2] & 0xFC == file[2] & 0xFC)
+    };
+    let length =
+        (100..2304).find(|length| (1..8).all(|frame| (0..=frame).any(|padded| is_header(frame * length + padded))));
+    let length = length.expect("a file in free format");
+    let mut frames = Vec::new();
+    let mut rest = file;
+    while rest.len() >= length {
+        let bytes = length + usize::from(rest[2] >> 1 & 1);
+        frames.push(rest[..bytes.min(rest.len())].to_vec());
+        rest = &rest[bytes.min(rest.len())..];
+    }
+    // LAME's info frame.
+    frames.remove(0);
+    frames
+}
+
 /// Frames that LAME makes of noise.
 pub fn noise_frames(seconds: f64, rate_hz: u32, channels: u16, seed: u64, options: &[&str]) -> Vec<Vec<u8>> {
     frames(&lame(&noise(seconds, rate_hz, channels, seed), options))
