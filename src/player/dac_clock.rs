@@ -62,7 +62,7 @@ const AGREEMENT_NS: f64 = 3_000_000.0;
 /// `PATIENCE_S`, as the music must not wait for ever.
 const MIN_OBSERVATIONS: u32 = 12;
 const AHEAD_S: f64 = 0.5;
-const SETTLED_SIGMA_NS: f64 = 20_000.0;
+const SETTLED_SIGMA_NS: f64 = 30_000.0;
 const PATIENCE_S: f64 = 2.0;
 
 /// The model of one open stream.
