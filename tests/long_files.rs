@@ -30,8 +30,7 @@ const HOURS: usize = 3;
 /// What an SD card of class 10 reads on a Raspberry Pi.
 const CARD_MB_S: f64 = 20.0;
 
-/// It is heard within this time, and the time that reading takes; a quarter of the joins at least, on a machine that is busy
-/// with other things.
+/// It is heard within this time, without the time that reading takes and that for which other programs have the processors.
 const HEARD_S: f64 = 1.5;
 
 /// What a join reads at most until it is heard, with what is decoded ahead.
@@ -86,8 +85,11 @@ impl Stage {
         self.sandbox.path().join(format!("count-{}", sink.name()))
     }
 
-    fn read_bytes(&self, sink: Sink) -> u64 {
-        fs::read_to_string(self.count_file(sink)).map_or(0, |text| text.parse().unwrap())
+    /// Bytes that were read so far, and how long that took, in seconds.
+    fn read(&self, sink: Sink) -> (u64, f64) {
+        let text = fs::read_to_string(self.count_file(sink)).unwrap();
+        let (bytes, took_ms) = text.split_once(' ').unwrap();
+        (bytes.parse().unwrap(), took_ms.parse::<f64>().unwrap() / 1e3)
     }
 
     /// Starts a player that joins the set at a place, as if that had begun so long ago.
@@ -101,7 +103,7 @@ impl Stage {
         let rate = CARD_MB_S.to_string();
         let what = [("FAULT_SLOW", ".mp3"), ("FAULT_MB_S", rate.as_str()), ("FAULT_COUNT", count.to_str().unwrap())];
         self.fault.add_to(&mut command, &what);
-        let heard = Heard { sink, place_s, started_s, anchor_utc_s, read_bytes: 0 };
+        let heard = Heard { sink, place_s, started_s, anchor_utc_s, read_bytes: 0, read_s: 0.0, kept_waiting_s: 0.0 };
         Joined { playing: Playing::spawn(command, &self.card, sink), heard }
     }
 
@@ -142,8 +144,11 @@ struct Heard {
     place_s: i64,
     started_s: f64,
     anchor_utc_s: i64,
-    /// Read of the file until it was heard.
+    /// Read of the file until it was heard, and how long that took.
     read_bytes: u64,
+    read_s: f64,
+    /// By then its threads had waited for a processor for so long.
+    kept_waiting_s: f64,
 }
 
 impl Joined {
@@ -158,7 +163,10 @@ impl Heard {
         let channel = if self.sink == Sink::Left { &recording.left } else { &recording.right };
         let heard_s = first_heard_s(recording, channel, self.started_s);
         let after_s = heard_s - self.started_s;
-        println!("joined at {} s: heard after {after_s:.2} s, {} bytes read", self.place_s, self.read_bytes);
+        println!(
+            "joined at {} s: heard after {after_s:.2} s, of which {:.2} s waiting for a processor; {} bytes read in {:.2} s",
+            self.place_s, self.kept_waiting_s, self.read_bytes, self.read_s
+        );
         let parts = (LISTENED_S / 0.5) as usize;
         let late_ms: Vec<Option<f64>> = (0..parts)
             .map(|part| stage.late_ms(recording, channel, self.anchor_utc_s, heard_s + 0.05 + 0.5 * part as f64))
@@ -183,21 +191,26 @@ fn first_heard_s(recording: &Recording, channel: &[f32], from_utc_s: f64) -> f64
 
 /// Joins at two places at a time, and judges each by what is heard. Returns how long that took, without the time in which the
 /// card was read.
-fn join_at(stage: &Stage, places_s: &[i64], reading_s: impl Fn(u64) -> f64) -> Vec<f64> {
+fn join_at(stage: &Stage, places_s: &[i64], reading_s: impl Fn(&Heard) -> f64) -> Vec<f64> {
     let took_s = RefCell::new(Vec::new());
     for pair in places_s.chunks(2) {
-        undisturbed(|| took_s.borrow_mut().extend(join_pair(stage, pair, &reading_s)));
+        undisturbed(|| {
+            let pair_s = join_pair(stage, pair, &reading_s);
+            assert!(pair_s.iter().all(|took_s| *took_s < HEARD_S), "heard after {pair_s:.2?} s");
+            took_s.borrow_mut().extend(pair_s);
+        });
     }
     took_s.into_inner()
 }
 
-fn join_pair(stage: &Stage, places_s: &[i64], reading_s: impl Fn(u64) -> f64) -> Vec<f64> {
+fn join_pair(stage: &Stage, places_s: &[i64], reading_s: impl Fn(&Heard) -> f64) -> Vec<f64> {
     let recorder = Recorder::start(&stage.card).unwrap();
     let mut joined: Vec<Joined> =
         [Sink::Left, Sink::Right].into_iter().zip(places_s).map(|(sink, place_s)| stage.join(sink, *place_s)).collect();
     for joined in &mut joined {
         joined.playing.wait_for("Playing: ");
-        joined.heard.read_bytes = stage.read_bytes(joined.heard.sink);
+        (joined.heard.read_bytes, joined.heard.read_s) = stage.read(joined.heard.sink);
+        joined.heard.kept_waiting_s = joined.playing.kept_waiting_s();
     }
     std::thread::sleep(Duration::from_secs_f64(LISTENED_S + 1.0));
     joined.iter().for_each(|joined| joined.playing.signal("-INT"));
@@ -205,7 +218,7 @@ fn join_pair(stage: &Stage, places_s: &[i64], reading_s: impl Fn(u64) -> f64) ->
     let recording = recorder.finish().unwrap();
     joined
         .into_iter()
-        .map(|(heard, words)| heard.judge(stage, &recording, &words) - reading_s(heard.read_bytes))
+        .map(|(heard, words)| heard.judge(stage, &recording, &words) - heard.kept_waiting_s - reading_s(&heard))
         .collect()
 }
 
@@ -215,12 +228,6 @@ fn places_s(count: usize) -> Vec<i64> {
     (0..count).map(|_| random.i64(30..(HOURS * 3600 - 60) as i64)).collect()
 }
 
-/// The figure that a quarter of several is below.
-fn quartile(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 4]
-}
-
 #[test]
 fn a_set_of_three_hours_is_joined_anywhere() {
     let stage = Stage::new();
@@ -228,20 +235,18 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     stage.sandbox.run(&["index"]).succeeds();
     let indexed = fs::read_to_string(stage.sandbox.index()).unwrap();
     assert!(indexed.contains("\"map\": \"frames-2 "), "no map is kept");
-    let took_s = join_at(&stage, &places_s(10), |read| {
-        assert!(read <= JOIN_BYTES, "{read} bytes were read");
+    let took_s = join_at(&stage, &places_s(10), |heard| {
+        assert!(heard.read_bytes <= JOIN_BYTES, "{} bytes were read", heard.read_bytes);
         0.0
     });
     println!("with the index heard after {took_s:.2?} s");
-    assert!(quartile(took_s) < HEARD_S);
 
     // A box that has the index without its maps reads up to the place.
     fs::remove_file(stage.sandbox.index()).unwrap();
     stage.sandbox.list(&[]);
     assert!(!fs::read_to_string(stage.sandbox.index()).unwrap().contains("frames-2"), "a quick look makes no map");
-    let took_s = join_at(&stage, &[600, 2400], |read| read as f64 / (CARD_MB_S * 1e6));
+    let took_s = join_at(&stage, &places_s(4), |heard| heard.read_s);
     println!("without it heard after {took_s:.2?} s and the time of reading");
-    assert!(quartile(took_s) < HEARD_S);
 }
 
 /// A box that is switched on with the jumper fitted, in the middle of the set.

@@ -2,7 +2,8 @@
  * the file FAULT_FROM exists.
  *
  * FAULT_SLOW=SUFFIX    files whose path ends so are read at FAULT_MB_S megabytes a second, as from a card with nothing in
- *                      the kernel's cache; how many bytes were read so far is written to the file FAULT_COUNT
+ *                      the kernel's cache; how many bytes were read so far, and how many ms that took, is
+ *                      written to the file FAULT_COUNT
  * FAULT_STALL=SUFFIX   to read such a file takes until FAULT_STALL_S seconds after FAULT_FROM came to be
  * FAULT_READ=SUFFIX    to read, or FAULT_OPEN=SUFFIX to open, a file whose path ends so hangs
  * FAULT_SYNC=PART      to bring a file to the disk whose path has this in it does
@@ -82,21 +83,25 @@ static void pause_s(double seconds)
 static void take_time(int fd, ssize_t size)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static long long total;
+    static long long total, took_ns;
     const char *rate = getenv("FAULT_MB_S"), *count = getenv("FAULT_COUNT");
     char path[4096];
     if (size <= 0 || !rate || !getenv("FAULT_SLOW") || !ends_with(path_of(fd, path, sizeof path), "FAULT_SLOW"))
         return;
     pthread_mutex_lock(&lock);
     total += size;
+    struct timespec begun, done;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    pause_s((double)size / (atof(rate) * 1e6));
+    clock_gettime(CLOCK_MONOTONIC, &done);
+    took_ns += (done.tv_sec - begun.tv_sec) * 1000000000LL + done.tv_nsec - begun.tv_nsec;
     if (count) {
-        char text[32];
-        int length = snprintf(text, sizeof text, "%lld", total);
+        char text[64];
+        int length = snprintf(text, sizeof text, "%lld %lld", total, took_ns / 1000000);
         int file = (int)syscall(SYS_openat, AT_FDCWD, count, O_CREAT | O_WRONLY, 0600);
         syscall(SYS_write, file, text, length);
         syscall(SYS_close, file);
     }
-    pause_s((double)size / (atof(rate) * 1e6));
     pthread_mutex_unlock(&lock);
 }
 

@@ -74,6 +74,17 @@ impl Playing {
         }
     }
 
+    /// For how long its threads, all together, could have run and had to wait for a processor, in seconds: what other programs
+    /// of this machine cost it (`Documentation/scheduler/sched-stats.rst` of the kernel).
+    pub fn kept_waiting_s(&self) -> f64 {
+        let waited_ns = |thread: std::fs::DirEntry| -> f64 {
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            text.split(' ').nth(1).map_or(0.0, |waited_ns| waited_ns.parse().unwrap())
+        };
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        threads.map(|thread| waited_ns(thread.unwrap())).sum::<f64>() / 1e9
+    }
+
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
