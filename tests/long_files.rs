@@ -42,6 +42,9 @@ const LISTENED_S: f64 = 3.0;
 /// systemd waits for so long (`WatchdogSec` of the unit) before it ends the service.
 const FED_WITHIN: Duration = Duration::from_secs(10);
 
+/// The program may have no more memory.
+const MEMORY_KIB: u64 = 20_000;
+
 /// What must hold on a shared machine, in ms.
 const BOUND_MS: f64 = 1.0;
 
@@ -60,9 +63,13 @@ impl Stage {
     }
 
     fn with_seconds(seconds: usize) -> Self {
+        Self::encoded(seconds, &["-b", "320"])
+    }
+
+    fn encoded(seconds: usize, options: &[&str]) -> Self {
         let sandbox = Sandbox::new();
         let music = bursts(77, RATE_HZ, REPEATED_S, [1.0, 0.8]);
-        let frames = frames(&lame(&music, &["-b", "320"]));
+        let frames = frames(&lame(&music, options));
         let rounds = seconds / REPEATED_S;
         let body = frames.concat();
         let bytes = (body.len() * rounds) as u32;
@@ -341,6 +348,23 @@ fn a_box_without_maps_makes_them_in_the_background_and_keeps_them() {
     stage.sandbox.run(&["index"]).succeeds();
     let made_on_the_laptop = fs::read_to_string(stage.sandbox.index()).unwrap();
     assert_eq!(kept, made_on_the_laptop);
+}
+
+#[test]
+fn a_file_of_eighteen_hours_needs_little_memory() {
+    let stage = Stage::encoded(18 * 3600, &["-b", "64", "-m", "m"]);
+    let (run, peak_kib) = stage.sandbox.measure_peak(&["index"]);
+    run.succeeds();
+    println!("index takes {peak_kib} KiB");
+    assert!(peak_kib < MEMORY_KIB);
+    assert!(fs::read_to_string(stage.sandbox.index()).unwrap().contains("\"map\": \"frames-2 "), "no map is kept");
+    let mut joined = stage.join(Sink::Left, 17 * 3600);
+    joined.playing.wait_for("Playing: ");
+    let peak_kib = joined.playing.peak_memory_kib();
+    println!("playing takes {peak_kib} KiB");
+    assert!(peak_kib < MEMORY_KIB);
+    joined.playing.signal("-INT");
+    joined.playing.finish();
 }
 
 #[test]

@@ -89,6 +89,18 @@ fn rows() -> Vec<Row> {
         ("Xing with too many frames", lying(1000, None), frames(384)),
         ("Xing with too few frames and delays", lying(100, Some((576, 1000))), Some((442_368 - 1576, 44_100))),
         ("Xing with too many frames and delays", lying(1000, Some((576, 1000))), Some((442_368 - 1105, 44_100))),
+        (
+            "Info with one frame too many",
+            {
+                let info = |bytes| {
+                    let frames = a.len() as u32 + 1;
+                    info_frame(&a[0], &Info { tag: b"Info", frames, bytes: Some(bytes), ..Info::default() })
+                };
+                let bytes = (info(0).len() + all.len()) as u32;
+                [info(bytes), all.clone()].concat()
+            },
+            frames(384),
+        ),
         ("Xing of stereo, sound in mono", [xing(&a[0], mono.len()), mono.concat()].concat(), Some((266_112, 44_100))),
         // As mpg123: the first part's padding is not heard, the second info frame is silence.
         (

@@ -108,7 +108,7 @@ impl Promise {
         let mean = sound_bytes as f64 / frames as f64;
         let can_be = if info.constant_bit_rate {
             // Padding keeps the mean of a constant bit rate exact, to within a byte in all.
-            (mean - first.stream.mean_bytes()).abs() * (frames as f64) < first.stream.mean_bytes()
+            (mean - first.stream.mean_bytes()).abs() * (frames as f64) < 0.5 * first.stream.mean_bytes()
         } else {
             first.stream.possible_mean_bytes().contains(&mean)
         };
