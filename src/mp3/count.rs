@@ -69,6 +69,7 @@ impl<R: ReadAt> Count<R> {
         while self.go_on(usize::MAX)? {}
         self.map.finish(self.head.audio.end);
         let head = &self.head;
+        let missing_bytes = head.missing_bytes;
         let part = self.frame_bytes as f64 / (head.audio.end - head.audio.start).max(1) as f64;
         let is_sound = self.longest_row >= FRAMES_OF_A_STREAM || part >= LEAST_PART_OF_FRAMES;
         let Some(samples) = self.map.samples().filter(|_| is_sound) else { return Ok(None) };
@@ -76,7 +77,7 @@ impl<R: ReadAt> Count<R> {
         let rate_hz = Timeline::prevailing_rate_hz(sections, samples).unwrap_or_else(|| head.rate_hz());
         let timeline = Timeline::new(rate_hz, sections, &head.trim(), Some(samples));
         let frames = timeline.frames().unwrap_or(0);
-        let survey = Survey { rate_hz, frames, channels: self.channels, map: Some(self.map) };
+        let survey = Survey { rate_hz, frames, channels: self.channels, map: Some(self.map), missing_bytes };
         Ok((survey.frames > 0).then_some(survey))
     }
 }

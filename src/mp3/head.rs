@@ -20,8 +20,10 @@ pub struct Head {
     pub(super) scanner: Scanner,
     /// What the frame before it says of the file.
     pub(super) info: Option<InfoFrame>,
-    /// What that frame says of the file's length, where it does not contradict itself.
+    /// What that frame says of the file's length, where it does not contradict itself, and the file is as long.
     pub(super) promise: Option<Promise>,
+    /// Bytes that the file had more by what that frame says, where it does not contradict itself.
+    pub(super) missing_bytes: u64,
 }
 
 impl Head {
@@ -38,9 +40,11 @@ impl Head {
         let mut scanner = if info.is_some() { walk } else { start };
         let after_info = scanner.clone();
         let Some(first) = scanner.next(bytes)? else { return Ok(None) };
-        let counted_bytes = audio.end - leading.offset;
-        let promise = info.and_then(|info| Promise::of(&info, &leading, &first, counted_bytes));
-        Ok(Some(Self { audio, first, scanner: after_info, info, promise }))
+        let (promise, missing_bytes) = match &info {
+            Some(info) => Promise::of(info, leading.bytes as u64, &first, audio.end - leading.offset),
+            None => (None, 0),
+        };
+        Ok(Some(Self { audio, first, scanner: after_info, info, promise, missing_bytes }))
     }
 
     /// Samples per second of the first frame.
@@ -94,25 +98,31 @@ pub(super) struct Promise {
 }
 
 impl Promise {
-    /// None where so many frames of this kind cannot have so many bytes, or where the file has others: something was added, cut
-    /// off, or never written.
-    fn of(info: &InfoFrame, leading: &Frame, first: &Frame, counted_bytes: u64) -> Option<Self> {
-        let (frames, bytes) = (u64::from(info.frames?), u64::from(info.bytes?));
-        let info_bytes = leading.bytes as u64;
+    /// What an info frame of so many bytes says, where the file has as many bytes from there on; and the number of bytes that it
+    /// says it had more. Neither where it contradicts itself.
+    fn of(info: &InfoFrame, info_bytes: u64, first: &Frame, counted_bytes: u64) -> (Option<Self>, u64) {
+        let (Some(frames), Some(bytes)) = (info.frames, info.bytes.map(u64::from)) else { return (None, 0) };
+        let promise = |sound_bytes| Self::of_sound(u64::from(frames), sound_bytes, info.constant_bit_rate, first);
         // Most programs count the info frame itself.
-        let sound_bytes = match bytes {
-            _ if bytes == counted_bytes => bytes.saturating_sub(info_bytes),
-            _ if bytes + info_bytes == counted_bytes => bytes,
-            _ => return None,
-        };
+        let (with_itself, without) = (bytes.saturating_sub(info_bytes), bytes);
+        match bytes {
+            _ if bytes == counted_bytes => (promise(with_itself), 0),
+            _ if bytes + info_bytes == counted_bytes => (promise(without), 0),
+            _ if promise(with_itself).or(promise(without)).is_some() => (None, bytes.saturating_sub(counted_bytes)),
+            _ => (None, 0),
+        }
+    }
+
+    /// None where so many frames of this kind cannot have so many bytes.
+    fn of_sound(frames: u64, sound_bytes: u64, constant_bit_rate: bool, first: &Frame) -> Option<Self> {
         let mean = sound_bytes as f64 / frames as f64;
-        let can_be = if info.constant_bit_rate {
+        let can_be = if constant_bit_rate {
             // Padding keeps the mean of a constant bit rate exact, to within a byte in all.
             (mean - first.stream.mean_bytes()).abs() * (frames as f64) < 0.5 * first.stream.mean_bytes()
         } else {
             first.stream.possible_mean_bytes().contains(&mean)
         };
-        let constant_bit_rate = info.constant_bit_rate || first.stream.header.is_free_format();
+        let constant_bit_rate = constant_bit_rate || first.stream.header.is_free_format();
         can_be.then_some(Self { frames, mean_frame_bytes: mean, constant_bit_rate })
     }
 }

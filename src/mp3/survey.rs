@@ -20,6 +20,8 @@ pub struct Survey {
     pub channels: usize,
     /// Where its frames are, if all were counted.
     pub map: Option<FrameMap>,
+    /// Bytes that it had more when it was made, by what it says itself: a copy that was cut off.
+    pub missing_bytes: u64,
 }
 
 /// Why a file cannot be played.
@@ -43,7 +45,7 @@ pub fn survey<R: ReadAt>(source: R) -> Result<Survey, SurveyError> {
     match head.believed_frames() {
         Some(frames) => {
             let frames = head.audible_samples(frames);
-            Ok(Survey { rate_hz: head.rate_hz(), frames, channels: head.channels(), map: None })
+            Ok(Survey { rate_hz: head.rate_hz(), frames, channels: head.channels(), map: None, missing_bytes: 0 })
         }
         None => Count::of(bytes, head).finish()?.ok_or(SurveyError::NoAudio),
     }
