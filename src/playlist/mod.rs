@@ -12,6 +12,7 @@ mod index;
 mod inspect;
 mod load;
 mod locate;
+mod look;
 mod m3u8;
 mod notices;
 mod readings;
