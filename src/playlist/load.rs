@@ -126,7 +126,8 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     let mut warnings: Vec<String> =
         list.warnings.iter().map(|warning| format!("the playlist {}: {warning}", path.display())).collect();
     let index = read_index(&index_file, options, &mut warnings);
-    let known = index.as_ref().map(Index::by_entry).unwrap_or_default();
+    let trusted = index.as_ref().filter(|_| !options.rebuild);
+    let known = trusted.map(Index::by_entry).unwrap_or_default();
     let mut locator =
         Locator::new(&options.music, &path, list.encoding).map_err(|_| LoadError::NoMusic(options.music.clone()))?;
 
@@ -151,7 +152,7 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     saved.sort_by_key(|track| order.get(&track.entry).copied());
     let new_index = Index::new(playlist.fingerprint().to_string(), saved);
     let is_news = index.as_ref() != Some(&new_index) && (inspected > 0 || !options.trust_index);
-    let written = if is_news { new_index.write(&index_file) } else { Ok(()) };
+    let written = if is_news { new_index.replace(index.as_ref(), &index_file, &order) } else { Ok(()) };
     if let Err(error) = &written {
         warnings.push(format!(
             "the index {} cannot be written ({error}); all works without it, only slower",
@@ -172,11 +173,9 @@ fn read_list(path: &Path) -> Result<M3u8, LoadError> {
 }
 
 fn read_index(path: &Path, options: &LoadOptions, warnings: &mut Vec<String>) -> Option<Index> {
-    if options.rebuild {
-        return None;
-    }
     match Index::read(path) {
         Ok(index) => Some(index),
+        Err(_) if options.rebuild => None,
         Err(IndexError::Missing) if !options.trust_index => None,
         Err(error) => {
             warnings.push(format!("the index {} is made anew: {error}", path.display()));

@@ -14,7 +14,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
@@ -24,6 +23,7 @@ use super::departure::Departure;
 use super::folders::{Folders, Wanted};
 use super::index::{bytes_to_text, text_to_bytes};
 use super::readings::{Origin, Reading, as_written, is_remote, is_too_long, readings};
+use super::stamp::FileStamp;
 use super::text::{decode, shown};
 
 /// What became of an entry.
@@ -58,27 +58,6 @@ pub(super) struct Found {
 /// The folders of an absolute path, comparable without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Folder(Vec<Vec<u8>>);
-
-/// What tells whether a file is still the one that was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileStamp {
-    /// Size in bytes.
-    pub size: u64,
-    /// Modification time, in seconds since the Unix epoch.
-    pub modified_s: i64,
-}
-
-impl FileStamp {
-    pub(super) fn of(metadata: &fs::Metadata) -> Self {
-        Self { size: metadata.len(), modified_s: metadata.mtime() }
-    }
-
-    /// Whether a file still agrees with what was saved. FAT, as on the cards and sticks that music travels on, keeps
-    /// times in steps of 2 s.
-    pub(super) fn agrees_with(&self, other: &Self) -> bool {
-        self.size == other.size && self.modified_s.abs_diff(other.modified_s) <= 2
-    }
-}
 
 /// Looks entries up in one Music folder.
 pub(super) struct Locator {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::index::{IndexedTrack, bytes_to_text, text_to_bytes};
 use super::inspect::{Maps, inspect};
 use super::load::LoadOptions;
-use super::locate::{FileStamp, Folder, Found, Located, Locator, shown_path};
+use super::locate::{Folder, Found, Located, Locator, shown_path};
+use super::stamp::FileStamp;
 use super::text::{decode, shown};
 use super::{Departure, Entry, KnownMap, Problem, Track};
 use crate::mp3::map::FrameMap;
@@ -134,7 +135,7 @@ impl<'a> Look<'a> {
                 let track = IndexedTrack {
                     entry: self.key.clone(),
                     file: file.clone(),
-                    size_bytes: stamp.size,
+                    size_bytes: stamp.size_bytes,
                     modified_s: stamp.modified_s,
                     frames: found.survey.frames,
                     rate_hz: found.survey.rate_hz,
@@ -164,7 +165,7 @@ impl<'a> Look<'a> {
         let length = length.or_else(|| extinf?.length());
         let title = track.as_ref().and_then(|track| track.title.clone());
         let title = title.or_else(|| extinf?.title.clone()).unwrap_or_else(|| file_title(&self.entry.location));
-        let map = KnownMap::default();
+        let map = track.as_ref().map(|track| KnownMap::of(track.file.clone(), track.stamp())).unwrap_or_default();
         if let Some(known) = track.as_ref().and_then(|track| track.map.as_deref()?.parse::<FrameMap>().ok()) {
             map.set(Arc::new(known));
         }

@@ -82,7 +82,11 @@ impl PlaylistTask {
     fn read(&mut self, source: &PlaylistSource) {
         self.is_ordered = false;
         let news = match read(source) {
-            Ok(Loaded { playlist, warnings, index, .. }) => {
+            Ok(Loaded { mut playlist, warnings, index, .. }) => {
+                // Where nothing can be written the index has none of them.
+                if let Some(loaded) = &self.loaded {
+                    playlist.take_maps_of(loaded);
+                }
                 let playlist = Arc::new(playlist);
                 (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
                 self.loaded = Some(Arc::clone(&playlist));
