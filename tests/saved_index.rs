@@ -222,3 +222,60 @@ fn maps_outlive_a_reload_where_the_index_cannot_be_written() {
     assert!(playlist.tracks[0].map.get().is_some() && playlist.tracks[1].map.get().is_none(), "another file");
     assert!(steps < reading.map_all(), "{steps} steps");
 }
+
+/// Length and fingerprint.
+fn length(list: &Value) -> (Value, Value, Value) {
+    (list["tracks"][0]["frames"].clone(), list["tracks"][0]["problem"].clone(), list["fingerprint"].clone())
+}
+
+#[test]
+fn all_ways_to_read_a_long_file_agree_where_its_header_and_its_frames_do_not() {
+    let frames = noise_frames(10.0, 44_100, 2, 5, &["-b", "320", "-t"]);
+    let count = 20_700_usize;
+    // 1152 samples of 320 kbit/s.
+    let bytes = count * 144 * 320_000 / 44_100;
+    let head = |frames_said: usize| {
+        let info = |bytes: usize| Info {
+            tag: b"Info",
+            frames: frames_said as u32,
+            bytes: Some(bytes as u32),
+            ..Info::default()
+        };
+        let length = info_frame(&frames[0], &info(0)).len();
+        info_frame(&frames[0], &info(length + bytes))
+    };
+    let padded = |mut body: Vec<u8>| {
+        body.resize(bytes, 0);
+        body
+    };
+    let whole = || frames.concat().repeat(60);
+    let lost = [&whole()[..5_000_000], &whole()[6_000_000..22_000_000]].concat();
+    let overwritten = {
+        let mut body = padded(whole());
+        body[3_000_000..9_000_000].fill(0);
+        body
+    };
+    for (what, file) in [
+        ("90 frames, and then zeros", [head(count), padded(frames[..90].concat())].concat()),
+        ("200 frames, and then zeros", [head(count), padded(frames[..200].concat())].concat()),
+        ("zeros in the middle", [head(count), overwritten].concat()),
+        ("a header that promises more than there is", [head(2 * count), padded(whole())].concat()),
+        ("a part cut out", [head(count), lost].concat()),
+        ("no header", padded(whole())),
+    ] {
+        let sandbox = Sandbox::new();
+        assert!(file.len() > 20_000_000, "{what}");
+        sandbox.write("set.mp3", &file);
+        sandbox.playlist("set.mp3\n");
+        let listed = length(&sandbox.list(&[]));
+        assert!(listed.0.is_u64() && listed.1.is_null(), "{what}: {listed:?}");
+        fs::remove_file(sandbox.index()).unwrap();
+        sandbox.run(&["index"]).succeeds();
+        assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index");
+        assert_eq!(length(&sandbox.list(&[])), listed, "{what}, with the index");
+        sandbox.run(&["index", "--rebuild"]).succeeds();
+        assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index made anew");
+        fs::remove_file(sandbox.index()).unwrap();
+        assert_eq!(length(&sandbox.list(&[])), listed, "{what}, without the index");
+    }
+}

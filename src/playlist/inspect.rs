@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::Problem;
 use super::tags::read_tags;
+use crate::mp3::map::FrameMap;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
+use crate::panics;
 
 /// What a file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +60,22 @@ pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
     let is_long = size > MAPPED_FROM_BYTES;
     let mut survey = survey(&file).map_err(failed)?;
     if maps == Maps::OfLongFiles && is_long && survey.map.is_none() {
-        survey.map = survey_by_counting(&file).map_err(failed)?.map;
+        survey.map = map_of(path, &file);
     }
     survey.map = survey.map.filter(|_| is_long);
     Ok(Inspected { title, artist, survey, content })
+}
+
+/// Return the map of a file whose length is known already. Where none can be made the file goes without: what is known of it must
+/// not depend on whether somebody made maps.
+fn map_of(path: &Path, file: &File) -> Option<FrameMap> {
+    let failed: String = match panics::catch(|| survey_by_counting(file)) {
+        Ok(Ok(survey)) => return survey.map,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    log::debug!("{} is not mapped: {failed}", path.display());
+    None
 }
 
 /// Hashes the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
