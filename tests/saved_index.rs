@@ -279,3 +279,21 @@ fn all_ways_to_read_a_long_file_agree_where_its_header_and_its_frames_do_not() {
         assert_eq!(length(&sandbox.list(&[])), listed, "{what}, without the index");
     }
 }
+
+#[test]
+fn lists_that_differ_in_their_extension_alone_have_indexes_of_their_own() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.mp3", mp3_bytes(44_100, "A"));
+    sandbox.write("b.mp3", mp3_bytes(2 * 44_100, "B"));
+    sandbox.write("Ride.m3u8", "a.mp3\n");
+    sandbox.write("Ride.m3u", "b.mp3\n");
+    let names = ["Ride.m3u8", "Ride.m3u"];
+    for name in names {
+        sandbox.run(&["index", "--playlist-name", name]).succeeds();
+    }
+    for (name, index) in names.into_iter().zip(["Ride.index.json", "Ride.m3u.index.json"]) {
+        let run = sandbox.run(&["index", "--playlist-name", name]);
+        assert!(run.succeeds().stdout.contains("(0 looked into") && run.stdout.contains(index), "{run:?}");
+        assert!(sandbox.music().join(index).is_file(), "{index}");
+    }
+}

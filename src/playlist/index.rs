@@ -171,9 +171,15 @@ fn folder_of(index_path: &Path) -> &Path {
     index_path.parent().unwrap_or(Path::new(""))
 }
 
-/// The index of the playlist file `path`: `Playlist.m3u8` has `Playlist.index.json`.
+/// Return where the index of a playlist file is: `Ride.m3u8` has `Ride.index.json`, and any other its own, as `Ride.m3u` has
+/// `Ride.m3u.index.json`: both may be there.
 pub(super) fn index_path(playlist: &Path) -> PathBuf {
-    playlist.with_extension("index.json")
+    if playlist.extension().is_some_and(|extension| extension == "m3u8") {
+        return playlist.with_extension("index.json");
+    }
+    let mut name = playlist.as_os_str().to_owned();
+    name.push(".index.json");
+    PathBuf::from(name)
 }
 
 fn checksum(tracks: &[IndexedTrack]) -> String {
