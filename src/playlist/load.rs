@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::choose::{find_playlist, playlist_name};
 use super::departure::summary;
@@ -191,10 +191,8 @@ fn inspect_all(looks: &mut [Look<'_>], maps: Maps, progress: &Progress<'_>) -> u
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         while let Some(look) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // Each is taken by one thread only; a poisoned one was left by a panic in a library, and stays pending.
-            if let Ok(mut look) = look.lock() {
-                look.inspect(maps);
-            }
+            // Each is taken by one thread only.
+            look.lock().unwrap_or_else(PoisonError::into_inner).inspect(maps);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, pending.len());
         }
     };

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::{IndexedTrack, bytes_to_text, text_to_bytes};
-use super::inspect::{Maps, inspect};
+use super::inspect::{Inspected, Maps, inspect};
 use super::load::LoadOptions;
 use super::locate::{Folder, Found, Located, Locator, shown_path};
 use super::stamp::FileStamp;
 use super::text::{decode, shown};
 use super::{Departure, Entry, KnownMap, Problem, Track};
 use crate::mp3::map::FrameMap;
+use crate::panics;
 
 /// One entry on its way to a track.
 pub(super) struct Look<'a> {
@@ -123,7 +124,7 @@ impl<'a> Look<'a> {
 
     pub(super) fn inspect(&mut self, maps: Maps) {
         let State::ToInspect(ToInspect { path, stamp, file, must_be }) = &self.state else { return };
-        let result = inspect(path, maps);
+        let result = guarded(path, || inspect(path, maps));
         let is_another = |content: Option<&String>| must_be.as_ref().is_some_and(|must_be| content != Some(must_be));
         self.state = match result {
             result if is_another(result.as_ref().ok().map(|found| &found.content)) => {
@@ -158,7 +159,10 @@ impl<'a> Look<'a> {
             State::Known(path) => (Some(path), self.known.cloned(), None),
             State::Inspected(path, track) => (Some(path), Some(*track), None),
             State::Broken(problem) => (None, self.known.cloned(), Some(problem)),
-            State::ToInspect(..) => (None, self.known.cloned(), Some(Problem::Unreadable("not looked at".to_owned()))),
+            // All of these were looked into; one that was not is silence.
+            State::ToInspect(..) => {
+                (None, self.known.cloned(), Some(Problem::Unreadable("nobody has looked at it".to_owned())))
+            }
         };
         let extinf = self.entry.extinf.as_ref();
         let length = track.as_ref().map(IndexedTrack::length);
@@ -190,6 +194,14 @@ impl<'a> Look<'a> {
     }
 }
 
+/// Look into a file. A panic in here or in a library costs this file's slot its music, and nothing else.
+fn guarded(path: &Path, inspect: impl FnOnce() -> Result<Inspected, Problem>) -> Result<Inspected, Problem> {
+    panics::catch(inspect).unwrap_or_else(|panic| {
+        let fault = format!("a fault of this program, please report it with {}: {panic}", shown_path(path));
+        Err(Problem::Unreadable(fault))
+    })
+}
+
 /// The name to show for a file without tags: its name without folders and extension.
 fn file_title(location: &[u8]) -> String {
     let name = location.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(location);
@@ -203,4 +215,18 @@ fn file_title(location: &[u8]) -> String {
 /// Whether it is called as macOS calls what it notes about another file on disks that are not its own (AppleDouble).
 fn is_macos_notes(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("._"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_file_and_names_it() {
+        let result = guarded(Path::new("Rock/odd.mp3"), || panic!("index 7 of 3"));
+        let Err(problem) = result else { panic!("it was read") };
+        let words = problem.to_string();
+        assert!(words.contains("Rock/odd.mp3") && words.contains("index 7 of 3"), "{words}");
+        assert_eq!(guarded(Path::new("a.mp3"), || Err(Problem::Empty)), Err(Problem::Empty));
+    }
 }

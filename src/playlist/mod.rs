@@ -16,6 +16,7 @@ mod locate;
 mod look;
 mod m3u8;
 mod notices;
+mod reading;
 mod readings;
 mod stamp;
 mod tags;
