@@ -130,6 +130,7 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     let known = trusted.map(Index::by_entry).unwrap_or_default();
     let mut locator =
         Locator::new(&options.music, &path, list.encoding).map_err(|_| LoadError::NoMusic(options.music.clone()))?;
+    locator.choose_base(entries.iter().filter(|entry| !entry.is_too_long).map(|entry| entry.location.as_slice()));
 
     let mut looks: Vec<Look<'_>> =
         entries.iter().map(|entry| Look::first(entry, &known, options, &mut locator)).collect();
