@@ -19,6 +19,7 @@ use serde_json::Value;
 use support::fault::Fault;
 use support::odd_mp3::{Info, info_frame, noise_frames};
 use support::process::{Process, wait_until};
+use support::pty::Pty;
 use support::{Sandbox, mp3_bytes};
 
 /// A file of some 24 MB: ten seconds of noise, again and again.
@@ -295,5 +296,38 @@ fn lists_that_differ_in_their_extension_alone_have_indexes_of_their_own() {
         let run = sandbox.run(&["index", "--playlist-name", name]);
         assert!(run.succeeds().stdout.contains("(0 looked into") && run.stdout.contains(index), "{run:?}");
         assert!(sandbox.music().join(index).is_file(), "{index}");
+    }
+}
+
+#[test]
+fn the_bar_moves_while_a_single_long_file_is_mapped() {
+    let sandbox = Sandbox::new();
+    sandbox.write("set.mp3", long_mp3_with_header(1, 60));
+    sandbox.playlist("set.mp3\n");
+    let fault = Fault::new();
+    let mut command = sandbox.command();
+    // At least a second.
+    fault.add_to(command.arg("index"), &[("FAULT_SLOW", ".mp3"), ("FAULT_MB_S", "24")]);
+    let mut terminal = Pty::open();
+    terminal.give_to(&mut command);
+    let mut index = Process::start(&mut command);
+    drop(command);
+    assert!(index.wait_for_end().0.success());
+    let shown = terminal.into_shown();
+    let mut percents: Vec<&str> = shown
+        .split(" %")
+        .filter_map(|before| before.rsplit(' ').next())
+        .filter(|word| word.parse::<u32>().is_ok())
+        .collect();
+    percents.dedup();
+    assert!(percents.len() > 4 && percents.is_sorted_by_key(|word| word.parse::<u32>().unwrap()), "{shown:?}");
+}
+
+#[test]
+fn the_help_says_that_long_files_are_read_as_a_whole_and_why() {
+    let help = Sandbox::new().run(&["index", "--help"]);
+    let words = help.succeeds().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["over 20 MB", "read as a whole", "joined"] {
+        assert!(words.contains(part), "no {part:?} in {words}");
     }
 }

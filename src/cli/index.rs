@@ -11,6 +11,10 @@ use super::{Failure, output};
 /// The index keeps tags and exact lengths in one readable file beside the playlist. It travels with the music, so that
 /// all boxes agree. `play` and `list` use it for every file that has not changed since, and make it where there is
 /// none.
+///
+/// This command also maps every file over 20 MB, such as a set of hours: where which part of the music lies. To this end the file
+/// is read as a whole, once (some 0.6 s per 400 MB from a fast disk). With its map a box that is switched on in the middle of
+/// the set has joined it after a moment; a box without it reads all of the file up to that place first.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  jaudiosync index\n  jaudiosync index --rebuild --music /media/usb/Music")]
 pub(super) struct IndexCommand {

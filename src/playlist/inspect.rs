@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Problem;
 use super::reading::read_up_to;
 use super::tags::read_tags;
+use crate::mp3::bytes::ReadAt;
 use crate::mp3::map::FrameMap;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
 use crate::panics;
@@ -41,7 +42,38 @@ pub(super) enum Maps {
     AsTheyCome,
 }
 
-pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
+/// Bytes that a look into a file takes, roughly, where it is not read as a whole.
+const LOOK_BYTES: u64 = 64 * 1024;
+
+/// Return how many bytes it takes to look into a file of this size, roughly.
+pub(super) fn cost_bytes(size_bytes: u64, maps: Maps) -> u64 {
+    let is_mapped = maps == Maps::OfLongFiles && size_bytes > MAPPED_FROM_BYTES;
+    LOOK_BYTES + if is_mapped { size_bytes } else { 0 }
+}
+
+/// A file of which is reported how many bytes of it are read.
+struct Watched<'a> {
+    file: &'a File,
+    report: &'a dyn Fn(u64),
+}
+
+impl ReadAt for Watched<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = ReadAt::read_at(self.file, buffer, offset)?;
+        (self.report)(read as u64);
+        Ok(read)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        ReadAt::length(self.file)
+    }
+}
+
+/// Look into a file. Bytes are reported as they are read of it.
+///
+/// # Errors
+/// When it cannot be played, and why.
+pub(super) fn inspect(path: &Path, maps: Maps, report: &dyn Fn(u64)) -> Result<Inspected, Problem> {
     let unreadable = |error: io::Error| Problem::Unreadable(error.to_string());
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
@@ -58,9 +90,10 @@ pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
         SurveyError::NoAudio => Problem::NoAudio,
     };
     let is_long = size > MAPPED_FROM_BYTES;
-    let mut survey = survey(&file).map_err(failed)?;
+    let watched = Watched { file: &file, report };
+    let mut survey = survey(&watched).map_err(failed)?;
     if maps == Maps::OfLongFiles && is_long && survey.map.is_none() {
-        survey.map = map_of(path, &file);
+        survey.map = map_of(path, &watched);
     }
     survey.map = survey.map.filter(|_| is_long);
     Ok(Inspected { title, artist, survey, content })
@@ -68,7 +101,7 @@ pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
 
 /// Return the map of a file whose length is known already. Where none can be made the file goes without: what is known of it must
 /// not depend on whether somebody made maps.
-fn map_of(path: &Path, file: &File) -> Option<FrameMap> {
+fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
     let failed: String = match panics::catch(|| survey_by_counting(file)) {
         Ok(Ok(survey)) => return survey.map,
         Ok(Err(error)) => error.to_string(),

@@ -1,10 +1,11 @@
 //! Loads a playlist: the list, the saved index, and a look into each file that the index does not know.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::choose::{find_playlist, playlist_name};
@@ -53,8 +54,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// What is told while files are looked into: how many are done, of how many.
-pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
+/// What is reported while files are looked into: how many bytes are read, of how many; both roughly.
+pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
 /// Why a playlist cannot be loaded. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -185,16 +186,26 @@ fn read_index(path: &Path, options: &LoadOptions, warnings: &mut Vec<String>) ->
     }
 }
 
-/// Looks into all files that need it, on all processors. Returns how many there were.
+/// Look into all files that need it, on all processors. Returns how many there were.
 fn inspect_all(looks: &mut [Look<'_>], maps: Maps, progress: &Progress<'_>) -> usize {
     let pending: Vec<Mutex<&mut Look<'_>>> =
         looks.iter_mut().filter(|look| look.is_pending()).map(Mutex::new).collect();
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let lock = |look: &'_ Mutex<&mut Look<'_>>| look.lock().unwrap_or_else(PoisonError::into_inner).cost_bytes(maps);
+    let cost_bytes: u64 = pending.iter().map(lock).sum();
+    let (next, done_bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let work = || {
         while let Some(look) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
             // Each is taken by one thread only.
-            look.lock().unwrap_or_else(PoisonError::into_inner).inspect(maps);
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, pending.len());
+            let mut look = look.lock().unwrap_or_else(PoisonError::into_inner);
+            // No file counts for more than was expected of it, and each for as much in the end.
+            let left_bytes = Cell::new(look.cost_bytes(maps));
+            let report = |bytes: u64| {
+                let bytes = bytes.min(left_bytes.get());
+                left_bytes.set(left_bytes.get() - bytes);
+                progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes, cost_bytes);
+            };
+            look.inspect(maps, &report);
+            report(u64::MAX);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(pending.len());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::{IndexedTrack, bytes_to_text, text_to_bytes};
-use super::inspect::{Inspected, Maps, inspect};
+use super::inspect::{Inspected, Maps, cost_bytes, inspect};
 use super::load::LoadOptions;
 use super::locate::{Folder, Found, Located, Locator, shown_path};
 use super::stamp::FileStamp;
@@ -122,9 +122,18 @@ impl<'a> Look<'a> {
         matches!(self.state, State::ToInspect(..))
     }
 
-    pub(super) fn inspect(&mut self, maps: Maps) {
+    /// Return how many bytes it takes to look into its file, roughly; 0 where nothing is to be looked into.
+    pub(super) fn cost_bytes(&self, maps: Maps) -> u64 {
+        match &self.state {
+            State::ToInspect(ToInspect { stamp, .. }) => cost_bytes(stamp.size_bytes, maps),
+            _ => 0,
+        }
+    }
+
+    /// Look into the file where that is wanted. Bytes are reported as they are read of it.
+    pub(super) fn inspect(&mut self, maps: Maps, report: &dyn Fn(u64)) {
         let State::ToInspect(ToInspect { path, stamp, file, must_be }) = &self.state else { return };
-        let result = guarded(path, || inspect(path, maps));
+        let result = guarded(path, || inspect(path, maps, report));
         let is_another = |content: Option<&String>| must_be.as_ref().is_some_and(|must_be| content != Some(must_be));
         self.state = match result {
             result if is_another(result.as_ref().ok().map(|found| &found.content)) => {
