@@ -314,7 +314,7 @@ fn what_cannot_be_played_says_plainly_why() {
     let run = sandbox.run(&["list"]);
     run.succeeds();
     for words in [
-        "line 2: ._a.mp3: it is no music but what macOS notes about a file",
+        "line 2: ._a.mp3: it is not music: macOS keeps notes about a file in it",
         "line 3: https://example.org/a.mp3: it is a network address",
         "line 4: spotify:track:1: it is a network address",
     ] {

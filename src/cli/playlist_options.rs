@@ -45,7 +45,7 @@ impl How {
 }
 
 impl PlaylistOptions {
-    /// Loads the playlist. What is wrong with it is said on standard error, each thing once.
+    /// Load the playlist. What is wrong with it is said on standard error, each thing once.
     pub(super) fn load(&self, how: How) -> Result<Loaded, Failure> {
         let options = LoadOptions {
             music: self.music.clone(),
@@ -66,7 +66,7 @@ impl PlaylistOptions {
         Ok(loaded)
     }
 
-    /// Loads a playlist that is to be played: some track must be playable.
+    /// Load a playlist that is to be played: some track must be playable.
     pub(super) fn load_playable(&self, trust_index: bool) -> Result<Loaded, Failure> {
         let loaded = self.load(How::quick(trust_index))?;
         let tracks = &loaded.playlist.tracks;

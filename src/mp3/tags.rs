@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_on_both_sides_are_no_audio() {
+    fn tags_on_both_sides_are_not_audio() {
         let footer = [id3v2(500), [&b"3DI\x04\0\0"[..], &[0, 0, 3, 116]].concat()].concat();
         let lyrics_v1 = [&b"LYRICSBEGIN"[..], &[b'x'; 700], b"LYRICSEND"].concat();
         let before = [vec![], id3v2(300), [id3v2(300), id3v2(70_000)].concat()];

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::folder_lock::FolderLock;
 use super::stamp::FileStamp;
 use super::track::KnownMap;
+use crate::mp3::map::FrameMap;
 use crate::storage;
 use crate::timetable::Length;
 
@@ -59,6 +60,11 @@ impl IndexedTrack {
         Length { frames: self.frames, rate_hz: self.rate_hz.max(1) }
     }
 
+    /// The map, if there is one that this version can read.
+    pub fn frame_map(&self) -> Option<FrameMap> {
+        self.map.as_deref()?.parse().ok()
+    }
+
     pub fn stamp(&self) -> FileStamp {
         FileStamp { size_bytes: self.size_bytes, modified_s: self.modified_s }
     }
@@ -80,7 +86,10 @@ impl Index {
         Self { format: FORMAT.to_owned(), fingerprint, checksum: checksum(&tracks), tracks }
     }
 
-    /// Reads and verifies an index.
+    /// Read and verify an index.
+    ///
+    /// # Errors
+    /// When there is none that can be used.
     pub fn read(path: &Path) -> Result<Self, IndexError> {
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => IndexError::Missing,
@@ -201,7 +210,7 @@ fn checksum(tracks: &[IndexedTrack]) -> String {
     hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes bytes as readable text from which they can be had back: what is no UTF-8, control characters, and the
+/// Write bytes as readable text from which they can be had back: what is not UTF-8, control characters, and the
 /// percent sign itself become `%XX`.
 pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

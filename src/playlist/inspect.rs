@@ -111,7 +111,7 @@ fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
     None
 }
 
-/// Hashes the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
+/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
 fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());

@@ -35,7 +35,7 @@ pub struct LoadOptions {
 
 impl LoadOptions {
     pub(super) fn wants_map(&self, track: &IndexedTrack) -> bool {
-        self.make_maps && track.size_bytes > MAPPED_FROM_BYTES && track.map.is_none()
+        self.make_maps && track.size_bytes > MAPPED_FROM_BYTES && track.frame_map().is_none()
     }
 }
 
@@ -114,11 +114,11 @@ impl std::fmt::Display for Listing {
     }
 }
 
-/// Loads a playlist. The saved index is used for every file whose size and modification time still agree, and written
+/// Load a playlist. The saved index is used for every file whose size and modification time still agree, and written
 /// anew where something changed; that it cannot be written is a warning.
 ///
 /// # Errors
-/// When there is no playlist to speak of. Broken and missing files are no error: they are silence.
+/// When there is no playlist to speak of. Broken and missing files are not errors: they are silence.
 pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, LoadError> {
     let path = find_playlist(&options.music, &options.name)?;
     let list = read_list(&path)?;
@@ -168,7 +168,7 @@ fn read_list(path: &Path) -> Result<M3u8, LoadError> {
     let unreadable = |error| LoadError::Unreadable(path.to_owned(), error);
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // One more byte than is allowed tells that there are more.
+    // One more byte than is allowed shows that there are more.
     file.take(MAX_PLAYLIST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let list = parse(&bytes).map_err(|error| LoadError::NotAPlaylist(path.to_owned(), error))?;
     if list.entries.is_empty() { Err(LoadError::Empty(path.to_owned())) } else { Ok(list) }

@@ -13,7 +13,6 @@ use super::locate::{Folder, Found, Located, Locator, shown_path};
 use super::stamp::FileStamp;
 use super::text::{decode, shown};
 use super::{Departure, Entry, KnownMap, Problem, Track};
-use crate::mp3::map::FrameMap;
 use crate::panics;
 
 /// One entry on its way to a track.
@@ -99,7 +98,7 @@ impl<'a> Look<'a> {
         State::ToInspect(ToInspect { path, stamp, file, must_be })
     }
 
-    /// Gives a file up which was found by nothing but its name, where other lines show that its folder is a folder of the
+    /// Give a file up which was found by nothing but its name, where other lines show that its folder is a folder of the
     /// Music folder and so not the Music folder itself.
     pub(super) fn reconsider(&mut self, locator: &mut Locator) {
         if self.dropped.as_ref().is_none_or(|dropped| !locator.lies_deeper(dropped)) {
@@ -161,7 +160,7 @@ impl<'a> Look<'a> {
         };
     }
 
-    /// Makes the track, and keeps in `saved` what is known of it. A track that is broken now keeps what the index
+    /// Make the track, and keep in `saved` what is known of it. A track that is broken now keeps what the index
     /// knew, so that its slot stays as long as on all the other boxes.
     pub(super) fn finish(self, saved: &mut BTreeMap<String, IndexedTrack>) -> Track {
         let (path, track, problem) = match self.state {
@@ -179,7 +178,7 @@ impl<'a> Look<'a> {
         let title = track.as_ref().and_then(|track| track.title.clone());
         let title = title.or_else(|| extinf?.title.clone()).unwrap_or_else(|| file_title(&self.entry.location));
         let map = track.as_ref().map(|track| KnownMap::of(track.file.clone(), track.stamp())).unwrap_or_default();
-        if let Some(known) = track.as_ref().and_then(|track| track.map.as_deref()?.parse::<FrameMap>().ok()) {
+        if let Some(known) = track.as_ref().and_then(IndexedTrack::frame_map) {
             map.set(Arc::new(known));
         }
         let made = Track {

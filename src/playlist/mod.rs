@@ -1,5 +1,5 @@
 //! From a `.m3u8` or `.m3u` file to tracks with exact lengths: reading the list, finding the files, reading tags and
-//! lengths, the saved index that makes it quick, and the fingerprint that tells whether two boxes play the same.
+//! lengths, the saved index that makes it quick, and the fingerprint that shows whether two boxes play the same.
 //!
 //! Files are only read here, and only the index is written. Nothing here knows when a track plays.
 

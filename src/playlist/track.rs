@@ -23,7 +23,7 @@ pub struct Track {
     pub path: Option<PathBuf>,
     /// How the file is called other than as the entry says; empty where it is called so, or where nobody looked.
     pub departures: BTreeSet<Departure>,
-    /// From the tags, else from the playlist, else the file's name.
+    /// From the tags, otherwise from the playlist, otherwise the file's name.
     pub title: String,
     /// From the tags.
     pub artist: Option<String>,
@@ -121,8 +121,8 @@ pub enum Problem {
     /// The entry is longer than any path.
     #[error("the line is longer than any path, or names more than {MAX_PARTS} folders")]
     TooLong,
-    /// The file is what macOS notes about another one on disks that are not its own.
-    #[error("it is no music but what macOS notes about a file on other systems' disks; take the line out on all boxes")]
+    /// The file holds what macOS notes about another one, on disks that are not its own (AppleDouble).
+    #[error("it is not music: macOS keeps notes about a file in it; take the line out on all boxes")]
     MacosNotes,
     /// The entry leads out of the Music folder.
     #[error("it leads out of the Music folder, where nothing is played from")]
@@ -161,7 +161,7 @@ impl Playlist {
         self.tracks.iter().map(|track| track.length).collect()
     }
 
-    /// Seconds of all slots together.
+    /// Return the seconds of all slots together.
     pub fn runtime_s(&self) -> i64 {
         self.tracks.iter().map(|track| slot_s(track.length)).fold(0, i64::saturating_add)
     }
