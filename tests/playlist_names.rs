@@ -73,8 +73,8 @@ fn lists_of_a_playlists_folder_are_found_by_tails_and_never_outside() {
     // A list that lies in a folder of the Music folder means paths from there.
     sandbox.write("Playlists/Ride.m3u8", "../Rock/x.mp3\n../a.mp3\n..\\Music\\a.mp3\nRock/x.mp3\n");
     let list = sandbox.list(&["--playlist-name", "Playlists/Ride"]);
-    let names = ["Rock/x.mp3", "a.mp3", "a.mp3", "Rock/x.mp3"];
-    assert_eq!(files(&sandbox, &list), names.map(|name| Some(name.to_owned())));
+    let names = [Some("Rock/x.mp3"), Some("a.mp3"), Some("a.mp3"), None];
+    assert_eq!(files(&sandbox, &list), names.map(|name| name.map(str::to_owned)));
     assert_eq!(list["tracks"][0]["departures"], serde_json::json!([]), "as it is written");
 }
 
@@ -127,6 +127,33 @@ fn a_missing_file_is_silence_and_no_other_of_its_name_takes_its_place() {
     assert_eq!(files(&sandbox, &list), [Some("CD1/01.mp3".to_owned()), None, Some("01.mp3".to_owned())]);
     assert_eq!(list["tracks"][1]["problem"], "the file is missing; 01.mp3 is another file");
     assert_eq!(list["tracks"][2]["offset_s"], 6);
+}
+
+#[test]
+fn a_list_in_a_folder_of_its_own_means_that_folder_or_as_a_whole_the_music_folder() {
+    let sandbox = Sandbox::new();
+    let listed = |list: &str| {
+        sandbox.write("Lists/Ride.m3u8", list);
+        let _ = fs::remove_file(sandbox.music().join("Lists/Ride.index.json"));
+        let listed = sandbox.list(&["--playlist-name", "Lists/Ride"]);
+        // With the index it is as without.
+        for arguments in [&["--playlist-name", "Lists/Ride"][..], &["--playlist-name", "Lists/Ride", "-l"]] {
+            assert_eq!(sandbox.list(arguments)["fingerprint"], listed["fingerprint"], "{list}");
+        }
+        files(&sandbox, &listed)
+    };
+    let some = |name: &str| Some(name.to_owned());
+    for (name, title) in [("01.mp3", "Root 1"), ("02.mp3", "Root 2"), ("Rock/a.mp3", "A"), ("Lists/02.mp3", "Own 2")] {
+        sandbox.write(name, mp3_bytes(44_100, title));
+    }
+    // The second line shows where the paths begin, so the first file is missing, wherever the lines stand and however the
+    // second one is written.
+    assert_eq!(listed("01.mp3\n02.mp3\n"), [None, some("Lists/02.mp3")]);
+    assert_eq!(listed(".\\02.MP3\n01.mp3\n"), [some("Lists/02.mp3"), None]);
+    assert_eq!(listed("01.mp3\n../Rock/a.mp3\n"), [None, some("Rock/a.mp3")]);
+    // Where no line names a file from there, all are taken from the Music folder.
+    assert_eq!(listed("01.mp3\nRock/a.mp3\nRock/missing.mp3\n"), [some("01.mp3"), some("Rock/a.mp3"), None]);
+    assert_eq!(listed("C:\\Music\\Rock\\a.mp3\nrock\\A.mp3\n"), [some("Rock/a.mp3"), some("Rock/a.mp3")]);
 }
 
 #[test]
@@ -287,7 +314,7 @@ fn what_cannot_be_played_says_plainly_why() {
     let run = sandbox.run(&["list"]);
     run.succeeds();
     for words in [
-        "line 2: ._a.mp3: it is no music but what macOS notes about a file",
+        "line 2: ._a.mp3: it is not music: macOS keeps notes about a file in it",
         "line 3: https://example.org/a.mp3: it is a network address",
         "line 4: spotify:track:1: it is a network address",
     ] {

@@ -1,4 +1,4 @@
-//! `jaudiosync index`: makes the saved index.
+//! `jaudiosync index`: makes the saved index, with the maps of long files.
 
 use clap::Args;
 use serde_json::json;
@@ -11,6 +11,10 @@ use super::{Failure, output};
 /// The index keeps tags and exact lengths in one readable file beside the playlist. It travels with the music, so that
 /// all boxes agree. `play` and `list` use it for every file that has not changed since, and make it where there is
 /// none.
+///
+/// This command also maps files over 20 MB, such as sets of hours: it notes which part of the music lies where. Each such file is
+/// read as a whole for that, once (0.6 s for 400 MB from a fast disk). A set that is joined in the middle is then heard after a
+/// moment; without its map, the box first has to read the file up to that place.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  jaudiosync index\n  jaudiosync index --rebuild --music /media/usb/Music")]
 pub(super) struct IndexCommand {

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Failure, output};
 use crate::playlist::{LoadOptions, Loaded, Playlist, Track, load};
 
-/// Files that are looked into so quickly that a bar would only flicker.
-const SILENT_FILES: usize = 20;
+/// Bytes that are read so quickly that a bar would only flicker: some 20 files, or a part of a long one.
+const SILENT_BYTES: u64 = 1_500_000;
 
 /// So many silent tracks are named; the others are counted.
 const NAMED_TRACKS: usize = 20;
@@ -45,7 +45,7 @@ impl How {
 }
 
 impl PlaylistOptions {
-    /// Loads the playlist. What is wrong with it is said on standard error, each thing once.
+    /// Load the playlist. What is wrong with it is said on standard error, each thing once.
     pub(super) fn load(&self, how: How) -> Result<Loaded, Failure> {
         let options = LoadOptions {
             music: self.music.clone(),
@@ -56,7 +56,7 @@ impl PlaylistOptions {
         };
         let bar = ProgressBar::hidden();
         let loaded = load(&options, &|done, of| {
-            if of > SILENT_FILES {
+            if of > SILENT_BYTES {
                 show_progress(&bar, done, of);
             }
         })?;
@@ -66,7 +66,7 @@ impl PlaylistOptions {
         Ok(loaded)
     }
 
-    /// Loads a playlist that is to be played: some track must be playable.
+    /// Load a playlist that is to be played: some track must be playable.
     pub(super) fn load_playable(&self, trust_index: bool) -> Result<Loaded, Failure> {
         let loaded = self.load(How::quick(trust_index))?;
         let tracks = &loaded.playlist.tracks;
@@ -77,16 +77,16 @@ impl PlaylistOptions {
     }
 }
 
-fn show_progress(bar: &ProgressBar, done: usize, of: usize) {
-    if bar.length() != Some(of as u64) {
-        bar.set_length(of as u64);
-        if let Ok(style) = ProgressStyle::with_template("Indexing {bar:40} {pos}/{len} files, {eta} left") {
+fn show_progress(bar: &ProgressBar, done: u64, of: u64) {
+    if bar.length() != Some(of) {
+        bar.set_length(of);
+        if let Ok(style) = ProgressStyle::with_template("Indexing {bar:40} {percent} %, {eta} left") {
             bar.set_style(style);
         }
         // On anything but a terminal indicatif draws nothing.
         bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
     }
-    bar.set_position(done as u64);
+    bar.set_position(done);
 }
 
 fn report_problems(playlist: &Playlist) {

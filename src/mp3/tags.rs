@@ -52,11 +52,14 @@ pub(super) fn id3v2_bytes<R: ReadAt>(bytes: &mut Bytes<R>, offset: u64) -> io::R
     Ok((length > 0 && offset + length <= bytes.length()).then_some(length))
 }
 
-/// Return the length of a tag that ends at `end`.
+/// Return the length of a tag that ends at `end`. A file that has become shorter since it was opened has none there.
 fn trailing_tag_bytes<R: ReadAt>(bytes: &mut Bytes<R>, end: u64) -> io::Result<Option<u64>> {
     let mut before = |count: u64| -> io::Result<Vec<u8>> {
         Ok(match end.checked_sub(count) {
-            Some(offset) => bytes.get(offset, count as usize)?.to_vec(),
+            Some(offset) => match bytes.get(offset, count as usize)? {
+                all if all.len() as u64 == count => all.to_vec(),
+                _ => Vec::new(),
+            },
             None => Vec::new(),
         })
     };
@@ -71,7 +74,7 @@ fn trailing_tag_bytes<R: ReadAt>(bytes: &mut Bytes<R>, end: u64) -> io::Result<O
     }
     let edge = before(15)?;
     if edge.ends_with(b"LYRICS200") {
-        let size = std::str::from_utf8(&edge[..6]).ok().and_then(|digits| digits.parse::<u64>().ok());
+        let size = edge.get(..6).and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok());
         return Ok(size.map(|size| size + 15).filter(|length| *length <= end));
     }
     if edge.ends_with(b"LYRICSEND") {
@@ -81,7 +84,7 @@ fn trailing_tag_bytes<R: ReadAt>(bytes: &mut Bytes<R>, end: u64) -> io::Result<O
     }
     let footer = before(ID3V2_EDGE_BYTES)?;
     if footer.starts_with(b"3DI") {
-        let size = footer[6..].iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7F));
+        let size = footer.iter().skip(6).fold(0, |size, byte| size << 7 | u64::from(byte & 0x7F));
         return Ok(Some(size + 2 * ID3V2_EDGE_BYTES).filter(|length| *length <= end));
     }
     Ok(None)
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_on_both_sides_are_no_audio() {
+    fn tags_on_both_sides_are_not_audio() {
         let footer = [id3v2(500), [&b"3DI\x04\0\0"[..], &[0, 0, 3, 116]].concat()].concat();
         let lyrics_v1 = [&b"LYRICSBEGIN"[..], &[b'x'; 700], b"LYRICSEND"].concat();
         let before = [vec![], id3v2(300), [id3v2(300), id3v2(70_000)].concat()];
@@ -142,6 +145,37 @@ mod tests {
                 let range = audio_range(&mut Bytes::new(&file[..]).unwrap()).unwrap();
                 let expected = before.len() as u64..before.len() as u64 + 5000;
                 assert_eq!(range, expected, "{} and {} bytes of tags", before.len(), behind.len());
+            }
+        }
+    }
+
+    /// A file that has become shorter since it was opened.
+    struct Shrunk<'a> {
+        bytes: &'a [u8],
+        length: u64,
+    }
+
+    impl ReadAt for Shrunk<'_> {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.bytes.read_at(buffer, offset)
+        }
+
+        fn length(&self) -> io::Result<u64> {
+            Ok(self.length)
+        }
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_while_it_is_read_upsets_nothing() {
+        let footer = [id3v2(500), [&b"3DI\x04\0\0"[..], &[0, 0, 3, 116]].concat()].concat();
+        let lyrics_v1 = [&b"LYRICSBEGIN"[..], &[b'x'; 700], b"LYRICSEND"].concat();
+        for tag in [id3v1(), [&b"TAG+"[..], &[0; 223], &id3v1()].concat(), ape(100, true), lyrics3(), lyrics_v1, footer]
+        {
+            let file = [&[0xAA; 1000], &tag[..]].concat();
+            for kept in (0..file.len()).rev().take(400) {
+                let shrunk = Shrunk { bytes: &file[..kept], length: file.len() as u64 };
+                let range = audio_range(&mut Bytes::new(shrunk).unwrap()).unwrap();
+                assert!(range.start <= range.end && range.end <= file.len() as u64, "{kept}: {range:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! In which ways a file was found other than as its line is written, and how that is told: once for a playlist, as a list
+//! In which ways a file was found other than as its line is written, and how that is reported: once for a playlist, as a list
 //! of 10,000 lines that was made on another system departs in every line.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use super::locate::shown_path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Departure {
-    /// Backslashes, a URL, `%20` or quotation marks: the same name in another notation, which is no news to anybody.
+    /// Backslashes, a URL, `%20` or quotation marks: the same name in another notation, which is not worth a word.
     Notation,
     /// The end of an absolute path, or of one that leads out of the Music folder.
     Tail,
@@ -48,12 +48,12 @@ impl Departure {
 /// Describe how the file of a track was found, if other than as its line is written: the file within the Music folder,
 /// and how.
 pub fn describe(track: &Track, music: &Path) -> Option<String> {
-    let ways: Vec<&str> = told(&track.departures).map(Departure::how).collect();
+    let ways: Vec<&str> = reported(&track.departures).map(Departure::how).collect();
     let path = track.path.as_deref().filter(|_| !ways.is_empty())?;
     Some(format!("{}, found {}", shown_path(path.strip_prefix(music).unwrap_or(path)), ways.join(", ")))
 }
 
-fn told(departures: &BTreeSet<Departure>) -> impl Iterator<Item = Departure> {
+fn reported(departures: &BTreeSet<Departure>) -> impl Iterator<Item = Departure> {
     departures.iter().copied().filter(|&departure| departure != Departure::Notation)
 }
 
@@ -62,8 +62,8 @@ pub(super) fn summary<'a>(tracks: &'a [Track], file: impl Fn(&'a Track) -> Strin
     let mut ways: BTreeMap<Departure, (usize, &Track)> = BTreeMap::new();
     let mut lines = 0;
     for track in tracks {
-        lines += usize::from(told(&track.departures).next().is_some());
-        for departure in told(&track.departures) {
+        lines += usize::from(reported(&track.departures).next().is_some());
+        for departure in reported(&track.departures) {
             ways.entry(departure).or_insert((0, track)).0 += 1;
         }
     }

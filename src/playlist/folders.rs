@@ -56,7 +56,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The folders that were listed: the names in each, by key. What is no folder, or cannot be read, has none.
+/// The folders that were listed: the names in each, by key. What is not a folder, or cannot be read, has none.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     listed: HashMap<PathBuf, HashMap<Vec<u8>, Vec<Vec<u8>>>>,
@@ -113,7 +113,7 @@ impl Candidate {
     }
 }
 
-/// Compares two names of the same key.
+/// Compare two names of the same key.
 fn likeness(wanted: &[u8], actual: &[u8]) -> Likeness {
     if wanted == actual {
         return Likeness::Same;

@@ -2,16 +2,16 @@
 //! travels with the music and every box has the same lengths.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::locate::FileStamp;
+use super::folder_lock::FolderLock;
+use super::stamp::FileStamp;
+use super::track::KnownMap;
 use crate::mp3::map::FrameMap;
 use crate::storage;
 use crate::timetable::Length;
@@ -60,8 +60,13 @@ impl IndexedTrack {
         Length { frames: self.frames, rate_hz: self.rate_hz.max(1) }
     }
 
+    /// The map, if there is one that this version can read.
+    pub fn frame_map(&self) -> Option<FrameMap> {
+        self.map.as_deref()?.parse().ok()
+    }
+
     pub fn stamp(&self) -> FileStamp {
-        FileStamp { size: self.size_bytes, modified_s: self.modified_s }
+        FileStamp { size_bytes: self.size_bytes, modified_s: self.modified_s }
     }
 }
 
@@ -81,7 +86,10 @@ impl Index {
         Self { format: FORMAT.to_owned(), fingerprint, checksum: checksum(&tracks), tracks }
     }
 
-    /// Reads and verifies an index.
+    /// Read and verify an index.
+    ///
+    /// # Errors
+    /// When there is none that can be used.
     pub fn read(path: &Path) -> Result<Self, IndexError> {
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => IndexError::Missing,
@@ -100,8 +108,42 @@ impl Index {
         }
     }
 
-    /// Writes it whole or not at all.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
+    /// Write the index in place of one that was read before. What others have found out in the meantime stays: maps of the same
+    /// files, and entries of the playlist that this index knows nothing of.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace(self, before: Option<&Self>, path: &Path, entries: &HashMap<String, usize>) -> io::Result<()> {
+        let _lock = FolderLock::take(folder_of(path))?;
+        let Ok(now) = Self::read(path) else { return self.write(path) };
+        if Some(&now) == before {
+            return self.write(path);
+        }
+        let merged = self.with_news(before, &now, entries);
+        if merged == now { Ok(()) } else { merged.write(path) }
+    }
+
+    /// This index with what `now` has beyond `before`.
+    fn with_news(self, before: Option<&Self>, now: &Self, entries: &HashMap<String, usize>) -> Self {
+        let before = before.map(Self::by_entry).unwrap_or_default();
+        let is_news = |track: &&IndexedTrack| before.get(track.entry.as_str()) != Some(track);
+        let mut news: HashMap<&str, &IndexedTrack> =
+            now.tracks.iter().filter(is_news).map(|track| (track.entry.as_str(), track)).collect();
+        let mut tracks = self.tracks;
+        for track in &mut tracks {
+            let Some(other) = news.remove(track.entry.as_str()) else { continue };
+            let is_same_file = other.file == track.file && other.stamp().agrees_with(&track.stamp());
+            if track.map.is_none() && is_same_file && other.content == track.content {
+                track.map.clone_from(&other.map);
+            }
+        }
+        tracks.extend(news.into_values().filter(|track| entries.contains_key(&track.entry)).cloned());
+        tracks.sort_by_key(|track| entries.get(&track.entry).copied());
+        Self::new(self.fingerprint, tracks)
+    }
+
+    /// Write it whole or not at all.
+    fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
         storage::write_atomically(path, &text)
@@ -113,22 +155,40 @@ impl Index {
     }
 }
 
-/// Keep the map of a file's frames in a saved index that knows the file.
+/// Keep a map that has become known in a saved index. Returns whether the index has the file, as it was when it was mapped.
 ///
 /// # Errors
 /// When the index cannot be read or written.
-pub fn keep_map(index_path: &Path, file: &Path, map: &FrameMap) -> io::Result<()> {
-    let mut index = Index::read(index_path).map_err(io::Error::other)?;
+pub fn keep_map(index_path: &Path, known: &KnownMap) -> io::Result<bool> {
+    let Some(map) = known.get() else { return Ok(false) };
+    let _lock = FolderLock::take(folder_of(index_path))?;
+    let Index { mut tracks, fingerprint, .. } = Index::read(index_path).map_err(io::Error::other)?;
     let map = map.to_string();
-    // The index has paths within the Music folder.
-    let is_file = |track: &&mut IndexedTrack| file.ends_with(OsStr::from_bytes(&text_to_bytes(&track.file)));
-    index.tracks.iter_mut().filter(is_file).for_each(|track| track.map = Some(map.clone()));
-    Index::new(index.fingerprint, index.tracks).write(index_path)
+    let is_file = |track: &&mut IndexedTrack| track.file == known.file() && track.stamp().agrees_with(&known.stamp());
+    let mut is_known = false;
+    for track in tracks.iter_mut().filter(is_file) {
+        track.map = Some(map.clone());
+        is_known = true;
+    }
+    if is_known {
+        Index::new(fingerprint, tracks).write(index_path)?;
+    }
+    Ok(is_known)
 }
 
-/// The index of the playlist file `path`: `Playlist.m3u8` has `Playlist.index.json`.
+fn folder_of(index_path: &Path) -> &Path {
+    index_path.parent().unwrap_or(Path::new(""))
+}
+
+/// Return where the index of a playlist file is: `Ride.m3u8` has `Ride.index.json`, and any other its own, as `Ride.m3u` has
+/// `Ride.m3u.index.json`: both may be there.
 pub(super) fn index_path(playlist: &Path) -> PathBuf {
-    playlist.with_extension("index.json")
+    if playlist.extension().is_some_and(|extension| extension == "m3u8") {
+        return playlist.with_extension("index.json");
+    }
+    let mut name = playlist.as_os_str().to_owned();
+    name.push(".index.json");
+    PathBuf::from(name)
 }
 
 fn checksum(tracks: &[IndexedTrack]) -> String {
@@ -150,7 +210,7 @@ fn checksum(tracks: &[IndexedTrack]) -> String {
     hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Writes bytes as readable text from which they can be had back: what is no UTF-8, control characters, and the
+/// Write bytes as readable text from which they can be had back: what is not UTF-8, control characters, and the
 /// percent sign itself become `%XX`.
 pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

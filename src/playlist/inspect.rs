@@ -3,14 +3,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::Problem;
+use super::reading::read_up_to;
 use super::tags::read_tags;
+use crate::mp3::bytes::ReadAt;
+use crate::mp3::map::FrameMap;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
+use crate::panics;
 
 /// What a file says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +42,38 @@ pub(super) enum Maps {
     AsTheyCome,
 }
 
-pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
+/// Bytes that a look into a file takes, roughly, where it is not read as a whole.
+const LOOK_BYTES: u64 = 64 * 1024;
+
+/// Return how many bytes it takes to look into a file of this size, roughly.
+pub(super) fn cost_bytes(size_bytes: u64, maps: Maps) -> u64 {
+    let is_mapped = maps == Maps::OfLongFiles && size_bytes > MAPPED_FROM_BYTES;
+    LOOK_BYTES + if is_mapped { size_bytes } else { 0 }
+}
+
+/// A file of which is reported how many bytes of it are read.
+struct Watched<'a> {
+    file: &'a File,
+    report: &'a dyn Fn(u64),
+}
+
+impl ReadAt for Watched<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = ReadAt::read_at(self.file, buffer, offset)?;
+        (self.report)(read as u64);
+        Ok(read)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        ReadAt::length(self.file)
+    }
+}
+
+/// Look into a file. Bytes are reported as they are read of it.
+///
+/// # Errors
+/// When it cannot be played, and why.
+pub(super) fn inspect(path: &Path, maps: Maps, report: &dyn Fn(u64)) -> Result<Inspected, Problem> {
     let unreadable = |error: io::Error| Problem::Unreadable(error.to_string());
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
@@ -56,15 +90,28 @@ pub(super) fn inspect(path: &Path, maps: Maps) -> Result<Inspected, Problem> {
         SurveyError::NoAudio => Problem::NoAudio,
     };
     let is_long = size > MAPPED_FROM_BYTES;
-    let mut survey = survey(&file).map_err(failed)?;
+    let watched = Watched { file: &file, report };
+    let mut survey = survey(&watched).map_err(failed)?;
     if maps == Maps::OfLongFiles && is_long && survey.map.is_none() {
-        survey.map = survey_by_counting(&file).map_err(failed)?.map;
+        survey.map = map_of(path, &watched);
     }
     survey.map = survey.map.filter(|_| is_long);
     Ok(Inspected { title, artist, survey, content })
 }
 
-/// Hashes the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
+/// Return the map of a file whose length is known already. Where none can be made the file goes without: what is known of it must
+/// not depend on whether somebody made maps.
+fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
+    let failed: String = match panics::catch(|| survey_by_counting(file)) {
+        Ok(Ok(survey)) => return survey.map,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    log::debug!("{} is not mapped: {failed}", path.display());
+    None
+}
+
+/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
 fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());
@@ -76,17 +123,4 @@ fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
         hash.update(&block[..read]);
     }
     Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn read_up_to(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

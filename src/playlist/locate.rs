@@ -6,7 +6,8 @@
 //!
 //! An absolute path is taken by its tail: `/home/me/Music/Rock/a.mp3` is looked for as `home/me/Music/Rock/a.mp3`, then
 //! `me/Music/Rock/a.mp3`, and so on to `a.mp3`; a path that leads out of the Music folder (`../Rock/a.mp3`) likewise. A
-//! relative path says where its file is, and another file of the same name is never taken for it.
+//! relative path says where its file is, from the playlist's folder or, for a list as a whole ([`Locator::choose_base`]), from the
+//! Music folder, and another file of the same name is never taken for it.
 
 mod search;
 
@@ -14,7 +15,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::Encoding;
@@ -24,6 +24,7 @@ use super::departure::Departure;
 use super::folders::{Folders, Wanted};
 use super::index::{bytes_to_text, text_to_bytes};
 use super::readings::{Origin, Reading, as_written, is_remote, is_too_long, readings};
+use super::stamp::FileStamp;
 use super::text::{decode, shown};
 
 /// What became of an entry.
@@ -59,32 +60,13 @@ pub(super) struct Found {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Folder(Vec<Vec<u8>>);
 
-/// What tells whether a file is still the one that was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileStamp {
-    /// Size in bytes.
-    pub size: u64,
-    /// Modification time, in seconds since the Unix epoch.
-    pub modified_s: i64,
-}
-
-impl FileStamp {
-    pub(super) fn of(metadata: &fs::Metadata) -> Self {
-        Self { size: metadata.len(), modified_s: metadata.mtime() }
-    }
-
-    /// Whether a file still agrees with what was saved. FAT, as on the cards and sticks that music travels on, keeps
-    /// times in steps of 2 s.
-    pub(super) fn agrees_with(&self, other: &Self) -> bool {
-        self.size == other.size && self.modified_s.abs_diff(other.modified_s) <= 2
-    }
-}
-
 /// Looks entries up in one Music folder.
 pub(super) struct Locator {
     root: PathBuf,
     /// The playlist's own folder, from which relative paths are taken: the Music folder or one in it, as its parts.
     playlist_folder: Vec<Vec<u8>>,
+    /// Whether relative paths that are not found from there are taken from the Music folder; see [`Locator::choose_base`].
+    tries_music_folder: bool,
     encoding: Option<&'static Encoding>,
     /// Folders that were asked for, and whether they are inside: asking the system for each file would take as long
     /// as everything else together.
@@ -105,11 +87,35 @@ impl Locator {
         Ok(Self {
             root,
             playlist_folder,
+            tries_music_folder: false,
             encoding,
             inside: HashMap::new(),
             folders: Folders::default(),
             music_folders: HashSet::new(),
         })
+    }
+
+    /// Decide for a playlist as a whole where its relative paths begin. Some programs keep playlists in a folder of the Music folder
+    /// and write paths from the latter. A list is read so only if not one of its lines names a file from the playlist's own
+    /// folder: otherwise a file that is missing there would be replaced by another of the same name.
+    pub(super) fn choose_base<'a>(&mut self, mut locations: impl Iterator<Item = &'a [u8]>) {
+        self.tries_music_folder = false;
+        self.tries_music_folder =
+            !self.playlist_folder.is_empty() && !locations.any(|location| self.is_found_in_own_folder(location));
+    }
+
+    fn is_found_in_own_folder(&mut self, location: &[u8]) -> bool {
+        if is_remote(location) {
+            return false;
+        }
+        let path = as_written(location).and_then(|reading| self.path_as_written(&reading));
+        if path.is_some_and(|path| matches!(self.look(&path), Some(Ok(_)))) {
+            return true;
+        }
+        let readings = readings(location, self.encoding);
+        let wanted: Vec<(&Reading, Wanted<'_>)> =
+            readings.iter().map(|reading| (reading, Wanted::new(&reading.parts))).collect();
+        Search::new(self).in_own_folder(&wanted).is_some()
     }
 
     /// The path of a located file within the Music folder, as the index writes it.

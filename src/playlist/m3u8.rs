@@ -36,9 +36,9 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 pub struct M3u8 {
     /// The tracks, in order.
     pub entries: Vec<Entry>,
-    /// Comments that are no directive (`#EXT...`), with their lines: a file name that begins with `#` looks like one.
+    /// Comments that are not directives (`#EXT...`), with their lines: a file name that begins with `#` looks like one.
     pub comments: Vec<(usize, Vec<u8>)>,
-    /// The code page of names, where an `#EXTENC` line tells.
+    /// The code page of names, where an `#EXTENC` line names it.
     pub encoding: Option<&'static Encoding>,
     /// What was ignored, for people.
     pub warnings: Vec<String>,
@@ -79,7 +79,7 @@ impl ExtInf {
     }
 }
 
-/// Why a file is no playlist.
+/// Why a file is not a playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// It holds zero bytes, which no path can.
@@ -117,7 +117,7 @@ pub fn parse(bytes: &[u8]) -> Result<M3u8, ParseError> {
     Ok(list)
 }
 
-/// The text of a file in UTF-16: with its byte order mark, or where each second byte is zero at the beginning.
+/// The text of a file in UTF-16: with its byte order mark, or where every second byte is zero at the beginning.
 fn utf16(bytes: &[u8], warnings: &mut Vec<String>) -> Option<String> {
     let (is_big_endian, is_marked) = match *bytes {
         [0xFF, 0xFE, ..] => (false, true),
@@ -183,7 +183,7 @@ fn without_zeros_at_end<'a>(bytes: &'a [u8], warnings: &mut Vec<String>) -> Resu
     Ok(bytes.get(..end).unwrap_or(bytes))
 }
 
-/// Splits at `\n`, `\r\n` or `\r`, each of which ends one line.
+/// Split at `\n`, `\r\n` or `\r`, each of which ends one line.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
@@ -199,7 +199,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Splits a line in which another playlist begins: one was put behind another whose last line had no end.
+/// Split a line in which another playlist begins: one was put behind another whose last line had no end.
 fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     const BEGINNING: &[u8] = b"\xEF\xBB\xBF#EXT";
     let middle = line.windows(BEGINNING.len()).position(|window| window.eq_ignore_ascii_case(BEGINNING));
@@ -221,7 +221,7 @@ fn strip_prefix_ignoring_case<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// Reads `seconds[ attributes],title`.
+/// Read `seconds[ attributes],title`.
 fn parse_extinf(text: &[u8]) -> ExtInf {
     let text = text::decode_cut(text.get(..MAX_EXTINF_BYTES).unwrap_or(text));
     let (head, title) = text.split_once(',').unwrap_or((&text, ""));

@@ -1,20 +1,24 @@
 //! From a `.m3u8` or `.m3u` file to tracks with exact lengths: reading the list, finding the files, reading tags and
-//! lengths, the saved index that makes it quick, and the fingerprint that tells whether two boxes play the same.
+//! lengths, the saved index that makes it quick, and the fingerprint that shows whether two boxes play the same.
 //!
 //! Files are only read here, and only the index is written. Nothing here knows when a track plays.
 
 mod choose;
 mod departure;
 mod fingerprint;
+mod folder_lock;
 mod folders;
 mod foreign;
 mod index;
 mod inspect;
 mod load;
 mod locate;
+mod look;
 mod m3u8;
 mod notices;
+mod reading;
 mod readings;
+mod stamp;
 mod tags;
 mod text;
 mod track;
@@ -26,4 +30,5 @@ pub use foreign::Format;
 pub use index::keep_map;
 pub use load::{Listing, LoadError, LoadOptions, Loaded, Progress, load};
 pub use m3u8::{Entry, ExtInf, M3u8, ParseError, parse};
+pub use stamp::{FileStamp, FileState};
 pub use track::{KnownMap, Playlist, Problem, Track, wants_map};

@@ -1,4 +1,4 @@
-//! What people are told about a playlist that was read, beside what is wrong with each of its tracks: each thing once,
+//! What is reported about a playlist that was read, beside what is wrong with each of its tracks: each thing once,
 //! with an example, however many lines it is about.
 
 use super::locate::{Located, Locator};
@@ -6,7 +6,7 @@ use super::m3u8::MAX_EXTINF_S;
 use super::text::{decode, shown};
 use super::{Entry, M3u8, Track};
 
-/// Comments that are called as files are: `#1 Hit.mp3` is a comment to every player.
+/// Report comments that are called as files are: `#1 Hit.mp3` is a comment to every player.
 pub(super) fn names_like_comments(list: &M3u8, locator: &mut Locator) -> Option<String> {
     let is_file = |(_, text): &&(usize, Vec<u8>)| matches!(locator.locate(text), Located::File(_));
     let names: Vec<&(usize, Vec<u8>)> = list.comments.iter().filter(is_file).collect();
@@ -19,7 +19,7 @@ pub(super) fn names_like_comments(list: &M3u8, locator: &mut Locator) -> Option<
     ))
 }
 
-/// Lengths of `#EXTINF` that were cut, as the files are missing and nothing else tells how long they are.
+/// Report lengths of `#EXTINF` that were cut, where the files are missing and nothing else says how long they are.
 pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String> {
     let is_cut = |(entry, track): &(&Entry, &Track)| {
         let extinf = entry.extinf.as_ref().filter(|extinf| extinf.is_cut());
@@ -38,7 +38,7 @@ pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String>
 
 /// Where no file is found at all: whether all would be, were the playlist one folder further up.
 pub(super) fn made_one_folder_up(entries: &[Entry], tracks: &[Track], locator: &mut Locator) -> Option<String> {
-    /// So many lines tell.
+    /// So many lines are enough to know.
     const LOOKED_AT: usize = 20;
     if tracks.iter().any(|track| track.path.is_some()) {
         return None;

@@ -133,7 +133,7 @@ fn notations(location: &[u8]) -> Vec<Vec<u8>> {
     notations
 }
 
-/// What the path is in other code pages: bytes that are no UTF-8, or UTF-8 that was taken for Windows-1252 and encoded
+/// What the path is in other code pages: bytes that are not UTF-8, or UTF-8 that was taken for Windows-1252 and encoded
 /// again.
 fn other_encodings(path: &[u8], declared: Option<&'static Encoding>) -> Vec<String> {
     let Ok(text) = std::str::from_utf8(path) else {
@@ -148,7 +148,7 @@ fn other_encodings(path: &[u8], declared: Option<&'static Encoding>) -> Vec<Stri
     again.into_iter().filter(|_| !has_others).collect()
 }
 
-/// Takes away `file://` and a host name behind it.
+/// Take away `file://` and a host name behind it.
 fn strip_file_url(location: &[u8]) -> &[u8] {
     let Some((scheme, rest)) = scheme(location) else { return location };
     if !FILE_SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
@@ -164,7 +164,7 @@ fn strip_file_url(location: &[u8]) -> &[u8] {
     }
 }
 
-/// Splits a URL at its first colon; a single letter is a drive and no scheme.
+/// Split a URL at its first colon; a single letter is a drive and not a scheme.
 fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     let (scheme, rest) = location.split_at(location.iter().position(|&byte| byte == b':')?);
     let is_scheme = scheme.len() > 1 && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));

@@ -1,6 +1,6 @@
 //! A track of a loaded playlist, and what may be wrong with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +9,7 @@ use crate::timetable::{Length, Timetable, TimetableError, slot_s};
 
 use super::inspect::MAPPED_FROM_BYTES;
 use super::readings::MAX_PARTS;
+use super::stamp::FileStamp;
 use super::{Departure, Fingerprint};
 
 /// One entry of a playlist with all that is known of its file.
@@ -22,7 +23,7 @@ pub struct Track {
     pub path: Option<PathBuf>,
     /// How the file is called other than as the entry says; empty where it is called so, or where nobody looked.
     pub departures: BTreeSet<Departure>,
-    /// From the tags, else from the playlist, else the file's name.
+    /// From the tags, otherwise from the playlist, otherwise the file's name.
     pub title: String,
     /// From the tags.
     pub artist: Option<String>,
@@ -55,20 +56,44 @@ pub fn wants_map(track: &Track) -> bool {
     track.path.is_some() && track.size_bytes > MAPPED_FROM_BYTES && track.map.get().is_none()
 }
 
-/// The map of a file's frames, shared by all who know the track. It says nothing about what is played, only how to get there
-/// quickly: tracks that differ in it alone are equal.
+/// The map of a file's frames, shared by all who know the track, and which file that is. It says nothing about what is played,
+/// only how to get there quickly: tracks that differ in it alone are equal.
 #[derive(Debug, Clone, Default)]
-pub struct KnownMap(Arc<OnceLock<Arc<FrameMap>>>);
+pub struct KnownMap(Arc<MappedFile>);
+
+/// A file that has a map, or may have one.
+#[derive(Debug, Default)]
+struct MappedFile {
+    /// The path within the Music folder, as the index writes it.
+    file: String,
+    stamp: FileStamp,
+    map: OnceLock<Arc<FrameMap>>,
+}
 
 impl KnownMap {
+    /// No map yet of a file of this path within the Music folder, as the index writes it.
+    pub(super) fn of(file: String, stamp: FileStamp) -> Self {
+        Self(Arc::new(MappedFile { file, stamp, map: OnceLock::new() }))
+    }
+
+    /// The file's path within the Music folder, as the index writes it.
+    pub(super) fn file(&self) -> &str {
+        &self.0.file
+    }
+
+    /// Size and time of the file that the map is of.
+    pub fn stamp(&self) -> FileStamp {
+        self.0.stamp
+    }
+
     /// The map, if it is known.
     pub fn get(&self) -> Option<Arc<FrameMap>> {
-        self.0.get().cloned()
+        self.0.map.get().cloned()
     }
 
     /// Make the map known. The first one stays.
     pub fn set(&self, map: Arc<FrameMap>) {
-        let _ = self.0.set(map);
+        let _ = self.0.map.set(map);
     }
 }
 
@@ -96,8 +121,8 @@ pub enum Problem {
     /// The entry is longer than any path.
     #[error("the line is longer than any path, or names more than {MAX_PARTS} folders")]
     TooLong,
-    /// The file is what macOS notes about another one on disks that are not its own.
-    #[error("it is no music but what macOS notes about a file on other systems' disks; take the line out on all boxes")]
+    /// The file holds what macOS notes about another one, on disks that are not its own (AppleDouble).
+    #[error("it is not music: macOS keeps notes about a file in it; take the line out on all boxes")]
     MacosNotes,
     /// The entry leads out of the Music folder.
     #[error("it leads out of the Music folder, where nothing is played from")]
@@ -136,9 +161,24 @@ impl Playlist {
         self.tracks.iter().map(|track| track.length).collect()
     }
 
-    /// Seconds of all slots together.
+    /// Return the seconds of all slots together.
     pub fn runtime_s(&self) -> i64 {
         self.tracks.iter().map(|track| slot_s(track.length)).fold(0, i64::saturating_add)
+    }
+
+    /// Take over the maps of a playlist that was loaded before, also those that are not made yet, of each file that is still the
+    /// same.
+    pub fn take_maps_of(&mut self, before: &Self) {
+        let known: HashMap<&PathBuf, &Track> =
+            before.tracks.iter().filter_map(|track| Some((track.path.as_ref()?, track))).collect();
+        for track in self.tracks.iter_mut().filter(|track| wants_map(track)) {
+            let before = track.path.as_ref().and_then(|path| known.get(path).copied());
+            let is_same =
+                |before: &&Track| before.content == track.content && before.map.stamp().agrees_with(&track.map.stamp());
+            if let Some(before) = before.filter(is_same) {
+                track.map = before.map.clone();
+            }
+        }
     }
 
     /// Say what is wrong with each silent track, of the first so many; what follows them is counted.

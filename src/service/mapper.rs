@@ -2,14 +2,15 @@
 //! that neither the music nor a laptop that copies files notices.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mp3::count::Count;
 use crate::panics;
-use crate::playlist::{KnownMap, Playlist, keep_map, wants_map};
+use crate::playlist::{FileStamp, FileState, KnownMap, Playlist, keep_map, wants_map};
 use crate::worker::Task;
 
 /// A box that comes up has other things to do first.
@@ -33,23 +34,71 @@ pub struct MapOrder {
 #[derive(Default)]
 pub struct MapperTask {
     index: PathBuf,
-    waiting: VecDeque<(PathBuf, KnownMap)>,
+    waiting: VecDeque<Wanted>,
     mapping: Option<Mapping>,
     is_new: bool,
 }
 
-struct Mapping {
+/// A file that wants a map.
+struct Wanted {
     path: PathBuf,
-    known: KnownMap,
+    /// Those of all tracks that are this file.
+    maps: Vec<KnownMap>,
+}
+
+struct Mapping {
+    wanted: Wanted,
+    file: File,
+    /// As it was when it was opened.
+    state: FileState,
     count: Count<File>,
+}
+
+impl Wanted {
+    /// The files of a playlist that want a map, each once.
+    fn of(playlist: &Playlist) -> VecDeque<Self> {
+        let mut all: VecDeque<Self> = VecDeque::new();
+        for track in playlist.tracks.iter().filter(|track| wants_map(track)) {
+            let Some(path) = &track.path else { continue };
+            match all.iter_mut().find(|wanted| wanted.path == *path) {
+                Some(wanted) => wanted.maps.push(track.map.clone()),
+                None => all.push_back(Self { path: path.clone(), maps: vec![track.map.clone()] }),
+            }
+        }
+        all
+    }
+
+    fn stamp(&self) -> FileStamp {
+        self.maps.first().map(KnownMap::stamp).unwrap_or_default()
+    }
+
+    /// Open the file; none where it is not the one that the playlist was read with, or has no frames.
+    fn open(self) -> io::Result<Option<Mapping>> {
+        let file = File::open(&self.path)?;
+        let metadata = file.metadata()?;
+        if !FileStamp::of(&metadata).agrees_with(&self.stamp()) {
+            log::debug!("{} is not mapped: it has changed since the playlist was read", self.path.display());
+            return Ok(None);
+        }
+        let count = Count::begin(file.try_clone()?)?;
+        Ok(count.map(|count| Mapping { wanted: self, file, state: FileState::of(&metadata), count }))
+    }
+}
+
+impl Mapping {
+    /// Whether the file has stayed as it was when it was opened, and in its place.
+    fn is_still_right(&self) -> bool {
+        let states = [self.file.metadata(), fs::metadata(&self.wanted.path)];
+        states.into_iter().all(|metadata| metadata.is_ok_and(|metadata| FileState::of(&metadata) == self.state))
+    }
 }
 
 impl MapperTask {
     fn begin(&mut self) {
-        let Some((path, known)) = self.waiting.pop_front() else { return };
-        match File::open(&path).and_then(Count::begin) {
-            Ok(Some(count)) => self.mapping = Some(Mapping { path, known, count }),
-            Ok(None) => {}
+        let Some(wanted) = self.waiting.pop_front() else { return };
+        let path = wanted.path.clone();
+        match wanted.open() {
+            Ok(mapping) => self.mapping = mapping,
             Err(error) => log::debug!("{} is not mapped: {error}", path.display()),
         }
     }
@@ -59,19 +108,26 @@ impl MapperTask {
         match mapping.count.go_on(FRAMES_PER_STEP) {
             Ok(true) => self.mapping = Some(mapping),
             Ok(false) => self.keep(mapping),
-            Err(error) => log::debug!("{} is not mapped: {error}", mapping.path.display()),
+            Err(error) => log::debug!("{} is not mapped: {error}", mapping.wanted.path.display()),
         }
     }
 
-    fn keep(&self, Mapping { path, known, count }: Mapping) {
+    fn keep(&self, mapping: Mapping) {
+        let is_right = mapping.is_still_right();
+        let Mapping { wanted: Wanted { path, maps }, count, .. } = mapping;
+        if !is_right {
+            log::info!("{} has changed while it was mapped: it goes without a map until a reload", path.display());
+            return;
+        }
         let Ok(Some(map)) = count.finish().map(|survey| survey.and_then(|survey| survey.map)) else { return };
         let map = Arc::new(map);
-        known.set(Arc::clone(&map));
-        match keep_map(&self.index, &path, &map) {
-            Ok(()) => log::info!("mapped {}: it is joined quickly from now on", path.display()),
-            Err(error) => {
-                log::info!("mapped {}; the map cannot be kept in {}: {error}", path.display(), self.index.display());
-            }
+        maps.iter().for_each(|known| known.set(Arc::clone(&map)));
+        let Some(known) = maps.first() else { return };
+        let (path, index) = (path.display(), self.index.display());
+        match keep_map(&self.index, known) {
+            Ok(true) => log::info!("mapped {path}: it is joined quickly from now on"),
+            Ok(false) => log::info!("mapped {path}; the map is not kept, as {index} does not have this file any more"),
+            Err(error) => log::info!("mapped {path}; the map cannot be kept in {index}: {error}"),
         }
     }
 }
@@ -80,10 +136,16 @@ impl Task for MapperTask {
     type Order = MapOrder;
 
     fn order(&mut self, order: MapOrder) {
-        let long = order.playlist.tracks.iter().filter(|track| wants_map(track));
-        self.waiting = long.filter_map(|track| Some((track.path.clone()?, track.map.clone()))).collect();
+        self.waiting = Wanted::of(&order.playlist);
         self.index = order.index;
-        self.mapping = None;
+        // A file that is half mapped already is gone on with.
+        self.mapping = self.mapping.take().and_then(|mapping| {
+            let is_same = |wanted: &Wanted| {
+                wanted.path == mapping.wanted.path && wanted.stamp().agrees_with(&mapping.wanted.stamp())
+            };
+            let wanted = self.waiting.remove(self.waiting.iter().position(is_same)?)?;
+            Some(Mapping { wanted, ..mapping })
+        });
         self.is_new = true;
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Changes are found by looking at sizes and times every two seconds, which works on every file system and for files that
 //! come to be where none was. A change counts once the files have rested for a look, and what is read is another
-//! playlist: while music is being copied, and where only times have changed, nothing is told. A change that is gone
+//! playlist: while music is being copied, and where only times have changed, nothing is reported. A change that is gone
 //! again, as where a card dropped out and came back, is taken back.
 
 use std::collections::BTreeMap;
@@ -54,8 +54,8 @@ pub struct PlaylistTask {
     is_ordered: bool,
     /// What was loaded last, as was ordered.
     loaded: Option<Arc<Playlist>>,
-    /// What the files are, as was told last, so that only something else is news.
-    told: Option<Arc<Playlist>>,
+    /// What the files are, as was reported last, so that only something else is news.
+    reported: Option<Arc<Playlist>>,
     /// The files as they were when they were read last, and as they were at the last look.
     read_stamps: Stamps,
     seen_stamps: Stamps,
@@ -65,7 +65,7 @@ pub struct PlaylistTask {
 type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl PlaylistTask {
-    /// Waits for its first order.
+    /// A task that waits for its first order.
     pub fn new(tell: TellPlaylist, order_maps: OrderMaps) -> Self {
         Self {
             tell,
@@ -73,7 +73,7 @@ impl PlaylistTask {
             source: None,
             is_ordered: false,
             loaded: None,
-            told: None,
+            reported: None,
             read_stamps: Stamps::new(),
             seen_stamps: Stamps::new(),
         }
@@ -82,16 +82,20 @@ impl PlaylistTask {
     fn read(&mut self, source: &PlaylistSource) {
         self.is_ordered = false;
         let news = match read(source) {
-            Ok(Loaded { playlist, warnings, index, .. }) => {
+            Ok(Loaded { mut playlist, warnings, index, .. }) => {
+                // Where nothing can be written the index has none of them.
+                if let Some(loaded) = &self.loaded {
+                    playlist.take_maps_of(loaded);
+                }
                 let playlist = Arc::new(playlist);
                 (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
                 self.loaded = Some(Arc::clone(&playlist));
-                self.told = Some(Arc::clone(&playlist));
+                self.reported = Some(Arc::clone(&playlist));
                 PlaylistNews::Loaded(playlist, warnings)
             }
             Err(reason) => {
                 // What was loaded before goes on playing.
-                self.told = None;
+                self.reported = None;
                 PlaylistNews::Failed(reason)
             }
         };
@@ -110,9 +114,9 @@ impl PlaylistTask {
         // This also brings the saved index up to date, so that the change is taken over quickly.
         let now = read(source).ok().map(|loaded| loaded.playlist);
         self.remember(source);
-        if now.as_ref() != self.told.as_deref() {
+        if now.as_ref() != self.reported.as_deref() {
             let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
-            self.told = now.map(Arc::new);
+            self.reported = now.map(Arc::new);
             (self.tell)(if is_as_loaded { PlaylistNews::Unchanged } else { PlaylistNews::Changed });
         }
     }
@@ -122,9 +126,9 @@ impl PlaylistTask {
         self.seen_stamps.clone_from(&self.read_stamps);
     }
 
-    /// While there is nothing to read, the files of what was loaded tell when they are back.
+    /// While there is nothing to read, the files of what was loaded show when they are back.
     fn stamps(&self, source: &PlaylistSource) -> Stamps {
-        stamps(source, self.told.as_deref().or(self.loaded.as_deref()))
+        stamps(source, self.reported.as_deref().or(self.loaded.as_deref()))
     }
 }
 
@@ -144,7 +148,7 @@ impl Task for PlaylistTask {
     }
 }
 
-/// Reads a playlist. What is wrong says which key of the configuration to look at.
+/// Read a playlist. What is wrong says which key of the configuration to look at.
 ///
 /// # Errors
 /// When there is no playlist to speak of.
@@ -168,7 +172,8 @@ pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
     })
 }
 
-/// The folder itself tells of files that come to be in it; the saved index beside the playlist is written by ourselves.
+/// Return the stamps of all that matters. A folder's own shows files that come to be in it; the saved index beside the playlist is
+/// written by ourselves.
 fn stamps(source: &PlaylistSource, playlist: Option<&Playlist>) -> Stamps {
     let tracks = playlist.map_or(&[][..], |playlist| &playlist.tracks);
     let files = tracks.iter().filter_map(|track| track.path.clone());
@@ -205,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn another_playlist_is_told_once_and_touched_files_are_not() {
+    fn another_playlist_is_reported_once_and_touched_files_are_not() {
         let music = tempfile::tempdir().unwrap();
         let list = music.path().join("Playlist.m3u8");
         fs::write(&list, "a.mp3\n").unwrap();
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_away_and_is_back_as_it_was_is_no_change() {
+    fn what_was_away_and_is_back_as_it_was_is_not_a_change() {
         let folder = tempfile::tempdir().unwrap();
         let (music, away) = (folder.path().join("Music"), folder.path().join("away"));
         fs::create_dir(&music).unwrap();
@@ -271,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_that_comes_to_be_is_told() {
+    fn a_playlist_that_comes_to_be_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let music = folder.path().join("Music");
         let (mut task, news) = watching(&music);
@@ -295,7 +300,7 @@ mod tests {
             text.push_str(&format!("{number}.mp3\n"));
             fs::write(&list, &text).unwrap();
             task.step();
-            assert!(news.try_recv().is_err(), "told while it grows");
+            assert!(news.try_recv().is_err(), "reported while it grows");
         }
         assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
     }

@@ -49,8 +49,23 @@ impl<'a> Search<'a> {
         Self { locator, leads_outside: false, matches: Vec::new() }
     }
 
-    /// Relative paths: from the playlist's folder, and where there is nothing from the Music folder.
+    /// Relative paths: from the playlist's folder, or from the Music folder where the whole list is written so.
     pub(super) fn relative(&mut self, ways: &Ways<'_>) -> Option<Located> {
+        let located = self.in_own_folder(ways);
+        if located.is_some() || !self.locator.tries_music_folder {
+            return located;
+        }
+        let root = self.locator.root.clone();
+        for (number, (reading, wanted)) in ways.iter().enumerate() {
+            if reading.origin == (Origin::Playlist { up: 0 }) {
+                self.gather(&root, (number, reading), wanted, wanted.len(), Some(Departure::MusicFolder));
+            }
+        }
+        Some(self.decide(ways, usize::MAX)?.0)
+    }
+
+    /// Relative paths, from the playlist's folder.
+    pub(super) fn in_own_folder(&mut self, ways: &Ways<'_>) -> Option<Located> {
         let root = self.locator.root.clone();
         let depth = self.locator.playlist_folder.len();
         for (number, (reading, wanted)) in ways.iter().enumerate() {
@@ -59,14 +74,6 @@ impl<'a> Search<'a> {
             let folders = self.locator.playlist_folder.get(..kept).unwrap_or_default();
             let folder = folders.iter().fold(root.clone(), |path, part| path.join(OsStr::from_bytes(part)));
             self.gather(&folder, (number, reading), wanted, wanted.len(), None);
-        }
-        if let Some((located, _)) = self.decide(ways, usize::MAX) {
-            return Some(located);
-        }
-        for (number, (reading, wanted)) in ways.iter().enumerate() {
-            if depth > 0 && reading.origin == (Origin::Playlist { up: 0 }) {
-                self.gather(&root, (number, reading), wanted, wanted.len(), Some(Departure::MusicFolder));
-            }
         }
         Some(self.decide(ways, usize::MAX)?.0)
     }

@@ -23,6 +23,8 @@ fn locate_from(around: &tempfile::TempDir, folder: &str, location: &[u8]) -> Loc
     let music = around.path().join("Music");
     fs::create_dir_all(music.join(folder)).unwrap();
     let mut locator = Locator::new(&music, &music.join(folder).join("x.m3u8"), None).unwrap();
+    // What a playlist of this line alone means.
+    locator.choose_base([location].into_iter());
     match locator.locate(location) {
         Located::File(found) => {
             let path = found.path.strip_prefix(&locator.root).unwrap().to_owned();

@@ -6,12 +6,12 @@ mod layout;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use self::frames::{Texts, read_frames};
+use super::reading::read_up_to;
 use super::text::{decode_cut, decode_utf16, decode_utf16_be, shown};
+use crate::panics;
 
 /// Size of an ID3v1 tag, which is the end of its file.
 const ID3V1_BYTES: u64 = 128;
@@ -25,10 +25,9 @@ pub(super) fn read_tags(path: &Path, file: &File, first: &[u8]) -> (Option<Strin
 }
 
 fn guarded(path: &Path, read: impl FnOnce() -> Tags) -> (Option<String>, Option<String>) {
-    // What a panic may leave half done is dropped with it.
-    let tags = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+    let tags = panics::catch(read).unwrap_or_else(|panic| {
         log::warn!(
-            "the tags of {} cannot be read, which is a fault of this program; it is shown by its name",
+            "the tags of {} cannot be read, which is a fault of this program ({panic}); it is shown by its name",
             path.display()
         );
         Tags::default()
@@ -103,16 +102,7 @@ impl Source<'_> {
             buffer.copy_from_slice(bytes);
             return Ok(buffer.len());
         }
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset.saturating_add(filled as u64)) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
+        read_up_to(self.file, offset, buffer)
     }
 }
 
