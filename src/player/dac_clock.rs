@@ -31,13 +31,13 @@ pub enum Verdict {
 /// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard deviation.
 const INITIAL_RATE_SIGMA: f64 = 100e-6;
 
-/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is ten
-/// times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
+/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is
+/// ten times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
 /// little: observations good to 10 µs are averaged over 2 s, ones good to 0.3 ms over 12 s.
 const RATE_WALK: f64 = 0.3e-6;
 
-/// A card that reports its position more finely than this can be followed the faster for it, at no cost in steadiness: the
-/// walk is taken to be larger in that proportion, up to the limit.
+/// A card that reports its position more finely than this can be followed the faster for it, at no cost in steadiness:
+/// the walk is taken to be larger in that proportion, up to the limit.
 const FINE_NOISE_NS: f64 = 100_000.0;
 const MAX_FINENESS: f64 = 5.0;
 

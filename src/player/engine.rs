@@ -49,8 +49,8 @@ impl Engine {
         let loader = Arc::new(Worker::start("loader", LoaderTask::default(), || {}).map_err(no_thread("loader"))?);
         let shared = Arc::new(Shared::default());
         let Parts { dac, clocks, time, tell } = parts;
-        // Sending allocates a little and may wait for a lock that the loader holds for some instructions: harmless on the feeder's
-        // thread, which is 400 ms ahead of the audio callback. The callback itself sends nothing.
+        // Sending allocates a little and may wait for a lock that the loader holds for some instructions: harmless on
+        // the feeder's thread, which is 400 ms ahead of the audio callback. The callback itself sends nothing.
         let order_loader = {
             let loader = Arc::clone(&loader);
             Arc::new(move |order| loader.order(order))
@@ -86,8 +86,8 @@ impl Engine {
         self.feeder.failure().or_else(|| self.loader.failure())
     }
 
-    /// Return how many steps the player has done, and how many buffers the sound card has taken: both go on for as long as
-    /// the player is alive and its card is there.
+    /// Return how many steps the player has done, and how many buffers the sound card has taken: both go on for as long
+    /// as the player is alive and its card is there.
     pub fn progress(&self) -> (u64, u64) {
         (self.feeder.progress(), self.shared.buffers.load(Ordering::Relaxed))
     }

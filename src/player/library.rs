@@ -29,8 +29,8 @@ pub trait TrackSource: FrameSource + Send {
     /// Channels that it is read with, 1 or 2.
     fn channels(&self) -> usize;
 
-    /// Do a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for a caller that may have to go elsewhere
-    /// meanwhile.
+    /// Do a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for a caller that may have to go
+    /// elsewhere meanwhile.
     ///
     /// # Errors
     /// When the track cannot be read any more.

@@ -1,9 +1,10 @@
-//! The loader: opens tracks, finds places in them and decodes ahead, at normal priority, so that the feeder never waits for a
-//! file.
+//! The loader: opens tracks, finds places in them and decodes ahead, at normal priority, so that the feeder never waits
+//! for a file.
 //!
-//! Each step does a little, so that no track waits for another for long, and a track that nobody wants any more is let go of
-//! soon. Only a file that does not answer can hold it up. A file that fails is closed, and opened anew when the feeder says so:
-//! it may be on a stick that was pulled and put back. What was decoded before stays in the queue meanwhile.
+//! Each step does a little, so that no track waits for another for long, and a track that nobody wants any more is let
+//! go of soon. Only a file that does not answer can hold it up. A file that fails is closed, and opened anew when the
+//! feeder says so: it may be on a stick that was pulled and put back. What was decoded before stays in the queue
+//! meanwhile.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -9,11 +9,11 @@ use crate::timetable::Start;
 
 /// The voices that wait, of a few slots at most.
 #[derive(Default)]
-pub(super) struct Prepared(Vec<Box<Voice>>);
+pub(super) struct Prepared(Vec<Voice>);
 
 impl Prepared {
     /// Keep a voice that is open.
-    pub(super) fn keep(&mut self, voice: Box<Voice>) {
+    pub(super) fn keep(&mut self, voice: Voice) {
         self.0.retain(|waiting| waiting.slot != voice.slot);
         self.0.push(voice);
     }
@@ -24,7 +24,7 @@ impl Prepared {
     }
 
     /// Take the voice of a slot.
-    pub(super) fn take(&mut self, slot: Start) -> Option<Box<Voice>> {
+    pub(super) fn take(&mut self, slot: Start) -> Option<Voice> {
         let index = self.0.iter().position(|waiting| waiting.slot == slot)?;
         Some(self.0.swap_remove(index))
     }
@@ -43,7 +43,7 @@ impl Prepared {
         let index = self.0.iter().position(|waiting| waiting.slot == slot).unwrap_or_else(|| {
             let library = Arc::clone(&program.library);
             let voice = Voice::open(slot, library, device_rate_hz, wanted_s, Arc::clone(order_loader), now_raw_ns);
-            self.0.push(Box::new(voice));
+            self.0.push(voice);
             self.0.len() - 1
         });
         let voice = &mut self.0[index];

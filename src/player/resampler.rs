@@ -101,14 +101,14 @@ impl Resampler {
         self.inner.input_frames_max()
     }
 
-    /// Return how many blocks are made and thrown away before playing begins: until as many frames as the filter is long have gone in, it
-    /// still sees the silence it began with.
+    /// Return how many blocks are made and thrown away before playing begins: until as many frames as the filter is long
+    /// have gone in, it still sees the silence it began with.
     fn blocks_before_start(&self) -> usize {
         (FILTER_FRAMES as f64 / (BLOCK_FRAMES as f64 * self.nominal_step)).ceil() as usize
     }
 
-    /// Return where reading has to begin for the next output to be at `position` after those blocks, exactly, and how many frames of
-    /// output they have.
+    /// Return where reading has to begin for the next output to be at `position` after those blocks, exactly, and how
+    /// many frames of output they have.
     fn begin(&self, position: f64) -> (f64, f64) {
         let steps = (self.blocks_before_start() * BLOCK_FRAMES) as f64;
         (position - FIRST_OUTPUT_OFFSET - (steps + 1.0) * self.nominal_step, steps)

@@ -1,7 +1,7 @@
 //! The player's task: keeps the sound card open and the feeder going, and does what is ordered.
 //!
-//! Each step does what is due and returns when there is something to do again; only a device or a file that is being opened may
-//! keep it waiting. It is stepped by the engine's thread on a box, and by tests in virtual time.
+//! Each step does what is due and returns when there is something to do again; only a device or a file that is being
+//! opened may keep it waiting. It is stepped by the engine's thread on a box, and by tests in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};
@@ -231,7 +231,8 @@ impl PlayerTask {
         self.outside.time.estimate().timescale
     }
 
-    /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by side.
+    /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by
+    /// side.
     fn report_stats(&mut self, stats: FeederStats, timescale: &Timescale) {
         let now_raw_ns = self.outside.clocks.raw_ns();
         if now_raw_ns < self.next_stats_raw_ns {

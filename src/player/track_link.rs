@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock};
 use super::pcm_queue::PcmQueue;
 use super::resampler::Resampler;
 
-/// All that the feeder plays a track with. The loader makes it, and drops it in the end, as both take their time: the queue and
-/// the filter's tables are megabytes.
+/// All that the feeder plays a track with. The loader makes it, and drops it in the end, as both take their time: the
+/// queue and the filter's tables are megabytes.
 pub struct TrackParts {
     pub(super) rate_hz: u32,
     pub(super) channels: usize,
@@ -68,7 +68,8 @@ impl TrackLink {
         parts.try_lock().ok()?.take()
     }
 
-    /// Return why the file cannot be opened or read, if that is so now. What was decoded before can be played all the same.
+    /// Return why the file cannot be opened or read, if that is so now. What was decoded before can be played all the
+    /// same.
     pub(super) fn failure(&self) -> Option<&str> {
         let is_failing = self.is_failing.load(Ordering::Acquire);
         self.failure.get().filter(|_| is_failing).map(String::as_str)

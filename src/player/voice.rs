@@ -133,7 +133,8 @@ impl Voice {
         self.link.failure().map_or(Readiness::Opening, |reason| Readiness::Failed(reason.to_owned()))
     }
 
-    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is not the track's beginning.
+    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is not the track's
+    /// beginning.
     pub(super) fn start_at(&mut self, place_s: f64, fade_in: bool) -> Result<(), String> {
         let Some(parts) = self.parts.as_deref_mut() else { return Err(self.refuse(&NOT_OPEN)) };
         let started = parts.resampler.start_at(place_s * f64::from(parts.rate_hz), &mut parts.queue);

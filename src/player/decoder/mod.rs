@@ -1,5 +1,5 @@
-//! Reads the frames of an MP3 at any place, at one rate and as the channels that are wanted; before its beginning and behind
-//! its end there is silence. Parts of another rate are resampled to that of the track, which is `stretches`.
+//! Reads the frames of an MP3 at any place, at one rate and as the channels that are wanted; before its beginning and
+//! behind its end there is silence. Parts of another rate are resampled to that of the track, which is `stretches`.
 
 mod stretches;
 

@@ -28,7 +28,7 @@ pub(super) struct HearingPlan {
 
 impl HearingPlan {
     /// Plan what is heard from a frame on, in place of what was planned from there on.
-    pub(super) fn from_frame(&mut self, frame: u64, hearing: Hearing) {
+    pub(super) fn plan_from(&mut self, frame: u64, hearing: Hearing) {
         while self.coming.back().is_some_and(|(planned, _)| *planned >= frame) {
             self.coming.pop_back();
         }
@@ -66,12 +66,12 @@ mod tests {
     #[test]
     fn what_is_planned_is_heard_from_its_frame_on() {
         let mut plan = HearingPlan::default();
-        plan.from_frame(1000, Hearing::Music(SLOT));
-        plan.from_frame(9000, Hearing::Nothing);
-        plan.from_frame(9500, Hearing::Nothing);
-        plan.from_frame(10_000, Hearing::Opening(NEXT));
+        plan.plan_from(1000, Hearing::Music(SLOT));
+        plan.plan_from(9000, Hearing::Nothing);
+        plan.plan_from(9500, Hearing::Nothing);
+        plan.plan_from(10_000, Hearing::Opening(NEXT));
         // It was ready in time after all.
-        plan.from_frame(10_000, Hearing::Music(NEXT));
+        plan.plan_from(10_000, Hearing::Music(NEXT));
         let mut heard = |frame: f64| {
             plan.advance_to(frame);
             plan.now()
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(heard(8999.0), Hearing::Music(SLOT));
         assert_eq!(heard(9999.0), Hearing::Nothing);
         assert_eq!(heard(20_000.0), Hearing::Music(NEXT));
-        plan.from_frame(30_000, Hearing::Nothing);
+        plan.plan_from(30_000, Hearing::Nothing);
         plan.set(Hearing::Opening(NEXT));
         plan.advance_to(40_000.0);
         assert_eq!(plan.now(), Hearing::Opening(NEXT));

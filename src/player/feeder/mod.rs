@@ -1,11 +1,11 @@
 //! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and fills the ring.
 //!
 //! It looks ahead by `LOOKAHEAD_S`. All it knows of the present is passed in: the reading of the raw clock, the
-//! timescale, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes from
-//! the loader, and is waited for without waiting.
+//! timescale, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes
+//! from the loader, and is waited for without waiting.
 //!
-//! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the audio callback may not. What is
-//! large (queues, tables of filters) the loader makes and frees.
+//! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the audio callback may not.
+//! What is large (queues, tables of filters) the loader makes and frees.
 //!
 //! - `states`: what it does while nothing plays, while a track plays, and while one is silence;
 //! - `hearing`: what the ear hears now, which the feeder planned earlier;
@@ -46,8 +46,8 @@ pub struct Program {
     pub timetable: Timetable,
     /// Where the tracks come from.
     pub library: Arc<dyn Library>,
-    /// Silence before this instant, in ns since the Unix epoch: a timetable that is under way is joined then, on the exact
-    /// frame. `i64::MIN` joins it as soon as can be.
+    /// Silence before this instant, in ns since the Unix epoch: a timetable that is under way is joined then, on the
+    /// exact frame. `i64::MIN` joins it as soon as can be.
     pub heard_from_utc_ns: i64,
     /// How much later than the DAC's frames the sound is heard, in ns (amplifiers, cables, Bluetooth): the music is
     /// played that much earlier. Negative plays it later.
@@ -118,7 +118,8 @@ impl Feeder {
         }
     }
 
-    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must have faded out before.
+    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must have faded out
+    /// before.
     pub fn set_program(&mut self, program: Option<Arc<Program>>) {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         self.state = State::Idle;
@@ -138,8 +139,8 @@ impl Feeder {
         self.stats
     }
 
-    /// Return whether something is to be played that waits for the device's clock to be known, or for the loader: it is begun the
-    /// sooner, the more often the feeder is stepped.
+    /// Return whether something is to be played that waits for the device's clock to be known, or for the loader: it is
+    /// begun the sooner, the more often the feeder is stepped.
     pub fn is_about_to_begin(&self) -> bool {
         self.opening.is_some()
     }
@@ -154,7 +155,8 @@ impl Feeder {
         self.clock.heard_raw_ns(frame)
     }
 
-    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called every 40 ms or so.
+    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called every 40 ms
+    /// or so.
     pub fn step(&mut self, now_raw_ns: i64, timescale: &Timescale) -> Vec<FeederEvent> {
         self.take_reports(now_raw_ns);
         let now = Now { raw_ns: now_raw_ns, timescale, until: self.handed_over + self.frames(LOOKAHEAD_S) };

@@ -7,8 +7,8 @@ use crate::player::ring::{BLOCK_FRAMES, Block};
 use crate::player::voice::{Readiness, Voice};
 use crate::timetable::{Place, Start};
 
-/// How far ahead of the DAC a track is joined that is under way: what the DAC may have taken since it was last heard of, 25 ms,
-/// and some time to make the first blocks.
+/// How far ahead of the DAC a track is joined that is under way: what the DAC may have taken since it was last heard of,
+/// 25 ms, and some time to make the first blocks.
 const JOIN_AHEAD_S: f64 = 0.05;
 
 /// A track that is still being opened when it should be heard is reported after this long.
@@ -18,7 +18,7 @@ pub(super) enum State {
     /// Nothing is heard: waiting for a slot, or for the loader.
     Idle,
     /// A track plays.
-    Playing(Box<Voice>),
+    Playing(Voice),
     /// A track is silence until its slot is over, or until its file can be read.
     Silent { slot: Start },
 }
@@ -85,7 +85,7 @@ impl Feeder {
             },
             Readiness::Opening => {
                 self.wait_for_opening(slot, false, now.raw_ns);
-                self.hearing.from_frame(first_frame, Hearing::Opening(slot));
+                self.hearing.plan_from(first_frame, Hearing::Opening(slot));
                 self.prepare_next(slot, now);
                 (State::Idle, Then::Wait)
             }
@@ -97,12 +97,12 @@ impl Feeder {
     /// Nothing is to be heard from a frame on.
     fn rest(&mut self, from_frame: u64) -> (State, Then) {
         self.opening = None;
-        self.hearing.from_frame(from_frame, Hearing::Nothing);
+        self.hearing.plan_from(from_frame, Hearing::Nothing);
         (State::Idle, Then::Wait)
     }
 
-    /// A track should be heard, and is not ready. It is joined as soon as it is. `is_open` where only the device's clock is
-    /// waited for, which is not reported.
+    /// A track should be heard, and is not ready. It is joined as soon as it is. `is_open` where only the device's clock
+    /// is waited for, which is not reported.
     pub(super) fn wait_for_opening(&mut self, slot: Start, is_open: bool, now_raw_ns: i64) {
         let (_, since_raw_ns, was_reported) =
             self.opening.filter(|(before, ..)| *before == slot).unwrap_or((slot, now_raw_ns, false));
@@ -124,7 +124,7 @@ impl Feeder {
     }
 
     /// Begin to play at exactly this frame, wherever in the track that is.
-    fn begin(&mut self, mut voice: Box<Voice>, first_frame: u64, now: Now<'_>) -> (State, Then) {
+    fn begin(&mut self, mut voice: Voice, first_frame: u64, now: Now<'_>) -> (State, Then) {
         let slot = voice.slot;
         let target = self.target(slot, first_frame, now);
         // From the beginning there is nothing to fade: the first frame is up to half a frame from the slot's instant.
@@ -139,7 +139,7 @@ impl Feeder {
             self.stats.reseeks += 1;
             self.pending.push((now.raw_ns, FeederEvent::Reseeked { phase_error_ns }));
         }
-        self.hearing.from_frame(first_frame, Hearing::Music(slot));
+        self.hearing.plan_from(first_frame, Hearing::Music(slot));
         let heard_raw_ns = self.clock.heard_raw_ns(first_frame);
         if self.announced != Some(slot) {
             self.announced = Some(slot);
@@ -150,13 +150,14 @@ impl Feeder {
     }
 
     /// Make blocks until the ring is full enough, the track is over, or the loader has brought no more.
-    fn play(&mut self, mut voice: Box<Voice>, now: Now<'_>) -> (State, Then) {
+    fn play(&mut self, mut voice: Voice, now: Now<'_>) -> (State, Then) {
         let slot = voice.slot;
         let length = self.program.as_ref().and_then(|program| program.timetable.length(slot.track));
         let end_utc_ns = slot.utc_ns() + length.map_or(0, |length| length.ns());
         self.prepare_next(slot, now);
         voice.retry_if_failed(now.raw_ns);
-        // Blocks that come too late are of no use: after a long pause of this thread, or of the loader, the place is taken anew.
+        // Blocks that come too late are of no use: after a long pause of this thread, or of the loader, the place is
+        // taken anew.
         if self.next_frame < self.handed_over {
             let is_starved = !voice.has_next_block();
             let failure = voice.failure().filter(|_| is_starved).map(ToOwned::to_owned);
@@ -166,7 +167,7 @@ impl Feeder {
             }
             self.pending
                 .push((now.raw_ns, if is_starved { FeederEvent::Starved { slot } } else { FeederEvent::Interrupted }));
-            self.hearing.from_frame(self.next_frame, Hearing::Opening(slot));
+            self.hearing.plan_from(self.next_frame, Hearing::Opening(slot));
             return (State::Idle, Then::Again);
         }
         while self.next_frame < now.until {
@@ -174,7 +175,7 @@ impl Feeder {
                 return (State::Playing(voice), Then::Wait);
             }
             if self.heard_utc_ns(self.next_frame, now) >= end_utc_ns {
-                self.hearing.from_frame(self.next_frame, Hearing::Nothing);
+                self.hearing.plan_from(self.next_frame, Hearing::Nothing);
                 return (State::Idle, Then::Again);
             }
             let target = self.target(slot, self.next_frame, now);
@@ -233,7 +234,7 @@ impl Feeder {
     /// Leave a track silent from a frame on. Each is reported once.
     fn give_up(&mut self, slot: Start, reason: Option<String>, from_frame: u64, now: Now<'_>) -> (State, Then) {
         self.opening = None;
-        self.hearing.from_frame(from_frame, Hearing::Silence(slot));
+        self.hearing.plan_from(from_frame, Hearing::Silence(slot));
         if self.given_up != Some(slot) {
             self.given_up = Some(slot);
             self.pending.push((now.raw_ns, FeederEvent::Silent { slot, reason }));

@@ -103,8 +103,8 @@ impl Conductor {
         }
     }
 
-    /// Return what is heard of a slot that is under way. The player says that within its next steps: until then it is still the gap
-    /// before, or something else that fades out.
+    /// Return what is heard of a slot that is under way. The player says that within its next steps: until then it is
+    /// still the gap before, or something else that fades out.
     fn play_state(&self, slot: Start) -> PlayState {
         match self.hearing {
             _ if !self.has_device => PlayState::WaitingForDevice,
