@@ -10,7 +10,7 @@ mod virtual_loader;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jaudiosync::player::feeder::FeederEvent;
+use jaudiosync::player::feeder::{FeederEvent, Hearing};
 use jaudiosync_hw::dac::Imperfections;
 use virtual_box::{EPOCH_NS, VirtualBox};
 
@@ -155,21 +155,81 @@ fn a_card_that_was_unplugged_plays_where_the_timetable_is() {
     assert!(quantile(&errors, 1.0) < 1.0, "{} ms", quantile(&errors, 1.0));
 }
 
+/// When nothing was heard, from a time on.
+fn silent_s(player: &VirtualBox, from_s: f64) -> Vec<f64> {
+    let silence = |sample: &&virtual_box::Sample| sample.time_s > from_s && sample.late_ms.is_none();
+    player.samples.iter().filter(silence).map(|sample| sample.time_s).collect()
+}
+
 #[test]
-fn a_file_that_vanishes_is_silence_until_it_is_back() {
+fn a_file_that_is_gone_for_three_seconds_is_not_heard() {
     let mut player = VirtualBox::new(8011, bad_card(30.0), -20, 0, 9);
     player.run(10.0);
     player.is_gone.store(true, Ordering::Relaxed);
-    player.run(10.0);
-    assert!(player.first_sound_s(11.0).is_none(), "{:?}", player.first_sound_s(11.0));
+    player.run(3.0);
     player.is_gone.store(false, Ordering::Relaxed);
-    player.run(10.0);
-    let first_s = player.first_sound_s(20.0).unwrap();
-    assert!(first_s < 22.0, "{first_s}");
-    let errors = player.errors_ms(20.0, 30.0);
-    assert!(quantile(&errors, 1.0) < 1.0, "{} ms", quantile(&errors, 1.0));
-    let silences = player.events.iter().filter(|event| matches!(event, FeederEvent::Silent { .. })).count();
-    assert_eq!(silences, 1, "reported once: {:?}", player.events);
+    player.run(20.0);
+    assert_eq!(silent_s(&player, 5.0).len(), 0);
+    let errors = player.errors_ms(5.0, 33.0);
+    assert!(quantile(&errors, 1.0) < 0.2, "{} ms", quantile(&errors, 1.0));
+    assert_eq!(player.events.len(), 1, "the track's beginning alone: {:?}", player.events);
+    assert!(player.opened.load(Ordering::Relaxed) <= 5, "tried about once a second");
+}
+
+#[test]
+fn a_file_that_is_gone_is_played_as_far_as_it_was_decoded_and_again_as_soon_as_it_is_back() {
+    for back_s in [17.0, 20.0, 20.3, 20.7] {
+        let mut player = VirtualBox::new(8011, bad_card(30.0), -20, 0, 9);
+        player.run(10.0);
+        player.is_gone.store(true, Ordering::Relaxed);
+        player.run(back_s - 10.0);
+        assert_eq!(player.hearing(), Hearing::Silence(player.timetable.first()));
+        player.is_gone.store(false, Ordering::Relaxed);
+        player.run(10.0);
+        let silent_s = silent_s(&player, 5.0);
+        let (first_s, last_s) = (silent_s[0], silent_s[silent_s.len() - 1]);
+        // Four seconds are decoded ahead, and some are in the ring.
+        assert!((14.0..15.0).contains(&first_s), "silent from {first_s} s");
+        assert!((back_s - 0.1..back_s + 1.5).contains(&last_s), "back at {back_s} s, silent until {last_s} s");
+        assert!(silent_s.len() as f64 > 99.0 * (last_s - first_s), "silent throughout");
+        let errors = player.errors_ms(5.0, back_s + 10.0);
+        assert!(quantile(&errors, 1.0) < 0.3, "{} ms", quantile(&errors, 1.0));
+        let silences = player.events.iter().filter(|event| matches!(event, FeederEvent::Silent { .. })).count();
+        assert_eq!((player.events.len(), silences), (2, 1), "reported once: {:?}", player.events);
+        assert_eq!(player.hearing(), Hearing::Music(player.timetable.first()));
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_read_costs_little_more_than_itself() {
+    let mut player = VirtualBox::new(8011, bad_card(30.0), 6, 0, 9);
+    *player.bad_frames.lock().unwrap() = 20 * 8011..20 * 8011 + 500;
+    player.run(50.0);
+    let silent_s = silent_s(&player, 7.0);
+    let (first_s, last_s) = (silent_s[0], silent_s[silent_s.len() - 1]);
+    // It is read by blocks of 128 ms, and opened anew every second.
+    assert!((25.7..26.0).contains(&first_s) && last_s < 27.5, "silent from {first_s} to {last_s} s");
+    let errors = player.errors_ms(7.0, 50.0);
+    assert!(quantile(&errors, 1.0) < 0.3, "{} ms", quantile(&errors, 1.0));
+}
+
+#[test]
+fn a_file_that_comes_late_is_joined_and_one_that_is_known_to_be_silence_is_opened_once() {
+    let mut player = VirtualBox::new(8011, bad_card(30.0), 6, 0, 9);
+    player.is_gone.store(true, Ordering::Relaxed);
+    player.run(15.0);
+    assert_eq!(player.first_sound_s(0.0), None);
+    assert_eq!(player.hearing(), Hearing::Silence(player.timetable.first()));
+    player.is_gone.store(false, Ordering::Relaxed);
+    player.run(5.0);
+    let first_s = player.first_sound_s(0.0).unwrap();
+    assert!((15.0..16.5).contains(&first_s), "{first_s}");
+
+    let mut player = VirtualBox::new(8011, bad_card(30.0), 6, 0, 9);
+    player.is_silent.store(true, Ordering::Relaxed);
+    player.run(30.0);
+    assert_eq!((player.first_sound_s(0.0), player.opened.load(Ordering::Relaxed)), (None, 1));
+    assert_eq!(player.hearing(), Hearing::Silence(player.timetable.first()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! An hour on the road, in virtual time: random presses, jumper changes, unplugged sound cards, edited playlists, clients at
-//! the control socket, clocks that are lost and found, power cuts. Nothing may panic or get stuck, and all that is heard must
-//! be what was ordered, in its place. The seed is printed on failure.
+//! An hour on the road, in virtual time: random presses, jumper changes, unplugged sound cards, edited playlists,
+//! clients at the control socket, clocks that are lost and found, power cuts. Nothing may panic or get stuck, and all
+//! that is heard must be what was ordered, in its place. The seed is printed on failure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -597,6 +597,89 @@ fn an_hour_of_everything_with_fifty_seeds() {
         "{SEEDS} hours: {in_phase} samples in their place, {silent} rightly silent, {obeyed} presses obeyed within 50 ms, {power_cuts} power cuts, {rejoined} times rejoined"
     );
     assert!(alone.is_some() || (in_phase > 1_000_000 && obeyed > 1000 && power_cuts > 100 && rejoined > 50));
+}
+
+/// An appliance that has been started on four short tracks and is about to play the first.
+fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, VirtualAppliance, Program) {
+    let imperfections = Imperfections { rate_error_ppm: 60.0, jitter_ns: 50_000, ..Imperfections::default() };
+    let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
+    let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, true);
+    *around.config.lock().unwrap() = format!("[sound]\noutput_latency_ms = {latency_ms}\n");
+    for name in &tracks.names {
+        fs::copy(tracks.folder.path().join(name), around.music.join(name)).unwrap();
+    }
+    let list = [&tracks.names[0], &tracks.names[1], &tracks.names[0], &tracks.names[2]];
+    let list = list.map(String::as_str).join("\n");
+    fs::write(around.music.join("Playlist.m3u8"), format!("#EXTM3U\n{list}\n")).unwrap();
+    around.time.know();
+    let mut made = VirtualAppliance::switch_on(&around);
+    for _ in 0..5 * S / virtual_appliance::ROUND_NS {
+        made.round(&around);
+    }
+    made.ask(Request::Start { time: None, first_track: None, fresh: true });
+    while made.status().play.state != PlayState::WaitingForSlot {
+        made.round(&around);
+    }
+    let program = made.ordered.last().and_then(|ordered| ordered.program.clone()).expect("a program");
+    (around, made, program)
+}
+
+#[test]
+fn status_says_opening_neither_at_the_end_of_a_track_nor_at_the_beginning_of_the_next() {
+    let tracks = Tracks::make();
+    for latency_ms in [0, 250, -250] {
+        let folder = memory_folder();
+        let (around, mut made, program) = about_to_play(folder.path(), &tracks, latency_ms);
+        let mut checked = [0; 2];
+        let begin_ns = program.timetable.first().utc_ns();
+        while around.clocks.system_utc_ns() < begin_ns + 31 * S {
+            made.round(&around);
+            let status = made.status();
+            let (state, utc_ns) = (status.play.state, status.time.utc_ns);
+            let place = program.timetable.place_at(utc_ns);
+            let offset_s = (utc_ns - begin_ns) as f64 * 1e-9;
+            // What the player says of what is heard comes within 60 ms.
+            match (place, program.timetable.place_at(utc_ns - 60 * MS)) {
+                _ if utc_ns < begin_ns => assert_eq!(state, PlayState::WaitingForSlot, "{offset_s}"),
+                (Place::Playing { slot, .. }, Place::Playing { slot: before, .. }) if slot == before => {
+                    assert_eq!(state, PlayState::Playing, "{latency_ms} ms, {offset_s}");
+                    assert!(status.phase.is_some(), "{latency_ms} ms, {offset_s}");
+                    checked[0] += 1;
+                }
+                (Place::Gap { .. }, _) => {
+                    assert_eq!((state, status.phase.clone()), (PlayState::Gap, None), "{latency_ms} ms, {offset_s}");
+                    checked[1] += 1;
+                }
+                _ => assert!(matches!(state, PlayState::Gap | PlayState::Playing), "{state:?} at {offset_s}"),
+            }
+        }
+        let [playing, gaps] = checked;
+        assert!(playing > 2000 && gaps > 300, "{checked:?}");
+        assert_eq!(made.loader.dropped, 3, "the loader frees what the tracks before were played with");
+    }
+}
+
+#[test]
+fn status_says_opening_where_a_track_is_not_ready_in_time_and_playing_once_it_is_heard() {
+    let tracks = Tracks::make();
+    let folder = memory_folder();
+    let (around, mut made, program) = about_to_play(folder.path(), &tracks, 0);
+    let begin_ns = program.timetable.first().utc_ns();
+    made.loader.held_up_until_ns = begin_ns - around.clocks.system_utc_ns() + around.now_raw_ns() + S;
+    let mut states = Vec::new();
+    while around.clocks.system_utc_ns() < begin_ns + 2 * S {
+        made.round(&around);
+        let status = made.status();
+        let offset_ms = (status.time.utc_ns - begin_ns) / MS;
+        if states.last().is_none_or(|(state, _)| *state != status.play.state) {
+            states.push((status.play.state, offset_ms));
+        }
+    }
+    let order: Vec<PlayState> = states.iter().map(|(state, _)| *state).collect();
+    let expected = [PlayState::WaitingForSlot, PlayState::Gap, PlayState::Opening, PlayState::Playing];
+    assert!(order == expected || order == [expected[0], expected[2], expected[3]], "{states:?}");
+    let at_ms = |state| states.iter().find(|(found, _)| *found == state).unwrap().1;
+    assert!(at_ms(PlayState::Opening) < 60 && (1000..1300).contains(&at_ms(PlayState::Playing)), "{states:?}");
 }
 
 /// Says which seed it was, unless it is forgotten.

@@ -107,7 +107,7 @@ pub enum VolumeChange {
     By(i8),
 }
 
-/// What the player tells.
+/// What the player reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayerEvent {
     /// The sound card went away, for this reason.
@@ -116,13 +116,13 @@ pub enum PlayerEvent {
     DeviceBack,
     /// The last slot is over, or will be within the second.
     Finished,
-    /// What is heard of the timetable.
-    Heard(Heard),
+    /// How what is heard compares with the timetable.
+    Delivery(Delivery),
 }
 
-/// What is heard of a timetable that is under way.
+/// How what is heard compares with a timetable that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Heard {
+pub enum Delivery {
     /// What should be: a track, or nothing between two.
     #[default]
     AsPlanned,

@@ -44,7 +44,7 @@ pub use gesture::{
     Gesture, IgnoredBecause, START_HELD_NS, STOP_HELD_NS, STUCK_NS, VOLUME_FIRST_REPEAT_NS, VOLUME_REPEAT_NS,
 };
 pub use input::{
-    Command, FirstTrack, Heard, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState, VolumeChange,
+    Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState, VolumeChange,
 };
 pub use machine::Appliance;
 pub use panel::{Panel, PanelEvent};

@@ -1,6 +1,6 @@
 //! The DAC clock model: from noisy observations to "frame n is heard at raw time t".
 //!
-//! A DAC's crystal is off by up to some 150 ppm and wanders slowly; what a driver tells of its position is off by far
+//! A DAC's crystal is off by up to some 150 ppm and wanders slowly; what a driver reports of its position is off by far
 //! more: steps of a frame or of a millisecond, bursts of several, now and then a wild value. A Kalman filter of two
 //! states, the phase (when the reference frame is heard) and the rate, weighs the ones against the others: at first it
 //! believes each observation, later hardly any, and the same mathematics tells how far it can be wrong.
@@ -31,13 +31,13 @@ pub enum Verdict {
 /// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard deviation.
 const INITIAL_RATE_SIGMA: f64 = 100e-6;
 
-/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is ten
-/// times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
+/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is
+/// ten times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
 /// little: observations good to 10 µs are averaged over 2 s, ones good to 0.3 ms over 12 s.
 const RATE_WALK: f64 = 0.3e-6;
 
-/// A card that tells its position more finely than this can be followed the faster for it, at no cost in steadiness: the
-/// walk is taken to be larger in that proportion, up to the limit.
+/// A card that reports its position more finely than this can be followed the faster for it, at no cost in steadiness:
+/// the walk is taken to be larger in that proportion, up to the limit.
 const FINE_NOISE_NS: f64 = 100_000.0;
 const MAX_FINENESS: f64 = 5.0;
 
@@ -58,7 +58,7 @@ const OUTLIERS_TO_RESTART: u32 = 5;
 const AGREEMENT_NS: f64 = 3_000_000.0;
 
 /// The model may be used after so many observations, once it knows what is `AHEAD_S` away to `SETTLED_SIGMA_NS`: as
-/// far ahead as the music is prepared. A card whose position is told too coarsely for that is used after
+/// far ahead as the music is prepared. A card whose position is reported too coarsely for that is used after
 /// `PATIENCE_S`, as the music must not wait for ever.
 const MIN_OBSERVATIONS: u32 = 12;
 const AHEAD_S: f64 = 0.5;
@@ -90,24 +90,24 @@ struct State {
 }
 
 impl DacClock {
-    /// The model of a stream of this nominal rate, which knows nothing yet.
+    /// Make the model of a stream of this nominal rate, which knows nothing yet.
     pub fn new(rate_hz: u32) -> Self {
         Self { rate_hz: f64::from(rate_hz.max(1)), state: None, outliers: 0, last_outlier_ns: 0.0, restarts: 0 }
     }
 
-    /// Forgets everything: positions start afresh.
+    /// Forget everything: positions start afresh.
     pub fn restart(&mut self) {
         self.state = None;
         self.outliers = 0;
         self.restarts += 1;
     }
 
-    /// How often the model had to begin anew.
+    /// Return how often the model had to begin anew.
     pub fn restarts(&self) -> u64 {
         self.restarts
     }
 
-    /// Takes an observation in. They come in the order of their frames.
+    /// Take an observation in. They come in the order of their frames.
     pub fn observe(&mut self, observation: Observation) -> Verdict {
         let nominal_ns = 1e9 / self.rate_hz;
         let Some(state) = &mut self.state else {
@@ -148,7 +148,7 @@ impl DacClock {
         Verdict::Taken
     }
 
-    /// Whether the model may be relied upon.
+    /// Return whether the model may be relied upon.
     pub fn is_settled(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
             let sigma_ns = state.filter.variance_of(&[1.0, AHEAD_S * 1e9]).sqrt();
@@ -157,7 +157,7 @@ impl DacClock {
         })
     }
 
-    /// When a frame is heard, in ns of the raw clock, for as long as nothing interrupts the stream. Meaningless
+    /// Return when a frame is heard, in ns of the raw clock, for as long as nothing interrupts the stream. Meaningless
     /// before the first observation.
     pub fn heard_raw_ns(&self, frame: u64) -> i64 {
         let Some(state) = &self.state else { return 0 };
@@ -204,7 +204,7 @@ impl State {
         }
     }
 
-    /// Moves the reference to a later frame, and lets the uncertainty grow.
+    /// Move the reference to a later frame, and lets the uncertainty grow.
     fn advance_to(&mut self, frame: u64, nominal_ns: f64) {
         let elapsed_ns = frame.saturating_sub(self.frame) as f64 * nominal_ns;
         let elapsed_s = elapsed_ns * 1e-9;
@@ -239,11 +239,11 @@ mod tests {
     const RATE_HZ: u32 = 48_000;
     const PERIOD_FRAMES: u64 = 1193;
 
-    /// Observes `count` periods of a card that is this much slower than nominal, from `first` on.
+    /// Observe `count` periods of a card that is this much slower than nominal, from `first` on.
     fn observe(clock: &mut DacClock, first: u64, count: u64, slower_ppm: f64, shift_ns: i64) -> Vec<Verdict> {
         let period = |index: u64| {
             let frame = (first + index) * PERIOD_FRAMES;
-            // Steps of a frame, as drivers tell.
+            // Steps of a frame, as drivers report them.
             let noise_ns = (index * 7919 % 21) as i64 * 1000 - 10_000;
             let heard_ns = frame as f64 * 1e9 / f64::from(RATE_HZ) * (1.0 + slower_ppm * 1e-6);
             Observation { frame, heard_raw_ns: heard_ns as i64 + noise_ns + shift_ns }

@@ -40,7 +40,7 @@ impl Engine {
     /// Open the device, silent at first.
     ///
     /// # Errors
-    /// When the device cannot be opened now, unless it shall be waited for.
+    /// When the device cannot be opened now, unless it is to be waited for.
     pub fn start(parts: Parts, when_missing: WhenMissing) -> Result<Self, DacError> {
         let no_thread = |name: &str| {
             let name = name.to_owned();
@@ -49,6 +49,8 @@ impl Engine {
         let loader = Arc::new(Worker::start("loader", LoaderTask::default(), || {}).map_err(no_thread("loader"))?);
         let shared = Arc::new(Shared::default());
         let Parts { dac, clocks, time, tell } = parts;
+        // Sending allocates a little and may wait for a lock that the loader holds for some instructions: harmless on
+        // the feeder's thread, which is 400 ms ahead of the audio callback. The callback itself sends nothing.
         let order_loader = {
             let loader = Arc::clone(&loader);
             Arc::new(move |order| loader.order(order))
@@ -59,12 +61,12 @@ impl Engine {
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })
     }
 
-    /// Tell the player what to do.
+    /// Order the player to do something.
     pub fn order(&self, order: Order) {
         self.feeder.order(order);
     }
 
-    /// What the sound card's thread sees at once: the volume of a card that has none of its own, and tones.
+    /// Return what the sound card's thread sees at once: the volume of a card that has none of its own, and tones.
     pub fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
@@ -74,18 +76,18 @@ impl Engine {
         self.shared.sound(tone);
     }
 
-    /// Lets it fade out and end, and does not wait for that.
+    /// Let it fade out and end, without waiting for that.
     pub fn dismiss(&self) {
         self.feeder.dismiss();
     }
 
-    /// The message of the panic that has ended it, if one has: it is silent for ever then.
+    /// Return the message of the panic that has ended it, if one has: it is silent for ever then.
     pub fn failure(&self) -> Option<&str> {
         self.feeder.failure().or_else(|| self.loader.failure())
     }
 
-    /// How often the player has gone round, and how many buffers the sound card has taken: both go on for as long as
-    /// the player is alive and its card is there.
+    /// Return how many steps the player has done, and how many buffers the sound card has taken: both go on for as long
+    /// as the player is alive and its card is there.
     pub fn progress(&self) -> (u64, u64) {
         (self.feeder.progress(), self.shared.buffers.load(Ordering::Relaxed))
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::decoder::{DecodeError, Decoder, Known, Mix};
-pub use crate::mp3::reader::Progress;
+use crate::mp3::reader::Progress;
 use crate::playlist::{KnownMap, Playlist, Track};
 
 /// Where the frames of a track come from: any place can be gone to, and outside of the track there is silence.
@@ -29,7 +29,8 @@ pub trait TrackSource: FrameSource + Send {
     /// Channels that it is read with, 1 or 2.
     fn channels(&self) -> usize;
 
-    /// Do a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for who may have to go elsewhere meanwhile.
+    /// Do a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for a caller that may have to go
+    /// elsewhere meanwhile.
     ///
     /// # Errors
     /// When the track cannot be read any more.
@@ -51,13 +52,13 @@ pub trait Library: Send + Sync {
 /// The MP3 files of a playlist.
 #[derive(Debug, Clone)]
 pub struct Files {
-    tracks: Vec<File>,
+    tracks: Vec<TrackFile>,
     mix: Mix,
 }
 
 /// What is known of a track's file.
 #[derive(Debug, Clone)]
-struct File {
+struct TrackFile {
     /// None is silence.
     path: Option<PathBuf>,
     rate_hz: Option<u32>,
@@ -66,9 +67,9 @@ struct File {
 }
 
 impl Files {
-    /// The files of a playlist's tracks, and which of their channels are heard.
+    /// Make a library of a playlist's tracks; `mix` says which of their channels are heard.
     pub fn of(playlist: &Playlist, mix: Mix) -> Self {
-        let file = |track: &Track| File {
+        let file = |track: &Track| TrackFile {
             path: track.path.clone(),
             rate_hz: track.length.map(|length| length.rate_hz),
             channels: track.channels,
@@ -80,7 +81,9 @@ impl Files {
 
 impl Library for Files {
     fn open(&self, track: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
-        let Some(File { path: Some(path), rate_hz, channels, map }) = self.tracks.get(track) else { return Ok(None) };
+        let Some(TrackFile { path: Some(path), rate_hz, channels, map }) = self.tracks.get(track) else {
+            return Ok(None);
+        };
         let known = Known { rate_hz: *rate_hz, channels: Some(*channels), map: map.get() };
         Ok(Some(Box::new(Decoder::open_known(path, self.mix, known)?)))
     }

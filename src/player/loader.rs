@@ -1,16 +1,22 @@
-//! The loader: opens tracks, finds places in them and decodes ahead, at normal priority, so that the feeder never waits for a
-//! file.
+//! The loader: opens tracks, finds places in them and decodes ahead, at normal priority, so that the feeder never waits
+//! for a file.
 //!
-//! Each step does a little, so that no track waits for another for long, and a track that nobody wants any more is let go of
-//! soon. Only a file that does not answer can hold it up.
+//! Each step does a little, so that no track waits for another for long, and a track that nobody wants any more is let
+//! go of soon. Only a file that does not answer can hold it up. A file that fails is closed, and opened anew when the
+//! feeder says so: it may be on a stick that was pulled and put back. What was decoded before stays in the queue
+//! meanwhile.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rtrb::Producer;
+
 use super::decoder::DecodeError;
-use super::library::{Library, Progress, TrackSource};
-use super::pcm_queue::{BLOCK_SAMPLES, LoaderEnd, MARGIN_FRAMES, Opened, Opening, PcmBlock};
+use super::library::{Library, TrackSource};
+use super::pcm_queue::{BLOCK_SAMPLES, MARGIN_FRAMES, PcmBlock, pcm_queue};
 use super::resampler::Resampler;
+use super::track_link::{Opening, TrackLink, TrackParts};
+use crate::mp3::reader::Progress;
 use crate::panics;
 use crate::worker::Task;
 
@@ -23,7 +29,7 @@ const LEAP_S: f64 = 3.0;
 /// Blocks that are decoded in one step.
 const BLOCKS_PER_STEP: usize = 16;
 
-/// How often it is looked whether a queue has room: a small part of what it holds.
+/// How often it is looked whether a queue has room, or a file is to be opened anew: a small part of what a queue holds.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What the loader is asked to do.
@@ -36,11 +42,13 @@ pub enum Order {
         track: usize,
         /// The rate of the device for which it will be resampled, in frames a second.
         device_rate_hz: u32,
-        /// Where the blocks go.
-        queue: LoaderEnd,
+        /// What the feeder shares of it.
+        link: Arc<TrackLink>,
     },
     /// Look at once at what is wanted: somewhere it has changed.
     Look,
+    /// Free what a track was played with.
+    Drop(Box<TrackParts>),
 }
 
 /// Where the feeder's orders go.
@@ -49,35 +57,41 @@ pub type OrderLoader = Arc<dyn Fn(Order) + Send + Sync>;
 /// The loader's task.
 #[derive(Default)]
 pub struct LoaderTask {
-    waiting: Vec<Unopened>,
     tracks: Vec<Loading>,
 }
 
-struct Unopened {
+/// A track that is being opened or decoded.
+struct Loading {
     library: Arc<dyn Library>,
     track: usize,
     device_rate_hz: u32,
-    queue: LoaderEnd,
-}
-
-/// A track that is being decoded.
-struct Loading {
-    source: Box<dyn TrackSource>,
-    rate_hz: u32,
-    channels: usize,
-    queue: LoaderEnd,
+    link: Arc<TrackLink>,
+    /// None before the file was opened for the first time.
+    output: Option<Output>,
+    /// None while the file is not open.
+    source: Option<Box<dyn TrackSource>>,
     generation: u32,
-    /// Where it is on the way to; none once it is there.
+    /// The frame it is on the way to; none once it is there.
     aim: Option<i64>,
-    /// The next frame to be decoded.
+    /// The next frame to be decoded; before all places until there is one.
     position: i64,
 }
 
-/// Whether a track has more to do at once.
+/// Where a track's blocks go, and what they are.
+struct Output {
+    blocks: Producer<PcmBlock>,
+    rate_hz: u32,
+    channels: usize,
+}
+
+/// What a track has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Again,
-    Wait,
+enum Activity {
+    /// More, at once.
+    Busy,
+    /// Nothing for now.
+    Waiting,
+    /// Nothing any more.
     Over,
 }
 
@@ -86,25 +100,20 @@ impl Task for LoaderTask {
 
     fn order(&mut self, order: Order) {
         match order {
-            Order::Open { library, track, device_rate_hz, queue } => {
-                self.waiting.push(Unopened { library, track, device_rate_hz, queue });
+            Order::Open { library, track, device_rate_hz, link } => {
+                self.tracks.push(Loading::new(library, track, device_rate_hz, link));
             }
             Order::Look => {}
+            Order::Drop(parts) => drop(parts),
         }
     }
 
     fn step(&mut self) -> Duration {
-        self.waiting.retain(|waiting| !waiting.queue.shared.is_abandoned());
-        if !self.waiting.is_empty() {
-            let opened = self.waiting.remove(0).open();
-            self.tracks.extend(opened);
-            return Duration::ZERO;
-        }
         let mut is_busy = false;
         self.tracks.retain_mut(|track| {
-            let next = track.step();
-            is_busy |= next == Next::Again;
-            next != Next::Over
+            let activity = track.step();
+            is_busy |= activity == Activity::Busy;
+            activity != Activity::Over
         });
         match (is_busy, self.tracks.is_empty()) {
             (true, _) => Duration::ZERO,
@@ -114,96 +123,120 @@ impl Task for LoaderTask {
     }
 
     fn end(&mut self) {
-        self.waiting.clear();
         self.tracks.clear();
     }
 }
 
-impl Unopened {
-    fn open(self) -> Option<Loading> {
-        let Self { library, track, device_rate_hz, queue } = self;
-        // A file can make a library panic. It costs that file alone.
-        let opened = panics::catch(|| {
-            let Some(source) = library.open(track)? else { return Ok(None) };
-            let resampler = Resampler::new(source.rate_hz(), device_rate_hz, source.channels());
-            let resampler = resampler.map_err(|error| DecodeError::Format(error.to_string()))?;
-            Ok::<_, DecodeError>(Some((source, resampler)))
-        });
-        let opened = opened.unwrap_or_else(|panic| Err(DecodeError::Format(format!("it cannot be read: {panic}"))));
-        let (opening, loading) = match opened {
-            Ok(Some((source, resampler))) => {
-                let (rate_hz, channels) = (source.rate_hz(), source.channels().clamp(1, 2));
-                let opened = Opened { rate_hz, channels, resampler: Mutex::new(Some(Box::new(resampler))) };
-                (Opening::Opened(opened), Some((source, rate_hz, channels)))
-            }
-            Ok(None) => (Opening::Silent, None),
-            Err(error) => (Opening::Failed(error.to_string()), None),
-        };
-        let _ = queue.shared.opening.set(opening);
-        let (source, rate_hz, channels) = loading?;
-        let mut loading = Loading { source, rate_hz, channels, queue, generation: 0, aim: None, position: 0 };
-        let (generation, wanted) = loading.wanted();
-        (loading.generation, loading.aim) = (generation, Some(wanted - MARGIN_FRAMES));
-        Some(loading)
-    }
-}
-
 impl Loading {
+    fn new(library: Arc<dyn Library>, track: usize, device_rate_hz: u32, link: Arc<TrackLink>) -> Self {
+        Self {
+            library,
+            track,
+            device_rate_hz,
+            link,
+            output: None,
+            source: None,
+            generation: 0,
+            aim: None,
+            position: i64::MIN,
+        }
+    }
+
+    fn step(&mut self) -> Activity {
+        if self.link.is_abandoned() {
+            return Activity::Over;
+        }
+        // A file can make a library panic. It costs that file alone.
+        let result = panics::catch(|| self.try_step());
+        let result = result.unwrap_or_else(|panic| Err(DecodeError::Format(format!("it cannot be read: {panic}"))));
+        result.unwrap_or_else(|error| {
+            log::debug!("track {}: {error}", self.track);
+            // Of a panic it may be in no defined state; of a stick that was pulled nothing is read any more.
+            (self.source, self.aim) = (None, None);
+            self.link.fail(error.to_string());
+            Activity::Waiting
+        })
+    }
+
+    fn try_step(&mut self) -> Result<Activity, DecodeError> {
+        if self.source.is_some() {
+            return self.decode();
+        }
+        if !self.link.take_opening_wanted() {
+            return Ok(Activity::Waiting);
+        }
+        let Some(source) = self.library.open(self.track)? else {
+            self.link.set_opening(Opening::Silent);
+            return Ok(Activity::Over);
+        };
+        let (rate_hz, channels) = (source.rate_hz(), source.channels().clamp(1, 2));
+        match &self.output {
+            None => self.hand_over(rate_hz, channels)?,
+            Some(output) if (output.rate_hz, output.channels) != (rate_hz, channels) => {
+                return Err(DecodeError::Format("the file is another one than before".to_owned()));
+            }
+            Some(_) => {}
+        }
+        self.source = Some(source);
+        // What is in the queue stays: it goes on behind it, or where it is wanted by now.
+        let (_, wanted) = self.wanted(rate_hz);
+        self.aim = Some(self.position.max(wanted - MARGIN_FRAMES));
+        Ok(Activity::Busy)
+    }
+
+    /// Make what the feeder plays the track with.
+    fn hand_over(&mut self, rate_hz: u32, channels: usize) -> Result<(), DecodeError> {
+        let resampler = Resampler::new(rate_hz, self.device_rate_hz, channels)
+            .map_err(|error| DecodeError::Format(error.to_string()))?;
+        let (blocks, queue) = pcm_queue(channels);
+        self.output = Some(Output { blocks, rate_hz, channels });
+        let parts = TrackParts { rate_hz, channels, resampler, queue };
+        self.link.set_opening(Opening::Opened(Mutex::new(Some(Box::new(parts)))));
+        Ok(())
+    }
+
     /// The newest order to go elsewhere, and the frame that is wanted.
-    fn wanted(&self) -> (u32, i64) {
-        let (generation, wanted_ns) = self.queue.shared.wanted();
-        (generation, (wanted_ns as f64 * 1e-9 * f64::from(self.rate_hz)).floor() as i64)
+    fn wanted(&self, rate_hz: u32) -> (u32, i64) {
+        let (generation, wanted_ns) = self.link.wanted();
+        (generation, (wanted_ns as f64 * 1e-9 * f64::from(rate_hz)).floor() as i64)
     }
 
-    fn step(&mut self) -> Next {
-        if self.queue.shared.is_abandoned() {
-            return Next::Over;
-        }
-        match panics::catch(|| self.try_step()) {
-            Ok(Ok(next)) => next,
-            Ok(Err(error)) => self.fail(error.to_string()),
-            Err(panic) => self.fail(format!("it cannot be read: {panic}")),
-        }
-    }
-
-    fn fail(&self, reason: String) -> Next {
-        let _ = self.queue.shared.failure.set(reason);
-        Next::Over
-    }
-
-    fn try_step(&mut self) -> Result<Next, DecodeError> {
-        let (generation, wanted) = self.wanted();
-        let is_far_behind = self.position < wanted - self.frames(LEAP_S);
+    /// Go a step towards the place that is wanted, or decode some blocks from there on.
+    fn decode(&mut self) -> Result<Activity, DecodeError> {
+        let Some((rate_hz, channels)) = self.output.as_ref().map(|output| (output.rate_hz, output.channels)) else {
+            return Ok(Activity::Over);
+        };
+        let (generation, wanted) = self.wanted(rate_hz);
+        let (Some(output), Some(source)) = (&mut self.output, &mut self.source) else { return Ok(Activity::Over) };
+        let frames = |seconds: f64| (seconds * f64::from(rate_hz)) as i64;
+        let is_far_behind = self.position < wanted - frames(LEAP_S);
         if generation != self.generation || (self.aim.is_none() && is_far_behind) {
-            (self.generation, self.aim) = (generation, Some(wanted - MARGIN_FRAMES));
+            (self.generation, self.aim, self.position) = (generation, Some(wanted - MARGIN_FRAMES), i64::MIN);
         }
         if let Some(aim) = self.aim {
-            if self.source.approach(aim)? == Progress::OnTheWay {
-                return Ok(Next::Again);
+            if source.approach(aim)? == Progress::OnTheWay {
+                return Ok(Activity::Busy);
             }
             (self.aim, self.position) = (None, aim);
         }
         for _ in 0..BLOCKS_PER_STEP {
-            if self.queue.blocks.is_full() || self.position > wanted + self.frames(AHEAD_S) {
-                return Ok(Next::Wait);
+            if output.blocks.is_full() || self.position > wanted + frames(AHEAD_S) {
+                return Ok(Activity::Waiting);
             }
             let mut block = PcmBlock {
                 first_frame: self.position,
                 generation: self.generation,
-                frames: BLOCK_SAMPLES / self.channels,
+                frames: BLOCK_SAMPLES / channels,
                 samples: [0.0; BLOCK_SAMPLES],
             };
-            self.source.read(&mut block.samples)?;
+            source.read(&mut block.samples)?;
+            self.link.recover();
             self.position = block.end_frame();
             if block.end_frame() > wanted - MARGIN_FRAMES {
                 // There is room: it was asked above, and nobody else writes.
-                let _ = self.queue.blocks.push(block);
+                let _ = output.blocks.push(block);
             }
         }
-        Ok(Next::Again)
-    }
-
-    fn frames(&self, seconds: f64) -> i64 {
-        (seconds * f64::from(self.rate_hz)) as i64
+        Ok(Activity::Busy)
     }
 }

@@ -1,12 +1,13 @@
 //! From a timetable and files to frames that are heard on time.
 //!
 //! - [`library`] opens tracks, [`decoder`] reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
-//! - [`loader`] does that ahead of time on a thread of its own, and passes on what is decoded;
+//! - [`loader`] does that ahead of time on a thread of its own, and passes on what is decoded through `pcm_queue`;
+//!   `track_link` is what it and the feeder share of a track, `voice` what the feeder has of one;
 //! - [`dac_clock`] learns when each of the DAC's frames is heard; [`phase_lock`] steers the resampler by it;
 //! - [`feeder`] puts these together on a thread of its own and fills [`ring`];
-//! - [`tone`] are the short tones that answer a button;
 //! - [`renderer`] empties it into the sound card's buffers, and nothing else: no lock, allocation, log or I/O;
-//! - [`task`] keeps the sound card open and the feeder fed, and does what it is told;
+//! - [`tone`] are the short tones that answer a button;
+//! - [`task`] keeps the sound card open and the feeder going, and does what is ordered;
 //! - [`engine`] runs the task on a thread of its own, and is what the rest of the program sees.
 //!
 //! All but `engine` take the time as an argument or through a trait; only `task` opens the sound card, and only
@@ -26,4 +27,5 @@ pub mod resampler;
 pub mod ring;
 pub mod task;
 pub mod tone;
+mod track_link;
 mod voice;

@@ -26,7 +26,7 @@ pub enum Steering {
     Reseek,
 }
 
-/// Steers by the phase error now and the one to come if the speed were nominal.
+/// Steer by the phase error now and the one to come if the speed were nominal.
 ///
 /// `error_now_s` is by how much the music is late (positive) at the next frame: where it should be minus where it is,
 /// in seconds of the track. `drift` is by how much faster than nominal the target moves, as a fraction.

@@ -30,12 +30,12 @@ pub struct RingRenderer {
     volume: f32,
     tone: TonePlayer,
     xruns: u64,
-    /// When the device will have played all it was given, in ns of the raw clock, as far as it tells.
+    /// When the device will have played all it was given, in ns of the raw clock, as far as it reports.
     runs_dry_raw_ns: i64,
 }
 
 impl RingRenderer {
-    /// A renderer at the beginning of a stream.
+    /// Make a renderer at the beginning of a stream.
     pub fn new(ends: RendererEnds, format: StreamFormat) -> Self {
         let volume = f32::from_bits(ends.shared.volume.load(Ordering::Relaxed));
         Self {
@@ -54,7 +54,7 @@ impl RingRenderer {
     }
 
     /// After a drop-out what waits in the ring would be heard where it stopped, which is the wrong place: it is thrown
-    /// away by beginning a new epoch. The device tells of a drop-out; a process that was stopped sees it by the time.
+    /// away by beginning a new epoch. The device reports a drop-out; a process that was stopped sees it by the time.
     fn notice_drop_out(&mut self, timing: BufferTiming, frames: usize) {
         if timing.xruns != self.xruns || timing.raw_ns > self.runs_dry_raw_ns.saturating_add(DRY_MARGIN_NS) {
             self.xruns = timing.xruns;

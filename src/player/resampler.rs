@@ -58,7 +58,7 @@ pub enum ResampleError {
 }
 
 impl Resampler {
-    /// For a track of this rate and number of channels (1 or 2) on a DAC of this rate.
+    /// Make one for a track of this rate and number of channels (1 or 2) on a DAC of this rate.
     ///
     /// # Errors
     /// When rubato cannot convert between the two.
@@ -84,37 +84,37 @@ impl Resampler {
         Ok(Self { inner, channels, nominal_step, position: 0.0, step: nominal_step, input, output })
     }
 
-    /// The place, in frames of the track, of the next output frame.
+    /// Return the place, in frames of the track, of the next output frame.
     pub fn position(&self) -> f64 {
         self.position
     }
 
-    /// The frames of the track that [`start_at`](Self::start_at) and the block after it read, at most.
+    /// Return the frames of the track that [`start_at`](Self::start_at) and the block after it read, at most.
     pub(super) fn needed_to_start(&self, position: f64) -> Range<i64> {
         let (begin, _) = self.begin(position);
         let blocks = self.blocks_before_start() + 1;
         begin.round() as i64..begin.round() as i64 + (blocks * self.needed_for_a_block()) as i64
     }
 
-    /// The frames of the track that [`next_block`](Self::next_block) reads, at most.
+    /// Return how many frames of the track [`next_block`](Self::next_block) reads at most.
     pub(super) fn needed_for_a_block(&self) -> usize {
         self.inner.input_frames_max()
     }
 
-    /// Blocks that are made and thrown away before playing begins: until as many frames as the filter is long have gone in, it
-    /// still sees the silence it began with.
+    /// Return how many blocks are made and thrown away before playing begins: until as many frames as the filter is long
+    /// have gone in, it still sees the silence it began with.
     fn blocks_before_start(&self) -> usize {
         (FILTER_FRAMES as f64 / (BLOCK_FRAMES as f64 * self.nominal_step)).ceil() as usize
     }
 
-    /// Where reading has to begin for the next output to be at `position` after those blocks, exactly, and how many frames of
-    /// output they have.
+    /// Return where reading has to begin for the next output to be at `position` after those blocks, exactly, and how
+    /// many frames of output they have.
     fn begin(&self, position: f64) -> (f64, f64) {
         let steps = (self.blocks_before_start() * BLOCK_FRAMES) as f64;
         (position - FIRST_OUTPUT_OFFSET - (steps + 1.0) * self.nominal_step, steps)
     }
 
-    /// Prepares so that the next output frame is exactly the track's place `position` (in its frames; negative ones
+    /// Prepare so that the next output frame is exactly the track's place `position` (in its frames; negative ones
     /// lie before the track).
     ///
     /// A few blocks are made and thrown away, at a speed that leads from a whole frame, where reading has to begin, to
@@ -138,7 +138,7 @@ impl Resampler {
         Ok(())
     }
 
-    /// Makes the next [`BLOCK_FRAMES`] frames, interleaved, at `speed` times the nominal speed.
+    /// Make the next [`BLOCK_FRAMES`] frames, interleaved, at `speed` times the nominal speed.
     ///
     /// # Errors
     /// When the file cannot be read. What was read is lost then; begin anew with [`start_at`](Self::start_at).

@@ -1,5 +1,5 @@
 //! What travels between the feeder's thread and the sound card's: blocks of frames one way, observations the other,
-//! and a few flags. All of it lock-free.
+//! and a few flags. All of it lock-free: the audio callback waits for nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -74,12 +74,12 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// The volume as a factor; what is not within 0 to 1 is taken as the nearer of the two.
+    /// Set the volume as a factor; what is not within 0 to 1 is taken as the nearer of the two.
     pub fn set_volume(&self, volume: f32) {
         self.volume.store(volume.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
     }
 
-    /// Sounds a short tone, in place of one that still sounds.
+    /// Sound a short tone, in place of one that still sounds.
     pub fn sound(&self, tone: Tone) {
         self.tone.store(tone.number(), Ordering::Relaxed);
     }
@@ -105,7 +105,7 @@ pub struct RendererEnds {
     pub shared: Arc<Shared>,
 }
 
-/// Makes both ends, for one opened stream.
+/// Make both ends, for one opened stream.
 pub fn channel(shared: Arc<Shared>) -> (FeederEnds, RendererEnds) {
     let (block_sender, block_receiver) = RingBuffer::new(RING_BLOCKS);
     let (report_sender, report_receiver) = RingBuffer::new(RING_OBSERVATIONS);

@@ -1,7 +1,7 @@
-//! The player's task: keeps the sound card open, the feeder fed, and does what it is told.
+//! The player's task: keeps the sound card open and the feeder going, and does what is ordered.
 //!
-//! Each step does what is due and says when there is something to do again; only a device or a file that is being opened may
-//! keep it waiting. It is stepped by the engine's thread on a box, and by tests in virtual time.
+//! Each step does what is due and returns when there is something to do again; only a device or a file that is being
+//! opened may keep it waiting. It is stepped by the engine's thread on a box, and by tests in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};
@@ -24,7 +24,7 @@ const STEP: Duration = Duration::from_millis(40);
 /// The same while something is to be heard as soon as it can be.
 const BEGIN_STEP: Duration = Duration::from_millis(10);
 
-/// The same while something fades out: no device tells when a frame is heard, so it is asked.
+/// The same while something fades out: no device reports when a frame is heard, so it is asked.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
@@ -34,12 +34,12 @@ const REOPEN_LAST_NS: i64 = NS_PER_S;
 /// A device that faded out is taken for silent after this long even if it does not say so.
 const FADE_PATIENCE_NS: i64 = NS_PER_S;
 
-/// What the player tells.
+/// What the player reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The feeder has something to tell.
+    /// The feeder reports something.
     Feeder(FeederEvent),
-    /// Once a second: the numbers, and UTC in ns.
+    /// Every second: the numbers, and UTC in ns.
     Stats(FeederStats, i64),
     /// Something else is heard of the timetable than before.
     Hearing(Hearing),
@@ -59,7 +59,7 @@ pub type Tell = Box<dyn Fn(Event) + Send>;
 pub enum WhenMissing {
     /// Starting fails.
     Fail,
-    /// It is told as lost, and waited for.
+    /// It is reported as lost, and waited for.
     Wait,
 }
 
@@ -77,12 +77,12 @@ pub struct Outside {
     pub order_loader: OrderLoader,
 }
 
-/// What the player is told.
+/// What the player is ordered to do.
 #[derive(Clone)]
 pub enum Order {
-    /// To play this, after what plays now has faded out.
+    /// Play this, after what plays now has faded out.
     Play(Program),
-    /// To fade out; [`Event::Stopped`] tells when that is done.
+    /// Fade out; [`Event::Stopped`] reports when that is done.
     Stop,
 }
 
@@ -97,7 +97,7 @@ struct Output {
 struct Fading {
     given_up_raw_ns: i64,
     next: Option<Arc<Program>>,
-    tells_stopped: bool,
+    reports_stopped: bool,
 }
 
 /// The player of one box.
@@ -110,15 +110,15 @@ pub struct PlayerTask {
     reopen_raw_ns: i64,
     reopen_after_ns: i64,
     next_stats_raw_ns: i64,
-    /// What was said last of what is heard.
+    /// What is heard, as it was last reported.
     hearing: Hearing,
 }
 
 impl PlayerTask {
-    /// Opens the device, silent at first.
+    /// Open the device, silent at first.
     ///
     /// # Errors
-    /// When the device cannot be opened now, unless it shall be waited for.
+    /// When the device cannot be opened now, unless it is to be waited for.
     pub fn new(outside: Outside, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
         let mut task = Self {
             outside,
@@ -168,14 +168,14 @@ impl PlayerTask {
     fn lose(&mut self, error: DacError) {
         self.output = None;
         self.reopen_raw_ns = self.outside.clocks.raw_ns().saturating_add(self.reopen_after_ns);
-        // One that opens and fails at once is not to be tried ten times a second for ever.
+        // One that opens and fails at once must not be tried ten times a second for ever.
         self.reopen_after_ns = (self.reopen_after_ns * 2).min(REOPEN_LAST_NS);
         self.outside.time.allow_steps(true);
         self.hear(Hearing::Nothing);
         (self.outside.tell)(Event::DeviceLost(error));
     }
 
-    /// One round of the feeder.
+    /// Let the feeder do a step, and report what it says.
     fn feed(&mut self, now_raw_ns: i64) {
         let timescale = self.timescale();
         let Some(output) = &mut self.output else { return };
@@ -187,9 +187,9 @@ impl PlayerTask {
         let fault = output.faults.try_recv();
         self.outside.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
-        self.tell_stats(stats, &timescale);
+        self.report_stats(stats, &timescale);
         if stats.phase_sigma_ns.is_finite() {
-            // It has told its timing, and so works.
+            // It has reported its timing, and so works.
             self.reopen_after_ns = REOPEN_FIRST_NS;
         }
         if let Ok(fault) = fault {
@@ -197,7 +197,7 @@ impl PlayerTask {
         }
     }
 
-    /// Begins what comes next, once the last sound has left the device.
+    /// Begin what comes next, once the last sound has left the device.
     fn finish_fading(&mut self, now_raw_ns: i64) {
         let Some(fading) = &self.fading else { return };
         if let Some(output) = self.output.as_ref().filter(|_| self.program.is_some()) {
@@ -207,18 +207,19 @@ impl PlayerTask {
                 return;
             }
         }
-        let Some(Fading { next, tells_stopped, .. }) = self.fading.take() else { return };
+        let Some(Fading { next, reports_stopped, .. }) = self.fading.take() else { return };
         self.program = next;
         if let Some(output) = &mut self.output {
             output.feeder.set_program(self.program.clone());
         }
         self.shared.fade_out.store(false, Ordering::Release);
         self.outside.time.allow_steps(true);
-        if tells_stopped {
+        if reports_stopped {
             (self.outside.tell)(Event::Stopped(self.timescale().utc_ns(now_raw_ns)));
         }
     }
 
+    /// Report what is heard, if that has changed.
     fn hear(&mut self, hearing: Hearing) {
         if self.hearing != hearing {
             self.hearing = hearing;
@@ -230,8 +231,9 @@ impl PlayerTask {
         self.outside.time.estimate().timescale
     }
 
-    /// Once a second, on whole seconds of UTC, so that the lines of several boxes can be laid side by side.
-    fn tell_stats(&mut self, stats: FeederStats, timescale: &Timescale) {
+    /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by
+    /// side.
+    fn report_stats(&mut self, stats: FeederStats, timescale: &Timescale) {
         let now_raw_ns = self.outside.clocks.raw_ns();
         if now_raw_ns < self.next_stats_raw_ns {
             return;
@@ -255,7 +257,7 @@ impl Task for PlayerTask {
         match &mut self.fading {
             Some(fading) => {
                 fading.next = next;
-                fading.tells_stopped |= stops;
+                fading.reports_stopped |= stops;
             }
             None => {
                 let is_audible = self.program.is_some() && self.output.is_some();
@@ -265,7 +267,7 @@ impl Task for PlayerTask {
                     self.shared.silent_from_frame.store(0, Ordering::Release);
                     self.shared.fade_out.store(true, Ordering::Release);
                 }
-                self.fading = Some(Fading { given_up_raw_ns, next, tells_stopped: stops });
+                self.fading = Some(Fading { given_up_raw_ns, next, reports_stopped: stops });
             }
         }
     }

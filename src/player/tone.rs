@@ -97,7 +97,7 @@ impl TonePlayer {
         Self { rate_hz: rate_hz.max(1) as f32, notes: &[], frame: 0.0, phase: 0.0 }
     }
 
-    /// Adds what there is to be heard to a buffer, and takes the wish from `wanted`.
+    /// Add what there is to be heard to a buffer, and takes the wish from `wanted`.
     pub(super) fn add(&mut self, wanted: &AtomicU32, output: &mut [f32]) {
         if wanted.load(Ordering::Relaxed) != 0 {
             self.notes = Tone::of_number(wanted.swap(0, Ordering::Relaxed)).map_or(&[], Tone::notes);

@@ -1,15 +1,16 @@
 //! One track being played: what the loader has decoded of it, resampler and phase lock together.
 
-use super::decoder::DecodeError;
+use std::sync::Arc;
+
+use jaudiosync_hw::dac::CHANNELS;
+
 use super::library::Library;
 use super::loader::{Order, OrderLoader};
-use super::pcm_queue::{FeederEnd, Holds, Opening, pcm_queue};
+use super::pcm_queue::Holds;
 use super::phase_lock::{Steering, steer};
-use super::resampler::{ResampleError, Resampler};
 use super::ring::BLOCK_FRAMES;
+use super::track_link::{Opening, TrackLink, TrackParts};
 use crate::timetable::Start;
-use jaudiosync_hw::dac::CHANNELS;
-use std::sync::Arc;
 
 /// The samples of one block.
 type BlockSamples = [f32; BLOCK_FRAMES * CHANNELS];
@@ -26,22 +27,25 @@ pub(super) struct Target {
     pub drift: f64,
 }
 
+/// A file that cannot be opened or read is tried again after this long.
+const RETRY_NS: i64 = 1_000_000_000;
+
 /// A slot's track, which is being opened, is open, or plays.
+///
+/// It is made and dropped on the feeder's thread, and so makes and frees nothing large: that is the loader's.
 pub(super) struct Voice {
     pub slot: Start,
-    queue: FeederEnd,
+    link: Arc<TrackLink>,
     order_loader: OrderLoader,
-    open: Option<Open>,
+    /// None before the track is open, and when it is dropped.
+    parts: Option<Box<TrackParts>>,
+    /// When the file was last asked to be opened, on the raw clock.
+    tried_raw_ns: i64,
+    fades_in: bool,
     /// The place is to be taken anew, because the phase error was this, in ns.
     pub left_at_ns: Option<f64>,
-}
-
-/// What is there of a track that is open.
-struct Open {
-    rate_hz: u32,
-    channels: usize,
-    resampler: Box<Resampler>,
-    fade_in: bool,
+    /// The resampler has refused; that would be a mistake of this program.
+    mistake: Option<String>,
 }
 
 /// Whether a voice can begin to play somewhere.
@@ -53,7 +57,7 @@ pub(super) enum Readiness {
     Opening,
     /// Never: the track is known to be silence.
     Silent,
-    /// Never, for this reason.
+    /// Not as long as its file cannot be opened or read, for this reason.
     Failed(String),
 }
 
@@ -74,79 +78,92 @@ impl Voice {
         device_rate_hz: u32,
         wanted_s: f64,
         order_loader: OrderLoader,
+        now_raw_ns: i64,
     ) -> Self {
-        let (feeder_end, queue) = pcm_queue(wanted_ns(wanted_s));
-        order_loader(Order::Open { library, track: slot.track, device_rate_hz, queue });
-        Self { slot, queue: feeder_end, order_loader, open: None, left_at_ns: None }
+        let link = Arc::new(TrackLink::new(wanted_ns(wanted_s)));
+        order_loader(Order::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
+        Self {
+            slot,
+            link,
+            order_loader,
+            parts: None,
+            tried_raw_ns: now_raw_ns,
+            fades_in: false,
+            left_at_ns: None,
+            mistake: None,
+        }
     }
 
     /// Say which place will be wanted next, in seconds since the track's beginning.
     pub(super) fn want(&self, place_s: f64) {
-        self.queue.want(wanted_ns(place_s));
+        self.link.want(wanted_ns(place_s));
     }
 
-    /// Whether playing can begin at a place, in seconds since the track's beginning.
+    /// Have a file opened anew that cannot be read, once in a while.
+    pub(super) fn retry_if_failed(&mut self, now_raw_ns: i64) {
+        if self.link.failure().is_some() && now_raw_ns.saturating_sub(self.tried_raw_ns) >= RETRY_NS {
+            self.tried_raw_ns = now_raw_ns;
+            self.link.retry();
+        }
+    }
+
+    /// Return whether playing can begin at a place, in seconds since the track's beginning.
     pub(super) fn readiness(&mut self, place_s: f64) -> Readiness {
-        if let Some(reason) = self.queue.failure() {
-            return Readiness::Failed(reason.to_owned());
+        if let Some(mistake) = &self.mistake {
+            return Readiness::Failed(mistake.clone());
         }
-        if self.open.is_none() {
-            let (rate_hz, channels) = match self.queue.opening() {
-                None => return Readiness::Opening,
-                Some(Opening::Silent) => return Readiness::Silent,
-                Some(Opening::Failed(reason)) => return Readiness::Failed(reason.clone()),
-                Some(Opening::Opened(opened)) => (opened.rate_hz, opened.channels),
-            };
-            let Some(resampler) = self.queue.take_resampler() else { return Readiness::Opening };
-            self.open = Some(Open { rate_hz, channels, resampler, fade_in: false });
+        if self.parts.is_none() {
+            self.parts = self.link.take_parts();
         }
-        let Some(open) = &self.open else { return Readiness::Opening };
-        let needed = open.resampler.needed_to_start(place_s * f64::from(open.rate_hz));
-        match self.queue.holds(needed.start, needed.end) {
-            Holds::All => Readiness::Ready,
-            Holds::NotYet => Readiness::Opening,
-            Holds::SentBack => {
-                (self.order_loader)(Order::Look);
-                Readiness::Opening
+        if matches!(self.link.opening(), Some(Opening::Silent)) {
+            return Readiness::Silent;
+        }
+        if let Some(parts) = self.parts.as_deref_mut() {
+            let needed = parts.resampler.needed_to_start(place_s * f64::from(parts.rate_hz));
+            match parts.queue.holds(needed.start, needed.end) {
+                // Also where the file has failed meanwhile.
+                Holds::All => return Readiness::Ready,
+                Holds::NotYet => {}
+                Holds::Passed => {
+                    parts.queue.generation = self.link.send_back();
+                    (self.order_loader)(Order::Look);
+                }
             }
         }
+        self.link.failure().map_or(Readiness::Opening, |reason| Readiness::Failed(reason.to_owned()))
     }
 
-    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is not the track's beginning.
-    pub(super) fn start_at(&mut self, place_s: f64, fade_in: bool) -> Result<(), ResampleError> {
-        let open = self.open.as_mut().ok_or_else(not_open)?;
-        open.resampler.start_at(place_s * f64::from(open.rate_hz), &mut self.queue)?;
-        open.fade_in = fade_in;
-        Ok(())
+    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is not the track's
+    /// beginning.
+    pub(super) fn start_at(&mut self, place_s: f64, fade_in: bool) -> Result<(), String> {
+        let Some(parts) = self.parts.as_deref_mut() else { return Err(self.refuse(&NOT_OPEN)) };
+        let started = parts.resampler.start_at(place_s * f64::from(parts.rate_hz), &mut parts.queue);
+        self.fades_in = fade_in;
+        started.map_err(|error| self.refuse(&error))
     }
 
-    /// Why the track cannot be read on, if so.
+    /// Return why the file cannot be read on, if that is so now. What was decoded before can be played all the same.
     pub(super) fn failure(&self) -> Option<&str> {
-        self.queue.failure()
+        self.link.failure()
     }
 
-    /// Whether the track is open: the place that is wanted may still be looked for.
+    /// Return whether the track is open: the place that is wanted may still be looked for.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.queue.opening(), Some(Opening::Opened(_)))
+        matches!(self.link.opening(), Some(Opening::Opened(_)))
     }
 
-    /// Whether the track cannot be opened or read.
-    pub(super) fn has_failed(&self) -> bool {
-        self.queue.failure().is_some() || matches!(self.queue.opening(), Some(Opening::Failed(_)))
-    }
-
-    /// Whether the next block can be made: the loader has brought what it needs.
+    /// Return whether the next block can be made: the loader has brought what it needs.
     pub(super) fn has_next_block(&mut self) -> bool {
-        let Some(open) = &self.open else { return false };
-        self.queue.ready_frames() >= open.resampler.needed_for_a_block()
+        let Some(parts) = self.parts.as_deref_mut() else { return false };
+        parts.queue.ready_frames() >= parts.resampler.needed_for_a_block()
     }
 
     /// Make the next block, and steer it towards the target. Where it is too far off, the block fades out, and
     /// [`left_at_ns`](Self::left_at_ns) says that the place is to be taken anew.
-    pub(super) fn next_block(&mut self, target: Target, out: &mut BlockSamples) -> Result<BlockReport, ResampleError> {
-        let open = self.open.as_mut().ok_or_else(not_open)?;
-        let error_s = target.now_s - open.resampler.position() / f64::from(open.rate_hz);
-        let mut fade = if std::mem::take(&mut open.fade_in) { Fade::In } else { Fade::None };
+    pub(super) fn next_block(&mut self, target: Target, out: &mut BlockSamples) -> Result<BlockReport, String> {
+        let Some(parts) = self.parts.as_deref_mut() else { return Err(self.refuse(&NOT_OPEN)) };
+        let error_s = target.now_s - parts.resampler.position() / f64::from(parts.rate_hz);
+        let mut fade = if std::mem::take(&mut self.fades_in) { Fade::In } else { Fade::None };
         let speed = match steer(error_s, target.drift) {
             Steering::Speed(speed) => speed,
             Steering::Reseek => {
@@ -155,15 +172,26 @@ impl Voice {
                 1.0
             }
         };
-        let block = open.resampler.next_block(speed, &mut self.queue)?;
-        let source = block.chunks_exact(open.channels);
-        for (index, (frame, source)) in out.chunks_exact_mut(CHANNELS).zip(source).enumerate() {
-            let gain = fade.gain(index);
-            for (channel, sample) in frame.iter_mut().enumerate() {
-                *sample = gain * source.get(channel).or(source.first()).copied().unwrap_or(0.0);
-            }
+        match parts.resampler.next_block(speed, &mut parts.queue) {
+            Ok(block) => fade.copy(block, parts.channels, out),
+            Err(error) => return Err(self.refuse(&error)),
         }
         Ok(BlockReport { phase_error_ns: error_s * 1e9, speed })
+    }
+
+    /// Remember a mistake of this program: the track is silent for good, instead of failing again and again.
+    fn refuse(&mut self, error: &dyn std::fmt::Display) -> String {
+        self.mistake.insert(error.to_string()).clone()
+    }
+}
+
+impl Drop for Voice {
+    /// Send everything large back to the loader, which frees it.
+    fn drop(&mut self) {
+        self.link.abandon();
+        if let Some(parts) = self.parts.take().or_else(|| self.link.take_parts()) {
+            (self.order_loader)(Order::Drop(parts));
+        }
     }
 }
 
@@ -172,9 +200,7 @@ fn wanted_ns(place_s: f64) -> i64 {
 }
 
 /// A mistake of this program: it asks first.
-fn not_open() -> ResampleError {
-    ResampleError::Decode(DecodeError::Format("the track is not open".to_owned()))
-}
+const NOT_OPEN: &str = "the track is not open";
 
 /// A fade lasts one block: some 5 ms.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -186,6 +212,17 @@ enum Fade {
 }
 
 impl Fade {
+    /// Copy a block of one or two channels to both of the device's.
+    fn copy(self, block: &[f32], channels: usize, out: &mut BlockSamples) {
+        let frames = block.chunks_exact(channels);
+        for (index, (frame, source)) in out.chunks_exact_mut(CHANNELS).zip(frames).enumerate() {
+            let gain = self.gain(index);
+            for (channel, sample) in frame.iter_mut().enumerate() {
+                *sample = gain * source.get(channel).or(source.first()).copied().unwrap_or(0.0);
+            }
+        }
+    }
+
     /// A raised cosine over one block: it has no corner that could click.
     fn gain(self, index: usize) -> f32 {
         let phase = (index as f32 + 0.5) / BLOCK_FRAMES as f32;

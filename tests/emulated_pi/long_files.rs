@@ -147,6 +147,8 @@ fn judge_status(said: &[(f64, PlayState)], slot_utc_s: f64, heard_utc_s: f64) {
             PlayState::Playing => *utc_s > heard_utc_s - BUFFERED_S,
             PlayState::Opening => *utc_s > slot_utc_s - BUFFERED_S && *utc_s < heard_utc_s + BUFFERED_S,
             PlayState::WaitingForSlot => *utc_s < slot_utc_s + BUFFERED_S,
+            // Until the player says what is heard.
+            PlayState::Gap => (*utc_s - slot_utc_s).abs() < BUFFERED_S,
             _ => false,
         };
         assert!(is_right, "{state:?} at {utc_s}; its slot is at {slot_utc_s}, it is heard from {heard_utc_s} on");

@@ -2,11 +2,12 @@
 //! two channels tell the place in the track, so that what is heard can be laid against the timetable.
 
 use std::f64::consts::TAU;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::feeder::{Feeder, FeederEvent, Program};
+use jaudiosync::player::feeder::{Feeder, FeederEvent, Hearing, Program};
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
@@ -30,6 +31,7 @@ struct PlaceTone {
     frame: i64,
     /// Set: the file cannot be read.
     is_gone: Arc<AtomicBool>,
+    bad_frames: Range<i64>,
 }
 
 fn check(is_gone: &AtomicBool) -> Result<(), DecodeError> {
@@ -47,6 +49,10 @@ impl FrameSource for PlaceTone {
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         check(&self.is_gone)?;
+        let end = self.frame + (out.len() / 2) as i64;
+        if self.frame.max(self.bad_frames.start) < end.min(self.bad_frames.end) {
+            return Err(DecodeError::Io(std::io::Error::other("a bad sector")));
+        }
         for pair in out.chunks_exact_mut(2) {
             let (sin, cos) = (TAU * self.frame as f64 / f64::from(self.rate_hz) / PERIOD_S).sin_cos();
             let gain = if self.frame < 0 { 0.0 } else { AMPLITUDE };
@@ -72,12 +78,24 @@ impl TrackSource for PlaceTone {
 struct Tones {
     rate_hz: u32,
     is_gone: Arc<AtomicBool>,
+    is_silent: Arc<AtomicBool>,
+    opened: Arc<AtomicUsize>,
+    bad_frames: Arc<Mutex<Range<i64>>>,
 }
 
 impl Library for Tones {
     fn open(&self, _: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
         check(&self.is_gone)?;
-        Ok(Some(Box::new(PlaceTone { rate_hz: self.rate_hz, frame: 0, is_gone: Arc::clone(&self.is_gone) })))
+        if self.is_silent.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(PlaceTone {
+            rate_hz: self.rate_hz,
+            frame: 0,
+            is_gone: Arc::clone(&self.is_gone),
+            bad_frames: self.bad_frames.lock().unwrap().clone(),
+        })))
     }
 }
 
@@ -102,6 +120,12 @@ pub struct VirtualBox {
     pub keep_sound: bool,
     /// Set: the track's file cannot be read.
     pub is_gone: Arc<AtomicBool>,
+    /// Set: the track is known to be silence when it is opened.
+    pub is_silent: Arc<AtomicBool>,
+    /// How often a file was opened, or was to be.
+    pub opened: Arc<AtomicUsize>,
+    /// Frames that cannot be read, in what is opened from now on.
+    pub bad_frames: Arc<Mutex<Range<i64>>>,
     pub loader: VirtualLoader,
     program: Arc<Program>,
     shared: Arc<Shared>,
@@ -130,9 +154,18 @@ impl VirtualBox {
         // 25 ms, as the real card has; a whole number of frames that no millisecond divides.
         let period_frames = (rate_hz as usize * 25 / 1000) | 1;
         let is_gone = Arc::new(AtomicBool::new(false));
+        let (is_silent, opened) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let bad_frames = Arc::new(Mutex::new(0..0));
+        let tones = Tones {
+            rate_hz,
+            is_gone: Arc::clone(&is_gone),
+            is_silent: Arc::clone(&is_silent),
+            opened: Arc::clone(&opened),
+            bad_frames: Arc::clone(&bad_frames),
+        };
         let program = Program {
             timetable: timetable.clone(),
-            library: Arc::new(Tones { rate_hz, is_gone: Arc::clone(&is_gone) }),
+            library: Arc::new(tones),
             heard_from_utc_ns,
             output_latency_ns: latency_ns,
         };
@@ -145,6 +178,9 @@ impl VirtualBox {
             sound: Vec::new(),
             keep_sound: false,
             is_gone,
+            is_silent,
+            opened,
+            bad_frames,
             loader: VirtualLoader::new(),
             program: Arc::new(program),
             shared: Arc::new(Shared::default()),
@@ -167,6 +203,11 @@ impl VirtualBox {
             let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz, order_loader);
             self.output = Some((stream, feeder, faults));
         }
+    }
+
+    /// What the feeder says is heard.
+    pub fn hearing(&self) -> Hearing {
+        self.output.as_ref().map_or(Hearing::Nothing, |(_, feeder, _)| feeder.hearing())
     }
 
     /// Runs for some seconds, the feeder stepping as often as on a box.

@@ -12,11 +12,13 @@ pub struct VirtualLoader {
     orders: Arc<Mutex<VecDeque<Order>>>,
     /// Until this reading of the raw clock it waits for a file that does not answer.
     pub held_up_until_ns: i64,
+    /// How many tracks were sent back to be dropped.
+    pub dropped: usize,
 }
 
 impl VirtualLoader {
     pub fn new() -> Self {
-        Self { task: LoaderTask::default(), orders: Arc::default(), held_up_until_ns: i64::MIN }
+        Self { task: LoaderTask::default(), orders: Arc::default(), held_up_until_ns: i64::MIN, dropped: 0 }
     }
 
     pub fn order_loader(&self) -> OrderLoader {
@@ -29,7 +31,10 @@ impl VirtualLoader {
         if now_ns < self.held_up_until_ns {
             return;
         }
-        self.orders.lock().unwrap().drain(..).for_each(|order| self.task.order(order));
+        for order in self.orders.lock().unwrap().drain(..) {
+            self.dropped += usize::from(matches!(order, Order::Drop(_)));
+            self.task.order(order);
+        }
         while self.task.step() == Duration::ZERO {}
     }
 }

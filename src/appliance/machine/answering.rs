@@ -4,7 +4,7 @@ use jaudiosync_hw::buttons::Button;
 
 use super::super::action::{Action, Warning};
 use super::super::answer::{Flash, LedPattern};
-use super::super::input::{Heard, Moment, VolumeChange};
+use super::super::input::{Delivery, Moment, VolumeChange};
 use super::super::state::Phase;
 use super::super::volume::Volume;
 use super::Appliance;
@@ -84,13 +84,13 @@ impl Appliance {
         let phase = self.phase(now);
         let is_playing = matches!(phase, Phase::Playing { .. });
         let fault = self.device_problem.is_some() || (self.playlist.is_none() && self.playlist_problem.is_some());
-        let fault = fault || (is_playing && self.heard == Heard::Silence);
+        let fault = fault || (is_playing && self.delivery == Delivery::Silence);
         let pattern = match phase {
             Phase::ShuttingDown => LedPattern::ShuttingDown,
             _ if fault => LedPattern::Fault,
             Phase::Idle => LedPattern::Idle,
             Phase::WaitingForPlaylist | Phase::WaitingForTime | Phase::WaitingForSlot { .. } => LedPattern::Waiting,
-            Phase::Playing { .. } if self.heard == Heard::Opening => LedPattern::Waiting,
+            Phase::Playing { .. } if self.delivery == Delivery::Opening => LedPattern::Waiting,
             Phase::Playing { in_sync: true } => LedPattern::InSync,
             Phase::Playing { in_sync: false } => LedPattern::NotInSync,
         };

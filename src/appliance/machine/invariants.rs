@@ -70,9 +70,9 @@ fn fate() -> impl Strategy<Value = Fate> {
     let player = prop_oneof![
         Just(PlayerEvent::DeviceLost("unplugged".to_owned())),
         Just(PlayerEvent::DeviceBack),
-        Just(PlayerEvent::Heard(Heard::Opening)),
-        Just(PlayerEvent::Heard(Heard::Silence)),
-        Just(PlayerEvent::Heard(Heard::AsPlanned)),
+        Just(PlayerEvent::Delivery(Delivery::Opening)),
+        Just(PlayerEvent::Delivery(Delivery::Silence)),
+        Just(PlayerEvent::Delivery(Delivery::AsPlanned)),
         Just(PlayerEvent::Finished)
     ];
     let moves = prop_oneof![4 => Just(0_i64), 1 => -100_000_i64..100_000];

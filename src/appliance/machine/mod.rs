@@ -7,7 +7,7 @@ use super::action::{Action, Refusal, Warning};
 use super::answer::{Flash, LedPattern};
 use super::gesture::{Gesture, IgnoredBecause};
 use super::input::{
-    Command, FirstTrack, Heard, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState,
+    Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState,
 };
 use super::panel::PanelEvent;
 use super::settings::Settings;
@@ -52,7 +52,7 @@ pub struct Appliance {
     volume_kept_raw_ns: Option<i64>,
 
     device_problem: Option<String>,
-    heard: Heard,
+    delivery: Delivery,
     inputs_problem: Option<String>,
     ignored: [Option<IgnoredBecause>; 4],
     jumper_fitted: Option<bool>,
@@ -86,7 +86,7 @@ impl Appliance {
             volume_unkept_since_raw_ns: None,
             volume_kept_raw_ns: None,
             device_problem: None,
-            heard: Heard::AsPlanned,
+            delivery: Delivery::AsPlanned,
             inputs_problem: None,
             ignored: [None; 4],
             jumper_fitted: None,
@@ -287,7 +287,7 @@ impl Appliance {
             }
             // The timetable says when it is over; the player tells it a moment before.
             PlayerEvent::Finished => {}
-            PlayerEvent::Heard(heard) => self.heard = heard,
+            PlayerEvent::Delivery(delivery) => self.delivery = delivery,
         }
     }
 

@@ -407,14 +407,14 @@ fn a_sound_card_that_comes_back_gets_its_volume() {
 fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
     let (mut ride, _) = Ride::boot(Settings::default(), Kept::default(), true);
     ride.wait(30);
-    let mut led = |heard| ride.tell(Input::Player(PlayerEvent::Heard(heard)));
-    assert_eq!(led(Heard::Opening), [Action::Led(LedPattern::Waiting)]);
-    assert_eq!(led(Heard::AsPlanned), [Action::Led(LedPattern::InSync)]);
-    assert_eq!(led(Heard::Silence), [Action::Led(LedPattern::Fault)]);
-    assert_eq!(led(Heard::AsPlanned), [Action::Led(LedPattern::InSync)]);
+    let mut led = |heard| ride.tell(Input::Player(PlayerEvent::Delivery(heard)));
+    assert_eq!(led(Delivery::Opening), [Action::Led(LedPattern::Waiting)]);
+    assert_eq!(led(Delivery::AsPlanned), [Action::Led(LedPattern::InSync)]);
+    assert_eq!(led(Delivery::Silence), [Action::Led(LedPattern::Fault)]);
+    assert_eq!(led(Delivery::AsPlanned), [Action::Led(LedPattern::InSync)]);
     // What the player says of the end of what was stopped changes nothing.
     ride.command(Command::Stop);
-    assert_eq!(ride.tell(Input::Player(PlayerEvent::Heard(Heard::Silence))), []);
+    assert_eq!(ride.tell(Input::Player(PlayerEvent::Delivery(Delivery::Silence))), []);
 }
 
 #[test]

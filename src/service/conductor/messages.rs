@@ -1,14 +1,14 @@
-//! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket tell.
+//! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket report.
 
 use super::{Conductor, CurrentPlaylist, Ending, Message};
-use crate::appliance::{Command, Heard, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
+use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
 use crate::player::feeder::{FeederEvent, Hearing};
 use crate::player::task::Event;
 use crate::service::loudness::LoudnessNews;
 use crate::service::playlists::PlaylistNews;
 
 impl Conductor {
-    /// Takes a message in.
+    /// Take a message in.
     pub fn take(&mut self, message: Message) {
         match message {
             Message::Player(event) => self.player(event),
@@ -43,12 +43,12 @@ impl Conductor {
             Event::Feeder(event) => self.feeder(event),
             Event::Hearing(hearing) => {
                 self.hearing = hearing;
-                let heard = match hearing {
-                    Hearing::Nothing | Hearing::Music(_) => Heard::AsPlanned,
-                    Hearing::Opening(_) => Heard::Opening,
-                    Hearing::Silence(_) => Heard::Silence,
+                let delivery = match hearing {
+                    Hearing::Nothing | Hearing::Music(_) => Delivery::AsPlanned,
+                    Hearing::Opening(_) => Delivery::Opening,
+                    Hearing::Silence(_) => Delivery::Silence,
                 };
-                self.tell(Input::Player(PlayerEvent::Heard(heard)));
+                self.tell(Input::Player(PlayerEvent::Delivery(delivery)));
             }
             Event::Stats(stats, _) => self.stats = Some((stats, self.outside.clocks.raw_ns())),
             Event::DeviceLost(error) => {

@@ -34,10 +34,11 @@ impl Conductor {
         let now = self.now();
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
+        let play = self.play_status(&snapshot, now.utc_ns);
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            play: self.play_status(&snapshot, now.utc_ns),
-            phase: self.phase_status(now_raw_ns),
+            phase: self.phase_status(now_raw_ns).filter(|_| play.state == PlayState::Playing),
+            play,
             time: time.map_or_else(TimeStatus::default, |time| self.time_status(time, now.utc_ns)),
             volume: VolumeStatus {
                 percent: snapshot.volume_percent,
@@ -77,11 +78,14 @@ impl Conductor {
                 (PlayState::WaitingForSlot, None, next)
             }
             Phase::Playing { .. } => match place_at(now_utc_ns) {
-                Some(Place::Playing { slot, offset_ns }) => (
-                    self.play_state(slot),
-                    Some(self.track_status(slot.track, offset_ns as f64 * 1e-9)),
-                    timetable.and_then(|timetable| timetable.after(slot)),
-                ),
+                Some(Place::Playing { slot, offset_ns }) => match self.play_state(slot) {
+                    PlayState::Gap => (PlayState::Gap, None, Some(slot)),
+                    state => (
+                        state,
+                        Some(self.track_status(slot.track, offset_ns as f64 * 1e-9)),
+                        timetable.and_then(|timetable| timetable.after(slot)),
+                    ),
+                },
                 Some(Place::Before { next }) => (PlayState::Gap, None, Some(next)),
                 Some(Place::Gap { next }) => (PlayState::Gap, None, next),
                 Some(Place::Finished) | None => (PlayState::Gap, None, None),
@@ -99,13 +103,15 @@ impl Conductor {
         }
     }
 
-    /// What is heard of a slot that is under way.
+    /// Return what is heard of a slot that is under way. The player says that within its next steps: until then it is
+    /// still the gap before, or something else that fades out.
     fn play_state(&self, slot: Start) -> PlayState {
         match self.hearing {
             _ if !self.has_device => PlayState::WaitingForDevice,
             Hearing::Music(here) if here == slot => PlayState::Playing,
             Hearing::Silence(here) if here == slot => PlayState::Silent,
-            _ => PlayState::Opening,
+            Hearing::Opening(here) if here == slot => PlayState::Opening,
+            _ => PlayState::Gap,
         }
     }
 
@@ -116,8 +122,7 @@ impl Conductor {
 
     fn phase_status(&self, now_raw_ns: i64) -> Option<PhaseStatus> {
         let (stats, at_raw_ns) = self.stats?;
-        let is_heard = matches!(self.hearing, Hearing::Music(_));
-        stats.playing.filter(|_| is_heard && now_raw_ns.saturating_sub(at_raw_ns) < STATS_AGE_NS)?;
+        stats.playing.filter(|_| now_raw_ns.saturating_sub(at_raw_ns) < STATS_AGE_NS)?;
         Some(PhaseStatus {
             error_ms: stats.phase_error_ns * 1e-6,
             // JSON has no infinity; nothing plays before this is known.

@@ -1,17 +1,21 @@
-//! Reads the frames of an MP3 at any place, at one rate and as the channels that are wanted; before its beginning and behind
-//! its end there is silence. Parts of another rate are resampled to that of the track.
+//! Reads the frames of an MP3 at any place, at one rate and as the channels that are wanted; before its beginning and
+//! behind its end there is silence. Parts of another rate are resampled to that of the track, which is `stretches`.
+
+mod stretches;
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::library::{FrameSource, Progress, TrackSource};
-use super::resampler::{ResampleError, Resampler};
+use self::stretches::{Resampled, Source};
+use super::library::{FrameSource, TrackSource};
+use super::resampler::ResampleError;
 use crate::mp3::bytes::ReadAt;
 use crate::mp3::map::FrameMap;
+use crate::mp3::reader::Progress;
 use crate::mp3::sound::Sound;
-use crate::mp3::timeline::{Stretch, Timeline};
+use crate::mp3::timeline::Timeline;
 
 /// Which of a file's channels are heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,53 +71,7 @@ pub struct Decoder<R = File> {
     position: i64,
     /// How the next frames are made; none until the place is taken.
     stretch: Option<Source>,
-    told_failure: bool,
-}
-
-/// Where the frames of a stretch come from.
-enum Source {
-    /// The file has the track's rate here.
-    Plain { stretch: Stretch, until: Option<u64> },
-    /// It has another one.
-    Resampled(Box<Resampled>),
-}
-
-/// A stretch of another rate.
-struct Resampled {
-    stretch: Stretch,
-    /// The frame of the track at which the next stretch begins, if that is known.
-    until: Option<u64>,
-    /// The sample of the stretch that is read next; may lie before its first.
-    next_sample: i64,
-    resampler: Resampler,
-    /// Frames that the resampler has made, and how many samples of them were read.
-    block: Vec<f32>,
-    read: usize,
-}
-
-impl Source {
-    fn until(&self) -> Option<u64> {
-        match self {
-            Self::Plain { until, .. } => *until,
-            Self::Resampled(resampled) => resampled.until,
-        }
-    }
-
-    fn set_until(&mut self, known: Option<u64>) {
-        match self {
-            Self::Plain { until, .. } => *until = known,
-            Self::Resampled(resampled) => resampled.until = known,
-        }
-    }
-
-    /// Whether it reads this stretch, whose end may have been unknown.
-    fn is_in(&self, other: &Stretch) -> bool {
-        let stretch = match self {
-            Self::Plain { stretch, .. } => stretch,
-            Self::Resampled(resampled) => &resampled.stretch,
-        };
-        stretch.first_frame == other.first_frame && stretch.rate_hz == other.rate_hz
-    }
+    has_reported_failure: bool,
 }
 
 impl Decoder<File> {
@@ -135,7 +93,7 @@ impl Decoder<File> {
 }
 
 impl<R: ReadAt> Decoder<R> {
-    /// A decoder of a file that is open. `name` is for messages.
+    /// Make a decoder of a file that is open. `name` is for messages.
     ///
     /// # Errors
     /// When the file cannot be read or holds no MPEG audio.
@@ -158,16 +116,16 @@ impl<R: ReadAt> Decoder<R> {
             channels,
             position: 0,
             stretch: None,
-            told_failure: false,
+            has_reported_failure: false,
         })
     }
 
-    /// Bytes that were read from the file so far.
+    /// Return how many bytes were read from the file so far.
     pub fn read_bytes(&self) -> u64 {
         self.sound.frames().read_bytes()
     }
 
-    /// Takes over what the map has learnt of the file's sections. Says whether that was anything.
+    /// Take over what the map has learnt of the file's sections. Return whether that was anything.
     fn refresh_timeline(&mut self) -> bool {
         let frames = self.sound.frames();
         let map = frames.map();
@@ -206,10 +164,7 @@ impl<R: ReadAt> Decoder<R> {
             self.stretch = Some(Source::Plain { stretch, until });
             return Ok(Progress::Reached);
         }
-        let filter = |error: rubato::ResamplerConstructionError| DecodeError::Format(error.to_string());
-        let resampler = Resampler::new(stretch.rate_hz, self.rate_hz, self.channels).map_err(filter)?;
-        let mut resampled = Resampled { stretch, until, next_sample: 0, resampler, block: Vec::new(), read: 0 };
-        resampled.start_at(place, &mut self.sound, self.channels)?;
+        let resampled = Resampled::begin((stretch, until), place, self.rate_hz, &mut self.sound, self.channels)?;
         self.stretch = Some(Source::Resampled(Box::new(resampled)));
         Ok(Progress::Reached)
     }
@@ -256,10 +211,10 @@ impl<R: ReadAt> Decoder<R> {
         Ok(filled)
     }
 
-    /// A damaged place is named once, with its file.
+    /// Log once, with the file's name, that a place is damaged.
     fn report_failure(&mut self) {
-        if !self.told_failure && self.sound.frames().is_damaged() {
-            self.told_failure = true;
+        if !self.has_reported_failure && self.sound.frames().is_damaged() {
+            self.has_reported_failure = true;
             let at_s = self.position.max(0) as f64 / f64::from(self.rate_hz.max(1));
             log::warn!("{}: damaged near {at_s:.1} s; what cannot be decoded is silence", self.name.display());
         }
@@ -304,71 +259,6 @@ impl<R: ReadAt> FrameSource for Decoder<R> {
             rest.fill(0.0);
         }
         self.report_failure();
-        Ok(())
-    }
-}
-
-impl Resampled {
-    fn start_at<R: ReadAt>(&mut self, place: f64, sound: &mut Sound<R>, channels: usize) -> Result<(), DecodeError> {
-        let mut samples = StretchSamples { sound, stretch: self.stretch, channels, next: &mut self.next_sample };
-        Ok(self.resampler.start_at(place, &mut samples)?)
-    }
-
-    /// Read the frames that are ready, at most as many as are asked for; make more where there are none.
-    fn read<R: ReadAt>(
-        &mut self,
-        sound: &mut Sound<R>,
-        channels: usize,
-        out: &mut [f32],
-    ) -> Result<usize, DecodeError> {
-        let mut filled = 0;
-        while filled < out.len() {
-            if self.read >= self.block.len() {
-                let mut samples =
-                    StretchSamples { sound, stretch: self.stretch, channels, next: &mut self.next_sample };
-                let block = self.resampler.next_block(1.0, &mut samples)?;
-                self.block.clear();
-                self.block.extend_from_slice(block);
-                self.read = 0;
-            }
-            let ready = self.block.get(self.read..).unwrap_or_default();
-            let rest = out.get_mut(filled..).unwrap_or_default();
-            let count = ready.len().min(rest.len());
-            rest[..count].copy_from_slice(&ready[..count]);
-            self.read += count;
-            filled += count;
-        }
-        Ok(filled / channels)
-    }
-}
-
-/// The samples of one stretch, with silence around it.
-struct StretchSamples<'a, R> {
-    sound: &'a mut Sound<R>,
-    stretch: Stretch,
-    channels: usize,
-    /// The sample of the stretch that is read next; may lie before 0.
-    next: &'a mut i64,
-}
-
-impl<R: ReadAt> FrameSource for StretchSamples<'_, R> {
-    fn seek(&mut self, sample: i64) -> Result<(), DecodeError> {
-        *self.next = sample;
-        let inside = self.stretch.audible_before + u64::try_from(sample).unwrap_or(0);
-        while self.sound.seek(inside)? == crate::mp3::reader::Progress::OnTheWay {}
-        Ok(())
-    }
-
-    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
-        let frames = out.len() / self.channels;
-        let silent = usize::try_from(-(*self.next).min(0)).unwrap_or(usize::MAX).min(frames);
-        *self.next += frames as i64;
-        let (before, inside) = out.split_at_mut(silent * self.channels);
-        before.fill(0.0);
-        let read = self.sound.read(self.stretch.rate_hz, self.channels, inside)?;
-        if let Some(rest) = inside.get_mut(read * self.channels..) {
-            rest.fill(0.0);
-        }
         Ok(())
     }
 }

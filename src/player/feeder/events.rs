@@ -1,0 +1,41 @@
+//! What the feeder reports.
+
+use crate::timetable::Start;
+
+/// Something that the feeder reports when it is heard.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeederEvent {
+    /// A track's slot begins, or was joined.
+    Track {
+        /// Its slot.
+        slot: Start,
+        /// The track plays from here, in seconds; 0 at its beginning.
+        offset_s: f64,
+    },
+    /// A track cannot be played; its slot is silence.
+    Silent {
+        /// Its slot.
+        slot: Start,
+        /// Why, if that was not known when the playlist was loaded.
+        reason: Option<String>,
+    },
+    /// A track should be heard, and its file is still being opened, or the place in it looked for.
+    Opening {
+        /// Its slot.
+        slot: Start,
+    },
+    /// A track's file was not read as quickly as it plays; it goes on as soon as there is enough of it.
+    Starved {
+        /// Its slot.
+        slot: Start,
+    },
+    /// Playing was interrupted by the device (an xrun, a stopped process) and goes on at the timetable's place.
+    Interrupted,
+    /// The phase error was too large to slew: the place was taken anew.
+    Reseeked {
+        /// The phase error, in ns.
+        phase_error_ns: f64,
+    },
+    /// The last slot is over.
+    Finished,
+}
