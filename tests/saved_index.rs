@@ -122,6 +122,44 @@ fn files_of_one_name_in_several_folders_have_maps_of_their_own() {
 }
 
 #[test]
+fn a_copy_with_another_time_keeps_the_map_that_travels_with_the_music() {
+    let sandbox = Sandbox::new();
+    sandbox.write("set.mp3", long_mp3_with_header(4, 52));
+    sandbox.playlist("set.mp3\n");
+    sandbox.run(&["index"]).succeeds();
+    let made = maps(&sandbox);
+    assert!(made[0].is_some());
+    // As copied by a program that does not keep times, or onto a disk that has local ones.
+    let path = sandbox.music().join("set.mp3");
+    set_modified(&path, SystemTime::now() - Duration::from_secs(3600));
+    sandbox.list(&[]);
+    assert_eq!(maps(&sandbox), made);
+    // In another file it would lead astray.
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1_000_000).unwrap();
+    sandbox.list(&[]);
+    assert_ne!(maps(&sandbox), made);
+}
+
+#[test]
+fn a_copy_that_was_cut_off_is_reported_each_time() {
+    let sandbox = Sandbox::new();
+    let whole = mp3_bytes(441_000, "Whole");
+    sandbox.write("whole.mp3", &whole);
+    sandbox.write("part.mp3", &whole[..whole.len() / 4]);
+    sandbox.playlist("whole.mp3\npart.mp3\n");
+    for arguments in [&["list"][..], &["list"], &["list", "-l"], &["index", "--rebuild"]] {
+        let run = sandbox.run(arguments);
+        let reported: Vec<&str> = run.stderr.lines().filter(|line| line.contains("was cut off")).collect();
+        assert_eq!(reported.len(), 1, "{arguments:?}: {run:?}");
+        assert!(
+            reported[0].contains("line 2: part.mp3 was cut off") && reported[0].contains("copy it again"),
+            "{run:?}"
+        );
+    }
+}
+
+#[test]
 fn a_file_that_is_replaced_while_it_is_mapped_gets_no_map_of_the_old_one() {
     let time = SystemTime::now() - Duration::from_secs(1000);
     let (old, same_size, shorter) =

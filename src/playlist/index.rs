@@ -50,9 +50,16 @@ pub(super) struct IndexedTrack {
     pub title: Option<String>,
     pub artist: Option<String>,
     pub content: String,
+    /// Bytes that a copy which was cut off lacks, by what the file says of itself.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing_bytes: u64,
     /// Where the frames of a long file are, as [`FrameMap`](crate::mp3::map::FrameMap) writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl IndexedTrack {
@@ -202,7 +209,7 @@ fn checksum(tracks: &[IndexedTrack]) -> String {
             hash.update(text.as_deref().unwrap_or("\0").as_bytes());
             hash.update([0]);
         }
-        let numbers = [track.frames, u64::from(track.rate_hz), track.channels as u64];
+        let numbers = [track.frames, u64::from(track.rate_hz), track.channels as u64, track.missing_bytes];
         for number in [track.size_bytes, track.modified_s as u64].into_iter().chain(numbers) {
             hash.update(number.to_le_bytes());
         }
@@ -264,6 +271,7 @@ mod tests {
             title: Some("A".to_owned()),
             artist: None,
             content: "0123456789abcdef".to_owned(),
+            missing_bytes: 7,
             map: Some("frames-2 44100 20000 1 0:44100 417:0".to_owned()),
         };
         let index = Index::new("f".to_owned(), vec![track]);

@@ -15,7 +15,7 @@ use super::inspect::{MAPPED_FROM_BYTES, Maps};
 use super::locate::Locator;
 use super::look::Look;
 use super::m3u8::MAX_PLAYLIST_BYTES;
-use super::notices::{cut_lengths, made_one_folder_up, names_like_comments};
+use super::notices::{cut_lengths, cut_off_files, made_one_folder_up, names_like_comments};
 use super::{M3u8, ParseError, Playlist, Track, parse};
 
 /// What to load and how.
@@ -146,6 +146,7 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     warnings.extend(summary(&playlist.tracks, |track| {
         track.path.as_deref().map(|path| locator.shown(path)).unwrap_or_default()
     }));
+    warnings.extend(cut_off_files(&playlist.tracks));
     warnings.extend(cut_lengths(entries, &playlist.tracks));
     warnings.extend(made_one_folder_up(entries, &playlist.tracks, &mut locator));
     let order: HashMap<String, usize> =

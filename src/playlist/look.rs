@@ -141,6 +141,9 @@ impl<'a> Look<'a> {
             }
             Err(Problem::NoAudio) if is_macos_notes(path) => State::Broken(Problem::MacosNotes),
             Ok(found) => {
+                // A copy often has another time. Where its frames are is known all the same.
+                let kept = || self.known.filter(|known| known.content == found.content)?.map.clone();
+                let map = found.survey.map.as_ref().map(ToString::to_string).or_else(kept);
                 let track = IndexedTrack {
                     entry: self.key.clone(),
                     file: file.clone(),
@@ -152,7 +155,8 @@ impl<'a> Look<'a> {
                     title: found.title,
                     artist: found.artist,
                     content: found.content,
-                    map: found.survey.map.map(|map| map.to_string()),
+                    missing_bytes: found.survey.missing_bytes,
+                    map,
                 };
                 State::Inspected(path.clone(), Box::new(track))
             }
@@ -189,6 +193,7 @@ impl<'a> Look<'a> {
             channels: track.as_ref().map_or(2, |track| track.channels.clamp(1, 2)),
             map,
             size_bytes: track.as_ref().map_or(0, |track| track.size_bytes),
+            missing_bytes: track.as_ref().map_or(0, |track| track.missing_bytes),
             path,
             departures: self.departures,
             title,

@@ -35,6 +35,8 @@ pub struct Track {
     pub map: KnownMap,
     /// The file's size in bytes; 0 if it is not known.
     pub size_bytes: u64,
+    /// Bytes that the file had more when it was made, by what it says itself: it is a copy that was cut off.
+    pub missing_bytes: u64,
     /// Short hash of the file's size and sampled blocks; none if the file cannot be played.
     pub content: Option<String>,
     /// Why it is silence, if it is.
