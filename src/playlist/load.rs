@@ -135,6 +135,9 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
 
     let mut looks: Vec<Look<'_>> =
         entries.iter().map(|entry| Look::first(entry, &known, options, &mut locator)).collect();
+    if looks.iter().any(|look| look.dropped.is_some()) {
+        looks.iter().for_each(|look| look.teach(&mut locator));
+    }
     looks.iter_mut().for_each(|look| look.reconsider(&mut locator));
     warnings.extend(names_like_comments(&list, &mut locator));
     let maps = if options.make_maps { Maps::OfLongFiles } else { Maps::AsTheyCome };
@@ -269,6 +272,14 @@ impl<'a> Look<'a> {
             _ => None,
         };
         State::ToInspect(ToInspect { path, stamp, file, must_be })
+    }
+
+    /// Let the locator learn from an entry that a trusted index has answered, and that nobody has looked for, where its
+    /// Music folder lies: what other entries mean must not depend on whether the index is trusted.
+    fn teach(&self, locator: &mut Locator) {
+        if self.departures.is_empty() && matches!(self.state, State::Known(_)) {
+            locator.locate(&self.entry.location);
+        }
     }
 
     /// Gives a file up which was found by nothing but its name, where other lines show that its folder is a folder of the
