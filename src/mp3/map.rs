@@ -59,6 +59,12 @@ impl FrameMap {
         &self.sections
     }
 
+    /// The rate at a sample, as far as the sections are known.
+    pub(super) fn rate_at(&self, sample: u64) -> Option<u32> {
+        let next = self.sections.partition_point(|section| section.first_sample <= sample);
+        Some(self.sections.get(next.checked_sub(1)?)?.rate_hz)
+    }
+
     /// Takes note of a frame that a walk has come to. Frames that are known already change nothing.
     pub(super) fn note(&mut self, placed: &Placed) {
         if placed.first_sample != self.samples || self.is_whole {
@@ -72,7 +78,8 @@ impl FrameMap {
         let Some(frame) = placed.frame else { return };
         let is_due = self.entries.last().is_none_or(|entry| frame.offset - entry.offset >= ENTRY_DISTANCE_BYTES);
         if is_due {
-            self.free_format_bytes = frame.stream.free_format_bytes;
+            // A file has one stream in free format at most, and others may follow it.
+            self.free_format_bytes = self.free_format_bytes.max(frame.stream.free_format_bytes);
             self.entries.push(Entry { first_sample: placed.first_sample, offset: frame.offset });
         }
     }
@@ -88,7 +95,11 @@ impl FrameMap {
         let index = self.entries.partition_point(|entry| entry.first_sample <= sample).checked_sub(1)?;
         let entry = self.entries.get(index)?;
         let header = Header::parse(bytes.get(entry.offset, HEADER_BYTES).ok()?)?;
-        let stream = Stream { header, free_format_bytes: self.free_format_bytes };
+        let free_format_bytes = if header.is_free_format() { self.free_format_bytes } else { 0 };
+        if header.is_free_format() && free_format_bytes == 0 {
+            return None;
+        }
+        let stream = Stream { header, free_format_bytes };
         Some(Walk::from_frame(head, entry.offset, stream, entry.first_sample))
     }
 
