@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::bytes::{Bytes, ReadAt};
 use super::head::Head;
-use super::header::{HEADER_BYTES, Header};
+use super::header::{HEADER_BYTES, Header, MAX_FILE_SAMPLES, MAX_FRAME_BYTES, is_possible_rate_hz};
 use super::scanner::Stream;
 use super::walk::{Placed, Walk};
 
@@ -146,13 +146,14 @@ impl FromStr for FrameMap {
         if words.next() != Some(FORMAT) {
             return Err(NotAMap);
         }
-        let samples = number(words.next())?;
-        let free_format_bytes = usize::try_from(number(words.next())?).map_err(|_| NotAMap)?;
+        let bounded = |number: u64, most: u64| Some(number).filter(|number| *number <= most).ok_or(NotAMap);
+        let samples = bounded(number(words.next())?, MAX_FILE_SAMPLES)?;
+        let free_format_bytes = bounded(number(words.next())?, MAX_FRAME_BYTES as u64)? as usize;
         let section_count = number(words.next())?;
         let mut sections = Vec::new();
         for _ in 0..section_count {
             let (first_sample, rate_hz) = pair(words.next())?;
-            let rate_hz = u32::try_from(rate_hz).ok().filter(|rate_hz| *rate_hz > 0).ok_or(NotAMap)?;
+            let rate_hz = u32::try_from(rate_hz).ok().filter(|rate_hz| is_possible_rate_hz(*rate_hz)).ok_or(NotAMap)?;
             sections.push(Section { first_sample, rate_hz });
         }
         let mut entries = Vec::new();
@@ -170,5 +171,33 @@ impl FromStr for FrameMap {
         let ends = last.first_sample < samples && sections.last().is_some_and(|section| section.first_sample < samples);
         let map = Self { entries, sections, free_format_bytes, samples, is_whole: true };
         (in_order && begins && ends).then_some(map).ok_or(NotAMap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_numbers_that_no_file_has_are_not() {
+        let is_map = |text: &str| text.parse::<FrameMap>().is_ok_and(|map| map.to_string() == text);
+        let right = "frames-1 4947802324992 2304 2 0:8000 1152:48000 417:0 262144:1152";
+        assert!(is_map(right));
+        for (number, wrong) in [
+            ("4947802324992", "4947802324993"),
+            ("2304", "2305"),
+            ("8000", "0"),
+            ("8000", "1"),
+            ("48000", "4294967295"),
+            ("frames-1", "frames-2"),
+            ("0:8000", "1:8000"),
+            ("1152:48000", "0:48000"),
+            ("417:0", "417:1"),
+            ("262144:", "0:"),
+            ("262144:", "18446744073709551615:"),
+        ] {
+            let text = right.replacen(number, wrong, 1);
+            assert!(!is_map(&text), "{text}");
+        }
     }
 }

@@ -194,7 +194,7 @@ impl<R: ReadAt> Decoder<R> {
         let within = frame - stretch.first_frame;
         let is_plain = stretch.rate_hz == self.rate_hz;
         let place = within as f64 * f64::from(stretch.rate_hz) / f64::from(self.rate_hz);
-        let sample = stretch.audible_before + if is_plain { within } else { place as u64 };
+        let sample = stretch.audible_before.saturating_add(if is_plain { within } else { place as u64 });
         if self.sound.seek(sample)? == Progress::OnTheWay {
             return Ok(Progress::OnTheWay);
         }
@@ -294,12 +294,12 @@ impl<R: ReadAt> FrameSource for Decoder<R> {
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         let channels = self.channels;
         let frames = out.len() / channels;
-        let silent = usize::try_from(-self.position.min(0)).unwrap_or(usize::MAX).min(frames);
+        let silent = usize::try_from(self.position.min(0).unsigned_abs()).unwrap_or(usize::MAX).min(frames);
         let (before, inside) = out.split_at_mut(silent * channels);
         before.fill(0.0);
         self.position += silent as i64;
         let filled = if inside.is_empty() { 0 } else { self.read_inside(inside)? };
-        self.position += (frames - silent) as i64;
+        self.position = self.position.saturating_add((frames - silent) as i64);
         if let Some(rest) = inside.get_mut(filled * channels..) {
             rest.fill(0.0);
         }
@@ -354,15 +354,15 @@ struct StretchSamples<'a, R> {
 impl<R: ReadAt> FrameSource for StretchSamples<'_, R> {
     fn seek(&mut self, sample: i64) -> Result<(), DecodeError> {
         *self.next = sample;
-        let inside = self.stretch.audible_before + u64::try_from(sample).unwrap_or(0);
+        let inside = self.stretch.audible_before.saturating_add(u64::try_from(sample).unwrap_or(0));
         while self.sound.seek(inside)? == crate::mp3::reader::Progress::OnTheWay {}
         Ok(())
     }
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         let frames = out.len() / self.channels;
-        let silent = usize::try_from(-(*self.next).min(0)).unwrap_or(usize::MAX).min(frames);
-        *self.next += frames as i64;
+        let silent = usize::try_from((*self.next).min(0).unsigned_abs()).unwrap_or(usize::MAX).min(frames);
+        *self.next = self.next.saturating_add(frames as i64);
         let (before, inside) = out.split_at_mut(silent * self.channels);
         before.fill(0.0);
         let read = self.sound.read(self.stretch.rate_hz, self.channels, inside)?;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::locate::FileStamp;
+use crate::mp3::header::{MAX_FILE_SAMPLES, is_possible_rate_hz};
 use crate::mp3::map::FrameMap;
 use crate::storage;
 use crate::timetable::Length;
@@ -60,6 +61,12 @@ impl IndexedTrack {
         Length { frames: self.frames, rate_hz: self.rate_hz.max(1) }
     }
 
+    /// Whether there can be such a file. The checksum tells that nothing was damaged, not that what was written was
+    /// right.
+    fn can_be(&self) -> bool {
+        is_possible_rate_hz(self.rate_hz) && self.frames <= MAX_FILE_SAMPLES
+    }
+
     pub fn stamp(&self) -> FileStamp {
         FileStamp { size: self.size_bytes, modified_s: self.modified_s }
     }
@@ -93,11 +100,8 @@ impl Index {
             return Err(IndexError::Damaged);
         }
         let index: Self = serde_json::from_slice(&bytes).map_err(|_| IndexError::Damaged)?;
-        if index.format == FORMAT && index.checksum == checksum(&index.tracks) {
-            Ok(index)
-        } else {
-            Err(IndexError::Damaged)
-        }
+        let is_whole = index.format == FORMAT && index.checksum == checksum(&index.tracks);
+        if is_whole && index.tracks.iter().all(IndexedTrack::can_be) { Ok(index) } else { Err(IndexError::Damaged) }
     }
 
     /// Writes it whole or not at all.
@@ -189,11 +193,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn any_changed_byte_is_noticed_or_harmless() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("Playlist.index.json");
-        let track = IndexedTrack {
+    fn track() -> IndexedTrack {
+        IndexedTrack {
             entry: "a.mp3".to_owned(),
             file: "a.mp3".to_owned(),
             size_bytes: 1000,
@@ -205,8 +206,31 @@ mod tests {
             artist: None,
             content: "0123456789abcdef".to_owned(),
             map: Some("frames-1 44100 0 1 0:44100 417:0".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_no_file_can_be_is_refused_though_its_checksum_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Playlist.index.json");
+        let is_read = |track: IndexedTrack| {
+            Index::new("f".to_owned(), vec![track]).write(&path).unwrap();
+            Index::read(&path).is_ok()
         };
-        let index = Index::new("f".to_owned(), vec![track]);
+        for rate_hz in [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000] {
+            assert!(is_read(IndexedTrack { rate_hz, frames: 1152 << 32, ..track() }));
+        }
+        for rate_hz in [0, 1, 44_099, 96_000, u32::MAX] {
+            assert!(!is_read(IndexedTrack { rate_hz, ..track() }));
+        }
+        assert!(!is_read(IndexedTrack { frames: u64::MAX, ..track() }));
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed_or_harmless() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Playlist.index.json");
+        let index = Index::new("f".to_owned(), vec![track()]);
         index.write(&path).unwrap();
         let good = fs::read(&path).unwrap();
         assert_eq!(Index::read(&path).unwrap(), index);
