@@ -147,12 +147,15 @@ fn check(file: &[u8], joins: &[f64]) -> Result<(), TestCaseError> {
     prop_assert!(!is_counted || is_silent_behind, "sound behind the end of {} frames", frames);
     // With a map that was read from an index.
     let map = map.map(|map| Arc::new(map.to_string().parse::<FrameMap>().unwrap()));
-    for join in joins {
-        let place = (join * frames as f64) as usize;
-        for map in [None, map.clone()] {
-            let has_map = map.is_some();
-            let mut joining = decoder(file, known(map));
-            prop_assert_eq!(joining.rate_hz(), found.rate_hz);
+    for map in [None, map] {
+        let has_map = map.is_some();
+        let mut wandering = decoder(file, known(map.clone()));
+        prop_assert_eq!(wandering.rate_hz(), found.rate_hz);
+        // As a box that joins, and from where another place has led.
+        for (join, is_first) in joins.iter().flat_map(|join| [(join, true), (join, false)]) {
+            let place = (join * frames as f64) as usize;
+            let mut fresh = decoder(file, known(map.clone()));
+            let joining = if is_first { &mut fresh } else { &mut wandering };
             joining.seek(place as i64).unwrap();
             let mut joined = vec![0.0; 2 * 5000.min(frames + 3000 - place)];
             joining.read(&mut joined).unwrap();
@@ -162,16 +165,74 @@ fn check(file: &[u8], joins: &[f64]) -> Result<(), TestCaseError> {
             let (at, difference) = worst.unwrap_or_default();
             prop_assert!(
                 difference <= DIFFERENCE,
-                "joined at {} of {}, map {}: {} off at {}",
+                "joined at {} of {}, map {}, at first {}: {} off at {}",
                 place,
                 frames,
                 has_map,
+                is_first,
                 difference,
                 at / 2
             );
         }
     }
     Ok(())
+}
+
+/// A frame of 24 bytes, 3 of which are main data: Layer III, MPEG-2, 8 kbit/s, 24 kHz, stereo. It rests on 250 bytes before it.
+fn small_frame(random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut bits: Vec<bool> = Vec::new();
+    let mut put = |value: u32, count: u32| bits.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+    // Where the main data begins, and private bits.
+    put(250, 8);
+    put(0, 2);
+    for _ in 0..2 {
+        // Bits of main data, pairs of values, gain, scale factors and window, tables, regions, flags.
+        put(random.u32(60..=110), 12);
+        put(random.u32(5..=20), 9);
+        put(random.u32(165..=185), 8);
+        put(0, 10);
+        (0..3).for_each(|_| put(random.u32(1..4), 5));
+        put(3, 4);
+        put(2, 3);
+        put(0, 2);
+    }
+    bits.resize(17 * 8, false);
+    let side_information = bits.chunks(8).map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit)));
+    let main_data: Vec<u8> = (0..3).map(|_| random.u8(..)).collect();
+    [0xFF, 0xF3, 0x14, 0x04].into_iter().chain(side_information).chain(main_data).collect()
+}
+
+#[test]
+fn frames_that_rest_on_many_others_are_joined_as_they_are_played() {
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..10 {
+        let file: Vec<u8> = (0..300).flat_map(|_| small_frame(&mut random)).collect();
+        check(&file, &[0.3, 0.4, 0.5, 0.6, 0.7, 0.8]).unwrap();
+    }
+}
+
+#[test]
+fn what_follows_a_stream_in_free_format_changes_nothing_before_it() {
+    let free = lame(&noise(3.0, 44_100, 2, 4), &["--freeformat", "-b", "100", "-t"]);
+    // The tag makes the file so long that it has a place of entry in each part.
+    let file = [free, id3v2("Seam", 300_000), MATERIAL[0].concat()].concat();
+    assert!(survey(&file[..]).unwrap().frames > 6 * 44_100);
+    check(&file, &[0.9, 0.1, 0.2, 0.5, 0.3, 0.4]).unwrap();
+}
+
+#[test]
+fn a_damaged_frame_in_free_format_silences_no_other() {
+    let mut file = lame(&noise(4.0, 44_100, 2, 3), &["--freeformat", "-b", "100", "-t"]);
+    let rate_hz = survey(&file[..]).unwrap().rate_hz as usize;
+    // More pairs of values than a frame has, in the first frame with sound behind the first second.
+    let header = file[..4].to_vec();
+    let at = (20_000..).find(|at| file[*at..].starts_with(&header[..2])).unwrap();
+    file[at + 4..at + 36].fill(0xFF);
+    let mut samples = vec![0.0; 2 * 3 * rate_hz];
+    decoder(&file, Known::default()).read(&mut samples).unwrap();
+    let last = &samples[2 * 2 * rate_hz..];
+    assert!(last.iter().any(|sample| sample.abs() > 0.1), "nothing is heard behind the damage");
+    check(&file, &[0.9, 0.5, 0.1]).unwrap();
 }
 
 proptest! {

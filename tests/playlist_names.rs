@@ -157,6 +157,18 @@ fn a_list_in_a_folder_of_its_own_means_that_folder_or_as_a_whole_the_music_folde
 }
 
 #[test]
+fn what_other_lines_show_holds_with_a_trusted_index_too() {
+    let sandbox = music(&["01.mp3", "CD1/01.mp3"]);
+    sandbox.playlist("/home/me/Music/CD1/01.mp3\n/home/me/Music/CD2/01.mp3\n");
+    let looked_at = sandbox.list(&[]);
+    assert_eq!(files(&sandbox, &looked_at), [Some("CD1/01.mp3".to_owned()), None]);
+    // The index knows the first line and not the second, which is to be silence on this box as on all others.
+    let trusted = sandbox.list(&["--trust-index"]);
+    assert_eq!(files(&sandbox, &trusted), files(&sandbox, &looked_at));
+    assert_eq!(trusted["fingerprint"], looked_at["fingerprint"]);
+}
+
+#[test]
 fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
     let sandbox = Sandbox::new();
     let (right, wrong) = (mp3_bytes(44_100, "Right"), mp3_bytes(44_100, "Wrong"));

@@ -4,7 +4,7 @@
 
 mod support;
 
-use jaudiosync::player::decoder::{Decoder, Mix};
+use jaudiosync::player::decoder::{Decoder, Known, Mix};
 use jaudiosync::player::library::FrameSource;
 use support::playing::bursts;
 
@@ -59,4 +59,23 @@ fn before_the_beginning_and_behind_the_end_there_is_silence() {
     decoder.seek(1_000_000).unwrap();
     decoder.read(&mut samples).unwrap();
     assert!(samples.iter().all(|&sample| sample == 0.0));
+}
+
+#[test]
+fn there_is_silence_however_far_outside_a_place_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp3");
+    bursts(5, 44_100, 1, [1.0, 1.0]).encode(&path, &["-b", "128"]);
+    // Of another rate, too, as an index may say that is wrong.
+    for rate_hz in [44_100, 8000, 48_000] {
+        let known = Known { rate_hz: Some(rate_hz), ..Known::default() };
+        let mut decoder = Decoder::open_known(&path, Mix::Stereo, known).unwrap();
+        let mut samples = vec![1.0; 2 * 500];
+        for place in [i64::MIN, -1_000_000, 1_000_000, i64::MAX / 2, i64::MAX] {
+            decoder.seek(place).unwrap();
+            decoder.read(&mut samples).unwrap();
+            decoder.read(&mut samples).unwrap();
+            assert!(samples.iter().all(|&sample| sample == 0.0), "sound at {place}");
+        }
+    }
 }

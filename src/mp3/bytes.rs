@@ -220,13 +220,13 @@ mod tests {
         }
     }
 
-    /// A file of ones with places that cannot be read.
-    struct Damaged(Vec<std::ops::Range<u64>>);
+    /// A file of ones with a place that cannot be read.
+    struct Damaged(std::ops::Range<u64>);
 
     impl ReadAt for Damaged {
         fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
             let end = offset + buffer.len() as u64;
-            if self.0.iter().any(|bad| bad.start < end && offset < bad.end) {
+            if self.0.start < end && offset < self.0.end {
                 return Err(io::Error::other("bad sector"));
             }
             buffer.fill(1);
@@ -240,8 +240,7 @@ mod tests {
 
     #[test]
     fn a_damaged_place_is_zeros_and_a_lost_file_an_error() {
-        let sector = 409_600..410_112;
-        let mut bytes = Bytes::new(Damaged(vec![sector])).unwrap();
+        let mut bytes = Bytes::new(Damaged(409_600..410_112)).unwrap();
         let mut read = Vec::new();
         for offset in (0..1_000_000).step_by(417) {
             read.extend_from_slice(bytes.get(offset, 417).unwrap());
@@ -249,8 +248,8 @@ mod tests {
         let zeros: Vec<usize> = (0..1_000_000).filter(|place| read[*place] == 0).collect();
         assert_eq!((zeros[0], zeros.len()), (409_600, 4096), "one page");
         assert_eq!(bytes.unreadable_bytes(), 4096);
-        assert!(Bytes::new(Damaged(vec![0..512])).unwrap().get(0, 10).is_err(), "the beginning");
-        let mut lost = Bytes::new(Damaged(vec![500_000..1_000_000])).unwrap();
+        assert!(Bytes::new(Damaged(0..512)).unwrap().get(0, 10).is_err(), "the beginning");
+        let mut lost = Bytes::new(Damaged(500_000..1_000_000)).unwrap();
         assert!((0..1_000_000).step_by(417).any(|offset| lost.get(offset, 417).is_err()), "half the file");
     }
 

@@ -1,6 +1,6 @@
 //! Decodes frames one by one, each exactly as long as it is. What cannot be decoded is silence, also where the decoder panics.
 
-use nanomp3::{Decoder, MAX_SAMPLES_PER_FRAME};
+use nanomp3::{DecodeError, Decoder, MAX_SAMPLES_PER_FRAME};
 
 use super::header::Header;
 use crate::panics;
@@ -79,7 +79,12 @@ impl FrameDecoder {
             {
                 Sound::Decoded
             }
-            Ok(_) => Sound::Silence,
+            Ok(Err(DecodeError::ReservoirUnavailable(_))) => Sound::Silence,
+            Ok(_) => {
+                // After such a frame the decoder begins anew: in free format it has to be shown the length again.
+                self.reset();
+                Sound::Silence
+            }
             Err(_) => {
                 self.reset();
                 Sound::DecoderFailed

@@ -25,11 +25,17 @@ const BIT_RATES_KBPS: [[[u16; 15]; 3]; 2] = [
     ],
 ];
 
-/// The highest sample rate.
-pub(super) const MAX_RATE_HZ: u32 = 48_000;
-
 /// Sample rates of MPEG-1 in Hz, by their index.
 const RATES_HZ: [u32; 3] = [44_100, 48_000, 32_000];
+
+/// Samples that a file can have: 2^32 frames, as many as an info frame can count, of 1,152 samples. A file that
+/// has them has 100 GB.
+pub(crate) const MAX_FILE_SAMPLES: u64 = 1152 << 32;
+
+/// Whether there are frames of this rate.
+pub(crate) fn is_possible_rate_hz(rate_hz: u32) -> bool {
+    RATES_HZ.iter().any(|possible_hz| [1, 2, 4].iter().any(|divisor| possible_hz / divisor == rate_hz))
+}
 
 /// The header of a frame; all of its fields are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

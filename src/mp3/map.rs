@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::bytes::{Bytes, ReadAt};
 use super::head::Head;
-use super::header::{HEADER_BYTES, Header, MAX_FRAME_BYTES, MAX_RATE_HZ};
+use super::header::{HEADER_BYTES, Header, MAX_FILE_SAMPLES, MAX_FRAME_BYTES, is_possible_rate_hz};
 use super::scanner::Stream;
 use super::walk::{Placed, Walk};
 
@@ -16,8 +16,8 @@ const ENTRY_DISTANCE_BYTES: u64 = 256 * 1024;
 /// Names the written form and its version.
 const FORMAT: &str = "frames-2";
 
-/// More samples or bytes than any file has: what a damaged map says cannot make a sum too large.
-const MOST: u64 = 1 << 48;
+/// More bytes than any file has. What a damaged map says cannot make a sum too large.
+const MAX_FILE_BYTES: u64 = 1 << 48;
 
 /// A frame from which the file can be walked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,12 @@ impl FrameMap {
     /// The sections that are known, in order.
     pub fn sections(&self) -> &[Section] {
         &self.sections
+    }
+
+    /// The rate at a sample, as far as the sections are known.
+    pub(super) fn rate_at(&self, sample: u64) -> Option<u32> {
+        let next = self.sections.partition_point(|section| section.first_sample <= sample);
+        Some(self.sections.get(next.checked_sub(1)?)?.rate_hz)
     }
 
     /// Take note of a frame that a walk has come to. Frames that are known already change nothing.
@@ -137,13 +143,13 @@ impl FromStr for FrameMap {
 
     fn from_str(text: &str) -> Result<Self, NotAMap> {
         let number = |text: Option<&str>| {
-            text.and_then(|text| text.parse::<u64>().ok()).filter(|number| *number <= MOST).ok_or(NotAMap)
+            text.and_then(|text| text.parse::<u64>().ok()).filter(|number| *number <= MAX_FILE_BYTES).ok_or(NotAMap)
         };
         let mut words = text.split(' ');
         if words.next() != Some(FORMAT) {
             return Err(NotAMap);
         }
-        let samples = number(words.next())?;
+        let samples = Some(number(words.next())?).filter(|samples| *samples <= MAX_FILE_SAMPLES).ok_or(NotAMap)?;
         let audio_end = number(words.next())?;
         let section_count = number(words.next())?;
         let mut sections = Vec::new();
@@ -151,7 +157,7 @@ impl FromStr for FrameMap {
             let mut parts = words.next().ok_or(NotAMap)?.split(':');
             let first_sample = number(parts.next())?;
             let rate_hz = u32::try_from(number(parts.next())?).map_err(|_| NotAMap)?;
-            if rate_hz == 0 || rate_hz > MAX_RATE_HZ || parts.next().is_some() {
+            if !is_possible_rate_hz(rate_hz) || parts.next().is_some() {
                 return Err(NotAMap);
             }
             sections.push(Section { first_sample, rate_hz });
@@ -177,5 +183,35 @@ impl FromStr for FrameMap {
         let ends = last.first_sample < samples && sections.last().is_some_and(|section| section.first_sample < samples);
         let map = Self { entries, sections, samples, whole_until: Some(audio_end) };
         (in_order && begins && ends).then_some(map).ok_or(NotAMap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_numbers_that_no_file_has_are_not() {
+        let is_map = |text: &str| text.parse::<FrameMap>().is_ok_and(|map| map.to_string() == text);
+        let right = "frames-2 4947802324992 500000 2 0:8000 1152:48000 417:0:2304 262144:1152";
+        assert!(is_map(right));
+        for (number, wrong) in [
+            ("4947802324992", "4947802324993"),
+            ("417:0:2304", "417:0:2305"),
+            ("500000", "262560"),
+            ("8000", "0"),
+            ("8000", "1"),
+            ("48000", "4294967295"),
+            ("frames-2", "frames-1"),
+            ("0:8000", "1:8000"),
+            ("1152:48000", "0:48000"),
+            ("417:0", "417:1"),
+            ("262144:", "0:"),
+            ("262144:1152", "262144:1152:1:1"),
+            ("262144:", "18446744073709551615:"),
+        ] {
+            let text = right.replacen(number, wrong, 1);
+            assert!(!is_map(&text), "{text}");
+        }
     }
 }

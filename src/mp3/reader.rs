@@ -17,6 +17,10 @@ use super::walk::{Placed, Walk};
 /// overlaps with two more; the rest lets a decoder that lacked something find back to where one that did not would be.
 const PREROLL_SAMPLES: u64 = 32 * 1152;
 
+/// The same where a frame may have a single byte of main data, as at 8 kbit/s and 24 kHz in stereo with a checksum: of 24
+/// bytes all others are header, checksum and side information. There a frame rests on 255 bytes at most.
+const PREROLL_SAMPLES_OF_SMALL_FRAMES: u64 = 270 * 576;
+
 /// Frames that are gone through in one step of a search at most, and bytes that are read: a slow stick reads as many in an eighth
 /// of a second. Between two steps somebody can change his mind.
 const FRAMES_PER_STEP: usize = 4000;
@@ -131,7 +135,9 @@ impl<R: ReadAt> Reader<R> {
                 (self.target, self.current) = (None, None);
                 return Ok(Progress::Reached);
             };
-            if placed.end_sample().saturating_add(PREROLL_SAMPLES) <= sample {
+            // Once begun, none is left out.
+            let preroll_samples = preroll_samples(placed.header.rate_hz());
+            if self.current.is_none() && placed.end_sample().saturating_add(preroll_samples) <= sample {
                 continue;
             }
             self.decode(&placed)?;
@@ -173,7 +179,7 @@ impl<R: ReadAt> Reader<R> {
 
     fn begin_search(&mut self, sample: u64) {
         self.target = Some(sample);
-        let from = sample.saturating_sub(PREROLL_SAMPLES);
+        let from = sample.saturating_sub(preroll_samples(self.map.rate_at(sample).unwrap_or(0)));
         let decoded_until = self.current.filter(|_| self.walk.next_sample() <= sample);
         // A little further on the way leads there anyway.
         let is_near = decoded_until.is_some_and(|current| current.end_sample() == self.walk.next_sample())
@@ -231,5 +237,14 @@ impl<R: ReadAt> Reader<R> {
         self.has_met_damage |= sound == Sound::DecoderFailed || placed.frame.is_none();
         self.current = Some(*placed);
         Ok(())
+    }
+}
+
+/// Return how many samples before a place of this rate frames are decoded, to be thrown away. Frames may be small at
+/// 22.05 and 24 kHz, the highest rates that go with bit rates of 8 kbit/s.
+fn preroll_samples(rate_hz: u32) -> u64 {
+    match rate_hz {
+        22_050 | 24_000 => PREROLL_SAMPLES_OF_SMALL_FRAMES,
+        _ => PREROLL_SAMPLES,
     }
 }

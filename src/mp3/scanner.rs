@@ -23,6 +23,10 @@ const FOLLOWERS_IN_FREE_FORMAT: usize = 8;
 /// A stream in free format must begin within this distance: each place takes a search of its own.
 const FREE_FORMAT_SEARCH_BYTES: u64 = 64 * 1024;
 
+/// Bytes of main data that each frame of a stream in free format has, at least. With fewer there is no sound to speak of,
+/// and a frame would rest on more frames than are decoded before a place that is joined (`PREROLL_SAMPLES` in reader.rs).
+const LEAST_MAIN_DATA_BYTES: usize = 20;
+
 /// What is looked through at once for a frame.
 const SEARCH_BYTES: usize = 4096;
 
@@ -232,7 +236,8 @@ impl Scanner {
         header: Header,
     ) -> io::Result<Option<Stream>> {
         let near = bytes.get(at, MAX_FRAME_BYTES + HEADER_BYTES)?.to_vec();
-        for distance in HEADER_BYTES + header.side_information_bytes()..=MAX_FRAME_BYTES {
+        let shortest = HEADER_BYTES + header.side_information_bytes() + LEAST_MAIN_DATA_BYTES;
+        for distance in shortest..=MAX_FRAME_BYTES {
             let next = near.get(distance..).and_then(Header::parse);
             if next.is_some_and(|next| header.is_compatible(next)) {
                 let stream = Stream { header, free_format_bytes: distance - header.padding_bytes() };

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::folder_lock::FolderLock;
 use super::stamp::FileStamp;
 use super::track::KnownMap;
+use crate::mp3::header::{MAX_FILE_SAMPLES, is_possible_rate_hz};
 use crate::mp3::map::FrameMap;
 use crate::storage;
 use crate::timetable::Length;
@@ -72,6 +73,12 @@ impl IndexedTrack {
         self.map.as_deref()?.parse().ok()
     }
 
+    /// Whether there can be such a file. The checksum tells that nothing was damaged, not that what was written was
+    /// right.
+    fn can_be(&self) -> bool {
+        is_possible_rate_hz(self.rate_hz) && self.frames <= MAX_FILE_SAMPLES
+    }
+
     pub fn stamp(&self) -> FileStamp {
         FileStamp { size_bytes: self.size_bytes, modified_s: self.modified_s }
     }
@@ -108,11 +115,8 @@ impl Index {
             return Err(IndexError::Damaged);
         }
         let index: Self = serde_json::from_slice(&bytes).map_err(|_| IndexError::Damaged)?;
-        if index.format == FORMAT && index.checksum == checksum(&index.tracks) {
-            Ok(index)
-        } else {
-            Err(IndexError::Damaged)
-        }
+        let is_whole = index.format == FORMAT && index.checksum == checksum(&index.tracks);
+        if is_whole && index.tracks.iter().all(IndexedTrack::can_be) { Ok(index) } else { Err(IndexError::Damaged) }
     }
 
     /// Write the index in place of one that was read before. What others have found out in the meantime stays: maps of the same
@@ -256,11 +260,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn any_changed_byte_is_noticed_or_harmless() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("Playlist.index.json");
-        let track = IndexedTrack {
+    fn track() -> IndexedTrack {
+        IndexedTrack {
             entry: "a.mp3".to_owned(),
             file: "a.mp3".to_owned(),
             size_bytes: 1000,
@@ -273,8 +274,31 @@ mod tests {
             content: "0123456789abcdef".to_owned(),
             missing_bytes: 7,
             map: Some("frames-2 44100 20000 1 0:44100 417:0".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_no_file_can_be_is_refused_though_its_checksum_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Playlist.index.json");
+        let is_read = |track: IndexedTrack| {
+            Index::new("f".to_owned(), vec![track]).write(&path).unwrap();
+            Index::read(&path).is_ok()
         };
-        let index = Index::new("f".to_owned(), vec![track]);
+        for rate_hz in [8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000] {
+            assert!(is_read(IndexedTrack { rate_hz, frames: 1152 << 32, ..track() }));
+        }
+        for rate_hz in [0, 1, 44_099, 96_000, u32::MAX] {
+            assert!(!is_read(IndexedTrack { rate_hz, ..track() }));
+        }
+        assert!(!is_read(IndexedTrack { frames: u64::MAX, ..track() }));
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed_or_harmless() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Playlist.index.json");
+        let index = Index::new("f".to_owned(), vec![track()]);
         index.write(&path).unwrap();
         let good = fs::read(&path).unwrap();
         assert_eq!(Index::read(&path).unwrap(), index);

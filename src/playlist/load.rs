@@ -135,6 +135,9 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
 
     let mut looks: Vec<Look<'_>> =
         entries.iter().map(|entry| Look::first(entry, &known, options, &mut locator)).collect();
+    if looks.iter().any(Look::may_be_reconsidered) {
+        looks.iter().for_each(|look| look.teach(&mut locator));
+    }
     looks.iter_mut().for_each(|look| look.reconsider(&mut locator));
     warnings.extend(names_like_comments(&list, &mut locator));
     let maps = if options.make_maps { Maps::OfLongFiles } else { Maps::AsTheyCome };

@@ -98,6 +98,19 @@ impl<'a> Look<'a> {
         State::ToInspect(ToInspect { path, stamp, file, must_be })
     }
 
+    /// Whether its file was found by nothing but its name.
+    pub(super) fn may_be_reconsidered(&self) -> bool {
+        self.dropped.is_some()
+    }
+
+    /// Let the locator learn from an entry that a trusted index has answered, and that nobody has looked for, where its
+    /// Music folder lies: what other entries mean must not depend on whether the index is trusted.
+    pub(super) fn teach(&self, locator: &mut Locator) {
+        if self.departures.is_empty() && matches!(self.state, State::Known(_)) {
+            locator.locate(&self.entry.location);
+        }
+    }
+
     /// Give a file up which was found by nothing but its name, where other lines show that its folder is a folder of the
     /// Music folder and so not the Music folder itself.
     pub(super) fn reconsider(&mut self, locator: &mut Locator) {

@@ -152,7 +152,7 @@ impl<R: ReadAt> Decoder<R> {
         let within = frame - stretch.first_frame;
         let is_plain = stretch.rate_hz == self.rate_hz;
         let place = within as f64 * f64::from(stretch.rate_hz) / f64::from(self.rate_hz);
-        let sample = stretch.audible_before + if is_plain { within } else { place as u64 };
+        let sample = stretch.audible_before.saturating_add(if is_plain { within } else { place as u64 });
         if self.sound.seek(sample)? == Progress::OnTheWay {
             return Ok(Progress::OnTheWay);
         }
@@ -249,12 +249,12 @@ impl<R: ReadAt> FrameSource for Decoder<R> {
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         let channels = self.channels;
         let frames = out.len() / channels;
-        let silent = usize::try_from(-self.position.min(0)).unwrap_or(usize::MAX).min(frames);
+        let silent = usize::try_from(self.position.min(0).unsigned_abs()).unwrap_or(usize::MAX).min(frames);
         let (before, inside) = out.split_at_mut(silent * channels);
         before.fill(0.0);
         self.position += silent as i64;
         let filled = if inside.is_empty() { 0 } else { self.read_inside(inside)? };
-        self.position += (frames - silent) as i64;
+        self.position = self.position.saturating_add((frames - silent) as i64);
         if let Some(rest) = inside.get_mut(filled * channels..) {
             rest.fill(0.0);
         }

@@ -118,15 +118,15 @@ struct StretchSamples<'a, R> {
 impl<R: ReadAt> FrameSource for StretchSamples<'_, R> {
     fn seek(&mut self, sample: i64) -> Result<(), DecodeError> {
         *self.next = sample;
-        let inside = self.stretch.audible_before + u64::try_from(sample).unwrap_or(0);
+        let inside = self.stretch.audible_before.saturating_add(u64::try_from(sample).unwrap_or(0));
         while self.sound.seek(inside)? == Progress::OnTheWay {}
         Ok(())
     }
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         let frames = out.len() / self.channels;
-        let silent = usize::try_from(-(*self.next).min(0)).unwrap_or(usize::MAX).min(frames);
-        *self.next += frames as i64;
+        let silent = usize::try_from((*self.next).min(0).unsigned_abs()).unwrap_or(usize::MAX).min(frames);
+        *self.next = self.next.saturating_add(frames as i64);
         let (before, inside) = out.split_at_mut(silent * self.channels);
         before.fill(0.0);
         let read = self.sound.read(self.stretch.rate_hz, self.channels, inside)?;

@@ -1,0 +1,212 @@
+//! Any bytes as an MP3: how long it is, where its frames are, and its samples, played from the start and joined anywhere.
+//!
+//! The input is the file. Its last four bytes, as a number, also choose where it is joined and how it is read, so that
+//! the fuzzer can change the one without the other, and what it finds is a file that the program plays. One in four files
+//! gets a large tag between two frames, without which none would be long enough to have more than one place of entry in
+//! its map.
+//!
+//! What must hold is what `tests/frame_map.rs` asserts of files that are damaged at random, and more:
+//!
+//! - No panic but those of the decoder's library that are caught.
+//! - The frames lie one behind the other, their samples are numbers, and there are no more than the file's bytes can
+//!   hold.
+//! - The map that was made by counting is the one that playing makes, and survives being written.
+//! - The length that was counted is the same with and without a header, and behind it there is silence.
+//! - What is read at any place after joining there, with the map and without, and from any other place, is what is read
+//!   there from the start, to 1e-4.
+//! - Joining reads no more bytes than there are between two places of entry, and the file's beginning.
+//! - `load` gives the same length, rate and channels, the first time and by the index that it wrote.
+
+#![no_main]
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use jaudiosync::mp3::header::Header;
+use jaudiosync::mp3::map::FrameMap;
+use jaudiosync::mp3::reader::Reader;
+use jaudiosync::mp3::survey::{Survey, survey, survey_by_counting};
+use jaudiosync::player::decoder::{Decoder, Known, Mix};
+use jaudiosync::player::library::{FrameSource, Progress, TrackSource};
+use jaudiosync_fuzz::{How, MusicFolder, frames};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+
+/// Joined samples may differ by this much of full scale.
+const DIFFERENCE: f32 = 1e-4;
+
+/// Of a file that says it was longer once so many frames are played: the rest of it is silence.
+const MOST_FRAMES: u64 = 2_000_000;
+
+/// Frames that are read behind the end.
+const BEHIND_THE_END: usize = 3000;
+
+/// Frames that are read at once, at least: with fewer the comparisons that the fuzzer traces would take most of the time.
+const FEWEST_BLOCK_FRAMES: usize = 100;
+
+/// Frames that are read after joining.
+const JOINED_FRAMES: usize = 3000;
+
+/// Bytes of the tag that makes a file long: more than lie between two places of entry.
+const TAG_BYTES: usize = 300_000;
+
+/// Bytes that are read at most to join: up to a place of entry, the frames that are decoded to be thrown away, and the
+/// file's beginning and end.
+const MOST_BYTES_TO_JOIN: u64 = 1 << 20;
+
+static MUSIC: LazyLock<MusicFolder> = LazyLock::new(|| {
+    let music = MusicFolder::new();
+    music.write("Playlist.m3u8", b"a.mp3\n");
+    music
+});
+
+fuzz_target!(|data: &[u8]| {
+    LazyLock::force(&MUSIC);
+    let choice = data.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    let long;
+    let file = if choice & 3 == 3 {
+        long = with_tag(data, (choice >> 2) as usize);
+        &long[..]
+    } else {
+        data
+    };
+    let found = survey(file).ok();
+    let counted = survey_by_counting(file).ok();
+    let map = walk(file, counted.as_ref());
+    load(file, found.as_ref());
+    let Some(found) = found else { return };
+    assert!(found.frames > 0 && (1..=2).contains(&found.channels), "{found:?}");
+    assert!((8000..=48_000).contains(&found.rate_hz), "{found:?}");
+    if found.map.is_some() {
+        assert_eq!(Some(&found), counted.as_ref());
+    }
+    let how = Reading {
+        mix: if choice & 4 == 0 { Mix::Stereo } else { Mix::Mono },
+        block_frames: FEWEST_BLOCK_FRAMES + (choice >> 3) as usize % 3000,
+    };
+    let places = (0..3).map(|step| u64::from(choice.rotate_left(11 * step) >> 8) * found.frames / (1 << 24));
+    play(file, &found, map, how, places);
+});
+
+// A change of any byte mostly ends in a file of fewer frames. So every second time the frames are changed instead.
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    if seed % 2 == 0 {
+        return fuzzer_mutate(data, size, max_size);
+    }
+    let mutated = frames::mutate(&data[..size], &mut fastrand::Rng::with_seed(seed.into()));
+    let size = mutated.len().min(max_size);
+    data[..size].copy_from_slice(&mutated[..size]);
+    size
+});
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    mix: Mix,
+    block_frames: usize,
+}
+
+/// The file with a large tag before the first frame header from a place on.
+fn with_tag(file: &[u8], from: usize) -> Vec<u8> {
+    let from = from % file.len().max(1);
+    let is_header = |at: &usize| file.get(*at..).and_then(Header::parse).is_some();
+    let at = (from..file.len()).find(is_header).unwrap_or(from);
+    let size = [TAG_BYTES >> 21 & 127, TAG_BYTES >> 14 & 127, TAG_BYTES >> 7 & 127, TAG_BYTES & 127];
+    let mut long = file[..at].to_vec();
+    long.extend_from_slice(b"ID3\x03\0\0");
+    long.extend(size.map(|part| part as u8));
+    long.resize(long.len() + TAG_BYTES, 0);
+    long.extend_from_slice(&file[at..]);
+    long
+}
+
+/// Go through all frames, and return the map of them.
+fn walk(file: &[u8], counted: Option<&Survey>) -> Option<FrameMap> {
+    let mut reader = Reader::open(file, None).expect("memory can be read")?;
+    let mut next = 0;
+    while let Some(decoded) = reader.advance().expect("memory can be read") {
+        assert_eq!(decoded.first_sample, next, "frames lie one behind the other");
+        assert!((1..=2).contains(&decoded.channels));
+        assert!(decoded.samples.iter().all(|sample| sample.is_finite()), "a sample that is no number at {next}");
+        next += (decoded.samples.len() / decoded.channels) as u64;
+    }
+    let map = reader.map().clone();
+    assert_eq!(map.samples(), Some(next));
+    // A frame is a header at least, and has 1,152 samples at most.
+    assert!(next <= 288 * file.len() as u64, "{next} samples in {} bytes", file.len());
+    assert!(reader.read_bytes() <= 8 * file.len() as u64 + 65_536, "{} bytes were read", reader.read_bytes());
+    if let Some(counted) = counted {
+        assert_eq!(counted.map.as_ref(), Some(&map));
+    }
+    if next == 0 {
+        return None;
+    }
+    let written = map.to_string();
+    let kept: FrameMap = written.parse().expect("what was written is a map");
+    assert_eq!(kept, map, "{written}");
+    Some(kept)
+}
+
+/// Play a file from the start, and join it at several places.
+fn play(file: &[u8], found: &Survey, map: Option<FrameMap>, how: Reading, places: impl Iterator<Item = u64>) {
+    let known =
+        |map: Option<Arc<FrameMap>>| Known { rate_hz: Some(found.rate_hz), channels: Some(found.channels), map };
+    let open = |map: Option<Arc<FrameMap>>| {
+        let decoder =
+            Decoder::new(Path::new("a.mp3"), file, how.mix, known(map)).expect("it has a length, so it opens");
+        assert_eq!(decoder.rate_hz(), found.rate_hz);
+        decoder
+    };
+    let frames = found.frames.min(MOST_FRAMES) as usize;
+    let mut from_start = open(None);
+    let channels = from_start.channels();
+    let mut played = vec![0.0; channels * (frames + BEHIND_THE_END)];
+    for block in played.chunks_mut(channels * how.block_frames) {
+        from_start.read(block).expect("memory can be read");
+    }
+    // What a header says is believed where it can be true, and may still be false.
+    if found.map.is_some() && found.frames <= MOST_FRAMES {
+        assert!(played[channels * frames..].iter().all(|sample| *sample == 0.0), "sound behind {frames} frames");
+    }
+    let places: Vec<usize> = places.map(|place| place.min(frames as u64) as usize).collect();
+    for map in [None, map.map(Arc::new)] {
+        let has_map = map.is_some();
+        // At first as a box that joins; then from wherever that has led.
+        let mut joining = open(map);
+        for (number, place) in places.iter().copied().enumerate() {
+            while joining.approach(place as i64).expect("memory can be read") == Progress::OnTheWay {}
+            if has_map && number == 0 {
+                assert!(joining.read_bytes() <= MOST_BYTES_TO_JOIN, "{} bytes to join", joining.read_bytes());
+            }
+            let mut joined = vec![0.0; channels * JOINED_FRAMES.min(frames + BEHIND_THE_END - place)];
+            for block in joined.chunks_mut(channels * how.block_frames) {
+                joining.read(block).expect("memory can be read");
+            }
+            let expected = &played[channels * place..][..joined.len()];
+            let differs = |(a, b): (&f32, &f32)| (a - b).abs() > DIFFERENCE || a.is_nan() != b.is_nan();
+            if let Some(at) = joined.iter().zip(expected).position(differs) {
+                panic!(
+                    "joined at {places:?}, the {number}th, of {frames}, map {has_map}, {how:?}: {} instead of {} at {}",
+                    joined[at],
+                    expected[at],
+                    at / channels
+                );
+            }
+        }
+    }
+}
+
+/// Load a playlist of the file, and again with the index that was written.
+fn load(file: &[u8], found: Option<&Survey>) {
+    MUSIC.write("a.mp3", file);
+    let expected = found.map(|found| (found.frames, found.rate_hz, found.channels));
+    let first = MUSIC.load(How::Rebuild).expect("a playlist of one line is loaded").playlist;
+    let track = &first.tracks[0];
+    let said = track.length.map(|length| (length.frames, length.rate_hz, track.channels));
+    assert_eq!(said, expected, "{track:?}");
+    assert_eq!(track.problem.is_none(), found.is_some());
+    for how in [How::UseIndex, How::TrustIndex] {
+        let again = MUSIC.load(how).expect("a playlist of one line is loaded").playlist;
+        assert_eq!(again, first, "{how:?}");
+        assert_eq!(again.fingerprint(), first.fingerprint());
+    }
+}

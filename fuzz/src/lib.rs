@@ -1,0 +1,102 @@
+//! What the fuzz targets share.
+
+pub mod frames;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jaudiosync::panics;
+use jaudiosync::playlist::{LoadError, LoadOptions, Loaded, load};
+use tempfile::TempDir;
+
+/// Why a playlist that is loaded cannot be known to the index: the words of the warning.
+const INDEX_IS_REFUSED: &str = "is made anew";
+
+/// A Music folder for one target, made once. `TMPDIR` says where; scripts/fuzz has it in memory, and removes it.
+pub struct MusicFolder(TempDir);
+
+impl MusicFolder {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        expect_caught_panics();
+        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where the index of its playlist is.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.path().join("Playlist.index.json")
+    }
+
+    /// Write a file, and make the folders that it is in.
+    ///
+    /// # Panics
+    /// When the disk is full.
+    pub fn write(&self, name: impl AsRef<OsStr>, contents: &[u8]) {
+        let path = self.path().join(name.as_ref());
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("folders can be made");
+        fs::write(path, contents).expect("files can be written");
+    }
+
+    /// Remove the index, if there is one.
+    pub fn forget_index(&self) {
+        let _ = fs::remove_file(self.index());
+    }
+
+    /// Load its playlist.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self, how: How) -> Result<Loaded, LoadError> {
+        let options = LoadOptions {
+            music: self.path().to_owned(),
+            name: "Playlist".to_owned(),
+            trust_index: how == How::TrustIndex,
+            rebuild: how == How::Rebuild,
+            make_maps: false,
+        };
+        load(&options, &|_, _| {})
+    }
+}
+
+/// What the index is good for when a playlist is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// For files that it knows.
+    UseIndex,
+    /// For everything.
+    TrustIndex,
+    /// For nothing.
+    Rebuild,
+}
+
+/// Whether the index was refused.
+#[must_use]
+pub fn is_index_refused(loaded: &Loaded) -> bool {
+    loaded.warnings.iter().any(|warning| warning.contains(INDEX_IS_REFUSED))
+}
+
+/// Make sure that panics which the program catches are none to the fuzzer, which would otherwise end with each of them:
+/// the decoder's library panics on some damaged frames, and that costs the frame.
+///
+/// libFuzzer's own hook aborts the process before a panic can be caught. `panics::catch` puts a hook before the one that
+/// is there when it is first called, which is libFuzzer's, and passes on only what happens outside of it. So nothing has
+/// to be filtered here: a panic anywhere else is a finding.
+///
+/// # Panics
+/// When a panic is not caught; mostly the process is aborted instead.
+fn expect_caught_panics() {
+    assert!(panics::catch(|| panic!("a library's panic")).is_err());
+}
