@@ -138,6 +138,19 @@ fn without_a_service_the_message_says_how_to_start_it() {
 }
 
 #[test]
+fn a_service_that_hangs_is_said_to_do_so_within_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    // Nobody takes the connection, and none reads from it.
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let begin = Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
+    let run = Run::of(command.args(["status", "--socket"]).arg(&socket).output().unwrap());
+    assert!(run.code != Some(0) && run.stderr.contains("does not answer"), "{run:?}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn a_watching_client_gets_a_line_each_second_until_the_service_ends() {
     let mut service = Service::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));

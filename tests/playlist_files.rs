@@ -4,7 +4,10 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use support::{Sandbox, mp3_bytes, short_mp3};
@@ -261,4 +264,45 @@ fn tags_of_any_size_are_read_in_little_memory_and_cut() {
         let track = &list["tracks"][0];
         assert_eq!((&track["title"], &track["artist"]), (&title.into(), &"Artist".into()), "{what}");
     }
+}
+
+/// Whether or not the tests run as root: nobody else may look into the folder.
+#[test]
+fn what_may_not_be_read_is_said_to_be_so_and_not_to_be_missing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("Rock/a.mp3", mp3_bytes(44_100, "A"));
+    sandbox.playlist("Rock/a.mp3\nmissing.mp3\n");
+    let program = sandbox.path().join("jaudiosync");
+    fs::copy(env!("CARGO_BIN_EXE_jaudiosync"), &program).unwrap();
+    let allow = |path: &Path, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let listed = || {
+        let plain = sandbox.command();
+        let is_root = nix::unistd::geteuid().is_root();
+        let mut command = Command::new(if is_root { "setpriv" } else { "env" });
+        command.args(if is_root { &["--reuid=65534", "--clear-groups"][..] } else { &[] }).arg(&program);
+        command.args(["list"]).envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.current_dir(sandbox.path()).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    allow(sandbox.path(), 0o755);
+    allow(&sandbox.music().join("Rock"), 0o000);
+    let words = listed();
+    assert!(words.contains("Rock/a.mp3: the file cannot be read: Permission denied"), "{words}");
+    assert!(words.contains("missing.mp3: the file is missing"), "{words}");
+    allow(&sandbox.music(), 0o000);
+    let words = listed();
+    assert!(words.contains("the Music folder") && words.contains("cannot be read: Permission denied"), "{words}");
+    allow(&sandbox.music(), 0o755);
+    allow(&sandbox.music().join("Rock"), 0o755);
+}
+
+#[test]
+fn an_index_that_is_a_pipe_holds_nothing_up() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.mp3", mp3_bytes(44_100, "A"));
+    sandbox.playlist("a.mp3\n");
+    nix::unistd::mkfifo(&sandbox.index(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let run = sandbox.run(&["list"]);
+    assert!(run.stderr.contains("is made anew"), "{run:?}");
+    run.succeeds();
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::protocol::{MAX_RESPONSE_BYTES, Request, Response};
 
-/// A reload may look into some hundred files; everything else is answered at once.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// The service answers at once, however much it has to do; a reload may look into some hundred files.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+const RELOAD_TIME: Duration = Duration::from_secs(30);
 
 /// Why the service gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum ClientError {
     /// The user may not.
     #[error("you may not use {0}; become a member of its group (sudo usermod -aG jaudiosync $USER), then log in again")]
     NotAllowed(PathBuf),
+    /// Somebody listens, and does not answer.
+    #[error("the service at {0} does not answer; see: systemctl status jaudiosync")]
+    Silent(PathBuf),
     /// The connection broke.
     #[error("the connection to {0} broke: {1}; see: journalctl -u jaudiosync")]
     Broken(PathBuf, io::Error),
@@ -65,6 +69,11 @@ impl Client {
     /// # Errors
     /// When the connection breaks, or the answer is none.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
+        let answer_time = if matches!(request, Request::Reload {}) { RELOAD_TIME } else { ANSWER_TIME };
+        self.stream
+            .get_ref()
+            .set_read_timeout(Some(answer_time))
+            .map_err(|error| ClientError::Broken(self.socket.clone(), error))?;
         let sent = self.stream.get_mut().write_all(request.to_line().as_bytes());
         // A client that is sent away cannot send, but finds an answer that says why.
         match self.next_response() {
@@ -90,6 +99,8 @@ impl Client {
                 Ok(response) => Ok(Some(response)),
                 Err(error) => Err(ClientError::Nonsense(self.socket.clone(), error)),
             },
+            // What a socket's time limit is reported as.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(ClientError::Silent(self.socket.clone())),
             Err(error) => Err(ClientError::Broken(self.socket.clone(), error)),
         }
     }

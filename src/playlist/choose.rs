@@ -1,6 +1,7 @@
 //! Which file of the Music folder is the playlist that is asked for.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
@@ -16,8 +17,12 @@ const EXTENSIONS: [&str; 2] = ["m3u8", "m3u"];
 /// # Errors
 /// When there is none, or several differ in nothing but case.
 pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {
-    if !music.is_dir() {
-        return Err(LoadError::NoMusic(music.to_owned()));
+    match fs::read_dir(music) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Err(LoadError::MusicDenied(music.to_owned(), error));
+        }
+        Err(_) => return Err(LoadError::NoMusic(music.to_owned())),
     }
     let asked = extension_of(name);
     let path = music.join(if asked.is_some() { name.to_owned() } else { format!("{name}.m3u8") });

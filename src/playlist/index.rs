@@ -2,7 +2,7 @@
 //! travels with the music and every box has the same lengths.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -109,6 +109,10 @@ impl Index {
             io::ErrorKind::NotFound => IndexError::Missing,
             _ => IndexError::Unreadable(error),
         };
+        // To open a pipe would wait for somebody who writes into it.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(IndexError::Damaged);
+        }
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MAX_INDEX_BYTES + 1).read_to_end(&mut bytes));
         if read.map_err(unreadable)? as u64 > MAX_INDEX_BYTES {

@@ -63,6 +63,11 @@ pub enum LoadError {
     /// There is no Music folder.
     #[error("there is no Music folder at {0}; make one, or name another with --music")]
     NoMusic(PathBuf),
+    /// The Music folder is there, and may not be looked into.
+    #[error(
+        "the Music folder {0} cannot be read: {1}; give the user that this runs as the right to, as with: chmod -R a+rX {0}"
+    )]
+    MusicDenied(PathBuf, std::io::Error),
     /// There is no such playlist; others may be there.
     #[error("there is no playlist {path}; {others}")]
     NoPlaylist {

@@ -216,6 +216,13 @@ impl Locator {
         Some(parts.fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part))))
     }
 
+    /// Why nobody may look for the file that an entry names as it is written, if so: it may be there.
+    pub(super) fn denied(&self, location: &[u8]) -> Option<String> {
+        let path = self.path_as_written(&as_written(location)?)?;
+        let error = fs::symlink_metadata(path).err()?;
+        (error.kind() == std::io::ErrorKind::PermissionDenied).then(|| error.to_string())
+    }
+
     /// Whether there is a regular file, and whether it lies inside.
     fn look(&mut self, path: &Path) -> Option<Result<fs::Metadata, Escapes>> {
         let metadata = fs::symlink_metadata(path).ok()?;

@@ -65,7 +65,10 @@ impl<'a> Look<'a> {
             _ => match locator.locate(&entry.location) {
                 Located::File(found) => look.settle(found, options, locator),
                 Located::Ambiguous(files) => State::Broken(Problem::Ambiguous(files)),
-                Located::Missing => State::Broken(Problem::Missing),
+                Located::Missing => {
+                    let denied = locator.denied(&entry.location).map(Problem::Unreadable);
+                    State::Broken(denied.unwrap_or(Problem::Missing))
+                }
                 Located::Outside => State::Broken(Problem::Outside),
                 Located::Remote => State::Broken(Problem::Remote),
                 Located::TooLong => State::Broken(Problem::TooLong),
