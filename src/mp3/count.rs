@@ -69,14 +69,18 @@ impl<R: ReadAt> Count<R> {
         while self.go_on(usize::MAX)? {}
         self.map.finish(self.head.audio.end);
         let head = &self.head;
-        let missing_bytes = head.missing_bytes;
         let part = self.frame_bytes as f64 / (head.audio.end - head.audio.start).max(1) as f64;
         let is_sound = self.longest_row >= FRAMES_OF_A_STREAM || part >= LEAST_PART_OF_FRAMES;
         let Some(samples) = self.map.samples().filter(|_| is_sound) else { return Ok(None) };
         let sections = self.map.sections();
         let rate_hz = Timeline::prevailing_rate_hz(sections, samples).unwrap_or_else(|| head.rate_hz());
         let timeline = Timeline::new(rate_hz, sections, &head.trim(), Some(samples));
-        let frames = timeline.frames().unwrap_or(0);
+        let counted = timeline.frames().unwrap_or(0);
+        // A copy that was interrupted, which is hardly ever between two frames, keeps its slot.
+        let before_loss = head.before_loss().filter(|_| self.walk.is_torn());
+        let promised = before_loss.map_or(0, |(frames, _)| head.audible_samples(frames));
+        let frames = counted.max(promised);
+        let missing_bytes = before_loss.map_or(0, |(_, missing_bytes)| missing_bytes);
         let survey = Survey { rate_hz, frames, channels: self.channels, map: Some(self.map), missing_bytes };
         Ok((survey.frames > 0).then_some(survey))
     }

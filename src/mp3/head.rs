@@ -20,10 +20,8 @@ pub struct Head {
     pub(super) scanner: Scanner,
     /// What the frame before it says of the file.
     pub(super) info: Option<InfoFrame>,
-    /// What that frame says of the file's length, where it does not contradict itself, and the file is as long.
+    /// What that frame says of the file's length, where it does not contradict itself.
     pub(super) promise: Option<Promise>,
-    /// Bytes that the file had more by what that frame says, where it does not contradict itself.
-    pub(super) missing_bytes: u64,
 }
 
 impl Head {
@@ -40,11 +38,9 @@ impl Head {
         let mut scanner = if info.is_some() { walk } else { start };
         let after_info = scanner.clone();
         let Some(first) = scanner.next(bytes)? else { return Ok(None) };
-        let (promise, missing_bytes) = match &info {
-            Some(info) => Promise::of(info, leading.bytes as u64, &first, audio.end - leading.offset),
-            None => (None, 0),
-        };
-        Ok(Some(Self { audio, first, scanner: after_info, info, promise, missing_bytes }))
+        let (info_bytes, counted_bytes) = (leading.bytes as u64, audio.end - leading.offset);
+        let promise = info.and_then(|info| Promise::of(&info, info_bytes, &first, counted_bytes));
+        Ok(Some(Self { audio, first, scanner: after_info, info, promise }))
     }
 
     /// Samples per second of the first frame.
@@ -57,15 +53,25 @@ impl Head {
         self.first.stream.header.channels()
     }
 
+    /// What the info frame says, where the file is as long as it was when it was made.
+    fn kept_promise(&self) -> Option<Promise> {
+        self.promise.filter(|promise| promise.missing_bytes == 0)
+    }
+
     /// Frames of the file, where it says so and its size bears that out.
     pub(super) fn believed_frames(&self) -> Option<u64> {
-        self.promise.map(|promise| promise.frames)
+        self.kept_promise().map(|promise| promise.frames)
+    }
+
+    /// Frames that the file had before its end was lost, and the bytes that are missing, if it says so.
+    pub(super) fn before_loss(&self) -> Option<(u64, u64)> {
+        self.promise.filter(|promise| promise.missing_bytes > 0).map(|promise| (promise.frames, promise.missing_bytes))
     }
 
     /// How frames are counted of which nothing is left, where the file is as long as it was when it was made. What is missing in
     /// the middle of such a file was overwritten, not cut out.
     pub(super) fn gap(&self) -> Option<Gap> {
-        self.promise.map(|promise| match promise.constant_bit_rate {
+        self.kept_promise().map(|promise| match promise.constant_bit_rate {
             true => Gap::OfFramesLike { mean_bytes: promise.mean_frame_bytes },
             false => Gap::OfAnyFrames { mean_bytes: promise.mean_frame_bytes },
         })
@@ -95,21 +101,25 @@ pub(super) struct Promise {
     frames: u64,
     mean_frame_bytes: f64,
     constant_bit_rate: bool,
+    /// Bytes that the file had more.
+    missing_bytes: u64,
 }
 
 impl Promise {
-    /// What an info frame of so many bytes says, where the file has as many bytes from there on; and the number of bytes that it
-    /// says it had more. Neither where it contradicts itself.
-    fn of(info: &InfoFrame, info_bytes: u64, first: &Frame, counted_bytes: u64) -> (Option<Self>, u64) {
-        let (Some(frames), Some(bytes)) = (info.frames, info.bytes.map(u64::from)) else { return (None, 0) };
-        let promise = |sound_bytes| Self::of_sound(u64::from(frames), sound_bytes, info.constant_bit_rate, first);
+    /// What an info frame of so many bytes says of a file that has `counted_bytes` from there on. None where it contradicts itself,
+    /// or where the file has more than it says: something was added.
+    fn of(info: &InfoFrame, info_bytes: u64, first: &Frame, counted_bytes: u64) -> Option<Self> {
+        let (frames, bytes) = (u64::from(info.frames?), u64::from(info.bytes?));
+        let of_sound = |sound_bytes| Self::of_sound(frames, sound_bytes, info.constant_bit_rate, first);
         // Most programs count the info frame itself.
         let (with_itself, without) = (bytes.saturating_sub(info_bytes), bytes);
         match bytes {
-            _ if bytes == counted_bytes => (promise(with_itself), 0),
-            _ if bytes + info_bytes == counted_bytes => (promise(without), 0),
-            _ if promise(with_itself).or(promise(without)).is_some() => (None, bytes.saturating_sub(counted_bytes)),
-            _ => (None, 0),
+            _ if bytes == counted_bytes => of_sound(with_itself),
+            _ if bytes + info_bytes == counted_bytes => of_sound(without),
+            _ => {
+                let missing_bytes = bytes.checked_sub(counted_bytes)?;
+                Some(Self { missing_bytes, ..of_sound(with_itself).or_else(|| of_sound(without))? })
+            }
         }
     }
 
@@ -123,7 +133,7 @@ impl Promise {
             first.stream.possible_mean_bytes().contains(&mean)
         };
         let constant_bit_rate = constant_bit_rate || first.stream.header.is_free_format();
-        can_be.then_some(Self { frames, mean_frame_bytes: mean, constant_bit_rate })
+        can_be.then_some(Self { frames, mean_frame_bytes: mean, constant_bit_rate, missing_bytes: 0 })
     }
 }
 

@@ -96,6 +96,7 @@ pub struct Scanner {
     position: u64,
     end: u64,
     stream: Option<Stream>,
+    is_torn: bool,
     /// Where the walk began: streams in free format begin nearby.
     began: u64,
 }
@@ -103,12 +104,17 @@ pub struct Scanner {
 impl Scanner {
     /// A walk through the bytes from `begin` to `end`, of which nothing is known.
     pub fn new(begin: u64, end: u64) -> Self {
-        Self { position: begin, end, stream: None, began: begin }
+        Self { position: begin, end, stream: None, is_torn: false, began: begin }
     }
 
     /// A walk that goes on at a frame that another walk has found.
     pub fn at_frame(offset: u64, stream: Stream, end: u64) -> Self {
-        Self { position: offset, end, stream: Some(stream), began: offset }
+        Self { position: offset, end, stream: Some(stream), is_torn: false, began: offset }
+    }
+
+    /// Whether the file ended within a frame.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// Find the next frame; none at the end.
@@ -151,7 +157,8 @@ impl Scanner {
                 self.position = self.end;
                 self.stream = None;
                 // A last frame of which bytes are missing is not counted.
-                if frame_end > self.end { Ok(None) } else { found(whole, false, 0) }
+                self.is_torn = frame_end > self.end;
+                if self.is_torn { Ok(None) } else { found(whole, false, 0) }
             }
         }
     }

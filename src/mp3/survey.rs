@@ -1,6 +1,8 @@
 //! What a playlist needs to know of a file: how long it is, at which rate and with how many channels it is played.
 //!
-//! A file that says how long it is, and whose size bears that out, is believed. Of any other all frames are counted.
+//! A file that says how long it is, and whose size bears that out, is believed. Of any other all frames are counted; only one
+//! that ends within a frame, as a copy that was interrupted, keeps the length it says, so that its slot is that of the boxes
+//! that have the whole of it.
 
 use std::io;
 

@@ -71,6 +71,11 @@ impl Walk {
         self.next_sample
     }
 
+    /// Whether the file ended within a frame.
+    pub(super) fn is_torn(&self) -> bool {
+        self.scanner.is_torn()
+    }
+
     /// Go to the next frame; none at the end.
     ///
     /// # Errors

@@ -19,14 +19,14 @@ pub(super) fn names_like_comments(list: &M3u8, locator: &mut Locator) -> Option<
     ))
 }
 
-/// Report files that are copies which were cut off: their slots are as long as what there is, which other boxes may have more of.
+/// Report files that are copies which were cut off: their slots are silence behind what there is.
 pub(super) fn cut_off_files(tracks: &[Track]) -> Option<String> {
     let is_cut_off = |track: &&Track| track.path.is_some() && track.missing_bytes > 0;
     let cut_off: Vec<&Track> = tracks.iter().filter(is_cut_off).collect();
     let first = cut_off.first()?;
     let others = if cut_off.len() > 1 { format!(" ({} such files)", cut_off.len()) } else { String::new() };
     Some(format!(
-        "line {}: {} was cut off: the file has {} of {} bytes, and its slot ends with them{others}; copy it again, to all boxes",
+        "line {}: {} was cut off: the file has {} of {} bytes, and the rest of its slot is silence{others}; copy it again",
         first.line,
         first.location,
         first.size_bytes,
