@@ -221,6 +221,26 @@ fn what_follows_a_stream_in_free_format_changes_nothing_before_it() {
 }
 
 #[test]
+fn where_another_rate_begins_is_found_out_however_that_place_is_come_to() {
+    // 31 frames at 8 kHz are 98,431.2 at 44.1 kHz.
+    let file = [MATERIAL[0][..60].concat(), MATERIAL[8][..31].concat(), MATERIAL[0][60..120].concat()].concat();
+    let border = 60 * 1152 + 98_431;
+    let mut played = vec![0.0; 2 * (border + 2000)];
+    decoder(&file, Known::default()).read(&mut played).unwrap();
+    for place in border - 3..border + 3 {
+        let mut joining = decoder(&file, Known::default());
+        let mut joined = vec![0.0; 2 * 1000];
+        joining.seek(border as i64 - 40_000).unwrap();
+        joining.read(&mut joined).unwrap();
+        joining.seek(place as i64).unwrap();
+        joining.read(&mut joined).unwrap();
+        let differences = joined.iter().zip(&played[2 * place..]).map(|(a, b)| (a - b).abs());
+        let largest = differences.fold(0.0, f32::max);
+        assert!(largest <= DIFFERENCE, "{largest} off from {place} on, where {border} is the border");
+    }
+}
+
+#[test]
 fn a_damaged_frame_in_free_format_silences_no_other() {
     let mut file = lame(&noise(4.0, 44_100, 2, 3), &["--freeformat", "-b", "100", "-t"]);
     let rate_hz = survey(&file[..]).unwrap().rate_hz as usize;

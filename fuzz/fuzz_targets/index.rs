@@ -9,23 +9,22 @@
 //!   says.
 //! - The index that is written after that gives the same playlist, and is written once.
 //! - Keeping a map in an index changes nothing else.
+//! - What another program writes in the index while a playlist is loaded is kept, unless it is known better.
 //! - Files are opened, joined and read with the rates and maps that the index says, even if these are of other files.
 
 #![no_main]
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use jaudiosync::mp3::map::FrameMap;
 use jaudiosync::mp3::survey::survey_by_counting;
 use jaudiosync::player::decoder::Mix;
 use jaudiosync::player::library::{Files, Library};
-use jaudiosync::playlist::{Playlist, keep_map};
+use jaudiosync::playlist::{KnownMap, Playlist, keep_map};
 use jaudiosync_fuzz::{How, MusicFolder, is_index_refused};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
@@ -63,14 +62,26 @@ struct SavedTrack {
     title: Option<String>,
     artist: Option<String>,
     content: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    missing_bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     map: Option<String>,
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl SavedTrack {
-    /// Whether a file can be so long, and have this rate.
+    /// Whether a file can be so long, have this rate, and say that it was so much longer.
     fn can_be(&self) -> bool {
-        RATES_HZ.contains(&self.rate_hz) && self.frames <= 1152 << 32
+        let has_possible_bytes = i64::try_from(self.size_bytes).is_ok() && u32::try_from(self.missing_bytes).is_ok();
+        RATES_HZ.contains(&self.rate_hz) && self.frames <= 1152 << 32 && has_possible_bytes
+    }
+
+    /// Whether it is this file, as it was at that time.
+    fn is(&self, file: &str, size_bytes: u64, modified_s: i64) -> bool {
+        self.file == file && self.size_bytes == size_bytes && self.modified_s.abs_diff(modified_s) <= 2
     }
 }
 
@@ -89,6 +100,7 @@ struct Fields {
     title: Option<String>,
     artist: Option<String>,
     content: String,
+    missing_bytes: Number,
     map: Map,
 }
 
@@ -124,18 +136,28 @@ enum Map {
     Text(String),
     Numbers {
         samples: Number,
-        free_format_bytes: Number,
+        audio_end: AudioEnd,
         sections: Vec<(Number, Rate)>,
         begins_as_the_file: bool,
-        entries: Vec<(Number, Number)>,
+        /// Bytes, samples and, in free format, the frame length.
+        entries: Vec<(Number, Number, Option<Number>)>,
     },
+}
+
+/// Where a map says that the audio ends.
+#[derive(Debug, Arbitrary)]
+enum AudioEnd {
+    OfTheFile,
+    Other(Number),
 }
 
 /// The files that are there: their frames, and what was found out about them.
 struct Music {
     folder: MusicFolder,
     rates_hz: [u32; 2],
-    maps: [FrameMap; 2],
+    maps: [Arc<FrameMap>; 2],
+    /// What the first is called in an index of it, and its map.
+    known: KnownMap,
     size_bytes: [u64; 2],
     modified_s: [i64; 2],
 }
@@ -151,10 +173,15 @@ static MUSIC: LazyLock<Music> = LazyLock::new(|| {
     folder.write("Playlist.m3u8", ENTRIES.join("\n").as_bytes());
     let metadata = [0, 1].map(|file| fs::metadata(folder.path().join(ENTRIES[file])).expect("it was written"));
     let found = files.map(|file| survey_by_counting(&file[..]).expect("these are MP3s"));
+    let rates_hz = [found[0].rate_hz, found[1].rate_hz];
+    let maps = found.map(|survey| Arc::new(survey.map.expect("it was counted")));
+    let known = folder.load(How::Rebuild).expect("the playlist is there").playlist.tracks[0].map.clone();
+    known.set(Arc::clone(&maps[0]));
     Music {
         folder,
-        rates_hz: [found[0].rate_hz, found[1].rate_hz],
-        maps: found.map(|survey| survey.map.expect("it was counted")),
+        rates_hz,
+        maps,
+        known,
         size_bytes: [0, 1].map(|file| metadata[file].len()),
         modified_s: [0, 1].map(|file| metadata[file].mtime()),
     }
@@ -185,6 +212,7 @@ fuzz_target!(|data: &[u8]| {
     if is_used {
         says(music, &saved, &text);
         keeps_map(music, &saved, &text);
+        keeps_news(music, &saved, &text);
     }
 });
 
@@ -264,6 +292,7 @@ fn says(music: &Music, saved: &Saved, text: &[u8]) {
         assert_eq!(track.artist, known.artist);
         assert!(known.title.is_none() || known.title.as_ref() == Some(&track.title));
         assert_eq!(track.content.as_ref(), Some(&known.content));
+        assert_eq!((track.size_bytes, track.missing_bytes), (known.size_bytes, known.missing_bytes));
         let map = known.map.as_deref().and_then(|map| map.parse::<FrameMap>().ok());
         assert_eq!(track.map.get().as_deref(), map.as_ref());
         assert!(map.is_none_or(|map| map.to_string().parse() == Ok(map)));
@@ -272,37 +301,61 @@ fn says(music: &Music, saved: &Saved, text: &[u8]) {
     }
 }
 
-/// Keep a map in the index: all that the file has changes in it, and nothing else.
+/// Keep maps in the index: that of the file which is there, and one of the file that the index says is the first.
 fn keeps_map(music: &Music, saved: &Saved, text: &[u8]) {
     let index = music.folder.index();
     fs::write(&index, text).expect("files can be written");
-    let path = music.folder.path().join(ENTRIES[0]);
-    keep_map(&index, &path, &music.maps[0]).expect("the index is right");
-    let kept: Saved = serde_json::from_slice(&fs::read(&index).expect("it was written")).expect("it is an index");
-    assert_eq!((&*kept.format, &kept.checksum), (FORMAT, &checksum(&kept.tracks)));
-    let map = music.maps[0].to_string();
-    let expected = saved.tracks.iter().cloned().map(|mut track| {
-        let file: Vec<u8> = percent_decoded(track.file.as_bytes());
-        if path.ends_with(OsStr::from_bytes(&file)) {
-            track.map = Some(map.clone());
-        }
-        track
-    });
-    assert_eq!(kept.tracks, expected.collect::<Vec<_>>());
+    keeps(music, saved, &music.known, |track| track.is(ENTRIES[0], music.size_bytes[0], music.modified_s[0]));
+    // Of several that have the same entry the last is known.
+    let Some(first) = saved.tracks.iter().rfind(|track| track.entry == ENTRIES[0]) else { return };
+    let playlist = music.folder.load(How::TrustIndex).expect("the playlist is there").playlist;
+    let known = &playlist.tracks[0].map;
+    // The first that becomes known stays.
+    known.set(Arc::clone(&music.maps[0]));
+    // What was not known has become so by loading.
+    fs::write(&index, text).expect("files can be written");
+    keeps(music, saved, known, |track| track.is(&first.file, first.size_bytes, first.modified_s));
 }
 
-/// Bytes of which some are written as `%XX`.
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::new();
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        let digits =
-            behind.first_chunk::<2>().filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        decoded.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
+/// Assert that the map becomes that of every track which is its file, and that nothing else changes.
+fn keeps(music: &Music, saved: &Saved, known: &KnownMap, is_file: impl Fn(&SavedTrack) -> bool) {
+    let index = music.folder.index();
+    let is_kept = keep_map(&index, known).expect("the index is right");
+    assert_eq!(is_kept, saved.tracks.iter().any(&is_file));
+    let kept: Saved = serde_json::from_slice(&fs::read(&index).expect("it is there")).expect("it is an index");
+    assert_eq!((&*kept.format, &*kept.fingerprint), (FORMAT, &*saved.fingerprint));
+    assert_eq!(kept.checksum, checksum(&kept.tracks));
+    let map = known.get().expect("it was set").to_string();
+    let mut expected = saved.tracks.clone();
+    expected.iter_mut().filter(|track| is_file(track)).for_each(|track| track.map = Some(map.clone()));
+    assert_eq!(kept.tracks, expected);
+}
+
+/// Load the playlist while somebody else writes its index: what they know of entries is kept with what was found out.
+fn keeps_news(music: &Music, saved: &Saved, text: &[u8]) {
+    let (folder, index) = (&music.folder, music.folder.index());
+    folder.forget_index();
+    let meanwhile = || fs::write(&index, text).expect("files can be written");
+    let loaded = folder.load_while(How::Rebuild, meanwhile).expect("the playlist is there");
+    assert!(loaded.index_error.is_none(), "{:?}", loaded.index_error);
+    let kept: Saved = serde_json::from_slice(&fs::read(&index).expect("it was written")).expect("it is an index");
+    assert_eq!(kept.checksum, checksum(&kept.tracks));
+    let place = |track: &SavedTrack| ENTRIES.iter().position(|entry| entry.replace('%', "%25") == track.entry);
+    assert!(kept.tracks.iter().all(|track| place(track).is_some()), "{kept:?}");
+    assert!(kept.tracks.is_sorted_by(|a, b| place(a) < place(b)), "each entry once, in order: {kept:?}");
+    for (number, entry) in ENTRIES.iter().enumerate() {
+        let of = |tracks: &[SavedTrack]| tracks.iter().rfind(|track| place(track) == Some(number)).cloned();
+        let (mine, theirs) = (of(&kept.tracks), of(&saved.tracks));
+        if loaded.playlist.tracks[number].path.is_none() {
+            assert_eq!(mine, theirs, "{entry} is known to them alone");
+            continue;
+        }
+        let mine = mine.expect("the file is there");
+        let is_same = |theirs: &SavedTrack| {
+            theirs.is(&mine.file, mine.size_bytes, mine.modified_s) && theirs.content == mine.content
+        };
+        assert_eq!(mine.map, theirs.filter(is_same).and_then(|theirs| theirs.map), "{entry}");
     }
-    decoded
 }
 
 /// As `checksum` in src/playlist/index.rs.
@@ -317,7 +370,7 @@ fn checksum(tracks: &[SavedTrack]) -> String {
             hash.update(text.as_deref().unwrap_or("\0").as_bytes());
             hash.update([0]);
         }
-        let numbers = [track.frames, u64::from(track.rate_hz), track.channels as u64];
+        let numbers = [track.frames, u64::from(track.rate_hz), track.channels as u64, track.missing_bytes];
         for number in [track.size_bytes, track.modified_s as u64].into_iter().chain(numbers) {
             hash.update(number.to_le_bytes());
         }
@@ -347,6 +400,7 @@ impl Fields {
             title: self.title,
             artist: self.artist,
             content: self.content,
+            missing_bytes: self.missing_bytes.value(),
             map: self.map.text(music, number),
         }
     }
@@ -387,8 +441,13 @@ impl Map {
             Self::None => None,
             Self::Right => Some(music.maps[number].to_string()),
             Self::Text(text) => Some(text),
-            Self::Numbers { samples, free_format_bytes, sections, begins_as_the_file, entries } => {
-                let mut line = format!("frames-1 {} {} {}", samples.value(), free_format_bytes.value(), sections.len());
+            Self::Numbers { samples, audio_end, sections, begins_as_the_file, entries } => {
+                let audio_end = match audio_end {
+                    // There are no tags behind it.
+                    AudioEnd::OfTheFile => music.size_bytes[number],
+                    AudioEnd::Other(bytes) => bytes.value(),
+                };
+                let mut line = format!("frames-2 {} {audio_end} {}", samples.value(), sections.len());
                 let of_the_file_hz = music.rates_hz[number];
                 for (place, (first_sample, rate_hz)) in sections.iter().enumerate() {
                     let first_sample = if place == 0 { 0 } else { first_sample.value() };
@@ -397,8 +456,11 @@ impl Map {
                 if begins_as_the_file {
                     line += " 0:0";
                 }
-                for (bytes, samples) in entries {
+                for (bytes, samples, free_format_bytes) in entries {
                     line += &format!(" {}:{}", bytes.value(), samples.value());
+                    if let Some(bytes) = free_format_bytes {
+                        line += &format!(":{}", bytes.value());
+                    }
                 }
                 Some(line)
             }

@@ -3,7 +3,7 @@
 //! The input is the file. Its last four bytes, as a number, also choose where it is joined and how it is read, so that
 //! the fuzzer can change the one without the other, and what it finds is a file that the program plays. One in four files
 //! gets a large tag between two frames, without which none would be long enough to have more than one place of entry in
-//! its map.
+//! its map. One in eight lies on a card of which a few pages cannot be read.
 //!
 //! What must hold is what `tests/frame_map.rs` asserts of files that are damaged at random, and more:
 //!
@@ -15,19 +15,23 @@
 //! - What is read at any place after joining there, with the map and without, and from any other place, is what is read
 //!   there from the start, to 1e-4.
 //! - Joining reads no more bytes than there are between two places of entry, and the file's beginning.
-//! - `load` gives the same length, rate and channels, the first time and by the index that it wrote.
+//! - What cannot be read is as if it were zeros.
+//! - `load` gives the same length, rate, channels and missing bytes, the first time and by the index that it wrote.
 
 #![no_main]
 
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use jaudiosync::mp3::bytes::ReadAt;
 use jaudiosync::mp3::header::Header;
 use jaudiosync::mp3::map::FrameMap;
-use jaudiosync::mp3::reader::Reader;
+use jaudiosync::mp3::reader::{Progress, Reader};
 use jaudiosync::mp3::survey::{Survey, survey, survey_by_counting};
 use jaudiosync::player::decoder::{Decoder, Known, Mix};
-use jaudiosync::player::library::{FrameSource, Progress, TrackSource};
+use jaudiosync::player::library::{FrameSource, TrackSource};
 use jaudiosync_fuzz::{How, MusicFolder, frames};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
@@ -53,6 +57,12 @@ const TAG_BYTES: usize = 300_000;
 /// file's beginning and end.
 const MOST_BYTES_TO_JOIN: u64 = 1 << 20;
 
+/// What cannot be read is taken for zeros in pieces of this size, as in the program.
+const PAGE_BYTES: usize = 4096;
+
+/// Of the file's last pages so many may be damaged.
+const DAMAGED_PAGES: usize = 3;
+
 static MUSIC: LazyLock<MusicFolder> = LazyLock::new(|| {
     let music = MusicFolder::new();
     music.write("Playlist.m3u8", b"a.mp3\n");
@@ -69,27 +79,41 @@ fuzz_target!(|data: &[u8]| {
     } else {
         data
     };
-    let found = survey(file).ok();
-    let counted = survey_by_counting(file).ok();
-    let map = walk(file, counted.as_ref());
+    let damaged = if choice >> 29 == 7 { damaged_pages(file.len(), (choice >> 16) as usize) } else { 0..0 };
+    let card = Card { file, damaged: damaged.clone() };
+    let mut zeroed;
+    let file = if damaged.is_empty() {
+        file
+    } else {
+        zeroed = file.to_vec();
+        zeroed[damaged].fill(0);
+        &zeroed[..]
+    };
+    let found = survey(&card).ok();
+    let counted = survey_by_counting(&card).ok();
+    assert_eq!(found, survey(file).ok(), "the one is {:?} of the other unreadable", card.damaged);
+    let map = walk(&card, counted.as_ref());
     load(file, found.as_ref());
     let Some(found) = found else { return };
     assert!(found.frames > 0 && (1..=2).contains(&found.channels), "{found:?}");
     assert!((8000..=48_000).contains(&found.rate_hz), "{found:?}");
+    assert!(found.missing_bytes <= u32::MAX.into(), "{found:?}");
     if found.map.is_some() {
         assert_eq!(Some(&found), counted.as_ref());
+    } else {
+        assert_eq!(found.missing_bytes, 0, "it is believed");
     }
     let how = Reading {
         mix: if choice & 4 == 0 { Mix::Stereo } else { Mix::Mono },
         block_frames: FEWEST_BLOCK_FRAMES + (choice >> 3) as usize % 3000,
     };
     let places = (0..3).map(|step| u64::from(choice.rotate_left(11 * step) >> 8) * found.frames / (1 << 24));
-    play(file, &found, map, how, places);
+    play(file, &card, &found, map, how, places);
 });
 
 // A change of any byte mostly ends in a file of fewer frames. So every second time the frames are changed instead.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         return fuzzer_mutate(data, size, max_size);
     }
     let mutated = frames::mutate(&data[..size], &mut fastrand::Rng::with_seed(seed.into()));
@@ -97,6 +121,37 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     data[..size].copy_from_slice(&mutated[..size]);
     size
 });
+
+/// A file on a card of which some pages cannot be read.
+struct Card<'a> {
+    file: &'a [u8],
+    damaged: Range<usize>,
+}
+
+impl ReadAt for Card<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let end = offset.saturating_add(buffer.len() as u64);
+        if (self.damaged.start as u64) < end && offset < self.damaged.end as u64 {
+            return Err(io::Error::other("bad sector"));
+        }
+        self.file.read_at(buffer, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+}
+
+/// One or two of a file's last pages, but not the first: then it could not be played.
+fn damaged_pages(file_bytes: usize, choice: usize) -> Range<usize> {
+    let pages = file_bytes.div_ceil(PAGE_BYTES);
+    if pages < 2 {
+        return 0..0;
+    }
+    let first = pages - 1 - choice % DAMAGED_PAGES.min(pages - 1);
+    let behind = first + 1 + choice / DAMAGED_PAGES % 2;
+    first * PAGE_BYTES..(behind * PAGE_BYTES).min(file_bytes)
+}
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy)]
@@ -120,8 +175,9 @@ fn with_tag(file: &[u8], from: usize) -> Vec<u8> {
 }
 
 /// Go through all frames, and return the map of them.
-fn walk(file: &[u8], counted: Option<&Survey>) -> Option<FrameMap> {
-    let mut reader = Reader::open(file, None).expect("memory can be read")?;
+fn walk(card: &Card<'_>, counted: Option<&Survey>) -> Option<FrameMap> {
+    let file = card.file;
+    let mut reader = Reader::open(card, None).expect("memory can be read")?;
     let mut next = 0;
     while let Some(decoded) = reader.advance().expect("memory can be read") {
         assert_eq!(decoded.first_sample, next, "frames lie one behind the other");
@@ -146,18 +202,20 @@ fn walk(file: &[u8], counted: Option<&Survey>) -> Option<FrameMap> {
     Some(kept)
 }
 
-/// Play a file from the start, and join it at several places.
-fn play(file: &[u8], found: &Survey, map: Option<FrameMap>, how: Reading, places: impl Iterator<Item = u64>) {
+/// Play a file from the start, and join it at several places as it lies on a card.
+fn play(
+    file: &[u8],
+    card: &Card<'_>,
+    found: &Survey,
+    map: Option<FrameMap>,
+    how: Reading,
+    places: impl Iterator<Item = u64>,
+) {
     let known =
         |map: Option<Arc<FrameMap>>| Known { rate_hz: Some(found.rate_hz), channels: Some(found.channels), map };
-    let open = |map: Option<Arc<FrameMap>>| {
-        let decoder =
-            Decoder::new(Path::new("a.mp3"), file, how.mix, known(map)).expect("it has a length, so it opens");
-        assert_eq!(decoder.rate_hz(), found.rate_hz);
-        decoder
-    };
     let frames = found.frames.min(MOST_FRAMES) as usize;
-    let mut from_start = open(None);
+    let name = Path::new("a.mp3");
+    let mut from_start = Decoder::new(name, file, how.mix, known(None)).expect("it has a length, so it opens");
     let channels = from_start.channels();
     let mut played = vec![0.0; channels * (frames + BEHIND_THE_END)];
     for block in played.chunks_mut(channels * how.block_frames) {
@@ -171,7 +229,8 @@ fn play(file: &[u8], found: &Survey, map: Option<FrameMap>, how: Reading, places
     for map in [None, map.map(Arc::new)] {
         let has_map = map.is_some();
         // At first as a box that joins; then from wherever that has led.
-        let mut joining = open(map);
+        let mut joining = Decoder::new(name, card, how.mix, known(map)).expect("it has a length, so it opens");
+        assert_eq!(joining.rate_hz(), found.rate_hz);
         for (number, place) in places.iter().copied().enumerate() {
             while joining.approach(place as i64).expect("memory can be read") == Progress::OnTheWay {}
             if has_map && number == 0 {
@@ -198,10 +257,10 @@ fn play(file: &[u8], found: &Survey, map: Option<FrameMap>, how: Reading, places
 /// Load a playlist of the file, and again with the index that was written.
 fn load(file: &[u8], found: Option<&Survey>) {
     MUSIC.write("a.mp3", file);
-    let expected = found.map(|found| (found.frames, found.rate_hz, found.channels));
+    let expected = found.map(|found| (found.frames, found.rate_hz, found.channels, found.missing_bytes));
     let first = MUSIC.load(How::Rebuild).expect("a playlist of one line is loaded").playlist;
     let track = &first.tracks[0];
-    let said = track.length.map(|length| (length.frames, length.rate_hz, track.channels));
+    let said = track.length.map(|length| (length.frames, length.rate_hz, track.channels, track.missing_bytes));
     assert_eq!(said, expected, "{track:?}");
     assert_eq!(track.problem.is_none(), found.is_some());
     for how in [How::UseIndex, How::TrustIndex] {

@@ -60,6 +60,14 @@ impl MusicFolder {
     /// # Errors
     /// As [`load`].
     pub fn load(&self, how: How) -> Result<Loaded, LoadError> {
+        self.load_while(how, || ())
+    }
+
+    /// Load its playlist, and do something whenever a part of a file was read.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load_while(&self, how: How, meanwhile: impl Fn() + Sync) -> Result<Loaded, LoadError> {
         let options = LoadOptions {
             music: self.path().to_owned(),
             name: "Playlist".to_owned(),
@@ -67,7 +75,7 @@ impl MusicFolder {
             rebuild: how == How::Rebuild,
             make_maps: false,
         };
-        load(&options, &|_, _| {})
+        load(&options, &|_, _| meanwhile())
     }
 }
 

@@ -24,6 +24,12 @@ const FORMAT: &str = "jaudiosync-index-1";
 /// A file longer than this is not an index: the longest playlist's, with the maps of a thousand sets, has some 60 MB.
 const MAX_INDEX_BYTES: u64 = 128 << 20;
 
+/// No file is longer on Linux.
+const MAX_FILE_BYTES: u64 = i64::MAX as u64;
+
+/// A file says in 32 bits how long it was.
+const MAX_MISSING_BYTES: u64 = u32::MAX as u64;
+
 /// The index of one playlist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Index {
@@ -76,7 +82,8 @@ impl IndexedTrack {
     /// Whether there can be such a file. The checksum tells that nothing was damaged, not that what was written was
     /// right.
     fn can_be(&self) -> bool {
-        is_possible_rate_hz(self.rate_hz) && self.frames <= MAX_FILE_SAMPLES
+        let has_possible_bytes = self.size_bytes <= MAX_FILE_BYTES && self.missing_bytes <= MAX_MISSING_BYTES;
+        is_possible_rate_hz(self.rate_hz) && self.frames <= MAX_FILE_SAMPLES && has_possible_bytes
     }
 
     pub fn stamp(&self) -> FileStamp {
@@ -296,6 +303,10 @@ mod tests {
             assert!(!is_read(IndexedTrack { rate_hz, ..track() }));
         }
         assert!(!is_read(IndexedTrack { frames: u64::MAX, ..track() }));
+        let (size_bytes, missing_bytes) = (i64::MAX as u64, u32::MAX.into());
+        assert!(is_read(IndexedTrack { size_bytes, missing_bytes, ..track() }));
+        assert!(!is_read(IndexedTrack { size_bytes: size_bytes + 1, ..track() }));
+        assert!(!is_read(IndexedTrack { missing_bytes: missing_bytes + 1, ..track() }));
     }
 
     #[test]

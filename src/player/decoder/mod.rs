@@ -196,7 +196,9 @@ impl<R: ReadAt> Decoder<R> {
             let has_news = self.refresh_timeline();
             if read == wanted || has_news {
                 let is_same = self.timeline.stretch_at(position).is_some_and(|(stretch, _)| source.is_in(&stretch));
-                if has_news && is_same {
+                if !is_same && has_news {
+                    filled -= read;
+                } else if has_news {
                     let end = self.timeline.stretch_at(position).and_then(|(_, until)| until);
                     filled = end.map_or(filled, |end| filled.min(end.saturating_sub(self.position as u64) as usize));
                     source.set_until(end);
