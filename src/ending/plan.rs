@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// A process that was asked to end waits so long for all that it holds. Whoever has asked sees it gone within 2 s; the
 /// rest is for the last words, and for a machine that is busy.
-pub(super) const BOUND: Duration = Duration::from_millis(1400);
+pub(super) const BOUND: Duration = Duration::from_millis(1200);
 
 /// A signal that asks for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

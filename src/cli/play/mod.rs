@@ -37,8 +37,8 @@ use crate::timetable::{Place, Timetable};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What plays fades out within this time, or the position is kept without waiting for it: a card that hangs says nothing
-/// any more. A card that only does not say that it is silent is given up by the player after a second.
-const FADE_PATIENCE: Duration = Duration::from_millis(1100);
+/// any more.
+const FADE_PATIENCE: Duration = Duration::from_millis(900);
 
 /// A latency beyond this is a slip of the pen.
 const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
