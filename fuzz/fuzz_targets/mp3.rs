@@ -35,6 +35,10 @@ use jaudiosync::player::library::{FrameSource, TrackSource};
 use jaudiosync_fuzz::{How, MusicFolder, frames};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
+/// Bits of the choice that are all set where the file gets a large tag, and where it lies on a damaged card.
+const LONG: u32 = 3;
+const DAMAGED: u32 = 7 << 29;
+
 /// Joined samples may differ by this much of full scale.
 const DIFFERENCE: f32 = 1e-4;
 
@@ -73,13 +77,13 @@ fuzz_target!(|data: &[u8]| {
     LazyLock::force(&MUSIC);
     let choice = data.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
     let long;
-    let file = if choice & 3 == 3 {
+    let file = if choice & LONG == LONG {
         long = with_tag(data, (choice >> 2) as usize);
         &long[..]
     } else {
         data
     };
-    let damaged = if choice >> 29 == 7 { damaged_pages(file.len(), (choice >> 16) as usize) } else { 0..0 };
+    let damaged = if choice & DAMAGED == DAMAGED { damaged_pages(file.len(), (choice >> 16) as usize) } else { 0..0 };
     let card = Card { file, damaged: damaged.clone() };
     let mut zeroed;
     let file = if damaged.is_empty() {
@@ -111,13 +115,21 @@ fuzz_target!(|data: &[u8]| {
     play(file, &card, &found, map, how, places);
 });
 
-// A change of any byte mostly ends in a file of fewer frames. So every second time the frames are changed instead.
+// A change of any byte mostly ends in a file of fewer frames. So every second time the frames are changed instead, and now and
+// then how the file is read: nothing else makes large tags and damaged pages common.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     if seed.is_multiple_of(2) {
         return fuzzer_mutate(data, size, max_size);
     }
-    let mutated = frames::mutate(&data[..size], &mut fastrand::Rng::with_seed(seed.into()));
+    let mut random = fastrand::Rng::with_seed(seed.into());
+    let mut mutated = frames::mutate(&data[..size], &mut random);
     let size = mutated.len().min(max_size);
+    mutated.truncate(size);
+    if random.u8(..4) == 0
+        && let Some(choice) = mutated.last_chunk_mut()
+    {
+        *choice = (random.u32(..) | [0, LONG, DAMAGED, LONG | DAMAGED][random.usize(..4)]).to_le_bytes();
+    }
     data[..size].copy_from_slice(&mutated[..size]);
     size
 });
