@@ -148,7 +148,7 @@ fn a_read_only_music_folder_works_without_an_index() {
 /// Root may write anywhere, so a test that runs as root hands the binary to nobody.
 fn as_plain_user(sandbox: &Sandbox, arguments: &str) -> Run {
     let binary = sandbox.path().join("jaudiosync");
-    fs::copy(env!("CARGO_BIN_EXE_jaudiosync"), &binary).unwrap();
+    support::copy_program(&binary);
     fs::set_permissions(sandbox.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let script = format!(
         "if [ \"$(id -u)\" = 0 ]; then exec setpriv --reuid=65534 --regid=65534 --clear-groups ./jaudiosync {arguments}; \

@@ -330,7 +330,7 @@ fn a_thousand_clients_at_once_are_answered_or_sent_away() {
 /// Runs `jaudiosync status` as user nobody with this main group.
 fn as_nobody(service: &Service, group: u32) -> Run {
     let binary = service.folder.path().join("jaudiosync");
-    fs::copy(env!("CARGO_BIN_EXE_jaudiosync"), &binary).unwrap();
+    support::copy_program(&binary);
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", &format!("--regid={group}"), "--clear-groups"]).arg(&binary);
     Run::of(command.args(["status", "--socket"]).arg(service.socket()).output().unwrap())

@@ -273,7 +273,7 @@ fn what_may_not_be_read_is_said_to_be_so_and_not_to_be_missing() {
     sandbox.write("Rock/a.mp3", mp3_bytes(44_100, "A"));
     sandbox.playlist("Rock/a.mp3\nmissing.mp3\n");
     let program = sandbox.path().join("jaudiosync");
-    fs::copy(env!("CARGO_BIN_EXE_jaudiosync"), &program).unwrap();
+    support::copy_program(&program);
     let allow = |path: &Path, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let listed = || {
         let plain = sandbox.command();

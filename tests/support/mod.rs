@@ -183,3 +183,9 @@ pub fn mp3_bytes(frames: usize, title: &str) -> Vec<u8> {
     short_mp3(&path, frames, title);
     fs::read(path).unwrap()
 }
+
+/// Puts the program where another user may run it. By a process of its own: were it opened for writing here, a process that another
+/// test starts at that moment would hold it open, and it could not be run ("Text file busy").
+pub fn copy_program(to: &Path) {
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_jaudiosync")).arg(to).status().unwrap().success());
+}
