@@ -103,6 +103,14 @@ impl SimBox {
         }
     }
 
+    /// The same where the line may have come already, before another that was waited for.
+    #[track_caller]
+    pub fn has_or_will_say(&mut self, words: &str) {
+        if !self.seen.iter().any(|line| line.contains(words)) {
+            self.wait_for(words);
+        }
+    }
+
     /// Waits until it is ready.
     pub fn ready(mut self) -> Self {
         self.wait_for("ready ");
