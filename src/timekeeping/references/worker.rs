@@ -47,7 +47,7 @@ impl ReferenceThread {
     }
 
     /// Tells it to stop, and does not wait for that: several so stop at the same time.
-    pub(in crate::timekeeping) fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         self.stopped_at();
     }
 

@@ -1,32 +1,30 @@
-//! The clock's thread: wires the RTC, the references and the disk to the [`ClockTask`], and runs it.
+//! The clock's thread: opens the RTC, the references and the disk for the [`ClockTask`], and runs it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::rtc::{self, Ds3231, Ds3231Model, GpioSecondEdge, SecondEdge, SimulatedDs3231};
 use jaudiosync_hw::system_clock::{MachineSystemClock, SystemClock};
 use jaudiosync_hw::world::DeskWorld;
 
-use super::clock_task::{ClockDevices, ClockTask, OpenRtc};
-use super::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, StartError, SystemSource};
-use super::saved::SavedTime;
-use super::source::SharedEstimate;
-use super::status::TimeStatus;
 use crate::config::{RtcChoice, TimeKeeping};
-use crate::ending::{Hold, hold};
 use crate::storage::Record;
+use crate::timekeeping::published::SharedEstimate;
+use crate::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, StartError, SystemSource};
+use crate::timekeeping::saved::SavedTime;
+use crate::timekeeping::status::TimeStatus;
+use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};
+use crate::worker::{Progress, Worker};
 
 /// What the thread is to do, beyond what the configuration says.
 #[derive(Debug, Clone)]
 pub struct ClockOptions {
     /// Where the calibration is read from.
     pub state_folder: Option<PathBuf>,
-    /// Whether it is also written there.
-    pub keeps: bool,
+    /// Whether it is also saved there.
+    pub saves: bool,
     /// Whether the RTC may be set and marked. Commands that only look must not.
     pub sets_rtc: bool,
     /// Whether the system clock may be steered, where the configuration wants it.
@@ -38,11 +36,11 @@ pub struct ClockOptions {
 }
 
 impl ClockOptions {
-    /// For commands that read what there is, and set and keep nothing.
+    /// Returns the options of commands that read what there is, and set and save nothing.
     pub fn only_looking(state_folder: Option<PathBuf>) -> Self {
         Self {
             state_folder,
-            keeps: false,
+            saves: false,
             sets_rtc: false,
             sets_system_clock: false,
             asks_system: false,
@@ -51,29 +49,26 @@ impl ClockOptions {
     }
 }
 
-/// A running clock.
+/// A running clock. Dropping it ends its threads; UTC is then carried on as it was known last.
 pub struct ClockThread {
     reader: ClockReader,
-    thread: Option<JoinHandle<()>>,
-    hold: Weak<Hold>,
-    /// Dropped after the thread; they end their own threads.
+    worker: Worker<ClockCommand>,
+    /// Dropped after the worker; they end their own threads.
     references: Vec<ReferenceThread>,
 }
 
-/// What the clock's thread tells. Clones read the same clock.
+/// What the clock's thread reports. Clones read the same clock.
 #[derive(Clone)]
 pub struct ClockReader {
     shared: Arc<SharedEstimate>,
-    status: Arc<Mutex<TimeStatus>>,
-    flags: Arc<Flags>,
+    reported: Arc<Mutex<Reported>>,
+    progress: Progress,
 }
 
-#[derive(Default)]
-struct Flags {
-    steps: AtomicU64,
-    ends: AtomicBool,
-    shall_set_rtc: AtomicBool,
-    rtc_was_set: AtomicBool,
+/// What the task reported last.
+struct Reported {
+    status: TimeStatus,
+    rtc_was_set: bool,
 }
 
 impl ClockThread {
@@ -88,7 +83,7 @@ impl ClockThread {
         let references = start_references(config, options.asks_system, &clocks, &sender);
         let record = options.state_folder.as_ref().map(|folder| Record::<SavedTime>::in_folder(folder));
         let saved = record.as_ref().and_then(read_saved);
-        let record = record.filter(|_| options.keeps);
+        let record = record.filter(|_| options.saves);
         let devices = ClockDevices {
             open_rtc: rtc_opener(config, options.sets_rtc),
             // One reader alone: letting go of the pin would take its pull-up from the other.
@@ -96,104 +91,75 @@ impl ClockThread {
             system_clock: if options.sets_system_clock && config.set_system_clock { take_system_clock() } else { None },
             clocks,
             events,
-            keep: Box::new(move |saved| {
+            persist: Box::new(move |saved| {
                 if let Some(Err(error)) = record.as_ref().map(|record| record.write(saved)) {
-                    log::warn!("the clock's calibration is not kept: {error}");
+                    log::warn!("cannot save the clock's calibration: {error}");
                 }
             }),
             random: fastrand::u32(..),
             may_set_rtc: options.sets_rtc,
         };
         let mut task = ClockTask::new(devices, saved, Arc::clone(&shared));
-        let status = Arc::new(Mutex::new(task.status()));
-        let flags = Arc::new(Flags::default());
-        let on_thread = options.on_thread;
-        let held = hold("clock");
-        let hold = Arc::downgrade(&held);
-        let thread = std::thread::Builder::new().name("clock".to_owned()).spawn({
-            let (status, flags) = (Arc::clone(&status), Arc::clone(&flags));
-            move || {
-                on_thread();
-                while !flags.ends.load(Ordering::Relaxed) {
-                    if flags.shall_set_rtc.swap(false, Ordering::Relaxed) {
-                        task.set_rtc_when_possible();
-                    }
-                    task.step();
-                    *status.lock().unwrap_or_else(PoisonError::into_inner) = task.status();
-                    flags.rtc_was_set.store(task.rtc_was_set(), Ordering::Relaxed);
-                    flags.steps.fetch_add(1, Ordering::Relaxed);
-                }
-                task.save();
-                // A bus that hangs may keep it from being dropped.
-                drop(task);
-                drop(held);
+        let reported = Arc::new(Mutex::new(Reported { status: task.status(), rtc_was_set: false }));
+        task.report_to({
+            let reported = Arc::clone(&reported);
+            move |status, rtc_was_set| {
+                *reported.lock().unwrap_or_else(PoisonError::into_inner) = Reported { status, rtc_was_set };
             }
-        })?;
-        let reader = ClockReader { shared, status, flags };
-        Ok(Self { reader, thread: Some(thread), hold, references })
+        });
+        let worker = Worker::start("clock", task, options.on_thread)?;
+        let reader = ClockReader { shared, reported, progress: worker.progress_counter() };
+        Ok(Self { reader, worker, references })
     }
 
-    /// Lets the thread write down what it knows and end, and those of the references, and does not wait for that. UTC is
-    /// carried on as it was known last.
+    /// Lets the thread save what it knows and end, and those of the references, and does not wait for
+    /// that.
     pub fn dismiss(&self) {
-        self.reader.flags.ends.store(true, Ordering::Relaxed);
-        if let Some(hold) = self.hold.upgrade() {
-            hold.ask();
-        }
+        self.worker.dismiss();
         self.references.iter().for_each(ReferenceThread::dismiss);
     }
 
-    /// What it tells.
+    /// Returns a reader of what it reports.
     pub fn reader(&self) -> ClockReader {
         self.reader.clone()
     }
 
-    /// UTC, for the player and everything else.
+    /// Returns UTC, for the player and everything else.
     pub fn source(&self) -> Arc<SharedEstimate> {
         self.reader.source()
     }
 
-    /// What the clock says of itself, not older than a second or two.
+    /// Returns what the clock reports of itself, not older than a second or two.
     pub fn status(&self) -> TimeStatus {
         self.reader.status()
     }
 
-    /// Sets the RTC as soon as a reference has told the time, however right it is.
+    /// Sets the RTC as soon as a reference has given the time, however right it is.
     pub fn set_rtc(&self) {
-        self.reader.flags.shall_set_rtc.store(true, Ordering::Relaxed);
+        self.worker.order(ClockCommand::SetRtc);
     }
 
-    /// Whether the RTC was set since the start.
+    /// Returns whether the RTC was set since the start.
     pub fn rtc_was_set(&self) -> bool {
-        self.reader.flags.rtc_was_set.load(Ordering::Relaxed)
+        self.reader.reported.lock().unwrap_or_else(PoisonError::into_inner).rtc_was_set
     }
 }
 
 impl ClockReader {
-    /// UTC, for the player and everything else.
+    /// Returns UTC, for the player and everything else.
     pub fn source(&self) -> Arc<SharedEstimate> {
         Arc::clone(&self.shared)
     }
 
-    /// What the clock says of itself, not older than a second or two.
+    /// Returns what the clock reports of itself, not older than a second or two.
     pub fn status(&self) -> TimeStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).status.clone()
     }
 
-    /// How often the thread has gone round: at least every few seconds for as long as it is alive.
+    /// Returns how often the thread has gone round: at least every few seconds for as long as it is
+    /// alive.
     pub fn progress(&self) -> u64 {
-        self.flags.steps.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for ClockThread {
-    fn drop(&mut self) {
-        self.dismiss();
-        if let Some(thread) = self.thread.take() {
-            // It ends within a second or so, unless the bus or the disk hangs, for which the end of the process has a
-            // bound. A panic there was already printed by the panic hook.
-            let _ = thread.join();
-        }
+        self.progress.steps()
     }
 }
 

@@ -1,36 +1,36 @@
-//! What the timekeeper says of itself.
+//! What the timekeeper reports of itself.
 
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Raw};
 
+use super::Timekeeper;
 use super::flywheel::Best;
-use super::{STEP_NS, Timekeeper};
 use crate::timekeeping::notice::refusal;
-use crate::timekeeping::status::TimeStatus;
-use crate::timekeeping::trust::CENTURY_BIT;
+use crate::timekeeping::published::Output;
+use crate::timekeeping::rtc::trust::CENTURY_BIT;
+use crate::timekeeping::status::{Flywheel, TimeStatus};
 
 impl Timekeeper {
-    /// Everything that is to be told.
-    pub fn status(&self, now_raw_ns: i64) -> TimeStatus {
-        let best = self.best(now_raw_ns);
-        let shown_utc_ns = self.shown.map_or(0, |shown| shown.timescale.utc_ns(now_raw_ns));
-        let behind_ms = self.shown.map_or(0.0, |shown| shown.behind_ns as f64 * 1e-6);
+    /// Returns everything that is reported. `output` is what everybody takes for UTC.
+    pub fn status(&self, now: Instant<Raw>, output: &Output) -> TimeStatus {
+        let best = self.best(now);
+        let utc = output.estimate.utc.apply(now);
         let age_s = match &self.believed {
-            Some((_, raw_ns, _)) => Some(now_raw_ns.saturating_sub(*raw_ns) as f64 * 1e-9),
+            Some(believed) => Some((now - believed.at).seconds()),
             None => self
                 .saved
                 .as_ref()
                 .and_then(|saved| saved.reference_utc_s)
-                .map(|reference_utc_s| shown_utc_ns.div_euclid(NS_PER_S).saturating_sub(reference_utc_s) as f64),
+                .map(|reference_utc_s| utc.second().saturating_sub(reference_utc_s) as f64),
         };
         TimeStatus {
-            state: self.state(best.as_ref(), now_raw_ns),
-            utc_ns: shown_utc_ns,
-            bound_ms: self.bound_ns.is_finite().then_some(self.bound_ns * 1e-6),
-            flywheel: best.as_ref().map_or("the system clock", |best| best.flywheel),
-            reference: self.believed.as_ref().map(|(source, ..)| source.to_string()),
+            state: self.state(best.as_ref(), now),
+            utc_ns: utc.ns(),
+            bound_ms: output.estimate.bound.map(|bound| bound.ms()),
+            flywheel: best.as_ref().map_or(Flywheel::SystemClock, |best| best.flywheel),
+            reference: self.believed.as_ref().map(|believed| believed.source.to_string()),
             reference_age_s: age_s,
-            waiting_correction_ms: (behind_ms.abs() * 1e6 > STEP_NS as f64).then_some(behind_ms),
-            rtc: self.rtc.as_ref().map(|rtc| rtc.report(now_raw_ns)),
+            waiting_correction_ms: output.waiting.map(|by| by.ms()),
+            rtc: self.rtc.as_ref().map(|rtc| rtc.report(now)),
             warnings: self.warnings(best.as_ref()),
         }
     }
