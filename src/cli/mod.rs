@@ -9,16 +9,14 @@ mod failure;
 mod index;
 mod list;
 mod logging;
-pub(crate) mod output;
+pub mod output;
 mod play;
 mod playlist_options;
-mod plot;
 mod reload;
 mod resume;
 mod run;
 mod service_options;
 mod setup;
-mod simulate;
 mod start;
 mod status;
 mod stop;
@@ -83,8 +81,6 @@ enum Command {
     Reload(reload::Reload),
     Setup(setup::Setup),
     Config(config::ConfigCommand),
-    Plot(plot::Plot),
-    Simulate(simulate::Simulate),
     Time(time::Time),
     Completions(completions::Completions),
 }
@@ -117,8 +113,6 @@ pub fn main() -> ExitCode {
         Command::Reload(command) => command.run(),
         Command::Setup(command) => command.run(),
         Command::Config(command) => command.run(),
-        Command::Plot(command) => command.run(),
-        Command::Simulate(command) => command.run(),
         Command::Time(command) => command.run(),
         Command::Completions(command) => command.run(),
     };

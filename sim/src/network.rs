@@ -9,7 +9,7 @@ use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Ntp, ReferenceKind, Scenario};
 use super::schedule::BoxSchedule;
 use super::virtual_box::BoxWorld;
-use crate::timekeeping::references::{Sample, Source, SourceKind};
+use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
 
 const NS_PER_MS: f64 = 1e6;
 

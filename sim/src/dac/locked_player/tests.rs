@@ -1,10 +1,10 @@
 use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::*;
-use crate::simulation::dac::playlist;
-use crate::simulation::randomness::{Purpose, stream};
-use crate::simulation::scenario::{RIDE_START_NS, parse};
-use crate::simulation::weather::weather;
+use crate::dac::playlist;
+use crate::randomness::{Purpose, stream};
+use crate::scenario::{RIDE_START_NS, parse};
+use crate::weather::weather;
 
 struct Bench {
     world: BoxWorld,

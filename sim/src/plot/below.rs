@@ -8,7 +8,7 @@ use super::{
     Area, DrawResult, EVENT, FONT, GPS, GREY, LEFT, MARGIN, NTP, PLOT_WIDTH, Picture, ROW_HEIGHT, STRIP_MARGINS,
     colour_of, hours_and_minutes, right_aligned, tidy,
 };
-use crate::simulation::scenario::ReferenceKind;
+use crate::scenario::ReferenceKind;
 
 impl Picture<'_> {
     fn kinds(&self) -> Vec<ReferenceKind> {

@@ -1,10 +1,10 @@
-//! A simulated fleet keeps what is promised: few seeds here, twenty by `jaudiosync simulate --seeds 20`.
+//! A simulated fleet keeps what is promised: few seeds here, twenty by `jaudiosync-sim simulate --seeds 20`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use jaudiosync::simulation::fleet::{make_policy, run_fleet};
-use jaudiosync::simulation::sample::BoxSample;
-use jaudiosync::simulation::scenario::{Scenario, load};
+use jaudiosync_sim::fleet::{make_policy, run_fleet};
+use jaudiosync_sim::sample::BoxSample;
+use jaudiosync_sim::scenario::{Scenario, load};
 
 const SEEDS: std::ops::Range<u64> = 1..3;
 

@@ -7,7 +7,7 @@ use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Gps, ReferenceKind, Scenario};
 use super::schedule::BoxSchedule;
 use super::virtual_box::BoxWorld;
-use crate::timekeeping::references::{Sample, Source, SourceKind};
+use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
 
 /// A receiver needs so long for a fix after it has power, or when it sees the sky again.
 const FIX_NS: i64 = 30 * NS_PER_S;

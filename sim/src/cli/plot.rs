@@ -1,4 +1,4 @@
-//! `jaudiosync plot`: a run's statistics as a picture.
+//! `jaudiosync-sim plot`: a run's statistics as a picture.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,16 +7,16 @@ use clap::Args;
 use plotters::prelude::*;
 use serde_json::Value;
 
-use super::{Failure, output};
+use jaudiosync::cli::{Failure, output};
 
 /// Draw the phase error and the speed of a run as SVG
 ///
-/// Takes what `play --stats --json` printed.
+/// Takes what `jaudiosync play --stats --json` printed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync play --stats --json > stats.jsonl
-  jaudiosync plot stats.jsonl
-  jaudiosync plot stats.jsonl --output ride.svg")]
+  cargo run --release -p jaudiosync-sim -- plot stats.jsonl
+  cargo run --release -p jaudiosync-sim -- plot stats.jsonl --output ride.svg")]
 pub(super) struct Plot {
     /// The lines of JSON
     stats: PathBuf,
@@ -49,7 +49,7 @@ impl Plot {
         let picture = self.output.clone().unwrap_or_else(|| self.stats.with_extension("svg"));
         let mut svg = String::new();
         draw(&seconds, &mut svg).map_err(|error| Failure::Other(format!("the picture cannot be drawn: {error}")))?;
-        crate::storage::write_atomically(&picture, svg.as_bytes())
+        jaudiosync::storage::write_atomically(&picture, svg.as_bytes())
             .map_err(|error| Failure::Other(format!("{} cannot be written: {error}", picture.display())))?;
         output::say(format_args!("{}: {} s", picture.display(), seconds.len()));
         Ok(())

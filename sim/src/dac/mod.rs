@@ -13,8 +13,8 @@ use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
 use super::scenario::Scenario;
 use super::virtual_box::BoxWorld;
-use crate::timekeeping::Timescale;
-use crate::timetable::{Length, Timetable};
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timetable::{Length, Timetable};
 
 /// What is heard at an instant, beside the timetable. Positive is late.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,32 +1,32 @@
-//! `jaudiosync simulate`: a fleet in virtual time.
+//! `jaudiosync-sim simulate`: a fleet in virtual time.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, output};
-use crate::simulation::fleet::{FleetError, make_policy, run_fleet};
-use crate::simulation::plot;
-use crate::simulation::report::{self, Report};
-use crate::simulation::sample::BoxSample;
-use crate::simulation::scenario::{BUILT_IN, Scenario, ScenarioError, built_in, load, parse};
+use crate::fleet::{FleetError, make_policy, run_fleet};
+use crate::plot;
+use crate::report::{self, Report};
+use crate::sample::BoxSample;
+use crate::scenario::{BUILT_IN, Scenario, ScenarioError, built_in, load, parse};
+use jaudiosync::cli::{Failure, output};
 
 /// Steps of the progress bar.
 const STEPS: u64 = 1000;
 
-/// Simulate a fleet of boxes, and tell how far apart they are heard
+/// Simulate a fleet of boxes, and report how far apart they are heard
 ///
 /// Boxes with imperfect crystals, clocks, networks and sound cards run this program's own timekeeping and phase lock in
 /// virtual time. The figures are errors at the DAC against true time, which only a simulation knows. The same scenario
 /// and seed always give the same figures.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  jaudiosync simulate                                       8 boxes, 4 hours, calibrated at home
-  jaudiosync simulate --scenario gps --plot fleet.svg       another scenario, and a picture of it
-  jaudiosync simulate --scenario python --seeds 5           the Python program, five times
-  jaudiosync simulate --print-scenario ride > mine.toml     a scenario of one's own to begin with
-  jaudiosync simulate --scenario mine.toml --json")]
+#[command(after_help = "Examples, each after `cargo run --release -p jaudiosync-sim --`:
+  simulate                                       8 boxes, 4 hours, calibrated at home
+  simulate --scenario gps --plot fleet.svg       another scenario, and a picture of it
+  simulate --scenario python --seeds 5           the Python program, five times
+  simulate --print-scenario ride > mine.toml     a scenario of your own to begin with
+  simulate --scenario mine.toml --json")]
 pub(super) struct Simulate {
     /// The scenario: a file, or the name of a built-in one
     #[arg(long, value_name = "FILE|NAME", default_value = BUILT_IN[0].name)]
@@ -86,10 +86,6 @@ impl From<FleetError> for Failure {
 
 impl Simulate {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        if std::env::var_os("RUST_LOG").is_none() {
-            // What the simulated boxes have to say of their troubles is not about this machine.
-            log::set_max_level(log::LevelFilter::Off);
-        }
         if self.list_scenarios {
             return list_scenarios();
         }
@@ -154,7 +150,7 @@ impl Simulate {
         let name = PathBuf::from(&self.scenario);
         let name = name.file_stem().map_or(self.scenario.clone().into(), |stem| stem.to_string_lossy());
         let svg = plot::draw(scenario, &name, self.seed, fleet).map_err(|error| Failure::Other(error.to_string()))?;
-        crate::storage::write_atomically(path, svg.as_bytes())
+        jaudiosync::storage::write_atomically(path, svg.as_bytes())
             .map_err(|error| Failure::Other(format!("{} cannot be written: {error}", path.display())))
     }
 }

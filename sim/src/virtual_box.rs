@@ -11,7 +11,7 @@ use jaudiosync_hw::world::World;
 use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
 use super::scenario::Scenario;
-use crate::timekeeping::Timescale;
+use jaudiosync::timekeeping::Timescale;
 
 /// The raw clock's reading when the program begins: the kernel has been up for as long.
 const BOOT_RAW_NS: i64 = 15_000_000_000;

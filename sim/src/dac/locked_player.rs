@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 
 use super::{Heard, Player, SoundCard};
-use crate::player::dac_clock::{DacClock, Observation, Verdict};
-use crate::player::phase_lock::{Steering, steer};
-use crate::player::ring::BLOCK_FRAMES;
-use crate::simulation::scenario::{SoundCardKind, SoundCards};
-use crate::simulation::virtual_box::BoxWorld;
-use crate::timekeeping::Timescale;
-use crate::timetable::{Place, Start, Timetable};
+use crate::scenario::{SoundCardKind, SoundCards};
+use crate::virtual_box::BoxWorld;
+use jaudiosync::player::dac_clock::{DacClock, Observation, Verdict};
+use jaudiosync::player::phase_lock::{Steering, steer};
+use jaudiosync::player::ring::BLOCK_FRAMES;
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timetable::{Place, Start, Timetable};
 
 /// As in `player::feeder`: how far ahead of the DAC the ring is filled, and a track is joined.
 const LOOKAHEAD_S: f64 = 0.4;

@@ -14,8 +14,8 @@ use super::randomness::{Purpose, stream};
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
-use crate::timekeeping::Timescale;
-use crate::timetable::{Place, Start, Timetable};
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timetable::{Place, Start, Timetable};
 
 /// Cron's entry: at each fifth minute of the system clock, and once after boot.
 const CRON_NS: i64 = 300 * NS_PER_S;

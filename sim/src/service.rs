@@ -14,11 +14,11 @@ use super::randomness::{Purpose, normal, stream};
 use super::sample::TimeState;
 use super::scenario::{RtcFault, RtcSpread};
 use super::virtual_box::BoxWorld;
-use crate::timekeeping::clock_task::{ClockDevices, ClockTask};
-use crate::timekeeping::references::ReferenceEvent;
-use crate::timekeeping::saved::SavedTime;
-use crate::timekeeping::source::{SharedEstimate, UtcSource};
-use crate::timekeeping::status;
+use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::references::ReferenceEvent;
+use jaudiosync::timekeeping::saved::SavedTime;
+use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status;
 
 /// Any transfer on a stuck bus is given up after this (the timeout of the kernel's i2c-bcm2835 driver).
 const STUCK: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use super::randomness::{Purpose, seed_of};
 use super::sample::TimeState;
 use super::scenario::{RtcFault, Scenario};
 use super::virtual_box::BoxWorld;
-use crate::timekeeping::Timescale;
-use crate::timekeeping::references::Sample;
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::references::Sample;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::world::World;
 
