@@ -12,7 +12,6 @@ pub mod config;
 pub mod control;
 pub mod doctor;
 pub mod ending;
-mod kalman;
 pub mod mp3;
 pub mod panics;
 pub mod player;
