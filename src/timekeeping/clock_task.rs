@@ -185,17 +185,17 @@ impl ClockTask {
         let fallback = self.system.update(pair);
         // Where the correction was made meanwhile, the timekeeper follows.
         let was_stepped = self.shared.take_step();
-        let update = self.keeper.update(pair.raw_ns, &fallback, was_stepped);
+        let update = self.keeper.update(pair.raw.ns(), &fallback, was_stepped);
         self.shared.set(update.estimate, update.corrected);
         if self.shared.take_step() {
-            let update = self.keeper.update(pair.raw_ns, &fallback, true);
+            let update = self.keeper.update(pair.raw.ns(), &fallback, true);
             self.shared.set(update.estimate, update.corrected);
         }
         for notice in self.keeper.take_notices() {
             tell(&notice);
             if matches!(notice, Notice::Believed(_)) {
                 // A contact may be short: what it taught shall not be lost with the power.
-                self.next_save_raw_ns = self.next_save_raw_ns.min(pair.raw_ns.saturating_add(SAVE_NS / 10));
+                self.next_save_raw_ns = self.next_save_raw_ns.min(pair.raw.ns().saturating_add(SAVE_NS / 10));
             }
         }
     }
@@ -295,7 +295,8 @@ impl ClockTask {
     fn await_edge(&mut self) -> Result<bool, RtcError> {
         let (Some(rtc), Some(second_edge)) = (&mut self.rtc, &mut self.devices.second_edge) else { return Ok(false) };
         let trouble = match second_edge.wait_edge(SECOND_EDGE_TIMEOUT) {
-            Ok(Some(raw_ns)) => {
+            Ok(Some(edge)) => {
+                let raw_ns = edge.ns();
                 // Which second has begun, the chip itself must tell; there is most of a second for it.
                 let second = retry(|| rtc.read_second())?;
                 self.take_edge(second, raw_ns, INTERRUPT_HALF_WIDTH_NS);
@@ -328,7 +329,7 @@ impl ClockTask {
 
     fn remember_date(&mut self, time: RtcTime, raw_ns: i64) {
         // A clock without a date still has seconds: any date will do to count from.
-        let utc_s = if let RtcTime::Valid { utc_s } = time { utc_s } else { 0 };
+        let utc_s = if let RtcTime::Valid { rtc_s } = time { rtc_s } else { 0 };
         self.date = Some((utc_s, raw_ns));
     }
 
@@ -336,7 +337,7 @@ impl ClockTask {
         let now_raw_ns = self.devices.clocks.raw_ns();
         self.remember_date(time, now_raw_ns);
         self.keeper.rtc_status(now_raw_ns, status);
-        let (RtcTime::Valid { utc_s }, Some(tracker)) = (time, self.keeper.tracker()) else { return };
+        let (RtcTime::Valid { rtc_s: utc_s }, Some(tracker)) = (time, self.keeper.tracker()) else { return };
         if let Some(map) = tracker.map() {
             let expected_s = map.utc_ns(now_raw_ns).div_euclid(NS_PER_S);
             if (utc_s - expected_s).abs() > 1 {
@@ -377,7 +378,7 @@ impl ClockTask {
         self.shall_set_rtc = false;
         self.rtc_was_set = true;
         let now_raw_ns = self.devices.clocks.raw_ns();
-        self.remember_date(RtcTime::Valid { utc_s }, now_raw_ns);
+        self.remember_date(RtcTime::Valid { rtc_s: utc_s }, now_raw_ns);
         self.keeper.rtc_was_set(status);
         Ok(())
     }

@@ -50,7 +50,7 @@ impl SystemClockServo {
     /// Says what to do. To be called each few seconds, and after each step.
     pub fn update(&mut self, clock: ClockPair, timescale: &Timescale, may_step: bool) -> Action {
         self.measure(clock);
-        let behind_ns = timescale.utc_ns(clock.raw_ns).saturating_sub(clock.utc_ns);
+        let behind_ns = timescale.utc_ns(clock.raw.ns()).saturating_sub(clock.utc.ns());
         let limit_ns = if self.was_stepped { LATE_STEP_NS } else { FIRST_STEP_NS };
         if behind_ns.abs() > limit_ns && (may_step || !self.was_stepped) {
             self.was_stepped = true;
@@ -67,11 +67,11 @@ impl SystemClockServo {
 
     fn measure(&mut self, clock: ClockPair) {
         let Some((last, set_ppb)) = self.last else { return };
-        let raw_ns = clock.raw_ns.saturating_sub(last.raw_ns);
+        let raw_ns = clock.raw.ns().saturating_sub(last.raw.ns());
         if raw_ns < MIN_INTERVAL_NS {
             return;
         }
-        let ahead_ns = clock.utc_ns.saturating_sub(last.utc_ns).saturating_sub(raw_ns);
+        let ahead_ns = clock.utc.ns().saturating_sub(last.utc.ns()).saturating_sub(raw_ns);
         let own_ppb = ahead_ns as f64 / raw_ns as f64 * 1e9 - set_ppb;
         // Beyond what tick allows somebody else has set the clock meanwhile.
         if own_ppb.abs() < 20.0 * MAX_FREQUENCY_PPB {
@@ -83,12 +83,17 @@ impl SystemClockServo {
 
 #[cfg(test)]
 mod tests {
+    use jaudiosync_time::Instant;
     use proptest::prelude::*;
 
     use super::*;
 
     const S: i64 = 1_000_000_000;
     const UTC_NS: i64 = 1_800_000_000 * S;
+
+    fn pair(raw_ns: i64, utc_ns: i64) -> ClockPair {
+        ClockPair { raw: Instant::from_ns(raw_ns), utc: Instant::from_ns(utc_ns) }
+    }
 
     proptest! {
         #[test]
@@ -101,7 +106,7 @@ mod tests {
             let (mut utc_ns, mut ppb, mut steps) = ((UTC_NS + ahead_ns) as f64 - UTC_NS as f64, 0.0, 0);
             for tick in 0..100_i64 {
                 let raw_ns = tick * 4 * S;
-                let clock = ClockPair { raw_ns, utc_ns: UTC_NS + utc_ns as i64 };
+                let clock = pair(raw_ns, UTC_NS + utc_ns as i64);
                 match servo.update(clock, &timescale, false) {
                     Action::Step { by_ns } => { utc_ns += by_ns as f64; steps += 1; }
                     Action::Frequency { ppb: set } => ppb = set,
@@ -118,10 +123,10 @@ mod tests {
     fn while_music_plays_even_a_large_error_is_slewed() {
         let timescale = Timescale { raw_ns: 0, utc_ns: UTC_NS, rate_ppb: 0.0 };
         let mut servo = SystemClockServo::default();
-        servo.update(ClockPair { raw_ns: 0, utc_ns: UTC_NS }, &timescale, false);
-        let late = ClockPair { raw_ns: 4 * S, utc_ns: UTC_NS + 5 * S };
+        servo.update(pair(0, UTC_NS), &timescale, false);
+        let late = pair(4 * S, UTC_NS + 5 * S);
         assert!(matches!(servo.update(late, &timescale, false), Action::Frequency { .. }));
-        let later = ClockPair { raw_ns: 8 * S, utc_ns: UTC_NS + 9 * S };
+        let later = pair(8 * S, UTC_NS + 9 * S);
         assert_eq!(servo.update(later, &timescale, true), Action::Step { by_ns: -S });
     }
 }

@@ -39,8 +39,8 @@ struct Published {
 impl SharedEstimate {
     /// An estimate that says nothing yet, but for what the system clock shows.
     pub fn unset(clocks: &dyn Clocks) -> Self {
-        let ClockPair { raw_ns, utc_ns } = ClockPair::read(clocks);
-        let timescale = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
+        let ClockPair { raw, utc } = ClockPair::read(clocks);
+        let timescale = Timescale { raw_ns: raw.ns(), utc_ns: utc.ns(), rate_ppb: 0.0 };
         let estimate = Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset };
         let published = Published { estimate, corrected: None, may_step: true, was_stepped: false };
         Self { published: Mutex::new(published) }

@@ -38,15 +38,15 @@ pub struct SystemClockFollower {
 impl SystemClockFollower {
     /// Takes a reading in and gives the map that goes through it. To be called a few times a second or more often.
     pub fn update(&mut self, reading: ClockPair) -> Timescale {
-        let off_ns = reading.utc_ns - self.extrapolate(reading.raw_ns).unwrap_or(reading.utc_ns);
+        let off_ns = reading.utc.ns() - self.extrapolate(reading.raw.ns()).unwrap_or(reading.utc.ns());
         if off_ns.abs() > STEP_NS {
             self.readings.clear();
             self.steps += 1;
         }
-        if self.readings.back().is_none_or(|last| reading.raw_ns - last.raw_ns >= SPACING_NS) {
+        if self.readings.back().is_none_or(|last| reading.raw.ns() - last.raw.ns() >= SPACING_NS) {
             self.readings.push_back(reading);
         }
-        while self.readings.front().is_some_and(|first| reading.raw_ns - first.raw_ns > WINDOW_NS) {
+        while self.readings.front().is_some_and(|first| reading.raw.ns() - first.raw.ns() > WINDOW_NS) {
             self.readings.pop_front();
         }
         self.map_through(reading)
@@ -60,14 +60,14 @@ impl SystemClockFollower {
     fn map_through(&self, reading: ClockPair) -> Timescale {
         // No oscillator and no time daemon makes a rate beyond the kernel's own limit.
         let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB);
-        Timescale { raw_ns: reading.raw_ns, utc_ns: reading.utc_ns, rate_ppb }
+        Timescale { raw_ns: reading.raw.ns(), utc_ns: reading.utc.ns(), rate_ppb }
     }
 
     /// The rate over the window that ends with `reading`.
     fn rate_ppb(&self, reading: ClockPair) -> Option<f64> {
         let first = self.readings.front()?;
-        let raw_ns = reading.raw_ns - first.raw_ns;
-        let utc_ns = reading.utc_ns - first.utc_ns;
+        let raw_ns = reading.raw.ns() - first.raw.ns();
+        let utc_ns = reading.utc.ns() - first.utc.ns();
         (raw_ns >= MIN_BASELINE_NS).then(|| (utc_ns - raw_ns) as f64 / raw_ns as f64 * 1e9)
     }
 
@@ -108,8 +108,8 @@ impl SystemClockSource {
     fn read(&self) -> Reading {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = ClockPair::read(self.clocks.as_ref());
-        if pair.raw_ns >= followed.next_ask_raw_ns {
-            followed.next_ask_raw_ns = pair.raw_ns.saturating_add(ASK_NS);
+        if pair.raw.ns() >= followed.next_ask_raw_ns {
+            followed.next_ask_raw_ns = pair.raw.ns().saturating_add(ASK_NS);
             followed.kernel = read_estimate().ok();
         }
         followed.was_kept |= followed.kernel.is_some_and(|kernel| kernel.synchronized);
@@ -130,7 +130,7 @@ impl SystemClockSource {
         }
         TimeStatus {
             state,
-            utc_ns: pair.utc_ns,
+            utc_ns: pair.utc.ns(),
             bound_ms: bound_ns.is_finite().then_some(bound_ns * 1e-6),
             flywheel: "the system clock",
             reference: None,
@@ -166,7 +166,7 @@ fn judge(reading: &Reading) -> Estimate {
     let Reading { pair, timescale, kernel, was_kept } = *reading;
     let told = kernel.and_then(|kernel| judge_system_clock(pair, &kernel).ok());
     let state = match &told {
-        _ if pair.utc_ns < EARLIEST_UTC_S * NS_PER_S => TimeState::Unset,
+        _ if pair.utc.ns() < EARLIEST_UTC_S * NS_PER_S => TimeState::Unset,
         Some(_) => TimeState::Referenced,
         None if was_kept => TimeState::Holdover,
         None => TimeState::Unset,
@@ -177,6 +177,7 @@ fn judge(reading: &Reading) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jaudiosync_time::Instant;
 
     const EPOCH_NS: i64 = 1_790_000_000_000_000_000;
 
@@ -186,7 +187,7 @@ mod tests {
         for tick in 0..(seconds * 50.0) as i64 {
             let raw_ns = (from_s * 1e9) as i64 + tick * 20_000_000;
             let utc_ns = EPOCH_NS + step_ns + raw_ns + (raw_ns as f64 * rate_ppb * 1e-9) as i64;
-            map = Some(follower.update(ClockPair { raw_ns, utc_ns }));
+            map = Some(follower.update(ClockPair { raw: Instant::from_ns(raw_ns), utc: Instant::from_ns(utc_ns) }));
         }
         map.unwrap()
     }
@@ -200,8 +201,8 @@ mod tests {
     #[test]
     fn a_clock_that_was_never_set_is_not_trusted_and_one_that_a_daemon_keeps_has_its_bound() {
         let judged_after = |was_kept: bool, utc_s: i64, kernel| {
-            let pair = ClockPair { raw_ns: 0, utc_ns: utc_s * NS_PER_S };
-            let timescale = Timescale { raw_ns: 0, utc_ns: pair.utc_ns, rate_ppb: 0.0 };
+            let pair = ClockPair { raw: Instant::ZERO, utc: Instant::from_second(utc_s) };
+            let timescale = Timescale { raw_ns: 0, utc_ns: pair.utc.ns(), rate_ppb: 0.0 };
             judge(&Reading { pair, timescale, kernel, was_kept })
         };
         let judged = |utc_s, kernel| judged_after(true, utc_s, kernel);

@@ -36,10 +36,10 @@ impl Reading {
     /// on (adafruit/RTClib#71). Nothing is written for that.
     pub fn new(time: RtcTime) -> Self {
         let as_is = Self { time, has_century_bit: false };
-        let RtcTime::Valid { utc_s } = time else { return as_is };
+        let RtcTime::Valid { rtc_s: utc_s } = time else { return as_is };
         let utc_s = utc_s.saturating_sub(CENTURY_S);
         if (EARLIEST_UTC_S..LATEST_UTC_S).contains(&utc_s) {
-            return Self { time: RtcTime::Valid { utc_s }, has_century_bit: true };
+            return Self { time: RtcTime::Valid { rtc_s: utc_s }, has_century_bit: true };
         }
         as_is
     }
@@ -79,7 +79,7 @@ pub fn judge(time: RtcTime, status: &RtcStatus, last_saved_utc_s: Option<i64>) -
     if status.oscillator_stopped {
         return Err(Distrust::OscillatorStopped);
     }
-    let RtcTime::Valid { utc_s } = time else { return Err(Distrust::InvalidRegisters) };
+    let RtcTime::Valid { rtc_s: utc_s } = time else { return Err(Distrust::InvalidRegisters) };
     judge_second(utc_s, last_saved_utc_s)
 }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn judged(utc_s: i64, saved: Option<i64>) -> Result<i64, Distrust> {
-        judge(RtcTime::Valid { utc_s }, &status(false), saved)
+        judge(RtcTime::Valid { rtc_s: utc_s }, &status(false), saved)
     }
 
     #[test]
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_century_too_much_is_taken_off_where_that_makes_it_plausible() {
-        let shown = |utc_s| Reading::new(RtcTime::Valid { utc_s });
-        let as_is = |utc_s| Reading { time: RtcTime::Valid { utc_s }, has_century_bit: false };
-        let right = RtcTime::Valid { utc_s: NOW_UTC_S };
+        let shown = |utc_s| Reading::new(RtcTime::Valid { rtc_s: utc_s });
+        let as_is = |utc_s| Reading { time: RtcTime::Valid { rtc_s: utc_s }, has_century_bit: false };
+        let right = RtcTime::Valid { rtc_s: NOW_UTC_S };
         assert_eq!(shown(NOW_UTC_S + CENTURY_S), Reading { time: right, has_century_bit: true });
         assert_eq!(shown(NOW_UTC_S), as_is(NOW_UTC_S));
         // Not plausible in either century: a chip that was never set, whose bit is set all the same.
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn each_reason_for_distrust_has_its_name() {
-        let time = RtcTime::Valid { utc_s: NOW_UTC_S };
+        let time = RtcTime::Valid { rtc_s: NOW_UTC_S };
         assert_eq!(judge(time, &status(true), None), Err(Distrust::OscillatorStopped));
         let garbage = RtcTime::Invalid { registers: [0xff; 7] };
         assert_eq!(judge(garbage, &status(false), None), Err(Distrust::InvalidRegisters));

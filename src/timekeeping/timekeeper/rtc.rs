@@ -30,7 +30,7 @@ impl Timekeeper {
             self.notices.push(Notice::RtcDistrusted(distrust));
         }
         let rtc_ns = match time {
-            RtcTime::Valid { utc_s } => utc_s.saturating_mul(NS_PER_S),
+            RtcTime::Valid { rtc_s } => rtc_s.saturating_mul(NS_PER_S),
             RtcTime::Invalid { .. } => 0,
         };
         let kept = if judged.is_ok() { self.kept_calibration(&status, rtc_ns) } else { None };
