@@ -57,7 +57,7 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
 /// How far the sample is from this machine's clock plus `ahead_ns`, in ns.
 fn error_ns(sample: &Sample, ahead_ns: i64) -> f64 {
     let now = ClockPair::read(&MachineClocks);
-    (sample.utc_ns - (now.utc_ns + (sample.raw_ns - now.raw_ns) + ahead_ns)) as f64
+    (sample.utc_ns - (now.utc.ns() + (sample.raw_ns - now.raw.ns()) + ahead_ns)) as f64
 }
 
 #[track_caller]
@@ -119,7 +119,7 @@ fn a_system_clock_that_is_off_and_races_does_no_harm() {
     let figures: Vec<f64> = found.split(' ').map(|figure| figure.parse().unwrap()).collect();
     let [raw_ns, utc_ns]: [i64; 2] = [0, 1].map(|index| found.split(' ').nth(index).unwrap().parse().unwrap());
     let now = ClockPair::read(&MachineClocks);
-    let error_ns = (utc_ns - (now.utc_ns + (raw_ns - now.raw_ns))) as f64;
+    let error_ns = (utc_ns - (now.utc.ns() + (raw_ns - now.raw.ns()))) as f64;
     assert!(error_ns.abs() <= figures[2] && figures[2] < 5e6, "{error_ns} {found}");
 }
 
@@ -200,7 +200,7 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
     // The receiver lives 5000 s in the future, and begins to tell of a second 0.2 s after its beginning.
     const LATENCY_NS: i64 = 200_000_000;
     let ahead_s = 5_000;
-    let first_s = ClockPair::read(&MachineClocks).utc_ns / NS_PER_S + ahead_s;
+    let first_s = ClockPair::read(&MachineClocks).utc.second() + ahead_s;
     let server = FakeGps::start(first_s);
     let (_thread, listener) = gpsd(server.address);
     let found = sample(&listener, SourceKind::GpsMessages);
@@ -239,7 +239,7 @@ fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
 #[test]
 fn what_a_gpsd_lacks_is_told() {
     use std::io::Write;
-    let now_ns = ClockPair::read(&MachineClocks).utc_ns;
+    let now_ns = ClockPair::read(&MachineClocks).utc.ns();
     let no_fix = "{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":1}\r\n".to_owned();
     let scripts = [
         (no_fix + &stamped("PPS", now_ns, now_ns), "no fix"),

@@ -26,6 +26,7 @@ use jaudiosync_hw::buttons::{BoardError, Button};
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
 use jaudiosync_hw::mixer::MixerError;
+use jaudiosync_time::Span;
 use virtual_appliance::{RATE_HZ, Surroundings, VirtualAppliance, late_ms};
 
 const S: i64 = 1_000_000_000;
@@ -207,7 +208,7 @@ impl<'a> Hour<'a> {
         let kept = fs::read_to_string(self.around.state.join("session.json"));
         let is_kept = kept.is_ok_and(|kept| kept.contains("\"anchor_utc_s\":0,"));
         let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
-        self.around.clocks.advance(after_ns);
+        self.around.clocks.advance(Span::from_ns(after_ns));
         let now_raw_ns = self.now_raw_ns();
         self.around.dac.advance_to(now_raw_ns);
         self.around.dac.take_heard();
@@ -258,7 +259,7 @@ impl<'a> Hour<'a> {
                 let pause_ns = self.random_ns(30 * MS, 3 * S);
                 self.around.dac.interrupt(pause_ns);
                 // The whole process stood still with it.
-                self.around.clocks.advance(pause_ns);
+                self.around.clocks.advance(Span::from_ns(pause_ns));
                 self.disturbed();
             }
             53..62 => {

@@ -25,7 +25,7 @@ pub struct DeskWorld {
 impl Default for DeskWorld {
     fn default() -> Self {
         let now = ClockPair::read(&MachineClocks);
-        Self { clocks: MachineClocks, raw_to_utc_ns: now.utc_ns - now.raw_ns }
+        Self { clocks: MachineClocks, raw_to_utc_ns: now.utc.ns() - now.raw.ns() }
     }
 }
 

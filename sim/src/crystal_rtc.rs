@@ -132,7 +132,7 @@ fn draw(spread: &RtcSpread, random: &mut fastrand::Rng) -> CrystalModel {
 impl Rtc for CrystalRtc {
     fn read_time(&mut self) -> Result<RtcTime, RtcError> {
         let shows_ns = self.transfer(SEVEN_REGISTERS_NS)?;
-        Ok(RtcTime::Valid { utc_s: shows_ns.div_euclid(NS_PER_S) })
+        Ok(RtcTime::Valid { rtc_s: shows_ns.div_euclid(NS_PER_S) })
     }
 
     fn read_second(&mut self) -> Result<u8, RtcError> {
@@ -186,7 +186,7 @@ mod tests {
         for index in 0..50 {
             let (mut rtc, _, world) = rtc(&scenario, index);
             rtc.set_time(RIDE_START_NS / NS_PER_S).unwrap();
-            assert_eq!(rtc.read_time().unwrap(), RtcTime::Valid { utc_s: RIDE_START_NS / NS_PER_S });
+            assert_eq!(rtc.read_time().unwrap(), RtcTime::Valid { rtc_s: RIDE_START_NS / NS_PER_S });
             let at_first_ns = rtc.rtc_minus_utc_ns(world.true_ns());
             assert!(at_first_ns.abs() < 1_000_000, "{at_first_ns}");
             let later_ns = RIDE_START_NS + 4 * 3600 * NS_PER_S;
@@ -210,6 +210,6 @@ mod tests {
         assert!(rtc.read_second().is_ok());
         rtc.lose_time();
         assert!(rtc.read_status().unwrap().oscillator_stopped);
-        assert!(matches!(rtc.read_time().unwrap(), RtcTime::Valid { utc_s: 946_684_800..946_684_802 }));
+        assert!(matches!(rtc.read_time().unwrap(), RtcTime::Valid { rtc_s: 946_684_800..946_684_802 }));
     }
 }

@@ -62,7 +62,7 @@ impl PythonTime {
                 return Err(RtcError::Bus("no edge".to_owned()));
             }
         }
-        let RtcTime::Valid { utc_s } = self.rtc.read_time()? else { return Ok(()) };
+        let RtcTime::Valid { rtc_s: utc_s } = self.rtc.read_time()? else { return Ok(()) };
         world.spend(self.random.i64(SETTING_NS.0..SETTING_NS.1));
         world.set_system_clock(utc_s.saturating_mul(NS_PER_S));
         Ok(())

@@ -7,6 +7,7 @@ use fastrand::Rng;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 use jaudiosync_hw::world::World;
+use jaudiosync_time::{Instant, Raw, Utc};
 
 use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
@@ -135,21 +136,21 @@ impl World for BoxWorld {
 }
 
 impl Clocks for BoxWorld {
-    fn raw_ns(&self) -> i64 {
+    fn raw(&self) -> Instant<Raw> {
         self.spend(CLOCK_READING_NS);
-        self.raw_at_ns(self.true_ns())
+        Instant::from_ns(self.raw_at_ns(self.true_ns()))
     }
 
-    fn system_utc_ns(&self) -> i64 {
+    fn system_utc(&self) -> Instant<Utc> {
         self.spend(CLOCK_READING_NS);
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
-        machine.system.map.utc_ns(raw_ns)
+        Instant::from_ns(machine.system.map.utc_ns(raw_ns))
     }
 
-    fn sleep_until_raw(&self, raw_ns: i64) {
+    fn sleep_until(&self, due: Instant<Raw>) {
         let mut machine = self.machine();
-        let due_ns = machine.crystal.true_ns(raw_ns);
+        let due_ns = machine.crystal.true_ns(due.ns());
         if due_ns <= self.true_ns() {
             return;
         }

@@ -12,6 +12,7 @@ use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
 use jaudiosync_hw::world::World;
+use jaudiosync_time::{Instant, Raw, Utc};
 
 /// True UTC when a test begins: 2026-12-06, a second that is not whole.
 pub const START_NS: i64 = 1_796_515_200 * NS_PER_S + 318_412_077;
@@ -39,21 +40,21 @@ impl World for TestWorld {
 }
 
 impl Clocks for TestWorld {
-    fn raw_ns(&self) -> i64 {
+    fn raw(&self) -> Instant<Raw> {
         let since_ns = self.true_ns() - self.booted_ns;
-        since_ns + (since_ns as f64 * self.rate_ppb * 1e-9) as i64
+        Instant::from_ns(since_ns + (since_ns as f64 * self.rate_ppb * 1e-9) as i64)
     }
 
     /// Set to nonsense, as on a Pi that has just booted.
-    fn system_utc_ns(&self) -> i64 {
-        self.raw_ns() + 86_400 * NS_PER_S
+    fn system_utc(&self) -> Instant<Utc> {
+        Instant::from_ns(self.raw_ns() + 86_400 * NS_PER_S)
     }
 
-    fn sleep_until_raw(&self, raw_ns: i64) {
+    fn sleep_until(&self, due: Instant<Raw>) {
         // The scheduler wakes a thread late, now and then by much.
         let mut random = self.random.lock().unwrap();
         let late_ns = if random.u8(..) < 3 { random.i64(0..2_000_000) } else { random.i64(40_000..110_000) };
-        self.spend((raw_ns - self.raw_ns()).max(0) + late_ns);
+        self.spend((due - self.raw()).ns().max(0) + late_ns);
     }
 }
 

@@ -29,6 +29,7 @@ use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
 use jaudiosync_hw::dac::SimulatedDac;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
+use jaudiosync_time::{Instant, Span};
 
 use super::virtual_loader::VirtualLoader;
 
@@ -215,7 +216,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn new(folder: &Path, dac: SimulatedDac, utc_ns: i64, has_mixer: bool) -> Self {
-        let clocks = Arc::new(SimulatedClocks::new(0, utc_ns));
+        let clocks = Arc::new(SimulatedClocks::new(Instant::ZERO, Instant::from_ns(utc_ns)));
         let time = Arc::new(ScriptedTime::new(&clocks));
         let (music, state) = (folder.join("Music"), folder.join("state"));
         std::fs::create_dir_all(&music).unwrap();
@@ -362,7 +363,7 @@ impl VirtualAppliance {
 
     /// Lets a round pass. Says how it ended, if it did.
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
-        around.clocks.advance(ROUND_NS);
+        around.clocks.advance(Span::from_ns(ROUND_NS));
         let now_raw_ns = around.now_raw_ns();
         around.dac.advance_to(now_raw_ns);
         self.listen(around);

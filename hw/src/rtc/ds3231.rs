@@ -114,7 +114,7 @@ where
     fn read_time(&mut self) -> Result<RtcTime, RtcError> {
         let registers = self.read(SECONDS)?;
         Ok(match decode_time(registers) {
-            Some(utc_s) => RtcTime::Valid { utc_s },
+            Some(rtc_s) => RtcTime::Valid { rtc_s },
             None => RtcTime::Invalid { registers },
         })
     }
@@ -137,9 +137,9 @@ where
         })
     }
 
-    fn set_time(&mut self, utc_s: i64) -> Result<(), RtcError> {
+    fn set_time(&mut self, rtc_s: i64) -> Result<(), RtcError> {
         self.check_writable()?;
-        let [s, m, h, weekday, day, month, year] = encode_time(utc_s).ok_or(RtcError::YearOutOfRange)?;
+        let [s, m, h, weekday, day, month, year] = encode_time(rtc_s).ok_or(RtcError::YearOutOfRange)?;
         self.write(&[SECONDS, s, m, h, weekday, day, month, year])?;
         let [control, status] = self.read(CONTROL)?;
         // An oscillator that stops without main power would lose the time at the next power cut.

@@ -16,7 +16,7 @@ pub use simulated::{
 };
 pub use square_wave::{GpioSecondEdge, SecondEdge, SecondEdgeError, SimulatedSecondEdge};
 
-/// A real-time clock that counts whole seconds of UTC.
+/// A real-time clock that counts whole seconds.
 pub trait Rtc: Send {
     /// Reads the date and time: seven registers in one transfer, which the chip latches at its (repeated) START.
     ///
@@ -37,12 +37,12 @@ pub trait Rtc: Send {
     fn read_status(&mut self) -> Result<RtcStatus, RtcError>;
 
     /// Sets the date and time, and clears the oscillator stop flag. The second begins when the chip acknowledges the
-    /// seconds register: call it as `utc_s` begins.
+    /// seconds register: call it as `rtc_s` begins.
     ///
     /// # Errors
     /// When the bus or the chip does not answer, the chip may not be written to, or the year is not one of 2000 to 2199.
     /// The time may have been set even so, with the flag still up: set it again.
-    fn set_time(&mut self, utc_s: i64) -> Result<(), RtcError>;
+    fn set_time(&mut self, rtc_s: i64) -> Result<(), RtcError>;
 
     /// Writes the mark by which the chip is known again, see [`RtcStatus::mark`].
     ///
@@ -57,11 +57,11 @@ pub trait Rtc: Send {
 /// What the time registers hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RtcTime {
-    /// A date and time, in seconds of UTC since the Unix epoch. With the century bit set it is one from 2100 on, whoever
+    /// A date and time, in seconds of RTC time since the Unix epoch. With the century bit set it is one from 2100 on, whoever
     /// has set that.
     Valid {
         /// The second that has begun.
-        utc_s: i64,
+        rtc_s: i64,
     },
     /// No date and time: digits that are none, or a day that does not exist.
     Invalid {

@@ -53,7 +53,7 @@ pub(super) fn to_bcd(decimal: u8) -> u8 {
     ((decimal / 10) << 4) | (decimal % 10)
 }
 
-/// The second of UTC since the Unix epoch that registers 0x00 to 0x06 hold, or nothing when that is no date and time.
+/// The second since the Unix epoch that registers 0x00 to 0x06 hold, or nothing when that is no date and time.
 /// The day of the week is not looked at: it is whatever who set the clock meant by it. The chip takes 2100 for a leap
 /// year, which it is not (datasheet: leap years "up to 2100"): its 29 February is no date here.
 pub(super) fn decode_time(registers: [u8; 7]) -> Option<i64> {
@@ -78,10 +78,10 @@ fn decode_hour(hours: u8) -> Option<u8> {
     Some(if hours & HOURS_PM != 0 { hour + 12 } else { hour })
 }
 
-/// What registers 0x00 to 0x06 have to hold for this second of UTC, in 24-hour mode, with Sunday as day 1; nothing
+/// What registers 0x00 to 0x06 have to hold for this second, in 24-hour mode, with Sunday as day 1; nothing
 /// outside the years 2000 to 2199.
-pub(super) fn encode_time(utc_s: i64) -> Option<[u8; 7]> {
-    let time = DateTime::from_timestamp(utc_s, 0)?;
+pub(super) fn encode_time(rtc_s: i64) -> Option<[u8; 7]> {
+    let time = DateTime::from_timestamp(rtc_s, 0)?;
     let year = u8::try_from(time.year() - 2000).ok().filter(|year| *year < 200)?;
     let century = if year >= 100 { MONTH_CENTURY } else { 0 };
     // chrono's fields are all below 100.
@@ -136,14 +136,14 @@ mod tests {
     #[test]
     fn only_the_years_2000_to_2199_can_be_shown() {
         assert!(encode_time(FIRST_S).is_some() && encode_time(LAST_S).is_some());
-        for utc_s in [FIRST_S - 1, LAST_S + 1, 0, i64::MIN, i64::MAX] {
-            assert_eq!(encode_time(utc_s), None, "{utc_s}");
+        for rtc_s in [FIRST_S - 1, LAST_S + 1, 0, i64::MIN, i64::MAX] {
+            assert_eq!(encode_time(rtc_s), None, "{rtc_s}");
         }
     }
 
     #[test]
     fn twelve_hour_mode_is_understood() {
-        let hour = |register| decode_time([0, 0, register, 1, 1, 1, 0x24]).map(|utc_s| (utc_s - 1_704_067_200) / 3600);
+        let hour = |register| decode_time([0, 0, register, 1, 1, 1, 0x24]).map(|rtc_s| (rtc_s - 1_704_067_200) / 3600);
         assert_eq!(hour(0x40 | 0x12), Some(0), "12 AM");
         assert_eq!(hour(0x40 | 0x01), Some(1), "1 AM");
         assert_eq!(hour(0x40 | 0x11), Some(11), "11 AM");
@@ -175,15 +175,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_second_comes_back_as_it_was_written(utc_s in FIRST_S..=LAST_S) {
-            prop_assert_eq!(encode_time(utc_s).and_then(decode_time), Some(utc_s));
+        fn every_second_comes_back_as_it_was_written(rtc_s in FIRST_S..=LAST_S) {
+            prop_assert_eq!(encode_time(rtc_s).and_then(decode_time), Some(rtc_s));
         }
 
         #[test]
         fn any_registers_are_a_second_of_these_years_or_none(registers: [u8; 7]) {
-            if let Some(utc_s) = decode_time(registers) {
-                prop_assert!((FIRST_S..=LAST_S).contains(&utc_s));
-                let again = encode_time(utc_s).unwrap();
+            if let Some(rtc_s) = decode_time(registers) {
+                prop_assert!((FIRST_S..=LAST_S).contains(&rtc_s));
+                let again = encode_time(rtc_s).unwrap();
                 prop_assert_eq!(&again[4..], &registers[4..]);
                 prop_assert_eq!(&again[..2], &registers[..2]);
             }

@@ -1,24 +1,26 @@
-//! The edge of the second by interrupt: the RTC's 1 Hz output wired to a pin of the Pi.
+//! The start of a second by interrupt: the RTC's 1 Hz output wired to a pin of the Pi.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use jaudiosync_time::{Axis, ClockMap, Instant, Rate, Raw, Span};
 use rppal::gpio::{Gpio, InputPin, Trigger};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::SimulatedDs3231Handle;
-use crate::clocks::{Clocks, NS_PER_S};
+use crate::bracketed::bracketed;
+use crate::clocks::{Clocks, MachineClocks, NS_PER_S, instant};
 use crate::world::World;
 
 /// Waits for the moments at which the RTC's seconds change.
 pub trait SecondEdge: Send {
-    /// Waits for the next edge and returns when it was, in ns of `CLOCK_MONOTONIC_RAW`; `None` when there was none within
-    /// `timeout`. An edge before the call does not count.
+    /// Waits for the next edge and returns when it was; `None` if there was none within `timeout`.
+    /// An edge before the call does not count.
     ///
     /// # Errors
     /// When the pin cannot be waited for.
-    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<i64>, SecondEdgeError>;
+    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError>;
 }
 
 /// Why the pin cannot be waited for.
@@ -61,49 +63,29 @@ impl GpioSecondEdge {
 
 impl SecondEdge for GpioSecondEdge {
     /// While this waits, rppal lets no other thread wait for an interrupt of any pin.
-    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<i64>, SecondEdgeError> {
+    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError> {
         let event =
             self.0.poll_interrupt(true, Some(timeout)).map_err(|error| SecondEdgeError::Wait(error.to_string()))?;
-        // rppal asks for no other clock, so the kernel stamps the edge with CLOCK_MONOTONIC, in the interrupt
-        // (include/uapi/linux/gpio.h, struct gpio_v2_line_event).
-        Ok(event.map(|event| {
-            let edge_ns = i64::try_from(event.timestamp.as_nanos()).unwrap_or(i64::MAX);
-            MonotonicPair::read().raw_ns_of(edge_ns)
-        }))
+        // rppal asks for no particular clock, so the kernel stamps the edge with CLOCK_MONOTONIC, in
+        // the interrupt (include/uapi/linux/gpio.h, struct gpio_v2_line_event).
+        Ok(event.map(|event| monotonic_to_raw().apply(Instant::ZERO + Span::from_duration(event.timestamp))))
     }
 }
 
-/// `CLOCK_MONOTONIC` and `CLOCK_MONOTONIC_RAW` at one moment, in ns.
-#[derive(Debug, Clone, Copy)]
-struct MonotonicPair {
-    monotonic_ns: i64,
-    raw_ns: i64,
+/// `CLOCK_MONOTONIC`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+struct Monotonic;
+
+impl Axis for Monotonic {
+    const NAME: &'static str = "monotonic clock";
 }
 
-impl MonotonicPair {
-    /// The tightest of a few readings: the thread may have been put aside within any.
-    fn read() -> Self {
-        let now_ns = |clock| {
-            let time = clock_gettime(clock);
-            time.tv_sec.saturating_mul(NS_PER_S).saturating_add(time.tv_nsec)
-        };
-        let mut best = (i64::MAX, Self { monotonic_ns: 0, raw_ns: 0 });
-        for _ in 0..5 {
-            let before_ns = now_ns(ClockId::MonotonicRaw);
-            let monotonic_ns = now_ns(ClockId::Monotonic);
-            let width_ns = now_ns(ClockId::MonotonicRaw) - before_ns;
-            if width_ns < best.0 {
-                best = (width_ns, Self { monotonic_ns, raw_ns: before_ns + width_ns / 2 });
-            }
-        }
-        best.1
-    }
-
-    /// The raw time of a moment just past. `CLOCK_MONOTONIC` is slewed by up to 500 ppm: of the millisecond since the edge
-    /// that is less than 1 µs.
-    fn raw_ns_of(self, monotonic_ns: i64) -> i64 {
-        self.raw_ns.saturating_sub(self.monotonic_ns.saturating_sub(monotonic_ns))
-    }
+/// Compares the two clocks, for a moment just past. `CLOCK_MONOTONIC` is slewed by up to 500 ppm:
+/// over the millisecond since an edge that is less than 1 µs, so both are taken to run alike.
+fn monotonic_to_raw() -> ClockMap<Monotonic, Raw> {
+    let (raw, monotonic) =
+        bracketed(|| MachineClocks.raw(), || instant::<Monotonic>(clock_gettime(ClockId::Monotonic)));
+    ClockMap { from: monotonic, to: raw, rate: Rate::ZERO }
 }
 
 /// The pin of a simulated chip.
@@ -127,7 +109,7 @@ impl SimulatedSecondEdge {
 }
 
 impl SecondEdge for SimulatedSecondEdge {
-    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<i64>, SecondEdgeError> {
+    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError> {
         let timeout_ns = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
         let deadline_ns = self.world.true_ns().saturating_add(timeout_ns);
         let mut edge_ns = self.chip.next_edge_true_ns();
@@ -146,9 +128,9 @@ impl SecondEdge for SimulatedSecondEdge {
             edge_ns = next_ns;
         }
         self.world.spend(self.random.i64(INTERRUPT_NS));
-        let raw_ns = self.clocks.raw_ns();
+        let edge = self.clocks.raw();
         self.world.spend(self.random.i64(WAKE_UP_NS));
-        Ok(Some(raw_ns))
+        Ok(Some(edge))
     }
 }
 
@@ -158,17 +140,12 @@ mod tests {
 
     #[test]
     fn a_monotonic_moment_is_found_on_the_raw_clock() {
-        let pair = MonotonicPair { monotonic_ns: 1_000_000, raw_ns: 5_000_000 };
-        assert_eq!(pair.raw_ns_of(900_000), 4_900_000);
-    }
-
-    #[test]
-    fn the_two_clocks_are_read_at_one_moment() {
-        let clocks = crate::clocks::MachineClocks;
-        let before_ns = clocks.raw_ns();
-        let pair = MonotonicPair::read();
-        let after_ns = clocks.raw_ns();
-        assert!((before_ns..=after_ns).contains(&pair.raw_ns_of(pair.monotonic_ns)));
+        let before = MachineClocks.raw();
+        let map = monotonic_to_raw();
+        let after = MachineClocks.raw();
+        assert!((before..=after).contains(&map.apply(map.from)), "the clocks are read at one moment");
+        let earlier = map.apply(map.from - Span::from_us(100));
+        assert_eq!(earlier, map.to - Span::from_us(100));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
             "the system clock is not synchronized: is a time daemon running, and does it reach a server?".into()
         );
     }
-    if reading.utc_ns < EARLIEST_UTC_NS {
+    if reading.utc.ns() < EARLIEST_UTC_NS {
         return Err("the system clock shows a year before 2020, though it is called synchronized".into());
     }
     let told_ns = estimate.estimated_error_ns.max(0);
@@ -71,8 +71,8 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
     let sigma_ns = if told_ns == 0 { bound_ns as f64 / 3.0 } else { told_ns.max(READING_NS) as f64 };
     Ok(Sample {
         source: Source { kind: SourceKind::System, name: "".into() },
-        raw_ns: reading.raw_ns,
-        utc_ns: reading.utc_ns,
+        raw_ns: reading.raw.ns(),
+        utc_ns: reading.utc.ns(),
         sigma_ns: sigma_ns.min(bound_ns as f64),
         bound_ns: bound_ns as f64,
     })
@@ -85,8 +85,9 @@ mod tests {
     use jaudiosync_hw::clocks::MachineClocks;
 
     use super::*;
+    use jaudiosync_time::Instant;
 
-    const READING: ClockPair = ClockPair { raw_ns: 5, utc_ns: 1_790_000_000_000_000_000 };
+    const READING: ClockPair = ClockPair { raw: Instant::from_ns(5), utc: Instant::from_second(1_790_000_000) };
 
     fn estimate(maximum_error_ns: i64, estimated_error_ns: i64) -> KernelClockEstimate {
         KernelClockEstimate { synchronized: true, maximum_error_ns, estimated_error_ns }
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn the_kernels_own_estimate_is_taken() {
         let sample = judge(READING, &estimate(4_000_000, 90_000)).unwrap();
-        assert_eq!((sample.raw_ns, sample.utc_ns), (READING.raw_ns, READING.utc_ns));
+        assert_eq!((sample.raw_ns, sample.utc_ns), (READING.raw.ns(), READING.utc.ns()));
         assert_eq!((sample.sigma_ns, sample.bound_ns), (90_000.0, 4_000_000.0));
     }
 
@@ -109,7 +110,7 @@ mod tests {
     fn a_clock_that_nobody_keeps_is_no_reference() {
         let unset = KernelClockEstimate { synchronized: false, ..estimate(1, 1) };
         assert!(judge(READING, &unset).unwrap_err().contains("not synchronized"));
-        let old = ClockPair { utc_ns: 1_000_000_000, ..READING };
+        let old = ClockPair { utc: Instant::from_second(1), ..READING };
         assert!(judge(old, &estimate(1, 1)).unwrap_err().contains("before 2020"));
     }
 

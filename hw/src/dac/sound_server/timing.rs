@@ -37,13 +37,13 @@ impl Snapshot {
             return None;
         }
         let stamp_utc_ns = i64::try_from(answer.remote_time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?;
-        let age_ns = arrived.utc_ns.checked_sub(stamp_utc_ns)?;
-        let mut stamp_raw_ns = arrived.raw_ns.checked_sub(age_ns)?;
+        let age_ns = arrived.utc.ns().checked_sub(stamp_utc_ns)?;
+        let mut stamp_raw_ns = arrived.raw.ns().checked_sub(age_ns)?;
         let mut uncertainty_ns = stamp_raw_ns.checked_sub(asked_raw_ns)?;
         if age_ns < -STAMP_MARGIN_NS || uncertainty_ns < -STAMP_MARGIN_NS {
             // The stamp is of another clock than ours, or of another time: all that is known is that the snapshot was
             // taken between question and answer.
-            uncertainty_ns = arrived.raw_ns.checked_sub(asked_raw_ns)?.checked_div(2)?;
+            uncertainty_ns = arrived.raw.ns().checked_sub(asked_raw_ns)?.checked_div(2)?;
             stamp_raw_ns = asked_raw_ns.checked_add(uncertainty_ns)?;
         }
         let sink_ns = i64::try_from(answer.sink_usec).ok()?.checked_mul(1000)?;
@@ -63,11 +63,13 @@ impl Snapshot {
 mod tests {
     use std::time::Duration;
 
+    use jaudiosync_time::Instant;
+
     use super::*;
 
     const UTC_S: i64 = 1_800_000_000;
     const RAW_NS: i64 = 5_000_000_000;
-    const ARRIVED: ClockPair = ClockPair { raw_ns: RAW_NS, utc_ns: UTC_S * 1_000_000_000 };
+    const ARRIVED: ClockPair = ClockPair { raw: Instant::from_ns(RAW_NS), utc: Instant::from_second(UTC_S) };
 
     /// Stamped 100 µs before it arrived.
     fn answer() -> PlaybackLatency {

@@ -24,7 +24,7 @@ fn on_the_bus<T>(transfers: &[Transaction], act: impl FnOnce(&mut Ds3231<Mock>) 
 #[test]
 fn the_time_is_read_in_one_transfer() {
     let transfers = [read(0x00, &[0x59, 0x08, 0x17, 7, 0x10, 0x02, 0x24])];
-    assert_eq!(on_the_bus(&transfers, Rtc::read_time), Ok(RtcTime::Valid { utc_s: 1_707_584_939 }));
+    assert_eq!(on_the_bus(&transfers, Rtc::read_time), Ok(RtcTime::Valid { rtc_s: 1_707_584_939 }));
 }
 
 #[test]
@@ -146,11 +146,11 @@ fn a_chip_that_does_not_acknowledge_is_told_from_a_bus_that_fails() {
 #[test]
 fn the_ds323x_crate_writes_the_same_time() {
     use ds323x::DateTimeAccess;
-    for utc_s in [946_684_800, 1_707_584_939, 1_709_251_199, 4_102_444_799, 4_102_444_800] {
-        let [s, m, h, weekday, day, month, year] = encode_time(utc_s).unwrap();
+    for rtc_s in [946_684_800, 1_707_584_939, 1_709_251_199, 4_102_444_799, 4_102_444_800] {
+        let [s, m, h, weekday, day, month, year] = encode_time(rtc_s).unwrap();
         let transfers = [write(&[0x00, s, m, h, weekday, day, month, year])];
         let mut oracle = Ds323x::new_ds3231(Mock::new(&transfers));
-        oracle.set_datetime(&chrono::DateTime::from_timestamp(utc_s, 0).unwrap().naive_utc()).unwrap();
+        oracle.set_datetime(&chrono::DateTime::from_timestamp(rtc_s, 0).unwrap().naive_utc()).unwrap();
         oracle.destroy_ds3231().done();
     }
 }

@@ -15,17 +15,17 @@ const DAYS_PER_MONTH: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 3
 /// Registers after a first power-on: 1 January 2000, day 1 of the week, midnight.
 pub(super) const AT_POWER_ON: [u8; 7] = [0, 0, 0, 1, 1, 1, 0];
 
-/// What the registers hold at this second of UTC, in 24-hour mode with Sunday as day 1. Right until the end of
+/// What the registers hold at this second of RTC time, in 24-hour mode with Sunday as day 1. Right until the end of
 /// February 2100.
-pub(super) fn at_utc(utc_s: i64) -> [u8; 7] {
-    let count_s = utc_s - EPOCH_S;
+pub(super) fn at(rtc_s: i64) -> [u8; 7] {
+    let count_s = rtc_s - EPOCH_S;
     // 2000-01-01 was a Saturday, day 7.
     let weekday = (count_s.div_euclid(SECONDS_PER_DAY) + 6).rem_euclid(7) + 1;
     encode(count_s, weekday as u8, false)
 }
 
-/// The second of UTC that the registers show, if they show one. Right until the end of February 2100.
-pub(super) fn utc_s(registers: [u8; 7]) -> Option<i64> {
+/// The second of RTC time that the registers show, if they show one. Right until the end of February 2100.
+pub(super) fn rtc_s(registers: [u8; 7]) -> Option<i64> {
     Some(EPOCH_S + decode(registers)?)
 }
 
@@ -149,11 +149,11 @@ mod tests {
         #[test]
         fn the_chip_and_the_driver_agree_until_2100(from_s in EPOCH_S..4_107_542_400, seconds in 0..100_000_000_i64) {
             let until_s = (from_s + seconds).min(4_107_542_399);
-            let mut registers = at_utc(from_s);
+            let mut registers = at(from_s);
             prop_assert_eq!(Some(registers), encode_time(from_s));
             advance(&mut registers, until_s - from_s);
             prop_assert_eq!(Some(registers), encode_time(until_s));
-            prop_assert_eq!(utc_s(registers), Some(until_s));
+            prop_assert_eq!(rtc_s(registers), Some(until_s));
         }
     }
 }

@@ -49,7 +49,7 @@ impl Chip {
     pub(super) fn new(model: Ds3231Model, to_conversion_ns: i64, world: &dyn World) -> Self {
         let now_ns = world.true_ns();
         let chip_ns = now_ns.saturating_add(model.offset_ns);
-        let time = calendar::at_utc(chip_ns.div_euclid(NS_PER_S));
+        let time = calendar::at(chip_ns.div_euclid(NS_PER_S));
         let elapsed_ns = chip_ns.rem_euclid(NS_PER_S);
         Self {
             time,
@@ -176,10 +176,10 @@ impl Chip {
     }
 
     /// Another program sets the time, as the kernel's driver does.
-    pub(super) fn set_by_someone_else(&mut self, utc_s: i64, now_ns: i64) {
+    pub(super) fn set_by_someone_else(&mut self, rtc_s: i64, now_ns: i64) {
         self.oscillator.reset(now_ns);
         self.counted_s = 0;
-        self.time = calendar::at_utc(utc_s);
+        self.time = calendar::at(rtc_s);
         self.status &= !STATUS_OSF;
     }
 
@@ -222,7 +222,7 @@ impl Chip {
             return None;
         }
         let phase_ns = self.oscillator.elapsed_ns(now_ns) - self.counted_s * NS_PER_S;
-        calendar::utc_s(self.time).map(|utc_s| utc_s * NS_PER_S + phase_ns)
+        calendar::rtc_s(self.time).map(|rtc_s| rtc_s * NS_PER_S + phase_ns)
     }
 
     /// When the next second begins, at the rate of now.

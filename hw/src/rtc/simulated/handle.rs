@@ -64,10 +64,10 @@ impl SimulatedDs3231Handle {
 
     /// Another program sets the clock: a second begins now. The oscillator stop flag is cleared, as the kernel's driver
     /// does.
-    pub fn set_by_someone_else(&self, utc_s: i64) {
+    pub fn set_by_someone_else(&self, rtc_s: i64) {
         let chip = &mut lock(&self.shared).chip;
         let now_ns = chip.catch_up(self.world.as_ref());
-        chip.set_by_someone_else(utc_s, now_ns);
+        chip.set_by_someone_else(rtc_s, now_ns);
     }
 
     /// Lets the chip measure its temperature for the time that has passed. Each transfer does so, too; where there is none

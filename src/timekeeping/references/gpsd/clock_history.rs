@@ -40,18 +40,18 @@ impl ClockHistory {
     /// Takes a reading in. A few a second are enough. If the system clock was set, what was before is forgotten.
     pub(super) fn push(&mut self, reading: ClockPair) {
         if let Some(last) = self.readings.back() {
-            let raw_ns = reading.raw_ns.saturating_sub(last.raw_ns);
+            let raw_ns = reading.raw.ns().saturating_sub(last.raw.ns());
             if raw_ns <= 0 {
                 return;
             }
-            let apart_ns = reading.utc_ns.saturating_sub(last.utc_ns).saturating_sub(raw_ns);
+            let apart_ns = reading.utc.ns().saturating_sub(last.utc.ns()).saturating_sub(raw_ns);
             if (apart_ns as f64).abs() > HITCH_NS + raw_ns as f64 * LARGEST_SLEW {
                 self.readings.clear();
             }
         }
         self.readings.push_back(reading);
         while self.readings.len() > MOST_READINGS
-            || self.readings.get(1).is_some_and(|second| reading.raw_ns.saturating_sub(second.raw_ns) > KEPT_NS)
+            || self.readings.get(1).is_some_and(|second| reading.raw.ns().saturating_sub(second.raw.ns()) > KEPT_NS)
         {
             self.readings.pop_front();
         }
@@ -61,26 +61,29 @@ impl ClockHistory {
     /// the system clock was set since, or the readings do not reach that far back.
     pub(super) fn raw_at(&self, system_ns: i64) -> Option<RawMoment> {
         let (first, last) = (self.readings.front()?, self.readings.back()?);
-        let oldest_ns = last.utc_ns.saturating_sub(OLDEST_STAMP_NS);
+        let oldest_ns = last.utc.ns().saturating_sub(OLDEST_STAMP_NS);
         // Were the clock set just before the first reading, a stamp from before could look like one from after.
-        if first.utc_ns > oldest_ns || system_ns < oldest_ns || system_ns > last.utc_ns {
+        if first.utc.ns() > oldest_ns || system_ns < oldest_ns || system_ns > last.utc.ns() {
             return None;
         }
-        let after = self.readings.partition_point(|reading| reading.utc_ns < system_ns).max(1);
+        let after = self.readings.partition_point(|reading| reading.utc.ns() < system_ns).max(1);
         let (from, to) = (self.readings.get(after - 1)?, self.readings.get(after)?);
-        let gain = |from: &ClockPair, to: &ClockPair| ((to.utc_ns - from.utc_ns) - (to.raw_ns - from.raw_ns)) as f64;
-        let system_gap_ns = (to.utc_ns - from.utc_ns) as f64;
-        let since_ns = system_ns - from.utc_ns;
+        let gain =
+            |from: &ClockPair, to: &ClockPair| ((to.utc.ns() - from.utc.ns()) - (to.raw.ns() - from.raw.ns())) as f64;
+        let system_gap_ns = (to.utc.ns() - from.utc.ns()) as f64;
+        let since_ns = system_ns - from.utc.ns();
         let gain_ns = gain(from, to);
-        let raw_ns = from.raw_ns + since_ns - (gain_ns * since_ns as f64 / system_gap_ns).round() as i64;
+        let raw_ns = from.raw.ns() + since_ns - (gain_ns * since_ns as f64 / system_gap_ns).round() as i64;
         // Where between the two readings the rate changed is not known.
-        let usual_gain_ns = gain(first, last) * (to.raw_ns - from.raw_ns) as f64 / (last.raw_ns - first.raw_ns) as f64;
+        let usual_gain_ns =
+            gain(first, last) * (to.raw.ns() - from.raw.ns()) as f64 / (last.raw.ns() - first.raw.ns()) as f64;
         Some(RawMoment { raw_ns, bound_ns: READING_NS + (gain_ns - usual_gain_ns).abs() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jaudiosync_time::{Instant, Span};
     use proptest::prelude::*;
 
     use super::*;
@@ -89,7 +92,8 @@ mod tests {
     const STEP_NS: i64 = 200_000_000;
 
     fn pair(raw_ns: i64, rate_ppm: f64) -> ClockPair {
-        ClockPair { raw_ns, utc_ns: UTC_NS + raw_ns + (raw_ns as f64 * rate_ppm * 1e-6) as i64 }
+        let utc_ns = UTC_NS + raw_ns + (raw_ns as f64 * rate_ppm * 1e-6) as i64;
+        ClockPair { raw: Instant::from_ns(raw_ns), utc: Instant::from_ns(utc_ns) }
     }
 
     fn history(readings: impl IntoIterator<Item = ClockPair>) -> ClockHistory {
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn a_steady_clock_is_turned_exactly() {
         let history = history((0..20).map(|i| pair(i * STEP_NS, 40.0)));
-        let moment = history.raw_at(pair(3_123_456_789, 40.0).utc_ns).unwrap();
+        let moment = history.raw_at(pair(3_123_456_789, 40.0).utc.ns()).unwrap();
         assert!((moment.raw_ns - 3_123_456_789).abs() <= 2, "{moment:?}");
         assert!(moment.bound_ns < 1_100.0, "{moment:?}");
     }
@@ -137,9 +141,9 @@ mod tests {
             let mut history = history((0..20).map(|i| pair(i * STEP_NS, 0.0)));
             for i in 20..30 {
                 let mut reading = pair(i * STEP_NS, 0.0);
-                reading.utc_ns += step_ns;
+                reading.utc += Span::from_ns(step_ns);
                 history.push(reading);
-                assert_eq!(history.raw_at(reading.utc_ns - 1), None, "{step_ns} {i}");
+                assert_eq!(history.raw_at(reading.utc.ns() - 1), None, "{step_ns} {i}");
             }
         }
     }
@@ -149,8 +153,8 @@ mod tests {
         let mut readings: Vec<_> = (0..18).map(|i| pair(i * STEP_NS, 0.0)).collect();
         // Half way between the readings a daemon begins to slew by 500 ppm.
         readings.extend((18..20).map(|i| ClockPair {
-            raw_ns: i * STEP_NS,
-            utc_ns: UTC_NS + i * STEP_NS + (((i - 18) * STEP_NS + STEP_NS / 2) as f64 * 500e-6) as i64,
+            raw: Instant::from_ns(i * STEP_NS),
+            utc: Instant::from_ns(UTC_NS + i * STEP_NS + (((i - 18) * STEP_NS + STEP_NS / 2) as f64 * 500e-6) as i64),
         }));
         let moment = history(readings).raw_at(UTC_NS + 17 * STEP_NS + STEP_NS / 2).unwrap();
         let error_ns = moment.raw_ns - (17 * STEP_NS + STEP_NS / 2);
@@ -168,7 +172,7 @@ mod tests {
         fn no_reading_makes_it_panic(
             readings in prop::collection::vec((any::<i64>(), any::<i64>()), 0..20), stamp in any::<i64>()
         ) {
-            let pairs = readings.into_iter().map(|(raw_ns, utc_ns)| ClockPair { raw_ns, utc_ns });
+            let pairs = readings.into_iter().map(|(raw_ns, utc_ns)| ClockPair { raw: Instant::from_ns(raw_ns), utc: Instant::from_ns(utc_ns) });
             let _ = history(pairs).raw_at(stamp);
         }
 
@@ -183,8 +187,8 @@ mod tests {
                 history.push(pair(raw_ns, rate_ppm));
             }
             let asked_ns = pair(raw_ns - ago_ns, rate_ppm);
-            if let Some(moment) = history.raw_at(asked_ns.utc_ns) {
-                prop_assert!((moment.raw_ns - asked_ns.raw_ns).abs() <= 4, "{:?}", moment);
+            if let Some(moment) = history.raw_at(asked_ns.utc.ns()) {
+                prop_assert!((moment.raw_ns - asked_ns.raw.ns()).abs() <= 4, "{:?}", moment);
             }
         }
     }

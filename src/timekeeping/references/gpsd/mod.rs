@@ -111,14 +111,14 @@ impl Client {
             receivers.clocks(now);
             let line = match line {
                 Ok(Line::Whole(line)) => line,
-                Ok(Line::NotYet) if now.raw_ns.saturating_sub(heard_raw_ns) > LONGEST_SILENCE_NS => {
+                Ok(Line::NotYet) if now.raw.ns().saturating_sub(heard_raw_ns) > LONGEST_SILENCE_NS => {
                     return Ok((told_something, "gpsd is silent: is a receiver connected and switched on?".to_owned()));
                 }
                 Ok(Line::NotYet) => continue,
                 Ok(Line::Closed) => return Ok((told_something, "gpsd has closed the connection".to_owned())),
                 Err(error) => return Ok((told_something, format!("the connection to gpsd is lost: {error}"))),
             };
-            heard_raw_ns = now.raw_ns;
+            heard_raw_ns = now.raw.ns();
             let message = match protocol::parse(&line) {
                 Ok(message) => message,
                 Err(error) => {

@@ -113,7 +113,7 @@ impl Receivers {
                 "the receiver has no fix: it needs to see the sky, and some minutes".to_owned(),
             ));
         }
-        receiver.fixed_at_raw_ns = Some(now.raw_ns);
+        receiver.fixed_at_raw_ns = Some(now.raw.ns());
         let utc_ns = parse_time(time?)?;
         if let Some(report) = too_early(device, utc_ns) {
             return Some(report);
@@ -123,7 +123,7 @@ impl Receivers {
             return None;
         }
         let report =
-            Pulse { raw_ns: now.raw_ns, utc_ns: utc_ns.saturating_add(REPORT_LATENCY_NS), bound_ns: REPORT_BOUND_NS };
+            Pulse { raw_ns: now.raw.ns(), utc_ns: utc_ns.saturating_add(REPORT_LATENCY_NS), bound_ns: REPORT_BOUND_NS };
         let chosen = receiver.messages.push(report)?;
         Some(sample(SourceKind::GpsMessages, device, chosen, REPORT_SIGMA_NS))
     }
@@ -174,7 +174,7 @@ impl Receivers {
 
 impl Receiver {
     fn has_fix(&self, now: ClockPair) -> bool {
-        self.fixed_at_raw_ns.is_some_and(|at_ns| now.raw_ns.saturating_sub(at_ns) <= FIX_LASTS_NS)
+        self.fixed_at_raw_ns.is_some_and(|at_ns| now.raw.ns().saturating_sub(at_ns) <= FIX_LASTS_NS)
     }
 }
 

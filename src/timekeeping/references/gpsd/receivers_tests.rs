@@ -1,3 +1,4 @@
+use jaudiosync_time::Instant;
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +19,8 @@ impl Scene {
     }
 
     fn pair(&self, raw_ns: i64) -> ClockPair {
-        ClockPair { raw_ns, utc_ns: UTC_NS + raw_ns + self.system_error_ns }
+        let utc = Instant::from_ns(UTC_NS + raw_ns + self.system_error_ns);
+        ClockPair { raw: Instant::from_ns(raw_ns), utc }
     }
 
     /// A second passes, with these messages 0.3 s after its beginning; gives what comes of them.

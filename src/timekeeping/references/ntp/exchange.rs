@@ -195,6 +195,7 @@ impl NtpUdpSocket for QuestionSocket<'_> {
 #[cfg(test)]
 mod tests {
     use jaudiosync_hw::clocks::SimulatedClocks;
+    use jaudiosync_time::Instant;
 
     use super::*;
 
@@ -226,11 +227,11 @@ mod tests {
 
     #[test]
     fn stamps_come_from_the_raw_clock_alone() {
-        let clocks = SimulatedClocks::new(3_000_250_999, -5);
+        let clocks = SimulatedClocks::new(Instant::from_ns(3_000_250_999), Instant::from_ns(-5));
         let mut stamps = RawTimestamps { clocks: &clocks, origin_ns: 10 * NS_PER_S, now_ns: 0 };
         stamps.init();
         assert_eq!((stamps.timestamp_sec(), stamps.timestamp_subsec_micros()), (13, 250));
-        clocks.set(i64::MAX, 0);
+        clocks.set(Instant::MAX, Instant::ZERO);
         stamps.init();
         assert_eq!(stamps.timestamp_sec(), (i64::MAX / NS_PER_S) as u64, "and saturate");
     }

@@ -15,7 +15,7 @@ fn an_ideal_chip_shows_utc() {
         world.spend(777_777_777);
         // The time is latched 20 bits after the beginning.
         let latched_s = (world.true_ns() + 200_000).div_euclid(NS_PER_S);
-        assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: latched_s }));
+        assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: latched_s }));
         assert_eq!(handle.rtc_minus_utc_ns(), Some(0));
     }
 }
@@ -26,7 +26,7 @@ fn an_offset_of_the_model_is_in_the_phase_of_the_seconds() {
     let (world, mut chip, handle) = chip(model, 1);
     assert_eq!(handle.rtc_minus_utc_ns(), Some(-1_250_000_000));
     assert_eq!(handle.next_edge_true_ns() - world.true_ns(), 950_000_000, "it is at 0.05 s of its second");
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: START_S - 1 }));
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: START_S - 1 }));
 }
 
 #[test]

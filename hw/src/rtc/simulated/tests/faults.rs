@@ -64,7 +64,7 @@ fn without_battery_a_power_cut_costs_the_time_and_the_mark() {
     assert_eq!(handle.rtc_minus_utc_ns(), None);
     world.spend(3600 * NS_PER_S);
     handle.power_on();
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: 946_684_800 }));
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: 946_684_800 }));
     let status = chip.read_status().unwrap();
     assert!(status.oscillator_stopped);
     assert_eq!(status.mark, ChipMark([0; 4]));
@@ -93,7 +93,7 @@ fn a_clock_told_to_halt_on_battery_loses_time_and_says_so_until_it_is_set() {
     handle.power_cut(false);
     world.spend(3600 * NS_PER_S);
     handle.power_on();
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: START_S }));
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: START_S }));
     assert!(chip.read_status().unwrap().oscillator_stopped);
     chip.set_time(START_S + 3600).unwrap();
     assert_eq!(handle.register(0x0E), 0x1C, "the driver enables it");
@@ -113,7 +113,7 @@ fn garbage_in_a_register_is_no_time() {
     handle.corrupt_register(0x00, 0xFF);
     assert_eq!(chip.read_second(), Err(RtcError::BadRegister { register: 0, value: 0xFF }));
     chip.set_time(START_S).unwrap();
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: START_S }));
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: START_S }));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_clock_set_by_someone_else_is_another_time_in_another_phase() {
     handle.set_by_someone_else(START_S - 7200);
     assert_eq!(handle.rtc_minus_utc_ns(), Some(-7200 * NS_PER_S - 300_000_000));
     assert_eq!(handle.next_edge_true_ns(), world.true_ns() + NS_PER_S);
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: START_S - 7200 }));
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: START_S - 7200 }));
 }
 
 #[test]
@@ -130,9 +130,9 @@ fn twelve_hour_mode_left_by_another_program_is_read_and_ended_by_setting() {
     let (world, mut chip, handle) = chip(prompt_bus(), 1);
     // 18:30:00 is 6 PM.
     handle.corrupt_register(0x02, 0x66);
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: START_S }));
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: START_S }));
     world.spend(6 * 3600 * NS_PER_S);
-    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { utc_s: START_S + 6 * 3600 }), "half past 12 AM of the next day");
+    assert_eq!(chip.read_time(), Ok(RtcTime::Valid { rtc_s: START_S + 6 * 3600 }), "half past 12 AM of the next day");
     assert_eq!(handle.register(0x02), 0x52);
     chip.set_time(START_S + 7 * 3600).unwrap();
     assert_eq!(handle.register(0x02), 0x01);
