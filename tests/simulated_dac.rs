@@ -8,6 +8,7 @@ mod virtual_box;
 #[path = "support/virtual_loader.rs"]
 mod virtual_loader;
 
+use jaudiosync_time::Span;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
@@ -267,12 +268,12 @@ fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timet
 fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
     let mut player = VirtualBox::new(8011, Imperfections::default(), -20, 0, 7);
     player.run(10.0);
-    player.timescale.utc_ns += 2_000_000;
+    player.timescale.to += Span::from_ns(2_000_000);
     player.run(20.0);
     let errors = player.errors_ms(27.0, 30.0);
     assert!(quantile(&errors, 1.0) < 0.1, "2 ms at 300 ppm take 7 s: {} ms", quantile(&errors, 1.0));
     assert!(!player.events.iter().any(|event| matches!(event, FeederEvent::Reseeked { .. })));
-    player.timescale.utc_ns += 300_000_000;
+    player.timescale.to += Span::from_ns(300_000_000);
     player.run(10.0);
     let errors = player.errors_ms(31.0, 40.0);
     assert!(quantile(&errors, 1.0) < 0.1, "{} ms", quantile(&errors, 1.0));

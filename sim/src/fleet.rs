@@ -1,6 +1,7 @@
 //! Runs boxes, each on its own axis of true time from its first contact to the end of the ride, and all of them at once.
 //! They do not hear each other, so nothing else is needed to compare them on a common grid of seconds.
 
+use jaudiosync::timekeeping::InNanoseconds as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

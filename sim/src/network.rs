@@ -4,6 +4,7 @@
 //! intervals, of which the one with the shortest round trip counts.
 
 use fastrand::Rng;
+use jaudiosync_time::Instant;
 
 use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Ntp, ReferenceKind, Scenario};
@@ -60,8 +61,10 @@ pub fn select(burst: &[Exchange], source: Source, root_distance_ns: f64) -> Opti
     let delay_ns = best.delay_ns().max(0) as f64;
     Some(Sample {
         source,
-        raw_ns: best.sent_raw_ns + (best.received_raw_ns - best.sent_raw_ns) / 2,
-        utc_ns: best.server_received_utc_ns + (best.server_sent_utc_ns - best.server_received_utc_ns) / 2,
+        raw: Instant::from_ns(best.sent_raw_ns + (best.received_raw_ns - best.sent_raw_ns) / 2),
+        utc: Instant::from_ns(
+            best.server_received_utc_ns + (best.server_sent_utc_ns - best.server_received_utc_ns) / 2,
+        ),
         // What is left in the best of some eight is a fraction of what a usual one has more than it.
         sigma_ns: LEAST_SIGMA_NS + 0.25 * (median_ns as f64 - delay_ns),
         bound_ns: 0.5 * delay_ns + root_distance_ns + LEAST_SIGMA_NS,
@@ -117,7 +120,7 @@ impl NtpClients {
                 samples.extend(self.burst(number, begin_ns, world, schedule));
             }
         }
-        samples.sort_by_key(|sample: &Sample| sample.raw_ns);
+        samples.sort_by_key(|sample: &Sample| sample.raw);
         samples
     }
 
@@ -206,7 +209,7 @@ mod tests {
         samples
             .iter()
             .map(|sample| {
-                let error_ns = sample.utc_ns - world.true_at_raw_ns(sample.raw_ns);
+                let error_ns = sample.utc.ns() - world.true_at_raw_ns(sample.raw.ns());
                 (error_ns as f64 * 1e-6, sample.sigma_ns * 1e-6, sample.bound_ns * 1e-6)
             })
             .collect()

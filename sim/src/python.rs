@@ -14,7 +14,7 @@ use super::randomness::{Purpose, stream};
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
 use jaudiosync::timetable::{Place, Start, Timetable};
 
 /// Cron's entry: at each fifth minute of the system clock, and once after boot.
@@ -71,7 +71,7 @@ impl PythonTime {
     /// The system clock from the network, and the RTC from it: once at each contact.
     fn set_from_network(&mut self, world: &BoxWorld, input: StepInput<'_>) {
         let Some(sample) = input.samples.first() else { return };
-        world.set_system_clock(sample.utc_ns + world.raw_ns() - sample.raw_ns);
+        world.set_system_clock(sample.utc.ns() + world.raw_ns() - sample.raw.ns());
         if !self.has_set_rtc {
             let now_utc_ns = world.system_utc_ns();
             let next_s = now_utc_ns.div_euclid(NS_PER_S) + 1;

@@ -8,17 +8,19 @@ use std::time::Duration;
 use fastrand::Rng;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual};
+use jaudiosync_time::{Instant, Span};
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
 use super::randomness::{Purpose, normal, stream};
 use super::sample::TimeState;
 use super::scenario::{RtcFault, RtcSpread};
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::ReferenceEvent;
 use jaudiosync::timekeeping::saved::SavedTime;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status;
+use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
+use jaudiosync::worker::Task as _;
 
 /// Any transfer on a stuck bus is given up after this (the timeout of the kernel's i2c-bcm2835 driver).
 const STUCK: Duration = Duration::from_secs(1);
@@ -96,7 +98,7 @@ impl TimePolicy for ServiceTime {
             second_edge: None,
             system_clock: None,
             events: receiver,
-            keep: Box::new(move |saved| *disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved.clone())),
+            persist: Box::new(move |saved| *disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved.clone())),
             random: self.mark,
             may_set_rtc: true,
         };
@@ -112,7 +114,10 @@ impl TimePolicy for ServiceTime {
                 let _ = running.events.send(ReferenceEvent::Sample(sample.clone()));
             }
             running.shared.allow_steps(!input.music_plays);
-            running.task.step();
+            let rest = running.task.step();
+            if !rest.is_zero() {
+                world.sleep_until(world.raw() + Span::from_duration(rest));
+            }
         }
         // The task has waited itself.
         world.raw_ns()
@@ -139,8 +144,8 @@ impl TimePolicy for ServiceTime {
         };
         let is_set = state != TimeState::Unset;
         Published {
-            timescale: is_set.then_some(estimate.timescale),
-            bound_ns: (is_set && estimate.bound_ns.is_finite()).then_some(estimate.bound_ns),
+            timescale: is_set.then_some(estimate.utc),
+            bound_ns: estimate.bound.filter(|_| is_set).map(Span::ns_f64),
             state,
         }
     }
@@ -148,8 +153,8 @@ impl TimePolicy for ServiceTime {
     fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
         let rtc_ns = true_ns.saturating_add(self.chip.rtc_minus_utc_ns()?);
-        let utc_ns = self.running.as_ref()?.task.keeper().calibrated_utc_ns(rtc_ns)?;
-        Some(utc_ns.saturating_sub(true_ns) as f64)
+        let utc_ns = self.running.as_ref()?.task.timekeeper().calibrated_utc(Instant::from_ns(rtc_ns))?;
+        Some(utc_ns.ns().saturating_sub(true_ns) as f64)
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {

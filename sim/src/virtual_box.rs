@@ -12,7 +12,7 @@ use jaudiosync_time::{Instant, Raw, Utc};
 use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
 use super::scenario::Scenario;
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale};
 
 /// The raw clock's reading when the program begins: the kernel has been up for as long.
 const BOOT_RAW_NS: i64 = 15_000_000_000;
@@ -53,7 +53,7 @@ impl BoxWorld {
         let mut random = stream(seed, Some(index), Purpose::PiCrystal);
         let model = scenario.pi_crystal.draw(&mut random);
         let crystal = Crystal::start(model, temperature.clone(), random, true_ns, 0);
-        let map = Timescale { raw_ns: 0, utc_ns: 0, rate_ppb: 0.0 };
+        let map = timescale(0, 0, 0.0);
         let scheduling = stream(seed, Some(index), Purpose::Scheduling);
         let system = SystemClock { map, steps: 0 };
         let machine = Mutex::new(Machine { crystal, system, scheduling });
@@ -65,7 +65,7 @@ impl BoxWorld {
         self.advance_to(true_ns);
         let mut machine = self.machine();
         machine.crystal.restart(self.true_ns(), BOOT_RAW_NS);
-        machine.system.map = Timescale { raw_ns: 0, utc_ns: 0, rate_ppb: 0.0 };
+        machine.system.map = timescale(0, 0, 0.0);
     }
 
     /// Lets true time pass until an instant; nothing happens where that has passed.
@@ -97,7 +97,7 @@ impl BoxWorld {
     pub fn set_system_clock(&self, utc_ns: i64) {
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
-        machine.system.map = Timescale { raw_ns, utc_ns, ..machine.system.map };
+        machine.system.map = timescale(raw_ns, utc_ns, machine.system.map.rate.ppb());
         machine.system.steps += 1;
     }
 
@@ -107,7 +107,7 @@ impl BoxWorld {
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
         let utc_ns = machine.system.map.utc_ns(raw_ns);
-        machine.system.map = Timescale { raw_ns, utc_ns, rate_ppb: ppb.clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB) };
+        machine.system.map = timescale(raw_ns, utc_ns, ppb.clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB));
     }
 
     /// The temperature at an instant of true time, in °C.

@@ -13,7 +13,7 @@ use super::loader::{LoaderTask, Order as LoaderOrder};
 use super::ring::Shared;
 use super::task::{Order, Outside, PlayerTask, Tell, WhenMissing};
 use super::tone::Tone;
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
 /// What a player is started with.

@@ -12,7 +12,9 @@ use jaudiosync_hw::world::DeskWorld;
 use crate::config::{RtcChoice, TimeKeeping};
 use crate::storage::Record;
 use crate::timekeeping::published::SharedEstimate;
-use crate::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, StartError, SystemSource};
+use crate::timekeeping::references::{
+    GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, StartError, SystemSource,
+};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::TimeStatus;
 use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};

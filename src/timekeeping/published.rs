@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_step_is_made_once_as_soon_as_nothing_plays_and_the_bound_covers_it_until_then() {
-        let shared = SharedEstimate::unset(&SimulatedClocks::new(0, 0));
+        let shared = SharedEstimate::unset(&SimulatedClocks::new(Instant::ZERO, Instant::ZERO));
         shared.publish(Instant::ZERO, best(Span::ZERO));
         shared.allow_steps(false);
         let now = Instant::ZERO + Span::SECOND;

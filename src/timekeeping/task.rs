@@ -314,8 +314,8 @@ impl ClockTask {
     /// Marks a chip that was calibrated, so that it can be told from another one.
     fn mark(&mut self) -> Result<(), RtcError> {
         let Some(rtc) = &mut self.rtc else { return Ok(()) };
-        let is_calibrated = self.timekeeper.best_utc(self.devices.clocks.raw()).is_some()
-            && self.timekeeper.has_heard_reference();
+        let is_calibrated =
+            self.timekeeper.best_utc(self.devices.clocks.raw()).is_some() && self.timekeeper.has_heard_reference();
         if !rtc.is_writable() || self.timekeeper.is_marked() || !is_calibrated {
             return Ok(());
         }
@@ -346,10 +346,10 @@ impl ClockTask {
     }
 
     fn steer_system_clock(&mut self) {
-        let Some(clock) = &mut self.devices.system_clock else { return };
         if self.timekeeper.best_utc(self.devices.clocks.raw()).is_none() {
             return;
         }
+        let Some(clock) = &mut self.devices.system_clock else { return };
         let utc = self.shared.estimate().utc;
         let pair = ClockPair::read(self.devices.clocks.as_ref());
         let done = match self.servo.update(pair, &utc, self.shared.may_step()) {
@@ -399,7 +399,8 @@ impl Task for ClockTask {
         if !matches!(next, Next::Search(_)) {
             self.finish_round();
         }
-        (self.on_status)(self.status(), self.rtc_was_set);
+        let status = self.status();
+        (self.on_status)(status, self.rtc_was_set);
         let rest = match next {
             Next::Now => Span::ZERO,
             Next::Rest => REST,

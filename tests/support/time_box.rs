@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::{ReferenceEvent, Sample, Source, SourceKind};
 use jaudiosync::timekeeping::saved::SavedTime;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
+use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
+use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
 use jaudiosync_hw::world::World;
-use jaudiosync_time::{Instant, Raw, Utc};
+use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 /// True UTC when a test begins: 2026-12-06, a second that is not whole.
 pub const START_NS: i64 = 1_796_515_200 * NS_PER_S + 318_412_077;
@@ -100,7 +101,7 @@ impl TimeBox {
             second_edge: None,
             system_clock: None,
             events: receiver,
-            keep: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
+            persist: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
             random: seed as u32,
             may_set_rtc: true,
         };
@@ -108,11 +109,19 @@ impl TimeBox {
         Self { world, chip, samples, shared, kept, task }
     }
 
+    /// Does one step of the task, and lets the world pass its rest.
+    fn step(&mut self) {
+        let rest = self.task.step();
+        if !rest.is_zero() {
+            self.world.sleep_until(self.world.raw() + Span::from_duration(rest));
+        }
+    }
+
     /// Runs for some seconds.
     pub fn run(&mut self, seconds: i64) {
         let until_ns = self.world.true_ns() + seconds * NS_PER_S;
         while self.world.true_ns() < until_ns {
-            self.task.step();
+            self.step();
         }
     }
 
@@ -122,10 +131,10 @@ impl TimeBox {
         let until_ns = self.world.true_ns() + seconds * NS_PER_S;
         let mut largest_ns = 0;
         while self.world.true_ns() < until_ns {
-            let before = self.shared.estimate().timescale;
-            self.task.step();
-            let after = self.shared.estimate().timescale;
-            largest_ns = largest_ns.max((after.utc_ns(after.raw_ns) - before.utc_ns(after.raw_ns)).abs());
+            let before = self.shared.estimate().utc;
+            self.step();
+            let after = self.shared.estimate().utc;
+            largest_ns = largest_ns.max((after.to - before.apply(after.from)).ns().abs());
         }
         self.shared.allow_steps(true);
         largest_ns
@@ -135,8 +144,8 @@ impl TimeBox {
     pub fn tell(&self, name: &str, ahead_ns: i64, bound_ns: f64) {
         let sample = Sample {
             source: Source { kind: SourceKind::Ntp, name: name.into() },
-            raw_ns: self.world.raw_ns(),
-            utc_ns: self.world.true_ns() + ahead_ns,
+            raw: self.world.raw(),
+            utc: Instant::from_ns(self.world.true_ns() + ahead_ns),
             sigma_ns: bound_ns / 4.0,
             bound_ns,
         };
@@ -150,7 +159,7 @@ impl TimeBox {
 
     /// UTC as everybody takes it less the true one, in ms.
     pub fn error_ms(&self) -> f64 {
-        (self.estimate().timescale.utc_ns(self.world.raw_ns()) - self.world.true_ns()) as f64 * 1e-6
+        (self.estimate().utc.apply(self.world.raw()).ns() - self.world.true_ns()) as f64 * 1e-6
     }
 
     pub fn status(&self) -> TimeStatus {

@@ -19,9 +19,9 @@ use jaudiosync::service::conductor::{Conductor, Ending, Message, Outside, Round,
 use jaudiosync::service::keeper::{KeepOrder, KeeperTask, Restored};
 use jaudiosync::service::loudness::LoudnessTask;
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
-use jaudiosync::timekeeping::Timescale;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
-use jaudiosync::timekeeping::status::{Estimate, TimeState, TimeStatus};
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
+use jaudiosync::timekeeping::{InNanoseconds as _, timescale};
 use jaudiosync::timetable::Place;
 use jaudiosync::worker::Task;
 use jaudiosync_hw::board::Board;
@@ -112,30 +112,27 @@ impl ScriptedTime {
     /// The time is known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns());
-        let before = self.shared.estimate();
-        let right = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        let known = Estimate { timescale: right, bound_ns: 1e6, state: TimeState::Holdover };
-        let is_off = (before.timescale.utc_ns(raw_ns) - utc_ns).abs() > 5_000_000;
-        let waiting = Estimate { timescale: before.timescale, ..known };
-        self.shared.set(if is_off { waiting } else { known }, is_off.then_some(known));
+        let right = timescale(raw_ns, utc_ns, 0.0);
+        let known = Estimate { utc: right, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
+        self.shared.publish(self.clocks.raw(), known);
     }
 
     /// The time is no longer known, and goes on where it is.
     pub fn lose(&self) {
-        let estimate = Estimate { state: TimeState::Unset, bound_ns: f64::INFINITY, ..self.shared.estimate() };
-        self.shared.set(estimate, None);
+        let estimate = Estimate { state: TimeState::Unset, bound: None, ..self.shared.estimate() };
+        self.shared.publish(self.clocks.raw(), estimate);
     }
 
     /// UTC as the box takes it.
     pub fn utc_ns(&self, raw_ns: i64) -> i64 {
-        self.shared.estimate().timescale.utc_ns(raw_ns)
+        self.shared.estimate().utc.utc_ns(raw_ns)
     }
 
     /// The box comes up with this much wrong a clock, and does not know it.
     pub fn be_off(&self, by_ns: i64) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns() + by_ns);
-        let timescale = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        self.shared.set(Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset }, None);
+        let utc = timescale(raw_ns, utc_ns, 0.0);
+        self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, state: TimeState::Unset });
     }
 }
 
@@ -171,7 +168,7 @@ impl TimePort for SharedTime {
             state: self.0.shared.estimate().state,
             utc_ns: self.0.clocks.system_utc_ns(),
             bound_ms: None,
-            flywheel: "script",
+            flywheel: Flywheel::SystemClock,
             reference: None,
             reference_age_s: None,
             waiting_correction_ms: None,

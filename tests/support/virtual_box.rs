@@ -11,7 +11,7 @@ use jaudiosync::player::feeder::{Feeder, FeederEvent, Hearing, Program};
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale};
 use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
 
@@ -171,7 +171,7 @@ impl VirtualBox {
         };
         let mut made = Self {
             dac: SimulatedDac::new(rate_hz, period_frames, imperfections, seed),
-            timescale: Timescale { raw_ns: 0, utc_ns: EPOCH_NS, rate_ppb: 0.0 },
+            timescale: timescale(0, EPOCH_NS, 0.0),
             timetable,
             events: Vec::new(),
             samples: Vec::new(),

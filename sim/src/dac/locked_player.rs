@@ -15,7 +15,7 @@ use crate::virtual_box::BoxWorld;
 use jaudiosync::player::dac_clock::{DacClock, Observation, Verdict};
 use jaudiosync::player::phase_lock::{Steering, steer};
 use jaudiosync::player::ring::BLOCK_FRAMES;
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
 use jaudiosync::timetable::{Place, Start, Timetable};
 
 /// As in `player::feeder`: how far ahead of the DAC the ring is filled, and a track is joined.
@@ -196,7 +196,7 @@ impl LockedPlayer {
     }
 
     fn next_block(&mut self, mut voice: Voice, target_s: f64, predicted_raw_ns: i64, timescale: &Timescale) -> Voice {
-        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + timescale.rate_ppb * 1e-9) - 1.0;
+        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + timescale.rate.ppb() * 1e-9) - 1.0;
         let mut phase_error_s = target_s - voice.place_s;
         let mut is_fading = false;
         let speed = match steer(phase_error_s, drift) {

@@ -14,11 +14,11 @@ use crate::config::{BoardKind, Config, RtcChoice, TimeKeeping, TimeSource};
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, SoundSeen};
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::service::running::open_mixer;
 use crate::service::settings::pins;
 use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
 /// An RTC is known within some three seconds.

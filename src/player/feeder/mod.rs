@@ -30,7 +30,7 @@ use super::loader::OrderLoader;
 use super::prepared::Prepared;
 use super::ring::FeederEnds;
 use super::voice::Target;
-use crate::timekeeping::Timescale;
+use crate::timekeeping::{InNanoseconds as _, Timescale};
 use crate::timetable::{Place, Start, Timetable};
 
 /// How far ahead of the DAC the ring is filled.
@@ -246,7 +246,7 @@ impl Feeder {
     /// Return where in a slot's track a frame belongs, and how fast that place moves.
     fn target(&self, slot: Start, frame: u64, now: Now<'_>) -> Target {
         let now_s = self.heard_utc_ns(frame, now).saturating_sub(slot.utc_ns()) as f64 * 1e-9;
-        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + now.timescale.rate_ppb * 1e-9) - 1.0;
+        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + now.timescale.rate.ppb() * 1e-9) - 1.0;
         Target { now_s, drift }
     }
 

@@ -19,6 +19,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_time::Instant;
 
 pub use self::board::OpenBoard;
 use self::board::{Looked, PanelBoard};
@@ -392,5 +393,5 @@ fn moment(outside: &Outside, was_trusted: bool) -> Moment {
         Known::Referenced => TimeSource::Referenced,
     };
     let time = TimeState { source, trusted: source != TimeSource::Unset };
-    Moment { raw_ns, utc_ns: estimate.timescale.utc_ns(raw_ns), time }
+    Moment { raw_ns, utc_ns: estimate.utc.apply(Instant::from_ns(raw_ns)).ns(), time }
 }

@@ -279,6 +279,8 @@ impl<F: Axis> Calibration<F> {
 
     /// Returns transition and noise over a time that ends with a temperature.
     fn step(&self, elapsed: Span, temperature_c: Option<f64>) -> (Matrix<STATES>, Matrix<STATES>) {
+        use State::{Linear, Quadratic, Rate, Utc, Wander};
+        let [utc, rate, linear, quadratic, wander] = [Utc, Rate, Linear, Quadratic, Wander].map(State::index);
         let s = elapsed.seconds();
         let now_c = temperature_c.unwrap_or(MIDDLE_C);
         let mean_c = 0.5 * (now_c + self.temperature_c.unwrap_or(now_c));
@@ -290,15 +292,18 @@ impl<F: Axis> Calibration<F> {
         for (index, row) in transition.iter_mut().enumerate() {
             row[index] = 1.0;
         }
-        transition[0] = [1.0, s, warmth * s, warmth * warmth * s, lasting * (1.0 - decay)];
-        transition[4][4] = decay;
+        transition[utc][rate] = s;
+        transition[utc][linear] = warmth * s;
+        transition[utc][quadratic] = warmth * warmth * s;
+        transition[utc][wander] = lasting * (1.0 - decay);
+        transition[wander][wander] = decay;
 
         let mut noise = [[0.0; STATES]; STATES];
         // The constant rate walks: aging.
         let walk = self.model.aging_ppb.powi(2) / 86_400.0;
-        noise[0][0] += walk * s.powi(3) / 3.0;
-        noise[0][1] = walk * s * s / 2.0;
-        noise[1][1] = walk * s;
+        noise[utc][utc] += walk * s.powi(3) / 3.0;
+        noise[utc][rate] = walk * s * s / 2.0;
+        noise[rate][rate] = walk * s;
         // The wandering rate is a Gauss-Markov process, here with its integral (Maybeck, Stochastic
         // Models, 4.11).
         let variance = self.model.wander_sigma_ppb.powi(2);
@@ -307,17 +312,17 @@ impl<F: Axis> Calibration<F> {
         // the cube.
         let integral =
             if ratio < 1e-3 { 2.0 / 3.0 * ratio.powi(3) } else { 2.0 * ratio - 3.0 + 4.0 * decay - decay * decay };
-        noise[0][0] += variance * lasting * lasting * integral;
-        noise[0][4] = variance * lasting * (1.0 - decay).powi(2);
-        noise[4][4] = variance * (1.0 - decay * decay);
+        noise[utc][utc] += variance * lasting * lasting * integral;
+        noise[utc][wander] = variance * lasting * (1.0 - decay).powi(2);
+        noise[wander][wander] = variance * (1.0 - decay * decay);
         if elapsed > PAUSE {
             // How warm it was while the box was off is not known.
             let kalman = self.filter.kalman();
             let per_span = kalman.get(State::Linear).powi(2) + kalman.variance(State::Linear);
-            noise[0][0] += per_span * (PAUSE_SIGMA_C / SPAN_C * s).powi(2);
+            noise[utc][utc] += per_span * (PAUSE_SIGMA_C / SPAN_C * s).powi(2);
         }
-        noise[1][0] = noise[0][1];
-        noise[4][0] = noise[0][4];
+        noise[rate][utc] = noise[utc][rate];
+        noise[wander][utc] = noise[utc][wander];
         (transition, noise)
     }
 }

@@ -207,7 +207,11 @@ mod tests {
             (0..3).map(|raw_s| selection.judge(&sample("a", raw_s, Span::HOUR), own(raw_s, false))).collect();
         assert!(matches!(verdicts[1], Verdict::Contradicts { .. }), "{verdicts:?}");
         assert_eq!(verdicts[2], Verdict::Overrules);
-        assert_eq!(Selection::default().judge(&sample("a", 0, Span::HOUR), None), Verdict::Overrules, "nothing is known");
+        assert_eq!(
+            Selection::default().judge(&sample("a", 0, Span::HOUR), None),
+            Verdict::Overrules,
+            "nothing is known"
+        );
     }
 
     #[test]

@@ -36,11 +36,8 @@ impl Smoother {
         let output = self.output.apply(now);
         self.best = best.anchored_at(now);
         self.behind = self.best.to - output;
-        let slew = if self.is_step_due() {
-            0.0
-        } else {
-            (self.behind.seconds() / TIME_CONSTANT_S).clamp(-MAX_SLEW, MAX_SLEW)
-        };
+        let slew =
+            if self.is_step_due() { 0.0 } else { (self.behind.seconds() / TIME_CONSTANT_S).clamp(-MAX_SLEW, MAX_SLEW) };
         let rate = Rate::from_ppb(best.rate.ppb() + slew * 1e9);
         self.output = ClockMap { from: now, to: output, rate };
     }

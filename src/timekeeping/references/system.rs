@@ -71,8 +71,8 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
     let sigma_ns = if told_ns == 0 { bound_ns as f64 / 3.0 } else { told_ns.max(READING_NS) as f64 };
     Ok(Sample {
         source: Source { kind: SourceKind::System, name: "".into() },
-        raw_ns: reading.raw.ns(),
-        utc_ns: reading.utc.ns(),
+        raw: reading.raw,
+        utc: reading.utc,
         sigma_ns: sigma_ns.min(bound_ns as f64),
         bound_ns: bound_ns as f64,
     })
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn the_kernels_own_estimate_is_taken() {
         let sample = judge(READING, &estimate(4_000_000, 90_000)).unwrap();
-        assert_eq!((sample.raw_ns, sample.utc_ns), (READING.raw.ns(), READING.utc.ns()));
+        assert_eq!((sample.raw, sample.utc), (READING.raw, READING.utc));
         assert_eq!((sample.sigma_ns, sample.bound_ns), (90_000.0, 4_000_000.0));
     }
 

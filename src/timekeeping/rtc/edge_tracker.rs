@@ -138,14 +138,7 @@ struct Line {
 
 impl Default for EdgeTracker {
     fn default() -> Self {
-        Self {
-            line: None,
-            misses: 0,
-            searches: 0,
-            not_before: None,
-            transfer: FIRST_TRANSFER,
-            late_wake: Span::ZERO,
-        }
+        Self { line: None, misses: 0, searches: 0, not_before: None, transfer: FIRST_TRANSFER, late_wake: Span::ZERO }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which second of which year the seconds register shows.
 
-use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span};
+use jaudiosync_time::{ClockMap, Instant, Raw, Rtc};
 
 /// The RTC's date and time as it was read last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub fn is_expected(date: DateReading, expected: &ClockMap<Raw, Rtc>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jaudiosync_time::Rate;
+    use jaudiosync_time::{Rate, Span};
     use proptest::prelude::*;
 
     use super::*;

@@ -62,9 +62,9 @@ impl Timekeeper {
         let sigma_ns = sample.sigma_ns.clamp(100.0, 1e9);
         let bias_sigma_ns = sample.bound_ns.clamp(100.0, 1e10) * BIAS_PART;
         let observed = Observed { utc: sample.utc, sigma_ns, bias_sigma_ns, repeated: self.repeated(sample) };
-        let crystal = self.crystal.get_or_insert_with(|| {
-            Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sample.bound_ns)
-        });
+        let crystal = self
+            .crystal
+            .get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sample.bound_ns));
         crystal.advance(sample.raw, None);
         absorb(crystal, sample.raw, observed);
         if let Some(rtc) = &mut self.rtc

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jaudiosync_hw::clocks::ClockPair;
+use jaudiosync_time::Instant;
 
 use super::clock_history::ClockHistory;
 use super::protocol::{Message, PROTOCOL, Stamps, parse_time};
@@ -198,7 +199,8 @@ fn source(kind: SourceKind, device: &str) -> Source {
 
 fn sample(kind: SourceKind, device: &str, found: Pulse, sigma_ns: f64) -> Report {
     let Pulse { raw_ns, utc_ns, bound_ns } = found;
-    Report::Sample(Sample { source: source(kind, device), raw_ns, utc_ns, sigma_ns, bound_ns })
+    let (raw, utc) = (Instant::from_ns(raw_ns), Instant::from_ns(utc_ns));
+    Report::Sample(Sample { source: source(kind, device), raw, utc, sigma_ns, bound_ns })
 }
 
 fn trouble(device: &str, reason: String) -> Report {

@@ -75,7 +75,7 @@ fn samples(reports: &[Report], kind: SourceKind) -> Vec<&Sample> {
 }
 
 fn error_ns(sample: &Sample) -> f64 {
-    (sample.utc_ns - sample.raw_ns - UTC_NS) as f64
+    (sample.utc.ns() - sample.raw.ns() - UTC_NS) as f64
 }
 
 #[test]

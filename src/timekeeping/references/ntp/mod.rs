@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::Instant;
 
 use self::burst::{BurstPlan, Exchange};
 use self::exchange::ExchangeError;
@@ -137,8 +138,8 @@ impl Client {
         };
         self.events.sample(Sample {
             source: self.source.clone(),
-            raw_ns: estimate.raw_ns,
-            utc_ns: estimate.utc_ns,
+            raw: Instant::from_ns(estimate.raw_ns),
+            utc: Instant::from_ns(estimate.utc_ns),
             sigma_ns: estimate.sigma_ns,
             bound_ns: estimate.bound_ns,
         })?;
