@@ -57,7 +57,7 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
 /// How far the sample is from this machine's clock plus `ahead_ns`, in ns.
 fn error_ns(sample: &Sample, ahead_ns: i64) -> f64 {
     let now = ClockPair::read(&MachineClocks);
-    (sample.utc_ns - (now.utc.ns() + (sample.raw_ns - now.raw.ns()) + ahead_ns)) as f64
+    (sample.utc.ns() - (now.utc.ns() + (sample.raw.ns() - now.raw.ns()) + ahead_ns)) as f64
 }
 
 #[track_caller]
@@ -97,7 +97,7 @@ fn a_system_clock_that_is_off_and_races_does_no_harm() {
         // Here the system clock is 1000 s ahead and runs 5 % fast.
         let (_thread, listener) = ntp(server);
         let found = sample(&listener, SourceKind::Ntp);
-        println!("\nfound {} {} {}", found.raw_ns, found.utc_ns, found.bound_ns);
+        println!("\nfound {} {} {}", found.raw.ns(), found.utc.ns(), found.bound_ns);
         let system_ahead_s = -error_ns(&found, 0) / NS_PER_S as f64;
         assert!(system_ahead_s > 900.0, "faketime fakes nothing: {system_ahead_s}");
         return;
@@ -206,8 +206,8 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
     let found = sample(&listener, SourceKind::GpsMessages);
     let fed = server.fed();
     let (raw_ns, second_ns) =
-        *fed.iter().min_by_key(|fed| (fed.0 - found.raw_ns).abs()).expect("gpsfake tells nothing");
-    let error_ns = found.utc_ns - (second_ns + LATENCY_NS + (found.raw_ns - raw_ns));
+        *fed.iter().min_by_key(|fed| (fed.0 - found.raw.ns()).abs()).expect("gpsfake tells nothing");
+    let error_ns = found.utc.ns() - (second_ns + LATENCY_NS + (found.raw.ns() - raw_ns));
     println!("{}: error {error_ns} ns, bound {} ns", found.source, found.bound_ns);
     assert!(error_ns.abs() as f64 <= found.bound_ns, "{error_ns} {found:?}");
     assert!(found.bound_ns < 1e9, "the stamps of the messages are used: {found:?}");

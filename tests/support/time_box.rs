@@ -110,7 +110,7 @@ impl TimeBox {
     }
 
     /// Does one step of the task, and lets the world pass its rest.
-    fn step(&mut self) {
+    pub fn step(&mut self) {
         let rest = self.task.step();
         if !rest.is_zero() {
             self.world.sleep_until(self.world.raw() + Span::from_duration(rest));

@@ -1,3 +1,4 @@
+use jaudiosync::timekeeping::timescale;
 use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::*;
