@@ -37,17 +37,24 @@ const READINGS: usize = 5;
 impl ClockPair {
     /// Reads both, now.
     pub fn read(clocks: &(impl Clocks + ?Sized)) -> Self {
-        let mut best = (i64::MAX, Self { raw_ns: 0, utc_ns: 0 });
-        for _ in 0..READINGS {
-            let before_ns = clocks.raw_ns();
-            let utc_ns = clocks.system_utc_ns();
-            let width_ns = clocks.raw_ns() - before_ns;
-            if width_ns < best.0 {
-                best = (width_ns, Self { raw_ns: before_ns + width_ns / 2, utc_ns });
-            }
-        }
-        best.1
+        let (raw_ns, utc_ns) = read_between(|| clocks.raw_ns(), || clocks.system_utc_ns());
+        Self { raw_ns, utc_ns }
     }
+}
+
+/// Read a clock between two readings of another, several times, and return the tightest such bracket:
+/// the middle of the outer clock's readings, and the inner clock's.
+pub(crate) fn read_between(outer_ns: impl Fn() -> i64, inner_ns: impl Fn() -> i64) -> (i64, i64) {
+    let mut best = (i64::MAX, (0, 0));
+    for _ in 0..READINGS {
+        let before_ns = outer_ns();
+        let inner_ns = inner_ns();
+        let width_ns = outer_ns().saturating_sub(before_ns);
+        if width_ns < best.0 {
+            best = (width_ns, (before_ns.saturating_add(width_ns / 2), inner_ns));
+        }
+    }
+    best.1
 }
 
 /// The clocks of this machine.
@@ -72,7 +79,7 @@ impl Clocks for MachineClocks {
     }
 }
 
-fn to_ns(time: Timespec) -> i64 {
+pub(crate) fn to_ns(time: Timespec) -> i64 {
     time.tv_sec.saturating_mul(NS_PER_S).saturating_add(time.tv_nsec)
 }
 
@@ -125,6 +132,19 @@ mod tests {
         let clocks = MachineClocks;
         let readings: Vec<i64> = (0..1000).map(|_| clocks.raw_ns()).collect();
         assert!(readings.is_sorted());
+    }
+
+    #[test]
+    fn of_several_readings_the_tightest_counts() {
+        let outer = std::cell::Cell::new(0);
+        let waits = [400, 10, 2, 30, 90];
+        let read = std::cell::Cell::new(0);
+        let inner_ns = || {
+            outer.set(outer.get() + waits[read.get()]);
+            read.set(read.get() + 1);
+            read.get() as i64
+        };
+        assert_eq!(read_between(|| outer.get(), inner_ns), (411, 3));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The board of a JAudioSync box, one file per device.
+//! The board of a JAudioSync box, one module per device.
 //!
 //! Each device is a small trait with a real implementation and a simulated one beside it, so that the service
 //! and the tests run the same code. This crate knows nothing of music, playlists or timetables, and the service

@@ -6,7 +6,8 @@
 //! - [`clock_task`] does all this, [`clock_thread`] on a thread of its own, [`source`] is where the player and everything else take UTC from.
 //!
 //! The map and all that computes it are pure: readings of clocks are passed in. Only `references` speaks to the world, and
-//! only `clock_task`, `edge_hunt` and `system_clock` to the RTC and the clocks, through their traits.
+//! only `clock_task`, `edge_hunt` and `system_clock` to the RTC and the clocks, through their traits. `system_clock` and
+//! `references::system` also ask the kernel itself how well its clock is kept.
 
 pub mod calibration;
 pub mod clock_task;

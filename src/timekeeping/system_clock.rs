@@ -11,7 +11,7 @@ use super::Timescale;
 use super::references::system::judge as judge_system_clock;
 use super::source::UtcSource;
 use super::status::{Estimate, TimeState, TimeStatus};
-use super::trust::EARLIEST_UTC_S;
+use super::trust::EARLIEST_UTC_NS;
 
 /// How often the kernel is asked how good it takes its clock to be.
 const ASK_NS: i64 = NS_PER_S;
@@ -166,7 +166,7 @@ fn judge(reading: &Reading) -> Estimate {
     let Reading { pair, timescale, kernel, was_kept } = *reading;
     let told = kernel.and_then(|kernel| judge_system_clock(pair, &kernel).ok());
     let state = match &told {
-        _ if pair.utc_ns < EARLIEST_UTC_S * NS_PER_S => TimeState::Unset,
+        _ if pair.utc_ns < EARLIEST_UTC_NS => TimeState::Unset,
         Some(_) => TimeState::Referenced,
         None if was_kept => TimeState::Holdover,
         None => TimeState::Unset,
@@ -207,7 +207,7 @@ mod tests {
         let judged = |utc_s, kernel| judged_after(true, utc_s, kernel);
         let kept = KernelClockEstimate { synchronized: true, maximum_error_ns: 4_000_000, estimated_error_ns: 1_000 };
         assert_eq!(judged(1000, Some(kept)).state, TimeState::Unset);
-        let now_s = EARLIEST_UTC_S + 1000;
+        let now_s = EARLIEST_UTC_NS / NS_PER_S + 1000;
         assert_eq!(judged(now_s, Some(kept)).state, TimeState::Referenced);
         assert_eq!(judged(now_s, Some(kept)).bound_ns, 4_000_000.0);
         let unkept = KernelClockEstimate { synchronized: false, ..kept };

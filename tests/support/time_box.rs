@@ -13,8 +13,8 @@ use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
 use jaudiosync_hw::world::World;
 
-/// True UTC when a test begins: 2026-12-06, a second that is not whole.
-pub const START_NS: i64 = 1_796_515_200 * NS_PER_S + 318_412_077;
+/// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not whole.
+pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
 
 /// True time, a crystal that is `rate_ppb` fast, and 20 °C.
 pub struct TestWorld {

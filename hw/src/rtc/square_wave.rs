@@ -8,7 +8,7 @@ use rppal::gpio::{Gpio, InputPin, Trigger};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::SimulatedDs3231Handle;
-use crate::clocks::{Clocks, NS_PER_S};
+use crate::clocks::{Clocks, NS_PER_S, read_between, to_ns};
 use crate::world::World;
 
 /// Waits for the moments at which the RTC's seconds change.
@@ -81,22 +81,10 @@ struct MonotonicPair {
 }
 
 impl MonotonicPair {
-    /// The tightest of a few readings: the thread may have been put aside within any.
     fn read() -> Self {
-        let now_ns = |clock| {
-            let time = clock_gettime(clock);
-            time.tv_sec.saturating_mul(NS_PER_S).saturating_add(time.tv_nsec)
-        };
-        let mut best = (i64::MAX, Self { monotonic_ns: 0, raw_ns: 0 });
-        for _ in 0..5 {
-            let before_ns = now_ns(ClockId::MonotonicRaw);
-            let monotonic_ns = now_ns(ClockId::Monotonic);
-            let width_ns = now_ns(ClockId::MonotonicRaw) - before_ns;
-            if width_ns < best.0 {
-                best = (width_ns, Self { monotonic_ns, raw_ns: before_ns + width_ns / 2 });
-            }
-        }
-        best.1
+        let now_ns = |clock| to_ns(clock_gettime(clock));
+        let (raw_ns, monotonic_ns) = read_between(|| now_ns(ClockId::MonotonicRaw), || now_ns(ClockId::Monotonic));
+        Self { monotonic_ns, raw_ns }
     }
 
     /// The raw time of a moment just past. `CLOCK_MONOTONIC` is slewed by up to 500 ppm: of the millisecond since the edge

@@ -23,10 +23,7 @@ use super::presentation::{Presentation, STEP_NS, Shown};
 use super::references::Source;
 use super::saved::SavedTime;
 use super::selection::{Selection, Verdict};
-use super::status::{Estimate, TimeState};
-
-/// The error bound is so many standard deviations.
-const BOUND_SIGMAS: f64 = 4.0;
+use super::status::{BOUND_SIGMAS, Estimate, TimeState};
 
 /// The time counts as referenced for so long after a sample: the longest interval between samples of NTP, and a little.
 const REFERENCED_NS: i64 = 1_200_000_000_000;

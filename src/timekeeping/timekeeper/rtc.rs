@@ -1,11 +1,12 @@
 //! What the timekeeper does with the RTC: whether it is believed, whose calibration it goes on with, and when it is to be
 //! set.
 
+use crate::timekeeping::status::BOUND_SIGMAS;
 use jaudiosync_hw::clocks::NS_PER_S;
 use jaudiosync_hw::rtc::{ChipMark, RtcStatus, RtcTime};
 
+use super::Timekeeper;
 use super::flywheel::{Best, Rebasing, RtcState};
-use super::{BOUND_SIGMAS, Timekeeper};
 use crate::timekeeping::Timescale;
 use crate::timekeeping::calibration::{Calibration, FlywheelModel, Offset};
 use crate::timekeeping::edge_tracker::{Edge, EdgeTracker, EdgeVerdict};

@@ -1,11 +1,12 @@
 //! What the timekeeper does with what references tell.
 
+use super::Timekeeper;
 use super::learning::{Observed, take};
-use super::{BOUND_SIGMAS, Timekeeper};
 use crate::timekeeping::calibration::{Calibration, FlywheelModel};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::{Sample, Source};
 use crate::timekeeping::selection::{Claim, Verdict};
+use crate::timekeeping::status::BOUND_SIGMAS;
 
 /// What all samples of a source may have in common is a standard deviation of this part of what is possible at all. For NTP
 /// that is half the way there and back: networks are seldom as asymmetric as they could be.

@@ -10,6 +10,7 @@ mod protocol;
 mod pulse_filter;
 mod receivers;
 
+use crate::config::ServerAddress;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use self::connection::{Connection, Line};
 use self::receivers::{Receivers, Report};
 use super::poll_interval::{Outcome, PollInterval};
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
-use super::{ReferenceEvent, ServerAddress, Source, SourceKind, StartError};
+use super::{ReferenceEvent, Source, SourceKind};
 
 /// gpsd's port.
 pub const GPSD_PORT: u16 = 2947;
@@ -35,27 +36,17 @@ const LONGEST_SILENCE_NS: i64 = 60_000_000_000;
 /// [`SourceKind::GpsMessages`], one sample each 16 s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpsdSource {
-    /// Name or address, with or without a port.
-    pub server: String,
-}
-
-impl Default for GpsdSource {
-    fn default() -> Self {
-        Self { server: "localhost".to_owned() }
-    }
+    /// Without a port it is [`GPSD_PORT`].
+    pub server: ServerAddress,
 }
 
 impl GpsdSource {
     /// Starts the thread. It stops when the handle is dropped, or nobody listens.
-    pub fn start(
-        &self,
-        clocks: Arc<dyn Clocks>,
-        events: Sender<ReferenceEvent>,
-    ) -> Result<ReferenceThread, StartError> {
-        let server = ServerAddress::parse(&self.server, GPSD_PORT)?;
-        let source = Source { kind: SourceKind::GpsMessages, name: format!("{}:{}", server.host, server.port).into() };
+    pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> io::Result<ReferenceThread> {
+        let server = ServerAddress { port: self.server.port.or(Some(GPSD_PORT)), ..self.server.clone() };
+        let source = Source { kind: SourceKind::GpsMessages, name: server.to_string().into() };
         let events = EventSender::new(events);
-        Ok(ReferenceThread::start("gpsd", move |stop| Client { server, source, clocks, events, stop }.run())?)
+        ReferenceThread::start("gpsd", move |stop| Client { server, source, clocks, events, stop }.run())
     }
 }
 
@@ -90,7 +81,7 @@ impl Client {
 
     fn connect(&self) -> io::Result<Connection> {
         let mut error = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.server.resolve()? {
+        for address in self.server.resolve(GPSD_PORT)? {
             match Connection::open(address) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => error = failure,

@@ -7,7 +7,8 @@ use jaudiosync_hw::clocks::ClockPair;
 use super::clock_history::ClockHistory;
 use super::protocol::{Message, PROTOCOL, Stamps, parse_time};
 use super::pulse_filter::{Pulse, PulseFilter};
-use crate::timekeeping::references::{EARLIEST_UTC_NS, Sample, Source, SourceKind};
+use crate::timekeeping::references::{Sample, Source, SourceKind};
+use crate::timekeeping::trust::EARLIEST_UTC_NS;
 
 /// A fix is good for this long, in ns. Receivers tell of theirs each second.
 const FIX_LASTS_NS: i64 = 5_000_000_000;
@@ -206,7 +207,8 @@ fn trouble(device: &str, reason: String) -> Report {
 }
 
 fn too_early(device: &str, utc_ns: i64) -> Option<Report> {
-    let reason = "the receiver tells a year before 2020: it has lost its almanac, or counts its weeks wrongly";
+    let reason =
+        "the receiver's time lies before this program was built: it has lost its almanac, or counts its weeks wrongly";
     (utc_ns < EARLIEST_UTC_NS).then(|| trouble(device, reason.to_owned()))
 }
 
