@@ -10,6 +10,7 @@ pub mod appliance;
 pub mod cli;
 pub mod config;
 pub mod control;
+mod digest;
 pub mod doctor;
 pub mod ending;
 pub mod mp3;

@@ -30,20 +30,10 @@ pub struct Settings {
     pub led: bool,
 }
 
+/// What a box has whose owner has chosen nothing: the configuration's defaults, as the service passes them on.
+#[cfg(test)]
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            startup_percent: 50,
-            maximum_percent: 100,
-            step_percent: 5,
-            start_button: StartKind::Common,
-            jumper: StartKind::Common,
-            rejoin_session: true,
-            common_anchor_utc_s: 0,
-            repeats: false,
-            untrusted_wait_s: 60,
-            tones: true,
-            led: true,
-        }
+        crate::service::settings::appliance_settings(&crate::config::Config::default())
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, StartKind, TimeSource};
+use super::server_address::{OptionalServer, ServerAddress};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -94,10 +95,10 @@ pub struct TimeKeeping {
     pub rtc: RtcChoice,
     /// The pin to which the RTC's 1 Hz output is wired, if it is.
     pub sqw_gpio: OptionalGpio,
-    /// Network time servers, at most 8, as `host` or `host:port`.
-    pub ntp_servers: Vec<String>,
-    /// Where gpsd answers, as `host:port`; empty: no GPS.
-    pub gpsd: String,
+    /// Network time servers, at most 8; without a port it is NTP's.
+    pub ntp_servers: Vec<ServerAddress>,
+    /// Where gpsd answers, on its own port where none is written; empty: no GPS.
+    pub gpsd: OptionalServer,
     /// Whether the system clock is set and steered from here.
     pub set_system_clock: bool,
 }
@@ -180,7 +181,7 @@ impl Default for TimeKeeping {
             rtc: RtcChoice::Bus(PathBuf::from("/dev/i2c-1")),
             sqw_gpio: OptionalGpio(None),
             ntp_servers: Vec::new(),
-            gpsd: String::new(),
+            gpsd: OptionalServer(None),
             set_system_clock: true,
         }
     }

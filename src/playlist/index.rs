@@ -1,6 +1,7 @@
 //! The saved index: what was found out about each file of a playlist, in one readable JSON file beside it, so that it
 //! travels with the music and every box has the same lengths.
 
+use crate::digest::short_hex;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -229,7 +230,7 @@ fn checksum(tracks: &[IndexedTrack]) -> String {
             hash.update(number.to_le_bytes());
         }
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    short_hex(hash)
 }
 
 /// Write bytes as readable text from which they can be had back: what is not UTF-8, control characters, and the

@@ -1,6 +1,7 @@
 //! Looks into an MP3 file: tags, exact length, and a short hash of its content. Whole files are read only where no header
 //! gives a length that can be true, or for the map of a long one.
 
+use crate::digest::short_hex;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -122,5 +123,5 @@ fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
         let read = read_up_to(file, offset, &mut block)?;
         hash.update(&block[..read]);
     }
-    Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(short_hex(hash))
 }

@@ -12,9 +12,7 @@ use jaudiosync_hw::world::DeskWorld;
 use crate::config::{RtcChoice, TimeKeeping};
 use crate::storage::Record;
 use crate::timekeeping::published::SharedEstimate;
-use crate::timekeeping::references::{
-    GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, StartError, SystemSource,
-};
+use crate::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, SystemSource};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::TimeStatus;
 use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};
@@ -171,20 +169,20 @@ fn start_references(
     clocks: &Arc<dyn Clocks>,
     events: &Sender<ReferenceEvent>,
 ) -> Vec<ReferenceThread> {
-    let mut started: Vec<Result<ReferenceThread, StartError>> = Vec::new();
+    let mut started: Vec<std::io::Result<ReferenceThread>> = Vec::new();
     for server in &config.ntp_servers {
         let source = NtpSource { server: server.clone() };
         started.push(source.start(Arc::clone(clocks), events.clone()));
     }
-    if !config.gpsd.is_empty() {
-        let source = GpsdSource { server: config.gpsd.clone() };
+    if let Some(server) = &config.gpsd.0 {
+        let source = GpsdSource { server: server.clone() };
         started.push(source.start(Arc::clone(clocks), events.clone()));
     }
     if asks_system {
         started.push(SystemSource.start(Arc::clone(clocks), events.clone()));
     }
-    let keep = |result: Result<ReferenceThread, StartError>| {
-        result.inspect_err(|error| log::warn!("a reference is left out: {error}")).ok()
+    let keep = |result: std::io::Result<ReferenceThread>| {
+        result.inspect_err(|error| log::warn!("no thread for a source of time: {error}")).ok()
     };
     started.into_iter().filter_map(keep).collect()
 }

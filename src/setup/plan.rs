@@ -7,7 +7,7 @@ use toml::Value;
 use super::answers::{Answers, Wifi};
 use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
-use crate::config::{Config, Layers, RtcChoice, TimeSource};
+use crate::config::{Config, Layers, RtcChoice, ServerAddress, TimeSource};
 
 /// The package's program that turns on I2C and keeps others from the clock, or gives both back, as the configuration says
 /// (`packaging/prepare-pi`). What it changed it takes back when the package is removed, which is why it is left to it.
@@ -138,7 +138,9 @@ fn write(file: &TextFile, after: String) -> Step {
 fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     let text = |text: &str| Value::from(text).to_string();
     let gpio = |number: u8| number.to_string();
-    let servers = |servers: &[String]| Value::from(servers.to_vec()).to_string();
+    let servers = |servers: &[ServerAddress]| {
+        Value::from(Vec::from_iter(servers.iter().map(ServerAddress::to_string))).to_string()
+    };
     let channels = |channels| Value::try_from(channels).unwrap_or_else(|_| Value::from("stereo")).to_string();
     let start = |kind| Value::try_from(kind).unwrap_or_else(|_| Value::from("common")).to_string();
     let now = Answers::current(config);
@@ -151,7 +153,7 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
         ("sound", "channels", channels(now.channels), channels(answers.channels)),
         ("start", "jumper", start(now.jumper), start(answers.jumper)),
         ("time", "rtc", rtc(&now.rtc), rtc(&answers.rtc)),
-        ("time", "gpsd", text(&now.gpsd), text(&answers.gpsd)),
+        ("time", "gpsd", text(&now.gpsd.to_string()), text(&answers.gpsd.to_string())),
         ("time", "ntp_servers", servers(&now.ntp_servers), servers(&answers.ntp_servers)),
         ("board", "volume_up_gpio", gpio(now.pins.volume_up_gpio), gpio(answers.pins.volume_up_gpio)),
         ("board", "volume_down_gpio", gpio(now.pins.volume_down_gpio), gpio(answers.pins.volume_down_gpio)),

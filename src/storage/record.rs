@@ -4,6 +4,7 @@
 //! it is the SD card; then the damaged file is put aside, once, and its owner goes on with a default. No older copy is
 //! kept beside it: it would double the writes that wear the card out, and every record has a default that is safe.
 
+use crate::digest::short_hex;
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -174,12 +175,12 @@ fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-/// The first 8 bytes of SHA-256 over the version and the very bytes of the data, in hexadecimal.
+/// Return the checksum over the version and the very bytes of the data.
 fn checksum(version: u32, data: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(version.to_le_bytes());
     hash.update(data.as_bytes());
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_hex(hash)
 }
 
 #[cfg(test)]

@@ -7,6 +7,10 @@ use serde::Serialize;
 
 use super::rtc::trust::Distrust;
 
+/// An error bound is this many standard deviations, wherever one is shown: of UTC, and of the place at
+/// which music is heard. Were errors normal, 1 in 16,000 would lie beyond.
+pub const BOUND_SIGMAS: f64 = 4.0;
+
 /// How UTC is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "snake_case")]

@@ -55,6 +55,18 @@ pub enum Place {
     Finished,
 }
 
+impl Place {
+    /// Return where playing goes on when it is stopped here: a track, and how far into it, in ns.
+    /// Between tracks that is the next one, after the last the first.
+    pub fn resume_point(self) -> (usize, i64) {
+        match self {
+            Self::Playing { slot, offset_ns } => (slot.track, offset_ns),
+            Self::Before { next } | Self::Gap { next: Some(next) } => (next.track, 0),
+            Self::Gap { next: None } | Self::Finished => (0, 0),
+        }
+    }
+}
+
 /// Why a timetable cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimetableError {

@@ -15,8 +15,8 @@ use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Ha
 use jaudiosync_hw::world::World;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
-/// True UTC when a test begins: 2026-12-06, a second that is not whole.
-pub const START_NS: i64 = 1_796_515_200 * NS_PER_S + 318_412_077;
+/// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not whole.
+pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
 
 /// True time, a crystal that is `rate_ppb` fast, and 20 °C.
 pub struct TestWorld {

@@ -92,9 +92,12 @@ impl Appliance {
 
     /// Stops, and keeps the position where something was heard.
     pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let position =
-            self.running.as_ref().filter(|running| running.heard).map(|running| running.timetable.place_at(now.utc_ns));
-        self.end(position.map(position_at), out);
+        let heard = self.running.as_ref().filter(|running| running.heard);
+        let position = heard.map(|running| {
+            let (track, offset_ns) = running.timetable.place_at(now.utc_ns).resume_point();
+            KeptPosition { track, offset_ns }
+        });
+        self.end(position, out);
     }
 
     fn end(&mut self, position: Option<KeptPosition>, out: &mut Vec<Action>) {
@@ -254,14 +257,5 @@ impl Appliance {
             out.push(Action::Refuse(Refusal::AlreadyOver));
         }
         self.end(None, out);
-    }
-}
-
-/// The position to keep for a place.
-fn position_at(place: Place) -> KeptPosition {
-    match place {
-        Place::Playing { slot, offset_ns } => KeptPosition { track: slot.track, offset_ns },
-        Place::Before { next } | Place::Gap { next: Some(next) } => KeptPosition { track: next.track, offset_ns: 0 },
-        Place::Gap { next: None } | Place::Finished => KeptPosition { track: 0, offset_ns: 0 },
     }
 }

@@ -91,7 +91,7 @@ fn common(heard_from_utc_s: i64) -> Program {
 }
 
 fn fresh(utc_s: i64, first_track: usize) -> Program {
-    let session = Session { anchor_utc_s: utc_s, first_track, repeats: false };
+    let session = Session { anchor_utc_s: utc_s, first_track, repeats: true };
     Program { session, heard_from_utc_s: utc_s, in_sync: true }
 }
 
@@ -312,14 +312,20 @@ fn losing_the_time_stops_nothing_and_is_told() {
 
 #[test]
 fn a_named_time_that_has_passed_is_joined_under_way_and_refused_once_it_is_over() {
-    let mut ride = Ride::idle();
+    let once = Settings { repeats: false, ..Settings::default() };
+    let (mut ride, _) = Ride::boot(once, Kept::default(), false);
     let at = |ago_s| Command::Start { at_utc_s: Some(TEN_O_CLOCK_S - ago_s), first_track: None, fresh: false };
-    let joined = Program { heard_from_utc_s: TEN_O_CLOCK_S, ..fresh(TEN_O_CLOCK_S - 15, 0) };
+    let begins = |utc_s, heard_from_utc_s| Program {
+        session: Session { anchor_utc_s: utc_s, first_track: 0, repeats: false },
+        heard_from_utc_s,
+        in_sync: true,
+    };
+    let joined = begins(TEN_O_CLOCK_S - 15, TEN_O_CLOCK_S);
     assert_eq!(played(&ride.command(at(15))), [&joined]);
     assert_eq!(ride.command(at(70)), [Action::Refuse(Refusal::AlreadyOver)]);
     assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays goes on");
     let later = ride.command(at(-3600));
-    assert_eq!(played(&later), [&fresh(TEN_O_CLOCK_S + 3600, 0)]);
+    assert_eq!(played(&later), [&begins(TEN_O_CLOCK_S + 3600, TEN_O_CLOCK_S + 3600)]);
 }
 
 #[test]
@@ -332,7 +338,8 @@ fn tracks_are_named_from_zero_and_a_wrong_one_is_refused() {
 
 #[test]
 fn after_the_last_slot_it_is_idle() {
-    let mut ride = Ride::idle();
+    let once = Settings { repeats: false, ..Settings::default() };
+    let (mut ride, _) = Ride::boot(once, Kept::default(), false);
     ride.gesture(Gesture::StartHeld);
     assert!(!ride.wait(10 + 62).contains(&Action::StopWithFade));
     let actions = ride.wait(1);

@@ -10,7 +10,7 @@ use jaudiosync_hw::dac::{BufferTiming, Renderer, SoundServer, choose_dac};
 use jaudiosync_hw::mixer::cards;
 use jaudiosync_hw::rtc::{self, Rtc};
 
-use crate::config::{BoardKind, Config, RtcChoice, TimeKeeping, TimeSource};
+use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, SoundSeen};
@@ -45,7 +45,7 @@ fn time_status(config: &TimeKeeping) -> TimeStatus {
         return SystemClockSource::new(Arc::new(MachineClocks)).status();
     }
     // Only the RTC is of interest here: a reference would take longer to answer.
-    let config = TimeKeeping { ntp_servers: vec![], gpsd: String::new(), ..config.clone() };
+    let config = TimeKeeping { ntp_servers: vec![], gpsd: OptionalServer(None), ..config.clone() };
     let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(service_state_folder())) else {
         return TimeStatus::default();
     };

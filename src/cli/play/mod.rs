@@ -3,6 +3,7 @@
 mod report;
 mod start;
 
+use crate::config::MAX_OUTPUT_LATENCY_MS;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -39,9 +40,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What plays fades out within this time, or the position is kept without waiting for it: a card that hangs says nothing
 /// any more.
 const FADE_PATIENCE: Duration = Duration::from_millis(900);
-
-/// A latency beyond this is a slip of the pen.
-const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
 
 /// Play a playlist, each track on its exact instant
 ///
@@ -291,12 +289,8 @@ fn follow(
 }
 
 fn keep_position(playlist: &Playlist, timetable: &Timetable, utc_ns: i64) {
-    let (track, offset_s) = match timetable.place_at(utc_ns) {
-        Place::Playing { slot, offset_ns } => (slot.track, offset_ns as f64 * 1e-9),
-        Place::Before { next } | Place::Gap { next: Some(next) } => (next.track, 0.0),
-        Place::Gap { next: None } | Place::Finished => (0, 0.0),
-    };
-    let position = Position { playlist: playlist.name.clone(), track, offset_s };
+    let (track, offset_ns) = timetable.place_at(utc_ns).resume_point();
+    let position = Position { playlist: playlist.name.clone(), track, offset_s: offset_ns as f64 * 1e-9 };
     let _held = ending::hold_act("the position in the state folder");
     if let Err(error) = position.write(state_folder().as_deref()) {
         output::warn(format_args!("the position is not kept: {error}"));

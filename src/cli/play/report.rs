@@ -1,5 +1,6 @@
 //! What `play` prints: for people as the Python program did, or as lines of JSON.
 
+use crate::timekeeping::status::BOUND_SIGMAS;
 use jaudiosync_hw::clocks::NS_PER_S;
 use serde_json::{Value, json};
 
@@ -208,9 +209,9 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The bound that is shown: three standard deviations of the model of the DAC's clock.
+/// The bound of the phase error, by the model of the DAC's clock.
 fn bound_ns(stats: &FeederStats) -> f64 {
-    3.0 * stats.phase_sigma_ns
+    BOUND_SIGMAS * stats.phase_sigma_ns
 }
 
 /// JSON has no infinity.

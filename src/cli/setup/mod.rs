@@ -10,9 +10,9 @@ use clap::Args;
 use jaudiosync_hw::buttons::Pins;
 
 use super::{Failure, output};
-use crate::config::{self, ChannelChoice, Layers, RtcChoice, StartKind};
+use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, ServerAddress, StartKind};
 use crate::doctor::machine::Machine;
-use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
+use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::plan::{PREPARE_PI, Step, Surroundings, TextFile, plan};
 
 /// Set a box up: sound card, clock, network, buttons
@@ -58,7 +58,7 @@ pub(super) struct Setup {
 
     /// Time server to compare the clock with whenever there is a network; can be given several times
     #[arg(long, value_name = "SERVER")]
-    ntp: Vec<String>,
+    ntp: Vec<ServerAddress>,
 
     /// What the jumper starts at power-on: `common` or `fresh`
     #[arg(long, value_name = "KIND")]
@@ -153,8 +153,8 @@ impl Setup {
             answers.rtc = RtcChoice::try_from(if rtc == "ds3231" { HEADER_BUS } else { rtc }.to_owned())?;
         }
         match (self.gps, self.no_gps) {
-            (true, _) => answers.gpsd = GPSD.to_owned(),
-            (_, true) => answers.gpsd = String::new(),
+            (true, _) => answers.gpsd = local_gpsd(),
+            (_, true) => answers.gpsd = OptionalServer(None),
             _ => {}
         }
         if !self.ntp.is_empty() {

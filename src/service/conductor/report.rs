@@ -13,14 +13,11 @@ use crate::control::protocol::{
 };
 use crate::player::feeder::Hearing;
 use crate::service::loudness::LoudnessNews;
-use crate::timekeeping::status::{self, TimeState as Known};
+use crate::timekeeping::status::{self, BOUND_SIGMAS, TimeState as Known};
 use crate::timetable::{Place, Start};
 
 /// Numbers of the player older than this are no longer true.
 const STATS_AGE_NS: i64 = 3 * NS_PER_S;
-
-/// The bound of the phase error: three standard deviations of the model of the DAC's clock.
-const BOUND_SIGMAS: f64 = 3.0;
 
 impl Conductor {
     pub(super) fn publish(&mut self, now_raw_ns: i64) {

@@ -6,25 +6,18 @@
 pub mod gpsd;
 pub mod ntp;
 mod poll_interval;
-mod server_address;
 pub mod system;
 mod worker;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use jaudiosync_time::{Instant, Raw, Utc};
 
 pub use gpsd::GpsdSource;
 pub use ntp::NtpSource;
-pub use server_address::{AddressError, ServerAddress};
 pub use system::SystemSource;
 pub use worker::ReferenceThread;
-
-/// 2020-01-01T00:00:00Z in ns since the Unix epoch. No source that tells an earlier time is right: it is older than
-/// this program.
-pub const EARLIEST_UTC_NS: i64 = 1_577_836_800 * 1_000_000_000;
 
 /// What a source's thread tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,17 +31,6 @@ pub enum ReferenceEvent {
         /// What happened and what can be done, for people.
         reason: String,
     },
-}
-
-/// Why a source cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configured name is none.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// No thread to be had.
-    #[error("no thread for the source of time: {0}")]
-    Thread(#[from] io::Error),
 }
 
 /// What a source says: when the raw clock showed `raw`, it was `utc`, give or take.

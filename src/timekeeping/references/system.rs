@@ -10,7 +10,8 @@ use jaudiosync_hw::clocks::{ClockPair, Clocks};
 use jaudiosync_hw::kernel_clock::{KernelClockEstimate, read_estimate};
 
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
-use super::{EARLIEST_UTC_NS, ReferenceEvent, Sample, Source, SourceKind, StartError};
+use super::{ReferenceEvent, Sample, Source, SourceKind};
+use crate::timekeeping::rtc::trust::EARLIEST;
 
 /// The clock is looked at so often.
 const PAUSE: Duration = Duration::from_secs(16);
@@ -28,11 +29,7 @@ pub struct SystemSource;
 
 impl SystemSource {
     /// Starts the thread, which tells a sample each 16 s. It stops when the handle is dropped, or nobody listens.
-    pub fn start(
-        &self,
-        clocks: Arc<dyn Clocks>,
-        events: Sender<ReferenceEvent>,
-    ) -> Result<ReferenceThread, StartError> {
+    pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> std::io::Result<ReferenceThread> {
         let events = EventSender::new(events);
         Ok(ReferenceThread::start("system clock", move |stop| run(&*clocks, events, &stop))?)
     }
@@ -62,8 +59,10 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
             "the system clock is not synchronized: is a time daemon running, and does it reach a server?".into()
         );
     }
-    if reading.utc.ns() < EARLIEST_UTC_NS {
-        return Err("the system clock shows a year before 2020, though it is called synchronized".into());
+    if reading.utc < EARLIEST {
+        return Err(
+            "the system clock shows a time before this program was built, though it is called synchronized".into()
+        );
     }
     let told_ns = estimate.estimated_error_ns.max(0);
     let least_ns = if told_ns == 0 { NOT_TOLD_NS } else { READING_NS };
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
     use jaudiosync_time::Instant;
 
-    const READING: ClockPair = ClockPair { raw: Instant::from_ns(5), utc: Instant::from_second(1_790_000_000) };
+    const READING: ClockPair = ClockPair { raw: Instant::from_ns(5), utc: EARLIEST };
 
     fn estimate(maximum_error_ns: i64, estimated_error_ns: i64) -> KernelClockEstimate {
         KernelClockEstimate { synchronized: true, maximum_error_ns, estimated_error_ns }
@@ -111,7 +110,7 @@ mod tests {
         let unset = KernelClockEstimate { synchronized: false, ..estimate(1, 1) };
         assert!(judge(READING, &unset).unwrap_err().contains("not synchronized"));
         let old = ClockPair { utc: Instant::from_second(1), ..READING };
-        assert!(judge(old, &estimate(1, 1)).unwrap_err().contains("before 2020"));
+        assert!(judge(old, &estimate(1, 1)).unwrap_err().contains("before this program was built"));
     }
 
     #[test]

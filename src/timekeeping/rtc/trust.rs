@@ -1,12 +1,17 @@
 //! Whether an RTC is believed when the box starts, and what is said of it if not.
 
 use jaudiosync_hw::rtc::{RtcStatus, RtcTime};
+use jaudiosync_time::{Instant, Utc};
 use serde::Serialize;
 
-/// No box lives before this code was written: 2026-11-01. A time before it is not the time.
-pub const EARLIEST_UTC_S: i64 = 1_793_491_200;
+/// The earliest time that can be right, in seconds since the Unix epoch: a day before this program was
+/// built, as `build.rs` knows it.
+pub const EARLIEST_UTC_S: i64 = include!(concat!(env!("OUT_DIR"), "/earliest_utc_s"));
 
-/// Nor half a century later.
+/// The same as an instant.
+pub const EARLIEST: Instant<Utc> = Instant::from_second(EARLIEST_UTC_S);
+
+/// The end of the times that can be right: half a century later.
 pub const LATEST_UTC_S: i64 = EARLIEST_UTC_S + 50 * 31_557_600;
 
 /// What was saved last may be a little ahead of the RTC, by as much as that was wrong.

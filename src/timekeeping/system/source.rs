@@ -9,7 +9,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 use super::SystemClockFollower;
 use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::references::system::judge as judge_system_clock;
-use crate::timekeeping::rtc::trust::EARLIEST_UTC_S;
+use crate::timekeeping::rtc::trust::EARLIEST;
 use crate::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
 
 /// How often the kernel is asked how good it takes its clock to be.
@@ -104,7 +104,7 @@ fn judge(reading: &Reading) -> Estimate {
     let Reading { pair, utc, kernel, was_kept } = *reading;
     let sample = kernel.and_then(|kernel| judge_system_clock(pair, &kernel).ok());
     let state = match &sample {
-        _ if pair.utc < Instant::from_second(EARLIEST_UTC_S) => TimeState::Unset,
+        _ if pair.utc < EARLIEST => TimeState::Unset,
         Some(_) => TimeState::Referenced,
         None if was_kept => TimeState::Holdover,
         None => TimeState::Unset,
@@ -115,6 +115,8 @@ fn judge(reading: &Reading) -> Estimate {
 #[cfg(test)]
 mod tests {
     use jaudiosync_time::Rate;
+
+    use crate::timekeeping::rtc::trust::EARLIEST_UTC_S;
 
     use super::*;
 

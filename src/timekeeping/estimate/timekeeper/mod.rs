@@ -24,10 +24,7 @@ use super::selection::{Selection, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::Source;
 use crate::timekeeping::saved::SavedTime;
-use crate::timekeeping::status::{Estimate, Flywheel, TimeState};
-
-/// The error bound is this many standard deviations.
-const BOUND_SIGMAS: f64 = 4.0;
+use crate::timekeeping::status::{BOUND_SIGMAS, Estimate, Flywheel, TimeState};
 
 /// The time counts as referenced for this long after a sample: the longest interval between samples of
 /// NTP, and a little.

@@ -71,7 +71,7 @@ pub(super) enum BurstError {
     TooFast,
     #[error("the server may itself be more than 1.5 s off, it says: wait until it is synchronized, or name another")]
     TooFarFromRoot,
-    #[error("the server tells a year before 2020: its clock is wrong")]
+    #[error("the server's time lies before this program was built: its clock is wrong")]
     TooOld,
     #[error(
         "the answers contradict each other: the server's clock was just set, or several servers share this address"

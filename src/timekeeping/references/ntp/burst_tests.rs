@@ -54,7 +54,10 @@ fn a_restless_path_has_a_larger_sigma_than_a_calm_one() {
 fn a_lone_answer_is_trusted_less() {
     let one = exchange(0, 5_000_000, 5_000_000);
     let again = exchange(150_000_000, 5_000_000, 5_000_000);
-    assert!(estimate(&[one], Instant::MIN).unwrap().sigma_ns > 1.5 * estimate(&[one, again], Instant::MIN).unwrap().sigma_ns);
+    assert!(
+        estimate(&[one], Instant::MIN).unwrap().sigma_ns
+            > 1.5 * estimate(&[one, again], Instant::MIN).unwrap().sigma_ns
+    );
 }
 
 #[test]

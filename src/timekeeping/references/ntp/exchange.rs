@@ -195,10 +195,12 @@ impl NtpUdpSocket for QuestionSocket<'_> {
 
 #[cfg(test)]
 mod tests {
-    use jaudiosync_hw::clocks::SimulatedClocks;
-    use jaudiosync_time::Instant;
-
     use super::*;
+    use jaudiosync_hw::clocks::SimulatedClocks;
+
+    fn stamps(origin: Instant<Utc>) -> ClockMap<Raw, Utc> {
+        ClockMap { from: Instant::ZERO, to: origin, rate: Rate::ZERO }
+    }
 
     fn result() -> NtpResult {
         NtpResult::new(0, 0, 1_500, -250, 2, -20, 0, 0x0000_8000, 0x0000_4000, [0; 4], 0, 6, 0)
@@ -206,10 +208,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_turned_into_ns() {
-        let exchange = to_exchange(&result(), 7, 1_800_000_000_000_000_000);
-        assert_eq!(exchange.utc_ns, 1_799_999_999_999_750_007);
-        assert_eq!(exchange.delay_ns, 1_500_000);
-        assert_eq!(exchange.root_distance_ns, 250_000_000 + 250_000_000 + 953);
+        let exchange = to_exchange(&result(), Instant::from_ns(7), &stamps(Instant::from_second(1_800_000_000)));
+        assert_eq!(exchange.utc, Instant::from_ns(1_799_999_999_999_750_007));
+        assert_eq!(exchange.delay, Span::from_us(1_500));
+        assert_eq!(exchange.root_distance, Span::from_ns(250_000_000 + 250_000_000 + 953));
     }
 
     #[test]
@@ -222,19 +224,20 @@ mod tests {
             root_dispersion: u32::MAX,
             ..result()
         };
-        let exchange = to_exchange(&absurd, i64::MAX, i64::MAX);
-        assert_eq!((exchange.delay_ns, exchange.root_distance_ns), (i64::MAX, i64::MAX));
+        let exchange = to_exchange(&absurd, Instant::MAX, &stamps(Instant::MAX));
+        assert_eq!((exchange.delay, exchange.root_distance), (Span::MAX, Span::MAX));
     }
 
     #[test]
     fn stamps_come_from_the_raw_clock_alone() {
         let clocks = SimulatedClocks::new(Instant::from_ns(3_000_250_999), Instant::from_ns(-5));
-        let mut stamps = RawTimestamps { clocks: &clocks, origin_ns: 10 * NS_PER_S, now_ns: 0 };
+        let mut stamps =
+            RawTimestamps { clocks: &clocks, stamps: stamps(Instant::from_second(10)), now: Instant::ZERO };
         stamps.init();
         assert_eq!((stamps.timestamp_sec(), stamps.timestamp_subsec_micros()), (13, 250));
         clocks.set(Instant::MAX, Instant::ZERO);
         stamps.init();
-        assert_eq!(stamps.timestamp_sec(), (i64::MAX / NS_PER_S) as u64, "and saturate");
+        assert_eq!(stamps.timestamp_sec(), Instant::<Utc>::MAX.second() as u64, "and saturate");
     }
 
     #[test]
