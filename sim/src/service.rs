@@ -115,11 +115,8 @@ impl TimePolicy for ServiceTime {
             }
             running.shared.allow_steps(!input.music_plays);
             let rest = running.task.step();
-            if !rest.is_zero() {
-                world.sleep_until(world.raw() + Span::from_duration(rest));
-            }
+            return (world.raw() + Span::from_duration(rest)).ns();
         }
-        // The task has waited itself.
         world.raw_ns()
     }
 

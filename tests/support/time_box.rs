@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::{ReferenceEvent, Sample, Source, SourceKind};
@@ -67,6 +68,7 @@ pub struct TimeBox {
     pub shared: Arc<SharedEstimate>,
     pub kept: Arc<Mutex<Option<SavedTime>>>,
     pub task: ClockTask,
+    rest: Duration,
 }
 
 impl TimeBox {
@@ -106,15 +108,15 @@ impl TimeBox {
             may_set_rtc: true,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
-        Self { world, chip, samples, shared, kept, task }
+        Self { world, chip, samples, shared, kept, task, rest: Duration::ZERO }
     }
 
-    /// Does one step of the task, and lets the world pass its rest.
+    /// Lets the world pass the task's rest, and does its next step.
     pub fn step(&mut self) {
-        let rest = self.task.step();
-        if !rest.is_zero() {
-            self.world.sleep_until(self.world.raw() + Span::from_duration(rest));
+        if !self.rest.is_zero() {
+            self.world.sleep_until(self.world.raw() + Span::from_duration(self.rest));
         }
+        self.rest = self.task.step();
     }
 
     /// Runs for some seconds.
@@ -125,7 +127,8 @@ impl TimeBox {
         }
     }
 
-    /// Runs for some seconds while music plays, and tells by how much UTC jumped at most from one step to the next, in ns.
+    /// Runs for some seconds while music plays, as it does afterwards. Returns by how much UTC jumped at
+    /// most from one step to the next, in ns.
     pub fn run_playing(&mut self, seconds: i64) -> i64 {
         self.shared.allow_steps(false);
         let until_ns = self.world.true_ns() + seconds * NS_PER_S;
@@ -136,7 +139,6 @@ impl TimeBox {
             let after = self.shared.estimate().utc;
             largest_ns = largest_ns.max((after.to - before.apply(after.from)).ns().abs());
         }
-        self.shared.allow_steps(true);
         largest_ns
     }
 
