@@ -29,9 +29,8 @@ use tempfile::TempDir;
 use crate::configuration;
 use crate::error::{Error, Result};
 use crate::pulse::Connection;
+use crate::sink::{RATE_HZ, Sink};
 
-/// Frames per second of the card.
-pub(crate) const RATE_HZ: u32 = 48_000;
 /// PulseAudio's name of what the card plays.
 pub(crate) const MONITOR: &CStr = c"both.monitor";
 
@@ -48,29 +47,6 @@ const LAST_SINK: &CStr = c"box_right";
 /// Where ALSA's plugins live on the common distributions.
 const LIBRARY_DIRS: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
 const PULSE_PLUGIN: &str = "alsa-lib/libasound_module_pcm_pulse.so";
-
-/// Where on the card a program plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sink {
-    /// The left channel only.
-    Left,
-    /// The right channel only.
-    Right,
-    /// Both channels, as they come.
-    Both,
-}
-
-impl Sink {
-    /// PulseAudio's name of the sink.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Left => "box_left",
-            Self::Right => "box_right",
-            Self::Both => "both",
-        }
-    }
-}
 
 /// A running private PulseAudio. Dropping it ends the process and removes its files; the user's own sound is never
 /// touched. If this program is killed, PulseAudio notices and ends too.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual};
+use jaudiosync_time::Span;
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
 use super::randomness::{Purpose, normal, stream};
@@ -76,7 +77,7 @@ fn draw(spread: &RtcSpread, random: &mut Rng) -> Ds3231Model {
         rate_ppb: rate_ppm * 1e3,
         aging_ppb_per_day: spread.aging_sigma_ppb_per_day * normal(random),
         residual: TemperatureResidual { coefficients_ppb: residual.coefficients_ppb.map(|ppb| ppb * scale) },
-        offset_ns: (spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64,
+        offset: Span::from_ns((spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64),
         ..Ds3231Model::default()
     }
 }
@@ -147,7 +148,7 @@ impl TimePolicy for ServiceTime {
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
-        let rtc_ns = true_ns.saturating_add(self.chip.rtc_minus_utc_ns()?);
+        let rtc_ns = true_ns.saturating_add(self.chip.rtc_minus_utc()?.ns());
         let utc_ns = self.running.as_ref()?.task.keeper().calibrated_utc_ns(rtc_ns)?;
         Some(utc_ns.saturating_sub(true_ns) as f64)
     }

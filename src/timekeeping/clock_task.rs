@@ -11,6 +11,7 @@ use std::time::Duration;
 use jaudiosync_hw::clocks::{ClockPair, Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime, SecondEdge};
 use jaudiosync_hw::system_clock::SystemClock;
+use jaudiosync_time::{Rate, Span};
 
 use super::edge_hunt::{Outcome, hunt};
 use super::edge_tracker::{Edge, Look};
@@ -394,9 +395,9 @@ impl ClockTask {
         let done = match self.servo.update(pair, &estimate.timescale, self.shared.may_step()) {
             Action::Step { by_ns } => {
                 log::info!("the system clock is stepped by {:+.6} s", by_ns as f64 * 1e-9);
-                clock.step(by_ns)
+                clock.step(Span::from_ns(by_ns))
             }
-            Action::Frequency { ppb } => clock.set_frequency_ppb(ppb),
+            Action::Frequency { ppb } => clock.set_frequency(Rate::from_ppb(ppb)),
         };
         if let Err(error) = done {
             log::warn!("{error}; the system clock is left alone from now on");
