@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
 use jaudiosync_hw::dac::Imperfections;
+use jaudiosync_time::Span;
 use virtual_box::{EPOCH_NS, VirtualBox};
 
 /// A USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off and wanders.
@@ -20,10 +21,10 @@ fn bad_card(rate_error_ppm: f64) -> Imperfections {
     Imperfections {
         rate_error_ppm,
         wander_ppm: 0.02,
-        delay_step_ns: 1_000_000,
-        jitter_ns: 50_000,
+        delay_step: Span::MILLISECOND,
+        jitter: Span::from_us(50),
         burst_probability: 0.01,
-        burst_ns: 10_000_000,
+        burst: Span::from_ms(10),
         wild_probability: 0.0005,
     }
 }
@@ -88,7 +89,8 @@ fn two_hundred_bad_cards_stay_in_phase_for_an_hour() {
 #[test]
 fn a_good_card_starts_on_the_exact_instant() {
     for seed in 0..10 {
-        let imperfections = Imperfections { rate_error_ppm: 40.0, jitter_ns: 20_000, ..Imperfections::default() };
+        let imperfections =
+            Imperfections { rate_error_ppm: 40.0, jitter: Span::from_us(20), ..Imperfections::default() };
         let mut player = VirtualBox::new(48_000, imperfections, 6, 0, seed);
         player.run(12.0);
         let first_s = player.first_sound_s(0.0).unwrap();

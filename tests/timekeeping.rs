@@ -71,7 +71,7 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
     for seed in 0..20 {
         let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
         made.run(120);
-        let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy_ns());
+        let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy().ns());
         for _ in 0..300 {
             made.run(2);
             // The chip is ideal, so that all there is of an error is that of its edges.
@@ -79,7 +79,7 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
             let rtc = made.task.timekeeper().rtc_map().expect("followed");
             errors_ms.push((rtc.apply(raw).ns() - made.world.true_ns()) as f64 * 1e-6);
         }
-        let share = (made.chip.bus_busy_ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
+        let share = (made.chip.bus_busy().ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
         assert!(share < 0.02, "{share} of the bus");
     }
     let mean_ms = errors_ms.iter().map(|error| error.abs()).sum::<f64>() / errors_ms.len() as f64;
@@ -90,7 +90,7 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
 
 #[test]
 fn an_rtc_that_was_never_compared_is_used_and_that_is_said() {
-    let mut made = TimeBox::new(Ds3231Model { offset_ns: 700 * MS, ..Ds3231Model::default() }, None, 2);
+    let mut made = TimeBox::new(Ds3231Model { offset: Span::from_ms(700), ..Ds3231Model::default() }, None, 2);
     made.run(60);
     assert_eq!(made.estimate().state, TimeState::Holdover);
     assert!((made.error_ms() - 700.0).abs() < 1.0, "{}", made.error_ms());
@@ -128,7 +128,7 @@ fn distrusted(
     made.tell("a", 0, 2e6);
     made.run(200);
     assert_eq!(made.estimate().state, TimeState::Referenced);
-    let off_ms = made.chip.rtc_minus_utc_ns().expect("it runs") / MS;
+    let off_ms = made.chip.rtc_minus_utc().expect("it runs").ns() / MS;
     assert!(off_ms.abs() < 10, "the RTC was set to {off_ms} ms off");
     assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
     assert!(made.warnings().is_empty(), "{}", made.warnings());
@@ -204,7 +204,7 @@ fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_cle
         assert_eq!(made.chip.register(MONTH), 0x12);
         assert!(made.warnings().is_empty(), "{}", made.warnings());
         assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
-        let off_ms = made.chip.rtc_minus_utc_ns().expect("it runs") / MS;
+        let off_ms = made.chip.rtc_minus_utc().expect("it runs").ns() / MS;
         assert!(off_ms.abs() < 10, "the RTC was set to {off_ms} ms off");
     }
 }
@@ -286,7 +286,7 @@ fn a_stuck_bus_is_left_alone_more_and_more() {
 fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
     let mut made = calibrated_box(12);
     made.chip.set_slow(Some(Duration::from_millis(50)));
-    let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy_ns());
+    let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy().ns());
     for _ in 0..120 {
         made.run(10);
         assert!(
@@ -296,7 +296,7 @@ fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
         );
         assert!(made.error_ms().abs() < 10.0, "{} ms", made.error_ms());
     }
-    let share = (made.chip.bus_busy_ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
+    let share = (made.chip.bus_busy().ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
     println!("slow bus: {:.1} % in use", share * 100.0);
     assert!(share < 0.02, "{share} of the bus");
 }
@@ -344,7 +344,7 @@ fn of_three_servers_the_one_that_lies_is_named() {
 
 #[test]
 fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
-    let mut made = TimeBox::new(Ds3231Model { offset_ns: 800 * MS, ..Ds3231Model::default() }, None, 16);
+    let mut made = TimeBox::new(Ds3231Model { offset: Span::from_ms(800), ..Ds3231Model::default() }, None, 16);
     made.run(60);
     made.tell("a", 0, 2e6);
     assert!(made.run_playing(30) < 1000, "UTC jumped while music played");

@@ -26,7 +26,7 @@ use jaudiosync_hw::buttons::{BoardError, Button};
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
 use jaudiosync_hw::mixer::MixerError;
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Span};
 use virtual_appliance::{RATE_HZ, Surroundings, VirtualAppliance, late_ms};
 
 const S: i64 = 1_000_000_000;
@@ -106,10 +106,10 @@ impl<'a> Hour<'a> {
         let imperfections = Imperfections {
             rate_error_ppm: random.f64() * 200.0 - 100.0,
             wander_ppm: 0.01,
-            delay_step_ns: if random.bool() { 1_000_000 } else { 20_833 },
-            jitter_ns: 50_000,
+            delay_step: Span::from_ns(if random.bool() { 1_000_000 } else { 20_833 }),
+            jitter: Span::from_us(50),
             burst_probability: 0.001,
-            burst_ns: 5_000_000,
+            burst: Span::from_ms(5),
             wild_probability: 0.0001,
         };
         let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, seed);
@@ -210,7 +210,7 @@ impl<'a> Hour<'a> {
         let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
         self.around.clocks.advance(Span::from_ns(after_ns));
         let now_raw_ns = self.now_raw_ns();
-        self.around.dac.advance_to(now_raw_ns);
+        self.around.dac.advance_to(Instant::from_ns(now_raw_ns));
         self.around.dac.take_heard();
         // The clock of a box that has no RTC is behind by as long as it was off.
         if self.random.u8(..4) == 0 && !rejoins {
@@ -257,7 +257,7 @@ impl<'a> Hour<'a> {
             }
             49..53 if self.is_plugged => {
                 let pause_ns = self.random_ns(30 * MS, 3 * S);
-                self.around.dac.interrupt(pause_ns);
+                self.around.dac.interrupt(Span::from_ns(pause_ns));
                 // The whole process stood still with it.
                 self.around.clocks.advance(Span::from_ns(pause_ns));
                 self.disturbed();
@@ -602,7 +602,7 @@ fn an_hour_of_everything_with_fifty_seeds() {
 
 /// An appliance that has been started on four short tracks and is about to play the first.
 fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, VirtualAppliance, Program) {
-    let imperfections = Imperfections { rate_error_ppm: 60.0, jitter_ns: 50_000, ..Imperfections::default() };
+    let imperfections = Imperfections { rate_error_ppm: 60.0, jitter: Span::from_us(50), ..Imperfections::default() };
     let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
     let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, true);
     *around.config.lock().unwrap() = format!("[sound]\noutput_latency_ms = {latency_ms}\n");

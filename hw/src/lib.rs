@@ -17,6 +17,7 @@ pub mod kernel_clock;
 pub mod led;
 pub mod mixer;
 pub mod priority;
+pub mod randomness;
 pub mod rtc;
 pub mod simulated_board;
 pub mod system_clock;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use jaudiosync_hw::clocks::NS_PER_S;
 use jaudiosync_hw::rtc::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime};
 use jaudiosync_hw::world::World;
+use jaudiosync_time::Span;
 
 use super::oscillator::{Crystal, CrystalModel, Temperature};
 use super::policy::BoxSetup;
@@ -89,14 +90,14 @@ impl CrystalRtc {
         let fault = self.fault.load(Ordering::Relaxed);
         let is = |kind: RtcFault| fault == kind as u8 + 1;
         if is(RtcFault::Nack) {
-            self.world.spend(ONE_REGISTER_NS / 4);
+            self.world.spend(Span::from_ns(ONE_REGISTER_NS / 4));
             return Err(RtcError::NoAnswer);
         }
         if is(RtcFault::Stuck) {
-            self.world.spend(STUCK_NS);
+            self.world.spend(Span::from_ns(STUCK_NS));
             return Err(RtcError::Bus("timed out".to_owned()));
         }
-        self.world.spend(if is(RtcFault::Slow) { SLOW_NS } else { takes_ns });
+        self.world.spend(Span::from_ns(if is(RtcFault::Slow) { SLOW_NS } else { takes_ns }));
         if is(RtcFault::Garbage) {
             return Err(RtcError::BadRegister { register: 0, value: 0x7f });
         }

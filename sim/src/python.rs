@@ -5,6 +5,7 @@ use fastrand::Rng;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{Rtc, RtcError, RtcTime};
 use jaudiosync_hw::world::World;
+use jaudiosync_time::Span;
 
 use super::crystal_rtc::{CrystalRtc, RtcFaultSwitch};
 use super::dac::{Heard, Player, SoundCard};
@@ -54,7 +55,7 @@ impl PythonTime {
 
     /// `hwclock --hctosys`: waits for the RTC's edge by reading it all the time, then sets the whole second.
     fn hctosys(&mut self, world: &BoxWorld) -> Result<(), RtcError> {
-        world.spend(self.random.i64(0..STARTING_NS));
+        world.spend(Span::from_ns(self.random.i64(0..STARTING_NS)));
         let first = self.rtc.read_second()?;
         let until_raw_ns = world.raw_ns() + PATIENCE_NS;
         while self.rtc.read_second()? == first {
@@ -63,7 +64,7 @@ impl PythonTime {
             }
         }
         let RtcTime::Valid { rtc_s: utc_s } = self.rtc.read_time()? else { return Ok(()) };
-        world.spend(self.random.i64(SETTING_NS.0..SETTING_NS.1));
+        world.spend(Span::from_ns(self.random.i64(SETTING_NS.0..SETTING_NS.1)));
         world.set_system_clock(utc_s.saturating_mul(NS_PER_S));
         Ok(())
     }

@@ -78,7 +78,7 @@ fn draw(spread: &RtcSpread, random: &mut Rng) -> Ds3231Model {
         rate_ppb: rate_ppm * 1e3,
         aging_ppb_per_day: spread.aging_sigma_ppb_per_day * normal(random),
         residual: TemperatureResidual { coefficients_ppb: residual.coefficients_ppb.map(|ppb| ppb * scale) },
-        offset_ns: (spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64,
+        offset: Span::from_ns((spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64),
         ..Ds3231Model::default()
     }
 }
@@ -149,9 +149,9 @@ impl TimePolicy for ServiceTime {
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
-        let rtc_ns = true_ns.saturating_add(self.chip.rtc_minus_utc_ns()?);
-        let utc_ns = self.running.as_ref()?.task.timekeeper().calibrated_utc(Instant::from_ns(rtc_ns))?;
-        Some(utc_ns.ns().saturating_sub(true_ns) as f64)
+        let rtc = Instant::from_ns(true_ns) + self.chip.rtc_minus_utc()?;
+        let utc = self.running.as_ref()?.task.timekeeper().calibrated_utc(rtc)?;
+        Some(utc.ns().saturating_sub(true_ns) as f64)
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {

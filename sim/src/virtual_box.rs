@@ -7,7 +7,7 @@ use fastrand::Rng;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 use jaudiosync_hw::world::World;
-use jaudiosync_time::{Instant, Raw, Utc};
+use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
 use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
@@ -122,12 +122,12 @@ impl BoxWorld {
 }
 
 impl World for BoxWorld {
-    fn true_ns(&self) -> i64 {
-        self.now_true_ns.load(Ordering::Relaxed)
+    fn true_time(&self) -> Instant<True> {
+        Instant::from_ns(self.now_true_ns.load(Ordering::Relaxed))
     }
 
-    fn spend(&self, ns: i64) {
-        self.now_true_ns.fetch_add(ns.max(0), Ordering::Relaxed);
+    fn spend(&self, span: Span) {
+        self.now_true_ns.fetch_add(span.ns().max(0), Ordering::Relaxed);
     }
 
     fn temperature_c(&self) -> f64 {
@@ -137,12 +137,12 @@ impl World for BoxWorld {
 
 impl Clocks for BoxWorld {
     fn raw(&self) -> Instant<Raw> {
-        self.spend(CLOCK_READING_NS);
+        self.spend(Span::from_ns(CLOCK_READING_NS));
         Instant::from_ns(self.raw_at_ns(self.true_ns()))
     }
 
     fn system_utc(&self) -> Instant<Utc> {
-        self.spend(CLOCK_READING_NS);
+        self.spend(Span::from_ns(CLOCK_READING_NS));
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
         Instant::from_ns(machine.system.map.utc_ns(raw_ns))

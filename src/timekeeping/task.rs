@@ -355,9 +355,9 @@ impl ClockTask {
         let done = match self.servo.update(pair, &utc, self.shared.may_step()) {
             Action::Step { by } => {
                 log::info!("the system clock is stepped by {:+.6} s", by.seconds());
-                clock.step(by.ns())
+                clock.step(by)
             }
-            Action::Frequency { rate } => clock.set_frequency_ppb(rate.ppb()),
+            Action::Frequency { rate } => clock.set_frequency(rate),
         };
         if let Err(error) = done {
             log::warn!("{error}; the system clock is left alone from now on");

@@ -14,7 +14,7 @@ use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
 use jaudiosync_hw::world::World;
-use jaudiosync_time::{Instant, Raw, Span, Utc};
+use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
 /// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not whole.
 pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
@@ -28,12 +28,12 @@ pub struct TestWorld {
 }
 
 impl World for TestWorld {
-    fn true_ns(&self) -> i64 {
-        self.true_ns.load(Ordering::Relaxed)
+    fn true_time(&self) -> Instant<True> {
+        Instant::from_ns(self.true_ns.load(Ordering::Relaxed))
     }
 
-    fn spend(&self, ns: i64) {
-        self.true_ns.fetch_add(ns, Ordering::Relaxed);
+    fn spend(&self, span: Span) {
+        self.true_ns.fetch_add(span.ns(), Ordering::Relaxed);
     }
 
     fn temperature_c(&self) -> f64 {
@@ -56,7 +56,7 @@ impl Clocks for TestWorld {
         // The scheduler wakes a thread late, now and then by much.
         let mut random = self.random.lock().unwrap();
         let late_ns = if random.u8(..) < 3 { random.i64(0..2_000_000) } else { random.i64(40_000..110_000) };
-        self.spend((due - self.raw()).ns().max(0) + late_ns);
+        self.spend((due - self.raw()).max(Span::ZERO) + Span::from_ns(late_ns));
     }
 }
 

@@ -362,7 +362,7 @@ impl VirtualAppliance {
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
         around.clocks.advance(Span::from_ns(ROUND_NS));
         let now_raw_ns = around.now_raw_ns();
-        around.dac.advance_to(now_raw_ns);
+        around.dac.advance_to(Instant::from_ns(now_raw_ns));
         self.listen(around);
         loop {
             // Whoever tells something may be told something in turn.
@@ -394,7 +394,7 @@ impl VirtualAppliance {
         self.heard.clear();
         for stretch in around.dac.take_heard() {
             for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {
-                let raw_ns = (stretch.raw_ns + index as f64 * stretch.frame_ns).round() as i64;
+                let raw_ns = (stretch.raw_ns_f64 + index as f64 * stretch.frame_ns_f64).round() as i64;
                 let (left, right) = (f64::from(pair[0]), f64::from(pair[1]));
                 let is_music = left.hypot(right) > MUSIC_AMPLITUDE;
                 let place_s = is_music.then(|| right.atan2(left) / TAU * PERIOD_S);

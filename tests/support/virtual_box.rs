@@ -14,6 +14,7 @@ use jaudiosync::player::ring::{Shared, channel};
 use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale};
 use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
+use jaudiosync_time::{Instant, Span};
 
 use super::virtual_loader::VirtualLoader;
 
@@ -215,7 +216,7 @@ impl VirtualBox {
         let until_ns = self.now_ns + (seconds * 1e9) as i64;
         while self.now_ns < until_ns {
             self.now_ns += 40_000_000;
-            self.dac.advance_to(self.now_ns);
+            self.dac.advance_to(Instant::from_ns(self.now_ns));
             match &mut self.output {
                 Some((_, feeder, faults)) => {
                     if faults.try_recv().is_ok() {
@@ -233,7 +234,7 @@ impl VirtualBox {
 
     /// The process and the card stand still.
     pub fn interrupt(&mut self, pause_ns: i64) {
-        self.dac.interrupt(pause_ns);
+        self.dac.interrupt(Span::from_ns(pause_ns));
         self.now_ns += pause_ns;
     }
 
@@ -244,7 +245,7 @@ impl VirtualBox {
                 self.sound.extend_from_slice(&heard.samples);
             }
             for (index, pair) in heard.samples.chunks_exact(2).enumerate().step_by(self.rate_hz as usize / 100) {
-                let raw_ns = heard.raw_ns + index as f64 * heard.frame_ns;
+                let raw_ns = heard.raw_ns_f64 + index as f64 * heard.frame_ns_f64;
                 self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair[0], pair[1]) });
             }
         }

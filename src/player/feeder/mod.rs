@@ -183,8 +183,8 @@ impl Feeder {
         while let Ok(report) = self.ends.reports.pop() {
             self.handed_over = report.first_frame + u64::from(report.frames);
             self.xruns = report.timing.xruns;
-            let Some(delay_ns) = report.timing.delay_ns else { continue };
-            let heard_raw_ns = report.timing.raw_ns.saturating_add(delay_ns);
+            let Some(delay) = report.timing.delay else { continue };
+            let heard_raw_ns = (report.timing.raw + delay).ns();
             if self.clock.observe(Observation { frame: report.first_frame, heard_raw_ns }) == Verdict::Restarted {
                 self.interrupt(now_raw_ns);
             }

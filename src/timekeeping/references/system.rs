@@ -64,9 +64,9 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
             "the system clock shows a time before this program was built, though it is called synchronized".into()
         );
     }
-    let told_ns = estimate.estimated_error_ns.max(0);
+    let told_ns = estimate.estimated_error.ns().max(0);
     let least_ns = if told_ns == 0 { NOT_TOLD_NS } else { READING_NS };
-    let bound_ns = estimate.maximum_error_ns.max(told_ns).max(least_ns);
+    let bound_ns = estimate.maximum_error.ns().max(told_ns).max(least_ns);
     let sigma_ns = if told_ns == 0 { bound_ns as f64 / 3.0 } else { told_ns.max(READING_NS) as f64 };
     Ok(Sample {
         source: Source { kind: SourceKind::System, name: "".into() },
@@ -84,12 +84,13 @@ mod tests {
     use jaudiosync_hw::clocks::MachineClocks;
 
     use super::*;
-    use jaudiosync_time::Instant;
+    use jaudiosync_time::{Instant, Span};
 
     const READING: ClockPair = ClockPair { raw: Instant::from_ns(5), utc: EARLIEST };
 
     fn estimate(maximum_error_ns: i64, estimated_error_ns: i64) -> KernelClockEstimate {
-        KernelClockEstimate { synchronized: true, maximum_error_ns, estimated_error_ns }
+        let [maximum_error, estimated_error] = [maximum_error_ns, estimated_error_ns].map(Span::from_ns);
+        KernelClockEstimate { synchronized: true, maximum_error, estimated_error }
     }
 
     #[test]
