@@ -3,7 +3,7 @@
 //! - [`scenario`] says what the world is like; [`oscillator`] (and [`crystal_spread`]), [`weather`], [`network`] and [`gps`] are that world;
 //! - [`virtual_box`] is the world as one box sees it: its clocks, and the true time that no box knows;
 //! - [`policy`] is what keeps a box's time there: the service's own code ([`service`]), or the Python program ([`python`]);
-//! - [`dac`] plays on a sound card without sound, with the player's own clock model and phase lock;
+//! - [`dac`] plays on a sound card without sound, with the player's own feeder;
 //! - [`fleet`] runs the boxes, [`report`] and [`plot`] show how it went;
 //! - [`cli`] is the command line. The library is public for the tests of this crate alone.
 //!
