@@ -166,6 +166,8 @@ pub struct Ntp {
     pub loss: f64,
     /// What the server says of its own distance from UTC, in ms.
     pub root_distance_ms: f64,
+    /// It is in the box's own network, as a phone is, and may be asked more often than a public server.
+    pub nearby: bool,
 }
 
 /// GPS receivers with a pulse each second.
@@ -253,6 +255,7 @@ impl Default for Ntp {
             jitter_down_ms: 3.0,
             loss: 0.02,
             root_distance_ms: 5.0,
+            nearby: false,
         }
     }
 }
