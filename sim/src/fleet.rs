@@ -43,10 +43,7 @@ pub type MakePolicy<'a> = dyn Fn(&BoxSetup<'_>) -> Box<dyn TimePolicy> + Sync + 
 /// The policy that a scenario names.
 pub fn make_policy(setup: &BoxSetup<'_>) -> Box<dyn TimePolicy> {
     match setup.scenario.policy {
-        Policy::Python => {
-            let temperature = weather(setup.scenario, setup.seed, setup.index);
-            Box::new(PythonTime::new(setup, temperature))
-        }
+        Policy::Python => Box::new(PythonTime::new(setup)),
         Policy::TrueTime => Box::new(TrueTime::default()),
         Policy::Jaudiosync => Box::new(ServiceTime::new(setup)),
     }

@@ -153,9 +153,10 @@ fn exchange(
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{RIDE_START_NS, parse};
+    use super::super::scenario::parse;
     use super::super::weather::weather;
     use super::*;
+    use crate::ride_start::RIDE_START_NS;
 
     const REACH: &str = "[calibration]\ndays_before = 0\n[ntp]\navailable_minutes = [[-1, 240]]\n";
 

@@ -14,12 +14,6 @@ pub use builtin::{BUILT_IN, BuiltIn, built_in};
 pub use event::{Event, ReferenceKind, RtcFault};
 pub use parse::{ScenarioError, load, parse};
 
-/// The instant at which every ride begins, in ns of true UTC: a Friday afternoon, 2027-06-25 16:00:00.
-pub const RIDE_START_NS: i64 = 1_813_939_200_000_000_000;
-
-/// Nanoseconds of a minute.
-pub const NS_PER_MINUTE: f64 = 60e9;
-
 /// Which program keeps the boxes' time and plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
