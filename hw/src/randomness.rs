@@ -10,6 +10,11 @@ pub fn normal(random: &mut Rng) -> f64 {
     radius * (TAU * random.f64()).cos()
 }
 
+/// Draws an exponential variate of this mean.
+pub fn exponential(random: &mut Rng, mean: f64) -> f64 {
+    -mean * (1.0 - random.f64()).ln()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +29,12 @@ mod tests {
         assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
         let beyond_two = values.iter().filter(|value| value.abs() > 2.0).count() as f64 / count;
         assert!((beyond_two - 0.0455).abs() < 0.003, "{beyond_two}");
+    }
+
+    #[test]
+    fn exponential_variates_have_their_mean() {
+        let mut random = Rng::with_seed(2);
+        let mean = (0..100_000).map(|_| exponential(&mut random, 3.0)).sum::<f64>() / 100_000.0;
+        assert!((mean - 3.0).abs() < 0.05, "{mean}");
     }
 }

@@ -5,8 +5,8 @@ use jaudiosync::timekeeping::InNanoseconds as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jaudiosync::player::feeder;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
-use jaudiosync_hw::world::World;
 
 use super::dac::{LockedPlayer, Player, SoundCard, playlist};
 use super::gps::GpsReceiver;
@@ -23,9 +23,6 @@ use super::weather::weather;
 
 /// While a box is off, what runs on a battery is looked at this often.
 const OFF_STEP_NS: i64 = 64 * NS_PER_S;
-
-/// The player looks around this often, in ns; the real one each 40 ms.
-const PLAYER_STEP_NS: i64 = 100_000_000;
 
 /// A policy that wants to be woken at once is woken after this, so that every simulation ends.
 const LEAST_SLEEP_NS: i64 = 100_000;
@@ -46,10 +43,7 @@ pub type MakePolicy<'a> = dyn Fn(&BoxSetup<'_>) -> Box<dyn TimePolicy> + Sync + 
 /// The policy that a scenario names.
 pub fn make_policy(setup: &BoxSetup<'_>) -> Box<dyn TimePolicy> {
     match setup.scenario.policy {
-        Policy::Python => {
-            let temperature = weather(setup.scenario, setup.seed, setup.index);
-            Box::new(PythonTime::new(setup, temperature))
-        }
+        Policy::Python => Box::new(PythonTime::new(setup)),
         Policy::TrueTime => Box::new(TrueTime::default()),
         Policy::Jaudiosync => Box::new(ServiceTime::new(setup)),
     }
@@ -194,7 +188,7 @@ impl BoxRun {
             let stepped_ns = self.world.true_ns().min(powered.span.to_ns);
             let mut at_ns = now_ns;
             while at_ns < stepped_ns {
-                at_ns = (at_ns + PLAYER_STEP_NS).min(stepped_ns);
+                at_ns = (at_ns + feeder::STEP.as_nanos() as i64).min(stepped_ns);
                 self.play_until(at_ns, powered, &published);
                 if powered.is_ride && !self.player.plays() && self.policy.nothing_plays() {
                     published = self.policy.published();

@@ -74,9 +74,10 @@ impl GpsReceiver {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{RIDE_START_NS, parse};
+    use super::super::scenario::parse;
     use super::super::weather::weather;
     use super::*;
+    use crate::ride_start::RIDE_START_NS;
 
     #[test]
     fn pulses_are_late_by_the_interrupt_and_come_while_there_is_a_fix() {

@@ -1,82 +1,34 @@
 //! Time servers over Wi-Fi: packets that are late, the one way more than the other, or lost.
 //!
-//! A client here does in virtual time what the real one does on a thread of its own: bursts of exchanges at growing
-//! intervals, of which the one with the shortest round trip counts.
+//! What the service's client makes of the answers is its own code: when it asks, how often in a burst, and what a burst
+//! says of the time.
 
 use fastrand::Rng;
-use jaudiosync_time::Instant;
+use jaudiosync::timekeeping::references::ntp::burst::{BurstPlan, Exchange, estimate};
+use jaudiosync::timekeeping::references::poll_interval::{Outcome, PollInterval};
+use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
+use jaudiosync::timekeeping::rtc::trust::EARLIEST;
+use jaudiosync_time::{Instant, Span};
 
 use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Ntp, ReferenceKind, Scenario};
 use super::schedule::BoxSchedule;
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
 
 const NS_PER_MS: f64 = 1e6;
-
-/// Exchanges of a burst, and the time between them.
-const BURST: usize = 8;
-const BURST_SPACING_NS: i64 = 150_000_000;
 
 /// Wi-Fi needs so long after boot, or when it comes into reach.
 const CONNECTING_NS: i64 = 5_000_000_000;
 
-/// The interval between bursts: the first few are close together, then it doubles up to the longest.
-const FIRST_INTERVAL_NS: i64 = 64_000_000_000;
-const LONGEST_INTERVAL_NS: i64 = 1_024_000_000_000;
-const POLLS_AT_AN_INTERVAL: u32 = 8;
-
 /// What the server takes to answer.
 const SERVER_NS: i64 = 30_000;
-
-/// The client's own clock readings are this uncertain, and no sample is better.
-const LEAST_SIGMA_NS: f64 = 50_000.0;
-
-/// One exchange: the four time stamps of NTP, the client's on the raw clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exchange {
-    /// The client sent, on its raw clock.
-    pub sent_raw_ns: i64,
-    /// The server received, in its UTC.
-    pub server_received_utc_ns: i64,
-    /// The server answered, in its UTC.
-    pub server_sent_utc_ns: i64,
-    /// The client received, on its raw clock.
-    pub received_raw_ns: i64,
-}
-
-impl Exchange {
-    /// The time on the way, both ways together, in ns.
-    pub fn delay_ns(&self) -> i64 {
-        (self.received_raw_ns - self.sent_raw_ns) - (self.server_sent_utc_ns - self.server_received_utc_ns)
-    }
-}
-
-/// The sample that a burst gives: the exchange with the shortest delay, as what is random only lengthens it.
-pub fn select(burst: &[Exchange], source: Source, root_distance_ns: f64) -> Option<Sample> {
-    let best = burst.iter().min_by_key(|exchange| exchange.delay_ns())?;
-    let mut delays: Vec<i64> = burst.iter().map(Exchange::delay_ns).collect();
-    delays.sort_unstable();
-    let median_ns = delays.get(delays.len() / 2).copied().unwrap_or(0);
-    let delay_ns = best.delay_ns().max(0) as f64;
-    Some(Sample {
-        source,
-        raw: Instant::from_ns(best.sent_raw_ns + (best.received_raw_ns - best.sent_raw_ns) / 2),
-        utc: Instant::from_ns(
-            best.server_received_utc_ns + (best.server_sent_utc_ns - best.server_received_utc_ns) / 2,
-        ),
-        // What is left in the best of some eight is a fraction of what a usual one has more than it.
-        sigma_ns: LEAST_SIGMA_NS + 0.25 * (median_ns as f64 - delay_ns),
-        bound_ns: 0.5 * delay_ns + root_distance_ns + LEAST_SIGMA_NS,
-    })
-}
 
 struct Server {
     source: Source,
     /// The error that the way's asymmetry makes now, in ns.
     asymmetry_ns: f64,
     next_poll_true_ns: i64,
-    polls: u32,
+    interval: PollInterval,
     was_in_reach: bool,
 }
 
@@ -95,7 +47,7 @@ impl NtpClients {
                 source: Source { kind: SourceKind::Ntp, name: format!("server {}", number + 1).into() },
                 asymmetry_ns: 0.0,
                 next_poll_true_ns: 0,
-                polls: 0,
+                interval: PollInterval::default(),
                 was_in_reach: false,
             })
             .collect();
@@ -110,12 +62,22 @@ impl NtpClients {
         }
     }
 
+    fn plan(&self) -> BurstPlan {
+        if self.ntp.nearby { BurstPlan::NEARBY } else { BurstPlan::PUBLIC }
+    }
+
+    /// How long a burst takes, with what the last answer may take.
+    fn burst_ns(&self) -> i64 {
+        let plan = self.plan();
+        plan.exchanges as i64 * plan.spacing.as_nanos() as i64
+    }
+
     /// The samples of all bursts that are over by an instant.
     pub fn samples_until(&mut self, true_ns: i64, world: &BoxWorld, schedule: &BoxSchedule) -> Vec<Sample> {
         let mut samples = Vec::new();
         for number in 0..self.servers.len() {
             while let Some(begin_ns) = self.next_burst_ns(number, schedule)
-                && begin_ns + BURST as i64 * BURST_SPACING_NS <= true_ns
+                && begin_ns + self.burst_ns() <= true_ns
             {
                 samples.extend(self.burst(number, begin_ns, world, schedule));
             }
@@ -137,28 +99,27 @@ impl NtpClients {
     }
 
     fn burst(&mut self, number: usize, begin_ns: i64, world: &BoxWorld, schedule: &BoxSchedule) -> Option<Sample> {
+        let (plan, burst_ns) = (self.plan(), self.burst_ns());
         let Self { ntp, servers, random } = self;
         let server = servers.get_mut(number)?;
         if !server.was_in_reach {
-            // A new contact: another access point, another way.
+            // A new contact: another access point, another way. Out of reach the client has failed, and so begins anew.
             server.was_in_reach = true;
-            server.polls = 0;
+            server.interval = PollInterval::default();
             server.asymmetry_ns = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;
         }
-        server.polls += 1;
-        let doublings = (server.polls / POLLS_AT_AN_INTERVAL).min(10);
-        let interval_ns = (FIRST_INTERVAL_NS << doublings).min(LONGEST_INTERVAL_NS);
-        server.next_poll_true_ns = begin_ns + interval_ns;
-
-        let exchanges: Vec<Exchange> = (0..BURST)
+        let exchanges: Vec<Exchange> = (0..plan.exchanges)
             .filter_map(|step| {
-                let sent_ns = begin_ns + step as i64 * BURST_SPACING_NS;
+                let sent_ns = begin_ns + step as i64 * plan.spacing.as_nanos() as i64;
                 exchange(ntp, server.asymmetry_ns, random, sent_ns, world, |at_ns| {
                     schedule.lie_ns(ReferenceKind::Ntp, number, at_ns)
                 })
             })
             .collect();
-        select(&exchanges, server.source.clone(), ntp.root_distance_ms * NS_PER_MS)
+        let estimate = estimate(&exchanges, EARLIEST);
+        let pause = server.interval.after(if estimate.is_ok() { Outcome::Sample } else { Outcome::Failure });
+        server.next_poll_true_ns = begin_ns + burst_ns + pause.as_nanos() as i64;
+        estimate.ok().map(|estimate| estimate.into_sample(server.source.clone()))
     }
 }
 
@@ -180,19 +141,24 @@ fn exchange(
     let down_ns = (half_ns - asymmetry_ns).max(0.0) + exponential(random, ntp.jitter_down_ms * NS_PER_MS);
     let received_ns = sent_true_ns + up_ns as i64;
     let answered_ns = received_ns + SERVER_NS;
+    let sent_raw_ns = world.raw_at_ns(sent_true_ns);
+    let raw_ns = world.raw_at_ns(answered_ns + down_ns as i64);
+    let delay_ns = raw_ns - sent_raw_ns - SERVER_NS;
     Some(Exchange {
-        sent_raw_ns: world.raw_at_ns(sent_true_ns),
-        server_received_utc_ns: received_ns.saturating_add(lie_ns(received_ns)),
-        server_sent_utc_ns: answered_ns.saturating_add(lie_ns(received_ns)),
-        received_raw_ns: world.raw_at_ns(answered_ns + down_ns as i64),
+        raw: Instant::from_ns(raw_ns),
+        // The server's stamp of its answer, and half the way.
+        utc: Instant::from_ns(answered_ns.saturating_add(lie_ns(received_ns)).saturating_add(delay_ns / 2)),
+        delay: Span::from_ns(delay_ns),
+        root_distance: Span::from_ms_f64(ntp.root_distance_ms),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{RIDE_START_NS, parse};
+    use super::super::scenario::parse;
     use super::super::weather::weather;
     use super::*;
+    use crate::ride_start::RIDE_START_NS;
 
     const REACH: &str = "[calibration]\ndays_before = 0\n[ntp]\navailable_minutes = [[-1, 240]]\n";
 

@@ -155,7 +155,7 @@ impl Crystal {
         }
         self.walked_ppm += walk_ppm;
         // Days since the epoch of the simulated world would do as well; only differences matter.
-        let days = true_ns.saturating_sub(super::scenario::RIDE_START_NS) as f64 / 86_400e9;
+        let days = true_ns.saturating_sub(crate::ride_start::RIDE_START_NS) as f64 / 86_400e9;
         let ppm = model.rate_ppm
             + model.slope_ppm_per_c * off_c
             + model.parabola_ppm_per_c2 * off_c * off_c

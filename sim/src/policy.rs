@@ -9,7 +9,6 @@ use super::virtual_box::BoxWorld;
 use jaudiosync::timekeeping::references::Sample;
 use jaudiosync::timekeeping::{Timescale, timescale};
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::world::World;
 
 /// One box, for what makes its policy.
 pub struct BoxSetup<'a> {

@@ -3,20 +3,19 @@
 
 use fastrand::Rng;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
-use jaudiosync_hw::rtc::{Rtc, RtcError, RtcTime};
+use jaudiosync_hw::rtc::{Ds3231, Rtc, RtcError, RtcTime, SimulatedDs3231};
 use jaudiosync_hw::world::World;
-use jaudiosync_time::Span;
 
-use super::crystal_rtc::{CrystalRtc, RtcFaultSwitch};
 use super::dac::{Heard, Player, SoundCard};
-use super::oscillator::Temperature;
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
 use super::randomness::{Purpose, stream};
+use super::rtc::BoxRtc;
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
 use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
 use jaudiosync::timetable::{Place, Start, Timetable};
+use jaudiosync_time::Span;
 
 /// Cron's entry: at each fifth minute of the system clock, and once after boot.
 const CRON_NS: i64 = 300 * NS_PER_S;
@@ -36,8 +35,9 @@ const LATE_START_NS: i64 = 16_000_000;
 
 /// The Python program's time: the system clock, as `hwclock` sets it.
 pub struct PythonTime {
-    rtc: CrystalRtc,
-    fault: RtcFaultSwitch,
+    rtc: BoxRtc,
+    /// The kernel's driver, which asks the chip for what the service's own asks it for.
+    driver: Ds3231<SimulatedDs3231>,
     random: Rng,
     map: Option<Timescale>,
     next_cron_utc_ns: i64,
@@ -47,23 +47,23 @@ pub struct PythonTime {
 
 impl PythonTime {
     /// The time of one box.
-    pub fn new(setup: &BoxSetup<'_>, temperature: Temperature) -> Self {
-        let (rtc, fault) = CrystalRtc::new(setup, temperature);
+    pub fn new(setup: &BoxSetup<'_>) -> Self {
+        let rtc = BoxRtc::new(setup);
         let random = stream(setup.seed, Some(setup.index), Purpose::Policy);
-        Self { rtc, fault, random, map: None, next_cron_utc_ns: i64::MIN, has_set_rtc: false }
+        Self { driver: rtc.open(), rtc, random, map: None, next_cron_utc_ns: i64::MIN, has_set_rtc: false }
     }
 
     /// `hwclock --hctosys`: waits for the RTC's edge by reading it all the time, then sets the whole second.
     fn hctosys(&mut self, world: &BoxWorld) -> Result<(), RtcError> {
         world.spend(Span::from_ns(self.random.i64(0..STARTING_NS)));
-        let first = self.rtc.read_second()?;
+        let first = self.driver.read_second()?;
         let until_raw_ns = world.raw_ns() + PATIENCE_NS;
-        while self.rtc.read_second()? == first {
+        while self.driver.read_second()? == first {
             if world.raw_ns() > until_raw_ns {
                 return Err(RtcError::Bus("no edge".to_owned()));
             }
         }
-        let RtcTime::Valid { rtc_s: utc_s } = self.rtc.read_time()? else { return Ok(()) };
+        let RtcTime::Valid { rtc_s: utc_s } = self.driver.read_time()? else { return Ok(()) };
         world.spend(Span::from_ns(self.random.i64(SETTING_NS.0..SETTING_NS.1)));
         world.set_system_clock(utc_s.saturating_mul(NS_PER_S));
         Ok(())
@@ -77,7 +77,7 @@ impl PythonTime {
             let now_utc_ns = world.system_utc_ns();
             let next_s = now_utc_ns.div_euclid(NS_PER_S) + 1;
             world.sleep_until_raw(world.raw_ns() + next_s * NS_PER_S - now_utc_ns);
-            self.has_set_rtc = self.rtc.set_time(next_s).is_ok();
+            self.has_set_rtc = self.driver.set_time(next_s).is_ok();
         }
     }
 }
@@ -107,12 +107,17 @@ impl TimePolicy for PythonTime {
         Published { timescale: self.map, bound_ns: None, state: TimeState::Holdover }
     }
 
-    fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
-        Some(self.rtc.rtc_minus_utc_ns(true_ns) as f64)
+    fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {
+        // The chip is looked at now, which is less than a microsecond of its time away from the instant asked for.
+        self.rtc.rtc_minus_utc().map(|by| by.ns_f64())
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {
-        self.fault.set(fault);
+        self.rtc.set_fault(fault);
+    }
+
+    fn pass_while_off(&mut self, _: &BoxWorld) {
+        self.rtc.catch_up();
     }
 }
 

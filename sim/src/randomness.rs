@@ -2,6 +2,7 @@
 //! order of threads nor another box changes what happens to this one.
 
 use fastrand::Rng;
+pub use jaudiosync_hw::randomness::{exponential, normal};
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,38 +49,9 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// A standard normal variate, by Box and Muller.
-pub fn normal(random: &mut Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * random.f64()).cos()
-}
-
-/// An exponential variate of this mean.
-pub fn exponential(random: &mut Rng, mean: f64) -> f64 {
-    -mean * (1.0 - random.f64()).ln()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn normals_have_mean_zero_and_variance_one() {
-        let mut random = stream(1, None, Purpose::Weather);
-        let values: Vec<f64> = (0..100_000).map(|_| normal(&mut random)).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
-        assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
-        let beyond_two = values.iter().filter(|value| value.abs() > 2.0).count() as f64 / values.len() as f64;
-        assert!((beyond_two - 0.0455).abs() < 0.003, "{beyond_two}");
-    }
-
-    #[test]
-    fn exponentials_have_their_mean() {
-        let mut random = stream(2, None, Purpose::Network);
-        let mean = (0..100_000).map(|_| exponential(&mut random, 3.0)).sum::<f64>() / 100_000.0;
-        assert!((mean - 3.0).abs() < 0.05, "{mean}");
-    }
 
     #[test]
     fn streams_of_boxes_and_purposes_differ_and_repeat() {

@@ -1,6 +1,7 @@
 //! One box's day on the axis of true time: when it is on, which references are in reach and honest, and what is broken.
 
-use super::scenario::{Event, NS_PER_MINUTE, RIDE_START_NS, ReferenceKind, RtcFault, Scenario};
+use super::scenario::{Event, ReferenceKind, RtcFault, Scenario};
+use crate::ride_start::{NS_PER_MINUTE, RIDE_START_NS};
 
 /// A box that takes part from the beginning is switched on so long before the ride.
 const ON_BEFORE_RIDE_NS: i64 = 60_000_000_000;

@@ -3,39 +3,26 @@
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use fastrand::Rng;
+use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual};
 use jaudiosync_time::{Instant, Span};
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
-use super::randomness::{Purpose, normal, stream};
+use super::randomness::Purpose;
+use super::rtc::BoxRtc;
 use super::sample::TimeState;
-use super::scenario::{RtcFault, RtcSpread};
+use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::ReferenceEvent;
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status;
 use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
-use jaudiosync::worker::Task as _;
-
-/// Any transfer on a stuck bus is given up after this (the timeout of the kernel's i2c-bcm2835 driver).
-const STUCK: Duration = Duration::from_secs(1);
-
-/// What a transfer takes on a slow bus.
-const SLOW: Duration = Duration::from_millis(50);
-
-/// The hours register, and what it holds when it holds no hour.
-const HOURS: u8 = 0x02;
-const NO_HOUR: u8 = 0x7f;
 
 /// The timekeeping of one box.
 pub struct ServiceTime {
-    bus: SimulatedDs3231,
-    chip: SimulatedDs3231Handle,
+    rtc: BoxRtc,
     /// What the box has on its disk.
     disk: Arc<Mutex<Option<SavedTime>>>,
     mark: u32,
@@ -53,48 +40,22 @@ struct Running {
 impl ServiceTime {
     /// The timekeeping of a box, with an RTC of the spread that its scenario has.
     pub fn new(setup: &BoxSetup<'_>) -> Self {
-        let model = draw(&setup.scenario.rtc, &mut stream(setup.seed, Some(setup.index), Purpose::Rtc));
-        let (bus, chip) = SimulatedDs3231::new(setup.world.clone(), model, setup.seed_for(Purpose::Policy));
         let mark = setup.seed_for(Purpose::Policy) as u32;
-        Self { bus, chip, disk: Arc::default(), mark, world: Arc::clone(&setup.world), running: None }
-    }
-}
-
-fn draw(spread: &RtcSpread, random: &mut Rng) -> Ds3231Model {
-    if spread.ideal {
-        return Ds3231Model::default();
-    }
-    let residual = TemperatureResidual::random(random);
-    let largest_ppb = (-10..=50).map(|celsius| residual.at(f64::from(celsius)).abs()).fold(1e-3, f64::max);
-    // Most chips leave less than the worst.
-    let scale = spread.residual_ppm * 1e3 * random.f64() / largest_ppb;
-    let rate_ppm = loop {
-        let rate_ppm = spread.rate_sigma_ppm * normal(random);
-        if rate_ppm.abs() <= spread.rate_limit_ppm {
-            break rate_ppm;
-        }
-    };
-    Ds3231Model {
-        rate_ppb: rate_ppm * 1e3,
-        aging_ppb_per_day: spread.aging_sigma_ppb_per_day * normal(random),
-        residual: TemperatureResidual { coefficients_ppb: residual.coefficients_ppb.map(|ppb| ppb * scale) },
-        offset: Span::from_ns((spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64),
-        ..Ds3231Model::default()
+        Self { rtc: BoxRtc::new(setup), disk: Arc::default(), mark, world: Arc::clone(&setup.world), running: None }
     }
 }
 
 impl TimePolicy for ServiceTime {
     fn boot(&mut self, world: &BoxWorld, battery_was_out: bool) {
         if battery_was_out {
-            self.chip.power_cut(true);
-            self.chip.power_on();
+            self.rtc.lose_time();
         }
         let (events, receiver) = channel();
         let shared = Arc::new(SharedEstimate::unset(world));
-        let (bus, disk) = (self.bus.clone(), Arc::clone(&self.disk));
+        let (rtc, disk) = (self.rtc.clone(), Arc::clone(&self.disk));
         let devices = ClockDevices {
             clocks: self.world.clone(),
-            open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(bus.clone()))))),
+            open_rtc: Some(Box::new(move || Ok(Box::new(rtc.open())))),
             second_edge: None,
             system_clock: None,
             events: receiver,
@@ -149,22 +110,17 @@ impl TimePolicy for ServiceTime {
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
-        let rtc = Instant::from_ns(true_ns) + self.chip.rtc_minus_utc()?;
+        let rtc = Instant::from_ns(true_ns) + self.rtc.rtc_minus_utc()?;
         let utc = self.running.as_ref()?.task.timekeeper().calibrated_utc(rtc)?;
         Some(utc.ns().saturating_sub(true_ns) as f64)
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {
-        self.chip.set_silent(fault == Some(RtcFault::Nack));
-        self.chip.set_stuck((fault == Some(RtcFault::Stuck)).then_some(STUCK));
-        self.chip.set_slow((fault == Some(RtcFault::Slow)).then_some(SLOW));
-        if fault == Some(RtcFault::Garbage) {
-            self.chip.corrupt_register(HOURS, NO_HOUR);
-        }
+        self.rtc.set_fault(fault);
     }
 
     fn pass_while_off(&mut self, _: &BoxWorld) {
         self.running = None;
-        self.chip.catch_up();
+        self.rtc.catch_up();
     }
 }

@@ -5,20 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
 use jaudiosync_hw::world::World;
-use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
 use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
 use super::scenario::Scenario;
-use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale};
+use jaudiosync::timekeeping::{Timescale, timescale};
+use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
 /// The raw clock's reading when the program begins: the kernel has been up for as long.
 const BOOT_RAW_NS: i64 = 15_000_000_000;
 
 /// What a reading of a clock takes on a Pi 3; it also keeps a loop that waits for a clock from waiting for ever.
-const CLOCK_READING_NS: i64 = 200;
+const CLOCK_READING: Span = Span::from_ns(200);
 
 /// A thread that sleeps wakes so much late: as a rule between these, as the kernel's default timer slack is 50 µs...
 const WAKE_LATE_NS: (i64, i64) = (50_000, 100_000);
@@ -27,16 +26,10 @@ const WAKE_LATE_NS: (i64, i64) = (50_000, 100_000);
 const LONG_DELAY_ONE_IN: u32 = 500;
 const LONG_DELAY_NS: (i64, i64) = (1_000_000, 5_000_000);
 
-/// The simulated system clock: affine in the raw clock, like the kernel's.
-#[derive(Debug, Clone, Copy)]
-struct SystemClock {
-    map: Timescale,
-    steps: u64,
-}
-
 struct Machine {
     crystal: Crystal,
-    system: SystemClock,
+    /// The system clock, which is set and never slewed here: what it shows beyond the raw clock, in ns.
+    system_less_raw_ns: i64,
     scheduling: Rng,
 }
 
@@ -53,10 +46,8 @@ impl BoxWorld {
         let mut random = stream(seed, Some(index), Purpose::PiCrystal);
         let model = scenario.pi_crystal.draw(&mut random);
         let crystal = Crystal::start(model, temperature.clone(), random, true_ns, 0);
-        let map = timescale(0, 0, 0.0);
         let scheduling = stream(seed, Some(index), Purpose::Scheduling);
-        let system = SystemClock { map, steps: 0 };
-        let machine = Mutex::new(Machine { crystal, system, scheduling });
+        let machine = Mutex::new(Machine { crystal, system_less_raw_ns: 0, scheduling });
         Self { now_true_ns: AtomicI64::new(true_ns), temperature, machine }
     }
 
@@ -65,7 +56,7 @@ impl BoxWorld {
         self.advance_to(true_ns);
         let mut machine = self.machine();
         machine.crystal.restart(self.true_ns(), BOOT_RAW_NS);
-        machine.system.map = timescale(0, 0, 0.0);
+        machine.system_less_raw_ns = 0;
     }
 
     /// Lets true time pass until an instant; nothing happens where that has passed.
@@ -85,34 +76,24 @@ impl BoxWorld {
 
     /// The system clock as a map from the raw clock.
     pub fn system_clock(&self) -> Timescale {
-        self.machine().system.map
-    }
-
-    /// How often the system clock was set or stepped.
-    pub fn system_clock_steps(&self) -> u64 {
-        self.machine().system.steps
+        timescale(0, self.machine().system_less_raw_ns, 0.0)
     }
 
     /// Sets the system clock, as `clock_settime` does.
     pub fn set_system_clock(&self, utc_ns: i64) {
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
-        machine.system.map = timescale(raw_ns, utc_ns, machine.system.map.rate.ppb());
-        machine.system.steps += 1;
-    }
-
-    /// Lets the system clock run faster than the raw clock by so many parts per billion, as `adjtimex` does: at most
-    /// 500,000 either way.
-    pub fn set_system_frequency_ppb(&self, ppb: f64) {
-        let mut machine = self.machine();
-        let raw_ns = machine.crystal.reading_ns(self.true_ns());
-        let utc_ns = machine.system.map.utc_ns(raw_ns);
-        machine.system.map = timescale(raw_ns, utc_ns, ppb.clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB));
+        machine.system_less_raw_ns = utc_ns - raw_ns;
     }
 
     /// The temperature at an instant of true time, in °C.
     pub fn temperature_at(&self, true_ns: i64) -> f64 {
         (self.temperature)(true_ns)
+    }
+
+    /// True time now, in ns.
+    pub fn true_ns(&self) -> i64 {
+        self.now_true_ns.load(Ordering::Relaxed)
     }
 
     fn machine(&self) -> MutexGuard<'_, Machine> {
@@ -137,15 +118,15 @@ impl World for BoxWorld {
 
 impl Clocks for BoxWorld {
     fn raw(&self) -> Instant<Raw> {
-        self.spend(Span::from_ns(CLOCK_READING_NS));
+        self.spend(CLOCK_READING);
         Instant::from_ns(self.raw_at_ns(self.true_ns()))
     }
 
     fn system_utc(&self) -> Instant<Utc> {
-        self.spend(Span::from_ns(CLOCK_READING_NS));
+        self.spend(CLOCK_READING);
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
-        Instant::from_ns(machine.system.map.utc_ns(raw_ns))
+        Instant::from_ns(raw_ns + machine.system_less_raw_ns)
     }
 
     fn sleep_until(&self, due: Instant<Raw>) {
@@ -165,9 +146,11 @@ impl Clocks for BoxWorld {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::RIDE_START_NS;
     use super::super::weather::weather;
+    use jaudiosync::timekeeping::InNanoseconds as _;
+
     use super::*;
+    use crate::ride_start::RIDE_START_NS;
 
     fn world(seed: u64) -> BoxWorld {
         let scenario = Scenario::default();
@@ -202,15 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_can_be_set_and_sped_up() {
+    fn the_system_clock_can_be_set() {
         let world = world(3);
         assert!(world.system_utc_ns() < 100_000_000_000, "1970 after boot");
         world.set_system_clock(RIDE_START_NS);
-        world.set_system_frequency_ppb(100_000.0);
-        let raw_ns = world.raw_ns();
-        let before_ns = world.system_clock().utc_ns(raw_ns);
-        assert_eq!(world.system_clock().utc_ns(raw_ns + 10_000_000_000), before_ns + 10_001_000_000);
-        assert_eq!(world.system_clock_steps(), 1);
+        let read_ns = world.system_utc_ns();
+        assert!((RIDE_START_NS..RIDE_START_NS + 1_000).contains(&read_ns), "{read_ns}");
+        assert_eq!(world.system_clock().utc_ns(world.raw_at_ns(world.true_ns())), read_ns);
     }
 
     #[test]

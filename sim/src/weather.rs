@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::oscillator::Temperature;
 use super::randomness::{Purpose, normal, stream};
-use super::scenario::{NS_PER_MINUTE, RIDE_START_NS, Scenario, TemperatureProfile};
+use super::scenario::{Scenario, TemperatureProfile};
+use crate::ride_start::{NS_PER_MINUTE, RIDE_START_NS};
 
 const MINUTES_PER_DAY: f64 = 1440.0;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::feeder::{Feeder, FeederEvent, Hearing, Program};
+use jaudiosync::player::feeder::{self, Feeder, FeederEvent, Hearing, Program};
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
@@ -215,7 +215,8 @@ impl VirtualBox {
     pub fn run(&mut self, seconds: f64) {
         let until_ns = self.now_ns + (seconds * 1e9) as i64;
         while self.now_ns < until_ns {
-            self.now_ns += 40_000_000;
+            let rest = self.output.as_ref().map_or(feeder::STEP, |(_, feeder, _)| feeder.rest());
+            self.now_ns += rest.as_nanos() as i64;
             self.dac.advance_to(Instant::from_ns(self.now_ns));
             match &mut self.output {
                 Some((_, feeder, faults)) => {

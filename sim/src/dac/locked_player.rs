@@ -1,26 +1,24 @@
-//! The service's player on a simulated sound card: the player's own model of the DAC's clock and its own phase lock, on a
-//! voice that is nothing but its place in the track.
+//! The service's player on a simulated sound card: its own feeder, with its model of the DAC's clock and its phase lock,
+//! on a voice that is nothing but its place in the track.
 //!
-//! What the feeder and the voice do with samples (`player::feeder`, `player::voice`) is followed here step by step with
-//! places alone, as decoding and resampling a fleet's four hours would take ten minutes. What decides, `DacClock`,
-//! `steer` and the timetable, is the player's own code.
+//! What is simulated is the card, the driver that reports of it, and the audio thread's part: that is here.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
+use jaudiosync::player::feeder::{Feeder, Program};
+use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale as timescale_at};
+use jaudiosync::timetable::Timetable;
+use jaudiosync_hw::dac::BufferTiming;
+use jaudiosync_time::{Instant, Span};
 
+use super::place_voice::{NoFiles, PlaceBlock, PlaceVoice};
 use super::{Heard, Player, SoundCard};
 use crate::scenario::{SoundCardKind, SoundCards};
 use crate::virtual_box::BoxWorld;
-use jaudiosync::player::dac_clock::{DacClock, Observation, Verdict};
-use jaudiosync::player::phase_lock::{Steering, steer};
-use jaudiosync::player::ring::BLOCK_FRAMES;
-use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
-use jaudiosync::timetable::{Place, Start, Timetable};
-
-/// As in `player::feeder`: how far ahead of the DAC the ring is filled, and a track is joined.
-const LOOKAHEAD_S: f64 = 0.4;
-const JOIN_AHEAD_S: f64 = 0.1;
 
 /// The callback's thread has real-time priority: it wakes so much late.
 const WAKE_LATE_NS: (i64, i64) = (10_000, 80_000);
@@ -28,109 +26,89 @@ const WAKE_LATE_NS: (i64, i64) = (10_000, 80_000);
 /// Between reading the delay and reading the clock up to this long passes.
 const BETWEEN_READINGS_NS: i64 = 15_000;
 
-/// The step in which USB cards tell their position.
+/// The step in which USB cards report their position.
 const USB_STEP_NS: i64 = 1_000_000;
 
 /// After opening, this many callbacks are predicted and not measured.
 const UNMEASURED_CALLBACKS: u64 = 2;
 
-/// A block of the voice, on its way to the ear.
+/// A block on its way to the ear.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     first_frame: u64,
-    slot: Start,
-    /// Of the first frame, in seconds since the track began.
-    place_s: f64,
-    speed: f64,
-    /// What the phase lock found: where the music should have been less where it was, in seconds.
-    phase_error_s: f64,
+    epoch: u32,
+    place: PlaceBlock,
+    /// What the phase lock found: target minus actual place, in ns.
+    phase_error_ns: f64,
     /// When the clock model had the first frame heard.
     predicted_raw_ns: i64,
-    /// One block fades out before a place is taken anew.
-    is_fading: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Voice {
-    slot: Start,
-    place_s: f64,
-    is_fading_out: bool,
+impl Block {
+    fn end_frame(&self) -> u64 {
+        self.first_frame + BLOCK_FRAMES as u64
+    }
+}
+
+/// What the player has of an open stream.
+struct Stream {
+    feeder: Feeder<PlaceVoice>,
+    ends: RendererEnds<PlaceBlock>,
+    /// Whether the feeder has the timetable: it has none as long as the box does not know the time.
+    has_program: bool,
+    /// Callbacks so far, and when the next one is.
+    callbacks: u64,
+    next_callback_true_ns: i64,
+    next_step_true_ns: i64,
+    blocks: VecDeque<Block>,
 }
 
 /// The service's player.
 pub struct LockedPlayer {
     card: SoundCard,
     cards: SoundCards,
-    timetable: Timetable,
+    program: Arc<Program>,
     random: Rng,
-    clock: DacClock,
-    /// Callbacks since the stream was opened, and when the next one is.
-    callbacks: u64,
-    next_callback_true_ns: i64,
-    handed_over: u64,
-    next_frame: u64,
-    voice: Option<Voice>,
-    blocks: VecDeque<Block>,
-    reseeks: u64,
+    /// None until the box is switched on.
+    stream: Option<Stream>,
 }
 
 impl LockedPlayer {
-    /// The player of one box.
+    /// Make the player of one box.
     pub fn new(card: SoundCard, cards: SoundCards, timetable: Timetable, random: Rng) -> Self {
-        let clock = DacClock::new(card.rate_hz);
-        Self {
-            card,
-            cards,
-            timetable,
-            random,
-            clock,
-            callbacks: 0,
-            next_callback_true_ns: i64::MAX,
-            handed_over: 0,
-            next_frame: 0,
-            voice: None,
-            blocks: VecDeque::new(),
-            reseeks: 0,
-        }
+        let program =
+            Program { timetable, library: Arc::new(NoFiles), heard_from_utc_ns: i64::MIN, output_latency_ns: 0 };
+        Self { card, cards, program: Arc::new(program), random, stream: None }
     }
 
-    /// How often a place was taken anew.
+    /// Return how often a place was taken anew since the box was switched on.
     pub fn reseeks(&self) -> u64 {
-        self.reseeks
+        self.stream.as_ref().map_or(0, |stream| stream.feeder.stats().reseeks)
     }
 
     fn period_frames(&self) -> u64 {
         u64::from(self.cards.period_frames.max(1))
     }
 
-    fn frames(&self, seconds: f64) -> u64 {
-        (seconds * f64::from(self.card.rate_hz)) as u64
-    }
-
     /// A period begins to be heard, and the callback is asked for the one after it.
-    fn callback(&mut self, world: &BoxWorld, timescale: Option<&Timescale>) {
+    fn callback(&mut self, stream: &mut Stream, world: &BoxWorld) {
         let period = self.period_frames();
-        let began_ns = self.next_callback_true_ns;
-        self.callbacks += 1;
-        let first_frame = (self.callbacks + 1) * period;
+        let began_ns = stream.next_callback_true_ns;
+        stream.callbacks += 1;
+        let first_frame = (stream.callbacks + 1) * period;
         let heard_true_ns = self.card.heard_true_ns(first_frame);
-        self.next_callback_true_ns = heard_true_ns;
-        self.handed_over = first_frame + period;
-        if self.callbacks > UNMEASURED_CALLBACKS {
-            let observation = self.observe(began_ns, first_frame, heard_true_ns, world);
-            if self.clock.observe(observation) == Verdict::Restarted {
-                self.voice = None;
-                self.next_frame = 0;
-                self.blocks.clear();
-            }
-        }
-        if let Some(timescale) = timescale.filter(|_| self.clock.is_settled()) {
-            self.fill(timescale);
-        }
+        stream.next_callback_true_ns = heard_true_ns;
+        let timing = if stream.callbacks > UNMEASURED_CALLBACKS {
+            self.timing(began_ns, heard_true_ns, world)
+        } else {
+            BufferTiming { raw: Instant::from_ns(world.raw_at_ns(began_ns)), delay: None, xruns: 0 }
+        };
+        // The feeder takes them many times before they are too many.
+        let _ = stream.ends.reports.push(RendererReport { timing, first_frame, frames: period as u32 });
     }
 
-    /// What the driver tells: the delay, and then what time it is.
-    fn observe(&mut self, began_ns: i64, frame: u64, heard_true_ns: i64, world: &BoxWorld) -> Observation {
+    /// What the driver reports: the delay, and then what time it is.
+    fn timing(&mut self, began_ns: i64, heard_true_ns: i64, world: &BoxWorld) -> BufferTiming {
         let read_ns = began_ns + self.random.i64(WAKE_LATE_NS.0..WAKE_LATE_NS.1);
         let delay_ns = match self.cards.kind {
             SoundCardKind::I2s => {
@@ -147,124 +125,95 @@ impl LockedPlayer {
         if self.random.f64() < self.cards.burst_probability {
             stamped_ns += (self.random.f64() * self.cards.burst_ms * 1e6) as i64;
         }
-        Observation { frame, heard_raw_ns: world.raw_at_ns(stamped_ns) + delay_ns }
-    }
-
-    /// Decides for each frame up to the look-ahead, as the feeder does.
-    fn fill(&mut self, timescale: &Timescale) {
-        let until = self.handed_over + self.frames(LOOKAHEAD_S);
-        loop {
-            let Some(voice) = self.voice.take().or_else(|| self.begin(until, timescale)) else { return };
-            if self.next_frame < self.handed_over {
-                // Too late to be heard: the place is taken anew.
-                continue;
-            }
-            if self.next_frame >= until {
-                self.voice = Some(voice);
-                return;
-            }
-            let predicted_raw_ns = self.clock.heard_raw_ns(self.next_frame);
-            let heard_utc_ns = timescale.utc_ns(predicted_raw_ns);
-            let offset_ns = heard_utc_ns - voice.slot.utc_ns();
-            if offset_ns >= self.timetable.length(voice.slot.track).map_or(0, |length| length.ns()) {
-                continue;
-            }
-            self.voice = Some(self.next_block(voice, offset_ns as f64 * 1e-9, predicted_raw_ns, timescale));
+        BufferTiming {
+            raw: Instant::from_ns(world.raw_at_ns(stamped_ns)),
+            delay: Some(Span::from_ns(delay_ns)),
+            xruns: 0,
         }
     }
+}
 
-    /// The next track, or the one under way, if it is to be heard before `until`.
-    fn begin(&mut self, until: u64, timescale: &Timescale) -> Option<Voice> {
-        let earliest = self.next_frame.max(self.handed_over + self.frames(JOIN_AHEAD_S));
-        let utc_ns = timescale.utc_ns(self.clock.heard_raw_ns(earliest));
-        let (slot, first_frame) = match self.timetable.place_at(utc_ns) {
-            Place::Playing { slot, .. } => (slot, earliest),
-            Place::Before { next } | Place::Gap { next: Some(next) } => {
-                let frame = self.clock.frame_at(timescale.raw_ns(next.utc_ns())).round();
-                // As a place in the stream it is positive and exact, or too far away to matter.
-                (next, if frame.is_finite() { frame.max(0.0) as u64 } else { u64::MAX })
-            }
-            Place::Gap { next: None } | Place::Finished => return None,
-        };
-        if first_frame > until {
-            return None;
+impl Stream {
+    /// Step the feeder, and take over the blocks that it has made.
+    fn step(&mut self, program: &Arc<Program>, world: &BoxWorld, timescale: Option<&Timescale>) {
+        if self.has_program != timescale.is_some() {
+            self.has_program = timescale.is_some();
+            self.feeder.set_program(timescale.map(|_| Arc::clone(program)));
         }
-        self.next_frame = first_frame;
-        let heard_utc_ns = timescale.utc_ns(self.clock.heard_raw_ns(first_frame));
-        let place_s = (heard_utc_ns - slot.utc_ns()) as f64 * 1e-9;
-        Some(Voice { slot, place_s, is_fading_out: false })
-    }
-
-    fn next_block(&mut self, mut voice: Voice, target_s: f64, predicted_raw_ns: i64, timescale: &Timescale) -> Voice {
-        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + timescale.rate.ppb() * 1e-9) - 1.0;
-        let mut phase_error_s = target_s - voice.place_s;
-        let mut is_fading = false;
-        let speed = match steer(phase_error_s, drift) {
-            Steering::Speed(speed) => {
-                voice.is_fading_out = false;
-                speed
-            }
-            Steering::Reseek if !voice.is_fading_out => {
-                voice.is_fading_out = true;
-                is_fading = true;
-                1.0
-            }
-            Steering::Reseek => {
-                voice.is_fading_out = false;
-                voice.place_s = target_s;
-                phase_error_s = 0.0;
-                self.reseeks += 1;
-                1.0
-            }
-        };
-        let Voice { slot, place_s, .. } = voice;
-        let first_frame = self.next_frame;
-        self.blocks.push_back(Block { first_frame, slot, place_s, speed, phase_error_s, predicted_raw_ns, is_fading });
-        voice.place_s += BLOCK_FRAMES as f64 * speed / f64::from(self.card.rate_hz);
-        self.next_frame += BLOCK_FRAMES as u64;
-        voice
+        // Without a program the feeder asks for no UTC.
+        let timescale = timescale.copied().unwrap_or(timescale_at(0, 0, 0.0));
+        self.feeder.step(world.raw_at_ns(self.next_step_true_ns), &timescale);
+        self.next_step_true_ns += self.feeder.rest().as_nanos() as i64;
+        // As the renderer does: what is of an older epoch is thrown away.
+        let epoch = self.ends.shared.epoch.load(Ordering::Relaxed);
+        if self.blocks.back().is_some_and(|block| block.epoch != epoch) {
+            self.blocks.clear();
+        }
+        while let Ok(block) = self.ends.blocks.pop() {
+            let predicted_raw_ns = self.feeder.heard_raw_ns(block.first_frame);
+            let target_ns = timescale.utc_ns(predicted_raw_ns) - block.samples.slot.utc_ns();
+            self.blocks.push_back(Block {
+                first_frame: block.first_frame,
+                epoch: block.epoch,
+                place: block.samples,
+                phase_error_ns: target_ns as f64 - block.samples.place_s * 1e9,
+                predicted_raw_ns,
+            });
+        }
     }
 }
 
 impl Player for LockedPlayer {
     fn power_on(&mut self, true_ns: i64) {
         self.card.open(true_ns);
-        self.clock = DacClock::new(self.card.rate_hz);
-        self.callbacks = 0;
-        self.next_callback_true_ns = self.card.heard_true_ns(self.period_frames());
-        self.handed_over = 2 * self.period_frames();
-        self.next_frame = 0;
-        self.voice = None;
-        self.blocks.clear();
+        let (feeder_ends, ends) = channel(Arc::new(Shared::default()));
+        self.stream = Some(Stream {
+            feeder: Feeder::new(None, feeder_ends, self.card.rate_hz, ()),
+            ends,
+            has_program: false,
+            callbacks: 0,
+            next_callback_true_ns: self.card.heard_true_ns(self.period_frames()),
+            next_step_true_ns: true_ns,
+            blocks: VecDeque::new(),
+        });
     }
 
     fn advance_to(&mut self, true_ns: i64, world: &BoxWorld, timescale: Option<&Timescale>) {
-        while self.next_callback_true_ns <= true_ns {
-            self.callback(world, timescale);
+        let Some(mut stream) = self.stream.take() else { return };
+        while stream.next_callback_true_ns.min(stream.next_step_true_ns) <= true_ns {
+            if stream.next_callback_true_ns <= stream.next_step_true_ns {
+                self.callback(&mut stream, world);
+            } else {
+                stream.step(&self.program, world, timescale);
+            }
         }
+        self.stream = Some(stream);
     }
 
     fn heard(&mut self, true_ns: i64, world: &BoxWorld) -> Option<Heard> {
         let frame = self.card.frame_at(true_ns);
+        let blocks = &mut self.stream.as_mut()?.blocks;
         // What is over will not be asked for again.
-        while self.blocks.front().is_some_and(|block| (block.first_frame + BLOCK_FRAMES as u64) as f64 <= frame) {
-            self.blocks.pop_front();
+        while blocks.front().is_some_and(|block| block.end_frame() as f64 <= frame) {
+            blocks.pop_front();
         }
-        let block = *self.blocks.front().filter(|block| block.first_frame as f64 <= frame && !block.is_fading)?;
+        let block = *blocks.front().filter(|block| block.first_frame as f64 <= frame && !block.place.is_fading)?;
+        let PlaceBlock { slot, place_s, speed, .. } = block.place;
         let frames_in = frame - block.first_frame as f64;
-        let place_s = block.place_s + frames_in * block.speed / f64::from(self.card.rate_hz);
-        let error_ns = (true_ns - block.slot.utc_ns()) as f64 - place_s * 1e9;
+        let place_s = place_s + frames_in * speed / f64::from(self.card.rate_hz);
+        let error_ns = (true_ns - slot.utc_ns()) as f64 - place_s * 1e9;
         let predicted_true_ns = world.true_at_raw_ns(block.predicted_raw_ns);
         let dac_clock_error_ns = (self.card.heard_true_ns(block.first_frame) - predicted_true_ns) as f64;
         Some(Heard {
             error_ns,
-            servo_error_ns: Some(block.phase_error_s * 1e9),
+            servo_error_ns: Some(block.phase_error_ns),
             dac_clock_error_ns: Some(dac_clock_error_ns),
         })
     }
 
     fn plays(&self) -> bool {
-        self.voice.is_some() || !self.blocks.is_empty()
+        // What the service goes by before it lets UTC step.
+        self.stream.as_ref().is_some_and(|stream| stream.feeder.stats().playing.is_some())
     }
 }
 

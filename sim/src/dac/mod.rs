@@ -1,10 +1,11 @@
-//! The sound card in virtual time, without sound: when each frame is heard, what its driver tells of that, and what
+//! The sound card in virtual time, without sound: when each frame is heard, what its driver reports of that, and what
 //! plays on it.
 //!
-//! - `locked_player` is the service's player, less the samples;
+//! - `locked_player` is the service's feeder on `place_voice`, which stands for the samples;
 //! - `python` has the other one.
 
 mod locked_player;
+mod place_voice;
 
 use jaudiosync_hw::clocks::NS_PER_S;
 

@@ -11,8 +11,9 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use self::layout::{Labelled, rows_for};
 use self::series::{bound_of_fleet, decimate, reach_ms};
 use super::sample::BoxSample;
-use super::scenario::{Event, NS_PER_MINUTE, RIDE_START_NS, ReferenceKind, Scenario};
+use super::scenario::{Event, ReferenceKind, Scenario};
 use super::schedule::BoxSchedule;
+use crate::ride_start::{NS_PER_MINUTE, RIDE_START_NS};
 
 const WIDTH: u32 = 1200;
 const HEAD_HEIGHT: u32 = 60;

@@ -95,8 +95,8 @@ pub(super) fn reach_ms(fleet: &[Vec<BoxSample>]) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::scenario::RIDE_START_NS;
     use super::*;
+    use crate::ride_start::RIDE_START_NS;
 
     fn sample(second: i64, error_ms: Option<f64>) -> BoxSample {
         let off = BoxSample::off(RIDE_START_NS + second * 1_000_000_000, 20.0);

@@ -14,12 +14,6 @@ pub use builtin::{BUILT_IN, BuiltIn, built_in};
 pub use event::{Event, ReferenceKind, RtcFault};
 pub use parse::{ScenarioError, load, parse};
 
-/// The instant at which every ride begins, in ns of true UTC: a Friday afternoon, 2027-06-25 16:00:00.
-pub const RIDE_START_NS: i64 = 1_813_939_200_000_000_000;
-
-/// Nanoseconds of a minute.
-pub const NS_PER_MINUTE: f64 = 60e9;
-
 /// Which program keeps the boxes' time and plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,6 +160,8 @@ pub struct Ntp {
     pub loss: f64,
     /// What the server says of its own distance from UTC, in ms.
     pub root_distance_ms: f64,
+    /// It is in the box's own network, as a phone is, and may be asked more often than a public server.
+    pub nearby: bool,
 }
 
 /// GPS receivers with a pulse each second.
@@ -253,6 +249,7 @@ impl Default for Ntp {
             jitter_down_ms: 3.0,
             loss: 0.02,
             root_distance_ms: 5.0,
+            nearby: false,
         }
     }
 }

@@ -128,7 +128,11 @@ mod tests {
             judge(&Reading { pair, utc, kernel, was_kept })
         };
         let judged = |utc_s, kernel| judged_after(true, utc_s, kernel);
-        let kept = KernelClockEstimate { synchronized: true, maximum_error: Span::from_ms(4), estimated_error: Span::from_us(1) };
+        let kept = KernelClockEstimate {
+            synchronized: true,
+            maximum_error: Span::from_ms(4),
+            estimated_error: Span::from_us(1),
+        };
         assert_eq!(judged(1000, Some(kept)).state, TimeState::Unset);
         let now_s = EARLIEST_UTC_S + 1000;
         assert_eq!(judged(now_s, Some(kept)).state, TimeState::Referenced);

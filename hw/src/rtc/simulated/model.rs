@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use jaudiosync_time::Span;
 
-use crate::randomness::normal;
+use crate::randomness::{exponential, normal};
 
 /// A chip as it was made. The default is ideal, and set exactly to true UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -106,8 +106,7 @@ impl BusModel {
         let spread = (self.usual_delay - self.shortest_delay).max(Span::ZERO);
         let usual = self.shortest_delay + Span::from_ns(random.i64(0..=spread.ns()));
         if random.f64() < self.long_delay_probability {
-            let long_ns_f64 = -(1.0 - random.f64()).ln() * self.mean_long_delay.ns_f64();
-            usual + Span::from_ns(long_ns_f64 as i64)
+            usual + Span::from_ns(exponential(random, self.mean_long_delay.ns_f64()) as i64)
         } else {
             usual
         }

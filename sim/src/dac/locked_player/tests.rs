@@ -4,7 +4,8 @@ use jaudiosync_hw::clocks::NS_PER_S;
 use super::*;
 use crate::dac::playlist;
 use crate::randomness::{Purpose, stream};
-use crate::scenario::{RIDE_START_NS, parse};
+use crate::ride_start::RIDE_START_NS;
+use crate::scenario::parse;
 use crate::weather::weather;
 
 struct Bench {
