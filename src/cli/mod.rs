@@ -13,15 +13,12 @@ pub(crate) mod output;
 mod play;
 mod playlist_options;
 mod plot;
-mod reload;
-mod resume;
+mod remote;
 mod run;
 mod service_options;
 mod setup;
 mod simulate;
-mod start;
 mod status;
-mod stop;
 mod terminal;
 mod time;
 mod volume;
@@ -75,12 +72,12 @@ enum Command {
     Devices(devices::Devices),
     Doctor(doctor::Doctor),
     Run(run::Run),
-    Start(start::Start),
-    Stop(stop::Stop),
-    Resume(resume::Resume),
+    Start(remote::Start),
+    Stop(remote::Stop),
+    Resume(remote::Resume),
     Volume(volume::Volume),
     Status(status::StatusCommand),
-    Reload(reload::Reload),
+    Reload(remote::Reload),
     Setup(setup::Setup),
     Config(config::ConfigCommand),
     Plot(plot::Plot),

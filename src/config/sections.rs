@@ -1,10 +1,11 @@
 //! The tree of values, one structure for each section of the file, with the defaults.
 
+use crate::appliance::StartKind;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, StartKind, TimeSource};
+use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, TimeSource};
 use super::server_address::{OptionalServer, ServerAddress};
 
 /// Everything that can be set.

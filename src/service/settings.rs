@@ -40,7 +40,6 @@ pub fn appliance_settings(config: &Config) -> Settings {
         repeats: config.start.repeats,
         untrusted_wait_s: config.start.untrusted_wait_s,
         tones: config.board.tones,
-        led: config.board.led,
     }
 }
 

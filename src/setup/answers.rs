@@ -1,11 +1,12 @@
 //! What an owner chooses.
 
+use crate::appliance::StartKind;
 use crate::timekeeping::references::gpsd::GPSD_PORT;
 use std::path::PathBuf;
 
 use jaudiosync_hw::buttons::Pins;
 
-use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress, StartKind};
+use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress};
 use crate::service::settings::pins;
 
 /// Where gpsd answers, as Debian's package sets it up.
