@@ -9,7 +9,7 @@ mod failure;
 mod index;
 mod list;
 mod logging;
-pub(crate) mod output;
+mod output;
 mod play;
 mod playlist_options;
 mod plot;

@@ -10,7 +10,6 @@ use super::super::{Failure, output};
 use super::look::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
-use crate::service::settings::pins;
 
 /// Without a press it ends after this time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +32,7 @@ pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'
         for button in Button::ALL {
             if now.is_pressed(button) && !before.is_pressed(button) {
                 seen[button] = true;
-                output::say(format_args!("{button} (GPIO{})", pins(config).gpio(button)));
+                output::say(format_args!("{button} (GPIO{})", config.board.pins().gpio(button)));
             }
         }
         if now.jumper_fitted != before.jumper_fitted {
@@ -69,6 +68,6 @@ fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Resu
         }));
     }
     let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());
-    let mut board = Board::raspberry_pi(&pins(config)).map_err(failed)?;
+    let mut board = Board::raspberry_pi(&config.board.pins()).map_err(failed)?;
     Ok(Box::new(move || board.inputs.read().map_err(failed)))
 }
