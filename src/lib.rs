@@ -13,6 +13,8 @@ pub mod control;
 mod digest;
 pub mod doctor;
 pub mod ending;
+mod format;
+pub mod host;
 pub mod mp3;
 pub mod panics;
 pub mod player;

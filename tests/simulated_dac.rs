@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
 use jaudiosync_hw::dac::Imperfections;
-use jaudiosync_time::Span;
 use virtual_box::{EPOCH_NS, VirtualBox};
 
 /// A USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off and wanders.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use jaudiosync::control::Request;
+use jaudiosync::control::Command;
 use jaudiosync::control::protocol::{FirstTrack, PlayState};
 use jaudiosync::player::feeder::Program;
 use jaudiosync::service::conductor::{Ending, Message};
@@ -343,17 +343,17 @@ impl<'a> Hour<'a> {
         let named = chrono::DateTime::from_timestamp(named_utc_s, 0).unwrap().with_timezone(&chrono::Local);
         let named = named.format("%Y-%m-%dT%H:%M:%S").to_string();
         let request = match self.random.u8(..12) {
-            0..3 => Request::Start { time: None, first_track: None, fresh: self.random.bool() },
-            3 => Request::Start { time: named.parse().ok(), first_track: None, fresh: false },
+            0..3 => Command::Start { time: None, first_track: None, fresh: self.random.bool() },
+            3 => Command::Start { time: named.parse().ok(), first_track: None, fresh: false },
             4 => {
-                Request::Start { time: None, first_track: Some(FirstTrack::Number(self.random.u32(..6))), fresh: false }
+                Command::Start { time: None, first_track: Some(FirstTrack::Number(self.random.u32(..6))), fresh: false }
             }
-            5 => Request::Start { time: None, first_track: Some(FirstTrack::Resume), fresh: false },
-            6 => Request::Stop {},
-            7 => Request::Resume {},
-            8 => Request::Volume { percent: Some(self.random.u8(..=100)), by: None },
-            9 => Request::Volume { percent: None, by: Some(self.random.i8(-100..=100)) },
-            _ => Request::Reload {},
+            5 => Command::Start { time: None, first_track: Some(FirstTrack::Resume), fresh: false },
+            6 => Command::Stop {},
+            7 => Command::Resume {},
+            8 => Command::Volume { percent: Some(self.random.u8(..=100)), by: None },
+            9 => Command::Volume { percent: None, by: Some(self.random.i8(-100..=100)) },
+            _ => Command::Reload {},
         };
         let answered = self.made().ask(request.clone());
         let power_cuts = self.power_cuts;
@@ -494,8 +494,8 @@ impl<'a> Hour<'a> {
         self.around.time.know();
         self.run(3 * S);
         self.disturbed();
-        let reload = self.made().ask(Request::Reload {});
-        self.made().ask(Request::Volume { percent: Some(50), by: None });
+        let reload = self.made().ask(Command::Reload {});
+        self.made().ask(Command::Volume { percent: Some(50), by: None });
         self.run(S);
         let answer = reload.try_recv().expect("an answer");
         assert!(answer.into_message().is_ok_and(|words| words.contains("fingerprint")));
@@ -617,7 +617,7 @@ fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundin
     for _ in 0..5 * S / virtual_appliance::ROUND_NS {
         made.round(&around);
     }
-    made.ask(Request::Start { time: None, first_track: None, fresh: true });
+    made.ask(Command::Start { time: None, first_track: None, fresh: true });
     while made.status().play.state != PlayState::WaitingForSlot {
         made.round(&around);
     }

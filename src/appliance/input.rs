@@ -1,5 +1,7 @@
 //! What comes in.
 
+use std::sync::Arc;
+
 use super::panel::PanelEvent;
 use super::settings::Settings;
 use super::state::{KeptPosition, PlaylistInfo, Session};
@@ -11,28 +13,8 @@ pub struct Moment {
     pub raw_ns: i64,
     /// The timescale's UTC, in ns since the Unix epoch; the best guess there is where it is not trusted.
     pub utc_ns: i64,
-    /// What is known of that UTC.
-    pub time: TimeState,
-}
-
-/// What is known of the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeState {
-    /// Where it comes from.
-    pub source: TimeSource,
-    /// Whether it is good enough to play in sync with others.
-    pub trusted: bool,
-}
-
-/// Where the time comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TimeSource {
-    /// From nowhere: it was never set.
-    Unset,
-    /// From the real-time clock alone.
-    Holdover,
-    /// A reference is there.
-    Referenced,
+    /// Whether that UTC is good enough to play in sync with others.
+    pub is_trusted: bool,
 }
 
 /// What has happened.
@@ -114,8 +96,6 @@ pub enum PlayerEvent {
     DeviceLost(String),
     /// It is back.
     DeviceBack,
-    /// The last slot is over, or will be within the second.
-    Finished,
     /// How what is heard compares with the timetable.
     Delivery(Delivery),
 }
@@ -136,7 +116,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaylistEvent {
     /// It was read.
-    Loaded(PlaylistInfo),
+    Loaded(Arc<PlaylistInfo>),
     /// It cannot be read, for this reason.
     Failed(String),
     /// The files are no longer what was read.

@@ -37,17 +37,17 @@ mod panel;
 mod settings;
 mod state;
 mod volume;
+mod warning;
 
-pub use action::{Action, Refusal, Warning};
+pub use action::Action;
 pub use debounce::{Change, DEBOUNCE_NS, Debounce};
 pub use gesture::{
     Gesture, IgnoredBecause, START_HELD_NS, STOP_HELD_NS, STUCK_NS, VOLUME_FIRST_REPEAT_NS, VOLUME_REPEAT_NS,
 };
-pub use input::{
-    Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState, VolumeChange,
-};
+pub use input::{Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, VolumeChange};
 pub use machine::Appliance;
 pub use panel::{Panel, PanelEvent};
-pub use settings::Settings;
+pub use settings::{Settings, StartKind};
 pub use state::{KeptPosition, Phase, PlaylistInfo, Program, Session, Snapshot};
 pub use volume::Volume;
+pub use warning::{Refusal, Warning};

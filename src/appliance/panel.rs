@@ -1,9 +1,9 @@
 //! The panel: four buttons and the jumper together, from levels to what is meant by them.
 
-use jaudiosync_hw::buttons::{Button, Levels};
+use jaudiosync_hw::buttons::{Button, ByButton, Levels};
 
 use super::debounce::{Change, Debounce};
-use super::gesture::{ButtonState, Gesture, Held, IgnoredBecause};
+use super::gesture::{ButtonEvent, ButtonState, Gesture, IgnoredBecause};
 
 /// A button is held for as long as it is read as pressed, but no reading counts for more than this: what happened while
 /// the thread did not look is not known, and must not become a long press.
@@ -17,7 +17,7 @@ pub enum PanelEvent {
     /// A button that is pressed is ignored until it is released.
     Ignored(Button, IgnoredBecause),
     /// A button that was ignored is released and works again.
-    Freed(Button),
+    Released(Button),
     /// Once: whether the jumper was fitted when reading began.
     JumperAtPowerOn(bool),
     /// The jumper was fitted or removed later.
@@ -31,8 +31,8 @@ pub enum PanelEvent {
 /// The panel.
 #[derive(Debug, Clone)]
 pub struct Panel {
-    contacts: [Debounce; 4],
-    buttons: [ButtonState; 4],
+    contacts: ByButton<Debounce>,
+    buttons: ByButton<ButtonState>,
     jumper: Debounce,
     /// The jumper as it was last told.
     jumper_told: Option<bool>,
@@ -44,7 +44,7 @@ impl Default for Panel {
     fn default() -> Self {
         Self {
             contacts: Default::default(),
-            buttons: Button::ALL.map(ButtonState::new),
+            buttons: ByButton::new(ButtonState::new),
             jumper: Debounce::default(),
             jumper_told: None,
             last_raw_ns: None,
@@ -68,20 +68,19 @@ impl Panel {
         let last_raw_ns = self.last_raw_ns.replace(now_raw_ns).unwrap_or(now_raw_ns);
         let step_ns = now_raw_ns.saturating_sub(last_raw_ns).clamp(0, LONGEST_STEP_NS);
         for button in Button::ALL {
-            let index = button as usize;
             let pressed = levels.is_pressed(button);
-            let held = match self.contacts[index].poll(pressed, now_raw_ns) {
-                Some(Change::Settled(true)) => Some(self.buttons[index].held_at_power_on()),
+            let held = match self.contacts[button].poll(pressed, now_raw_ns) {
+                Some(Change::Settled(true)) => Some(self.buttons[button].held_at_power_on()),
                 Some(Change::Settled(false)) => None,
                 Some(Change::Changed(true)) => self.press(button),
-                Some(Change::Changed(false)) => self.buttons[index].release(),
-                None if pressed => self.buttons[index].hold_for(step_ns),
+                Some(Change::Changed(false)) => self.buttons[button].release(),
+                None if pressed => self.buttons[button].hold_for(step_ns),
                 None => None,
             };
             events.extend(held.map(|held| match held {
-                Held::Gesture(gesture) => PanelEvent::Gesture(gesture),
-                Held::Ignored(because) => PanelEvent::Ignored(button, because),
-                Held::Freed => PanelEvent::Freed(button),
+                ButtonEvent::Gesture(gesture) => PanelEvent::Gesture(gesture),
+                ButtonEvent::Ignored(because) => PanelEvent::Ignored(button, because),
+                ButtonEvent::Released => PanelEvent::Released(button),
             }));
         }
         if let Some(Change::Settled(fitted) | Change::Changed(fitted)) =
@@ -103,17 +102,17 @@ impl Panel {
         if told { vec![] } else { vec![PanelEvent::Unreadable(reason.to_owned())] }
     }
 
-    fn press(&mut self, button: Button) -> Option<Held> {
+    fn press(&mut self, button: Button) -> Option<ButtonEvent> {
         let others = || Button::ALL.into_iter().filter(move |other| *other != button);
         if button == Button::Stop {
-            for other in others().filter(|other| self.buttons[*other as usize].is_meant()).collect::<Vec<_>>() {
-                self.buttons[other as usize].ignore();
+            for other in others().filter(|other| self.buttons[*other].is_active()).collect::<Vec<_>>() {
+                self.buttons[other].ignore();
             }
-        } else if others().any(|other| self.buttons[other as usize].is_meant()) {
-            self.buttons[button as usize].ignore();
+        } else if others().any(|other| self.buttons[other].is_active()) {
+            self.buttons[button].ignore();
             return None;
         }
-        self.buttons[button as usize].press()
+        self.buttons[button].press()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jaudiosync_hw::buttons::Button;
 use serde::{Deserialize, Serialize};
 
-use super::action::Warning;
+use super::warning::Warning;
 use crate::timetable::{Length, Timetable, TimetableError};
 
 /// A program: which timetable, and from when on it is heard.
@@ -42,7 +42,7 @@ impl Session {
     /// # Errors
     /// When there are no tracks, or no such first track.
     pub fn timetable(&self, playlist: &PlaylistInfo) -> Result<Timetable, TimetableError> {
-        Timetable::new(playlist.lengths.to_vec(), self.anchor_utc_s, self.first_track, self.repeats)
+        Timetable::new(Arc::clone(&playlist.lengths), self.anchor_utc_s, self.first_track, self.repeats)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The tree of values, one structure for each section of the file, with the defaults.
 
+use crate::appliance::StartKind;
 use std::path::PathBuf;
 
+use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, StartKind, TimeSource};
+use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, TimeSource};
 use super::server_address::{OptionalServer, ServerAddress};
 
 /// Everything that can be set.
@@ -199,6 +201,20 @@ impl Default for Board {
             led_gpio: OptionalGpio(None),
             led: true,
             tones: true,
+        }
+    }
+}
+
+impl Board {
+    /// Return which pin is for what, as the board's crate takes it.
+    pub fn pins(&self) -> Pins {
+        Pins {
+            volume_up_gpio: self.volume_up_gpio.number(),
+            volume_down_gpio: self.volume_down_gpio.number(),
+            start_gpio: self.start_gpio.number(),
+            stop_gpio: self.stop_gpio.number(),
+            jumper_gpio: self.jumper_gpio.number(),
+            led_gpio: self.led_gpio.0.map(|pin| pin.number()),
         }
     }
 }

@@ -40,6 +40,9 @@ impl FromStr for ServerAddress {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let no_host = || AddressError::NoHost(text.to_owned());
+        if text.contains(|letter: char| letter.is_whitespace() || "/\\@\0".contains(letter)) {
+            return Err(no_host());
+        }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, after) = rest.split_once(']').ok_or_else(no_host)?;
             let port = if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or_else(no_host)?) };
@@ -49,7 +52,7 @@ impl FromStr for ServerAddress {
         } else {
             text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)))
         };
-        if host.is_empty() || host.contains(|letter: char| letter.is_whitespace() || "[]/\\@\0".contains(letter)) {
+        if host.is_empty() || host.contains(['[', ']']) {
             return Err(no_host());
         }
         let port = match port.map(str::parse) {

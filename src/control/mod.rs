@@ -36,11 +36,13 @@
 mod access;
 pub mod client;
 mod connection;
+mod handler;
 mod path;
 pub mod protocol;
 pub mod server;
 
 pub use client::{Client, ClientError};
+pub use handler::Handler;
 pub use path::{candidate_sockets, service_socket};
-pub use protocol::{Request, Response, Status};
-pub use server::{Handler, Server, ServerError, ServerOptions};
+pub use protocol::{Command, Request, Response, Status};
+pub use server::{Server, ServerError, ServerOptions};

@@ -2,6 +2,7 @@
 //!
 //! The stream stays open and silent where nothing is to be played, so that the model of its clock is always settled.
 
+use crate::appliance::answer::Tone;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +13,6 @@ use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 use super::loader::{LoaderTask, Order as LoaderOrder};
 use super::ring::Shared;
 use super::task::{Order, Outside, PlayerTask, Tell, WhenMissing};
-use super::tone::Tone;
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 

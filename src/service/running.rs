@@ -21,7 +21,6 @@ use super::keeper::{KeeperTask, Restored};
 use super::loudness::{LoudnessTask, OpenMixer};
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
-use super::settings;
 use super::time::{BoxTime, TimeReader};
 use crate::config::{BoardKind, Config, Layers};
 use crate::control::server::RunningServer;
@@ -332,7 +331,7 @@ pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
 fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
     match config.board.kind {
         BoardKind::Pi => {
-            let pins = settings::pins(config);
+            let pins = config.board.pins();
             pins.shared().iter().for_each(|shared| log::warn!("{shared}"));
             Box::new(move || Board::raspberry_pi(&pins))
         }

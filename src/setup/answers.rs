@@ -1,12 +1,12 @@
 //! What an owner chooses.
 
+use crate::appliance::StartKind;
 use crate::timekeeping::references::gpsd::GPSD_PORT;
 use std::path::PathBuf;
 
 use jaudiosync_hw::buttons::Pins;
 
-use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress, StartKind};
-use crate::service::settings::pins;
+use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress};
 
 /// Where gpsd answers, as Debian's package sets it up.
 pub fn local_gpsd() -> OptionalServer {
@@ -62,7 +62,7 @@ impl Answers {
             rtc: config.time.rtc.clone(),
             gpsd: config.time.gpsd.clone(),
             ntp_servers: config.time.ntp_servers.clone(),
-            pins: pins(config),
+            pins: config.board.pins(),
             jumper: config.start.jumper,
             music: config.playlist.folder.clone(),
             host_name: None,

@@ -238,7 +238,8 @@ fn run(words: &[&str]) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ChannelChoice, StartKind};
+    use crate::appliance::StartKind;
+    use crate::config::ChannelChoice;
 
     fn file(path: &str, text: Option<&str>) -> TextFile {
         TextFile { path: PathBuf::from(path), text: text.map(str::to_owned) }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use jaudiosync::config::Layers;
-use jaudiosync::control::{Request, Response, Status};
+use jaudiosync::control::{Command, Response, Status};
 use jaudiosync::player::decoder::DecodeError;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
@@ -348,9 +348,9 @@ impl VirtualAppliance {
     }
 
     /// Asks for something, as a client does; the answer comes within the next rounds.
-    pub fn ask(&self, request: Request) -> mpsc::Receiver<Response> {
+    pub fn ask(&self, command: Command) -> mpsc::Receiver<Response> {
         let (answer, answered) = mpsc::sync_channel(1);
-        self.inbox.lock().unwrap().push_back(Message::Request(request, answer));
+        self.inbox.lock().unwrap().push_back(Message::Command(command, answer));
         answered
     }
 

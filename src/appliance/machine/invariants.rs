@@ -1,5 +1,6 @@
 //! What always holds, under random inputs in virtual time: the numbers are those of the list in `appliance/mod.rs`.
 
+use crate::appliance::{PlaylistInfo, StartKind};
 use jaudiosync_hw::buttons::{Button, Levels};
 use proptest::prelude::*;
 
@@ -8,7 +9,6 @@ use super::super::panel::Panel;
 use super::super::state::{Phase, Program};
 use super::tests::playlist;
 use super::*;
-use crate::config::StartKind;
 use crate::timetable::{NS_PER_S, Place, Timetable};
 
 /// What befalls the box next.
@@ -73,7 +73,6 @@ fn fate() -> impl Strategy<Value = Fate> {
         Just(PlayerEvent::Delivery(Delivery::Opening)),
         Just(PlayerEvent::Delivery(Delivery::Silence)),
         Just(PlayerEvent::Delivery(Delivery::AsPlanned)),
-        Just(PlayerEvent::Finished)
     ];
     let moves = prop_oneof![4 => Just(0_i64), 1 => -100_000_i64..100_000];
     prop_oneof![
@@ -124,14 +123,14 @@ struct Watched {
     appliance: Appliance,
     panel: Panel,
     levels: Levels,
-    ignored: [bool; 4],
+    ignored: ByButton<bool>,
     now: Moment,
     settings: Settings,
     power_on_raw_ns: i64,
     running: Option<(Program, Timetable)>,
     on_disk: Option<Session>,
     restored: bool,
-    loaded: Option<PlaylistInfo>,
+    loaded: Option<Arc<PlaylistInfo>>,
     shutting_down: bool,
     volume_kept_raw_ns: Option<i64>,
     named_utc_s: Vec<i64>,
@@ -139,13 +138,12 @@ struct Watched {
 
 impl Watched {
     fn new(settings: Settings, kept: &Kept) -> Self {
-        let time = TimeState { source: TimeSource::Holdover, trusted: true };
-        let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, time };
+        let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, is_trusted: true };
         Self {
             appliance: Appliance::new(settings.clone(), now),
             panel: Panel::new(),
             levels: Levels::default(),
-            ignored: [false; 4],
+            ignored: ByButton::default(),
             now,
             settings,
             power_on_raw_ns: now.raw_ns,
@@ -183,7 +181,7 @@ impl Watched {
             }
             Fate::Unreadable => {
                 let events = self.panel.unreadable("broken");
-                self.ignored = [false; 4];
+                self.ignored = ByButton::default();
                 self.panel_events(events)
             }
             Fate::Command(command) => self.tell(Input::Command(command)),
@@ -196,10 +194,10 @@ impl Watched {
             }
             Fate::Time { trusted, moves_s } => {
                 // A trusted time does not jump; one that comes to be trusted, or never was, may.
-                if !self.now.time.trusted {
+                if !self.now.is_trusted {
                     self.now.utc_ns += moves_s * NS_PER_S;
                 }
-                self.now.time.trusted = trusted;
+                self.now.is_trusted = trusted;
                 self.tell(Input::Tick)
             }
             Fate::ShutDownFails if self.shutting_down => {
@@ -223,8 +221,8 @@ impl Watched {
     fn panel_events(&mut self, events: Vec<PanelEvent>) -> Result<(), TestCaseError> {
         for event in events {
             match &event {
-                PanelEvent::Ignored(button, _) => self.ignored[*button as usize] = true,
-                PanelEvent::Freed(button) => self.ignored[*button as usize] = false,
+                PanelEvent::Ignored(button, _) => self.ignored[*button] = true,
+                PanelEvent::Released(button) => self.ignored[*button] = false,
                 PanelEvent::Gesture(gesture) => {
                     let button = match gesture {
                         Gesture::VolumeUp => Button::VolumeUp,
@@ -232,7 +230,7 @@ impl Watched {
                         Gesture::Start | Gesture::StartHeld => Button::Start,
                         Gesture::Stop | Gesture::StopHeld => Button::Stop,
                     };
-                    prop_assert!(!self.ignored[button as usize], "7: {:?}", gesture);
+                    prop_assert!(!self.ignored[button], "7: {:?}", gesture);
                 }
                 _ => {}
             }
@@ -272,16 +270,16 @@ impl Watched {
             prop_assert!(!over || self.appliance.due, "4: what is over ends");
         }
         let in_sync = self.running.as_ref().is_none_or(|(program, _)| program.in_sync);
-        prop_assert!(in_sync || !self.now.time.trusted || self.appliance.due, "11");
+        prop_assert!(in_sync || !self.now.is_trusted || self.appliance.due, "11");
         prop_assert_eq!(self.shutting_down, snapshot.phase == Phase::ShuttingDown, "8");
         Ok(())
     }
 
     fn act(&mut self, action: Action) -> Result<(), TestCaseError> {
         match action {
-            Action::Play { program, timetable } => {
+            Action::Play { program, timetable, playlist } => {
                 prop_assert!(!self.shutting_down, "8");
-                prop_assert!(self.loaded.is_some(), "4: no playlist");
+                prop_assert_eq!(Some(&playlist), self.loaded.as_ref(), "4: another playlist");
                 prop_assert!(timetable.place_at(self.now.utc_ns) != Place::Finished, "4: over already");
                 let made = self.loaded.as_ref().map(|loaded| program.session.timetable(loaded));
                 prop_assert_eq!(made, Some(Ok(timetable.clone())), "4: another playlist's");
@@ -295,8 +293,8 @@ impl Watched {
                 let joins = heard_s == now_utc_s;
                 prop_assert!(on_grid || named || anew || joins, "5: {:?} at {}", program, now_utc_s);
                 let waited_s = (self.now.raw_ns - self.power_on_raw_ns) / NS_PER_S;
-                prop_assert!(self.now.time.trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
-                prop_assert!(!self.now.time.trusted || program.in_sync);
+                prop_assert!(self.now.is_trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
+                prop_assert!(!self.now.is_trusted || program.in_sync);
                 self.running = Some((program, timetable));
             }
             Action::StopWithFade => prop_assert!(self.running.take().is_some(), "2: nothing to stop"),

@@ -1,22 +1,26 @@
 //! What a rider does, and what comes of it.
 
 use super::super::input::VolumeChange;
-use super::super::state::{Phase, Program};
+use super::super::state::{Phase, PlaylistInfo, Program};
 use super::*;
-use crate::config::StartKind;
+use crate::appliance::StartKind;
 use crate::timetable::{Length, NS_PER_S};
 
 /// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
 const TEN_O_CLOCK_S: i64 = 1_800_007_210;
 const NEXT_SLOT_S: i64 = TEN_O_CLOCK_S + 10;
 
-pub(super) fn playlist(seconds: &[u64]) -> PlaylistInfo {
+pub(super) fn playlist(seconds: &[u64]) -> Arc<PlaylistInfo> {
+    named_playlist("Ride", seconds)
+}
+
+fn named_playlist(name: &str, seconds: &[u64]) -> Arc<PlaylistInfo> {
     let length = |s: &u64| Some(Length { frames: s * 8000, rate_hz: 8000 });
-    PlaylistInfo {
-        name: "Ride".to_owned(),
+    Arc::new(PlaylistInfo {
+        name: name.to_owned(),
         lengths: seconds.iter().map(length).collect(),
         fingerprint: format!("{seconds:?}"),
-    }
+    })
 }
 
 /// A box that was just switched on, in virtual time.
@@ -27,8 +31,7 @@ struct Ride {
 
 impl Ride {
     fn new(settings: Settings) -> Self {
-        let time = TimeState { source: TimeSource::Holdover, trusted: true };
-        let now = Moment { raw_ns: 5 * NS_PER_S, utc_ns: TEN_O_CLOCK_S * NS_PER_S, time };
+        let now = Moment { raw_ns: 5 * NS_PER_S, utc_ns: TEN_O_CLOCK_S * NS_PER_S, is_trusted: true };
         Self { appliance: Appliance::new(settings, now), now }
     }
 
@@ -69,7 +72,7 @@ impl Ride {
     }
 
     fn trust(&mut self, trusted: bool, utc_moves_s: i64) -> Vec<Action> {
-        self.now.time.trusted = trusted;
+        self.now.is_trusted = trusted;
         self.now.utc_ns += utc_moves_s * NS_PER_S;
         self.tell(Input::Tick)
     }
@@ -218,7 +221,7 @@ fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_
     let session = Session::common(0);
     let again = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))));
     assert!(!again.contains(&Action::KeepSession(session)), "it is the same");
-    let other = PlaylistInfo { name: "Other".to_owned(), ..playlist(&[40, 50]) };
+    let other = named_playlist("Other", &[40, 50]);
     let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
     assert!(played(&actions).len() == 1 && actions.contains(&Action::KeepSession(session)), "{actions:?}");
 
@@ -227,7 +230,7 @@ fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_
     ride.wait(30);
     ride.gesture(Gesture::Stop);
     assert!(ride.appliance.snapshot(ride.now).position.is_some());
-    let other = PlaylistInfo { name: "Other".to_owned(), ..playlist(&[40, 50]) };
+    let other = named_playlist("Other", &[40, 50]);
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
     assert_eq!(ride.appliance.snapshot(ride.now).position, None);
 }
@@ -469,13 +472,13 @@ fn it_is_armed_once_the_playlist_and_the_jumper_are_known() {
 }
 
 #[test]
-fn answers_can_be_turned_off() {
-    let settings = Settings { tones: false, led: false, ..Settings::default() };
+fn tones_can_be_turned_off() {
+    let settings = Settings { tones: false, ..Settings::default() };
     let (mut ride, mut actions) = Ride::boot(settings, Kept::default(), false);
     for gesture in [Gesture::VolumeUp, Gesture::Start, Gesture::Stop, Gesture::StopHeld] {
         actions.extend(ride.gesture(gesture));
     }
-    assert!(!actions.iter().any(|action| matches!(action, Action::Led(_) | Action::Flash(_) | Action::Tone(_))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Tone(_))));
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_button_held_at_power_on_does_nothing_until_it_was_released() {
     }
     assert_eq!(gestures(&fingers.press(Start, 100)), []);
     assert_eq!(gestures(&fingers.release(Start)), [Gesture::Start], "the others work meanwhile");
-    assert_eq!(fingers.release(Stop), [PanelEvent::Freed(Stop)]);
+    assert_eq!(fingers.release(Stop), [PanelEvent::Released(Stop)]);
     assert_eq!(gestures(&fingers.press(Stop, 100)), [Gesture::Stop]);
 }
 
@@ -101,7 +101,7 @@ fn a_button_stuck_for_ten_seconds_is_ignored_and_told_once() {
     assert_eq!(fingers.wait(60_000), []);
     assert_eq!(gestures(&fingers.press(VolumeUp, 100)), [Gesture::VolumeUp]);
     fingers.release(VolumeUp);
-    assert_eq!(fingers.release(VolumeDown), [PanelEvent::Freed(VolumeDown)]);
+    assert_eq!(fingers.release(VolumeDown), [PanelEvent::Released(VolumeDown)]);
     assert_eq!(gestures(&fingers.press(VolumeDown, 100)), [Gesture::VolumeDown]);
 }
 
@@ -167,17 +167,17 @@ proptest! {
         steps in prop::collection::vec((0_usize..4, any::<bool>(), 1_i64..3000, any::<bool>()), 1..60),
     ) {
         let mut fingers = Fingers::default();
-        let mut ignored = [false; 4];
-        let mut last_pressed_ns = [i64::MIN / 2; 4];
+        let mut ignored = ByButton::new(|_| false);
+        let mut last_pressed_ns = ByButton::new(|_| i64::MIN / 2);
         for (index, pressed, ms, unreadable) in steps {
             let button = Button::ALL[index];
             if fingers.levels.is_pressed(button) {
-                last_pressed_ns[index] = fingers.now_ns;
+                last_pressed_ns[button] = fingers.now_ns;
             }
             fingers.levels = fingers.levels.with(button, pressed);
             if unreadable && ms % 7 == 0 {
                 fingers.panel.unreadable("fault");
-                ignored = [false; 4];
+                ignored = ByButton::default();
             }
             let before_ns = fingers.now_ns;
             for event in fingers.wait(ms) {
@@ -189,18 +189,18 @@ proptest! {
                             Gesture::Start | Gesture::StartHeld => Start,
                             Gesture::Stop | Gesture::StopHeld => Stop,
                         };
-                        prop_assert!(!ignored[button as usize], "{:?} of an ignored button", gesture);
+                        prop_assert!(!ignored[button], "{:?} of an ignored button", gesture);
                         // A short press of Start means something when it has ended, once the contact is quiet.
-                        let quiet_ns = before_ns - last_pressed_ns[button as usize];
+                        let quiet_ns = before_ns - last_pressed_ns[button];
                         prop_assert!(fingers.levels.is_pressed(button) || quiet_ns <= 50 * MS);
                     }
                     PanelEvent::Ignored(button, _) => {
-                        prop_assert!(!ignored[button as usize], "told twice");
-                        ignored[button as usize] = true;
+                        prop_assert!(!ignored[button], "told twice");
+                        ignored[button] = true;
                     }
-                    PanelEvent::Freed(button) => {
-                        prop_assert!(ignored[button as usize]);
-                        ignored[button as usize] = false;
+                    PanelEvent::Released(button) => {
+                        prop_assert!(ignored[button]);
+                        ignored[button] = false;
                     }
                     _ => {}
                 }

@@ -16,7 +16,6 @@ use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::service::running::open_mixer;
-use crate::service::settings::pins;
 use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::status::{TimeState, TimeStatus};
@@ -85,7 +84,7 @@ pub(super) fn look_at_board(config: &Config, holder: Holder<'_>) -> Option<Resul
         Holder::Service(status) => Some(levels(status)),
         Holder::Nobody if config.board.kind != BoardKind::Pi => Some(Ok(Levels::default())),
         Holder::Nobody => {
-            let board = Board::raspberry_pi(&pins(config));
+            let board = Board::raspberry_pi(&config.board.pins());
             Some(board.and_then(|mut board| board.inputs.read()).map_err(|error| error.to_string()))
         }
     }

@@ -6,6 +6,7 @@ use chrono::TimeZone;
 
 use super::super::{Failure, output};
 use crate::control::protocol::FirstTrack;
+use crate::format;
 use crate::playlist::Playlist;
 use crate::storage::Position;
 use crate::timetable::local_time::NamedTime;
@@ -51,8 +52,8 @@ pub(super) fn already_over<Zone: TimeZone>(
     zone: &Zone,
     now_utc_ns: i64,
 ) -> Failure {
-    let began = output::local_time(timetable.anchor_utc_s());
-    let ended = output::local_time(timetable.end_utc_s().unwrap_or_default());
+    let began = format::local_time(timetable.anchor_utc_s());
+    let ended = format::local_time(timetable.end_utc_s().unwrap_or_default());
     let tomorrow = time.and_then(|time| time.a_day_later(zone, now_utc_ns));
     let tomorrow = tomorrow.map_or(String::new(), |time| format!(", -t {time} for the day after"));
     Failure::Usage(format!(

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use jaudiosync_hw::buttons::Button;
+use jaudiosync_hw::buttons::{Button, ByButton};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 
 /// A short press, in ns.
@@ -26,12 +26,12 @@ pub(super) enum Move {
 pub(super) struct Hand {
     board: SimulatedBoard,
     /// When each button that is pressed is released, on the raw clock.
-    releases: [Option<i64>; 4],
+    releases: ByButton<Option<i64>>,
 }
 
 impl Hand {
     pub(super) fn new(board: SimulatedBoard) -> Self {
-        Self { board, releases: [None; 4] }
+        Self { board, releases: ByButton::default() }
     }
 
     /// Does something, at this time of the raw clock.
@@ -39,7 +39,7 @@ impl Hand {
         match what {
             Move::Press { button, for_ns } => {
                 self.board.press(button);
-                let release = &mut self.releases[button as usize];
+                let release = &mut self.releases[button];
                 let until_raw_ns = now_raw_ns.saturating_add(for_ns);
                 *release = Some(release.map_or(until_raw_ns, |before| before.max(until_raw_ns)));
             }
@@ -55,8 +55,8 @@ impl Hand {
     /// Releases what was held for long enough.
     pub(super) fn step(&mut self, now_raw_ns: i64) {
         for button in Button::ALL {
-            if self.releases[button as usize].is_some_and(|at_raw_ns| now_raw_ns >= at_raw_ns) {
-                self.releases[button as usize] = None;
+            if self.releases[button].is_some_and(|at_raw_ns| now_raw_ns >= at_raw_ns) {
+                self.releases[button] = None;
                 self.board.release(button);
             }
         }

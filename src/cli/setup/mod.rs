@@ -3,6 +3,8 @@
 mod apply;
 mod questions;
 
+use crate::appliance::StartKind;
+use crate::host::Machine;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +12,7 @@ use clap::Args;
 use jaudiosync_hw::buttons::Pins;
 
 use super::{Failure, output};
-use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, ServerAddress, StartKind};
-use crate::doctor::machine::Machine;
+use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, ServerAddress};
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::plan::{PREPARE_PI, Step, Surroundings, TextFile, plan};
 

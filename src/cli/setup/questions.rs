@@ -1,5 +1,6 @@
 //! Asks on the terminal. Enter takes what is in effect.
 
+use crate::appliance::StartKind;
 use std::io::{stderr, stdin};
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 
 use super::super::{Failure, terminal};
-use crate::config::{AddressError, ChannelChoice, OptionalServer, RtcChoice, ServerAddress, StartKind};
+use crate::config::{AddressError, ChannelChoice, OptionalServer, RtcChoice, ServerAddress};
 use crate::ending::{LastAct, last_act};
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 

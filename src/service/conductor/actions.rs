@@ -1,13 +1,15 @@
 //! Does what the machine says.
 
+use crate::appliance::answer::Tone;
+use std::sync::Arc;
+
 use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::requests::clock_time;
 use super::{Conductor, Ending};
-use crate::appliance::{Action, KeptPosition, Moment, Program, Refusal, Session};
+use crate::appliance::{Action, KeptPosition, Moment, PlaylistInfo, Program, Refusal, Session};
 use crate::player::feeder;
 use crate::player::task::Order;
-use crate::player::tone::Tone;
 use crate::service::keeper::KeepOrder;
 use crate::service::settings;
 use crate::storage;
@@ -19,7 +21,7 @@ const POWER_OFF_AFTER_NS: i64 = (Tone::ShuttingDown.duration_ms() as i64 + 200) 
 impl Conductor {
     pub(super) fn act(&mut self, action: Action, now: Moment) {
         match action {
-            Action::Play { program, timetable } => self.play(program, timetable),
+            Action::Play { program, timetable, playlist } => self.play(program, timetable, playlist),
             Action::StopWithFade => {
                 log::info!("stopped");
                 self.playing = None;
@@ -52,8 +54,11 @@ impl Conductor {
         }
     }
 
-    fn play(&mut self, program: Program, timetable: Timetable) {
-        let Some(playlist) = &self.playlist else { return };
+    fn play(&mut self, program: Program, timetable: Timetable, info: Arc<PlaylistInfo>) {
+        // The machine plays the playlist that was read last, or goes on with the one that plays.
+        let Some(playlist) = self.playlist.as_ref().filter(|playlist| playlist.info == info) else {
+            return log::error!("a playlist that is not there was to be played: {}", info.name);
+        };
         log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
         (self.outside.player)(Order::Play(feeder::Program {
             timetable: timetable.clone(),
@@ -61,7 +66,7 @@ impl Conductor {
             heard_from_utc_ns: program.heard_from_utc_s.saturating_mul(NS_PER_S),
             output_latency_ns: self.listening.output_latency_ns,
         }));
-        self.playing = Some((program, timetable));
+        self.playing = Some((program, timetable, info));
     }
 
     /// What a program is, before the time at which it begins to be heard.
@@ -77,8 +82,8 @@ impl Conductor {
 
     /// Plays what plays once more, as it is to be listened to otherwise from now on.
     pub(super) fn play_again(&mut self) {
-        if let Some((program, timetable)) = self.playing.clone() {
-            self.play(program, timetable);
+        if let Some((program, timetable, info)) = self.playing.clone() {
+            self.play(program, timetable, info);
         }
     }
 
@@ -95,7 +100,7 @@ impl Conductor {
             first_track: session.first_track,
             repeats: session.repeats,
             playlist: self.playlist_name(),
-            fingerprint: playlist.map_or_else(String::new, |playlist| playlist.fingerprint.clone()),
+            fingerprint: playlist.map_or_else(String::new, |playlist| playlist.info.fingerprint.clone()),
             started_utc_s: now.utc_ns.div_euclid(NS_PER_S),
         }
     }

@@ -1,7 +1,9 @@
 //! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket report.
 
+use std::sync::Arc;
+
 use super::{Conductor, CurrentPlaylist, Ending, Message};
-use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
+use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent};
 use crate::player::feeder::{FeederEvent, Hearing};
 use crate::player::task::Event;
 use crate::service::loudness::LoudnessNews;
@@ -28,7 +30,7 @@ impl Conductor {
                 }
                 self.loudness = Some(news);
             }
-            Message::Request(request, answer) => self.request(request, answer),
+            Message::Command(command, answer) => self.obey(command, answer),
             Message::Reload => {
                 self.reload_config();
                 self.tell(Input::Command(Command::Reload));
@@ -88,7 +90,8 @@ impl Conductor {
             FeederEvent::Reseeked { phase_error_ns } => {
                 log::warn!("{:+.1} ms off the timetable; the place was taken anew", phase_error_ns * 1e-6);
             }
-            FeederEvent::Finished => self.tell(Input::Player(PlayerEvent::Finished)),
+            // The timetable says when it is over; the player a moment before.
+            FeederEvent::Finished => {}
         }
     }
 
@@ -96,11 +99,7 @@ impl Conductor {
         let event = match news {
             PlaylistNews::Loaded(playlist, warnings) => {
                 let playlist = CurrentPlaylist::new(playlist, warnings);
-                let info = PlaylistInfo {
-                    name: playlist.name.clone(),
-                    lengths: playlist.lengths().into(),
-                    fingerprint: playlist.fingerprint.clone(),
-                };
+                let info = Arc::clone(&playlist.info);
                 self.playlist = Some(playlist);
                 PlaylistEvent::Loaded(info)
             }

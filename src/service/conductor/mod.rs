@@ -28,17 +28,16 @@ use super::keeper::KeepOrder;
 use super::loudness::LoudnessNews;
 use super::playlists::{PlaylistNews, PlaylistSource};
 use super::settings::{self, Listening};
-use crate::appliance::answer::{Flash, LedPattern, is_lit};
-use crate::appliance::{Action, Appliance, Input, Kept, Moment, Panel, Program, Refusal, TimeSource, TimeState};
+use crate::appliance::answer::{Flash, LedPattern, Tone, is_lit};
+use crate::appliance::{Action, Appliance, Input, Kept, Moment, Panel, PlaylistInfo, Program, Refusal};
 use crate::config::{Config, Layers};
-use crate::control::{Request, Response, Status};
+use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
 use crate::player::task::{Event, Order};
-use crate::player::tone::Tone;
 use crate::playlist::{Playlist, Track};
-use crate::timekeeping::status::{Estimate, TimeState as Known, TimeStatus};
+use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
 /// The buttons are read so often: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
@@ -107,8 +106,8 @@ pub enum Message {
     Keeper(Option<String>),
     /// The mixer tells something.
     Loudness(LoudnessNews),
-    /// Somebody asks for something, and waits for the answer.
-    Request(Request, SyncSender<Response>),
+    /// A client of the control socket wants something done, and waits for the answer.
+    Command(protocol::Command, SyncSender<Response>),
     /// Configuration and playlist are to be read anew.
     Reload,
     /// The program is to end.
@@ -163,9 +162,10 @@ pub struct Conductor {
     panel: Panel,
     board: PanelBoard,
 
+    /// The playlist that was read last.
     playlist: Option<CurrentPlaylist>,
     /// What the player has been told to play.
-    playing: Option<(Program, Timetable)>,
+    playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
     stats: Option<(FeederStats, i64)>,
     has_device: bool,
     hearing: Hearing,
@@ -191,7 +191,8 @@ const NAMED_TRACKS: usize = 20;
 /// The playlist, and what is told of it again and again.
 struct CurrentPlaylist {
     playlist: Arc<Playlist>,
-    fingerprint: String,
+    /// What the machine knows of it.
+    info: Arc<PlaylistInfo>,
     silent_tracks: usize,
     warnings: Vec<String>,
 }
@@ -299,7 +300,7 @@ impl Conductor {
     /// Tells the machine something, and does what it says.
     fn tell(&mut self, input: Input) {
         let now = moment(&self.outside, self.is_trusted);
-        self.is_trusted = now.time.trusted;
+        self.is_trusted = now.is_trusted;
         for action in self.appliance.handle(input, now) {
             self.act(action, now);
         }
@@ -349,18 +350,20 @@ impl CurrentPlaylist {
         for problem in playlist.problems(NAMED_TRACKS, |_| "its slot stays silent".to_owned()) {
             log::warn!("{problem}");
         }
-        let fingerprint = playlist.fingerprint().to_string();
-        log::info!("{}", described(&playlist, &fingerprint));
-        Self { playlist, fingerprint, silent_tracks, warnings }
+        let info = Arc::new(PlaylistInfo {
+            name: playlist.name.clone(),
+            lengths: playlist.lengths().into(),
+            fingerprint: playlist.fingerprint().to_string(),
+        });
+        let current = Self { playlist, info, silent_tracks, warnings };
+        log::info!("{}", current.describe());
+        current
     }
 
     fn describe(&self) -> String {
-        described(&self.playlist, &self.fingerprint)
+        let PlaylistInfo { name, lengths, fingerprint } = self.info.as_ref();
+        format!("the playlist {name} has {} tracks, fingerprint {fingerprint}", lengths.len())
     }
-}
-
-fn described(playlist: &Playlist, fingerprint: &str) -> String {
-    format!("the playlist {} has {} tracks, fingerprint {fingerprint}", playlist.name, playlist.tracks.len())
 }
 
 impl std::ops::Deref for CurrentPlaylist {
@@ -383,15 +386,10 @@ impl EndingSoon {
 fn moment(outside: &Outside, was_trusted: bool) -> Moment {
     let raw_ns = outside.clocks.raw_ns();
     let mut estimate = outside.time.estimate();
-    if !was_trusted && estimate.state != Known::Unset {
+    if !was_trusted && estimate.state != TimeState::Unset {
         outside.time.step();
         estimate = outside.time.estimate();
     }
-    let source = match estimate.state {
-        Known::Unset => TimeSource::Unset,
-        Known::Holdover => TimeSource::Holdover,
-        Known::Referenced => TimeSource::Referenced,
-    };
-    let time = TimeState { source, trusted: source != TimeSource::Unset };
-    Moment { raw_ns, utc_ns: estimate.utc.apply(Instant::from_ns(raw_ns)).ns(), time }
+    let utc_ns = estimate.utc.apply(Instant::from_ns(raw_ns)).ns();
+    Moment { raw_ns, utc_ns, is_trusted: estimate.state != TimeState::Unset }
 }

@@ -58,7 +58,7 @@ impl Conductor {
     }
 
     fn play_status(&self, snapshot: &Snapshot, now_utc_ns: i64) -> PlayStatus {
-        let timetable = self.playing.as_ref().map(|(_, timetable)| timetable);
+        let timetable = self.playing.as_ref().map(|(_, timetable, _)| timetable);
         let place_at = |utc_ns| timetable.map(|timetable| timetable.place_at(utc_ns));
         let (state, track, next) = match snapshot.phase {
             Phase::Idle => (PlayState::Stopped, None, None),
@@ -182,7 +182,7 @@ impl Conductor {
         let playlist = self.playlist.as_ref()?;
         Some(PlaylistStatus {
             name: playlist.name.clone(),
-            fingerprint: playlist.fingerprint.clone(),
+            fingerprint: playlist.info.fingerprint.clone(),
             tracks: playlist.tracks.len(),
             silent_tracks: playlist.silent_tracks,
             runtime_s: playlist.runtime_s(),

@@ -1,4 +1,5 @@
-//! What the files of `/proc`, `/sys` and the boot partition tell of the machine.
+//! What the files of `/proc`, `/sys` and the boot partition show of the machine, below a root that tests put elsewhere.
+//! `doctor` and `setup` ask it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
-//! `jaudiosync start`: makes the running service play.
+//! `jaudiosync start`, `stop`, `resume` and `reload`: commands to the running service.
 
 use clap::Args;
 
 use super::Failure;
 use super::service_options::ServiceOptions;
-use crate::control::Request;
+use crate::control::Command;
 use crate::control::protocol::FirstTrack;
 use crate::timetable::local_time::NamedTime;
 
@@ -38,7 +38,54 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        let request = Request::Start { time: self.time, first_track: self.first_track, fresh: self.fresh };
-        self.service.command(&request)
+        self.service.command(Command::Start { time: self.time, first_track: self.first_track, fresh: self.fresh })
+    }
+}
+
+/// Make the service stop
+///
+/// The sound fades out within a moment, and the position is kept for `resume`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  jaudiosync stop")]
+pub(super) struct Stop {
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl Stop {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        self.service.command(Command::Stop {})
+    }
+}
+
+/// Make the service go on where it was stopped
+///
+/// The track at which it was stopped begins at the next grid slot.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  jaudiosync resume")]
+pub(super) struct Resume {
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl Resume {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        self.service.command(Command::Resume {})
+    }
+}
+
+/// Make the service look at its files again
+///
+/// A changed playlist, Music folder or configuration is taken over. Without this it is taken over at the next start.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  jaudiosync reload")]
+pub(super) struct Reload {
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl Reload {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        self.service.command(Command::Reload {})
     }
 }
