@@ -7,11 +7,12 @@
 //!   [`estimate::timekeeper`], and [`estimate::smoothing`], which puts the result out without jumps;
 //! - [`published`] is where the player and everything else take UTC from, and the one place where it is
 //!   stepped;
-//! - [`system`] follows the system clock or steers it;
+//! - [`system_clock`] follows the system clock or steers it;
 //! - [`task`] does all this step by step. `service::clock_thread` opens the devices and runs it.
 //!
 //! `estimate` and all but the search in `rtc` are pure: readings of clocks are passed in. Only `task`,
-//! `rtc::edge_search` and `system` touch the RTC and the clocks, through the traits of `hw`; whether
+//! `rtc::edge_search` and `system_clock`
+//! touch the RTC and the clocks, through the traits of `hw`; whether
 //! the kernel calls its clock synchronized is read from the kernel itself.
 
 pub mod estimate;
@@ -21,10 +22,10 @@ pub mod references;
 pub mod rtc;
 pub mod saved;
 pub mod status;
-pub mod system;
+pub mod system_clock;
 pub mod task;
 
-pub use system::SystemClockSource;
+pub use system_clock::SystemClockSource;
 
 /// UTC as a function of the raw clock. It goes once the player knows clocks.
 pub type Timescale = jaudiosync_time::ClockMap<jaudiosync_time::Raw, jaudiosync_time::Utc>;

@@ -23,8 +23,8 @@ use super::rtc::edge_search::{Outcome, SearchPlan, search};
 use super::rtc::trust::Reading;
 use super::saved::SavedTime;
 use super::status::TimeStatus;
-use super::system::SystemClockFollower;
-use super::system::servo::{Action, SystemClockServo};
+use super::system_clock::SystemClockFollower;
+use super::system_clock::servo::{Action, SystemClockServo};
 use crate::worker::Task;
 
 /// The longest rest between two steps.

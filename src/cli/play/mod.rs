@@ -86,6 +86,7 @@ pub(super) struct Play {
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
     output_latency_ms: f64,
 
+    // Not `--time`, which is the long form of -t.
     /// Who knows the time
     #[arg(long, value_enum, default_value_t = Clock::System)]
     clock: Clock,
