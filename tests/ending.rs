@@ -577,7 +577,7 @@ fn the_service_ends_where_a_mixer_a_bus_or_a_disk_hangs() {
     let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, disk).playing(1);
     fault.begin();
     service.set_volume(77);
-    service.running.ends_with("a disk", 0, &["does not answer: keeper"]);
+    service.running.ends_with("a disk", 0, &["does not answer: state writer"]);
     // The old one is still there, whole.
     service.has_kept("volume.json", "31");
     service.has_kept("session.json", "anchor_utc_s");

@@ -1,4 +1,4 @@
-//! A whole appliance in virtual time: the service's own conductor, player, keeper, mixer and playlist tasks, on a simulated
+//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and playlist tasks, on a simulated
 //! board and sound card, with real files. What is heard is laid against what was ordered, sample by sample.
 
 use std::collections::VecDeque;
@@ -13,12 +13,12 @@ use jaudiosync::player::decoder::DecodeError;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::ring::Shared;
-use jaudiosync::player::task::{Order, Outside as PlayerOutside, PlayerTask, WhenMissing};
+use jaudiosync::player::task::{Order, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
-use jaudiosync::service::conductor::{Conductor, Ending, Message, Outside, Round, StatusBoard, TimePort};
-use jaudiosync::service::keeper::{KeepOrder, KeeperTask, Restored};
-use jaudiosync::service::loudness::LoudnessTask;
+use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
+use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
+use jaudiosync::service::volume::VolumeTask;
 use jaudiosync::timekeeping::Timescale;
 use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, TimeState, TimeStatus};
@@ -236,12 +236,12 @@ pub struct VirtualAppliance {
     pub loader: VirtualLoader,
     player_orders: Orders<Order>,
     player_next_raw_ns: i64,
-    loudness: LoudnessTask,
-    loudness_orders: Orders<u8>,
-    loudness_next_raw_ns: i64,
-    keeper: KeeperTask,
-    keeper_orders: Orders<KeepOrder>,
-    keeper_next_raw_ns: i64,
+    volume: VolumeTask,
+    volume_orders: Orders<u8>,
+    volume_next_raw_ns: i64,
+    state_writer: StateWriter,
+    state_writer_orders: Orders<WriteCommand>,
+    state_writer_next_raw_ns: i64,
     playlists: PlaylistTask,
     playlist_orders: Orders<PlaylistSource>,
     playlist_next_raw_ns: i64,
@@ -278,7 +278,7 @@ impl VirtualAppliance {
         }
         let shared = Arc::new(Shared::default());
         let loader = VirtualLoader::new();
-        let player = PlayerOutside {
+        let player = PlayerPorts {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
@@ -289,23 +289,23 @@ impl VirtualAppliance {
         let (board, has_mixer) = (around.board.clone(), around.has_mixer);
         let open_mixer = Box::new(move || Ok(has_mixer.then(|| Box::new(board.clone()) as Box<dyn Mixer>)));
         let gain = Arc::clone(&shared);
-        let loudness = LoudnessTask::new(
+        let volume = VolumeTask::new(
             open_mixer,
             // The circle is told from silence by its loudness.
             Box::new(move |volume| gain.set_volume(if volume > 0.0 { 1.0 } else { 0.0 })),
-            tell(&inbox, Message::Loudness),
+            tell(&inbox, Message::Volume),
         );
-        let keeper = KeeperTask::new(Some(around.state.clone()), tell(&inbox, Message::Keeper));
+        let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
         let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
         let (player_orders, order_player) = queue();
-        let (loudness_orders, order_loudness) = queue();
-        let (keeper_orders, order_keeper) = queue();
+        let (volume_orders, order_volume) = queue();
+        let (state_writer_orders, order_state_writer) = queue();
         let (playlist_orders, order_playlists) = queue();
         let (config, music) = (Arc::clone(&around.config), around.music.clone());
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
             .for_appliance(&first.config().playlist.name, first.config().volume.remember);
-        let outside = Outside {
+        let outside = Ports {
             clocks: around.clocks.clone(),
             time: Box::new(SharedTime(Arc::clone(&around.time))),
             player: order_player,
@@ -314,8 +314,8 @@ impl VirtualAppliance {
                 let length_s = |track: &Track| track.path.as_ref().and(track.length).map(|length| length.seconds());
                 Arc::new(Circles(playlist.tracks.iter().map(length_s).collect()))
             }),
-            loudness: order_loudness,
-            keeper: order_keeper,
+            volume: order_volume,
+            state_writer: order_state_writer,
             playlists: order_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: "simulated".to_owned(),
@@ -331,12 +331,12 @@ impl VirtualAppliance {
             loader,
             player_orders,
             player_next_raw_ns: now_raw_ns,
-            loudness,
-            loudness_orders,
-            loudness_next_raw_ns: now_raw_ns,
-            keeper,
-            keeper_orders,
-            keeper_next_raw_ns: now_raw_ns,
+            volume,
+            volume_orders,
+            volume_next_raw_ns: now_raw_ns,
+            state_writer,
+            state_writer_orders,
+            state_writer_next_raw_ns: now_raw_ns,
             playlists,
             playlist_orders,
             playlist_next_raw_ns: now_raw_ns,
@@ -380,8 +380,8 @@ impl VirtualAppliance {
         }
         work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
         self.loader.work(now_raw_ns);
-        take(&mut self.loudness, &self.loudness_orders, &mut self.loudness_next_raw_ns, now_raw_ns);
-        take(&mut self.keeper, &self.keeper_orders, &mut self.keeper_next_raw_ns, now_raw_ns);
+        take(&mut self.volume, &self.volume_orders, &mut self.volume_next_raw_ns, now_raw_ns);
+        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
         take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
         match round {
             Round::Again { at_raw_ns } => {
