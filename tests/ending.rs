@@ -24,7 +24,7 @@ use support::fault::Fault;
 use support::playing::{named, now_s};
 use support::process::{PATIENCE, Process, wait_until};
 use support::pty::Pty;
-use support::sim_box::SimBox;
+use support::service_process::ServiceProcess;
 use support::{Sandbox, short_mp3};
 
 /// Whoever asks for an end sees it within this time.
@@ -432,7 +432,7 @@ const SYSTEM_TIME: &str = "[time]\nsource = \"system\"\n";
 
 impl Service {
     fn start(sandbox: &Sandbox, card: &VirtualCard, config: &str, prepare: impl FnOnce(&mut Command)) -> Self {
-        let (socket, state) = (sandbox.path().join("box.sock"), SimBox::state(sandbox, "box"));
+        let (socket, state) = (sandbox.path().join("box.sock"), ServiceProcess::state(sandbox, "box"));
         std::fs::write(sandbox.path().join("box.toml"), format!("{config}[control]\ngroup = \"\"\n")).unwrap();
         let mut command = sandbox.command();
         command.args(["run", "--board", "sim", "--music", "Music", "--config", "box.toml", "--state"]).arg(&state);
