@@ -22,7 +22,6 @@ pub mod player;
 pub mod playlist;
 pub mod service;
 pub mod setup;
-pub mod simulation;
 pub mod storage;
 pub mod timekeeping;
 pub mod timetable;

@@ -24,7 +24,7 @@ use support::fault::Fault;
 use support::playing::{named, now_s};
 use support::process::{PATIENCE, Process, wait_until};
 use support::pty::Pty;
-use support::sim_box::SimBox;
+use support::service_process::ServiceProcess;
 use support::{Sandbox, short_mp3};
 
 /// Whoever asks for an end sees it within this time.
@@ -123,15 +123,13 @@ fn both_end(what: &str, mut start: impl FnMut() -> Running) {
 fn a_file_that_hangs_does_not_keep_a_command() {
     let (sandbox, fault) = (sandbox(), Fault::new());
     std::fs::write(sandbox.path().join("box.toml"), "").unwrap();
-    std::fs::write(sandbox.path().join("stats.jsonl"), "{}").unwrap();
-    let commands: [(&[&str], (&str, &str)); 8] = [
+    let commands: [(&[&str], (&str, &str)); 7] = [
         (&["index"], ("FAULT_READ", ".mp3")),
         (&["list"], ("FAULT_READ", "b.mp3")),
         (&["list"], ("FAULT_OPEN", ".m3u8")),
         (&["play"], ("FAULT_READ", ".mp3")),
         (&["config", "--config", "box.toml"], ("FAULT_OPEN", "box.toml")),
         (&["run", "--config", "box.toml"], ("FAULT_OPEN", "box.toml")),
-        (&["plot", "stats.jsonl"], ("FAULT_READ", "stats.jsonl")),
         (&["time", "--rtc", "/dev/i2c-of-the-test"], ("FAULT_OPEN", "i2c-of-the-test")),
     ];
     for (arguments, what) in commands {
@@ -253,12 +251,6 @@ fn what_takes_its_time_is_ended_in_the_middle() {
             running
         });
     }
-    // This one never waits: it is in the middle once it has taken some time.
-    both_end("simulate", || {
-        let running = Running::start(&sandbox, sandbox.command().args(["simulate", "--hours", "48", "--seeds", "100"]));
-        wait_until("busy", || running.process.processor_s().is_some_and(|taken_s| taken_s > 0.2));
-        running
-    });
 }
 
 #[test]
@@ -440,7 +432,7 @@ const SYSTEM_TIME: &str = "[time]\nsource = \"system\"\n";
 
 impl Service {
     fn start(sandbox: &Sandbox, card: &VirtualCard, config: &str, prepare: impl FnOnce(&mut Command)) -> Self {
-        let (socket, state) = (sandbox.path().join("box.sock"), SimBox::state(sandbox, "box"));
+        let (socket, state) = (sandbox.path().join("box.sock"), ServiceProcess::state(sandbox, "box"));
         std::fs::write(sandbox.path().join("box.toml"), format!("{config}[control]\ngroup = \"\"\n")).unwrap();
         let mut command = sandbox.command();
         command.args(["run", "--board", "sim", "--music", "Music", "--config", "box.toml", "--state"]).arg(&state);

@@ -18,4 +18,5 @@ pub mod priority;
 pub mod rtc;
 pub mod simulated_board;
 pub mod system_clock;
+pub mod variates;
 pub mod world;

@@ -9,15 +9,13 @@ mod failure;
 mod index;
 mod list;
 mod logging;
-mod output;
+pub mod output;
 mod play;
 mod playlist_options;
-mod plot;
 mod remote;
 mod run;
 mod service_options;
 mod setup;
-mod simulate;
 mod status;
 mod terminal;
 mod time;
@@ -80,8 +78,6 @@ enum Command {
     Reload(remote::Reload),
     Setup(setup::Setup),
     Config(config::ConfigCommand),
-    Plot(plot::Plot),
-    Simulate(simulate::Simulate),
     Time(time::Time),
     Completions(completions::Completions),
 }
@@ -114,8 +110,6 @@ pub fn main() -> ExitCode {
         Command::Reload(command) => command.run(),
         Command::Setup(command) => command.run(),
         Command::Config(command) => command.run(),
-        Command::Plot(command) => command.run(),
-        Command::Simulate(command) => command.run(),
         Command::Time(command) => command.run(),
         Command::Completions(command) => command.run(),
     };

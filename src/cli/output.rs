@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Failure;
 
 /// Prints a line on standard output.
-pub(super) fn say(line: impl Display) {
+pub fn say(line: impl Display) {
     // Nobody reading is no reason to stop the music.
     let _ = say_to_reader(line);
 }
@@ -19,14 +19,20 @@ pub(super) fn say_to_reader(line: impl Display) -> io::Result<()> {
 }
 
 /// Prints a line of JSON on standard output.
-pub(super) fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the value cannot be written as JSON.
+pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?;
     say(line);
     Ok(())
 }
 
 /// Prints a value as indented JSON on standard output.
-pub(super) fn say_pretty_json(value: &impl Serialize) -> Result<(), Failure> {
+///
+/// # Errors
+/// When the value cannot be written as JSON.
+pub fn say_pretty_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Other(error.to_string()))?;
     say(text);
     Ok(())
@@ -38,6 +44,6 @@ pub(super) fn warn(line: impl Display) {
 }
 
 /// Prints why the command failed on standard error.
-pub(super) fn complain(failure: &Failure) {
+pub fn complain(failure: &Failure) {
     let _ = writeln!(io::stderr().lock(), "error: {failure}");
 }

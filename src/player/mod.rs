@@ -2,7 +2,9 @@
 //!
 //! - [`library`] opens tracks, [`decoder`] reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
 //! - [`loader`] does that ahead of time on a thread of its own, and passes on what is decoded through `pcm_queue`;
-//!   `track_link` is what it and the feeder share of a track, `voice` what the feeder has of one;
+//!   `track_link` is what it and the feeder share of a track;
+//! - [`voice`] is what the feeder plays a track with, [`resampled_voice`] the one that plays what the loader brings;
+//!   `steered_voice` adds the phase lock, `prepared` are those that wait for their slot;
 //! - [`dac_clock`] learns when each of the DAC's frames is heard; [`phase_lock`] steers the resampler by it;
 //! - [`feeder`] puts these together on a thread of its own and fills [`ring`];
 //! - [`renderer`] empties it into the sound card's buffers, and nothing else: no lock, allocation, log or I/O;
@@ -23,9 +25,11 @@ mod pcm_queue;
 pub mod phase_lock;
 mod prepared;
 pub mod renderer;
+pub mod resampled_voice;
 pub mod resampler;
 pub mod ring;
+mod steered_voice;
 pub mod task;
 pub mod tone;
 mod track_link;
-mod voice;
+pub mod voice;

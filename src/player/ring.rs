@@ -11,21 +11,24 @@ use rtrb::{Consumer, Producer, RingBuffer};
 /// Frames of a block.
 pub const BLOCK_FRAMES: usize = 256;
 
+/// The samples of a block: interleaved stereo.
+pub type BlockSamples = [f32; BLOCK_FRAMES * CHANNELS];
+
 /// Blocks that wait at most: some 0.7 s at 48 kHz, so that a slow card or a busy machine is not heard.
 const RING_BLOCKS: usize = 128;
 
 /// Observations that wait at most; the feeder takes them many times a second.
 const RING_OBSERVATIONS: usize = 256;
 
-/// Frames that belong at a certain place of the DAC's stream.
+/// Frames that belong at a certain place of the DAC's stream. A simulation may put something else in the place of samples.
 #[derive(Debug, Clone, Copy)]
-pub struct Block {
+pub struct Block<S = BlockSamples> {
     /// The place of the first one, counted from the opening of the stream.
     pub first_frame: u64,
     /// Blocks of an older epoch than the shared one are thrown away.
     pub epoch: u32,
-    /// Interleaved stereo.
-    pub samples: [f32; BLOCK_FRAMES * CHANNELS],
+    /// What the frames are.
+    pub samples: S,
 }
 
 /// What the renderer saw when it was called.
@@ -85,9 +88,9 @@ impl Shared {
 }
 
 /// The feeder's ends.
-pub struct FeederEnds {
+pub struct FeederEnds<S = BlockSamples> {
     /// Where blocks go.
-    pub blocks: Producer<Block>,
+    pub blocks: Producer<Block<S>>,
     /// Where reports come from.
     pub reports: Consumer<RendererReport>,
     /// The flags.
@@ -95,9 +98,9 @@ pub struct FeederEnds {
 }
 
 /// The renderer's ends.
-pub struct RendererEnds {
+pub struct RendererEnds<S = BlockSamples> {
     /// Where blocks come from.
-    pub blocks: Consumer<Block>,
+    pub blocks: Consumer<Block<S>>,
     /// Where reports go.
     pub reports: Producer<RendererReport>,
     /// The flags.
@@ -105,7 +108,7 @@ pub struct RendererEnds {
 }
 
 /// Make both ends, for one opened stream.
-pub fn channel(shared: Arc<Shared>) -> (FeederEnds, RendererEnds) {
+pub fn channel<S>(shared: Arc<Shared>) -> (FeederEnds<S>, RendererEnds<S>) {
     let (block_sender, block_receiver) = RingBuffer::new(RING_BLOCKS);
     let (report_sender, report_receiver) = RingBuffer::new(RING_OBSERVATIONS);
     let feeder = FeederEnds { blocks: block_sender, reports: report_receiver, shared: Arc::clone(&shared) };

@@ -18,13 +18,7 @@ use crate::timekeeping::Timescale;
 use crate::timekeeping::source::UtcSource;
 use crate::worker::Task;
 
-/// How often the feeder looks around: a tenth of what it looks ahead.
-const STEP: Duration = Duration::from_millis(40);
-
-/// The same while something is to be heard as soon as it can be.
-const BEGIN_STEP: Duration = Duration::from_millis(10);
-
-/// The same while something fades out: no device reports when a frame is heard, so it is asked.
+/// How long the task rests while something fades out: no device reports when a frame is heard, so it is asked.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
@@ -282,8 +276,7 @@ impl Task for PlayerTask {
         let until_reopen = || u64::try_from(self.reopen_raw_ns.saturating_sub(now_raw_ns)).unwrap_or_default();
         match (&self.fading, &self.output) {
             (Some(_), _) => FADE_STEP,
-            (None, Some(output)) if output.feeder.is_about_to_begin() => BEGIN_STEP,
-            (None, Some(_)) => STEP,
+            (None, Some(output)) => output.feeder.rest(),
             (None, None) => Duration::from_nanos(until_reopen()),
         }
     }

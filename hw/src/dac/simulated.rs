@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fastrand::Rng;
 
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
+use crate::variates::normal;
 
 /// What is wrong with a simulated sound card. The default is nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,7 +162,7 @@ impl Card {
         while stream.period_end_ns <= raw_ns {
             self.now_ns = stream.period_end_ns;
             let period_s = self.period_frames as f64 * self.frame_ns() * 1e-9;
-            self.wandered_ppm += self.imperfections.wander_ppm * period_s.sqrt() * self.normal();
+            self.wandered_ppm += self.imperfections.wander_ppm * period_s.sqrt() * normal(&mut self.random);
             let played = std::mem::replace(&mut stream.playing, std::mem::take(&mut stream.next));
             stream.next = played;
             self.hear(&stream.playing);
@@ -204,11 +205,6 @@ impl Card {
     fn hear(&mut self, samples: &[f32]) {
         let heard = Heard { raw_ns: self.now_ns, frame_ns: self.frame_ns(), samples: samples.to_vec() };
         self.heard.push(heard);
-    }
-
-    /// Standard normal, near enough: the sum of twelve uniforms.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.random.f64()).sum::<f64>() - 6.0
     }
 }
 

@@ -18,6 +18,7 @@ mod stats;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 pub use self::events::FeederEvent;
 pub use self::hearing::Hearing;
@@ -26,10 +27,11 @@ use self::states::State;
 pub use self::stats::FeederStats;
 use super::dac_clock::{DacClock, Observation, Verdict};
 use super::library::Library;
-use super::loader::OrderLoader;
 use super::prepared::Prepared;
+use super::resampled_voice::ResampledVoice;
 use super::ring::FeederEnds;
-use super::voice::Target;
+use super::steered_voice::Target;
+use super::voice::Voice;
 use crate::timekeeping::Timescale;
 use crate::timetable::{Place, Start, Timetable};
 
@@ -38,6 +40,12 @@ const LOOKAHEAD_S: f64 = 0.4;
 
 /// How long before its beginning a track is opened.
 const PRELOAD_S: f64 = 10.0;
+
+/// How often the feeder is stepped: a tenth of what it looks ahead.
+pub const STEP: Duration = Duration::from_millis(40);
+
+/// The same while something is to be heard as soon as it can be.
+const BEGIN_STEP: Duration = Duration::from_millis(10);
 
 /// What is played, and how.
 #[derive(Clone)]
@@ -64,17 +72,16 @@ struct Now<'a> {
 }
 
 /// The feeder of one open stream.
-pub struct Feeder {
+pub struct Feeder<V: Voice = ResampledVoice> {
     /// What is to be played; none for silence.
     program: Option<Arc<Program>>,
-    ends: FeederEnds,
-    order_loader: OrderLoader,
+    ends: FeederEnds<V::Samples>,
     rate_hz: u32,
     clock: DacClock,
-    state: State,
+    state: State<V>,
     hearing: HearingPlan,
     /// Tracks that are being opened, or are open and wait for their slot.
-    prepared: Prepared,
+    prepared: Prepared<V>,
     epoch: u32,
     /// The next frame to be filled, while a track plays.
     next_frame: u64,
@@ -91,20 +98,19 @@ pub struct Feeder {
     is_finished: bool,
 }
 
-impl Feeder {
-    /// The feeder of a stream that was opened just now.
-    pub fn new(program: Option<Arc<Program>>, ends: FeederEnds, rate_hz: u32, order_loader: OrderLoader) -> Self {
+impl<V: Voice> Feeder<V> {
+    /// Make the feeder of a stream that was opened just now. The opener is what its voices are opened with.
+    pub fn new(program: Option<Arc<Program>>, ends: FeederEnds<V::Samples>, rate_hz: u32, opener: V::Opener) -> Self {
         // A stream opened anew begins a new epoch: what the last one left is not for it.
         let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         Self {
             program,
             ends,
-            order_loader,
             rate_hz,
             clock: DacClock::new(rate_hz),
             state: State::Idle,
             hearing: HearingPlan::default(),
-            prepared: Prepared::default(),
+            prepared: Prepared::new(opener, rate_hz),
             epoch,
             next_frame: 0,
             handed_over: 0,
@@ -124,7 +130,7 @@ impl Feeder {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         self.state = State::Idle;
         self.hearing.set(Hearing::Nothing);
-        self.prepared = Prepared::default();
+        self.prepared.keep_only(&[]);
         self.next_frame = 0;
         self.pending.clear();
         self.announced = None;
@@ -139,10 +145,10 @@ impl Feeder {
         self.stats
     }
 
-    /// Return whether something is to be played that waits for the device's clock to be known, or for the loader: it is
-    /// begun the sooner, the more often the feeder is stepped.
-    pub fn is_about_to_begin(&self) -> bool {
-        self.opening.is_some()
+    /// Return how long to rest until the next step. What waits for the device's clock to be known, or for the loader,
+    /// begins the sooner, the more often the feeder is stepped.
+    pub fn rest(&self) -> Duration {
+        if self.opening.is_some() { BEGIN_STEP } else { STEP }
     }
 
     /// Return what is heard of the timetable, as of the last step.
@@ -155,8 +161,8 @@ impl Feeder {
         self.clock.heard_raw_ns(frame)
     }
 
-    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called every 40 ms
-    /// or so.
+    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called again after
+    /// [`rest`](Self::rest).
     pub fn step(&mut self, now_raw_ns: i64, timescale: &Timescale) -> Vec<FeederEvent> {
         self.take_reports(now_raw_ns);
         let now = Now { raw_ns: now_raw_ns, timescale, until: self.handed_over + self.frames(LOOKAHEAD_S) };
@@ -223,7 +229,7 @@ impl Feeder {
         let offset_s = utc_ns.saturating_sub(slot.utc_ns()) as f64 * 1e-9;
         if offset_s > -PRELOAD_S {
             let wanted_s = offset_s.max(0.0);
-            let voice = self.prepared.voice(slot, wanted_s, &program, self.rate_hz, &self.order_loader, now.raw_ns);
+            let voice = self.prepared.voice(slot, wanted_s, &program, now.raw_ns);
             voice.want(wanted_s);
             let is_open = voice.is_open();
             if offset_s >= 0.0 && utc_ns > program.heard_from_utc_ns {

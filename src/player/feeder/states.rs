@@ -1,9 +1,8 @@
 //! What the feeder does while nothing plays, while a track plays, and while a track is silence.
 
-use jaudiosync_hw::dac::CHANNELS;
-
 use super::{Feeder, FeederEvent, Hearing, Now, PRELOAD_S};
 use crate::player::ring::{BLOCK_FRAMES, Block};
+use crate::player::steered_voice::SteeredVoice;
 use crate::player::voice::{Readiness, Voice};
 use crate::timetable::{Place, Start};
 
@@ -14,11 +13,11 @@ const JOIN_AHEAD_S: f64 = 0.05;
 /// A track that is still being opened when it should be heard is reported after this long.
 const OPENING_REPORTED_S: f64 = 0.5;
 
-pub(super) enum State {
+pub(super) enum State<V> {
     /// Nothing is heard: waiting for a slot, or for the loader.
     Idle,
     /// A track plays.
-    Playing(Voice),
+    Playing(SteeredVoice<V>),
     /// A track is silence until its slot is over, or until its file can be read.
     Silent { slot: Start },
 }
@@ -32,7 +31,7 @@ pub(super) enum Then {
     Wait,
 }
 
-impl Feeder {
+impl<V: Voice> Feeder<V> {
     /// Do what is to be done in whatever state it is, until there is nothing more to do now.
     pub(super) fn fill(&mut self, now: Now<'_>) {
         while !self.is_finished {
@@ -49,7 +48,7 @@ impl Feeder {
     }
 
     /// Look for what is to be heard next, and begin it once it is ready.
-    fn idle(&mut self, now: Now<'_>) -> (State, Then) {
+    fn idle(&mut self, now: Now<'_>) -> (State<V>, Then) {
         let Some(program) = self.program.clone() else { return (State::Idle, Then::Wait) };
         let earliest = self.earliest_frame();
         let earliest_utc_ns = self.heard_utc_ns(earliest, now);
@@ -58,7 +57,7 @@ impl Feeder {
         let (slot, begins_utc_ns) = match program.timetable.place_at(utc_ns) {
             Place::Playing { slot, .. } => (slot, utc_ns),
             Place::Before { next } | Place::Gap { next: Some(next) } => (next, next.utc_ns()),
-            Place::Gap { next: None } => return self.rest(earliest),
+            Place::Gap { next: None } => return self.hear_nothing(earliest),
             Place::Finished => return self.finish(earliest, now),
         };
         let first_frame = if begins_utc_ns == earliest_utc_ns {
@@ -68,15 +67,15 @@ impl Feeder {
             if first_frame.is_finite() { first_frame.round().max(0.0) as u64 } else { u64::MAX }
         };
         if first_frame > now.until.saturating_add(self.frames(PRELOAD_S)) {
-            return self.rest(earliest);
+            return self.hear_nothing(earliest);
         }
         let target = self.target(slot, first_frame, now);
         self.prepared.keep_only(&[Some(slot), program.timetable.after(slot)]);
-        let voice = self.prepared.voice(slot, target.now_s, &program, self.rate_hz, &self.order_loader, now.raw_ns);
+        let voice = self.prepared.voice(slot, target.now_s, &program, now.raw_ns);
         voice.want(target.now_s);
         let readiness = voice.readiness(target.now_s);
         if first_frame > now.until {
-            return self.rest(earliest);
+            return self.hear_nothing(earliest);
         }
         match readiness {
             Readiness::Ready => match self.prepared.take(slot) {
@@ -95,7 +94,7 @@ impl Feeder {
     }
 
     /// Nothing is to be heard from a frame on.
-    fn rest(&mut self, from_frame: u64) -> (State, Then) {
+    fn hear_nothing(&mut self, from_frame: u64) -> (State<V>, Then) {
         self.opening = None;
         self.hearing.plan_from(from_frame, Hearing::Nothing);
         (State::Idle, Then::Wait)
@@ -119,12 +118,12 @@ impl Feeder {
         let Some(next) = program.timetable.after(slot) else { return };
         let first_frame = self.frame_heard_at(next.utc_ns(), now);
         if first_frame <= now.until as f64 + PRELOAD_S * f64::from(self.rate_hz) {
-            self.prepared.voice(next, 0.0, &program, self.rate_hz, &self.order_loader, now.raw_ns);
+            self.prepared.voice(next, 0.0, &program, now.raw_ns);
         }
     }
 
     /// Begin to play at exactly this frame, wherever in the track that is.
-    fn begin(&mut self, mut voice: Voice, first_frame: u64, now: Now<'_>) -> (State, Then) {
+    fn begin(&mut self, mut voice: SteeredVoice<V>, first_frame: u64, now: Now<'_>) -> (State<V>, Then) {
         let slot = voice.slot;
         let target = self.target(slot, first_frame, now);
         // From the beginning there is nothing to fade: the first frame is up to half a frame from the slot's instant.
@@ -150,18 +149,18 @@ impl Feeder {
     }
 
     /// Make blocks until the ring is full enough, the track is over, or the loader has brought no more.
-    fn play(&mut self, mut voice: Voice, now: Now<'_>) -> (State, Then) {
-        let slot = voice.slot;
+    fn play(&mut self, mut steered: SteeredVoice<V>, now: Now<'_>) -> (State<V>, Then) {
+        let slot = steered.slot;
         let length = self.program.as_ref().and_then(|program| program.timetable.length(slot.track));
         let end_utc_ns = slot.utc_ns() + length.map_or(0, |length| length.ns());
         self.prepare_next(slot, now);
-        voice.retry_if_failed(now.raw_ns);
+        steered.voice.retry_if_failed(now.raw_ns);
         // Blocks that come too late are of no use: after a long pause of this thread, or of the loader, the place is
         // taken anew.
         if self.next_frame < self.handed_over {
-            let is_starved = !voice.has_next_block();
-            let failure = voice.failure().filter(|_| is_starved).map(ToOwned::to_owned);
-            self.prepared.keep(voice);
+            let is_starved = !steered.voice.has_next_block();
+            let failure = steered.voice.failure().filter(|_| is_starved).map(ToOwned::to_owned);
+            self.prepared.keep(steered);
             if failure.is_some() {
                 return self.give_up(slot, failure, self.next_frame, now);
             }
@@ -172,43 +171,40 @@ impl Feeder {
         }
         while self.next_frame < now.until {
             if self.ends.blocks.is_full() {
-                return (State::Playing(voice), Then::Wait);
+                return (State::Playing(steered), Then::Wait);
             }
             if self.heard_utc_ns(self.next_frame, now) >= end_utc_ns {
                 self.hearing.plan_from(self.next_frame, Hearing::Nothing);
                 return (State::Idle, Then::Again);
             }
             let target = self.target(slot, self.next_frame, now);
-            voice.want(target.now_s);
-            if !voice.has_next_block() {
-                return (State::Playing(voice), Then::Wait);
+            steered.voice.want(target.now_s);
+            if !steered.voice.has_next_block() {
+                return (State::Playing(steered), Then::Wait);
             }
-            let mut block =
-                Block { first_frame: self.next_frame, epoch: self.epoch, samples: [0.0; BLOCK_FRAMES * CHANNELS] };
-            match voice.next_block(target, &mut block.samples) {
-                Ok(report) => {
-                    self.stats.phase_error_ns = report.phase_error_ns;
-                    self.stats.speed_ppb = (report.speed - 1.0) * 1e9;
-                    self.stats.playing = Some((slot, target.now_s));
-                }
+            let (samples, report) = match steered.next_block(target) {
+                Ok(made) => made,
                 Err(mistake) => {
-                    self.prepared.keep(voice);
+                    self.prepared.keep(steered);
                     return self.give_up(slot, Some(mistake), self.next_frame, now);
                 }
-            }
+            };
+            self.stats.phase_error_ns = report.phase_error_ns;
+            self.stats.speed_ppb = (report.speed - 1.0) * 1e9;
+            self.stats.playing = Some((slot, target.now_s));
             // There is room: it was asked above, and nobody else writes.
-            let _ = self.ends.blocks.push(block);
+            let _ = self.ends.blocks.push(Block { first_frame: self.next_frame, epoch: self.epoch, samples });
             self.next_frame += BLOCK_FRAMES as u64;
-            if voice.left_at_ns.is_some() {
-                self.prepared.keep(voice);
+            if steered.left_at_ns.is_some() {
+                self.prepared.keep(steered);
                 return (State::Idle, Then::Again);
             }
         }
-        (State::Playing(voice), Then::Wait)
+        (State::Playing(steered), Then::Wait)
     }
 
     /// Leave a track silent until its slot is over, or its file can be read.
-    fn stay_silent(&mut self, slot: Start, now: Now<'_>) -> (State, Then) {
+    fn stay_silent(&mut self, slot: Start, now: Now<'_>) -> (State<V>, Then) {
         let Some(program) = self.program.clone() else { return (State::Idle, Then::Again) };
         let earliest = self.earliest_frame();
         let utc_ns = self.heard_utc_ns(earliest, now).max(program.heard_from_utc_ns);
@@ -223,7 +219,7 @@ impl Feeder {
         }
         self.prepare_next(slot, now);
         let place_s = self.target(slot, earliest, now).now_s;
-        let voice = self.prepared.voice(slot, place_s, &program, self.rate_hz, &self.order_loader, now.raw_ns);
+        let voice = self.prepared.voice(slot, place_s, &program, now.raw_ns);
         voice.want(place_s);
         match voice.readiness(place_s) {
             Readiness::Ready => (State::Idle, Then::Again),
@@ -232,7 +228,7 @@ impl Feeder {
     }
 
     /// Leave a track silent from a frame on. Each is reported once.
-    fn give_up(&mut self, slot: Start, reason: Option<String>, from_frame: u64, now: Now<'_>) -> (State, Then) {
+    fn give_up(&mut self, slot: Start, reason: Option<String>, from_frame: u64, now: Now<'_>) -> (State<V>, Then) {
         self.opening = None;
         self.hearing.plan_from(from_frame, Hearing::Silence(slot));
         if self.given_up != Some(slot) {
@@ -242,10 +238,10 @@ impl Feeder {
         (State::Silent { slot }, Then::Wait)
     }
 
-    fn finish(&mut self, from_frame: u64, now: Now<'_>) -> (State, Then) {
+    fn finish(&mut self, from_frame: u64, now: Now<'_>) -> (State<V>, Then) {
         self.is_finished = true;
         self.pending.push((now.raw_ns, FeederEvent::Finished));
-        self.rest(from_frame)
+        self.hear_nothing(from_frame)
     }
 
     /// Return the first frame that can still be filled in time.

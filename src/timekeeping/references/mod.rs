@@ -5,7 +5,7 @@
 
 pub mod gpsd;
 pub mod ntp;
-mod poll_interval;
+pub mod poll_interval;
 pub mod system;
 mod worker;
 

@@ -20,7 +20,7 @@ const REFUSED_S: u64 = 86_400;
 
 /// How asking went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// There is a sample.
     Sample,
     /// Nothing usable came.
@@ -31,16 +31,16 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// Remembers how it went and says how long to wait.
+/// How asking one server went lately, which says how long to wait.
 #[derive(Debug, Default)]
-pub(super) struct PollInterval {
+pub struct PollInterval {
     successes: u32,
     failures: u32,
 }
 
 impl PollInterval {
-    /// The pause after this outcome.
-    pub(super) fn after(&mut self, outcome: Outcome) -> Duration {
+    /// Note an outcome, and return the pause after it.
+    pub fn after(&mut self, outcome: Outcome) -> Duration {
         let doublings = |times: u32, first_s: u64, longest_s: u64| (first_s << times.min(16)).min(longest_s);
         let seconds = match outcome {
             Outcome::Sample => {

@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 
+use crate::variates::{exponential, normal};
+
 /// A chip as it was made. The default is ideal, and set to true UTC exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Ds3231Model {
@@ -103,7 +105,7 @@ impl BusModel {
         let usual_ns =
             self.shortest_delay_ns + random.i64(0..=self.usual_delay_ns.saturating_sub(self.shortest_delay_ns).max(0));
         if random.f64() < self.long_delay_probability {
-            usual_ns + (-(1.0 - random.f64()).ln() * self.long_delay_ns) as i64
+            usual_ns + exponential(random, self.long_delay_ns) as i64
         } else {
             usual_ns
         }
@@ -113,9 +115,7 @@ impl BusModel {
 /// Normally distributed around 0, drawn again until it is within ±`largest`.
 fn normal_within(random: &mut Rng, sigma: f64, largest: f64) -> f64 {
     loop {
-        // Box and Muller's transform.
-        let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
-        let value = sigma * radius * (std::f64::consts::TAU * random.f64()).cos();
+        let value = sigma * normal(random);
         if value.abs() <= largest {
             return value;
         }

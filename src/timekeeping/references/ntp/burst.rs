@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::timekeeping::references::{Sample, Source};
+
 /// A round trip longer than this tells nothing worth having, in ns.
 pub(super) const LONGEST_DELAY_NS: i64 = 1_000_000_000;
 
@@ -20,7 +22,7 @@ const RAW_CLOCK_ERROR: f64 = 100e-6;
 
 /// One question and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Exchange {
+pub struct Exchange {
     /// The raw clock when the answer came, in ns.
     pub raw_ns: i64,
     /// UTC then, if both ways took equally long, in ns since the Unix epoch.
@@ -45,7 +47,7 @@ impl Exchange {
 
 /// What the burst says.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Estimate {
+pub struct Estimate {
     /// The raw clock, in ns.
     pub raw_ns: i64,
     /// UTC then, in ns since the Unix epoch.
@@ -56,33 +58,50 @@ pub(super) struct Estimate {
     pub bound_ns: f64,
 }
 
+impl Estimate {
+    /// Make it the sample of a source.
+    pub fn into_sample(self, source: Source) -> Sample {
+        let Self { raw_ns, utc_ns, sigma_ns, bound_ns } = self;
+        Sample { source, raw_ns, utc_ns, sigma_ns, bound_ns }
+    }
+}
+
 /// Why a burst says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BurstError {
+pub enum BurstError {
+    /// There is no exchange.
     #[error("no usable answer")]
     Empty,
+    /// Every round trip is too long.
     #[error("the answers are slower than 1 s: the network is too busy to tell the time")]
     TooSlow,
+    /// A round trip is impossibly short.
     #[error("the answers claim to have been on their way for no time at all: the server's clock is not to be trusted")]
     TooFast,
+    /// The server states too large a root distance.
     #[error("the server may itself be more than 1.5 s off, it says: wait until it is synchronized, or name another")]
     TooFarFromRoot,
+    /// The server reports a time from before this program was built.
     #[error("the server's time lies before this program was built: its clock is wrong")]
     TooOld,
+    /// The exchanges exclude each other.
     #[error(
         "the answers contradict each other: the server's clock was just set, or several servers share this address"
     )]
     Contradiction,
 }
 
-/// Takes the exchange with the shortest round trip: queues only ever make it longer, and what makes one way longer than
+/// Estimate the time by the exchange with the shortest round trip: queues only ever make it longer, and what makes one way longer than
 /// the other makes the error (NTP's clock filter, RFC 5905, section 10).
 ///
 /// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma is made of three
 /// independent parts: a third of half the round trip and a third of the root distance (bounds are rarely met: they are
 /// taken for three standard deviations), and what the quicker half of the others differ from the chosen one (root mean
 /// square). A lone answer cannot tell queues from distance: anywhere within half its round trip is equally likely.
-pub(super) fn estimate(exchanges: &[Exchange], earliest_utc_ns: i64) -> Result<Estimate, BurstError> {
+///
+/// # Errors
+/// When the burst says nothing that may be believed. Times before `earliest_utc_ns` may not.
+pub fn estimate(exchanges: &[Exchange], earliest_utc_ns: i64) -> Result<Estimate, BurstError> {
     let best = *exchanges.iter().min_by_key(|exchange| exchange.delay_ns).ok_or(BurstError::Empty)?;
     if best.delay_ns > LONGEST_DELAY_NS {
         return Err(BurstError::TooSlow);
@@ -129,24 +148,28 @@ fn jitter_ns(exchanges: &[Exchange], difference_ns: impl Fn(&Exchange) -> f64) -
 
 /// How a burst is spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BurstPlan {
+pub struct BurstPlan {
+    /// How many questions it has.
     pub exchanges: usize,
+    /// How long after one question the next is asked.
     pub spacing: Duration,
 }
 
 impl BurstPlan {
-    /// A box or a phone in the same network takes 8 questions in a second. Public servers count them: many drop what
-    /// comes within 2 s of the last question (ntpd's `limited`), so there it is 4, 2 s apart, as `iburst` does.
+    /// For a box or a phone in the same network, which takes 8 questions in a second.
+    pub const NEARBY: Self = Self { exchanges: 8, spacing: Duration::from_millis(150) };
+
+    /// For a public server. These count questions: many drop what comes within 2 s of the last one (ntpd's `limited`),
+    /// so there are 4, 2 s apart, as `iburst` does.
+    pub const PUBLIC: Self = Self { exchanges: 4, spacing: Duration::from_secs(2) };
+
+    /// Return the plan for a server at this address.
     pub(super) fn for_server(address: IpAddr) -> Self {
         let nearby = match address.to_canonical() {
             IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
         };
-        if nearby {
-            Self { exchanges: 8, spacing: Duration::from_millis(150) }
-        } else {
-            Self { exchanges: 4, spacing: Duration::from_secs(2) }
-        }
+        if nearby { Self::NEARBY } else { Self::PUBLIC }
     }
 }
 

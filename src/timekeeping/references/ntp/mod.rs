@@ -4,7 +4,7 @@
 //! clock nor one that is set meanwhile does any harm. The stamps are taken by this thread and not by the kernel: what
 //! the scheduler adds counts as delay, and so is within the bound.
 
-mod burst;
+pub mod burst;
 mod exchange;
 
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use self::burst::{BurstPlan, Exchange};
 use self::exchange::ExchangeError;
 use super::poll_interval::{Outcome, PollInterval};
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
-use super::{ReferenceEvent, Sample, Source, SourceKind};
+use super::{ReferenceEvent, Source, SourceKind};
 use crate::config::ServerAddress;
 use crate::timekeeping::trust::EARLIEST_UTC_NS;
 
@@ -134,13 +134,7 @@ impl Client {
             Ok(estimate) => estimate,
             Err(error) => return self.fail(error.to_string()),
         };
-        self.events.sample(Sample {
-            source: self.source.clone(),
-            raw_ns: estimate.raw_ns,
-            utc_ns: estimate.utc_ns,
-            sigma_ns: estimate.sigma_ns,
-            bound_ns: estimate.bound_ns,
-        })?;
+        self.events.sample(estimate.into_sample(self.source.clone()))?;
         Ok(match burst.error {
             Some(ExchangeError::TooOften(_)) => Outcome::TooOften,
             _ => Outcome::Sample,

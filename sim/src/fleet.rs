@@ -1,0 +1,308 @@
+//! Runs boxes, each on its own axis of true time from its first contact to the end of the ride, and all of them at once.
+//! They do not hear each other, so nothing else is needed to compare them on a common grid of seconds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jaudiosync::player::feeder;
+use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::world::World;
+
+use super::dac::{LockedPlayer, Player, SoundCard, playlist};
+use super::gps::GpsReceiver;
+use super::network::NtpClients;
+use super::policy::{BoxSetup, Published, StepInput, TimePolicy, TrueTime};
+use super::python::{PythonPlayer, PythonTime};
+use super::randomness::{Purpose, stream};
+use super::sample::BoxSample;
+use super::scenario::{Policy, RtcFault, Scenario};
+use super::schedule::{BoxSchedule, PoweredSpan};
+use super::service::ServiceTime;
+use super::virtual_box::BoxWorld;
+use super::weather::weather;
+
+/// While a box is off, what runs on a battery is looked at this often.
+const OFF_STEP_NS: i64 = 64 * NS_PER_S;
+
+/// A policy that wants to be woken at once is woken after this, so that every simulation ends.
+const LEAST_SLEEP_NS: i64 = 100_000;
+
+/// Why a fleet cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FleetError {
+    /// A mistake of this program.
+    #[error(
+        "a simulated box failed; this is a mistake of the program, please report it with the scenario and the seed"
+    )]
+    BoxFailed,
+}
+
+/// Makes the policy of a box.
+pub type MakePolicy<'a> = dyn Fn(&BoxSetup<'_>) -> Box<dyn TimePolicy> + Sync + 'a;
+
+/// The policy that a scenario names.
+pub fn make_policy(setup: &BoxSetup<'_>) -> Box<dyn TimePolicy> {
+    match setup.scenario.policy {
+        Policy::Python => Box::new(PythonTime::new(setup)),
+        Policy::TrueTime => Box::new(TrueTime::default()),
+        Policy::Jaudiosync => Box::new(ServiceTime::new(setup)),
+    }
+}
+
+/// Runs all boxes of a scenario on all processors. `progress` is told now and then which part of all is done, 0 to 1.
+/// The result depends on scenario and seed alone.
+///
+/// # Errors
+/// When a box failed.
+pub fn run_fleet(
+    scenario: &Scenario,
+    seed: u64,
+    make_policy: &MakePolicy<'_>,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Vec<Vec<BoxSample>>, FleetError> {
+    const PARTS: usize = 1000;
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || {
+        let mut results = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= scenario.boxes {
+                return results;
+            }
+            let told = AtomicUsize::new(0);
+            let tell = |part: f64| {
+                let now = (part * PARTS as f64) as usize;
+                let gained = now.saturating_sub(told.swap(now, Ordering::Relaxed));
+                let sum = done.fetch_add(gained, Ordering::Relaxed) + gained;
+                progress(sum as f64 / (PARTS * scenario.boxes) as f64);
+            };
+            results.push((index, run_box(scenario, seed, index, make_policy, &tell)));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(scenario.boxes);
+    let mut results = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = Vec::new();
+        for handle in handles {
+            all.extend(handle.join().map_err(|_| FleetError::BoxFailed)?);
+        }
+        Ok(all)
+    })?;
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, samples)| samples).collect()
+}
+
+/// Runs one box, counted from 0, and gives one sample for each second of the ride.
+///
+/// # Errors
+/// When it failed.
+pub fn run_box(
+    scenario: &Scenario,
+    seed: u64,
+    index: usize,
+    make_policy: &MakePolicy<'_>,
+    progress: &dyn Fn(f64),
+) -> Result<Vec<BoxSample>, FleetError> {
+    let schedule = BoxSchedule::new(scenario, index);
+    let begin_ns = schedule.whole.from_ns;
+    let temperature = weather(scenario, seed, index);
+    let world = Arc::new(BoxWorld::new(scenario, seed, index, temperature.clone(), begin_ns));
+    let policy = make_policy(&BoxSetup { scenario, seed, index, world: Arc::clone(&world) });
+    let card = SoundCard::new(scenario, seed, index, temperature.clone(), begin_ns);
+    let timetable = playlist(seed).ok_or(FleetError::BoxFailed)?;
+    let random = stream(seed, Some(index), Purpose::DacDriver);
+    let player: Box<dyn Player> = match scenario.policy {
+        Policy::Python => Box::new(PythonPlayer::new(card, timetable, random)),
+        _ => Box::new(LockedPlayer::new(card, scenario.dac, timetable, random)),
+    };
+    let mut run = BoxRun {
+        ntp: NtpClients::new(scenario, seed, index),
+        gps: GpsReceiver::new(scenario, seed, index),
+        next_sample_ns: schedule.ride.from_ns,
+        samples: Vec::with_capacity((schedule.ride.to_ns - schedule.ride.from_ns) as usize / NS_PER_S as usize + 1),
+        schedule,
+        world,
+        policy,
+        player,
+        fault: None,
+    };
+    for powered in run.schedule.powered.clone() {
+        run.stay_off(powered.span.from_ns);
+        run.stay_on(powered, progress);
+    }
+    run.stay_off(run.schedule.ride.to_ns);
+    progress(1.0);
+    Ok(run.samples)
+}
+
+struct BoxRun {
+    schedule: BoxSchedule,
+    world: Arc<BoxWorld>,
+    policy: Box<dyn TimePolicy>,
+    player: Box<dyn Player>,
+    ntp: NtpClients,
+    gps: GpsReceiver,
+    fault: Option<RtcFault>,
+    /// The next instant of the grid.
+    next_sample_ns: i64,
+    samples: Vec<BoxSample>,
+}
+
+impl BoxRun {
+    fn stay_off(&mut self, until_ns: i64) {
+        while self.world.true_ns() < until_ns {
+            let step_ns = until_ns.min(self.world.true_ns() + OFF_STEP_NS);
+            self.world.advance_to(step_ns);
+            self.policy.pass_while_off(&self.world);
+        }
+        while self.next_sample_ns < until_ns.min(self.schedule.ride.to_ns) {
+            let temperature_c = self.world.temperature_at(self.next_sample_ns);
+            self.samples.push(BoxSample::off(self.next_sample_ns, temperature_c));
+            self.next_sample_ns += NS_PER_S;
+        }
+    }
+
+    fn stay_on(&mut self, powered: PoweredSpan, progress: &dyn Fn(f64)) {
+        let whole = self.schedule.whole;
+        let whole_ns = (whole.to_ns - whole.from_ns).max(1) as f64;
+        self.world.power_on(powered.span.from_ns);
+        let on_ns = self.world.true_ns();
+        self.policy.boot(&self.world, powered.battery_was_out);
+        self.ntp.boot(on_ns);
+        self.gps.boot(on_ns);
+        self.player.power_on(on_ns);
+        let mut published = self.policy.published();
+        let mut told_ns = on_ns;
+        loop {
+            let now_ns = self.world.true_ns();
+            if now_ns >= powered.span.to_ns {
+                break;
+            }
+            self.break_or_repair(now_ns);
+            let mut samples = self.ntp.samples_until(now_ns, &self.world, &self.schedule);
+            samples.extend(self.gps.samples_until(now_ns, &self.world, &self.schedule));
+            let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
+            let wake_raw_ns = self.policy.step(&self.world, input);
+            // While the step lasted the player went by what was published before, but for a correction that waited for
+            // nothing to play.
+            let stepped_ns = self.world.true_ns().min(powered.span.to_ns);
+            let mut at_ns = now_ns;
+            while at_ns < stepped_ns {
+                at_ns = (at_ns + feeder::STEP.as_nanos() as i64).min(stepped_ns);
+                self.play_until(at_ns, powered, &published);
+                if powered.is_ride && !self.player.plays() && self.policy.nothing_plays() {
+                    published = self.policy.published();
+                }
+            }
+            published = self.policy.published();
+            let latest_raw_ns = self.world.raw_at_ns(powered.span.to_ns);
+            let earliest_raw_ns = self.world.raw_at_ns(self.world.true_ns()) + LEAST_SLEEP_NS;
+            self.world.sleep_until_raw(wake_raw_ns.min(latest_raw_ns).max(earliest_raw_ns));
+            if self.world.true_ns() - told_ns > 60 * NS_PER_S {
+                told_ns = self.world.true_ns();
+                progress((told_ns - whole.from_ns) as f64 / whole_ns);
+            }
+        }
+        self.play_until(powered.span.to_ns, powered, &published);
+    }
+
+    fn break_or_repair(&mut self, now_ns: i64) {
+        let fault = self.schedule.fault(now_ns);
+        if fault != self.fault {
+            self.fault = fault;
+            self.policy.set_rtc_fault(fault);
+        }
+    }
+
+    fn play_until(&mut self, true_ns: i64, powered: PoweredSpan, published: &Published) {
+        if !powered.is_ride {
+            return;
+        }
+        let end_ns = self.schedule.ride.to_ns;
+        while self.next_sample_ns <= true_ns && self.next_sample_ns < end_ns {
+            let at_ns = self.next_sample_ns;
+            self.player.advance_to(at_ns, &self.world, published.timescale.as_ref());
+            self.sample(at_ns, published);
+            self.next_sample_ns += NS_PER_S;
+        }
+        self.player.advance_to(true_ns, &self.world, published.timescale.as_ref());
+    }
+
+    fn sample(&mut self, true_ns: i64, published: &Published) {
+        let heard = self.player.heard(true_ns, &self.world);
+        let raw_ns = self.world.raw_at_ns(true_ns);
+        let timescale_error_ns =
+            published.timescale.map(|timescale| timescale.utc_ns(raw_ns).saturating_sub(true_ns) as f64);
+        let rtc_error_ns = self.policy.rtc_error_ns(&self.world, true_ns);
+        self.samples.push(BoxSample {
+            true_ns,
+            dac_error_ns: heard.map(|heard| heard.error_ns),
+            timescale_error_ns,
+            rtc_error_ns,
+            edge_error_ns: timescale_error_ns.zip(rtc_error_ns).map(|(timescale, rtc)| timescale - rtc),
+            servo_error_ns: heard.and_then(|heard| heard.servo_error_ns),
+            dac_clock_error_ns: heard.and_then(|heard| heard.dac_clock_error_ns),
+            stated_bound_ns: published.bound_ns,
+            state: published.state,
+            temperature_c: self.world.temperature_at(true_ns),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::TimeState;
+    use super::super::scenario::parse;
+    use super::*;
+
+    const SHORT: &str = "policy = \"true_time\"\nboxes = 3\nhours = 0.5\n[calibration]\ndays_before = 0\n";
+
+    #[test]
+    fn each_box_has_a_sample_for_each_second_of_the_ride_whatever_happens_to_it() {
+        let events = "[[event]]\nkind = \"boots_late\"\nbox = 1\nat_minutes = 5\n\
+            [[event]]\nkind = \"power_cut\"\nbox = 2\nat_minutes = 10\noff_s = 61.5\n";
+        let scenario = parse(&format!("{SHORT}{events}"), "test").unwrap();
+        let fleet = run_fleet(&scenario, 1, &make_policy, &|_| {}).unwrap();
+        for samples in &fleet {
+            assert_eq!(samples.len(), 1800);
+            assert!(samples.windows(2).all(|pair| pair[1].true_ns - pair[0].true_ns == NS_PER_S));
+        }
+        let off = |samples: &[BoxSample]| samples.iter().filter(|sample| sample.state == TimeState::Off).count();
+        assert_eq!([off(&fleet[0]), off(&fleet[1]), off(&fleet[2])], [300, 61, 0]);
+        let heard = |samples: &[BoxSample]| samples.iter().filter(|sample| sample.dac_error_ns.is_some()).count();
+        assert!(heard(&fleet[0]) > 1450 && heard(&fleet[1]) > 1700 && heard(&fleet[2]) > 1780);
+    }
+
+    #[test]
+    fn a_box_that_knows_the_time_is_heard_on_time() {
+        let scenario = parse(SHORT, "test").unwrap();
+        for samples in run_fleet(&scenario, 2, &make_policy, &|_| {}).unwrap() {
+            let errors: Vec<f64> = samples[60..].iter().filter_map(|sample| sample.dac_error_ns).collect();
+            assert!(errors.iter().all(|error| error.abs() < 100_000.0));
+            assert!(samples.iter().all(|sample| sample.timescale_error_ns.is_some_and(|error| error.abs() < 500.0)));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_and_another_one_something_else() {
+        let scenario = parse(SHORT, "test").unwrap();
+        let run = |seed| run_fleet(&scenario, seed, &make_policy, &|_| {}).unwrap();
+        let first = run(7);
+        assert_eq!(first, run(7));
+        assert_ne!(first, run(8));
+        // A box is the same, whoever rides with it.
+        let alone = Scenario { boxes: 1, ..scenario.clone() };
+        assert_eq!(run_fleet(&alone, 7, &make_policy, &|_| {}).unwrap()[0], first[0]);
+    }
+
+    #[test]
+    fn progress_reaches_its_end() {
+        let scenario = parse(SHORT, "test").unwrap();
+        let most = AtomicUsize::new(0);
+        run_fleet(&scenario, 7, &make_policy, &|part| {
+            most.fetch_max((part * 1000.0) as usize, Ordering::Relaxed);
+        })
+        .unwrap();
+        assert_eq!(most.into_inner(), 1000);
+    }
+}

@@ -1,0 +1,209 @@
+//! Time servers over Wi-Fi: packets that are late, the one way more than the other, or lost.
+//!
+//! What the service's client makes of the answers is its own code: when it asks, how often in a burst, and what a burst
+//! says of the time.
+
+use fastrand::Rng;
+use jaudiosync::timekeeping::references::ntp::burst::{BurstPlan, Exchange, estimate};
+use jaudiosync::timekeeping::references::poll_interval::{Outcome, PollInterval};
+use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
+use jaudiosync::timekeeping::trust::EARLIEST_UTC_NS;
+
+use super::randomness::{Purpose, exponential, normal, stream};
+use super::scenario::{Ntp, ReferenceKind, Scenario};
+use super::schedule::BoxSchedule;
+use super::virtual_box::BoxWorld;
+
+const NS_PER_MS: f64 = 1e6;
+
+/// Wi-Fi needs so long after boot, or when it comes into reach.
+const CONNECTING_NS: i64 = 5_000_000_000;
+
+/// What the server takes to answer.
+const SERVER_NS: i64 = 30_000;
+
+struct Server {
+    source: Source,
+    /// The error that the way's asymmetry makes now, in ns.
+    asymmetry_ns: f64,
+    next_poll_true_ns: i64,
+    interval: PollInterval,
+    was_in_reach: bool,
+}
+
+/// The NTP clients of one box.
+pub struct NtpClients {
+    ntp: Ntp,
+    servers: Vec<Server>,
+    random: Rng,
+}
+
+impl NtpClients {
+    /// The clients of a box, counted from 0.
+    pub fn new(scenario: &Scenario, seed: u64, index: usize) -> Self {
+        let servers = (0..scenario.ntp.servers)
+            .map(|number| Server {
+                source: Source { kind: SourceKind::Ntp, name: format!("server {}", number + 1).into() },
+                asymmetry_ns: 0.0,
+                next_poll_true_ns: 0,
+                interval: PollInterval::default(),
+                was_in_reach: false,
+            })
+            .collect();
+        Self { ntp: scenario.ntp.clone(), servers, random: stream(seed, Some(index), Purpose::Network) }
+    }
+
+    /// The box was switched on.
+    pub fn boot(&mut self, true_ns: i64) {
+        for server in &mut self.servers {
+            server.next_poll_true_ns = true_ns + CONNECTING_NS;
+            server.was_in_reach = false;
+        }
+    }
+
+    fn plan(&self) -> BurstPlan {
+        if self.ntp.nearby { BurstPlan::NEARBY } else { BurstPlan::PUBLIC }
+    }
+
+    /// How long a burst takes, with what the last answer may take.
+    fn burst_ns(&self) -> i64 {
+        let plan = self.plan();
+        plan.exchanges as i64 * plan.spacing.as_nanos() as i64
+    }
+
+    /// The samples of all bursts that are over by an instant.
+    pub fn samples_until(&mut self, true_ns: i64, world: &BoxWorld, schedule: &BoxSchedule) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for number in 0..self.servers.len() {
+            while let Some(begin_ns) = self.next_burst_ns(number, schedule)
+                && begin_ns + self.burst_ns() <= true_ns
+            {
+                samples.extend(self.burst(number, begin_ns, world, schedule));
+            }
+        }
+        samples.sort_by_key(|sample: &Sample| sample.raw_ns);
+        samples
+    }
+
+    /// When a server's next burst begins; none if it is never in reach again.
+    fn next_burst_ns(&mut self, number: usize, schedule: &BoxSchedule) -> Option<i64> {
+        let server = self.servers.get_mut(number)?;
+        let reach_ns = schedule.next_reach_ns(ReferenceKind::Ntp, server.next_poll_true_ns)?;
+        if reach_ns > server.next_poll_true_ns {
+            server.was_in_reach = false;
+            server.next_poll_true_ns = reach_ns + CONNECTING_NS;
+            return self.next_burst_ns(number, schedule);
+        }
+        Some(server.next_poll_true_ns)
+    }
+
+    fn burst(&mut self, number: usize, begin_ns: i64, world: &BoxWorld, schedule: &BoxSchedule) -> Option<Sample> {
+        let (plan, burst_ns) = (self.plan(), self.burst_ns());
+        let Self { ntp, servers, random } = self;
+        let server = servers.get_mut(number)?;
+        if !server.was_in_reach {
+            // A new contact: another access point, another way. Out of reach the client has failed, and so begins anew.
+            server.was_in_reach = true;
+            server.interval = PollInterval::default();
+            server.asymmetry_ns = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;
+        }
+        let exchanges: Vec<Exchange> = (0..plan.exchanges)
+            .filter_map(|step| {
+                let sent_ns = begin_ns + step as i64 * plan.spacing.as_nanos() as i64;
+                exchange(ntp, server.asymmetry_ns, random, sent_ns, world, |at_ns| {
+                    schedule.lie_ns(ReferenceKind::Ntp, number, at_ns)
+                })
+            })
+            .collect();
+        let estimate = estimate(&exchanges, EARLIEST_UTC_NS);
+        let pause = server.interval.after(if estimate.is_ok() { Outcome::Sample } else { Outcome::Failure });
+        server.next_poll_true_ns = begin_ns + burst_ns + pause.as_nanos() as i64;
+        estimate.ok().map(|estimate| estimate.into_sample(server.source.clone()))
+    }
+}
+
+/// One exchange that begins at an instant of true time; none if a packet is lost.
+fn exchange(
+    ntp: &Ntp,
+    asymmetry_ns: f64,
+    random: &mut Rng,
+    sent_true_ns: i64,
+    world: &BoxWorld,
+    lie_ns: impl Fn(i64) -> i64,
+) -> Option<Exchange> {
+    if random.f64() < ntp.loss || random.f64() < ntp.loss {
+        return None;
+    }
+    let half_ns = 0.5 * ntp.base_delay_ms * NS_PER_MS;
+    // The error is half the difference of the two ways.
+    let up_ns = (half_ns + asymmetry_ns).max(0.0) + exponential(random, ntp.jitter_up_ms * NS_PER_MS);
+    let down_ns = (half_ns - asymmetry_ns).max(0.0) + exponential(random, ntp.jitter_down_ms * NS_PER_MS);
+    let received_ns = sent_true_ns + up_ns as i64;
+    let answered_ns = received_ns + SERVER_NS;
+    let sent_raw_ns = world.raw_at_ns(sent_true_ns);
+    let raw_ns = world.raw_at_ns(answered_ns + down_ns as i64);
+    let delay_ns = raw_ns - sent_raw_ns - SERVER_NS;
+    Some(Exchange {
+        raw_ns,
+        // The server's stamp of its answer, and half the way.
+        utc_ns: answered_ns.saturating_add(lie_ns(received_ns)).saturating_add(delay_ns / 2),
+        delay_ns,
+        root_distance_ns: (ntp.root_distance_ms * NS_PER_MS) as i64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenario::parse;
+    use super::super::weather::weather;
+    use super::*;
+    use crate::ride_start::RIDE_START_NS;
+
+    const REACH: &str = "[calibration]\ndays_before = 0\n[ntp]\navailable_minutes = [[-1, 240]]\n";
+
+    /// The errors of all samples of a ride, in ms, with their sigmas and bounds.
+    fn errors_ms(text: &str, index: usize) -> Vec<(f64, f64, f64)> {
+        let scenario = parse(text, "test").unwrap();
+        let schedule = BoxSchedule::new(&scenario, index);
+        let begin_ns = schedule.whole.from_ns;
+        let world = BoxWorld::new(&scenario, 9, index, weather(&scenario, 9, index), begin_ns);
+        world.power_on(begin_ns);
+        let mut clients = NtpClients::new(&scenario, 9, index);
+        clients.boot(begin_ns);
+        let samples = clients.samples_until(RIDE_START_NS + 4 * 3600 * 1_000_000_000, &world, &schedule);
+        samples
+            .iter()
+            .map(|sample| {
+                let error_ns = sample.utc_ns - world.true_at_raw_ns(sample.raw_ns);
+                (error_ns as f64 * 1e-6, sample.sigma_ns * 1e-6, sample.bound_ns * 1e-6)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_sample_is_off_by_the_asymmetry_and_a_little_and_within_its_bound() {
+        let errors = errors_ms(REACH, 0);
+        assert!(errors.len() > 15, "{} samples", errors.len());
+        let mean_ms = errors.iter().map(|error| error.0).sum::<f64>() / errors.len() as f64;
+        assert!((mean_ms - 0.85).abs() < 0.4, "1 ms of asymmetry, less what is late on the way back: {mean_ms}");
+        assert!(errors.iter().all(|(error, _, bound)| error.abs() < *bound && *bound < 20.0), "{errors:?}");
+        let within = errors.iter().filter(|(error, sigma, _)| (error - mean_ms).abs() < 2.0 * sigma).count();
+        assert!(within * 10 >= errors.len() * 8, "{errors:?}");
+    }
+
+    #[test]
+    fn a_server_that_lies_is_off_by_its_lie_for_as_long_as_it_lies() {
+        let lie = "[[event]]\nkind = \"reference_lies\"\nsource = \"ntp\"\nat_minutes = 60\nby_ms = 3000\n\
+            for_minutes = 60\n";
+        let errors = errors_ms(&format!("{REACH}{lie}"), 0);
+        let lies = errors.iter().filter(|error| (error.0 - 3000.0).abs() < 10.0).count();
+        let honest = errors.iter().filter(|error| error.0.abs() < 10.0).count();
+        assert!(lies >= 3 && honest >= 12 && lies + honest == errors.len(), "{errors:?}");
+    }
+
+    #[test]
+    fn out_of_reach_there_is_nothing_and_a_lossy_way_gives_less() {
+        assert!(errors_ms("[calibration]\ndays_before = 0\n", 0).is_empty());
+        assert!(errors_ms(&format!("{REACH}loss = 1.0\n"), 0).is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! What keeps a box's time in the simulation: the seam between the simulated world and the code under test.
+
+use std::sync::Arc;
+
+use super::randomness::{Purpose, seed_of};
+use super::sample::TimeState;
+use super::scenario::{RtcFault, Scenario};
+use super::virtual_box::BoxWorld;
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::references::Sample;
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::world::World;
+
+/// One box, for what makes its policy.
+pub struct BoxSetup<'a> {
+    /// The fleet and its day.
+    pub scenario: &'a Scenario,
+    /// The fleet's seed.
+    pub seed: u64,
+    /// The box, counted from 0.
+    pub index: usize,
+    /// Its clocks, and its surroundings.
+    pub world: Arc<BoxWorld>,
+}
+
+impl BoxSetup<'_> {
+    /// A seed of this box's own.
+    pub fn seed_for(&self, purpose: Purpose) -> u64 {
+        seed_of(self.seed, Some(self.index), purpose)
+    }
+}
+
+/// What a policy is given at each step.
+#[derive(Debug, Clone, Copy)]
+pub struct StepInput<'a> {
+    /// What references told since the last step.
+    pub samples: &'a [Sample],
+    /// Music is heard now, so that nothing may step.
+    pub music_plays: bool,
+}
+
+/// What a policy says of its time; it holds until the next step is over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Published {
+    /// The map that the player goes by; without one there is no music.
+    pub timescale: Option<Timescale>,
+    /// The bound of its error, in ns.
+    pub bound_ns: Option<f64>,
+    /// What the box says of its time.
+    pub state: TimeState,
+}
+
+/// Keeps the time of one box from before its first contact to the end of the ride. State that would be on disk has to
+/// survive [`boot`](Self::boot), and nothing else.
+pub trait TimePolicy: Send {
+    /// The box was switched on; the program begins. If the RTC's battery was out, the RTC has lost its time.
+    fn boot(&mut self, world: &BoxWorld, battery_was_out: bool);
+
+    /// Does what is due, which may take time, and gives the reading of the raw clock at which to be woken next.
+    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64;
+
+    /// Nothing plays now: a correction that has waited for it may be made. Says whether one was.
+    fn nothing_plays(&mut self) -> bool {
+        false
+    }
+
+    /// What it says of its time now.
+    fn published(&self) -> Published;
+
+    /// What it would be off by if it knew the RTC's edges exactly, at an instant of true time, in ns; none where no RTC
+    /// is used. For the report alone: it may use what no box knows.
+    fn rtc_error_ns(&mut self, world: &BoxWorld, true_ns: i64) -> Option<f64>;
+
+    /// The RTC breaks in this way, or is well again.
+    fn set_rtc_fault(&mut self, fault: Option<RtcFault>);
+
+    /// The box is off; called now and then, at least every 64 s, so that what runs on a battery sees the temperature.
+    fn pass_while_off(&mut self, _world: &BoxWorld) {}
+}
+
+/// A box that knows UTC exactly, which no box does: what is left is the player's error and the sound card's.
+#[derive(Debug, Default)]
+pub struct TrueTime {
+    timescale: Option<Timescale>,
+}
+
+impl TimePolicy for TrueTime {
+    fn boot(&mut self, world: &BoxWorld, _: bool) {
+        self.update(world);
+    }
+
+    fn step(&mut self, world: &BoxWorld, _: StepInput<'_>) -> i64 {
+        self.update(world);
+        world.raw_ns() + 250_000_000
+    }
+
+    fn published(&self) -> Published {
+        Published { timescale: self.timescale, bound_ns: None, state: TimeState::Referenced }
+    }
+
+    fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {
+        None
+    }
+
+    fn set_rtc_fault(&mut self, _: Option<RtcFault>) {}
+}
+
+impl TrueTime {
+    fn update(&mut self, world: &BoxWorld) {
+        const BASELINE_NS: i64 = 1_000_000_000;
+        let utc_ns = world.true_ns();
+        let raw_ns = world.raw_at_ns(utc_ns);
+        let raw_elapsed_ns = world.raw_at_ns(utc_ns + BASELINE_NS) - raw_ns;
+        let rate_ppb = (BASELINE_NS - raw_elapsed_ns) as f64 / raw_elapsed_ns as f64 * 1e9;
+        self.timescale = Some(Timescale { raw_ns, utc_ns, rate_ppb });
+    }
+}

@@ -1,0 +1,124 @@
+//! The service's own timekeeping as a policy: the clock's task and the RTC's driver as they run on a bike, on a simulated
+//! DS3231 down to the bytes on its bus.
+
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jaudiosync_hw::clocks::Clocks;
+
+use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
+use super::randomness::Purpose;
+use super::rtc::BoxRtc;
+use super::sample::TimeState;
+use super::scenario::RtcFault;
+use super::virtual_box::BoxWorld;
+use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::references::ReferenceEvent;
+use jaudiosync::timekeeping::saved::SavedTime;
+use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status;
+
+/// The timekeeping of one box.
+pub struct ServiceTime {
+    rtc: BoxRtc,
+    /// What the box has on its disk.
+    disk: Arc<Mutex<Option<SavedTime>>>,
+    mark: u32,
+    world: Arc<BoxWorld>,
+    running: Option<Running>,
+}
+
+/// What is gone with the power.
+struct Running {
+    task: ClockTask,
+    events: Sender<ReferenceEvent>,
+    shared: Arc<SharedEstimate>,
+}
+
+impl ServiceTime {
+    /// The timekeeping of a box, with an RTC of the spread that its scenario has.
+    pub fn new(setup: &BoxSetup<'_>) -> Self {
+        let mark = setup.seed_for(Purpose::Policy) as u32;
+        Self { rtc: BoxRtc::new(setup), disk: Arc::default(), mark, world: Arc::clone(&setup.world), running: None }
+    }
+}
+
+impl TimePolicy for ServiceTime {
+    fn boot(&mut self, world: &BoxWorld, battery_was_out: bool) {
+        if battery_was_out {
+            self.rtc.lose_time();
+        }
+        let (events, receiver) = channel();
+        let shared = Arc::new(SharedEstimate::unset(world));
+        let (rtc, disk) = (self.rtc.clone(), Arc::clone(&self.disk));
+        let devices = ClockDevices {
+            clocks: self.world.clone(),
+            open_rtc: Some(Box::new(move || Ok(Box::new(rtc.open())))),
+            second_edge: None,
+            system_clock: None,
+            events: receiver,
+            keep: Box::new(move |saved| *disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved.clone())),
+            random: self.mark,
+            may_set_rtc: true,
+        };
+        let saved = self.disk.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let task = ClockTask::new(devices, saved, Arc::clone(&shared));
+        self.running = Some(Running { task, events, shared });
+    }
+
+    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64 {
+        if let Some(running) = &mut self.running {
+            for sample in input.samples {
+                // The task that listens lives as long as the sender.
+                let _ = running.events.send(ReferenceEvent::Sample(sample.clone()));
+            }
+            running.shared.allow_steps(!input.music_plays);
+            running.task.step();
+        }
+        // The task has waited itself.
+        world.raw_ns()
+    }
+
+    fn nothing_plays(&mut self) -> bool {
+        let Some(running) = &self.running else { return false };
+        let before = running.shared.estimate();
+        running.shared.allow_steps(true);
+        let was_stepped = running.shared.estimate() != before;
+        running.shared.allow_steps(false);
+        was_stepped
+    }
+
+    fn published(&self) -> Published {
+        let Some(running) = &self.running else {
+            return Published { timescale: None, bound_ns: None, state: TimeState::Off };
+        };
+        let estimate = running.shared.estimate();
+        let state = match estimate.state {
+            status::TimeState::Unset => TimeState::Unset,
+            status::TimeState::Holdover => TimeState::Holdover,
+            status::TimeState::Referenced => TimeState::Referenced,
+        };
+        let is_set = state != TimeState::Unset;
+        Published {
+            timescale: is_set.then_some(estimate.timescale),
+            bound_ns: (is_set && estimate.bound_ns.is_finite()).then_some(estimate.bound_ns),
+            state,
+        }
+    }
+
+    fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
+        // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
+        let rtc_ns = true_ns.saturating_add(self.rtc.rtc_minus_utc_ns()?);
+        let utc_ns = self.running.as_ref()?.task.keeper().calibrated_utc_ns(rtc_ns)?;
+        Some(utc_ns.saturating_sub(true_ns) as f64)
+    }
+
+    fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {
+        self.rtc.set_fault(fault);
+    }
+
+    fn pass_while_off(&mut self, _: &BoxWorld) {
+        self.running = None;
+        self.rtc.catch_up();
+    }
+}

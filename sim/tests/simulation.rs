@@ -1,0 +1,90 @@
+//! A simulated fleet keeps what is promised: few seeds here, twenty by `jaudiosync-sim simulate --seeds 20`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jaudiosync_sim::fleet::{make_policy, run_fleet};
+use jaudiosync_sim::sample::BoxSample;
+use jaudiosync_sim::scenario::{Scenario, load};
+
+const SEEDS: std::ops::Range<u64> = 1..3;
+
+type Fleet = Vec<Vec<BoxSample>>;
+
+fn run(scenario: &Scenario, seed: u64) -> Fleet {
+    run_fleet(scenario, seed, &make_policy, &|_| {}).unwrap()
+}
+
+/// The distance of the worst pair at the DAC, in ms: this quantile over the seconds from one time to another.
+fn worst_pair_ms(fleet: &Fleet, from_s: usize, to_s: usize, quantile: f64) -> f64 {
+    let spread_ms = |second: usize| {
+        let errors: Vec<f64> = fleet.iter().filter_map(|samples| samples.get(second)?.dac_error_ns).collect();
+        let (least, most) = errors.iter().fold((f64::MAX, f64::MIN), |(a, b), error| (a.min(*error), b.max(*error)));
+        (errors.len() >= 2).then_some((most - least) * 1e-6)
+    };
+    let mut spreads: Vec<f64> = (from_s..to_s).filter_map(spread_ms).collect();
+    assert!(spreads.len() > (to_s - from_s) / 2, "music was heard in {} of {} s", spreads.len(), to_s - from_s);
+    spreads.sort_by(f64::total_cmp);
+    spreads[((spreads.len() - 1) as f64 * quantile) as usize]
+}
+
+/// The part of all samples whose error is within the stated bound, and the median bound over the 95th percentile of the
+/// error.
+fn bounds(fleet: &Fleet) -> (f64, f64) {
+    let stated = || {
+        let samples = fleet.iter().flatten();
+        samples.filter_map(|sample| Some((sample.timescale_error_ns?.abs(), sample.stated_bound_ns?)))
+    };
+    let within = stated().filter(|(error, bound)| error <= bound).count();
+    let mut errors: Vec<f64> = stated().map(|(error, _)| error).collect();
+    let mut bounds: Vec<f64> = stated().map(|(_, bound)| bound).collect();
+    errors.sort_by(f64::total_cmp);
+    bounds.sort_by(f64::total_cmp);
+    let ratio = bounds[bounds.len() / 2] / errors[errors.len() * 95 / 100];
+    (within as f64 / errors.len() as f64, ratio)
+}
+
+#[test]
+fn with_ideal_clocks_the_software_adds_a_tenth_of_a_millisecond_at_most() {
+    let scenario = load("ideal-rtc").unwrap();
+    for seed in SEEDS {
+        let p99_ms = worst_pair_ms(&run(&scenario, seed), 10_800, 14_400, 0.99);
+        println!("ideal RTCs, seed {seed}: worst pair in the fourth hour, p99 {p99_ms:.3} ms");
+        assert!(p99_ms <= 0.1, "seed {seed}: {p99_ms} ms");
+    }
+}
+
+#[test]
+fn calibrated_clocks_hold_for_four_hours_and_state_honest_bounds() {
+    let scenario = load("ride").unwrap();
+    for seed in SEEDS {
+        let fleet = run(&scenario, seed);
+        let p99_ms = worst_pair_ms(&fleet, 10_800, 14_400, 0.99);
+        let (within, ratio) = bounds(&fleet);
+        println!(
+            "ride, seed {seed}: worst pair in the fourth hour, p99 {p99_ms:.3} ms; {:.3} % within the bound, {ratio:.1} times \
+             the error's 95th percentile",
+            within * 100.0
+        );
+        assert!(p99_ms <= 3.0, "seed {seed}: {p99_ms} ms");
+        assert!(within >= 0.999 && ratio <= 5.0, "seed {seed}: {within}, {ratio}");
+    }
+}
+
+#[test]
+fn with_a_gps_pulse_a_box_is_within_a_tenth_of_a_millisecond_once_it_is_corrected() {
+    let scenario = load("gps").unwrap();
+    for seed in SEEDS {
+        let fleet = run(&scenario, seed);
+        // Nobody had compared these RTCs before: the first correction waits for the first gap between two tracks.
+        let p99_ms = worst_pair_ms(&fleet, 900, 14_400, 0.99);
+        println!("GPS, seed {seed}: worst pair after the first quarter of an hour, p99 {p99_ms:.3} ms");
+        assert!(p99_ms <= 0.1, "seed {seed}: {p99_ms} ms");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_ride_again() {
+    let scenario = Scenario { boxes: 2, hours: 0.1, ..load("ride").unwrap() };
+    assert_eq!(format!("{:?}", run(&scenario, 7)), format!("{:?}", run(&scenario, 7)));
+    assert_ne!(format!("{:?}", run(&scenario, 7)), format!("{:?}", run(&scenario, 8)));
+}

@@ -1,0 +1,154 @@
+//! The service's voice: what the loader has decoded of a track, resampled so that it fits the DAC exactly.
+
+use std::sync::Arc;
+
+use jaudiosync_hw::dac::CHANNELS;
+
+use super::library::Library;
+use super::loader::{Order, OrderLoader};
+use super::pcm_queue::Holds;
+use super::ring::{BLOCK_FRAMES, BlockSamples};
+use super::track_link::{Opening, TrackLink, TrackParts};
+use super::voice::{Fade, Readiness, Voice};
+use crate::timetable::Start;
+
+/// By how much earlier than a place the loader is asked to begin, in ns: what the resampler's filter needs before it.
+const BEFORE_NS: i64 = 20_000_000;
+
+/// A file that cannot be opened or read is tried again after this long.
+const RETRY_NS: i64 = 1_000_000_000;
+
+/// A mistake of this program: it asks first.
+const NOT_OPEN: &str = "the track is not open";
+
+/// A track that the loader opens and decodes. It makes and frees nothing large: that is the loader's.
+pub struct ResampledVoice {
+    link: Arc<TrackLink>,
+    order_loader: OrderLoader,
+    /// None before the track is open, and when it is dropped.
+    parts: Option<Box<TrackParts>>,
+    /// When the file was last asked to be opened, on the raw clock.
+    tried_raw_ns: i64,
+    /// The resampler has refused; that would be a mistake of this program.
+    mistake: Option<String>,
+}
+
+impl Voice for ResampledVoice {
+    type Opener = OrderLoader;
+    type Samples = BlockSamples;
+
+    fn open(
+        order_loader: &OrderLoader,
+        library: &Arc<dyn Library>,
+        slot: Start,
+        device_rate_hz: u32,
+        wanted_s: f64,
+        now_raw_ns: i64,
+    ) -> Self {
+        let link = Arc::new(TrackLink::new(wanted_ns(wanted_s)));
+        let library = Arc::clone(library);
+        order_loader(Order::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
+        let order_loader = Arc::clone(order_loader);
+        Self { link, order_loader, parts: None, tried_raw_ns: now_raw_ns, mistake: None }
+    }
+
+    fn want(&self, place_s: f64) {
+        self.link.want(wanted_ns(place_s));
+    }
+
+    fn retry_if_failed(&mut self, now_raw_ns: i64) {
+        if self.link.failure().is_some() && now_raw_ns.saturating_sub(self.tried_raw_ns) >= RETRY_NS {
+            self.tried_raw_ns = now_raw_ns;
+            self.link.retry();
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.link.opening(), Some(Opening::Opened(_)))
+    }
+
+    fn readiness(&mut self, place_s: f64) -> Readiness {
+        if let Some(mistake) = &self.mistake {
+            return Readiness::Failed(mistake.clone());
+        }
+        if self.parts.is_none() {
+            self.parts = self.link.take_parts();
+        }
+        if matches!(self.link.opening(), Some(Opening::Silent)) {
+            return Readiness::Silent;
+        }
+        if let Some(parts) = self.parts.as_deref_mut() {
+            let needed = parts.resampler.needed_to_start(place_s * f64::from(parts.rate_hz));
+            match parts.queue.holds(needed.start, needed.end) {
+                // Also where the file has failed meanwhile.
+                Holds::All => return Readiness::Ready,
+                Holds::NotYet => {}
+                Holds::Passed => {
+                    parts.queue.generation = self.link.send_back();
+                    (self.order_loader)(Order::Look);
+                }
+            }
+        }
+        self.link.failure().map_or(Readiness::Opening, |reason| Readiness::Failed(reason.to_owned()))
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.link.failure()
+    }
+
+    fn start_at(&mut self, place_s: f64) -> Result<(), String> {
+        let Some(parts) = self.parts.as_deref_mut() else { return Err(self.refuse(&NOT_OPEN)) };
+        let started = parts.resampler.start_at(place_s * f64::from(parts.rate_hz), &mut parts.queue);
+        started.map_err(|error| self.refuse(&error))
+    }
+
+    fn place_s(&self) -> f64 {
+        self.parts.as_ref().map_or(0.0, |parts| parts.resampler.position() / f64::from(parts.rate_hz))
+    }
+
+    fn has_next_block(&mut self) -> bool {
+        let Some(parts) = self.parts.as_deref_mut() else { return false };
+        parts.queue.ready_frames() >= parts.resampler.needed_for_a_block()
+    }
+
+    fn next_block(&mut self, speed: f64, fade: Fade) -> Result<BlockSamples, String> {
+        let Some(parts) = self.parts.as_deref_mut() else { return Err(self.refuse(&NOT_OPEN)) };
+        match parts.resampler.next_block(speed, &mut parts.queue) {
+            Ok(block) => Ok(faded(block, parts.channels, fade)),
+            Err(error) => Err(self.refuse(&error)),
+        }
+    }
+}
+
+impl ResampledVoice {
+    /// Remember a mistake of this program: the track is silent for good, instead of failing again and again.
+    fn refuse(&mut self, error: &dyn std::fmt::Display) -> String {
+        self.mistake.insert(error.to_string()).clone()
+    }
+}
+
+impl Drop for ResampledVoice {
+    /// Send everything large back to the loader, which frees it.
+    fn drop(&mut self) {
+        self.link.abandon();
+        if let Some(parts) = self.parts.take().or_else(|| self.link.take_parts()) {
+            (self.order_loader)(Order::Drop(parts));
+        }
+    }
+}
+
+fn wanted_ns(place_s: f64) -> i64 {
+    ((place_s * 1e9) as i64).saturating_sub(BEFORE_NS)
+}
+
+/// Copy a block of one or two channels to both of the device's.
+fn faded(block: &[f32], channels: usize, fade: Fade) -> BlockSamples {
+    let mut out = [0.0; BLOCK_FRAMES * CHANNELS];
+    for (index, (frame, source)) in out.chunks_exact_mut(CHANNELS).zip(block.chunks_exact(channels)).enumerate() {
+        let gain = fade.gain(index);
+        for (channel, sample) in frame.iter_mut().enumerate() {
+            *sample = gain * source.get(channel).or(source.first()).copied().unwrap_or(0.0);
+        }
+    }
+    out
+}

@@ -1,0 +1,421 @@
+//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and playlist tasks, on a simulated
+//! board and sound card, with real files. What is heard is laid against what was ordered, sample by sample.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use jaudiosync::config::Layers;
+use jaudiosync::control::{Command, Response, Status};
+use jaudiosync::player::decoder::DecodeError;
+use jaudiosync::player::feeder::Program;
+use jaudiosync::player::library::{FrameSource, Library, TrackSource};
+use jaudiosync::player::ring::Shared;
+use jaudiosync::player::task::{Order, PlayerPorts, PlayerTask, WhenMissing};
+use jaudiosync::playlist::{Playlist, Track};
+use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
+use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
+use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
+use jaudiosync::service::volume::VolumeTask;
+use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status::{Estimate, TimeState, TimeStatus};
+use jaudiosync::timetable::Place;
+use jaudiosync::worker::Task;
+use jaudiosync_hw::board::Board;
+use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
+use jaudiosync_hw::dac::SimulatedDac;
+use jaudiosync_hw::mixer::Mixer;
+use jaudiosync_hw::simulated_board::SimulatedBoard;
+
+use super::place_tone::{self, PlaceTone};
+use super::virtual_loader::VirtualLoader;
+
+/// The service's threads go round so often here, and the world with them.
+pub const ROUND_NS: i64 = 8_000_000;
+
+/// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all parts of a millisecond.
+pub const RATE_HZ: u32 = 2003;
+
+/// The music tells its place modulo this, in seconds.
+const PERIOD_S: f64 = 7.3;
+
+/// The music tells its track by where in that it begins: by this much further on than the track before, in seconds.
+const TRACK_SHIFT_S: f64 = 2.39;
+
+/// Tones are quieter.
+const MUSIC_AMPLITUDE: f64 = 0.3;
+
+const NS_PER_S: i64 = 1_000_000_000;
+
+/// A track that is a tone.
+struct ToneTrack(PlaceTone);
+
+impl FrameSource for ToneTrack {
+    fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
+        self.0.frame = frame;
+        Ok(())
+    }
+
+    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+impl TrackSource for ToneTrack {
+    fn rate_hz(&self) -> u32 {
+        RATE_HZ
+    }
+
+    fn channels(&self) -> usize {
+        2
+    }
+}
+
+/// The playlist's tracks, each that can be played a tone of the track's length in seconds.
+struct Tones(Vec<Option<f64>>);
+
+impl Library for Tones {
+    fn open(&self, track: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
+        let shift_s = TRACK_SHIFT_S * track as f64;
+        let tone = |length_s| PlaceTone { rate_hz: RATE_HZ, period_s: PERIOD_S, shift_s, length_s, frame: 0 };
+        let length_s = self.0.get(track).copied().flatten();
+        Ok(length_s.map(|length_s| Box::new(ToneTrack(tone(length_s))) as Box<dyn TrackSource>))
+    }
+}
+
+/// The time as the script has it: UTC that may be off, and may come to be known or be lost.
+pub struct ScriptedTime {
+    shared: SharedEstimate,
+    clocks: Arc<SimulatedClocks>,
+}
+
+impl ScriptedTime {
+    fn new(clocks: &Arc<SimulatedClocks>) -> Self {
+        Self { shared: SharedEstimate::unset(clocks.as_ref()), clocks: Arc::clone(clocks) }
+    }
+
+    /// The time is known from now on: true UTC, which the simulated system clock shows.
+    pub fn know(&self) {
+        let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns());
+        let before = self.shared.estimate();
+        let right = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
+        let known = Estimate { timescale: right, bound_ns: 1e6, state: TimeState::Holdover };
+        let is_off = (before.timescale.utc_ns(raw_ns) - utc_ns).abs() > 5_000_000;
+        let waiting = Estimate { timescale: before.timescale, ..known };
+        self.shared.set(if is_off { waiting } else { known }, is_off.then_some(known));
+    }
+
+    /// The time is no longer known, and goes on where it is.
+    pub fn lose(&self) {
+        let estimate = Estimate { state: TimeState::Unset, bound_ns: f64::INFINITY, ..self.shared.estimate() };
+        self.shared.set(estimate, None);
+    }
+
+    /// UTC as the box takes it.
+    pub fn utc_ns(&self, raw_ns: i64) -> i64 {
+        self.shared.estimate().timescale.utc_ns(raw_ns)
+    }
+
+    /// The box comes up with this much wrong a clock, and does not know it.
+    pub fn be_off(&self, by_ns: i64) {
+        let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns() + by_ns);
+        let timescale = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
+        self.shared.set(Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset }, None);
+    }
+}
+
+/// What the conductor and the player share of the time.
+#[derive(Clone)]
+struct SharedTime(Arc<ScriptedTime>);
+
+impl UtcSource for SharedTime {
+    fn estimate(&self) -> Estimate {
+        self.0.shared.estimate()
+    }
+
+    fn allow_steps(&self, allowed: bool) {
+        self.0.shared.allow_steps(allowed);
+    }
+
+    fn step(&self) {
+        self.0.shared.step();
+    }
+}
+
+impl TimePort for SharedTime {
+    fn estimate(&self) -> Estimate {
+        self.0.shared.estimate()
+    }
+
+    fn step(&self) {
+        self.0.shared.step();
+    }
+
+    fn status(&self) -> TimeStatus {
+        TimeStatus {
+            state: self.0.shared.estimate().state,
+            utc_ns: self.0.clocks.system_utc_ns(),
+            bound_ms: None,
+            flywheel: "script",
+            reference: None,
+            reference_age_s: None,
+            waiting_correction_ms: None,
+            rtc: None,
+            warnings: vec![],
+        }
+    }
+}
+
+/// Something that was ordered from the player.
+#[derive(Clone)]
+pub struct Ordered {
+    pub at_raw_ns: i64,
+    /// None: to stop.
+    pub program: Option<Program>,
+}
+
+/// Something that was heard.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    pub raw_ns: i64,
+    /// The place that the tone tells, in seconds modulo [`PERIOD_S`]; none in silence.
+    pub place_s: Option<f64>,
+}
+
+type Inbox = Arc<Mutex<VecDeque<Message>>>;
+type Orders<T> = Arc<Mutex<VecDeque<T>>>;
+
+/// What stays when the power is cut: the files, and the world around the box.
+pub struct Surroundings {
+    pub clocks: Arc<SimulatedClocks>,
+    pub time: Arc<ScriptedTime>,
+    pub dac: SimulatedDac,
+    pub board: SimulatedBoard,
+    pub music: PathBuf,
+    pub state: PathBuf,
+    /// What the configuration is when it is read the next time.
+    pub config: Arc<Mutex<String>>,
+    /// Whether the card has a mixer.
+    pub has_mixer: bool,
+}
+
+impl Surroundings {
+    pub fn new(folder: &Path, dac: SimulatedDac, utc_ns: i64, has_mixer: bool) -> Self {
+        let clocks = Arc::new(SimulatedClocks::new(0, utc_ns));
+        let time = Arc::new(ScriptedTime::new(&clocks));
+        let (music, state) = (folder.join("Music"), folder.join("state"));
+        std::fs::create_dir_all(&music).unwrap();
+        Self { clocks, time, dac, board: SimulatedBoard::new(), music, state, config: Arc::default(), has_mixer }
+    }
+
+    pub fn now_raw_ns(&self) -> i64 {
+        self.clocks.raw_ns()
+    }
+}
+
+/// An appliance that is switched on.
+pub struct ApplianceHarness {
+    conductor: Conductor,
+    status: StatusBoard,
+    inbox: Inbox,
+    player: PlayerTask,
+    pub loader: VirtualLoader,
+    player_orders: Orders<Order>,
+    player_next_raw_ns: i64,
+    volume: VolumeTask,
+    volume_orders: Orders<u8>,
+    volume_next_raw_ns: i64,
+    state_writer: StateWriter,
+    state_writer_orders: Orders<WriteCommand>,
+    state_writer_next_raw_ns: i64,
+    playlists: PlaylistTask,
+    playlist_orders: Orders<PlaylistSource>,
+    playlist_next_raw_ns: i64,
+    /// All that was ordered from the player, the newest last.
+    pub ordered: Vec<Ordered>,
+    /// What was heard in the last round.
+    pub heard: Vec<Heard>,
+}
+
+fn queue<T>() -> (Orders<T>, Box<dyn FnMut(T) + Send>)
+where
+    T: Send + 'static,
+{
+    let orders = Orders::<T>::default();
+    let sender = Arc::clone(&orders);
+    (orders, Box::new(move |order| sender.lock().unwrap().push_back(order)))
+}
+
+fn layers(config: &Arc<Mutex<String>>, music: &Path) -> Layers {
+    let mut layers = Layers::default();
+    let fixed = format!("[playlist]\nfolder = {music:?}\n[board]\nkind = \"simulated\"\n");
+    layers.lay(Path::new("fixed.toml"), fixed.as_bytes());
+    layers.lay(Path::new("changing.toml"), config.lock().unwrap().as_bytes());
+    layers
+}
+
+impl ApplianceHarness {
+    /// Switches it on.
+    pub fn switch_on(around: &Surroundings) -> Self {
+        let inbox = Inbox::default();
+        fn tell<T: 'static>(inbox: &Inbox, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
+            let inbox = Arc::clone(inbox);
+            Box::new(move |told| inbox.lock().unwrap().push_back(message(told)))
+        }
+        let shared = Arc::new(Shared::default());
+        let loader = VirtualLoader::new();
+        let player = PlayerPorts {
+            dac: Box::new(around.dac.clone()),
+            clocks: around.clocks.clone(),
+            time: Arc::new(SharedTime(Arc::clone(&around.time))),
+            tell: tell(&inbox, Message::Player),
+            order_loader: loader.order_loader(),
+        };
+        let player = PlayerTask::new(player, Arc::clone(&shared), WhenMissing::Wait).unwrap();
+        let (board, has_mixer) = (around.board.clone(), around.has_mixer);
+        let open_mixer = Box::new(move || Ok(has_mixer.then(|| Box::new(board.clone()) as Box<dyn Mixer>)));
+        let gain = Arc::clone(&shared);
+        let volume = VolumeTask::new(
+            open_mixer,
+            // The tone is told from silence by its loudness.
+            Box::new(move |volume| gain.set_volume(if volume > 0.0 { 1.0 } else { 0.0 })),
+            tell(&inbox, Message::Volume),
+        );
+        let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
+        let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
+        let (player_orders, order_player) = queue();
+        let (volume_orders, order_volume) = queue();
+        let (state_writer_orders, order_state_writer) = queue();
+        let (playlist_orders, order_playlists) = queue();
+        let (config, music) = (Arc::clone(&around.config), around.music.clone());
+        let first = layers(&config, &music);
+        let kept = Restored::read(Some(&around.state))
+            .for_appliance(&first.config().playlist.name, first.config().volume.remember);
+        let outside = Ports {
+            clocks: around.clocks.clone(),
+            time: Box::new(SharedTime(Arc::clone(&around.time))),
+            player: order_player,
+            sound: Box::new(move |tone| shared.sound(tone)),
+            library: Box::new(|playlist: &Playlist, _| -> Arc<dyn Library> {
+                let length_s = |track: &Track| track.path.as_ref().and(track.length).map(|length| length.seconds());
+                Arc::new(Tones(playlist.tracks.iter().map(length_s).collect()))
+            }),
+            volume: order_volume,
+            state_writer: order_state_writer,
+            playlists: order_playlists,
+            load_config: Box::new(move || layers(&config, &music)),
+            dac_name: "simulated".to_owned(),
+        };
+        let board = around.board.clone();
+        let conductor = Conductor::new(&first, kept, Box::new(move || Ok(Board::simulated(&board))), outside);
+        let now_raw_ns = around.now_raw_ns();
+        Self {
+            status: conductor.status_board(),
+            conductor,
+            inbox,
+            player,
+            loader,
+            player_orders,
+            player_next_raw_ns: now_raw_ns,
+            volume,
+            volume_orders,
+            volume_next_raw_ns: now_raw_ns,
+            state_writer,
+            state_writer_orders,
+            state_writer_next_raw_ns: now_raw_ns,
+            playlists,
+            playlist_orders,
+            playlist_next_raw_ns: now_raw_ns,
+            ordered: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    pub fn status(&self) -> Arc<Status> {
+        self.status.read()
+    }
+
+    /// Asks for something, as a client does; the answer comes within the next rounds.
+    pub fn ask(&self, command: Command) -> mpsc::Receiver<Response> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.inbox.lock().unwrap().push_back(Message::Command(command, answer));
+        answered
+    }
+
+    pub fn tell(&self, message: Message) {
+        self.inbox.lock().unwrap().push_back(message);
+    }
+
+    /// Lets a round pass. Says how it ended, if it did.
+    pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
+        around.clocks.advance(ROUND_NS);
+        let now_raw_ns = around.now_raw_ns();
+        around.dac.advance_to(now_raw_ns);
+        self.listen(around);
+        loop {
+            // Whoever tells something may be told something in turn.
+            let Some(message) = self.inbox.lock().unwrap().pop_front() else { break };
+            self.conductor.take(message);
+        }
+        let round = self.conductor.round();
+        for order in self.player_orders.lock().unwrap().drain(..) {
+            let program = if let Order::Play(program) = &order { Some(program.clone()) } else { None };
+            self.ordered.push(Ordered { at_raw_ns: now_raw_ns, program });
+            self.player.order(order);
+            self.player_next_raw_ns = now_raw_ns;
+        }
+        work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
+        self.loader.work(now_raw_ns);
+        take(&mut self.volume, &self.volume_orders, &mut self.volume_next_raw_ns, now_raw_ns);
+        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
+        take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
+        match round {
+            Round::Again { at_raw_ns } => {
+                assert!(at_raw_ns - now_raw_ns <= ROUND_NS, "it would look too seldom");
+                None
+            }
+            Round::End(ending) => Some(ending),
+        }
+    }
+
+    fn listen(&mut self, around: &Surroundings) {
+        self.heard.clear();
+        for stretch in around.dac.take_heard() {
+            for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {
+                let raw_ns = (stretch.raw_ns + index as f64 * stretch.frame_ns).round() as i64;
+                let place_s = place_tone::place_s(pair, PERIOD_S, MUSIC_AMPLITUDE);
+                self.heard.push(Heard { raw_ns, place_s });
+            }
+        }
+    }
+}
+
+/// Steps a task if it is time to.
+fn work<T: Task>(task: &mut T, next_raw_ns: &mut i64, now_raw_ns: i64) {
+    if now_raw_ns >= *next_raw_ns {
+        let wait: Duration = task.step();
+        *next_raw_ns = now_raw_ns.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
+    }
+}
+
+/// Passes orders on, and steps the task.
+fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next_raw_ns: &mut i64, now_raw_ns: i64) {
+    for order in orders.lock().unwrap().drain(..) {
+        task.order(order);
+        *next_raw_ns = now_raw_ns;
+    }
+    work(task, next_raw_ns, now_raw_ns);
+}
+
+/// By how much later than on a program's timetable something is heard, in ms; none where the program is silent then.
+pub fn late_ms(program: &Program, utc_ns: i64, place_s: f64) -> Option<f64> {
+    if utc_ns < program.heard_from_utc_ns {
+        return None;
+    }
+    let Place::Playing { slot, offset_ns } = program.timetable.place_at(utc_ns) else { return None };
+    let should_s = offset_ns as f64 / NS_PER_S as f64 + TRACK_SHIFT_S * slot.track as f64;
+    Some(place_tone::late_ms(should_s, place_s, PERIOD_S))
+}

@@ -1,0 +1,163 @@
+//! A box without music in virtual time: the service's clock task on a simulated DS3231, in a world that the test rules.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::references::{ReferenceEvent, Sample, Source, SourceKind};
+use jaudiosync::timekeeping::saved::SavedTime;
+use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
+use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
+use jaudiosync_hw::world::World;
+
+/// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not whole.
+pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
+
+/// True time, a crystal that is `rate_ppb` fast, and 20 °C.
+pub struct TestWorld {
+    true_ns: AtomicI64,
+    rate_ppb: f64,
+    booted_ns: i64,
+    random: Mutex<fastrand::Rng>,
+}
+
+impl World for TestWorld {
+    fn true_ns(&self) -> i64 {
+        self.true_ns.load(Ordering::Relaxed)
+    }
+
+    fn spend(&self, ns: i64) {
+        self.true_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    fn temperature_c(&self) -> f64 {
+        20.0
+    }
+}
+
+impl Clocks for TestWorld {
+    fn raw_ns(&self) -> i64 {
+        let since_ns = self.true_ns() - self.booted_ns;
+        since_ns + (since_ns as f64 * self.rate_ppb * 1e-9) as i64
+    }
+
+    /// Set to nonsense, as on a Pi that has just booted.
+    fn system_utc_ns(&self) -> i64 {
+        self.raw_ns() + 86_400 * NS_PER_S
+    }
+
+    fn sleep_until_raw(&self, raw_ns: i64) {
+        // The scheduler wakes a thread late, now and then by much.
+        let mut random = self.random.lock().unwrap();
+        let late_ns = if random.u8(..) < 3 { random.i64(0..2_000_000) } else { random.i64(40_000..110_000) };
+        self.spend((raw_ns - self.raw_ns()).max(0) + late_ns);
+    }
+}
+
+/// The box.
+pub struct ClockHarness {
+    pub world: Arc<TestWorld>,
+    pub chip: SimulatedDs3231Handle,
+    pub samples: Sender<ReferenceEvent>,
+    pub shared: Arc<SharedEstimate>,
+    pub kept: Arc<Mutex<Option<SavedTime>>>,
+    pub task: ClockTask,
+}
+
+impl ClockHarness {
+    /// A box that boots with such a chip and with what an earlier run has kept.
+    pub fn new(model: Ds3231Model, saved: Option<SavedTime>, seed: u64) -> Self {
+        Self::prepared(model, saved, seed, |_| {})
+    }
+
+    /// The same, with something done to the chip before the box boots.
+    pub fn prepared(
+        model: Ds3231Model,
+        saved: Option<SavedTime>,
+        seed: u64,
+        prepare: impl FnOnce(&SimulatedDs3231Handle),
+    ) -> Self {
+        println!("seed {seed}");
+        let world = Arc::new(TestWorld {
+            true_ns: START_NS.into(),
+            rate_ppb: 7_300.0,
+            booted_ns: START_NS - 20 * NS_PER_S,
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+        });
+        let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
+        prepare(&chip);
+        let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
+        let (samples, receiver) = channel();
+        let kept = Arc::new(Mutex::new(saved.clone()));
+        let keep = kept.clone();
+        let devices = ClockDevices {
+            clocks: world.clone(),
+            open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(bus.clone()))))),
+            second_edge: None,
+            system_clock: None,
+            events: receiver,
+            keep: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
+            random: seed as u32,
+            may_set_rtc: true,
+        };
+        let task = ClockTask::new(devices, saved, shared.clone());
+        Self { world, chip, samples, shared, kept, task }
+    }
+
+    /// Runs for some seconds.
+    pub fn run(&mut self, seconds: i64) {
+        let until_ns = self.world.true_ns() + seconds * NS_PER_S;
+        while self.world.true_ns() < until_ns {
+            self.task.step();
+        }
+    }
+
+    /// Runs for some seconds while music plays, and tells by how much UTC jumped at most from one step to the next, in ns.
+    pub fn run_playing(&mut self, seconds: i64) -> i64 {
+        self.shared.allow_steps(false);
+        let until_ns = self.world.true_ns() + seconds * NS_PER_S;
+        let mut largest_ns = 0;
+        while self.world.true_ns() < until_ns {
+            let before = self.shared.estimate().timescale;
+            self.task.step();
+            let after = self.shared.estimate().timescale;
+            largest_ns = largest_ns.max((after.utc_ns(after.raw_ns) - before.utc_ns(after.raw_ns)).abs());
+        }
+        self.shared.allow_steps(true);
+        largest_ns
+    }
+
+    /// A source says that it is `ahead_ns` later than it truly is, and may be wrong by `bound_ns`.
+    pub fn tell(&self, name: &str, ahead_ns: i64, bound_ns: f64) {
+        let sample = Sample {
+            source: Source { kind: SourceKind::Ntp, name: name.into() },
+            raw_ns: self.world.raw_ns(),
+            utc_ns: self.world.true_ns() + ahead_ns,
+            sigma_ns: bound_ns / 4.0,
+            bound_ns,
+        };
+        self.samples.send(ReferenceEvent::Sample(sample)).unwrap();
+    }
+
+    /// What everybody takes for UTC now.
+    pub fn estimate(&self) -> Estimate {
+        self.shared.estimate()
+    }
+
+    /// UTC as everybody takes it less the true one, in ms.
+    pub fn error_ms(&self) -> f64 {
+        (self.estimate().timescale.utc_ns(self.world.raw_ns()) - self.world.true_ns()) as f64 * 1e-6
+    }
+
+    pub fn status(&self) -> TimeStatus {
+        self.task.status()
+    }
+
+    /// All warnings in one.
+    pub fn warnings(&self) -> String {
+        self.status().warnings.join("\n")
+    }
+}
