@@ -24,7 +24,7 @@ use support::fault::Fault;
 use support::playing::{named, now_s};
 use support::process::{PATIENCE, Process, wait_until};
 use support::pty::Pty;
-use support::sim_box::SimBox;
+use support::service_process::ServiceProcess;
 use support::{Sandbox, short_mp3};
 
 /// Whoever asks for an end sees it within this time.
@@ -432,7 +432,7 @@ const SYSTEM_TIME: &str = "[time]\nsource = \"system\"\n";
 
 impl Service {
     fn start(sandbox: &Sandbox, card: &VirtualCard, config: &str, prepare: impl FnOnce(&mut Command)) -> Self {
-        let (socket, state) = (sandbox.path().join("box.sock"), SimBox::state(sandbox, "box"));
+        let (socket, state) = (sandbox.path().join("box.sock"), ServiceProcess::state(sandbox, "box"));
         std::fs::write(sandbox.path().join("box.toml"), format!("{config}[control]\ngroup = \"\"\n")).unwrap();
         let mut command = sandbox.command();
         command.args(["run", "--board", "sim", "--music", "Music", "--config", "box.toml", "--state"]).arg(&state);
@@ -569,7 +569,7 @@ fn the_service_ends_where_a_mixer_a_bus_or_a_disk_hangs() {
     let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, disk).playing(1);
     fault.begin();
     service.set_volume(77);
-    service.running.ends_with("a disk", 0, &["does not answer: keeper"]);
+    service.running.ends_with("a disk", 0, &["does not answer: state writer"]);
     // The old one is still there, whole.
     service.has_kept("volume.json", "31");
     service.has_kept("session.json", "anchor_utc_s");

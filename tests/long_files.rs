@@ -17,7 +17,7 @@ use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 use support::fault::Fault;
 use support::odd_mp3::{Info, frames, info_frame, lame};
 use support::playing::{Playing, bursts, lag_ms, named};
-use support::sim_box::{Make, SimBox};
+use support::service_process::{Make, ServiceProcess};
 use support::undisturbed::undisturbed;
 use support::{Sandbox, Signal};
 
@@ -257,11 +257,11 @@ fn a_set_of_three_hours_is_joined_anywhere() {
 }
 
 /// A box that is switched on with the jumper fitted, in the middle of the set.
-fn box_in_the_middle(stage: &Stage, place_s: i64, prepare: impl FnOnce(&mut Command)) -> SimBox {
+fn box_in_the_middle(stage: &Stage, place_s: i64, prepare: impl FnOnce(&mut Command)) -> ServiceProcess {
     let anchor = chrono::DateTime::from_timestamp(now_s() as i64 - place_s, 0).unwrap().to_rfc3339();
     let config = format!("start.anchor = \"{anchor}\"\n[time]\nsource = \"system\"\n");
     let make = Make { name: "box", jumper: true, config: &config };
-    SimBox::switch_on_prepared(&stage.sandbox, &stage.card, Sink::Left, &make, prepare)
+    ServiceProcess::switch_on_prepared(&stage.sandbox, &stage.card, Sink::Left, &make, prepare)
 }
 
 #[test]

@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use support::fault::Fault;
 use support::process::{Process, wait_until};
 use support::pty::Pty;
-use support::sim_box::SimBox;
+use support::service_process::ServiceProcess;
 use support::{Sandbox, short_mp3};
 
 /// Whoever asks for an end sees it within this time.
@@ -65,7 +65,7 @@ impl Panel {
         below: &[&str],
         prepare: impl FnOnce(&mut Command),
     ) -> Self {
-        let (state, socket) = (SimBox::state(sandbox, name), sandbox.path().join(format!("{name}.sock")));
+        let (state, socket) = (ServiceProcess::state(sandbox, name), sandbox.path().join(format!("{name}.sock")));
         let mut command = Command::new(below[0]);
         command.args(&below[1..]).arg(env!("CARGO_BIN_EXE_jaudiosync"));
         command.args(["run", "--board", "sim", "--jumper", "--config", "panel.toml", "--music", "Music", "--state"]);

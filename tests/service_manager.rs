@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jaudiosync_measure::{Sink, VirtualCard};
 use nix::sys::signal::Signal;
 use support::process::Process;
-use support::sim_box::{Make, SimBox};
+use support::service_process::{Make, ServiceProcess};
 use support::{Sandbox, short_mp3};
 
 fn sandbox() -> Sandbox {
@@ -70,7 +70,7 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends(
 fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configuration_too() {
     let sandbox = sandbox();
     let card = VirtualCard::start().unwrap();
-    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
+    let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
     let socket = made.socket().to_str().unwrap().to_owned();
     let first = made.status().playlist.unwrap();
     assert_eq!((first.tracks, first.changed), (1, false));
@@ -102,7 +102,7 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
     // A volume that was set just before the end is kept.
     sandbox.run(&["volume", "20", "--socket", &socket]).succeeds();
     assert_eq!(made.end().code(), Some(0));
-    let volume = std::fs::read_to_string(SimBox::state(&sandbox, "box").join("volume.json")).unwrap();
+    let volume = std::fs::read_to_string(ServiceProcess::state(&sandbox, "box").join("volume.json")).unwrap();
     assert!(volume.contains("20"), "{volume}");
 }
 
@@ -110,7 +110,7 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
 fn a_music_folder_that_was_away_and_is_back_as_it_was_is_no_change() {
     let sandbox = sandbox();
     let card = VirtualCard::start().unwrap();
-    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
+    let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
     let before = made.status().playlist.unwrap();
     let changed = |status: &jaudiosync::control::Status| status.playlist.as_ref().is_some_and(|list| list.changed);
     let away = sandbox.path().join("away");
@@ -130,7 +130,7 @@ fn a_music_folder_that_was_away_and_is_back_as_it_was_is_no_change() {
 fn what_stands_in_the_way_of_a_start_is_told() {
     let sandbox = sandbox();
     let card = VirtualCard::start().unwrap();
-    let made = SimBox::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
+    let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
     let socket = made.socket().to_str().unwrap();
     let arguments = ["run", "--board", "none", "--config", "/dev/null", "--socket", socket];
     let second = support::Run::of(sandbox.command().args(arguments).envs(card.env(Sink::Right)).output().unwrap());

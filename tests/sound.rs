@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/virtual_box.rs"]
+#[path = "support/place_tone.rs"]
+mod place_tone;
+#[path = "support/player_harness.rs"]
 #[allow(dead_code)]
-mod virtual_box;
+mod player_harness;
 #[path = "support/virtual_loader.rs"]
 #[allow(dead_code)]
 mod virtual_loader;
@@ -19,8 +21,8 @@ use jaudiosync::player::library::FrameSource;
 use jaudiosync::player::resampler::Resampler;
 use jaudiosync_hw::dac::Imperfections;
 use jaudiosync_measure::thd_plus_noise_db;
+use player_harness::PlayerHarness;
 use support::Signal;
-use virtual_box::VirtualBox;
 
 const TONE_HZ: f64 = 997.0;
 
@@ -94,7 +96,7 @@ fn an_mp3_comes_out_as_clean_as_it_was_encoded() {
 
 #[test]
 fn a_reseek_does_not_click() {
-    let mut player = VirtualBox::new(48_000, Imperfections::default(), -20, 0, 3);
+    let mut player = PlayerHarness::new(48_000, Imperfections::default(), -20, 0, 3);
     player.keep_sound = true;
     player.run(3.0);
     // 70 ms: the tone goes on at quite another place of its period.

@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/time_box.rs"]
-mod time_box;
+#[path = "support/clock_harness.rs"]
+mod clock_harness;
 
 use std::time::Duration;
 
+use clock_harness::{ClockHarness, START_NS};
 use jaudiosync::timekeeping::published::UtcSource as _;
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status::TimeState;
@@ -15,13 +16,12 @@ use jaudiosync_hw::clocks::NS_PER_S;
 use jaudiosync_hw::rtc::Ds3231Model;
 use jaudiosync_hw::world::World;
 use jaudiosync_time::Span;
-use time_box::{START_NS, TimeBox};
 
 const MS: i64 = 1_000_000;
 
 /// What a box keeps that was compared with a good reference for a while.
 fn compared() -> SavedTime {
-    let mut earlier = TimeBox::new(Ds3231Model::default(), None, 99);
+    let mut earlier = ClockHarness::new(Ds3231Model::default(), None, 99);
     for _ in 0..10 {
         earlier.run(60);
         earlier.tell("a", 0, 2e6);
@@ -39,8 +39,8 @@ fn compared() -> SavedTime {
 }
 
 /// A box that was compared an hour before, with an RTC that is right.
-fn calibrated_box(seed: u64) -> TimeBox {
-    let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
+fn calibrated_box(seed: u64) -> ClockHarness {
+    let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
     made.run(60);
     assert_eq!(made.status().state, TimeState::Holdover, "{:#?}", made.status());
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
@@ -51,7 +51,7 @@ fn calibrated_box(seed: u64) -> TimeBox {
 fn after_a_power_cut_the_time_is_known_again_within_three_seconds() {
     let mut slowest_ns = 0;
     for seed in 0..50 {
-        let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
+        let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
         let from_ns = made.world.true_ns();
         while made.estimate().state == TimeState::Unset {
             made.step();
@@ -69,7 +69,7 @@ fn after_a_power_cut_the_time_is_known_again_within_three_seconds() {
 fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus() {
     let mut errors_ms = Vec::new();
     for seed in 0..20 {
-        let mut made = TimeBox::new(Ds3231Model::default(), Some(compared()), seed);
+        let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
         made.run(120);
         let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy().ns());
         for _ in 0..300 {
@@ -90,7 +90,7 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
 
 #[test]
 fn an_rtc_that_was_never_compared_is_used_and_that_is_said() {
-    let mut made = TimeBox::new(Ds3231Model { offset: Span::from_ms(700), ..Ds3231Model::default() }, None, 2);
+    let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(700), ..Ds3231Model::default() }, None, 2);
     made.run(60);
     assert_eq!(made.estimate().state, TimeState::Holdover);
     assert!((made.error_ms() - 700.0).abs() < 1.0, "{}", made.error_ms());
@@ -108,7 +108,7 @@ fn distrusted(
     let mut saved = saved;
     let mut set_up = TimeBoxSetUp::default();
     prepare(&mut saved, &mut set_up);
-    let mut made = TimeBox::prepared(set_up.model, saved, seed, |chip| {
+    let mut made = ClockHarness::prepared(set_up.model, saved, seed, |chip| {
         if set_up.battery_was_out {
             chip.power_cut(true);
             chip.power_on();
@@ -184,7 +184,7 @@ const MONTH: u8 = 0x05;
 fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_clears_it() {
     for (seed, saved, bound_ms) in [(21, Some(compared()), 1.0), (22, None, 700.0)] {
         let model = Ds3231Model::default();
-        let mut made = TimeBox::prepared(model, saved, seed, |chip| {
+        let mut made = ClockHarness::prepared(model, saved, seed, |chip| {
             chip.corrupt_register(MONTH, DECEMBER_OF_THE_NEXT_CENTURY);
         });
         made.run(600);
@@ -248,7 +248,7 @@ fn a_clock_that_does_not_answer_is_bridged_by_the_crystal_and_found_again() {
     assert!(made.warnings().contains("does not answer"), "{}", made.warnings());
     assert_eq!(made.estimate().state, TimeState::Holdover);
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
-    let edge_sigma_ms = |made: &TimeBox| made.status().rtc.and_then(|rtc| rtc.edge_sigma_ms).unwrap();
+    let edge_sigma_ms = |made: &ClockHarness| made.status().rtc.and_then(|rtc| rtc.edge_sigma_ms).unwrap();
     assert!(edge_sigma_ms(&made) > 0.03, "{}", edge_sigma_ms(&made));
     made.chip.set_silent(false);
     made.run(180);
@@ -329,7 +329,7 @@ fn a_reference_that_jumps_by_hours_is_refused() {
 
 #[test]
 fn of_three_servers_the_one_that_lies_is_named() {
-    let mut made = TimeBox::new(Ds3231Model::default(), None, 15);
+    let mut made = ClockHarness::new(Ds3231Model::default(), None, 15);
     made.run(30);
     for _ in 0..5 {
         made.tell("a", 0, 2e6);
@@ -344,7 +344,7 @@ fn of_three_servers_the_one_that_lies_is_named() {
 
 #[test]
 fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
-    let mut made = TimeBox::new(Ds3231Model { offset: Span::from_ms(800), ..Ds3231Model::default() }, None, 16);
+    let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(800), ..Ds3231Model::default() }, None, 16);
     made.run(60);
     made.tell("a", 0, 2e6);
     assert!(made.run_playing(30) < 1000, "UTC jumped while music played");
@@ -369,7 +369,7 @@ fn an_rtc_set_by_somebody_else_while_the_box_runs_is_noticed() {
 fn another_chip_is_not_taken_for_the_one_that_was_calibrated() {
     let mut saved = compared();
     saved.mark = Some([1, 2, 3, 4]);
-    let mut made = TimeBox::new(Ds3231Model::default(), Some(saved), 18);
+    let mut made = ClockHarness::new(Ds3231Model::default(), Some(saved), 18);
     made.run(60);
     assert!(made.warnings().contains("never compared"), "{}", made.warnings());
 }
@@ -378,7 +378,7 @@ fn another_chip_is_not_taken_for_the_one_that_was_calibrated() {
 fn a_changed_aging_register_costs_the_rate_and_not_the_offset() {
     let mut saved = compared();
     saved.aging_offset = 5;
-    let mut made = TimeBox::new(Ds3231Model::default(), Some(saved), 19);
+    let mut made = ClockHarness::new(Ds3231Model::default(), Some(saved), 19);
     made.run(60);
     let rtc = made.status().rtc.expect("there is one");
     assert!(rtc.rate_sigma_ppb.expect("known") > 500.0, "{rtc:?}");

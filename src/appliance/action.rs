@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{Flash, LedPattern, Tone};
-use super::state::{KeptPosition, PlaylistInfo, Program, Session};
+use super::state::{PlaylistInfo, Program, SavedPosition, Session};
 use super::warning::{Refusal, Warning};
 use crate::timetable::Timetable;
 
@@ -22,15 +22,15 @@ pub enum Action {
     /// Fade out and play nothing.
     StopWithFade,
     /// Keep this session on disk, now.
-    KeepSession(Session),
+    SaveSession(Session),
     /// Take the kept session from the disk, now.
     ForgetSession,
     /// Keep this position on disk.
-    KeepPosition(KeptPosition),
+    SavePosition(SavedPosition),
     /// Set the mixer, or the player's own volume, to so many percent.
     SetVolume(u8),
     /// Keep the volume on disk, in percent.
-    KeepVolume(u8),
+    SaveVolume(u8),
     /// Read the playlist anew, and tell what became of it.
     Reload,
     /// Shut the Pi down, once what comes before is done.

@@ -2,7 +2,7 @@
 //!
 //! **One button at a time.** While a button is held, another that is pressed later is ignored until it is released. Stop is the
 //! exception: it always acts, and whatever else is held is ignored from then on. Who stops must be obeyed, and a hand
-//! or a bag that lies on the panel must not do two things at once.
+//! or a bag that lies on the buttons must not do two things at once.
 
 use jaudiosync_hw::buttons::Button;
 

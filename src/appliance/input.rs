@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::panel::PanelEvent;
+use super::contacts::ContactEvent;
 use super::settings::Settings;
-use super::state::{KeptPosition, PlaylistInfo, Session};
+use super::state::{PlaylistInfo, SavedPosition, Session};
 
 /// Now. All of it is taken from one reading, so that UTC and the trust in it belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +21,9 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// What was kept on disk, read once at power-on; before it is told nothing is played by itself.
-    Restored(Kept),
-    /// The panel tells something. A box without one tells `JumperAtPowerOn(false)`.
-    Panel(PanelEvent),
+    Restored(SavedState),
+    /// A button or the jumper. A box without any gets `JumperAtPowerOn(false)`.
+    Contacts(ContactEvent),
     /// A command came.
     Command(Command),
     /// The player tells something.
@@ -40,11 +40,11 @@ pub enum Input {
 
 /// What was kept on disk when the box was last on.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Kept {
+pub struct SavedState {
     /// The session that ran.
     pub session: Option<Session>,
     /// Where this playlist was stopped.
-    pub position: Option<KeptPosition>,
+    pub position: Option<SavedPosition>,
     /// The volume, in percent, where it is to be remembered.
     pub volume_percent: Option<u8>,
 }

@@ -48,7 +48,7 @@ impl Session {
 
 /// Where it was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptPosition {
+pub struct SavedPosition {
     /// The track that played, or was to play next.
     pub track: usize,
     /// How far into it, in ns.
@@ -105,7 +105,7 @@ pub struct Snapshot {
     /// The buttons that are ignored, because they are stuck or were held at power-on.
     pub ignored_buttons: Vec<Button>,
     /// Where it was stopped.
-    pub position: Option<KeptPosition>,
+    pub position: Option<SavedPosition>,
     /// What is not as it should be, now.
     pub warnings: Vec<Warning>,
 }

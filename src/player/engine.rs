@@ -12,7 +12,7 @@ use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
 use super::loader::{LoaderTask, Order as LoaderOrder};
 use super::ring::Shared;
-use super::task::{Order, Outside, PlayerTask, Tell, WhenMissing};
+use super::task::{Order, PlayerPorts, PlayerTask, Tell, WhenMissing};
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
@@ -55,7 +55,7 @@ impl Engine {
             let loader = Arc::clone(&loader);
             Arc::new(move |order| loader.order(order))
         };
-        let outside = Outside { dac, clocks, time, tell, order_loader };
+        let outside = PlayerPorts { dac, clocks, time, tell, order_loader };
         let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
         let feeder = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder));
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })

@@ -58,7 +58,7 @@ pub enum WhenMissing {
 }
 
 /// What the player works with.
-pub struct Outside {
+pub struct PlayerPorts {
     /// The sound card.
     pub dac: Box<dyn Dac>,
     /// The machine's clocks.
@@ -96,7 +96,7 @@ struct Fading {
 
 /// The player of one box.
 pub struct PlayerTask {
-    outside: Outside,
+    outside: PlayerPorts,
     shared: Arc<Shared>,
     program: Option<Arc<Program>>,
     output: Option<Output>,
@@ -113,7 +113,7 @@ impl PlayerTask {
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it is to be waited for.
-    pub fn new(outside: Outside, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
+    pub fn new(outside: PlayerPorts, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
         let mut task = Self {
             outside,
             shared,

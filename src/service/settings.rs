@@ -7,14 +7,14 @@ use crate::player::decoder::Mix;
 
 /// How what is played comes to the ear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listening {
+pub struct AudioSettings {
     /// Which channels are heard.
     pub mix: Mix,
     /// See [`crate::player::feeder::Program::output_latency_ns`].
     pub output_latency_ns: i64,
 }
 
-impl Listening {
+impl AudioSettings {
     /// As it is configured.
     pub fn from_config(config: &Config) -> Self {
         let mix = match config.sound.channels {
@@ -73,7 +73,7 @@ mod tests {
         after.sound.output_latency_ms = 12.5;
         after.playlist.name = "Other".to_owned();
         assert_eq!(needs_restart(&before, &after), [""; 0]);
-        assert_eq!(Listening::from_config(&after).output_latency_ns, 12_500_000);
+        assert_eq!(AudioSettings::from_config(&after).output_latency_ns, 12_500_000);
         after.sound.device = "Headphones".to_owned();
         after.board.start_gpio = Gpio::new(17).unwrap();
         assert_eq!(needs_restart(&before, &after), ["sound.device", "the pins of [board]"]);

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// A value that is kept in a record.
-pub trait Kept: Serialize + DeserializeOwned {
+pub trait Persistent: Serialize + DeserializeOwned {
     /// The name of its file in the state folder.
     const FILE: &'static str;
     /// The version of its form, from 1.
@@ -83,7 +83,7 @@ struct Envelope<'a> {
     data: &'a RawValue,
 }
 
-impl<T: Kept> Record<T> {
+impl<T: Persistent> Record<T> {
     /// The record in a state folder.
     pub fn in_folder(folder: &Path) -> Self {
         Self { path: folder.join(T::FILE), kind: PhantomData }
@@ -155,7 +155,7 @@ impl<T: Kept> Record<T> {
     }
 }
 
-fn encode<T: Kept>(value: &T) -> io::Result<Vec<u8>> {
+fn encode<T: Persistent>(value: &T) -> io::Result<Vec<u8>> {
     let data = serde_json::value::to_raw_value(value)?;
     let checksum = checksum(T::VERSION, data.get());
     let mut bytes = serde_json::to_vec(&Envelope { version: T::VERSION, checksum, data: &data })?;
@@ -163,7 +163,7 @@ fn encode<T: Kept>(value: &T) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
+fn decode<T: Persistent>(bytes: &[u8]) -> Option<T> {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(bytes) else { return T::from_earlier(None, bytes) };
     let data = envelope.data.get();
     if envelope.checksum != checksum(envelope.version, data) {
@@ -196,7 +196,7 @@ mod tests {
         text: String,
     }
 
-    impl Kept for Sample {
+    impl Persistent for Sample {
         const FILE: &'static str = "sample.json";
         const VERSION: u32 = 2;
 

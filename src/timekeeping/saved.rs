@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimate::calibration::SavedCalibration;
-use crate::storage::Kept;
+use crate::storage::Persistent;
 
 /// The RTC that was calibrated, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct SavedTime {
     pub calibration: Option<SavedCalibration>,
 }
 
-impl Kept for SavedTime {
+impl Persistent for SavedTime {
     const FILE: &'static str = "time.json";
     const VERSION: u32 = 1;
 }

@@ -6,7 +6,7 @@ use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 
 use super::playing::{bursts, lag_ms};
-use super::sim_box::{Make, SimBox};
+use super::service_process::{Make, ServiceProcess};
 use super::{Sandbox, Signal};
 
 /// What must hold on a shared machine.
@@ -37,19 +37,19 @@ impl Stage {
     }
 
     /// Switches on a box that goes by the system clock, and waits until it is ready.
-    pub fn switch_on(&self, name: &str, sink: Sink, jumper: bool) -> SimBox {
+    pub fn switch_on(&self, name: &str, sink: Sink, jumper: bool) -> ServiceProcess {
         self.switch_on_with("[time]\nsource = \"system\"\n", name, sink, jumper)
     }
 
     /// The same with a configuration of its own.
-    pub fn switch_on_with(&self, config: &str, name: &str, sink: Sink, jumper: bool) -> SimBox {
+    pub fn switch_on_with(&self, config: &str, name: &str, sink: Sink, jumper: bool) -> ServiceProcess {
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let config = format!("start.anchor = \"{anchor}\"\n{config}");
-        SimBox::switch_on(&self.sandbox, &self.card, sink, &Make { name, jumper, config: &config }).ready()
+        ServiceProcess::switch_on(&self.sandbox, &self.card, sink, &Make { name, jumper, config: &config }).ready()
     }
 
     pub fn state(&self, name: &str) -> std::path::PathBuf {
-        SimBox::state(&self.sandbox, name)
+        ServiceProcess::state(&self.sandbox, name)
     }
 
     pub fn finish(self) -> Recording {
@@ -114,7 +114,7 @@ pub fn loudest(recording: &Recording, channel: &[f32], from_utc_s: f64, to_utc_s
 }
 
 /// Waits until a box waits for its slot, and says when that is.
-pub fn slot_s(made: &SimBox) -> f64 {
+pub fn slot_s(made: &ServiceProcess) -> f64 {
     let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
     status.play.next.expect("a slot").utc_s as f64
 }

@@ -8,7 +8,7 @@ pub mod odd_mp3;
 pub mod playing;
 pub mod process;
 pub mod pty;
-pub mod sim_box;
+pub mod service_process;
 pub mod undisturbed;
 
 use std::ffi::OsStr;

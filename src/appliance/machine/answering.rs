@@ -12,9 +12,9 @@ use super::Appliance;
 use crate::timetable::NS_PER_S;
 
 /// A volume that has changed is kept after this long, so that a hold that repeats is one write.
-const VOLUME_KEPT_AFTER_NS: i64 = 2 * NS_PER_S;
+const VOLUME_SAVED_AFTER_NS: i64 = 2 * NS_PER_S;
 /// ... and not more often than this: SD cards wear.
-const VOLUME_KEPT_EVERY_NS: i64 = 5 * NS_PER_S;
+const VOLUME_SAVED_EVERY_NS: i64 = 5 * NS_PER_S;
 /// No tone comes so shortly before the music, or it would be heard in it.
 const TONE_FREE_NS: i64 = 2 * NS_PER_S;
 
@@ -38,25 +38,25 @@ impl Appliance {
     fn set_volume(&mut self, volume: Volume, now: Moment, out: &mut Vec<Action>) {
         if volume != self.volume {
             self.volume = volume;
-            self.volume_unkept_since_raw_ns.get_or_insert(now.raw_ns);
+            self.volume_unsaved_since_raw_ns.get_or_insert(now.raw_ns);
         }
         // Even if it is what it was: another program may have turned the mixer.
         out.push(Action::SetVolume(volume.percent()));
     }
 
-    pub(super) fn keep_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let Some(since_ns) = self.volume_unkept_since_raw_ns else { return };
-        let lasted = now.raw_ns.saturating_sub(since_ns) >= VOLUME_KEPT_AFTER_NS;
-        let last_ns = self.volume_kept_raw_ns;
-        if lasted && last_ns.is_none_or(|last_ns| now.raw_ns.saturating_sub(last_ns) >= VOLUME_KEPT_EVERY_NS) {
-            self.keep_volume(now, out);
+    pub(super) fn save_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(since_ns) = self.volume_unsaved_since_raw_ns else { return };
+        let lasted = now.raw_ns.saturating_sub(since_ns) >= VOLUME_SAVED_AFTER_NS;
+        let last_ns = self.volume_saved_raw_ns;
+        if lasted && last_ns.is_none_or(|last_ns| now.raw_ns.saturating_sub(last_ns) >= VOLUME_SAVED_EVERY_NS) {
+            self.save_volume(now, out);
         }
     }
 
-    pub(super) fn keep_volume(&mut self, now: Moment, out: &mut Vec<Action>) {
-        if self.volume_unkept_since_raw_ns.take().is_some() {
-            self.volume_kept_raw_ns = Some(now.raw_ns);
-            out.push(Action::KeepVolume(self.volume.percent()));
+    pub(super) fn save_volume(&mut self, now: Moment, out: &mut Vec<Action>) {
+        if self.volume_unsaved_since_raw_ns.take().is_some() {
+            self.volume_saved_raw_ns = Some(now.raw_ns);
+            out.push(Action::SaveVolume(self.volume.percent()));
         }
     }
 

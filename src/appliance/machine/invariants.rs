@@ -4,8 +4,8 @@ use crate::appliance::{PlaylistInfo, StartKind};
 use jaudiosync_hw::buttons::{Button, Levels};
 use proptest::prelude::*;
 
+use super::super::contacts::Contacts;
 use super::super::input::VolumeChange;
-use super::super::panel::Panel;
 use super::super::state::{Phase, Program};
 use super::tests::playlist;
 use super::*;
@@ -23,7 +23,7 @@ enum Fate {
     Playlist(PlaylistEvent),
     Time { trusted: bool, moves_s: i64 },
     ShutDownFails,
-    Restored(Kept),
+    Restored(SavedState),
     Settings(Settings),
 }
 
@@ -36,10 +36,10 @@ fn session() -> impl Strategy<Value = Session> {
     })
 }
 
-fn kept() -> impl Strategy<Value = Kept> {
-    let position = (0_usize..9, 0_i64..NS_PER_S).prop_map(|(track, offset_ns)| KeptPosition { track, offset_ns });
+fn kept() -> impl Strategy<Value = SavedState> {
+    let position = (0_usize..9, 0_i64..NS_PER_S).prop_map(|(track, offset_ns)| SavedPosition { track, offset_ns });
     (prop::option::of(session()), prop::option::of(position), prop::option::of(any::<u8>()))
-        .prop_map(|(session, position, volume_percent)| Kept { session, position, volume_percent })
+        .prop_map(|(session, position, volume_percent)| SavedState { session, position, volume_percent })
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -121,7 +121,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 /// The world around the machine, which does what it is told and watches.
 struct Watched {
     appliance: Appliance,
-    panel: Panel,
+    contacts: Contacts,
     levels: Levels,
     ignored: ByButton<bool>,
     now: Moment,
@@ -132,16 +132,16 @@ struct Watched {
     restored: bool,
     loaded: Option<Arc<PlaylistInfo>>,
     shutting_down: bool,
-    volume_kept_raw_ns: Option<i64>,
+    volume_saved_raw_ns: Option<i64>,
     named_utc_s: Vec<i64>,
 }
 
 impl Watched {
-    fn new(settings: Settings, kept: &Kept) -> Self {
+    fn new(settings: Settings, kept: &SavedState) -> Self {
         let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, is_trusted: true };
         Self {
             appliance: Appliance::new(settings.clone(), now),
-            panel: Panel::new(),
+            contacts: Contacts::new(),
             levels: Levels::default(),
             ignored: ByButton::default(),
             now,
@@ -152,7 +152,7 @@ impl Watched {
             restored: false,
             loaded: None,
             shutting_down: false,
-            volume_kept_raw_ns: None,
+            volume_saved_raw_ns: None,
             named_utc_s: vec![],
         }
     }
@@ -165,8 +165,8 @@ impl Watched {
                 for _ in 0..ms / step_ms {
                     self.now.raw_ns += step_ms * 1_000_000;
                     self.now.utc_ns += step_ms * 1_000_000;
-                    let events = self.panel.poll(self.levels, self.now.raw_ns);
-                    self.panel_events(events)?;
+                    let events = self.contacts.poll(self.levels, self.now.raw_ns);
+                    self.contact_events(events)?;
                     self.tell(Input::Tick)?;
                 }
                 Ok(())
@@ -180,9 +180,9 @@ impl Watched {
                 Ok(())
             }
             Fate::Unreadable => {
-                let events = self.panel.unreadable("broken");
+                let events = self.contacts.unreadable("broken");
                 self.ignored = ByButton::default();
-                self.panel_events(events)
+                self.contact_events(events)
             }
             Fate::Command(command) => self.tell(Input::Command(command)),
             Fate::Player(event) => self.tell(Input::Player(event)),
@@ -208,7 +208,7 @@ impl Watched {
                 self.restored = true;
                 // What is on the disk by now is what is read.
                 let session = self.on_disk;
-                self.tell(Input::Restored(Kept { session, ..kept }))
+                self.tell(Input::Restored(SavedState { session, ..kept }))
             }
             Fate::Settings(settings) => {
                 self.settings = settings.clone();
@@ -218,12 +218,12 @@ impl Watched {
         }
     }
 
-    fn panel_events(&mut self, events: Vec<PanelEvent>) -> Result<(), TestCaseError> {
+    fn contact_events(&mut self, events: Vec<ContactEvent>) -> Result<(), TestCaseError> {
         for event in events {
             match &event {
-                PanelEvent::Ignored(button, _) => self.ignored[*button] = true,
-                PanelEvent::Released(button) => self.ignored[*button] = false,
-                PanelEvent::Gesture(gesture) => {
+                ContactEvent::Ignored(button, _) => self.ignored[*button] = true,
+                ContactEvent::Released(button) => self.ignored[*button] = false,
+                ContactEvent::Gesture(gesture) => {
                     let button = match gesture {
                         Gesture::VolumeUp => Button::VolumeUp,
                         Gesture::VolumeDown => Button::VolumeDown,
@@ -234,7 +234,7 @@ impl Watched {
                 }
                 _ => {}
             }
-            self.tell(Input::Panel(event))?;
+            self.tell(Input::Contacts(event))?;
         }
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Watched {
         }
         let stops = matches!(
             input,
-            Input::Command(Command::Stop) | Input::Panel(PanelEvent::Gesture(Gesture::Stop | Gesture::StopHeld))
+            Input::Command(Command::Stop) | Input::Contacts(ContactEvent::Gesture(Gesture::Stop | Gesture::StopHeld))
         );
         for action in self.appliance.handle(input, self.now) {
             self.act(action)?;
@@ -298,11 +298,11 @@ impl Watched {
                 self.running = Some((program, timetable));
             }
             Action::StopWithFade => prop_assert!(self.running.take().is_some(), "2: nothing to stop"),
-            Action::KeepSession(session) => self.on_disk = Some(session),
+            Action::SaveSession(session) => self.on_disk = Some(session),
             Action::ForgetSession => prop_assert!(self.on_disk.take().is_some(), "6: a needless write"),
             Action::SetVolume(percent) => prop_assert!(percent <= self.settings.maximum_percent.min(100), "1"),
-            Action::KeepVolume(_) => {
-                let last_ns = self.volume_kept_raw_ns.replace(self.now.raw_ns);
+            Action::SaveVolume(_) => {
+                let last_ns = self.volume_saved_raw_ns.replace(self.now.raw_ns);
                 let since_ns = last_ns.map_or(i64::MAX, |last_ns| self.now.raw_ns - last_ns);
                 let shuts_down = self.levels.is_pressed(Button::Stop);
                 prop_assert!(since_ns >= 5 * NS_PER_S || shuts_down, "9: {} ns", since_ns);
@@ -311,7 +311,7 @@ impl Watched {
                 prop_assert!(self.running.is_none(), "8");
                 self.shutting_down = true;
             }
-            Action::KeepPosition(position) => prop_assert!(position.offset_ns >= 0),
+            Action::SavePosition(position) => prop_assert!(position.offset_ns >= 0),
             _ => {}
         }
         Ok(())

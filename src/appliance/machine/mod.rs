@@ -12,11 +12,11 @@ use self::playlist::PlaylistState;
 use self::starting::{Running, Wanted};
 use super::action::Action;
 use super::answer::{Flash, LedPattern, Tone};
+use super::contacts::ContactEvent;
 use super::gesture::{Gesture, IgnoredBecause};
-use super::input::{Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent};
-use super::panel::PanelEvent;
+use super::input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState};
 use super::settings::Settings;
-use super::state::{KeptPosition, Session, Snapshot};
+use super::state::{SavedPosition, Session, Snapshot};
 use super::volume::Volume;
 use super::warning::{Refusal, Warning};
 
@@ -35,16 +35,16 @@ pub struct Appliance {
     due: bool,
     /// What the player has been told to play.
     running: Option<Running>,
-    kept_session: Option<Session>,
+    saved_session: Option<Session>,
     /// What is kept names another playlist than is played now.
-    kept_is_stale: bool,
-    position: Option<KeptPosition>,
+    saved_is_stale: bool,
+    position: Option<SavedPosition>,
 
     playlist: PlaylistState,
 
     volume: Volume,
-    volume_unkept_since_raw_ns: Option<i64>,
-    volume_kept_raw_ns: Option<i64>,
+    volume_unsaved_since_raw_ns: Option<i64>,
+    volume_saved_raw_ns: Option<i64>,
 
     device_problem: Option<String>,
     delivery: Delivery,
@@ -82,13 +82,13 @@ impl Appliance {
             wanted: None,
             due: false,
             running: None,
-            kept_session: None,
-            kept_is_stale: false,
+            saved_session: None,
+            saved_is_stale: false,
             position: None,
             playlist: PlaylistState::new(),
             volume,
-            volume_unkept_since_raw_ns: None,
-            volume_kept_raw_ns: None,
+            volume_unsaved_since_raw_ns: None,
+            volume_saved_raw_ns: None,
             device_problem: None,
             delivery: Delivery::AsPlanned,
             inputs_problem: None,
@@ -107,7 +107,7 @@ impl Appliance {
         self.advance(now, &mut out);
         match input {
             Input::Restored(kept) => self.restore(kept, &mut out),
-            Input::Panel(event) => self.panel(event, now, &mut out),
+            Input::Contacts(event) => self.contacts(event, now, &mut out),
             Input::Command(command) => {
                 if let Err(refusal) = self.command(command, now, &mut out) {
                     out.push(Action::Refuse(refusal));
@@ -124,14 +124,14 @@ impl Appliance {
         }
         self.decide_at_power_on(now, &mut out);
         self.advance(now, &mut out);
-        self.keep_volume_when_due(now, &mut out);
+        self.save_volume_when_due(now, &mut out);
         self.show(now, &mut out);
         out
     }
 
     /// The volume, if it was changed and is to be kept, which was not asked for yet.
-    pub fn unkept_volume_percent(&self) -> Option<u8> {
-        self.volume_unkept_since_raw_ns.map(|_| self.volume.percent())
+    pub fn unsaved_volume_percent(&self) -> Option<u8> {
+        self.volume_unsaved_since_raw_ns.map(|_| self.volume.percent())
     }
 
     /// What there is to show.
@@ -173,19 +173,19 @@ impl Appliance {
         }
     }
 
-    fn restore(&mut self, kept: Kept, out: &mut Vec<Action>) {
+    fn restore(&mut self, kept: SavedState, out: &mut Vec<Action>) {
         self.position = self.position.or(kept.position);
-        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unkept_since_raw_ns.is_none()) {
+        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unsaved_since_raw_ns.is_none()) {
             self.volume = self.volume.to(percent);
         }
         out.push(Action::SetVolume(self.volume.percent()));
         match &mut self.power_on {
             PowerOn::Undecided { is_restored, .. } => {
                 *is_restored = true;
-                self.kept_session = kept.session;
+                self.saved_session = kept.session;
             }
             // Somebody pressed a button before this was read: that counts, and the older session no longer does.
-            PowerOn::Decided if kept.session.is_some() && self.kept_session.is_none() => {
+            PowerOn::Decided if kept.session.is_some() && self.saved_session.is_none() => {
                 out.push(Action::ForgetSession);
             }
             PowerOn::Decided => {}
@@ -197,7 +197,7 @@ impl Appliance {
             return;
         };
         self.power_on = PowerOn::Decided;
-        match self.kept_session {
+        match self.saved_session {
             Some(session) if self.settings.rejoin_session => self.want(Wanted::Rejoin { session, jumper_fitted }, out),
             _ if jumper_fitted => self.want(Wanted::by_behaviour(self.settings.jumper), out),
             _ => {
@@ -207,28 +207,28 @@ impl Appliance {
         }
     }
 
-    fn panel(&mut self, event: PanelEvent, now: Moment, out: &mut Vec<Action>) {
+    fn contacts(&mut self, event: ContactEvent, now: Moment, out: &mut Vec<Action>) {
         match event {
-            PanelEvent::Gesture(_) if self.shutting_down => {}
-            PanelEvent::Gesture(gesture) => self.gesture(gesture, now, out),
-            PanelEvent::Ignored(button, because) => {
+            ContactEvent::Gesture(_) if self.shutting_down => {}
+            ContactEvent::Gesture(gesture) => self.gesture(gesture, now, out),
+            ContactEvent::Ignored(button, because) => {
                 self.ignored[button] = Some(because);
                 out.push(Action::Warn(Warning::ButtonIgnored(button, because)));
             }
-            PanelEvent::Released(button) => self.ignored[button] = None,
-            PanelEvent::JumperAtPowerOn(fitted) => {
+            ContactEvent::Released(button) => self.ignored[button] = None,
+            ContactEvent::JumperAtPowerOn(fitted) => {
                 self.jumper_fitted = Some(fitted);
                 self.jumper_at_power_on(fitted);
             }
             // Nothing stops when it is removed, and nothing starts when it is fitted: it speaks for power-on alone.
-            PanelEvent::JumperChanged(fitted) => self.jumper_fitted = Some(fitted),
-            PanelEvent::Unreadable(reason) => {
+            ContactEvent::JumperChanged(fitted) => self.jumper_fitted = Some(fitted),
+            ContactEvent::Unreadable(reason) => {
                 self.ignored = ByButton::default();
                 self.jumper_at_power_on(false);
                 self.inputs_problem = Some(reason.clone());
                 out.push(Action::Warn(Warning::InputsUnreadable(reason)));
             }
-            PanelEvent::Readable => self.inputs_problem = None,
+            ContactEvent::Readable => self.inputs_problem = None,
         }
     }
 
@@ -260,7 +260,7 @@ impl Appliance {
             }
             Gesture::StopHeld => {
                 self.stop(now, out);
-                self.keep_volume(now, out);
+                self.save_volume(now, out);
                 self.tone(Tone::ShuttingDown, now, out);
                 out.push(Action::ShutDown);
                 self.shutting_down = true;
@@ -314,7 +314,7 @@ impl Appliance {
                 let before = self.playlist.loaded(Arc::clone(&playlist));
                 let is_another = before.as_ref() != Some(&playlist);
                 if let Some(before) = before {
-                    self.kept_is_stale |= is_another;
+                    self.saved_is_stale |= is_another;
                     self.position = self.position.filter(|_| before.name == playlist.name);
                 }
                 self.due |= is_another && self.running.is_some();

@@ -3,7 +3,7 @@
 use super::super::action::Action;
 use super::super::input::{FirstTrack, Moment};
 use super::super::settings::StartKind;
-use super::super::state::{KeptPosition, Program, Session};
+use super::super::state::{Program, SavedPosition, Session};
 use super::super::warning::{Refusal, Warning};
 use super::{Appliance, PowerOn};
 use crate::timetable::{NS_PER_S, Place, Timetable, next_grid_slot};
@@ -100,12 +100,12 @@ impl Appliance {
         let heard = self.running.as_ref().filter(|running| running.heard);
         let position = heard.map(|running| {
             let (track, offset_ns) = running.timetable.place_at(now.utc_ns).resume_point();
-            KeptPosition { track, offset_ns }
+            SavedPosition { track, offset_ns }
         });
         self.end(position, out);
     }
 
-    fn end(&mut self, position: Option<KeptPosition>, out: &mut Vec<Action>) {
+    fn end(&mut self, position: Option<SavedPosition>, out: &mut Vec<Action>) {
         self.power_on = PowerOn::Decided;
         self.wanted = None;
         self.due = false;
@@ -114,13 +114,13 @@ impl Appliance {
         }
         if let Some(position) = position {
             self.position = Some(position);
-            out.push(Action::KeepPosition(position));
+            out.push(Action::SavePosition(position));
         }
         self.forget_session(out);
     }
 
     pub(super) fn forget_session(&mut self, out: &mut Vec<Action>) {
-        if self.kept_session.take().is_some() {
+        if self.saved_session.take().is_some() {
             out.push(Action::ForgetSession);
         }
     }
@@ -169,7 +169,7 @@ impl Appliance {
         if let Some(running) = &mut self.running {
             running.heard |= running.heard_from_utc_ns() <= now.utc_ns;
             if !self.due && running.timetable.place_at(now.utc_ns) == Place::Finished {
-                self.end(Some(KeptPosition { track: 0, offset_ns: 0 }), out);
+                self.end(Some(SavedPosition { track: 0, offset_ns: 0 }), out);
             }
         }
     }
@@ -203,9 +203,9 @@ impl Appliance {
         out.push(Action::Play { program, timetable, playlist });
         match wanted {
             _ if in_sync => {
-                let is_stale = std::mem::take(&mut self.kept_is_stale);
-                if self.kept_session.replace(session) != Some(session) || is_stale {
-                    out.push(Action::KeepSession(session));
+                let is_stale = std::mem::take(&mut self.saved_is_stale);
+                if self.saved_session.replace(session) != Some(session) || is_stale {
+                    out.push(Action::SaveSession(session));
                 }
             }
             // It may still run: that is seen when the time is trusted.

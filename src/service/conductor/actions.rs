@@ -7,11 +7,11 @@ use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::requests::clock_time;
 use super::{Conductor, Ending};
-use crate::appliance::{Action, KeptPosition, Moment, PlaylistInfo, Program, Refusal, Session};
+use crate::appliance::{Action, Moment, PlaylistInfo, Program, Refusal, SavedPosition, Session};
 use crate::player::feeder;
 use crate::player::task::Order;
-use crate::service::keeper::KeepOrder;
 use crate::service::settings;
+use crate::service::state_writer::WriteCommand;
 use crate::storage;
 use crate::timetable::Timetable;
 
@@ -25,30 +25,30 @@ impl Conductor {
             Action::StopWithFade => {
                 log::info!("stopped");
                 self.playing = None;
-                (self.outside.player)(Order::Stop);
+                (self.ports.player)(Order::Stop);
             }
-            Action::KeepSession(session) => {
-                let session = self.kept_session(session, now);
-                (self.outside.keeper)(KeepOrder::Session(Some(session)));
+            Action::SaveSession(session) => {
+                let session = self.saved_session(session, now);
+                (self.ports.state_writer)(WriteCommand::Session(Some(session)));
             }
-            Action::ForgetSession => (self.outside.keeper)(KeepOrder::Session(None)),
-            Action::KeepPosition(position) => {
-                let position = self.kept_position(position);
-                (self.outside.keeper)(KeepOrder::Position(position));
+            Action::ForgetSession => (self.ports.state_writer)(WriteCommand::Session(None)),
+            Action::SavePosition(position) => {
+                let position = self.saved_position(position);
+                (self.ports.state_writer)(WriteCommand::Position(position));
             }
-            Action::SetVolume(percent) => (self.outside.loudness)(percent),
-            Action::KeepVolume(percent) if self.config.volume.remember => {
-                (self.outside.keeper)(KeepOrder::Volume(storage::Volume { percent }));
+            Action::SetVolume(percent) => (self.ports.volume)(percent),
+            Action::SaveVolume(percent) if self.config.volume.remember => {
+                (self.ports.state_writer)(WriteCommand::Volume(storage::Volume { percent }));
             }
-            Action::KeepVolume(_) => {}
-            Action::Reload => (self.outside.playlists)(settings::playlist_source(&self.config)),
+            Action::SaveVolume(_) => {}
+            Action::Reload => (self.ports.playlists)(settings::playlist_source(&self.config)),
             Action::ShutDown => {
                 log::info!("Stop was held: the box is switched off");
                 self.end(Ending::PowerOff, POWER_OFF_AFTER_NS);
             }
             Action::Led(pattern) => self.pattern = pattern,
             Action::Flash(flash) => self.flash = Some((flash, now.raw_ns)),
-            Action::Tone(tone) => (self.outside.sound)(tone),
+            Action::Tone(tone) => (self.ports.sound)(tone),
             Action::Warn(warning) => log::warn!("{warning}"),
             Action::Refuse(refusal) => self.refuse(refusal),
         }
@@ -60,11 +60,11 @@ impl Conductor {
             return log::error!("a playlist that is not there was to be played: {}", info.name);
         };
         log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
-        (self.outside.player)(Order::Play(feeder::Program {
+        (self.ports.player)(Order::Play(feeder::Program {
             timetable: timetable.clone(),
-            library: (self.outside.library)(&playlist.playlist, self.listening.mix),
+            library: (self.ports.library)(&playlist.playlist, self.audio.mix),
             heard_from_utc_ns: program.heard_from_utc_s.saturating_mul(NS_PER_S),
-            output_latency_ns: self.listening.output_latency_ns,
+            output_latency_ns: self.audio.output_latency_ns,
         }));
         self.playing = Some((program, timetable, info));
     }
@@ -93,7 +93,7 @@ impl Conductor {
         self.refusal = Some(refusal);
     }
 
-    fn kept_session(&self, session: Session, now: Moment) -> storage::Session {
+    fn saved_session(&self, session: Session, now: Moment) -> storage::Session {
         let playlist = self.playlist.as_ref();
         storage::Session {
             anchor_utc_s: session.anchor_utc_s,
@@ -105,7 +105,7 @@ impl Conductor {
         }
     }
 
-    fn kept_position(&self, position: KeptPosition) -> storage::Position {
+    fn saved_position(&self, position: SavedPosition) -> storage::Position {
         let offset_s = position.offset_ns as f64 * 1e-9;
         storage::Position { playlist: self.playlist_name(), track: position.track, offset_s }
     }

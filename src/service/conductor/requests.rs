@@ -8,7 +8,7 @@ use super::{Conductor, CurrentPlaylist};
 use crate::appliance::{Command, FirstTrack, Input, Phase, Refusal, VolumeChange, Warning};
 use crate::control::Response;
 use crate::control::protocol::{self, ErrorCode};
-use crate::service::settings::{self, Listening};
+use crate::service::settings::{self, AudioSettings};
 use crate::timetable::local_time::NamedTime;
 
 /// Somebody who waits for the playlist to be read.
@@ -61,10 +61,10 @@ impl Conductor {
         self.command(command).unwrap_or_else(|| self.what_happens_now())
     }
 
-    /// Tells the machine. An answer is only given where it refuses.
+    /// Pass a command to the machine. Only a refusal is an answer.
     fn command(&mut self, command: Command) -> Option<Response> {
         self.refusal = None;
-        self.tell(Input::Command(command));
+        self.feed(Input::Command(command));
         self.refusal.take().map(refused)
     }
 
@@ -89,7 +89,7 @@ impl Conductor {
 
     /// Reads the configuration anew and takes over what can be; returns the keys that need a restart.
     pub(super) fn reload_config(&mut self) -> Vec<&'static str> {
-        let layers = (self.outside.load_config)();
+        let layers = (self.ports.load_config)();
         self.config_problems = layers.problems().iter().map(ToString::to_string).collect();
         self.config_problems.iter().for_each(|problem| log::warn!("{problem}"));
         self.config = layers.config().clone();
@@ -97,10 +97,10 @@ impl Conductor {
         if !needs_restart.is_empty() {
             log::warn!("{}", restart_words(&needs_restart));
         }
-        self.tell(Input::Settings(settings::appliance_settings(&self.config)));
-        let listening = Listening::from_config(&self.config);
-        if listening != self.listening {
-            self.listening = listening;
+        self.feed(Input::Settings(settings::appliance_settings(&self.config)));
+        let audio = AudioSettings::from_config(&self.config);
+        if audio != self.audio {
+            self.audio = audio;
             self.play_again();
         }
         needs_restart

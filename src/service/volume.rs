@@ -1,5 +1,5 @@
-//! Sets the volume: on the card's own mixer, or in the player where the card has none, or for as long as its mixer does not
-//! answer. On a thread of its own, as a USB card that is being pulled out may keep a caller waiting.
+//! Sets the volume: on the card's own mixer, or in the player where the card has none, or while its mixer is
+//! not responding. On a thread of its own, as a USB card that is being pulled out may keep a caller waiting.
 //!
 //! A mixer is set again and again for a minute: at boot, and whenever a card is plugged in, `alsactl restore` puts back what
 //! was stored at some shutdown (alsa-utils' alsa-restore.service and 90-alsa-restore.rules), and it may come later.
@@ -10,9 +10,9 @@ use jaudiosync_hw::mixer::{Mixer, MixerError};
 
 use crate::worker::Task;
 
-/// A card that does not answer is tried again so often, and one that does is set again so often...
+/// The pause before a card that does not answer is tried again, and before one that does is set again.
 const AGAIN: Duration = Duration::from_secs(2);
-/// ... and so many times.
+/// How many times a card that answers is set again.
 const REPEATS: u32 = 30;
 
 /// With the volume set there is nothing to do.
@@ -20,7 +20,7 @@ const NOTHING: Duration = Duration::from_secs(3600);
 
 /// What does the volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoudnessNews {
+pub enum VolumeReport {
     /// This mixer.
     Mixer(String),
     /// The player itself, as there is no mixer.
@@ -35,25 +35,25 @@ pub type OpenMixer = Box<dyn FnMut() -> Result<Option<Box<dyn Mixer>>, MixerErro
 /// Sets the volume within the player, as a factor.
 pub type SetGain = Box<dyn Fn(f32) + Send>;
 
-/// Sets the volume to what was ordered last.
-pub struct LoudnessTask {
+/// Sets the volume to the last value it was given.
+pub struct VolumeTask {
     open: OpenMixer,
     set_gain: SetGain,
-    tell: Box<dyn Fn(LoudnessNews) + Send>,
-    told: Option<LoudnessNews>,
+    report: Box<dyn Fn(VolumeReport) + Send>,
+    reported: Option<VolumeReport>,
     mixer: Option<Box<dyn Mixer>>,
     wanted_percent: Option<u8>,
     repeats_left: u32,
 }
 
-impl LoudnessTask {
+impl VolumeTask {
     /// Opens the mixer when the volume is first set.
-    pub fn new(open: OpenMixer, set_gain: SetGain, tell: Box<dyn Fn(LoudnessNews) + Send>) -> Self {
-        Self { open, set_gain, tell, told: None, mixer: None, wanted_percent: None, repeats_left: 0 }
+    pub fn new(open: OpenMixer, set_gain: SetGain, report: Box<dyn Fn(VolumeReport) + Send>) -> Self {
+        Self { open, set_gain, report, reported: None, mixer: None, wanted_percent: None, repeats_left: 0 }
     }
 
     /// Sets it on the mixer that is open, or else on what can be opened now: the card may be another one than before.
-    fn set(&mut self, percent: u8) -> Result<LoudnessNews, MixerError> {
+    fn set(&mut self, percent: u8) -> Result<VolumeReport, MixerError> {
         let mixer = match self.mixer.take() {
             Some(mixer) => Ok(Some(mixer)),
             None => (self.open)(),
@@ -62,25 +62,25 @@ impl LoudnessTask {
             Ok(Some(mut mixer)) => {
                 mixer.set_volume_percent(percent)?;
                 (self.set_gain)(1.0);
-                let news = LoudnessNews::Mixer(mixer.name());
+                let news = VolumeReport::Mixer(mixer.name());
                 self.mixer = Some(mixer);
                 Ok(news)
             }
             Ok(None) => {
                 (self.set_gain)(gain(percent));
-                Ok(LoudnessNews::Software)
+                Ok(VolumeReport::Software)
             }
             // The owner has named a control that is not there: better a volume that can be set than none.
             Err(error @ MixerError::NoControl { .. }) => {
                 (self.set_gain)(gain(percent));
-                Ok(LoudnessNews::Trouble(format!("{error}; the player sets the volume instead")))
+                Ok(VolumeReport::Trouble(format!("{error}; the player sets the volume instead")))
             }
             Err(error) => Err(error),
         }
     }
 }
 
-impl Task for LoudnessTask {
+impl Task for VolumeTask {
     /// In percent.
     type Order = u8;
 
@@ -97,7 +97,7 @@ impl Task for LoudnessTask {
             Err(_) if was_open => self.set(percent),
             done => done,
         };
-        let is_mixer = matches!(done, Ok(LoudnessNews::Mixer(_)));
+        let is_mixer = matches!(done, Ok(VolumeReport::Mixer(_)));
         let wait = match done {
             Ok(_) if is_mixer && self.repeats_left > 0 => {
                 self.repeats_left -= 1;
@@ -112,11 +112,11 @@ impl Task for LoudnessTask {
         let news = done.unwrap_or_else(|error| {
             // It may play although its mixer does not answer, and never louder than is wanted.
             (self.set_gain)(gain(percent));
-            LoudnessNews::Trouble(error.to_string())
+            VolumeReport::Trouble(error.to_string())
         });
-        if self.told.as_ref() != Some(&news) {
-            self.told = Some(news.clone());
-            (self.tell)(news);
+        if self.reported.as_ref() != Some(&news) {
+            self.reported = Some(news.clone());
+            (self.report)(news);
         }
         wait
     }
@@ -139,14 +139,14 @@ mod tests {
     struct Stage {
         board: SimulatedBoard,
         gains: Arc<Mutex<Vec<f32>>>,
-        told: Arc<Mutex<Vec<LoudnessNews>>>,
-        task: LoudnessTask,
+        told: Arc<Mutex<Vec<VolumeReport>>>,
+        task: VolumeTask,
     }
 
     fn stage(has_mixer: bool) -> Stage {
         let board = SimulatedBoard::new();
-        let (gains, told) = (Arc::<Mutex<Vec<f32>>>::default(), Arc::<Mutex<Vec<LoudnessNews>>>::default());
-        let task = LoudnessTask::new(
+        let (gains, told) = (Arc::<Mutex<Vec<f32>>>::default(), Arc::<Mutex<Vec<VolumeReport>>>::default());
+        let task = VolumeTask::new(
             Box::new({
                 let board = board.clone();
                 move || Ok(has_mixer.then(|| Box::new(board.clone()) as Box<dyn Mixer>))
@@ -193,7 +193,7 @@ mod tests {
         let mut mixers = vec![Some(Box::new(board.clone()) as Box<dyn Mixer>), None];
         let heard = Arc::clone(&gains);
         let set_gain = Box::new(move |gain| heard.lock().unwrap().push(gain));
-        let mut task = LoudnessTask::new(Box::new(move || Ok(mixers.pop().unwrap())), set_gain, Box::new(|_| {}));
+        let mut task = VolumeTask::new(Box::new(move || Ok(mixers.pop().unwrap())), set_gain, Box::new(|_| {}));
         task.order(50);
         assert_eq!(task.step(), NOTHING);
         task.order(50);
@@ -209,7 +209,7 @@ mod tests {
             stage.task.step();
         }
         assert_eq!(*stage.gains.lock().unwrap(), [0.125, 0.0, 1.0, 1.0]);
-        assert_eq!(*stage.told.lock().unwrap(), [LoudnessNews::Software]);
+        assert_eq!(*stage.told.lock().unwrap(), [VolumeReport::Software]);
     }
 
     #[test]

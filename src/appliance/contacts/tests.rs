@@ -7,45 +7,45 @@ use super::*;
 const MS: i64 = 1_000_000;
 const POLL_NS: i64 = 5 * MS;
 
-/// A panel under somebody's fingers, in virtual time.
+/// Buttons under somebody's fingers, in virtual time.
 #[derive(Default)]
 struct Fingers {
-    panel: Panel,
+    contacts: Contacts,
     levels: Levels,
     now_ns: i64,
 }
 
 impl Fingers {
-    /// With the panel settled and nothing pressed.
+    /// With the contacts settled and nothing pressed.
     fn ready() -> Self {
         let mut fingers = Self::default();
-        assert_eq!(fingers.wait(100), [PanelEvent::JumperAtPowerOn(false)]);
+        assert_eq!(fingers.wait(100), [ContactEvent::JumperAtPowerOn(false)]);
         fingers
     }
 
-    fn wait(&mut self, ms: i64) -> Vec<PanelEvent> {
+    fn wait(&mut self, ms: i64) -> Vec<ContactEvent> {
         let until_ns = self.now_ns + ms * MS;
         let mut events = Vec::new();
         while self.now_ns < until_ns {
             self.now_ns += POLL_NS;
-            events.extend(self.panel.poll(self.levels, self.now_ns));
+            events.extend(self.contacts.poll(self.levels, self.now_ns));
         }
         events
     }
 
-    fn press(&mut self, button: Button, for_ms: i64) -> Vec<PanelEvent> {
+    fn press(&mut self, button: Button, for_ms: i64) -> Vec<ContactEvent> {
         self.levels = self.levels.with(button, true);
         self.wait(for_ms)
     }
 
-    fn release(&mut self, button: Button) -> Vec<PanelEvent> {
+    fn release(&mut self, button: Button) -> Vec<ContactEvent> {
         self.levels = self.levels.with(button, false);
         self.wait(100)
     }
 }
 
-fn gestures(events: &[PanelEvent]) -> Vec<Gesture> {
-    let gesture = |event: &PanelEvent| if let PanelEvent::Gesture(gesture) = event { Some(*gesture) } else { None };
+fn gestures(events: &[ContactEvent]) -> Vec<Gesture> {
+    let gesture = |event: &ContactEvent| if let ContactEvent::Gesture(gesture) = event { Some(*gesture) } else { None };
     events.iter().filter_map(gesture).collect()
 }
 
@@ -85,11 +85,11 @@ fn a_button_held_at_power_on_does_nothing_until_it_was_released() {
     let events = fingers.wait(20_000);
     assert_eq!(gestures(&events), []);
     for button in [Stop, VolumeUp] {
-        assert!(events.contains(&PanelEvent::Ignored(button, IgnoredBecause::HeldAtPowerOn)));
+        assert!(events.contains(&ContactEvent::Ignored(button, IgnoredBecause::HeldAtPowerOn)));
     }
     assert_eq!(gestures(&fingers.press(Start, 100)), []);
     assert_eq!(gestures(&fingers.release(Start)), [Gesture::Start], "the others work meanwhile");
-    assert_eq!(fingers.release(Stop), [PanelEvent::Released(Stop)]);
+    assert_eq!(fingers.release(Stop), [ContactEvent::Released(Stop)]);
     assert_eq!(gestures(&fingers.press(Stop, 100)), [Gesture::Stop]);
 }
 
@@ -97,19 +97,19 @@ fn a_button_held_at_power_on_does_nothing_until_it_was_released() {
 fn a_button_stuck_for_ten_seconds_is_ignored_and_told_once() {
     let mut fingers = Fingers::ready();
     let events = fingers.press(VolumeDown, 10_100);
-    assert_eq!(events.last(), Some(&PanelEvent::Ignored(VolumeDown, IgnoredBecause::Stuck)));
+    assert_eq!(events.last(), Some(&ContactEvent::Ignored(VolumeDown, IgnoredBecause::Stuck)));
     assert_eq!(fingers.wait(60_000), []);
     assert_eq!(gestures(&fingers.press(VolumeUp, 100)), [Gesture::VolumeUp]);
     fingers.release(VolumeUp);
-    assert_eq!(fingers.release(VolumeDown), [PanelEvent::Released(VolumeDown)]);
+    assert_eq!(fingers.release(VolumeDown), [ContactEvent::Released(VolumeDown)]);
     assert_eq!(gestures(&fingers.press(VolumeDown, 100)), [Gesture::VolumeDown]);
 }
 
 #[test]
 fn stop_held_shuts_down_before_it_counts_as_stuck() {
     let mut fingers = Fingers::ready();
-    let stuck = PanelEvent::Ignored(Stop, IgnoredBecause::Stuck);
-    let expected = [PanelEvent::Gesture(Gesture::Stop), PanelEvent::Gesture(Gesture::StopHeld), stuck];
+    let stuck = ContactEvent::Ignored(Stop, IgnoredBecause::Stuck);
+    let expected = [ContactEvent::Gesture(Gesture::Stop), ContactEvent::Gesture(Gesture::StopHeld), stuck];
     assert_eq!(fingers.press(Stop, 20_000), expected);
 }
 
@@ -142,13 +142,13 @@ fn a_stalled_thread_makes_no_long_press() {
 fn what_is_pressed_when_reading_works_again_is_ignored() {
     let mut fingers = Fingers::ready();
     fingers.press(Stop, 4900);
-    assert_eq!(fingers.panel.unreadable("broken"), [PanelEvent::Unreadable("broken".to_owned())]);
-    assert_eq!(fingers.panel.unreadable("broken"), [], "told once");
+    assert_eq!(fingers.contacts.unreadable("broken"), [ContactEvent::Unreadable("broken".to_owned())]);
+    assert_eq!(fingers.contacts.unreadable("broken"), [], "told once");
     fingers.levels.jumper_fitted = true;
     let events = fingers.wait(1000);
-    assert_eq!(events.first(), Some(&PanelEvent::Readable));
-    assert!(events.contains(&PanelEvent::Ignored(Stop, IgnoredBecause::HeldAtPowerOn)));
-    assert!(events.contains(&PanelEvent::JumperChanged(true)), "which is not a power-on: {events:?}");
+    assert_eq!(events.first(), Some(&ContactEvent::Readable));
+    assert!(events.contains(&ContactEvent::Ignored(Stop, IgnoredBecause::HeldAtPowerOn)));
+    assert!(events.contains(&ContactEvent::JumperChanged(true)), "which is not a power-on: {events:?}");
     assert_eq!(gestures(&events), []);
 }
 
@@ -156,9 +156,9 @@ fn what_is_pressed_when_reading_works_again_is_ignored() {
 fn the_jumper_is_told_at_power_on_and_when_it_changes() {
     let mut fingers = Fingers::default();
     fingers.levels.jumper_fitted = true;
-    assert_eq!(fingers.wait(100), [PanelEvent::JumperAtPowerOn(true)]);
+    assert_eq!(fingers.wait(100), [ContactEvent::JumperAtPowerOn(true)]);
     fingers.levels.jumper_fitted = false;
-    assert_eq!(fingers.wait(100), [PanelEvent::JumperChanged(false)]);
+    assert_eq!(fingers.wait(100), [ContactEvent::JumperChanged(false)]);
 }
 
 proptest! {
@@ -176,13 +176,13 @@ proptest! {
             }
             fingers.levels = fingers.levels.with(button, pressed);
             if unreadable && ms % 7 == 0 {
-                fingers.panel.unreadable("fault");
+                fingers.contacts.unreadable("fault");
                 ignored = ByButton::default();
             }
             let before_ns = fingers.now_ns;
             for event in fingers.wait(ms) {
                 match event {
-                    PanelEvent::Gesture(gesture) => {
+                    ContactEvent::Gesture(gesture) => {
                         let button = match gesture {
                             Gesture::VolumeUp => VolumeUp,
                             Gesture::VolumeDown => VolumeDown,
@@ -194,11 +194,11 @@ proptest! {
                         let quiet_ns = before_ns - last_pressed_ns[button];
                         prop_assert!(fingers.levels.is_pressed(button) || quiet_ns <= 50 * MS);
                     }
-                    PanelEvent::Ignored(button, _) => {
+                    ContactEvent::Ignored(button, _) => {
                         prop_assert!(!ignored[button], "told twice");
                         ignored[button] = true;
                     }
-                    PanelEvent::Released(button) => {
+                    ContactEvent::Released(button) => {
                         prop_assert!(ignored[button]);
                         ignored[button] = false;
                     }

@@ -1,23 +1,23 @@
-//! Writes down what a box must know after a power cut: on a thread of its own, as an SD card may take its time.
+//! Writes the state that a box must have after a power cut: on a thread of its own, as an SD card may take its time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::appliance;
 use crate::playlist::playlist_name;
-use crate::storage::{Kept, Position, Record, RecordError, Session, Volume, remove_leftovers};
+use crate::storage::{Persistent, Position, Record, RecordError, Session, Volume, remove_leftovers};
 use crate::worker::Task;
 
-/// What could not be written is tried again so often: a full disk may get room, a card may be made writable.
+/// The pause before what could not be written is tried again: a full disk may get room, a card may be made writable.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Without anything to write there is nothing to do.
 const NOTHING: Duration = Duration::from_secs(3600);
 
-/// What is to be kept.
+/// What is to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub enum KeepOrder {
-    /// This session; with none the one that is kept is forgotten.
+pub enum WriteCommand {
+    /// This session; none forgets the one that is saved.
     Session(Option<Session>),
     /// This position.
     Position(Position),
@@ -25,7 +25,7 @@ pub enum KeepOrder {
     Volume(Volume),
 }
 
-/// What was kept by the last run, and what was wrong with it.
+/// What the last run saved, and what was wrong with it.
 #[derive(Debug, Default)]
 pub struct Restored {
     /// The session that ran.
@@ -39,12 +39,12 @@ pub struct Restored {
 }
 
 /// Where trouble with the disk goes: what is wrong, or none when all is well again.
-pub type TellTrouble = Box<dyn Fn(Option<String>) + Send>;
+pub type ReportTrouble = Box<dyn Fn(Option<String>) + Send>;
 
-/// Writes what it is ordered to, again and again until it is written.
-pub struct KeeperTask {
+/// Writes what it is given, and tries again until it is written.
+pub struct StateWriter {
     folder: Option<PathBuf>,
-    tell: TellTrouble,
+    report: ReportTrouble,
     session: Option<Option<Session>>,
     position: Option<Position>,
     volume: Option<Volume>,
@@ -66,25 +66,25 @@ impl Restored {
         restored
     }
 
-    fn record<T: Kept>(&mut self, folder: &Path) -> Option<T> {
+    fn record<T: Persistent>(&mut self, folder: &Path) -> Option<T> {
         Record::in_folder(folder).read().unwrap_or_else(|error| {
             self.problems.push(error.to_string());
             None
         })
     }
 
-    /// What the appliance makes of it, given the playlist's name: what was kept of another playlist means nothing.
-    pub fn for_appliance(&self, playlist: &str, remembers_volume: bool) -> appliance::Kept {
+    /// Return what the appliance makes of it, given the playlist's name: what was saved of another playlist means nothing.
+    pub fn for_appliance(&self, playlist: &str, remembers_volume: bool) -> appliance::SavedState {
         let name = playlist_name(playlist);
         let session = self.session.as_ref().filter(|session| session.playlist == name);
         let position = self.position.as_ref().filter(|position| position.playlist == name);
-        appliance::Kept {
+        appliance::SavedState {
             session: session.map(|session| appliance::Session {
                 anchor_utc_s: session.anchor_utc_s,
                 first_track: session.first_track,
                 repeats: session.repeats,
             }),
-            position: position.map(|position| appliance::KeptPosition {
+            position: position.map(|position| appliance::SavedPosition {
                 track: position.track,
                 offset_ns: (position.offset_s.max(0.0) * 1e9) as i64,
             }),
@@ -93,10 +93,10 @@ impl Restored {
     }
 }
 
-impl KeeperTask {
-    /// Keeps in this folder; with none, nothing is kept and that is told.
-    pub fn new(folder: Option<PathBuf>, tell: TellTrouble) -> Self {
-        Self { folder, tell, session: None, position: None, volume: None, trouble: None }
+impl StateWriter {
+    /// Write to this folder; without one nothing is saved, and that is reported.
+    pub fn new(folder: Option<PathBuf>, report: ReportTrouble) -> Self {
+        Self { folder, report, session: None, position: None, volume: None, trouble: None }
     }
 
     fn has_something(&self) -> bool {
@@ -127,14 +127,14 @@ fn done<T>(wanted: &mut Option<T>, write: impl FnOnce(&T) -> Result<(), RecordEr
     Ok(())
 }
 
-impl Task for KeeperTask {
-    type Order = KeepOrder;
+impl Task for StateWriter {
+    type Order = WriteCommand;
 
-    fn order(&mut self, order: KeepOrder) {
+    fn order(&mut self, order: WriteCommand) {
         match order {
-            KeepOrder::Session(session) => self.session = Some(session),
-            KeepOrder::Position(position) => self.position = Some(position),
-            KeepOrder::Volume(volume) => self.volume = Some(volume),
+            WriteCommand::Session(session) => self.session = Some(session),
+            WriteCommand::Position(position) => self.position = Some(position),
+            WriteCommand::Volume(volume) => self.volume = Some(volume),
         }
     }
 
@@ -145,7 +145,7 @@ impl Task for KeeperTask {
         let trouble = self.write().err();
         if trouble != self.trouble {
             self.trouble.clone_from(&trouble);
-            (self.tell)(trouble);
+            (self.report)(trouble);
         }
         if self.has_something() { RETRY } else { NOTHING }
     }
@@ -177,19 +177,19 @@ mod tests {
     #[test]
     fn what_was_kept_comes_back_unless_it_is_another_playlists() {
         let folder = tempfile::tempdir().unwrap();
-        let mut task = KeeperTask::new(Some(folder.path().to_owned()), Box::new(|trouble| panic!("{trouble:?}")));
-        task.order(KeepOrder::Session(Some(session(7))));
-        task.order(KeepOrder::Volume(Volume { percent: 35 }));
-        task.order(KeepOrder::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
+        let mut task = StateWriter::new(Some(folder.path().to_owned()), Box::new(|trouble| panic!("{trouble:?}")));
+        task.order(WriteCommand::Session(Some(session(7))));
+        task.order(WriteCommand::Volume(Volume { percent: 35 }));
+        task.order(WriteCommand::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
         assert_eq!(task.step(), NOTHING);
         let restored = Restored::read(Some(folder.path()));
         let kept = restored.for_appliance("Playlist.m3u8", true);
         assert_eq!(kept.session, Some(appliance::Session { anchor_utc_s: 7, first_track: 1, repeats: true }));
-        assert_eq!(kept.position, Some(appliance::KeptPosition { track: 2, offset_ns: 1_500_000_000 }));
+        assert_eq!(kept.position, Some(appliance::SavedPosition { track: 2, offset_ns: 1_500_000_000 }));
         assert_eq!(kept.volume_percent, Some(35));
         let other = restored.for_appliance("Other", false);
-        assert_eq!(other, appliance::Kept::default());
-        task.order(KeepOrder::Session(None));
+        assert_eq!(other, appliance::SavedState::default());
+        task.order(WriteCommand::Session(None));
         task.step();
         assert!(Restored::read(Some(folder.path())).session.is_none());
     }
@@ -201,10 +201,10 @@ mod tests {
         // A file where the folder should be.
         std::fs::write(&state, "").unwrap();
         let (sender, told) = mpsc::channel();
-        let mut task = KeeperTask::new(Some(state.clone()), Box::new(move |trouble| sender.send(trouble).unwrap()));
-        task.order(KeepOrder::Session(Some(session(1))));
+        let mut task = StateWriter::new(Some(state.clone()), Box::new(move |trouble| sender.send(trouble).unwrap()));
+        task.order(WriteCommand::Session(Some(session(1))));
         assert_eq!(task.step(), RETRY);
-        task.order(KeepOrder::Session(Some(session(2))));
+        task.order(WriteCommand::Session(Some(session(2))));
         assert_eq!(task.step(), RETRY);
         std::fs::remove_file(&state).unwrap();
         assert_eq!(task.step(), NOTHING);
@@ -217,8 +217,8 @@ mod tests {
     #[test]
     fn without_a_folder_it_says_so_and_ends() {
         let (sender, told) = mpsc::channel();
-        let mut task = KeeperTask::new(None, Box::new(move |trouble| sender.send(trouble).unwrap()));
-        task.order(KeepOrder::Volume(Volume { percent: 1 }));
+        let mut task = StateWriter::new(None, Box::new(move |trouble| sender.send(trouble).unwrap()));
+        task.order(WriteCommand::Volume(Volume { percent: 1 }));
         task.step();
         assert!(told.try_recv().unwrap().unwrap().contains("STATE_DIRECTORY"));
         task.end();

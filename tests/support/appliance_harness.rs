@@ -1,8 +1,7 @@
-//! A whole appliance in virtual time: the service's own conductor, player, keeper, mixer and playlist tasks, on a simulated
+//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and playlist tasks, on a simulated
 //! board and sound card, with real files. What is heard is laid against what was ordered, sample by sample.
 
 use std::collections::VecDeque;
-use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -13,12 +12,12 @@ use jaudiosync::player::decoder::DecodeError;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::ring::Shared;
-use jaudiosync::player::task::{Order, Outside as PlayerOutside, PlayerTask, WhenMissing};
+use jaudiosync::player::task::{Order, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
-use jaudiosync::service::conductor::{Conductor, Ending, Message, Outside, Round, StatusBoard, TimePort};
-use jaudiosync::service::keeper::{KeepOrder, KeeperTask, Restored};
-use jaudiosync::service::loudness::LoudnessTask;
+use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
+use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
+use jaudiosync::service::volume::VolumeTask;
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
 use jaudiosync::timekeeping::{InNanoseconds as _, timescale};
@@ -31,6 +30,7 @@ use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use jaudiosync_time::{Instant, Span};
 
+use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
 
 /// The service's threads go round so often here, and the world with them.
@@ -42,42 +42,30 @@ pub const RATE_HZ: u32 = 2003;
 /// The music tells its place modulo this, in seconds.
 const PERIOD_S: f64 = 7.3;
 
-/// ... and its track by where in that it begins.
+/// The music tells its track by where in that it begins: by this much further on than the track before, in seconds.
 const TRACK_SHIFT_S: f64 = 2.39;
-
-const AMPLITUDE: f64 = 0.5;
 
 /// Tones are quieter.
 const MUSIC_AMPLITUDE: f64 = 0.3;
 
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// A circle that turns once in [`PERIOD_S`]: cosine on the left, sine on the right.
-struct PlaceCircle {
-    track: usize,
-    length_s: f64,
-    frame: i64,
-}
+/// A track that is a tone.
+struct ToneTrack(PlaceTone);
 
-impl FrameSource for PlaceCircle {
+impl FrameSource for ToneTrack {
     fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
-        self.frame = frame;
+        self.0.frame = frame;
         Ok(())
     }
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
-        for pair in out.chunks_exact_mut(2) {
-            let at_s = self.frame as f64 / f64::from(RATE_HZ);
-            let (sin, cos) = (TAU * (at_s + TRACK_SHIFT_S * self.track as f64) / PERIOD_S).sin_cos();
-            let gain = if (0.0..self.length_s).contains(&at_s) { AMPLITUDE } else { 0.0 };
-            (pair[0], pair[1]) = ((gain * cos) as f32, (gain * sin) as f32);
-            self.frame += 1;
-        }
+        self.0.fill(out);
         Ok(())
     }
 }
 
-impl TrackSource for PlaceCircle {
+impl TrackSource for ToneTrack {
     fn rate_hz(&self) -> u32 {
         RATE_HZ
     }
@@ -87,14 +75,15 @@ impl TrackSource for PlaceCircle {
     }
 }
 
-/// The playlist's tracks, each that can be played a circle of the track's length in seconds.
-struct Circles(Vec<Option<f64>>);
+/// The playlist's tracks, each that can be played a tone of the track's length in seconds.
+struct Tones(Vec<Option<f64>>);
 
-impl Library for Circles {
+impl Library for Tones {
     fn open(&self, track: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
+        let shift_s = TRACK_SHIFT_S * track as f64;
+        let tone = |length_s| PlaceTone { rate_hz: RATE_HZ, period_s: PERIOD_S, shift_s, length_s, frame: 0 };
         let length_s = self.0.get(track).copied().flatten();
-        let circle = |length_s| Box::new(PlaceCircle { track, length_s, frame: 0 }) as Box<dyn TrackSource>;
-        Ok(length_s.map(circle))
+        Ok(length_s.map(|length_s| Box::new(ToneTrack(tone(length_s))) as Box<dyn TrackSource>))
     }
 }
 
@@ -190,7 +179,7 @@ pub struct Ordered {
 #[derive(Debug, Clone, Copy)]
 pub struct Heard {
     pub raw_ns: i64,
-    /// The place on the circle, in seconds modulo [`PERIOD_S`]; none in silence.
+    /// The place that the tone tells, in seconds modulo [`PERIOD_S`]; none in silence.
     pub place_s: Option<f64>,
 }
 
@@ -226,7 +215,7 @@ impl Surroundings {
 }
 
 /// An appliance that is switched on.
-pub struct VirtualAppliance {
+pub struct ApplianceHarness {
     conductor: Conductor,
     status: StatusBoard,
     inbox: Inbox,
@@ -234,12 +223,12 @@ pub struct VirtualAppliance {
     pub loader: VirtualLoader,
     player_orders: Orders<Order>,
     player_next_raw_ns: i64,
-    loudness: LoudnessTask,
-    loudness_orders: Orders<u8>,
-    loudness_next_raw_ns: i64,
-    keeper: KeeperTask,
-    keeper_orders: Orders<KeepOrder>,
-    keeper_next_raw_ns: i64,
+    volume: VolumeTask,
+    volume_orders: Orders<u8>,
+    volume_next_raw_ns: i64,
+    state_writer: StateWriter,
+    state_writer_orders: Orders<WriteCommand>,
+    state_writer_next_raw_ns: i64,
     playlists: PlaylistTask,
     playlist_orders: Orders<PlaylistSource>,
     playlist_next_raw_ns: i64,
@@ -266,7 +255,7 @@ fn layers(config: &Arc<Mutex<String>>, music: &Path) -> Layers {
     layers
 }
 
-impl VirtualAppliance {
+impl ApplianceHarness {
     /// Switches it on.
     pub fn switch_on(around: &Surroundings) -> Self {
         let inbox = Inbox::default();
@@ -276,7 +265,7 @@ impl VirtualAppliance {
         }
         let shared = Arc::new(Shared::default());
         let loader = VirtualLoader::new();
-        let player = PlayerOutside {
+        let player = PlayerPorts {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
@@ -287,33 +276,33 @@ impl VirtualAppliance {
         let (board, has_mixer) = (around.board.clone(), around.has_mixer);
         let open_mixer = Box::new(move || Ok(has_mixer.then(|| Box::new(board.clone()) as Box<dyn Mixer>)));
         let gain = Arc::clone(&shared);
-        let loudness = LoudnessTask::new(
+        let volume = VolumeTask::new(
             open_mixer,
-            // The circle is told from silence by its loudness.
+            // The tone is told from silence by its loudness.
             Box::new(move |volume| gain.set_volume(if volume > 0.0 { 1.0 } else { 0.0 })),
-            tell(&inbox, Message::Loudness),
+            tell(&inbox, Message::Volume),
         );
-        let keeper = KeeperTask::new(Some(around.state.clone()), tell(&inbox, Message::Keeper));
+        let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
         let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
         let (player_orders, order_player) = queue();
-        let (loudness_orders, order_loudness) = queue();
-        let (keeper_orders, order_keeper) = queue();
+        let (volume_orders, order_volume) = queue();
+        let (state_writer_orders, order_state_writer) = queue();
         let (playlist_orders, order_playlists) = queue();
         let (config, music) = (Arc::clone(&around.config), around.music.clone());
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
             .for_appliance(&first.config().playlist.name, first.config().volume.remember);
-        let outside = Outside {
+        let outside = Ports {
             clocks: around.clocks.clone(),
             time: Box::new(SharedTime(Arc::clone(&around.time))),
             player: order_player,
             sound: Box::new(move |tone| shared.sound(tone)),
             library: Box::new(|playlist: &Playlist, _| -> Arc<dyn Library> {
                 let length_s = |track: &Track| track.path.as_ref().and(track.length).map(|length| length.seconds());
-                Arc::new(Circles(playlist.tracks.iter().map(length_s).collect()))
+                Arc::new(Tones(playlist.tracks.iter().map(length_s).collect()))
             }),
-            loudness: order_loudness,
-            keeper: order_keeper,
+            volume: order_volume,
+            state_writer: order_state_writer,
             playlists: order_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: "simulated".to_owned(),
@@ -329,12 +318,12 @@ impl VirtualAppliance {
             loader,
             player_orders,
             player_next_raw_ns: now_raw_ns,
-            loudness,
-            loudness_orders,
-            loudness_next_raw_ns: now_raw_ns,
-            keeper,
-            keeper_orders,
-            keeper_next_raw_ns: now_raw_ns,
+            volume,
+            volume_orders,
+            volume_next_raw_ns: now_raw_ns,
+            state_writer,
+            state_writer_orders,
+            state_writer_next_raw_ns: now_raw_ns,
             playlists,
             playlist_orders,
             playlist_next_raw_ns: now_raw_ns,
@@ -378,8 +367,8 @@ impl VirtualAppliance {
         }
         work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
         self.loader.work(now_raw_ns);
-        take(&mut self.loudness, &self.loudness_orders, &mut self.loudness_next_raw_ns, now_raw_ns);
-        take(&mut self.keeper, &self.keeper_orders, &mut self.keeper_next_raw_ns, now_raw_ns);
+        take(&mut self.volume, &self.volume_orders, &mut self.volume_next_raw_ns, now_raw_ns);
+        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
         take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
         match round {
             Round::Again { at_raw_ns } => {
@@ -395,9 +384,7 @@ impl VirtualAppliance {
         for stretch in around.dac.take_heard() {
             for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {
                 let raw_ns = (stretch.raw_ns_f64 + index as f64 * stretch.frame_ns_f64).round() as i64;
-                let (left, right) = (f64::from(pair[0]), f64::from(pair[1]));
-                let is_music = left.hypot(right) > MUSIC_AMPLITUDE;
-                let place_s = is_music.then(|| right.atan2(left) / TAU * PERIOD_S);
+                let place_s = place_tone::place_s(pair, PERIOD_S, MUSIC_AMPLITUDE);
                 self.heard.push(Heard { raw_ns, place_s });
             }
         }
@@ -428,6 +415,5 @@ pub fn late_ms(program: &Program, utc_ns: i64, place_s: f64) -> Option<f64> {
     }
     let Place::Playing { slot, offset_ns } = program.timetable.place_at(utc_ns) else { return None };
     let should_s = offset_ns as f64 / NS_PER_S as f64 + TRACK_SHIFT_S * slot.track as f64;
-    let late = (should_s - place_s) / PERIOD_S;
-    Some((late - late.round()) * PERIOD_S * 1e3)
+    Some(place_tone::late_ms(should_s, place_s, PERIOD_S))
 }

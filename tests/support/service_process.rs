@@ -33,7 +33,7 @@ impl Default for Make<'_> {
 }
 
 /// A box that is switched on.
-pub struct SimBox {
+pub struct ServiceProcess {
     child: Child,
     hand: Option<ChildStdin>,
     log: Receiver<String>,
@@ -41,7 +41,7 @@ pub struct SimBox {
     socket: PathBuf,
 }
 
-impl SimBox {
+impl ServiceProcess {
     /// Switches it on; it is not ready yet.
     pub fn switch_on(sandbox: &Sandbox, card: &VirtualCard, sink: Sink, make: &Make<'_>) -> Self {
         Self::switch_on_prepared(sandbox, card, sink, make, |_| {})
@@ -190,7 +190,7 @@ impl SimBox {
     }
 }
 
-impl Drop for SimBox {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! The hand on a simulated board: presses buttons for a while, fits and removes the jumper.
+//! Scripted input for a simulated board: presses buttons for a while, fits and removes the jumper.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use jaudiosync_hw::simulated_board::SimulatedBoard;
 /// A short press, in ns.
 pub(super) const SHORT_NS: i64 = 150_000_000;
 
-/// What the hand does.
+/// One step of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     /// Presses a button and releases it after so long.
@@ -21,15 +21,15 @@ pub(super) enum Move {
     Jumper { fitted: bool },
 }
 
-/// A hand.
+/// What is pressed by script, and until when.
 #[derive(Debug)]
-pub(super) struct Hand {
+pub(super) struct ScriptedInput {
     board: SimulatedBoard,
     /// When each button that is pressed is released, on the raw clock.
     releases: ByButton<Option<i64>>,
 }
 
-impl Hand {
+impl ScriptedInput {
     pub(super) fn new(board: SimulatedBoard) -> Self {
         Self { board, releases: ByButton::default() }
     }
@@ -101,16 +101,16 @@ mod tests {
     #[test]
     fn a_press_lasts_as_long_as_was_said_and_another_prolongs_it() {
         let board = SimulatedBoard::new();
-        let mut hand = Hand::new(board.clone());
+        let mut input = ScriptedInput::new(board.clone());
         let is_pressed = || board.levels().is_pressed(Button::VolumeUp);
         let press = |seconds| Move::Press { button: Button::VolumeUp, for_ns: seconds * S };
-        hand.make(press(2), 0);
-        hand.make(press(1), S / 2);
-        hand.step(2 * S - 1);
+        input.make(press(2), 0);
+        input.make(press(1), S / 2);
+        input.step(2 * S - 1);
         assert!(is_pressed());
-        hand.step(2 * S);
+        input.step(2 * S);
         assert!(!is_pressed());
-        hand.make(Move::Jumper { fitted: true }, 3 * S);
+        input.make(Move::Jumper { fitted: true }, 3 * S);
         assert!(board.levels().jumper_fitted);
     }
 

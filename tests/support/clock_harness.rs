@@ -61,7 +61,7 @@ impl Clocks for TestWorld {
 }
 
 /// The box.
-pub struct TimeBox {
+pub struct ClockHarness {
     pub world: Arc<TestWorld>,
     pub chip: SimulatedDs3231Handle,
     pub samples: Sender<ReferenceEvent>,
@@ -71,7 +71,7 @@ pub struct TimeBox {
     rest: Duration,
 }
 
-impl TimeBox {
+impl ClockHarness {
     /// A box that boots with such a chip and with what an earlier run has kept.
     pub fn new(model: Ds3231Model, saved: Option<SavedTime>, seed: u64) -> Self {
         Self::prepared(model, saved, seed, |_| {})

@@ -1,4 +1,4 @@
-//! The panel: four buttons and the jumper together, from levels to what is meant by them.
+//! The contacts of a box: four buttons and the jumper together, from levels to what is meant by them.
 
 use jaudiosync_hw::buttons::{Button, ByButton, Levels};
 
@@ -9,9 +9,9 @@ use super::gesture::{ButtonEvent, ButtonState, Gesture, IgnoredBecause};
 /// the thread did not look is not known, and must not become a long press.
 const LONGEST_STEP_NS: i64 = 50_000_000;
 
-/// What the panel tells.
+/// What comes of the levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PanelEvent {
+pub enum ContactEvent {
     /// A button means something.
     Gesture(Gesture),
     /// A button that is pressed is ignored until it is released.
@@ -28,9 +28,9 @@ pub enum PanelEvent {
     Readable,
 }
 
-/// The panel.
+/// Four buttons and the jumper.
 #[derive(Debug, Clone)]
-pub struct Panel {
+pub struct Contacts {
     contacts: ByButton<Debounce>,
     buttons: ByButton<ButtonState>,
     jumper: Debounce,
@@ -40,7 +40,7 @@ pub struct Panel {
     unreadable: bool,
 }
 
-impl Default for Panel {
+impl Default for Contacts {
     fn default() -> Self {
         Self {
             contacts: Default::default(),
@@ -53,17 +53,17 @@ impl Default for Panel {
     }
 }
 
-impl Panel {
-    /// A panel that has not been looked at yet.
+impl Contacts {
+    /// Contacts that have not been read yet.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Takes note of the levels, read at this time of the raw clock. Call it each 5 to 10 ms.
-    pub fn poll(&mut self, levels: Levels, now_raw_ns: i64) -> Vec<PanelEvent> {
+    pub fn poll(&mut self, levels: Levels, now_raw_ns: i64) -> Vec<ContactEvent> {
         let mut events = Vec::new();
         if std::mem::take(&mut self.unreadable) {
-            events.push(PanelEvent::Readable);
+            events.push(ContactEvent::Readable);
         }
         let last_raw_ns = self.last_raw_ns.replace(now_raw_ns).unwrap_or(now_raw_ns);
         let step_ns = now_raw_ns.saturating_sub(last_raw_ns).clamp(0, LONGEST_STEP_NS);
@@ -78,17 +78,17 @@ impl Panel {
                 None => None,
             };
             events.extend(held.map(|held| match held {
-                ButtonEvent::Gesture(gesture) => PanelEvent::Gesture(gesture),
-                ButtonEvent::Ignored(because) => PanelEvent::Ignored(button, because),
-                ButtonEvent::Released => PanelEvent::Released(button),
+                ButtonEvent::Gesture(gesture) => ContactEvent::Gesture(gesture),
+                ButtonEvent::Ignored(because) => ContactEvent::Ignored(button, because),
+                ButtonEvent::Released => ContactEvent::Released(button),
             }));
         }
         if let Some(Change::Settled(fitted) | Change::Changed(fitted)) =
             self.jumper.poll(levels.jumper_fitted, now_raw_ns)
         {
             match self.jumper_told.replace(fitted) {
-                None => events.push(PanelEvent::JumperAtPowerOn(fitted)),
-                Some(told) if told != fitted => events.push(PanelEvent::JumperChanged(fitted)),
+                None => events.push(ContactEvent::JumperAtPowerOn(fitted)),
+                Some(told) if told != fitted => events.push(ContactEvent::JumperChanged(fitted)),
                 Some(_) => {}
             }
         }
@@ -96,10 +96,10 @@ impl Panel {
     }
 
     /// Takes note that the levels could not be read. What is pressed once they can be read again is ignored, as at power-on.
-    pub fn unreadable(&mut self, reason: &str) -> Vec<PanelEvent> {
+    pub fn unreadable(&mut self, reason: &str) -> Vec<ContactEvent> {
         let told = self.unreadable;
         *self = Self { jumper_told: self.jumper_told, unreadable: true, ..Self::default() };
-        if told { vec![] } else { vec![PanelEvent::Unreadable(reason.to_owned())] }
+        if told { vec![] } else { vec![ContactEvent::Unreadable(reason.to_owned())] }
     }
 
     fn press(&mut self, button: Button) -> Option<ButtonEvent> {

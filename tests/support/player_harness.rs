@@ -1,7 +1,6 @@
-//! A box in virtual time: the player's own feeder and renderer on a simulated sound card. The music is a tone whose
-//! two channels tell the place in the track, so that what is heard can be laid against the timetable.
+//! The player in virtual time: its own feeder and renderer on a simulated sound card. The music is a tone that tells its
+//! place in the track, so that what is heard can be laid against the timetable.
 
-use std::f64::consts::TAU;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,20 +15,18 @@ use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
 use jaudiosync_time::{Instant, Span};
 
+use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
 
 /// UTC at raw time 0, in ns: a whole second.
 pub const EPOCH_NS: i64 = 1_790_000_000_000_000_000;
 
-/// The place in the track is told modulo this many seconds.
+/// The tone tells the place in the track modulo this many seconds.
 pub const PERIOD_S: f64 = 0.2;
 
-const AMPLITUDE: f64 = 0.5;
-
-/// Cosine on the left, sine on the right.
-struct PlaceTone {
-    rate_hz: u32,
-    frame: i64,
+/// The tone, out of a file that may be broken.
+struct ToneFile {
+    tone: PlaceTone,
     /// Set: the file cannot be read.
     is_gone: Arc<AtomicBool>,
     bad_frames: Range<i64>,
@@ -42,32 +39,27 @@ fn check(is_gone: &AtomicBool) -> Result<(), DecodeError> {
     Ok(())
 }
 
-impl FrameSource for PlaceTone {
+impl FrameSource for ToneFile {
     fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
-        self.frame = frame;
+        self.tone.frame = frame;
         Ok(())
     }
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         check(&self.is_gone)?;
-        let end = self.frame + (out.len() / 2) as i64;
-        if self.frame.max(self.bad_frames.start) < end.min(self.bad_frames.end) {
+        let begin = self.tone.frame;
+        let end = begin + (out.len() / 2) as i64;
+        if begin.max(self.bad_frames.start) < end.min(self.bad_frames.end) {
             return Err(DecodeError::Io(std::io::Error::other("a bad sector")));
         }
-        for pair in out.chunks_exact_mut(2) {
-            let (sin, cos) = (TAU * self.frame as f64 / f64::from(self.rate_hz) / PERIOD_S).sin_cos();
-            let gain = if self.frame < 0 { 0.0 } else { AMPLITUDE };
-            pair[0] = (gain * cos) as f32;
-            pair[1] = (gain * sin) as f32;
-            self.frame += 1;
-        }
+        self.tone.fill(out);
         Ok(())
     }
 }
 
-impl TrackSource for PlaceTone {
+impl TrackSource for ToneFile {
     fn rate_hz(&self) -> u32 {
-        self.rate_hz
+        self.tone.rate_hz
     }
 
     fn channels(&self) -> usize {
@@ -91,9 +83,9 @@ impl Library for Tones {
         if self.is_silent.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        Ok(Some(Box::new(PlaceTone {
-            rate_hz: self.rate_hz,
-            frame: 0,
+        let rate_hz = self.rate_hz;
+        Ok(Some(Box::new(ToneFile {
+            tone: PlaceTone { rate_hz, period_s: PERIOD_S, shift_s: 0.0, length_s: f64::INFINITY, frame: 0 },
             is_gone: Arc::clone(&self.is_gone),
             bad_frames: self.bad_frames.lock().unwrap().clone(),
         })))
@@ -109,8 +101,8 @@ pub struct Sample {
     pub late_ms: Option<f64>,
 }
 
-/// A box that runs when it is told.
-pub struct VirtualBox {
+/// A player whose time passes when it is told to.
+pub struct PlayerHarness {
     pub dac: SimulatedDac,
     pub timescale: Timescale,
     pub timetable: Timetable,
@@ -135,8 +127,8 @@ pub struct VirtualBox {
     rate_hz: u32,
 }
 
-impl VirtualBox {
-    /// A box whose one endless-looking track began at `anchor_s` (seconds of raw time).
+impl PlayerHarness {
+    /// A player whose one endless-looking track began at `anchor_s` (seconds of raw time).
     pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency_ns: i64, seed: u64) -> Self {
         Self::joining_at(i64::MIN, rate_hz, imperfections, anchor_s, latency_ns, seed)
     }
@@ -247,25 +239,20 @@ impl VirtualBox {
             }
             for (index, pair) in heard.samples.chunks_exact(2).enumerate().step_by(self.rate_hz as usize / 100) {
                 let raw_ns = heard.raw_ns_f64 + index as f64 * heard.frame_ns_f64;
-                self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair[0], pair[1]) });
+                self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair) });
             }
         }
     }
 
-    fn late_ms(&self, raw_ns: f64, left: f32, right: f32) -> Option<f64> {
-        let (left, right) = (f64::from(left), f64::from(right));
-        if left.hypot(right) < 0.01 {
-            return None;
-        }
+    fn late_ms(&self, raw_ns: f64, frame: &[f32]) -> Option<f64> {
+        let is_s = place_tone::place_s(frame, PERIOD_S, 0.01)?;
         let whole_ns = raw_ns.floor();
         let ear_utc_ns = self.timescale.utc_ns(whole_ns as i64) + self.program.output_latency_ns;
         let should_s = match self.timetable.place_at(ear_utc_ns) {
             Place::Playing { offset_ns, .. } => (offset_ns as f64 + raw_ns - whole_ns) * 1e-9,
             other => panic!("sound at {other:?}"),
         };
-        let is_s = right.atan2(left) / TAU * PERIOD_S;
-        let late_s = (should_s - is_s) / PERIOD_S;
-        Some((late_s - late_s.round()) * PERIOD_S * 1e3)
+        Some(place_tone::late_ms(should_s, is_s, PERIOD_S))
     }
 
     /// Absolute phase errors of what was heard between two times, in ms, sorted.

@@ -1,0 +1,137 @@
+//! What must hold of a box, all along and in the end.
+
+use jaudiosync::control::Command;
+use jaudiosync::control::protocol::PlayState;
+use jaudiosync::player::feeder::Program;
+use jaudiosync::timetable::{Place, Start, Timetable};
+use jaudiosync_hw::buttons::Button;
+use jaudiosync_hw::clocks::Clocks;
+
+use super::appliance_harness::late_ms;
+use super::hour::{Hour, Tally};
+use super::{MS, S};
+
+/// After any fault, a box is in phase again within this time.
+const RECOVERY_NS: i64 = 4 * S;
+
+/// What was ordered before may still be heard for so long: the fade, and what the card has buffered.
+const FADE_NS: i64 = 300 * MS;
+
+impl Hour<'_> {
+    /// Checks what always holds.
+    pub fn check(&mut self) {
+        let now_raw_ns = self.now_raw_ns();
+        let utc_less_raw_ns = self.around.time.utc_ns(now_raw_ns) - now_raw_ns;
+        if std::mem::replace(&mut self.utc_less_raw_ns, utc_less_raw_ns) != utc_less_raw_ns {
+            self.note_disturbance();
+        }
+        let status = self.appliance().status();
+        assert!(status.volume.percent <= status.volume.maximum_percent, "{:?}", status.volume);
+        // Also with a mixer: while it does not answer, the player sets the volume.
+        if status.volume.percent == 0 {
+            self.muted_raw_ns = now_raw_ns;
+        }
+        let is_loud = now_raw_ns - self.muted_raw_ns > FADE_NS;
+        let newest = self.appliance().ordered.last();
+        let in_force = newest.and_then(|ordered| ordered.program.as_ref());
+        let ordered_raw_ns = newest.map_or(-S, |ordered| ordered.at_raw_ns);
+        let is_settled = now_raw_ns - self.disturbed_raw_ns.max(ordered_raw_ns) > RECOVERY_NS && self.is_plugged;
+        let mut seen = Tally::default();
+        for heard in &self.appliance().heard {
+            let utc_ns = heard.raw_ns + utc_less_raw_ns;
+            match (heard.place_s, in_force) {
+                (Some(_), None) => check_stopped(heard.raw_ns - ordered_raw_ns),
+                (Some(place_s), Some(program)) if is_settled && plays(program, utc_ns, 20 * MS) => {
+                    check_in_phase(program, utc_ns, place_s);
+                    seen.in_phase += 1;
+                }
+                (Some(_), Some(program)) if is_settled => check_near_a_track(program, utc_ns),
+                (None, Some(program)) if is_settled => {
+                    check_silence(program, utc_ns, is_loud);
+                    seen.silent += 1;
+                }
+                _ => {}
+            }
+        }
+        self.tally += seen;
+    }
+
+    /// Puts everything right; then Stop must stop, Start must start, and the box must be where all others are.
+    pub fn settle_and_verify(&mut self) {
+        for (_, recovery) in std::mem::take(&mut self.recoveries) {
+            self.recoveries.push((self.now_raw_ns(), recovery));
+        }
+        self.edit_playlist(3);
+        *self.around.config.lock().unwrap() = String::new();
+        self.around.time.know();
+        self.run(3 * S);
+        self.note_disturbance();
+        let reload = self.appliance().ask(Command::Reload {});
+        self.appliance().ask(Command::Volume { percent: Some(50), by: None });
+        self.run(S);
+        let answer = reload.try_recv().expect("an answer");
+        assert!(answer.into_message().is_ok_and(|words| words.contains("fingerprint")));
+        self.run(9 * S);
+        self.around.board.press(Button::Stop);
+        self.run(100 * MS);
+        self.around.board.release(Button::Stop);
+        self.run(S);
+        let status = self.appliance().status();
+        assert_eq!(status.play.state, PlayState::Stopped, "{status:#?}");
+        assert!(!self.around.state.join("session.json").exists());
+        self.around.board.press(Button::Start);
+        self.run(100 * MS);
+        self.around.board.release(Button::Start);
+        self.run(S);
+        assert!(self.around.state.join("session.json").exists());
+        let before = self.tally.in_phase;
+        self.run(60 * S);
+        let status = self.appliance().status();
+        assert!(status.play.common && status.playlist.is_some(), "{status:#?}");
+        assert!(self.tally.in_phase > before + 500, "it is heard, and in its place: {status:#?}");
+        if self.around.has_mixer {
+            assert_eq!(self.around.board.volume_percent(), 50);
+        }
+        // Any box with this playlist is at this place.
+        let program = self.appliance().ordered.last().and_then(|ordered| ordered.program.clone()).expect("a program");
+        let lengths =
+            (0..status.playlist.as_ref().unwrap().tracks).map(|track| program.timetable.length(track)).collect();
+        let common = Timetable::common(lengths, 0).unwrap();
+        let utc_ns = self.around.clocks.system_utc_ns();
+        assert_eq!(program.timetable.place_at(utc_ns), common.place_at(utc_ns));
+    }
+}
+
+/// Nothing was ordered, and sound is heard: at most the end of what was ordered before.
+fn check_stopped(since_ns: i64) {
+    assert!(since_ns < FADE_NS, "sound {} ms after Stop", since_ns / MS);
+}
+
+/// A track is heard, and at its place.
+fn check_in_phase(program: &Program, utc_ns: i64, place_s: f64) {
+    let late_ms = late_ms(program, utc_ns, place_s).expect("it plays");
+    assert!(late_ms.abs() < 1.0, "{late_ms} ms late at {:?}", program.timetable.place_at(utc_ns));
+}
+
+/// Something is heard where a track begins or ends, and nowhere else.
+fn check_near_a_track(program: &Program, utc_ns: i64) {
+    let near = plays(program, utc_ns - 20 * MS, 0) || plays(program, utc_ns + 20 * MS, 0);
+    assert!(near, "sound at {:?}", program.timetable.place_at(utc_ns));
+}
+
+/// Nothing is heard: the timetable has no sound there, or the volume is 0.
+fn check_silence(program: &Program, utc_ns: i64, is_loud: bool) {
+    let place = program.timetable.place_at(utc_ns);
+    assert!(!(plays(program, utc_ns, S / 4) && is_loud), "silence at {place:?}");
+}
+
+/// Whether a program's timetable has sound for so long before and after an instant.
+fn plays(program: &Program, utc_ns: i64, around_ns: i64) -> bool {
+    let slot_at = |utc_ns| match program.timetable.place_at(utc_ns) {
+        Place::Playing { slot, .. } if utc_ns >= program.heard_from_utc_ns => Some(slot),
+        _ => None,
+    };
+    let slot = slot_at(utc_ns - around_ns);
+    let is_there = |slot: Start| program.library.open(slot.track).is_ok_and(|source| source.is_some());
+    slot == slot_at(utc_ns + around_ns) && slot.is_some_and(is_there)
+}

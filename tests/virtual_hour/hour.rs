@@ -1,0 +1,214 @@
+//! The box and the world around it, and how time passes for both.
+
+use std::fs;
+use std::ops::AddAssign;
+use std::path::Path;
+
+use fastrand::Rng;
+use jaudiosync::control::protocol::PlayState;
+use jaudiosync::service::conductor::Ending;
+use jaudiosync_hw::buttons::Button;
+use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
+use jaudiosync_time::{Instant, Span};
+
+use super::appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
+use super::files::Tracks;
+use super::{BEGIN_UTC_NS, S};
+
+/// How often what was seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Samples of music in their place.
+    pub in_phase: u64,
+    /// Samples of silence where there had to be silence.
+    pub silent: u64,
+    /// Presses obeyed within 50 ms.
+    pub obeyed: u64,
+    pub power_cuts: u64,
+    /// Power cuts after which the box went on with the common timetable.
+    pub rejoined: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.in_phase += other.in_phase;
+        self.silent += other.silent;
+        self.obeyed += other.obeyed;
+        self.power_cuts += other.power_cuts;
+        self.rejoined += other.rejoined;
+    }
+}
+
+/// An hour of one box: the world around it, what is broken in it, and what was seen.
+pub struct Hour<'a> {
+    pub random: Rng,
+    pub tracks: &'a Tracks,
+    pub around: Surroundings,
+    /// None for the moment in which the power is off.
+    pub appliance: Option<ApplianceHarness>,
+    /// What recovers, and when.
+    pub recoveries: Vec<(i64, Recovery)>,
+    /// The last time at which something disturbed the sound.
+    pub disturbed_raw_ns: i64,
+    pub is_plugged: bool,
+    /// The last time at which the player's volume was 0.
+    pub muted_raw_ns: i64,
+    /// From when on what is pressed is read.
+    pub readable_raw_ns: i64,
+    /// UTC minus the raw clock, as it was last.
+    pub utc_less_raw_ns: i64,
+    pub edits: u64,
+    pub tally: Tally,
+}
+
+/// Something that was broken, and comes back.
+#[derive(Debug, Clone, Copy)]
+pub enum Recovery {
+    ReleaseButton(Button),
+    CardPluggedIn,
+    InputsReadable,
+    MixerBack,
+    LedBack,
+    StateWritable,
+    TimeKnown,
+}
+
+impl<'a> Hour<'a> {
+    pub fn new(seed: u64, folder: &Path, tracks: &'a Tracks) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let imperfections = Imperfections {
+            rate_error_ppm: random.f64() * 200.0 - 100.0,
+            wander_ppm: 0.01,
+            delay_step: Span::from_ns(if random.bool() { 1_000_000 } else { 20_833 }),
+            jitter: Span::from_us(50),
+            burst_probability: 0.001,
+            burst: Span::from_ms(5),
+            wild_probability: 0.0001,
+        };
+        let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, seed);
+        let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, random.bool());
+        around.board.set_jumper(random.bool());
+        let appliance = Some(ApplianceHarness::switch_on(&around));
+        let mut hour = Self {
+            random,
+            tracks,
+            around,
+            appliance,
+            recoveries: Vec::new(),
+            disturbed_raw_ns: 0,
+            is_plugged: true,
+            muted_raw_ns: -S,
+            readable_raw_ns: S,
+            utc_less_raw_ns: 0,
+            edits: 0,
+            tally: Tally::default(),
+        };
+        hour.edit_playlist(3);
+        hour
+    }
+
+    pub fn now_raw_ns(&self) -> i64 {
+        self.around.now_raw_ns()
+    }
+
+    pub fn appliance(&self) -> &ApplianceHarness {
+        self.appliance.as_ref().expect("switched on")
+    }
+
+    /// Lets time pass, checking all along.
+    pub fn run(&mut self, ns: i64) {
+        let until_raw_ns = self.now_raw_ns() + ns;
+        while self.now_raw_ns() < until_raw_ns {
+            self.recover_what_is_due();
+            let Self { appliance, around, .. } = self;
+            let ending = appliance.as_mut().unwrap().round(around);
+            self.check();
+            match ending {
+                Some(Ending::PowerOff) => self.power_cycle(5 * S),
+                Some(Ending::Asked) => self.power_cycle(S / 5),
+                None => {}
+            }
+        }
+    }
+
+    /// Lets recover what has been broken for long enough.
+    fn recover_what_is_due(&mut self) {
+        let now_raw_ns = self.now_raw_ns();
+        let is_due = |(at_raw_ns, _): &(i64, Recovery)| *at_raw_ns <= now_raw_ns;
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.recoveries).into_iter().partition(is_due);
+        self.recoveries = later;
+        for (_, recovery) in due {
+            match recovery {
+                Recovery::ReleaseButton(button) => self.around.board.release(button),
+                Recovery::CardPluggedIn => {
+                    self.around.dac.plug_in();
+                    self.is_plugged = true;
+                    self.note_disturbance();
+                }
+                Recovery::InputsReadable => {
+                    self.around.board.fail_inputs(None);
+                    // It is looked for each half second, and what is pressed then is ignored.
+                    self.readable_raw_ns = now_raw_ns + S;
+                }
+                Recovery::MixerBack => self.around.board.fail_mixer(None),
+                Recovery::LedBack => self.around.board.fail_led(None),
+                Recovery::StateWritable => self.unblock_state(),
+                Recovery::TimeKnown => {
+                    self.around.time.know();
+                    self.note_disturbance();
+                }
+            }
+        }
+    }
+
+    /// Notes that something disturbs the sound now.
+    pub fn note_disturbance(&mut self) {
+        self.disturbed_raw_ns = self.now_raw_ns();
+    }
+
+    /// Has something recover after a while.
+    pub fn recover_after(&mut self, ns: i64, recovery: Recovery) {
+        self.recoveries.push((self.now_raw_ns() + ns, recovery));
+    }
+
+    /// The power is cut, and comes back.
+    pub fn power_cycle(&mut self, after_ns: i64) {
+        self.tally.power_cuts += 1;
+        let before = self.appliance().status();
+        let knows_the_time = self.recoveries.iter().all(|(_, recovery)| !matches!(recovery, Recovery::TimeKnown));
+        let kept = fs::read_to_string(self.around.state.join("session.json"));
+        let is_kept = kept.is_ok_and(|kept| kept.contains("\"anchor_utc_s\":0,"));
+        let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
+        self.around.clocks.advance(Span::from_ns(after_ns));
+        let now_raw_ns = self.now_raw_ns();
+        self.around.dac.advance_to(Instant::from_ns(now_raw_ns));
+        self.around.dac.take_heard();
+        // The clock of a box that has no RTC is behind by as long as it was off.
+        if self.random.u8(..4) == 0 && !rejoins {
+            self.around.time.be_off(-after_ns);
+            let known_after_ns = self.random.i64(S..120 * S);
+            self.recover_after(known_after_ns, Recovery::TimeKnown);
+        }
+        // The old one first: two cannot have the card.
+        self.appliance = None;
+        // A disk that cannot be written to can be read.
+        self.unblock_state();
+        self.appliance = Some(ApplianceHarness::switch_on(&self.around));
+        self.readable_raw_ns = self.now_raw_ns() + S;
+        self.note_disturbance();
+        if rejoins {
+            self.tally.rejoined += 1;
+            self.run(S / 5);
+            let play = self.appliance().status().play.clone();
+            let waits = play.state == PlayState::WaitingForPlaylist;
+            assert!(
+                play.common && matches!(play.state, PlayState::Playing | PlayState::Opening | PlayState::Gap) || waits,
+                "{play:?}"
+            );
+        }
+    }
+
+    pub fn random_ns(&mut self, from_ns: i64, to_ns: i64) -> i64 {
+        self.random.i64(from_ns..to_ns)
+    }
+}

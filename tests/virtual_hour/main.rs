@@ -1,0 +1,192 @@
+//! An hour on the road, in virtual time: random presses, jumper changes, unplugged sound cards, edited playlists,
+//! clients at the control socket, clocks that are lost and found, power cuts. Nothing may panic or get stuck, and all
+//! that is heard must be what was ordered, in its place. The seed is printed on failure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/appliance_harness.rs"]
+mod appliance_harness;
+mod checks;
+mod faults;
+mod files;
+mod hour;
+#[path = "../support/place_tone.rs"]
+mod place_tone;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/virtual_loader.rs"]
+mod virtual_loader;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
+use files::Tracks;
+use hour::{Hour, Tally};
+use jaudiosync::control::Command;
+use jaudiosync::control::protocol::PlayState;
+use jaudiosync::player::feeder::Program;
+use jaudiosync::timetable::Place;
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
+use jaudiosync_time::Span;
+
+const S: i64 = 1_000_000_000;
+const MS: i64 = 1_000_000;
+
+/// 2026-11-24, some time after ten.
+const BEGIN_UTC_NS: i64 = 1_795_600_807 * S;
+
+#[test]
+fn an_hour_of_everything_with_fifty_seeds() {
+    const SEEDS: u64 = 50;
+    const HOUR_NS: i64 = 3600 * S;
+    let tracks = Tracks::make();
+    // One alone, with its log: HOUR_SEED=7 RUST_LOG=debug cargo test --test virtual_hour
+    let alone: Option<u64> = std::env::var("HOUR_SEED").ok().map(|seed| seed.parse().unwrap());
+    if alone.is_some() {
+        let _ = env_logger::builder().format_timestamp(None).try_init();
+    }
+    let next = AtomicU64::new(alone.unwrap_or(0));
+    let seeds = alone.map_or(SEEDS, |seed| seed + 1);
+    let work = || {
+        let mut tally = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds {
+                return tally;
+            }
+            let seed_on_failure = SayTheSeed(seed);
+            let folder = memory_folder();
+            let mut hour = Hour::new(seed, folder.path(), &tracks);
+            hour.around.time.know();
+            while hour.now_raw_ns() < HOUR_NS {
+                let ns = match hour.random.u8(..4) {
+                    0 => hour.random_ns(20 * S, 90 * S),
+                    1 => hour.random_ns(S, 20 * S),
+                    _ => hour.random_ns(50 * MS, 2 * S),
+                };
+                hour.run(ns);
+                hour.inject_fault();
+                log::debug!("{:.3} s", hour.now_raw_ns() as f64 * 1e-9);
+            }
+            hour.settle_and_verify();
+            tally += hour.tally;
+            std::mem::forget(seed_on_failure);
+        }
+    };
+    let tally = std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut sum = Tally::default();
+        for handle in handles {
+            sum += handle.join().unwrap();
+        }
+        sum
+    });
+    let Tally { in_phase, silent, obeyed, power_cuts, rejoined } = tally;
+    println!(
+        "{SEEDS} hours: {in_phase} samples in their place, {silent} rightly silent, {obeyed} presses obeyed within \
+         50 ms, {power_cuts} power cuts, {rejoined} times rejoined"
+    );
+    assert!(alone.is_some() || (in_phase > 1_000_000 && obeyed > 1000 && power_cuts > 100 && rejoined > 50));
+}
+
+/// An appliance that has been started on four short tracks and is about to play the first.
+fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, ApplianceHarness, Program) {
+    let imperfections = Imperfections { rate_error_ppm: 60.0, jitter: Span::from_us(50), ..Imperfections::default() };
+    let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
+    let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, true);
+    *around.config.lock().unwrap() = format!("[sound]\noutput_latency_ms = {latency_ms}\n");
+    for name in &tracks.names {
+        fs::copy(tracks.folder.path().join(name), around.music.join(name)).unwrap();
+    }
+    let list = [&tracks.names[0], &tracks.names[1], &tracks.names[0], &tracks.names[2]];
+    let list = list.map(String::as_str).join("\n");
+    fs::write(around.music.join("Playlist.m3u8"), format!("#EXTM3U\n{list}\n")).unwrap();
+    around.time.know();
+    let mut made = ApplianceHarness::switch_on(&around);
+    for _ in 0..5 * S / appliance_harness::ROUND_NS {
+        made.round(&around);
+    }
+    made.ask(Command::Start { time: None, first_track: None, fresh: true });
+    while made.status().play.state != PlayState::WaitingForSlot {
+        made.round(&around);
+    }
+    let program = made.ordered.last().and_then(|ordered| ordered.program.clone()).expect("a program");
+    (around, made, program)
+}
+
+#[test]
+fn status_says_opening_neither_at_the_end_of_a_track_nor_at_the_beginning_of_the_next() {
+    let tracks = Tracks::make();
+    for latency_ms in [0, 250, -250] {
+        let folder = memory_folder();
+        let (around, mut made, program) = about_to_play(folder.path(), &tracks, latency_ms);
+        let mut checked = [0; 2];
+        let begin_ns = program.timetable.first().utc_ns();
+        while around.clocks.system_utc_ns() < begin_ns + 31 * S {
+            made.round(&around);
+            let status = made.status();
+            let (state, utc_ns) = (status.play.state, status.time.utc_ns);
+            let place = program.timetable.place_at(utc_ns);
+            let offset_s = (utc_ns - begin_ns) as f64 * 1e-9;
+            // What the player says of what is heard comes within 60 ms.
+            match (place, program.timetable.place_at(utc_ns - 60 * MS)) {
+                _ if utc_ns < begin_ns => assert_eq!(state, PlayState::WaitingForSlot, "{offset_s}"),
+                (Place::Playing { slot, .. }, Place::Playing { slot: before, .. }) if slot == before => {
+                    assert_eq!(state, PlayState::Playing, "{latency_ms} ms, {offset_s}");
+                    assert!(status.phase.is_some(), "{latency_ms} ms, {offset_s}");
+                    checked[0] += 1;
+                }
+                (Place::Gap { .. }, _) => {
+                    assert_eq!((state, status.phase.clone()), (PlayState::Gap, None), "{latency_ms} ms, {offset_s}");
+                    checked[1] += 1;
+                }
+                _ => assert!(matches!(state, PlayState::Gap | PlayState::Playing), "{state:?} at {offset_s}"),
+            }
+        }
+        let [playing, gaps] = checked;
+        assert!(playing > 2000 && gaps > 300, "{checked:?}");
+        assert_eq!(made.loader.dropped, 3, "the loader frees what the tracks before were played with");
+    }
+}
+
+#[test]
+fn status_says_opening_where_a_track_is_not_ready_in_time_and_playing_once_it_is_heard() {
+    let tracks = Tracks::make();
+    let folder = memory_folder();
+    let (around, mut made, program) = about_to_play(folder.path(), &tracks, 0);
+    let begin_ns = program.timetable.first().utc_ns();
+    made.loader.held_up_until_ns = begin_ns - around.clocks.system_utc_ns() + around.now_raw_ns() + S;
+    let mut states = Vec::new();
+    while around.clocks.system_utc_ns() < begin_ns + 2 * S {
+        made.round(&around);
+        let status = made.status();
+        let offset_ms = (status.time.utc_ns - begin_ns) / MS;
+        if states.last().is_none_or(|(state, _)| *state != status.play.state) {
+            states.push((status.play.state, offset_ms));
+        }
+    }
+    let order: Vec<PlayState> = states.iter().map(|(state, _)| *state).collect();
+    let expected = [PlayState::WaitingForSlot, PlayState::Gap, PlayState::Opening, PlayState::Playing];
+    assert!(order == expected || order == [expected[0], expected[2], expected[3]], "{states:?}");
+    let at_ms = |state| states.iter().find(|(found, _)| *found == state).unwrap().1;
+    assert!(at_ms(PlayState::Opening) < 60 && (1000..1300).contains(&at_ms(PlayState::Playing)), "{states:?}");
+}
+
+/// Says which seed it was, unless it is forgotten.
+struct SayTheSeed(u64);
+
+impl Drop for SayTheSeed {
+    fn drop(&mut self) {
+        eprintln!("seed {}", self.0);
+    }
+}
+
+/// State is synced to the disk at each write; in memory that costs nothing.
+fn memory_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
