@@ -5,15 +5,15 @@
 //! states, the phase (when the reference frame is heard) and the rate, weighs the ones against the others: at first it
 //! believes each observation, later hardly any, and the same mathematics tells how far it can be wrong.
 
-use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Raw, Span};
+use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Rate, Raw, Span};
 
 /// When a frame was, or will be, at the output, as one observation has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// The frame, counted from the opening of the stream.
     pub frame: u64,
-    /// When it is heard: the raw clock at the observation and the delay from there, in ns.
-    pub heard_raw_ns: i64,
+    /// When it is heard: the raw clock at the observation and the delay from there.
+    pub heard: Instant<Raw>,
 }
 
 /// What an observation did to the model.
@@ -68,6 +68,38 @@ const AHEAD_S: f64 = 0.5;
 const SETTLED_SIGMA_NS: f64 = 30_000.0;
 const PATIENCE_S: f64 = 2.0;
 
+/// When the frames of a stream are heard, for as long as nothing interrupts it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DacLine {
+    /// The frame that is heard at `phase`, and `fraction_ns` later.
+    frame: u64,
+    phase: Instant<Raw>,
+    fraction_ns: f64,
+    rate_hz: f64,
+    /// By how much a frame lasts longer than nominal, as a fraction.
+    slower: f64,
+}
+
+impl DacLine {
+    /// Return when a frame is heard.
+    pub fn heard(&self, frame: u64) -> Instant<Raw> {
+        let frames = frame as f64 - self.frame as f64;
+        let frames_ns = frames * 1e9 / self.rate_hz * (1.0 + self.slower);
+        self.phase + Span::from_ns_f64(self.fraction_ns + frames_ns)
+    }
+
+    /// Return the frame, with its fraction, that is heard at a reading of the raw clock.
+    pub fn frame_at(&self, raw: Instant<Raw>) -> f64 {
+        let since_ns = (raw - self.phase).ns_f64() - self.fraction_ns;
+        self.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + self.slower))
+    }
+
+    /// Return by how much the DAC is slower than nominal: the raw clock as seen by it.
+    pub fn slower(&self) -> Rate {
+        Rate::from_fraction(self.slower)
+    }
+}
+
 /// The model of one open stream.
 #[derive(Debug, Clone)]
 pub struct DacClock {
@@ -117,7 +149,7 @@ impl DacClock {
         };
         let mut next = state.clone();
         next.advance_to(observation.frame, nominal_ns);
-        let innovation_ns = next.filter.since_phase_ns(Instant::from_ns(observation.heard_raw_ns));
+        let innovation_ns = next.filter.since_phase_ns(observation.heard);
         let expected_variance = next.filter.kalman().variance_of(&PHASE) + next.noise_variance;
         let gate_ns = (GATE_SIGMAS * expected_variance.sqrt()).max(MIN_GATE_NS);
         if innovation_ns.abs() > gate_ns {
@@ -149,8 +181,23 @@ impl DacClock {
         Verdict::Taken
     }
 
-    /// Return whether the model may be relied upon.
-    pub fn is_settled(&self) -> bool {
+    /// Return when frames are heard, as far as that is known at all: after the first observation.
+    pub fn line(&self) -> Option<DacLine> {
+        self.state.as_ref().map(|state| DacLine {
+            frame: state.frame,
+            phase: state.filter.whole(),
+            fraction_ns: state.filter.fraction_ns(),
+            rate_hz: self.rate_hz,
+            slower: state.longer(),
+        })
+    }
+
+    /// Return the same once it may be relied upon.
+    pub fn settled(&self) -> Option<DacLine> {
+        self.line().filter(|_| self.is_settled())
+    }
+
+    fn is_settled(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
             let sigma_ns = state.filter.kalman().sigma_of(&[1.0, AHEAD_S * 1e9]);
             let observed_s = state.frame.saturating_sub(state.first_frame) as f64 / self.rate_hz;
@@ -158,29 +205,12 @@ impl DacClock {
         })
     }
 
-    /// Return when a frame is heard, in ns of the raw clock, for as long as nothing interrupts the stream. Meaningless
-    /// before the first observation.
-    pub fn heard_raw_ns(&self, frame: u64) -> i64 {
-        let Some(state) = &self.state else { return 0 };
-        let frames = frame as f64 - state.frame as f64;
-        let frames_ns = frames * 1e9 / self.rate_hz * (1.0 + state.longer());
-        (state.filter.whole() + Span::from_ns_f64(state.filter.fraction_ns() + frames_ns)).ns()
-    }
-
-    /// The frame, with its fraction, that is heard at a reading of the raw clock; the reverse of
-    /// [`heard_raw_ns`](Self::heard_raw_ns).
-    pub fn frame_at(&self, raw_ns: i64) -> f64 {
-        let Some(state) = &self.state else { return 0.0 };
-        let since_ns = state.filter.since_phase_ns(Instant::from_ns(raw_ns));
-        state.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + state.longer()))
-    }
-
     /// By how much the DAC is slower than nominal, in ppb (negative where it is faster).
     pub fn rate_ppb(&self) -> f64 {
         self.state.as_ref().map_or(0.0, |state| state.longer() * 1e9)
     }
 
-    /// Standard deviation of [`heard_raw_ns`](Self::heard_raw_ns) now, in ns; infinite before the first observation.
+    /// Standard deviation of [`line`](Self::line) now, in ns; infinite before the first observation.
     pub fn sigma_ns(&self) -> f64 {
         self.state.as_ref().map_or(f64::INFINITY, |state| state.filter.kalman().sigma_of(&PHASE))
     }
@@ -199,10 +229,7 @@ impl State {
         Self {
             first_frame: observation.frame,
             frame: observation.frame,
-            filter: PhaseFilter::new(
-                Instant::from_ns(observation.heard_raw_ns),
-                Kalman::new([0.0, 0.0], [MAX_NOISE_NS, INITIAL_RATE_SIGMA]),
-            ),
+            filter: PhaseFilter::new(observation.heard, Kalman::new([0.0, 0.0], [MAX_NOISE_NS, INITIAL_RATE_SIGMA])),
             noise_variance,
             last_innovation_ns: None,
             observations: 0,
@@ -252,7 +279,7 @@ mod tests {
             // Steps of a frame, as drivers report them.
             let noise_ns = (index * 7919 % 21) as i64 * 1000 - 10_000;
             let heard_ns = frame as f64 * 1e9 / f64::from(RATE_HZ) * (1.0 + slower_ppm * 1e-6);
-            Observation { frame, heard_raw_ns: heard_ns as i64 + noise_ns + shift_ns }
+            Observation { frame, heard: Instant::from_ns(heard_ns as i64 + noise_ns + shift_ns) }
         };
         (0..count).map(|index| clock.observe(period(index))).collect()
     }
@@ -260,23 +287,23 @@ mod tests {
     #[test]
     fn phase_and_rate_are_found_and_it_is_known_how_well() {
         let mut clock = DacClock::new(RATE_HZ);
-        assert!(!clock.is_settled());
+        assert_eq!(clock.settled(), None);
         observe(&mut clock, 0, 400, 80.0, 0);
-        assert!(clock.is_settled());
+        let line = clock.settled().unwrap();
         assert!((clock.rate_ppb() - 80_000.0).abs() < 2_000.0, "{}", clock.rate_ppb());
         let frame = 400 * PERIOD_FRAMES;
-        let error_ns = clock.heard_raw_ns(frame) as f64 - frame as f64 * 1e9 / f64::from(RATE_HZ) * 1.00008;
+        let error_ns = line.heard(frame).ns() as f64 - frame as f64 * 1e9 / f64::from(RATE_HZ) * 1.00008;
         assert!(error_ns.abs() < 5.0 * clock.sigma_ns() && clock.sigma_ns() < 10_000.0, "{error_ns}");
-        assert!((clock.frame_at(clock.heard_raw_ns(frame)) - frame as f64).abs() < 0.01);
+        assert!((line.frame_at(line.heard(frame)) - frame as f64).abs() < 0.01);
     }
 
     #[test]
     fn a_wild_value_is_passed_over() {
         let mut clock = DacClock::new(RATE_HZ);
         observe(&mut clock, 0, 200, 0.0, 0);
-        let before_ns = clock.heard_raw_ns(300_000);
+        let before = clock.line();
         assert_eq!(observe(&mut clock, 200, 1, 0.0, 700_000_000), [Verdict::Outlier]);
-        assert_eq!(clock.heard_raw_ns(300_000), before_ns);
+        assert_eq!(clock.line(), before);
         assert_eq!(observe(&mut clock, 201, 1, 0.0, 0), [Verdict::Taken]);
     }
 

@@ -197,8 +197,8 @@ impl Loading {
 
     /// The newest order to go elsewhere, and the frame that is wanted.
     fn wanted(&self, rate_hz: u32) -> (u32, i64) {
-        let (generation, wanted_ns) = self.link.wanted();
-        (generation, (wanted_ns as f64 * 1e-9 * f64::from(rate_hz)).floor() as i64)
+        let (generation, wanted) = self.link.wanted();
+        (generation, (wanted.seconds() * f64::from(rate_hz)).floor() as i64)
     }
 
     /// Go a step towards the place that is wanted, or decode some blocks from there on.

@@ -1,5 +1,7 @@
 //! Tracks that are being opened, or are open and wait for their slot.
 
+use jaudiosync_time::{Instant, Raw};
+
 use super::feeder::Program;
 use super::steered_voice::SteeredVoice;
 use super::voice::Voice;
@@ -37,14 +39,14 @@ impl<V: Voice> Prepared<V> {
 
     /// Return the voice of a slot. It is asked to be opened where there is none, and again after a while where it failed;
     /// `wanted_s` is the place that is wanted of it first, in seconds since the track's beginning.
-    pub(super) fn voice(&mut self, slot: Start, wanted_s: f64, program: &Program, now_raw_ns: i64) -> &mut V {
+    pub(super) fn voice(&mut self, slot: Start, wanted_s: f64, program: &Program, now: Instant<Raw>) -> &mut V {
         let index = self.waiting.iter().position(|waiting| waiting.slot == slot).unwrap_or_else(|| {
-            let voice = V::open(&self.opener, &program.library, slot, self.device_rate_hz, wanted_s, now_raw_ns);
+            let voice = V::open(&self.opener, &program.library, slot, self.device_rate_hz, wanted_s, now);
             self.waiting.push(SteeredVoice::new(slot, voice));
             self.waiting.len() - 1
         });
         let voice = &mut self.waiting[index].voice;
-        voice.retry_if_failed(now_raw_ns);
+        voice.retry_if_failed(now);
         voice
     }
 }

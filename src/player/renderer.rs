@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS, Renderer, StreamFormat};
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::ring::{BLOCK_FRAMES, Block, RendererEnds, RendererReport};
 use super::tone::TonePlayer;
@@ -13,7 +14,7 @@ const FADE_S: f32 = 0.010;
 
 /// A device that must have run dry by more than this has dropped out, whatever it says. More than the bursts by which
 /// delays are misread.
-const DRY_MARGIN_NS: i64 = 20_000_000;
+const DRY_MARGIN: Span = Span::from_ns(20_000_000);
 
 /// Fills the sound card's buffers from the ring, with silence where there is nothing.
 pub struct RingRenderer {
@@ -30,8 +31,8 @@ pub struct RingRenderer {
     volume: f32,
     tone: TonePlayer,
     xruns: u64,
-    /// When the device will have played all it was given, in ns of the raw clock, as far as it reports.
-    runs_dry_raw_ns: i64,
+    /// When the device will have played all it was given, as far as it reports.
+    runs_dry: Option<Instant<Raw>>,
 }
 
 impl RingRenderer {
@@ -49,24 +50,20 @@ impl RingRenderer {
             volume,
             tone: TonePlayer::new(format.rate_hz),
             xruns: 0,
-            runs_dry_raw_ns: i64::MAX,
+            runs_dry: None,
         }
     }
 
     /// After a drop-out what waits in the ring would be heard where it stopped, which is the wrong place: it is thrown
     /// away by beginning a new epoch. The device reports a drop-out; a process that was stopped sees it by the time.
     fn notice_drop_out(&mut self, timing: BufferTiming, frames: usize) {
-        if timing.xruns != self.xruns || timing.raw.ns() > self.runs_dry_raw_ns.saturating_add(DRY_MARGIN_NS) {
+        let is_dry = self.runs_dry.is_some_and(|runs_dry| timing.raw - runs_dry > DRY_MARGIN);
+        if timing.xruns != self.xruns || is_dry {
             self.xruns = timing.xruns;
             self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel);
         }
-        self.runs_dry_raw_ns = match timing.delay {
-            Some(delay) => {
-                let buffer_ns = (frames as f64 * self.frame_ns) as i64;
-                (timing.raw + delay).ns().saturating_add(buffer_ns)
-            }
-            None => i64::MAX,
-        };
+        let buffer = Span::from_ns((frames as f64 * self.frame_ns) as i64);
+        self.runs_dry = timing.delay.map(|delay| timing.raw + delay + buffer);
     }
 
     fn copy_blocks(&mut self, output: &mut [f32]) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jaudiosync_hw::dac::CHANNELS;
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::library::Library;
 use super::loader::{Order, OrderLoader};
@@ -12,11 +13,12 @@ use super::track_link::{Opening, TrackLink, TrackParts};
 use super::voice::{Fade, Readiness, Voice};
 use crate::timetable::Start;
 
-/// By how much earlier than a place the loader is asked to begin, in ns: what the resampler's filter needs before it.
-const BEFORE_NS: i64 = 20_000_000;
+/// By how much earlier than a place the loader is asked to begin: what the resampler's filter needs before
+/// it.
+const BEFORE: Span = Span::from_ms(20);
 
 /// A file that cannot be opened or read is tried again after this long.
-const RETRY_NS: i64 = 1_000_000_000;
+const RETRY: Span = Span::SECOND;
 
 /// A mistake of this program: it asks first.
 const NOT_OPEN: &str = "the track is not open";
@@ -27,8 +29,8 @@ pub struct ResampledVoice {
     order_loader: OrderLoader,
     /// None before the track is open, and when it is dropped.
     parts: Option<Box<TrackParts>>,
-    /// When the file was last asked to be opened, on the raw clock.
-    tried_raw_ns: i64,
+    /// When the file was last asked to be opened.
+    tried: Instant<Raw>,
     /// The resampler has refused; that would be a mistake of this program.
     mistake: Option<String>,
 }
@@ -43,22 +45,22 @@ impl Voice for ResampledVoice {
         slot: Start,
         device_rate_hz: u32,
         wanted_s: f64,
-        now_raw_ns: i64,
+        now: Instant<Raw>,
     ) -> Self {
-        let link = Arc::new(TrackLink::new(wanted_ns(wanted_s)));
+        let link = Arc::new(TrackLink::new(wanted(wanted_s)));
         let library = Arc::clone(library);
         order_loader(Order::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
         let order_loader = Arc::clone(order_loader);
-        Self { link, order_loader, parts: None, tried_raw_ns: now_raw_ns, mistake: None }
+        Self { link, order_loader, parts: None, tried: now, mistake: None }
     }
 
     fn want(&self, place_s: f64) {
-        self.link.want(wanted_ns(place_s));
+        self.link.want(wanted(place_s));
     }
 
-    fn retry_if_failed(&mut self, now_raw_ns: i64) {
-        if self.link.failure().is_some() && now_raw_ns.saturating_sub(self.tried_raw_ns) >= RETRY_NS {
-            self.tried_raw_ns = now_raw_ns;
+    fn retry_if_failed(&mut self, now: Instant<Raw>) {
+        if self.link.failure().is_some() && now - self.tried >= RETRY {
+            self.tried = now;
             self.link.retry();
         }
     }
@@ -137,8 +139,8 @@ impl Drop for ResampledVoice {
     }
 }
 
-fn wanted_ns(place_s: f64) -> i64 {
-    ((place_s * 1e9) as i64).saturating_sub(BEFORE_NS)
+fn wanted(place_s: f64) -> Span {
+    Span::from_ns((place_s * 1e9) as i64) - BEFORE
 }
 
 /// Copy a block of one or two channels to both of the device's.

@@ -7,42 +7,42 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Dac, DacError, DacStream};
+use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
 use super::loader::OrderLoader;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::published::UtcSource;
-use crate::timekeeping::{InNanoseconds as _, Timescale};
 use crate::worker::Task;
 
 /// How long the task rests while something fades out: no device reports when a frame is heard, so it is asked.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
-const REOPEN_FIRST_NS: i64 = NS_PER_S / 10;
-const REOPEN_LAST_NS: i64 = NS_PER_S;
+const REOPEN_FIRST: Span = Span::from_ms(100);
+const REOPEN_LAST: Span = Span::SECOND;
 
 /// A device that faded out is taken for silent after this long even if it does not say so.
-const FADE_PATIENCE_NS: i64 = NS_PER_S;
+const FADE_PATIENCE: Span = Span::SECOND;
 
 /// What the player reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The feeder reports something.
     Feeder(FeederEvent),
-    /// Every second: the numbers, and UTC in ns.
-    Stats(FeederStats, i64),
+    /// Every second: the numbers, and UTC.
+    Stats(FeederStats, Instant<Utc>),
     /// Something else is heard of the timetable than before.
     Hearing(Hearing),
     /// The sound card went away; it is looked for until it is back.
     DeviceLost(DacError),
     /// The sound card is back.
     DeviceBack,
-    /// What was played has faded out, at this UTC in ns.
-    Stopped(i64),
+    /// What was played has faded out, at this UTC.
+    Stopped(Instant<Utc>),
 }
 
 /// Where events go.
@@ -89,7 +89,7 @@ struct Output {
 
 /// What plays fades out, and then comes what was ordered meanwhile.
 struct Fading {
-    given_up_raw_ns: i64,
+    given_up: Instant<Raw>,
     next: Option<Arc<Program>>,
     reports_stopped: bool,
 }
@@ -101,9 +101,11 @@ pub struct PlayerTask {
     program: Option<Arc<Program>>,
     output: Option<Output>,
     fading: Option<Fading>,
-    reopen_raw_ns: i64,
-    reopen_after_ns: i64,
-    next_stats_raw_ns: i64,
+    /// When a device that is missing is looked for next; at once where this is none.
+    reopen_at: Option<Instant<Raw>>,
+    reopen_after: Span,
+    /// When the numbers are due; at once where this is none.
+    stats_at: Option<Instant<Raw>>,
     /// What is heard, as it was last reported.
     hearing: Hearing,
 }
@@ -120,9 +122,9 @@ impl PlayerTask {
             program: None,
             output: None,
             fading: None,
-            reopen_raw_ns: i64::MIN,
-            reopen_after_ns: REOPEN_FIRST_NS,
-            next_stats_raw_ns: 0,
+            reopen_at: None,
+            reopen_after: REOPEN_FIRST,
+            stats_at: None,
             hearing: Hearing::Nothing,
         };
         match task.open() {
@@ -145,7 +147,7 @@ impl PlayerTask {
         Ok(Output { _stream: stream, feeder, faults })
     }
 
-    fn reopen(&mut self, now_raw_ns: i64) {
+    fn reopen(&mut self, now: Instant<Raw>) {
         match self.open() {
             Ok(opened) => {
                 self.output = Some(opened);
@@ -153,27 +155,27 @@ impl PlayerTask {
             }
             Err(error) => {
                 log::debug!("{error}");
-                self.reopen_after_ns = (self.reopen_after_ns * 2).min(REOPEN_LAST_NS);
-                self.reopen_raw_ns = now_raw_ns.saturating_add(self.reopen_after_ns);
+                self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
+                self.reopen_at = Some(now + self.reopen_after);
             }
         }
     }
 
     fn lose(&mut self, error: DacError) {
         self.output = None;
-        self.reopen_raw_ns = self.outside.clocks.raw_ns().saturating_add(self.reopen_after_ns);
+        self.reopen_at = Some(self.outside.clocks.raw() + self.reopen_after);
         // One that opens and fails at once must not be tried ten times a second for ever.
-        self.reopen_after_ns = (self.reopen_after_ns * 2).min(REOPEN_LAST_NS);
+        self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
         self.outside.time.allow_steps(true);
         self.hear(Hearing::Nothing);
         (self.outside.tell)(Event::DeviceLost(error));
     }
 
     /// Let the feeder do a step, and report what it says.
-    fn feed(&mut self, now_raw_ns: i64) {
-        let timescale = self.timescale();
+    fn feed(&mut self, now: Instant<Raw>) {
+        let utc = self.utc();
         let Some(output) = &mut self.output else { return };
-        for event in output.feeder.step(now_raw_ns, &timescale) {
+        for event in output.feeder.step(now, &utc) {
             (self.outside.tell)(Event::Feeder(event));
         }
         let stats = output.feeder.stats();
@@ -181,10 +183,10 @@ impl PlayerTask {
         let fault = output.faults.try_recv();
         self.outside.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
-        self.report_stats(stats, &timescale);
+        self.report_stats(stats, &utc);
         if stats.phase_sigma_ns.is_finite() {
             // It has reported its timing, and so works.
-            self.reopen_after_ns = REOPEN_FIRST_NS;
+            self.reopen_after = REOPEN_FIRST;
         }
         if let Ok(fault) = fault {
             self.lose(fault);
@@ -192,12 +194,12 @@ impl PlayerTask {
     }
 
     /// Begin what comes next, once the last sound has left the device.
-    fn finish_fading(&mut self, now_raw_ns: i64) {
+    fn finish_fading(&mut self, now: Instant<Raw>) {
         let Some(fading) = &self.fading else { return };
         if let Some(output) = self.output.as_ref().filter(|_| self.program.is_some()) {
             let silent_from = self.shared.silent_from_frame.load(Ordering::Acquire);
-            let is_silent = silent_from > 0 && output.feeder.heard_raw_ns(silent_from) < now_raw_ns;
-            if !is_silent && now_raw_ns <= fading.given_up_raw_ns {
+            let is_over = || output.feeder.heard(silent_from).is_none_or(|heard| heard < now);
+            if !(silent_from > 0 && is_over()) && now <= fading.given_up {
                 return;
             }
         }
@@ -209,7 +211,7 @@ impl PlayerTask {
         self.shared.fade_out.store(false, Ordering::Release);
         self.outside.time.allow_steps(true);
         if reports_stopped {
-            (self.outside.tell)(Event::Stopped(self.timescale().utc_ns(now_raw_ns)));
+            (self.outside.tell)(Event::Stopped(self.utc().apply(now)));
         }
     }
 
@@ -221,22 +223,22 @@ impl PlayerTask {
         }
     }
 
-    fn timescale(&self) -> Timescale {
+    fn utc(&self) -> ClockMap<Raw, Utc> {
         self.outside.time.estimate().utc
     }
 
     /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by
     /// side.
-    fn report_stats(&mut self, stats: FeederStats, timescale: &Timescale) {
-        let now_raw_ns = self.outside.clocks.raw_ns();
-        if now_raw_ns < self.next_stats_raw_ns {
+    fn report_stats(&mut self, stats: FeederStats, map: &ClockMap<Raw, Utc>) {
+        let now = self.outside.clocks.raw();
+        if self.stats_at.is_some_and(|stats_at| now < stats_at) {
             return;
         }
-        let utc_ns = timescale.utc_ns(now_raw_ns);
-        let next_utc_ns = (utc_ns.div_euclid(NS_PER_S) + 1) * NS_PER_S;
+        let utc = map.apply(now);
+        let next = map.inverse().apply(Instant::from_second(utc.second().saturating_add(1)));
         // A step of UTC must not silence the statistics.
-        self.next_stats_raw_ns = timescale.raw_ns(next_utc_ns).min(now_raw_ns.saturating_add(2 * NS_PER_S));
-        (self.outside.tell)(Event::Stats(stats, utc_ns));
+        self.stats_at = Some(next.min(now + Span::SECOND * 2));
+        (self.outside.tell)(Event::Stats(stats, utc));
     }
 }
 
@@ -255,29 +257,29 @@ impl Task for PlayerTask {
             }
             None => {
                 let is_audible = self.program.is_some() && self.output.is_some();
-                let now_raw_ns = self.outside.clocks.raw_ns();
-                let given_up_raw_ns = if is_audible { now_raw_ns + FADE_PATIENCE_NS } else { now_raw_ns };
+                let now = self.outside.clocks.raw();
+                let given_up = if is_audible { now + FADE_PATIENCE } else { now };
                 if is_audible {
                     self.shared.silent_from_frame.store(0, Ordering::Release);
                     self.shared.fade_out.store(true, Ordering::Release);
                 }
-                self.fading = Some(Fading { given_up_raw_ns, next, reports_stopped: stops });
+                self.fading = Some(Fading { given_up, next, reports_stopped: stops });
             }
         }
     }
 
     fn step(&mut self) -> Duration {
-        let now_raw_ns = self.outside.clocks.raw_ns();
-        if self.output.is_none() && now_raw_ns >= self.reopen_raw_ns {
-            self.reopen(now_raw_ns);
+        let now = self.outside.clocks.raw();
+        if self.output.is_none() && self.reopen_at.is_none_or(|reopen_at| now >= reopen_at) {
+            self.reopen(now);
         }
-        self.feed(now_raw_ns);
-        self.finish_fading(now_raw_ns);
-        let until_reopen = || u64::try_from(self.reopen_raw_ns.saturating_sub(now_raw_ns)).unwrap_or_default();
+        self.feed(now);
+        self.finish_fading(now);
+        let until_reopen = || self.reopen_at.and_then(|reopen_at| (reopen_at - now).to_duration()).unwrap_or_default();
         match (&self.fading, &self.output) {
             (Some(_), _) => FADE_STEP,
             (None, Some(output)) => output.feeder.rest(),
-            (None, None) => Duration::from_nanos(until_reopen()),
+            (None, None) => until_reopen(),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use jaudiosync_time::Span;
+
 use super::pcm_queue::PcmQueue;
 use super::resampler::Resampler;
 
@@ -42,13 +44,13 @@ pub struct TrackLink {
 
 impl TrackLink {
     /// The link of a track that is to be opened, of which this place is wanted first.
-    pub(super) fn new(wanted_ns: i64) -> Self {
+    pub(super) fn new(wanted: Span) -> Self {
         Self {
             opening: OnceLock::new(),
             failure: OnceLock::new(),
             is_failing: AtomicBool::new(false),
             is_opening_wanted: AtomicBool::new(true),
-            wanted_ns: AtomicI64::new(wanted_ns),
+            wanted_ns: AtomicI64::new(wanted.ns()),
             generation: AtomicU32::new(0),
             is_abandoned: AtomicBool::new(false),
         }
@@ -80,9 +82,9 @@ impl TrackLink {
         self.is_opening_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Say which place will be wanted next, in ns since the track's beginning.
-    pub(super) fn want(&self, wanted_ns: i64) {
-        self.wanted_ns.store(wanted_ns, Ordering::Relaxed);
+    /// Say which place will be wanted next, since the track's beginning.
+    pub(super) fn want(&self, wanted: Span) {
+        self.wanted_ns.store(wanted.ns(), Ordering::Relaxed);
     }
 
     /// Order the loader to that place even if it lies behind. What it brings from there on is of this generation.
@@ -120,9 +122,9 @@ impl TrackLink {
     }
 
     /// Return the newest order to go elsewhere, and the place that is wanted.
-    pub(super) fn wanted(&self) -> (u32, i64) {
+    pub(super) fn wanted(&self) -> (u32, Span) {
         let generation = self.generation.load(Ordering::Acquire);
-        (generation, self.wanted_ns.load(Ordering::Relaxed))
+        (generation, Span::from_ns(self.wanted_ns.load(Ordering::Relaxed)))
     }
 
     /// Return whether the track is of no more use.

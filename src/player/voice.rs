@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use jaudiosync_time::{Instant, Raw};
+
 use super::library::Library;
 use super::ring::BLOCK_FRAMES;
 use crate::timetable::Start;
@@ -25,14 +27,14 @@ pub trait Voice: Sized {
         slot: Start,
         device_rate_hz: u32,
         wanted_s: f64,
-        now_raw_ns: i64,
+        now: Instant<Raw>,
     ) -> Self;
 
     /// Say which place will be wanted next.
     fn want(&self, place_s: f64);
 
     /// Have a file opened anew that cannot be read, once in a while.
-    fn retry_if_failed(&mut self, now_raw_ns: i64);
+    fn retry_if_failed(&mut self, now: Instant<Raw>);
 
     /// Return whether the track is open: the place that is wanted may still be looked for.
     fn is_open(&self) -> bool;

@@ -1,5 +1,6 @@
 //! The exact length of a track, and the slot it takes.
 
+use jaudiosync_time::Span;
 use serde::{Deserialize, Serialize};
 
 /// The exact length of a track, in its own frames.
@@ -18,10 +19,10 @@ impl Length {
         Self { frames: milliseconds as u64, rate_hz: 1000 }
     }
 
-    /// In nanoseconds, rounded up, so that the last frame still lies within.
-    pub fn ns(&self) -> i64 {
+    /// Returns it as a span, rounded up to a nanosecond, so that the last frame still lies within.
+    pub fn span(self) -> Span {
         let ns = (u128::from(self.frames) * 1_000_000_000).div_ceil(u128::from(self.rate_hz.max(1)));
-        i64::try_from(ns).unwrap_or(i64::MAX / 4)
+        Span::from_ns(i64::try_from(ns).unwrap_or(i64::MAX / 4))
     }
 
     /// In seconds.

@@ -1,6 +1,7 @@
 //! The times that riders name: local time of day, today; turned into UTC here and nowhere else.
 
 use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use jaudiosync_time::{self as axis, Instant};
 
 /// A start time as a rider names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +50,10 @@ impl NamedTime {
     ///
     /// # Errors
     /// When the clocks of the zone go forward over the time.
-    pub fn to_utc_s<Zone: TimeZone>(self, zone: &Zone, now_utc_ns: i64) -> Result<i64, NamedTimeError> {
+    pub fn to_utc_s<Zone: TimeZone>(self, zone: &Zone, now: Instant<axis::Utc>) -> Result<i64, NamedTimeError> {
         let local = match self {
             Self::OfDay(time) => {
-                DateTime::<Utc>::from_timestamp_nanos(now_utc_ns).with_timezone(zone).date_naive().and_time(time)
+                DateTime::<Utc>::from_timestamp_nanos(now.ns()).with_timezone(zone).date_naive().and_time(time)
             }
             Self::OnDate(local) => local,
         };
@@ -64,10 +65,10 @@ impl NamedTime {
     }
 
     /// How to name the same time of day on the day after the one meant, to show what to do when it has passed.
-    pub fn a_day_later<Zone: TimeZone>(self, zone: &Zone, now_utc_ns: i64) -> Option<String> {
+    pub fn a_day_later<Zone: TimeZone>(self, zone: &Zone, now: Instant<axis::Utc>) -> Option<String> {
         let local = match self {
             Self::OfDay(time) => {
-                DateTime::<Utc>::from_timestamp_nanos(now_utc_ns).with_timezone(zone).date_naive().and_time(time)
+                DateTime::<Utc>::from_timestamp_nanos(now.ns()).with_timezone(zone).date_naive().and_time(time)
             }
             Self::OnDate(local) => local,
         };
@@ -82,12 +83,12 @@ mod tests {
 
     use super::*;
 
-    fn utc_ns(text: &str) -> i64 {
-        text.parse::<DateTime<Utc>>().unwrap().timestamp_nanos_opt().unwrap()
+    fn utc(text: &str) -> Instant<axis::Utc> {
+        Instant::from_ns(text.parse::<DateTime<Utc>>().unwrap().timestamp_nanos_opt().unwrap())
     }
 
     fn resolve(named: &str, zone: Tz, now: &str) -> Result<String, NamedTimeError> {
-        let utc_s = named.parse::<NamedTime>()?.to_utc_s(&zone, utc_ns(now))?;
+        let utc_s = named.parse::<NamedTime>()?.to_utc_s(&zone, utc(now))?;
         Ok(DateTime::from_timestamp(utc_s, 0).unwrap().format("%FT%TZ").to_string())
     }
 
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(resolve("00:00:05", Berlin, now).as_deref(), Ok("2026-11-21T23:00:05Z"));
         assert_eq!(resolve("2026-11-23T00:00:05", Berlin, now).as_deref(), Ok("2026-11-22T23:00:05Z"));
         let named: NamedTime = "00:00:05".parse().unwrap();
-        assert_eq!(named.a_day_later(&Berlin, utc_ns(now)).as_deref(), Some("2026-11-23T00:00:05"));
+        assert_eq!(named.a_day_later(&Berlin, utc(now)).as_deref(), Some("2026-11-23T00:00:05"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! When what plays: slots, the start grid, the anchor, and the timetable made of them.
 //!
-//! Everything here is a pure function of its arguments: no clock is read, no file opened. Instants are UTC as whole
-//! seconds (`_utc_s`) or nanoseconds (`_utc_ns`) since the Unix epoch, so that neither time zones nor daylight saving
-//! can move a track; only [`local_time`] knows of them, where a rider names a time.
+//! Everything here is a pure function of its arguments: no clock is read, no file opened. Instants are UTC,
+//! slots whole seconds of it (`_utc_s`) since the Unix epoch, so that neither time zones nor daylight
+//! saving can move a track; only [`local_time`] knows of them, where a rider names a time.
 
 mod length;
 pub mod local_time;

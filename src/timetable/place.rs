@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Length, NS_PER_S, slot_s};
+use jaudiosync_time::{Instant, Span, Utc};
+
+use super::{Length, slot_s};
 
 /// An anchor and slots: a pure function from UTC to (track, offset). Clones share what is large.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +29,9 @@ pub struct Start {
 }
 
 impl Start {
-    /// When its first frame is to be heard, in ns.
-    pub fn utc_ns(&self) -> i64 {
-        self.utc_s.saturating_mul(NS_PER_S)
+    /// Returns when its first frame is to be heard.
+    pub fn utc(&self) -> Instant<Utc> {
+        Instant::from_second(self.utc_s)
     }
 }
 
@@ -45,8 +47,8 @@ pub enum Place {
     Playing {
         /// The track's slot.
         slot: Start,
-        /// Since the slot began, in ns; less than the track's length.
-        offset_ns: i64,
+        /// Since the slot began; less than the track's length.
+        offset: Span,
     },
     /// Behind a track's end, before the next slot.
     Gap {
@@ -58,13 +60,13 @@ pub enum Place {
 }
 
 impl Place {
-    /// Return where playing goes on when it is stopped here: a track, and how far into it, in ns.
-    /// Between tracks that is the next one, after the last the first.
-    pub fn resume_point(self) -> (usize, i64) {
+    /// Returns where playing goes on when it is stopped here: a track, and how far into it. Between
+    /// tracks that is the next one, after the last the first.
+    pub fn resume_point(self) -> (usize, Span) {
         match self {
-            Self::Playing { slot, offset_ns } => (slot.track, offset_ns),
-            Self::Before { next } | Self::Gap { next: Some(next) } => (next.track, 0),
-            Self::Gap { next: None } | Self::Finished => (0, 0),
+            Self::Playing { slot, offset } => (slot.track, offset),
+            Self::Before { next } | Self::Gap { next: Some(next) } => (next.track, Span::ZERO),
+            Self::Gap { next: None } | Self::Finished => (0, Span::ZERO),
         }
     }
 }
@@ -140,11 +142,11 @@ impl Timetable {
     }
 
     /// Where the playlist is at an instant.
-    pub fn place_at(&self, utc_ns: i64) -> Place {
-        if utc_ns < self.anchor_utc_s.saturating_mul(NS_PER_S) {
+    pub fn place_at(&self, utc: Instant<Utc>) -> Place {
+        if utc < Instant::from_second(self.anchor_utc_s) {
             return Place::Before { next: self.first() };
         }
-        let since_round_s = utc_ns.div_euclid(NS_PER_S).saturating_sub(self.round_utc_s);
+        let since_round_s = utc.second().saturating_sub(self.round_utc_s);
         let round = since_round_s.div_euclid(self.round_s());
         if round > 0 && !self.repeats {
             return Place::Finished;
@@ -153,9 +155,9 @@ impl Timetable {
         let within_round_s = since_round_s.rem_euclid(self.round_s());
         let track = self.offsets_s.partition_point(|&offset_s| offset_s <= within_round_s).saturating_sub(1);
         let slot = self.slot_start(round, track);
-        let offset_ns = utc_ns.saturating_sub(slot.utc_ns());
-        if offset_ns < self.length(track).map_or(0, |length| length.ns()) {
-            Place::Playing { slot, offset_ns }
+        let offset = utc - slot.utc();
+        if offset < self.length(track).map_or(Span::ZERO, Length::span) {
+            Place::Playing { slot, offset }
         } else {
             Place::Gap { next: self.after(slot) }
         }
@@ -200,16 +202,16 @@ mod tests {
     }
 
     fn at(table: &Timetable, utc_s: f64) -> Place {
-        table.place_at((utc_s * 1e9) as i64)
+        table.place_at(Instant::from_ns((utc_s * 1e9) as i64))
     }
 
     #[test]
     fn a_playlist_is_walked_through_once() {
         let table = Timetable::new(lengths(&[10, 20]), 1000, 0, false).unwrap();
         assert_eq!(at(&table, 999.9), Place::Before { next: Start { track: 0, utc_s: 1000 } });
-        assert_eq!(at(&table, 1000.0), Place::Playing { slot: Start { track: 0, utc_s: 1000 }, offset_ns: 0 });
+        assert_eq!(at(&table, 1000.0), Place::Playing { slot: Start { track: 0, utc_s: 1000 }, offset: Span::ZERO });
         assert_eq!(at(&table, 1010.0), Place::Gap { next: Some(Start { track: 1, utc_s: 1011 }) });
-        let in_second = Place::Playing { slot: Start { track: 1, utc_s: 1011 }, offset_ns: 1_500_000_000 };
+        let in_second = Place::Playing { slot: Start { track: 1, utc_s: 1011 }, offset: Span::from_ms(1_500) };
         assert_eq!(at(&table, 1012.5), in_second);
         assert_eq!(at(&table, 1031.5), Place::Gap { next: None });
         assert_eq!(at(&table, 1032.0), Place::Finished);
@@ -221,7 +223,7 @@ mod tests {
         let table = Timetable::new(lengths(&[10, 20]), 1000, 1, true).unwrap();
         assert_eq!(table.first(), Start { track: 1, utc_s: 1000 });
         assert!(matches!(at(&table, 990.0), Place::Before { .. }));
-        assert_eq!(at(&table, 1021.0), Place::Playing { slot: Start { track: 0, utc_s: 1021 }, offset_ns: 0 });
+        assert_eq!(at(&table, 1021.0), Place::Playing { slot: Start { track: 0, utc_s: 1021 }, offset: Span::ZERO });
     }
 
     #[test]
@@ -230,8 +232,10 @@ mod tests {
         let now_s = 1_800_000_000;
         let expected_offset = now_s % 32;
         match at(&table, now_s as f64) {
-            Place::Playing { slot, offset_ns } if slot.track == 0 => assert_eq!(offset_ns / NS_PER_S, expected_offset),
-            Place::Playing { offset_ns, .. } => assert_eq!(offset_ns / NS_PER_S, expected_offset - 11),
+            Place::Playing { slot, offset } if slot.track == 0 => {
+                assert_eq!(offset.whole_seconds(), expected_offset);
+            }
+            Place::Playing { offset, .. } => assert_eq!(offset.whole_seconds(), expected_offset - 11),
             other => assert!(matches!(other, Place::Gap { .. }), "{other:?}"),
         }
     }
@@ -261,24 +265,24 @@ mod tests {
         ) {
             let first = first % lengths.len();
             let table = Timetable::new(lengths.clone(), anchor_utc_s, first, repeats).unwrap();
-            let utc_ns = anchor_utc_s * NS_PER_S + since_anchor_ns;
-            match table.place_at(utc_ns) {
+            let utc = Instant::from_second(anchor_utc_s) + Span::from_ns(since_anchor_ns);
+            match table.place_at(utc) {
                 Place::Before { next } => {
                     prop_assert!(since_anchor_ns < 0);
                     prop_assert_eq!(next, Start { track: first, utc_s: anchor_utc_s });
                 }
-                Place::Playing { slot, offset_ns } => {
-                    prop_assert_eq!(slot.utc_ns() + offset_ns, utc_ns);
-                    prop_assert!(offset_ns >= 0 && offset_ns < lengths[slot.track].unwrap().ns());
+                Place::Playing { slot, offset } => {
+                    prop_assert_eq!(slot.utc() + offset, utc);
+                    prop_assert!(!offset.is_negative() && offset < lengths[slot.track].unwrap().span());
                 }
                 Place::Gap { next: Some(next) } => {
-                    let ahead_ns = next.utc_ns() - utc_ns;
-                    prop_assert!(ahead_ns > 0 && ahead_ns <= 2 * NS_PER_S, "{}", ahead_ns);
+                    let ahead = next.utc() - utc;
+                    prop_assert!(ahead > Span::ZERO && ahead <= Span::SECOND * 2, "{:?}", ahead);
                 }
                 Place::Gap { next: None } => prop_assert!(!repeats),
                 Place::Finished => {
                     prop_assert!(!repeats);
-                    prop_assert!(utc_ns >= table.end_utc_s().unwrap() * NS_PER_S);
+                    prop_assert!(utc.second() >= table.end_utc_s().unwrap());
                 }
             }
         }
@@ -288,8 +292,8 @@ mod tests {
             let table = Timetable::new(lengths.clone(), 1_700_000_000, 0, repeats).unwrap();
             let mut slot = table.first();
             for _ in 0..2 * lengths.len() {
-                match table.place_at(slot.utc_ns()) {
-                    Place::Playing { slot: here, offset_ns: 0 } => prop_assert_eq!(here, slot),
+                match table.place_at(slot.utc()) {
+                    Place::Playing { slot: here, offset: Span::ZERO } => prop_assert_eq!(here, slot),
                     Place::Gap { next } => {
                         prop_assert!(lengths[slot.track].is_none_or(|length| length.frames == 0));
                         prop_assert_eq!(next, table.after(slot));

@@ -1,6 +1,6 @@
 //! The start grid: the seconds of a minute at which a playlist may begin.
 
-use super::NS_PER_S;
+use jaudiosync_time::{Instant, Span, Utc};
 
 /// Starts fall on seconds 5, 20, 35 and 50 of each minute: far from the full minute, when scheduled jobs make a small
 /// computer busy, and near enough that nobody waits long.
@@ -11,11 +11,12 @@ const GRID_OFFSET_S: i64 = 5;
 /// seconds get the same one, and so that the sound card is warm by then.
 pub const START_LEAD_S: i64 = 5;
 
-/// The first instant of the start grid at least [`START_LEAD_S`] after `now_utc_ns`, in seconds since the Unix epoch.
+/// Returns the first instant of the start grid at least [`START_LEAD_S`] after `now`, in seconds since the
+/// Unix epoch.
 ///
 /// Unix minutes begin at multiples of 60 s, so the grid is the same in every time zone of whole quarter minutes.
-pub fn next_grid_slot(now_utc_ns: i64) -> i64 {
-    let earliest_s = now_utc_ns.div_euclid(NS_PER_S) + i64::from(now_utc_ns.rem_euclid(NS_PER_S) > 0) + START_LEAD_S;
+pub fn next_grid_slot(now: Instant<Utc>) -> i64 {
+    let earliest_s = now.second() + i64::from(now.since_second() > Span::ZERO) + START_LEAD_S;
     let since_grid_s = (earliest_s - GRID_OFFSET_S).rem_euclid(GRID_SPACING_S);
     if since_grid_s == 0 { earliest_s } else { earliest_s + GRID_SPACING_S - since_grid_s }
 }
@@ -28,16 +29,16 @@ mod tests {
 
     #[test]
     fn exactly_five_seconds_ahead_is_enough() {
-        assert_eq!(next_grid_slot(0), 5);
-        assert_eq!(next_grid_slot(1), 20);
-        assert_eq!(next_grid_slot(45 * NS_PER_S), 50);
-        assert_eq!(next_grid_slot(46 * NS_PER_S), 65);
+        assert_eq!(next_grid_slot(Instant::ZERO), 5);
+        assert_eq!(next_grid_slot(Instant::from_ns(1)), 20);
+        assert_eq!(next_grid_slot(Instant::from_second(45)), 50);
+        assert_eq!(next_grid_slot(Instant::from_second(46)), 65);
     }
 
     proptest! {
         #[test]
         fn a_slot_is_on_the_grid_and_near(now_utc_ns in -4_000_000_000_000_000_000_i64..4_000_000_000_000_000_000) {
-            let slot_s = next_grid_slot(now_utc_ns);
+            let slot_s = next_grid_slot(Instant::from_ns(now_utc_ns));
             prop_assert!([5, 20, 35, 50].contains(&slot_s.rem_euclid(60)));
             let ahead_ns = i128::from(slot_s) * 1_000_000_000 - i128::from(now_utc_ns);
             prop_assert!((5_000_000_000..20_000_000_000).contains(&ahead_ns));

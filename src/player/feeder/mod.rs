@@ -1,7 +1,7 @@
 //! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and fills the ring.
 //!
-//! It looks ahead by `LOOKAHEAD_S`. All it knows of the present is passed in: the reading of the raw clock, the
-//! timescale, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes
+//! It looks ahead by `LOOKAHEAD`. All it knows of the present is passed in: the reading of the raw clock, the
+//! map from there to UTC, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes
 //! from the loader, and is waited for without waiting.
 //!
 //! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the audio callback may not.
@@ -20,23 +20,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
+
 pub use self::events::FeederEvent;
 pub use self::hearing::Hearing;
 use self::hearing::HearingPlan;
 use self::states::State;
 pub use self::stats::FeederStats;
-use super::dac_clock::{DacClock, Observation, Verdict};
+use super::dac_clock::{DacClock, DacLine, Observation, Verdict};
 use super::library::Library;
 use super::prepared::Prepared;
 use super::resampled_voice::ResampledVoice;
 use super::ring::FeederEnds;
 use super::steered_voice::Target;
 use super::voice::Voice;
-use crate::timekeeping::{InNanoseconds as _, Timescale};
 use crate::timetable::{Place, Start, Timetable};
 
 /// How far ahead of the DAC the ring is filled.
-const LOOKAHEAD_S: f64 = 0.4;
+const LOOKAHEAD: Span = Span::from_ms(400);
 
 /// How long before its beginning a track is opened.
 const PRELOAD_S: f64 = 10.0;
@@ -54,19 +55,28 @@ pub struct Program {
     pub timetable: Timetable,
     /// Where the tracks come from.
     pub library: Arc<dyn Library>,
-    /// Silence before this instant, in ns since the Unix epoch: a timetable that is under way is joined then, on the
-    /// exact frame. `i64::MIN` joins it as soon as can be.
-    pub heard_from_utc_ns: i64,
-    /// How much later than the DAC's frames the sound is heard, in ns (amplifiers, cables, Bluetooth): the music is
+    /// Silence before this instant: a timetable that is under way is joined then, on the exact frame. Where
+    /// there is none it is joined as soon as possible.
+    pub heard_from: Option<Instant<Utc>>,
+    /// How much later than the DAC's frames the sound is heard (amplifiers, cables, Bluetooth): the music is
     /// played that much earlier. Negative plays it later.
-    pub output_latency_ns: i64,
+    pub output_latency: Span,
+}
+
+impl Program {
+    /// Return the first instant from `utc` on at which anything may be heard.
+    fn audible_from(&self, utc: Instant<Utc>) -> Instant<Utc> {
+        self.heard_from.map_or(utc, |heard_from| utc.max(heard_from))
+    }
 }
 
 /// The present, as it is passed in.
 #[derive(Clone, Copy)]
 struct Now<'a> {
-    raw_ns: i64,
-    timescale: &'a Timescale,
+    raw: Instant<Raw>,
+    utc: &'a ClockMap<Raw, Utc>,
+    /// When the DAC's frames are heard.
+    clock: DacLine,
     /// Up to which frame the ring is to be filled.
     until: u64,
 }
@@ -90,11 +100,11 @@ pub struct Feeder<V: Voice = ResampledVoice> {
     xruns: u64,
     stats: FeederStats,
     /// Events, and the readings of the raw clock at which they are heard.
-    pending: Vec<(i64, FeederEvent)>,
+    pending: Vec<(Instant<Raw>, FeederEvent)>,
     announced: Option<Start>,
     given_up: Option<Start>,
     /// The track that should be heard and is still being opened, since when, and whether that was reported.
-    opening: Option<(Start, i64, bool)>,
+    opening: Option<(Start, Instant<Raw>, bool)>,
     is_finished: bool,
 }
 
@@ -156,56 +166,54 @@ impl<V: Voice> Feeder<V> {
         self.hearing.now()
     }
 
-    /// Return when one of the stream's frames leaves the device, on the raw clock.
-    pub fn heard_raw_ns(&self, frame: u64) -> i64 {
-        self.clock.heard_raw_ns(frame)
+    /// Return when one of the stream's frames leaves the device, as far as that is known.
+    pub fn heard(&self, frame: u64) -> Option<Instant<Raw>> {
+        self.clock.line().map(|line| line.heard(frame))
     }
 
     /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called again after
     /// [`rest`](Self::rest).
-    pub fn step(&mut self, now_raw_ns: i64, timescale: &Timescale) -> Vec<FeederEvent> {
-        self.take_reports(now_raw_ns);
-        let now = Now { raw_ns: now_raw_ns, timescale, until: self.handed_over + self.frames(LOOKAHEAD_S) };
-        if !self.clock.is_settled() {
-            self.prepare_early(now);
-        } else if !self.is_finished {
-            self.fill(now);
+    pub fn step(&mut self, raw: Instant<Raw>, utc: &ClockMap<Raw, Utc>) -> Vec<FeederEvent> {
+        self.take_reports(raw);
+        let until = self.handed_over + self.frames(LOOKAHEAD.seconds());
+        match self.clock.settled() {
+            None => self.prepare_early(raw, utc),
+            Some(clock) if !self.is_finished => self.fill(Now { raw, utc, clock, until }),
+            Some(_) => {}
         }
-        self.update_hearing(now_raw_ns);
-        self.update_stats(now_raw_ns);
-        let (due, waiting) =
-            std::mem::take(&mut self.pending).into_iter().partition(|(raw_ns, _)| *raw_ns <= now_raw_ns);
+        self.update_hearing(raw);
+        self.update_stats(raw);
+        let (due, waiting): (Vec<_>, _) = std::mem::take(&mut self.pending).into_iter().partition(|(at, _)| *at <= raw);
         self.pending = waiting;
-        let due: Vec<(i64, FeederEvent)> = due;
         due.into_iter().map(|(_, event)| event).collect()
     }
 
-    fn take_reports(&mut self, now_raw_ns: i64) {
+    fn take_reports(&mut self, now: Instant<Raw>) {
         // The renderer began a new epoch: the device dropped out, and its positions start afresh.
         if self.ends.shared.epoch.load(Ordering::Acquire) != self.epoch {
             self.clock.restart();
-            self.interrupt(now_raw_ns);
+            self.interrupt(now);
         }
         while let Ok(report) = self.ends.reports.pop() {
             self.handed_over = report.first_frame + u64::from(report.frames);
             self.xruns = report.timing.xruns;
             let Some(delay) = report.timing.delay else { continue };
-            let heard_raw_ns = (report.timing.raw + delay).ns();
-            if self.clock.observe(Observation { frame: report.first_frame, heard_raw_ns }) == Verdict::Restarted {
-                self.interrupt(now_raw_ns);
+            let heard = report.timing.raw + delay;
+            if self.clock.observe(Observation { frame: report.first_frame, heard }) == Verdict::Restarted {
+                self.interrupt(now);
             }
         }
     }
 
     /// Drop what was planned: it would be heard at the wrong time. The track stays open.
-    fn interrupt(&mut self, now_raw_ns: i64) {
+    fn interrupt(&mut self, now: Instant<Raw>) {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Playing(voice) => {
                 self.prepared.keep(voice);
-                self.pending.push((now_raw_ns, FeederEvent::Interrupted));
+                self.pending.push((now, FeederEvent::Interrupted));
             }
-            State::Silent { .. } => self.pending.push((now_raw_ns, FeederEvent::Interrupted)),
+            State::Silent { .. } => self.pending.push((now, FeederEvent::Interrupted)),
             State::Idle => {}
         }
         self.hearing.set(Hearing::Nothing);
@@ -213,12 +221,10 @@ impl<V: Voice> Feeder<V> {
     }
 
     /// Have the track opened that will be heard once the device's clock is known.
-    fn prepare_early(&mut self, now: Now<'_>) {
+    fn prepare_early(&mut self, raw: Instant<Raw>, utc: &ClockMap<Raw, Utc>) {
         let Some(program) = self.program.clone() else { return };
-        let soon_raw_ns = now.raw_ns.saturating_add((LOOKAHEAD_S * 1e9) as i64);
-        let utc_ns = now.timescale.utc_ns(soon_raw_ns).saturating_add(program.output_latency_ns);
-        let utc_ns = utc_ns.max(program.heard_from_utc_ns);
-        let slot = match program.timetable.place_at(utc_ns) {
+        let soon = program.audible_from(utc.apply(raw + LOOKAHEAD) + program.output_latency);
+        let slot = match program.timetable.place_at(soon) {
             Place::Playing { slot, .. } => slot,
             Place::Before { next } | Place::Gap { next: Some(next) } => next,
             Place::Gap { next: None } | Place::Finished => {
@@ -226,38 +232,37 @@ impl<V: Voice> Feeder<V> {
                 return;
             }
         };
-        let offset_s = utc_ns.saturating_sub(slot.utc_ns()) as f64 * 1e-9;
+        let offset_s = (soon - slot.utc()).seconds();
         if offset_s > -PRELOAD_S {
             let wanted_s = offset_s.max(0.0);
-            let voice = self.prepared.voice(slot, wanted_s, &program, now.raw_ns);
+            let voice = self.prepared.voice(slot, wanted_s, &program, raw);
             voice.want(wanted_s);
             let is_open = voice.is_open();
-            if offset_s >= 0.0 && utc_ns > program.heard_from_utc_ns {
-                self.wait_for_opening(slot, is_open, now.raw_ns);
+            if offset_s >= 0.0 && program.heard_from.is_none_or(|heard_from| soon > heard_from) {
+                self.wait_for_opening(slot, is_open, raw);
                 self.hearing.set(Hearing::Opening(slot));
             }
         }
     }
 
     /// Return when the ear hears one of the DAC's frames.
-    fn heard_utc_ns(&self, frame: u64, now: Now<'_>) -> i64 {
-        now.timescale.utc_ns(self.clock.heard_raw_ns(frame)).saturating_add(self.output_latency_ns())
+    fn heard_utc(&self, frame: u64, now: Now<'_>) -> Instant<Utc> {
+        now.utc.apply(now.clock.heard(frame)) + self.output_latency()
     }
 
     /// Return the DAC's frame that the ear hears at an instant.
-    fn frame_heard_at(&self, utc_ns: i64, now: Now<'_>) -> f64 {
-        self.clock.frame_at(now.timescale.raw_ns(utc_ns.saturating_sub(self.output_latency_ns())))
+    fn frame_heard_at(&self, utc: Instant<Utc>, now: Now<'_>) -> f64 {
+        now.clock.frame_at(now.utc.inverse().apply(utc - self.output_latency()))
     }
 
     /// Return where in a slot's track a frame belongs, and how fast that place moves.
     fn target(&self, slot: Start, frame: u64, now: Now<'_>) -> Target {
-        let now_s = self.heard_utc_ns(frame, now).saturating_sub(slot.utc_ns()) as f64 * 1e-9;
-        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + now.timescale.rate.ppb() * 1e-9) - 1.0;
-        Target { now_s, drift }
+        let now_s = (self.heard_utc(frame, now) - slot.utc()).seconds();
+        Target { now_s, drift: now.clock.slower().then(now.utc.rate).fraction() }
     }
 
-    fn output_latency_ns(&self) -> i64 {
-        self.program.as_ref().map_or(0, |program| program.output_latency_ns)
+    fn output_latency(&self) -> Span {
+        self.program.as_ref().map_or(Span::ZERO, |program| program.output_latency)
     }
 
     fn frames(&self, seconds: f64) -> u64 {
@@ -265,14 +270,13 @@ impl<V: Voice> Feeder<V> {
     }
 
     /// Note what the ear hears now. Frames mean nothing before the device's clock is known.
-    fn update_hearing(&mut self, now_raw_ns: i64) {
-        if self.clock.is_settled() {
-            let heard = self.clock.frame_at(now_raw_ns.saturating_sub(self.output_latency_ns()));
-            self.hearing.advance_to(heard);
+    fn update_hearing(&mut self, now: Instant<Raw>) {
+        if let Some(clock) = self.clock.settled() {
+            self.hearing.advance_to(clock.frame_at(now - self.output_latency()));
         }
     }
 
-    fn update_stats(&mut self, now_raw_ns: i64) {
+    fn update_stats(&mut self, now: Instant<Raw>) {
         self.stats.rate_hz = self.rate_hz;
         self.stats.phase_sigma_ns = self.clock.sigma_ns();
         self.stats.dac_rate_ppb = self.clock.rate_ppb();
@@ -282,10 +286,10 @@ impl<V: Voice> Feeder<V> {
         self.stats.late_frames = self.ends.shared.late_frames.load(Ordering::Relaxed);
         // What is in the ring plays on after its track was decoded to the end.
         if matches!(self.state, State::Playing(_)) || matches!(self.hearing.now(), Hearing::Music(_)) {
-            self.stats.buffered_ns = self.clock.heard_raw_ns(self.next_frame).saturating_sub(now_raw_ns);
+            self.stats.buffered = self.heard(self.next_frame).map_or(Span::ZERO, |heard| heard - now);
         } else {
             self.stats.playing = None;
-            self.stats.buffered_ns = 0;
+            self.stats.buffered = Span::ZERO;
         }
     }
 }

@@ -1,17 +1,19 @@
 //! What the feeder does while nothing plays, while a track plays, and while a track is silence.
 
+use jaudiosync_time::{Instant, Raw, Span};
+
 use super::{Feeder, FeederEvent, Hearing, Now, PRELOAD_S};
 use crate::player::ring::{BLOCK_FRAMES, Block};
 use crate::player::steered_voice::SteeredVoice;
 use crate::player::voice::{Readiness, Voice};
-use crate::timetable::{Place, Start};
+use crate::timetable::{Length, Place, Start};
 
 /// How far ahead of the DAC a track is joined that is under way: what the DAC may have taken since it was last heard of,
 /// 25 ms, and some time to make the first blocks.
 const JOIN_AHEAD_S: f64 = 0.05;
 
 /// A track that is still being opened when it should be heard is reported after this long.
-const OPENING_REPORTED_S: f64 = 0.5;
+const OPENING_REPORTED: Span = Span::from_ms(500);
 
 pub(super) enum State<V> {
     /// Nothing is heard: waiting for a slot, or for the loader.
@@ -51,19 +53,19 @@ impl<V: Voice> Feeder<V> {
     fn idle(&mut self, now: Now<'_>) -> (State<V>, Then) {
         let Some(program) = self.program.clone() else { return (State::Idle, Then::Wait) };
         let earliest = self.earliest_frame();
-        let earliest_utc_ns = self.heard_utc_ns(earliest, now);
+        let earliest_utc = self.heard_utc(earliest, now);
         // What would be heard before it shall be is as if it were not there.
-        let utc_ns = earliest_utc_ns.max(program.heard_from_utc_ns);
-        let (slot, begins_utc_ns) = match program.timetable.place_at(utc_ns) {
-            Place::Playing { slot, .. } => (slot, utc_ns),
-            Place::Before { next } | Place::Gap { next: Some(next) } => (next, next.utc_ns()),
+        let utc = program.audible_from(earliest_utc);
+        let (slot, begins) = match program.timetable.place_at(utc) {
+            Place::Playing { slot, .. } => (slot, utc),
+            Place::Before { next } | Place::Gap { next: Some(next) } => (next, next.utc()),
             Place::Gap { next: None } => return self.hear_nothing(earliest),
             Place::Finished => return self.finish(earliest, now),
         };
-        let first_frame = if begins_utc_ns == earliest_utc_ns {
+        let first_frame = if begins == earliest_utc {
             earliest
         } else {
-            let first_frame = self.frame_heard_at(begins_utc_ns, now);
+            let first_frame = self.frame_heard_at(begins, now);
             if first_frame.is_finite() { first_frame.round().max(0.0) as u64 } else { u64::MAX }
         };
         if first_frame > now.until.saturating_add(self.frames(PRELOAD_S)) {
@@ -71,7 +73,7 @@ impl<V: Voice> Feeder<V> {
         }
         let target = self.target(slot, first_frame, now);
         self.prepared.keep_only(&[Some(slot), program.timetable.after(slot)]);
-        let voice = self.prepared.voice(slot, target.now_s, &program, now.raw_ns);
+        let voice = self.prepared.voice(slot, target.now_s, &program, now.raw);
         voice.want(target.now_s);
         let readiness = voice.readiness(target.now_s);
         if first_frame > now.until {
@@ -83,7 +85,7 @@ impl<V: Voice> Feeder<V> {
                 None => (State::Idle, Then::Wait),
             },
             Readiness::Opening => {
-                self.wait_for_opening(slot, false, now.raw_ns);
+                self.wait_for_opening(slot, false, now.raw);
                 self.hearing.plan_from(first_frame, Hearing::Opening(slot));
                 self.prepare_next(slot, now);
                 (State::Idle, Then::Wait)
@@ -102,23 +104,23 @@ impl<V: Voice> Feeder<V> {
 
     /// A track should be heard, and is not ready. It is joined as soon as it is. `is_open` where only the device's clock
     /// is waited for, which is not reported.
-    pub(super) fn wait_for_opening(&mut self, slot: Start, is_open: bool, now_raw_ns: i64) {
-        let (_, since_raw_ns, was_reported) =
-            self.opening.filter(|(before, ..)| *before == slot).unwrap_or((slot, now_raw_ns, false));
-        let is_due = !is_open && now_raw_ns.saturating_sub(since_raw_ns) as f64 >= OPENING_REPORTED_S * 1e9;
+    pub(super) fn wait_for_opening(&mut self, slot: Start, is_open: bool, now: Instant<Raw>) {
+        let (_, since, was_reported) =
+            self.opening.filter(|(before, ..)| *before == slot).unwrap_or((slot, now, false));
+        let is_due = !is_open && now - since >= OPENING_REPORTED;
         if is_due && !was_reported {
-            self.pending.push((now_raw_ns, FeederEvent::Opening { slot }));
+            self.pending.push((now, FeederEvent::Opening { slot }));
         }
-        self.opening = Some((slot, since_raw_ns, was_reported || is_due));
+        self.opening = Some((slot, since, was_reported || is_due));
     }
 
     /// Have the track of the slot that follows opened, once it is near.
     fn prepare_next(&mut self, slot: Start, now: Now<'_>) {
         let Some(program) = self.program.clone() else { return };
         let Some(next) = program.timetable.after(slot) else { return };
-        let first_frame = self.frame_heard_at(next.utc_ns(), now);
+        let first_frame = self.frame_heard_at(next.utc(), now);
         if first_frame <= now.until as f64 + PRELOAD_S * f64::from(self.rate_hz) {
-            self.prepared.voice(next, 0.0, &program, now.raw_ns);
+            self.prepared.voice(next, 0.0, &program, now.raw);
         }
     }
 
@@ -136,14 +138,13 @@ impl<V: Voice> Feeder<V> {
         self.opening = None;
         if let Some(phase_error_ns) = voice.left_at_ns.take() {
             self.stats.reseeks += 1;
-            self.pending.push((now.raw_ns, FeederEvent::Reseeked { phase_error_ns }));
+            self.pending.push((now.raw, FeederEvent::Reseeked { phase_error_ns }));
         }
         self.hearing.plan_from(first_frame, Hearing::Music(slot));
-        let heard_raw_ns = self.clock.heard_raw_ns(first_frame);
         if self.announced != Some(slot) {
             self.announced = Some(slot);
             let offset_s = if is_beginning { 0.0 } else { target.now_s };
-            self.pending.push((heard_raw_ns, FeederEvent::Track { slot, offset_s }));
+            self.pending.push((now.clock.heard(first_frame), FeederEvent::Track { slot, offset_s }));
         }
         (State::Playing(voice), Then::Again)
     }
@@ -152,9 +153,9 @@ impl<V: Voice> Feeder<V> {
     fn play(&mut self, mut steered: SteeredVoice<V>, now: Now<'_>) -> (State<V>, Then) {
         let slot = steered.slot;
         let length = self.program.as_ref().and_then(|program| program.timetable.length(slot.track));
-        let end_utc_ns = slot.utc_ns() + length.map_or(0, |length| length.ns());
+        let end = slot.utc() + length.map_or(Span::ZERO, Length::span);
         self.prepare_next(slot, now);
-        steered.voice.retry_if_failed(now.raw_ns);
+        steered.voice.retry_if_failed(now.raw);
         // Blocks that come too late are of no use: after a long pause of this thread, or of the loader, the place is
         // taken anew.
         if self.next_frame < self.handed_over {
@@ -165,7 +166,7 @@ impl<V: Voice> Feeder<V> {
                 return self.give_up(slot, failure, self.next_frame, now);
             }
             self.pending
-                .push((now.raw_ns, if is_starved { FeederEvent::Starved { slot } } else { FeederEvent::Interrupted }));
+                .push((now.raw, if is_starved { FeederEvent::Starved { slot } } else { FeederEvent::Interrupted }));
             self.hearing.plan_from(self.next_frame, Hearing::Opening(slot));
             return (State::Idle, Then::Again);
         }
@@ -173,7 +174,7 @@ impl<V: Voice> Feeder<V> {
             if self.ends.blocks.is_full() {
                 return (State::Playing(steered), Then::Wait);
             }
-            if self.heard_utc_ns(self.next_frame, now) >= end_utc_ns {
+            if self.heard_utc(self.next_frame, now) >= end {
                 self.hearing.plan_from(self.next_frame, Hearing::Nothing);
                 return (State::Idle, Then::Again);
             }
@@ -207,8 +208,8 @@ impl<V: Voice> Feeder<V> {
     fn stay_silent(&mut self, slot: Start, now: Now<'_>) -> (State<V>, Then) {
         let Some(program) = self.program.clone() else { return (State::Idle, Then::Again) };
         let earliest = self.earliest_frame();
-        let utc_ns = self.heard_utc_ns(earliest, now).max(program.heard_from_utc_ns);
-        let is_over = match program.timetable.place_at(utc_ns) {
+        let utc = program.audible_from(self.heard_utc(earliest, now));
+        let is_over = match program.timetable.place_at(utc) {
             Place::Playing { slot: here, .. } => here != slot,
             Place::Before { next } => next != slot,
             Place::Gap { next } => next != Some(slot),
@@ -219,7 +220,7 @@ impl<V: Voice> Feeder<V> {
         }
         self.prepare_next(slot, now);
         let place_s = self.target(slot, earliest, now).now_s;
-        let voice = self.prepared.voice(slot, place_s, &program, now.raw_ns);
+        let voice = self.prepared.voice(slot, place_s, &program, now.raw);
         voice.want(place_s);
         match voice.readiness(place_s) {
             Readiness::Ready => (State::Idle, Then::Again),
@@ -233,14 +234,14 @@ impl<V: Voice> Feeder<V> {
         self.hearing.plan_from(from_frame, Hearing::Silence(slot));
         if self.given_up != Some(slot) {
             self.given_up = Some(slot);
-            self.pending.push((now.raw_ns, FeederEvent::Silent { slot, reason }));
+            self.pending.push((now.raw, FeederEvent::Silent { slot, reason }));
         }
         (State::Silent { slot }, Then::Wait)
     }
 
     fn finish(&mut self, from_frame: u64, now: Now<'_>) -> (State<V>, Then) {
         self.is_finished = true;
-        self.pending.push((now.raw_ns, FeederEvent::Finished));
+        self.pending.push((now.raw, FeederEvent::Finished));
         self.hear_nothing(from_frame)
     }
 

@@ -1,5 +1,7 @@
 //! The feeder's numbers of the moment.
 
+use jaudiosync_time::Span;
+
 use crate::timetable::Start;
 
 /// Numbers of the moment, for those who watch.
@@ -19,8 +21,8 @@ pub struct FeederStats {
     pub dac_rate_ppb: f64,
     /// Standard deviation of one observation of the DAC, in ns.
     pub observation_noise_ns: f64,
-    /// Audio that waits in the ring and in the device, in ns.
-    pub buffered_ns: i64,
+    /// Audio that waits in the ring and in the device.
+    pub buffered: Span,
     /// Drop-outs of the device.
     pub xruns: u64,
     /// Frames that came too late to be heard.
