@@ -31,7 +31,7 @@ pub enum Action {
     SetVolume(u8),
     /// Keep the volume on disk, in percent.
     SaveVolume(u8),
-    /// Read the playlist anew, and tell what became of it.
+    /// Read the playlist again, and report what became of it.
     Reload,
     /// Shut the Pi down, once what comes before is done.
     ShutDown,
@@ -43,6 +43,6 @@ pub enum Action {
     Tone(Tone),
     /// Something is not as it should be: to be logged.
     Warn(Warning),
-    /// What was asked for is not done: to be told to whoever asked.
+    /// What was asked for is not done: to be answered to whoever asked.
     Refuse(Refusal),
 }

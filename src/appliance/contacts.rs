@@ -22,7 +22,7 @@ pub enum ContactEvent {
     JumperAtPowerOn(bool),
     /// The jumper was fitted or removed later.
     JumperChanged(bool),
-    /// The levels cannot be read, for this reason. Told once.
+    /// The levels cannot be read, for this reason. Reported once.
     Unreadable(String),
     /// They can be read again.
     Readable,
@@ -34,8 +34,8 @@ pub struct Contacts {
     contacts: ByButton<Debounce>,
     buttons: ByButton<ButtonState>,
     jumper: Debounce,
-    /// The jumper as it was last told.
-    jumper_told: Option<bool>,
+    /// The jumper as it was last reported.
+    reported_jumper: Option<bool>,
     last_raw_ns: Option<i64>,
     unreadable: bool,
 }
@@ -46,7 +46,7 @@ impl Default for Contacts {
             contacts: Default::default(),
             buttons: ByButton::new(ButtonState::new),
             jumper: Debounce::default(),
-            jumper_told: None,
+            reported_jumper: None,
             last_raw_ns: None,
             unreadable: false,
         }
@@ -86,9 +86,9 @@ impl Contacts {
         if let Some(Change::Settled(fitted) | Change::Changed(fitted)) =
             self.jumper.poll(levels.jumper_fitted, now_raw_ns)
         {
-            match self.jumper_told.replace(fitted) {
+            match self.reported_jumper.replace(fitted) {
                 None => events.push(ContactEvent::JumperAtPowerOn(fitted)),
-                Some(told) if told != fitted => events.push(ContactEvent::JumperChanged(fitted)),
+                Some(before) if before != fitted => events.push(ContactEvent::JumperChanged(fitted)),
                 Some(_) => {}
             }
         }
@@ -97,9 +97,9 @@ impl Contacts {
 
     /// Takes note that the levels could not be read. What is pressed once they can be read again is ignored, as at power-on.
     pub fn unreadable(&mut self, reason: &str) -> Vec<ContactEvent> {
-        let told = self.unreadable;
-        *self = Self { jumper_told: self.jumper_told, unreadable: true, ..Self::default() };
-        if told { vec![] } else { vec![ContactEvent::Unreadable(reason.to_owned())] }
+        let was_reported = self.unreadable;
+        *self = Self { reported_jumper: self.reported_jumper, unreadable: true, ..Self::default() };
+        if was_reported { vec![] } else { vec![ContactEvent::Unreadable(reason.to_owned())] }
     }
 
     fn press(&mut self, button: Button) -> Option<ButtonEvent> {

@@ -20,13 +20,13 @@ pub struct Moment {
 /// What has happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// What was kept on disk, read once at power-on; before it is told nothing is played by itself.
+    /// What was kept on disk, read once at power-on; before that nothing is played by itself.
     Restored(SavedState),
     /// A button or the jumper. A box without any gets `JumperAtPowerOn(false)`.
     Contacts(ContactEvent),
     /// A command came.
     Command(Command),
-    /// The player tells something.
+    /// A report of the player.
     Player(PlayerEvent),
     /// The playlist was read, or has changed.
     Playlist(PlaylistEvent),

@@ -25,7 +25,7 @@
 //! 8. While the Pi shuts down nothing begins.
 //! 9. The volume is kept at most once in 5 s.
 //! 10. Nothing is played before the time is trusted or the configured wait is over.
-//! 11. What began without a trusted time is told anew, in sync, as soon as the time is trusted and the playlist is there.
+//! 11. What began without a trusted time is commanded again, in sync, as soon as the time is trusted and the playlist is there.
 
 mod action;
 pub mod answer;

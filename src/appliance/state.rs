@@ -62,7 +62,7 @@ pub struct PlaylistInfo {
     pub name: String,
     /// The tracks' lengths; a track of unknown length keeps a slot.
     pub lengths: Arc<[Option<Length>]>,
-    /// What tells whether two playlists are the same.
+    /// What shows whether two playlists are the same.
     pub fingerprint: String,
 }
 
@@ -94,7 +94,7 @@ pub enum Phase {
 pub struct Snapshot {
     /// What it is doing.
     pub phase: Phase,
-    /// What the player has been told to play.
+    /// What the player was last commanded to play.
     pub program: Option<Program>,
     /// The volume, in percent.
     pub volume_percent: u8,

@@ -41,14 +41,14 @@ pub enum PlaylistReport {
 }
 
 /// Where news goes.
-pub type TellPlaylist = Box<dyn Fn(PlaylistReport) + Send>;
+pub type ReportPlaylist = Box<dyn Fn(PlaylistReport) + Send>;
 
 /// Where orders to map long files go.
 pub type OrderMaps = Box<dyn FnMut(MapOrder) + Send>;
 
 /// Reads a playlist whenever it is ordered to, and then keeps an eye on it.
 pub struct PlaylistTask {
-    tell: TellPlaylist,
+    report: ReportPlaylist,
     order_maps: OrderMaps,
     source: Option<PlaylistSource>,
     is_ordered: bool,
@@ -66,9 +66,9 @@ type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl PlaylistTask {
     /// A task that waits for its first order.
-    pub fn new(tell: TellPlaylist, order_maps: OrderMaps) -> Self {
+    pub fn new(report: ReportPlaylist, order_maps: OrderMaps) -> Self {
         Self {
-            tell,
+            report,
             order_maps,
             source: None,
             is_ordered: false,
@@ -100,7 +100,7 @@ impl PlaylistTask {
             }
         };
         self.remember(source);
-        (self.tell)(news);
+        (self.report)(news);
     }
 
     fn look(&mut self, source: &PlaylistSource) {
@@ -117,7 +117,7 @@ impl PlaylistTask {
         if now.as_ref() != self.reported.as_deref() {
             let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
             self.reported = now.map(Arc::new);
-            (self.tell)(if is_as_loaded { PlaylistReport::Unchanged } else { PlaylistReport::Changed });
+            (self.report)(if is_as_loaded { PlaylistReport::Unchanged } else { PlaylistReport::Changed });
         }
     }
 

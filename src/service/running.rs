@@ -30,10 +30,10 @@ use crate::player::library::{Files, Library};
 use crate::player::task::{Order, WhenMissing};
 use crate::worker::{Task, Worker};
 
-/// The loops are looked at, and systemd told, so often.
+/// How often the loops are checked, and systemd notified.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Until it is ready systemd is told each second that it may take so much longer.
+/// Until it is ready, systemd is asked every second for this much more time.
 const STARTING_US: u32 = 20_000_000;
 
 /// What a service is started with.
@@ -62,7 +62,7 @@ pub enum StartError {
 
 /// A service that is ready to run.
 pub struct Service {
-    // Once all were told to end, the clients go first, then the conductor with all it gives orders to, then what plays.
+    // Once all were asked to end, the clients go first, then the conductor with all it gives orders to, then what plays.
     server: Option<RunningServer>,
     conductor: Conductor,
     inbox: Receiver<Message>,
@@ -127,7 +127,7 @@ impl Service {
         Ok(Self { server, conductor, inbox, sender, engine, time, workers, began })
     }
 
-    /// Where it can be told to end, or to reload.
+    /// Return where it can be asked to end, or to reload.
     pub fn sender(&self) -> Sender<Message> {
         self.sender.clone()
     }
@@ -137,7 +137,7 @@ impl Service {
         self.conductor.status_board()
     }
 
-    /// Runs until it is told to end. What it has is let go of when it is dropped, which waits for whatever is being done;
+    /// Run until it is asked to end. What it has is let go of when it is dropped, which waits for whatever is being done;
     /// what bounds that is [`crate::ending`].
     pub fn run(&mut self) -> Ending {
         let clocks = MachineClocks;
@@ -272,10 +272,10 @@ impl Workers {
     }
 }
 
-/// Without systemd there is nobody to tell.
+/// Without systemd nobody is notified.
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        log::debug!("systemd cannot be told: {error}");
+        log::debug!("systemd cannot be notified: {error}");
     }
 }
 

@@ -150,7 +150,7 @@ impl Task for StateWriter {
         if self.has_something() { RETRY } else { NOTHING }
     }
 
-    /// What cannot be written even now is lost; it was told.
+    /// What cannot be written even now is lost; that was reported.
     fn end(&mut self) {
         self.step();
         (self.session, self.position, self.volume) = (None, None, None);

@@ -25,7 +25,7 @@ pub enum BoxTime {
 /// Reads the time of a box. Clones read the same one.
 #[derive(Clone)]
 pub enum TimeReader {
-    /// What the clock's thread tells.
+    /// What the clock's thread reports.
     Clock(ClockReader),
     /// What the system clock shows.
     System(Arc<SystemClockSource>),
@@ -39,7 +39,7 @@ impl BoxTime {
     /// When there can be no more threads.
     pub fn start(config: &Config, state_folder: Option<PathBuf>) -> io::Result<Self> {
         let clocks = Arc::new(MachineClocks);
-        // Containers and virtual machines have the right time and no daemon that tells so.
+        // Containers and virtual machines have the right time and no daemon that says so.
         let is_desk = config.board.kind == BoardKind::Simulated;
         let config = &config.time;
         if config.source == TimeSource::System {

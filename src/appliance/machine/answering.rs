@@ -77,7 +77,7 @@ impl Appliance {
         }
     }
 
-    /// Tells the LED when what it shows has changed.
+    /// Report what the LED shows, when that has changed.
     pub(super) fn show(&mut self, now: Moment, out: &mut Vec<Action>) {
         let phase = self.phase(now);
         let is_playing = matches!(phase, Phase::Playing { .. });

@@ -287,7 +287,7 @@ impl Watched {
                 let heard_s = program.heard_from_utc_s;
                 let on_grid = [5, 20, 35, 50].contains(&heard_s.rem_euclid(60)) && heard_s > now_utc_s;
                 let named = self.named_utc_s.contains(&heard_s);
-                // What is told anew keeps its slot, or moves with a time that has come to be trusted.
+                // What is commanded again keeps its slot, or moves with a time that has come to be trusted.
                 let before = self.running.as_ref().map(|(before, _)| before);
                 let anew = before.is_some_and(|before| before.heard_from_utc_s == heard_s || !before.in_sync);
                 let joins = heard_s == now_utc_s;

@@ -31,9 +31,9 @@ pub struct Appliance {
 
     /// What is to play.
     wanted: Option<Wanted>,
-    /// Whether that has to be told to the player, as soon as it can be.
+    /// Whether the player has yet to be commanded to do that, as soon as it can be.
     due: bool,
-    /// What the player has been told to play.
+    /// What the player was last commanded to play.
     running: Option<Running>,
     saved_session: Option<Session>,
     /// What is kept names another playlist than is played now.
@@ -70,7 +70,7 @@ enum PowerOn {
 }
 
 impl Appliance {
-    /// A box that was just switched on. It waits to be told what was kept, whether the jumper is fitted, and what became of
+    /// A box that was just switched on. It waits to learn what was saved, whether the jumper is fitted, and what became of
     /// the playlist, which is taken to be read already.
     pub fn new(settings: Settings, now: Moment) -> Self {
         let volume = Volume::new(settings.startup_percent, settings.maximum_percent);
@@ -103,7 +103,7 @@ impl Appliance {
     pub fn handle(&mut self, input: Input, now: Moment) -> Vec<Action> {
         let mut out = Vec::new();
         self.follow_time(now, &mut out);
-        // Before the input is looked at, so that nothing is told of a place on a timetable that has just moved.
+        // Before the input is looked at, so that nothing is said of a place on a timetable that has just moved.
         self.advance(now, &mut out);
         match input {
             Input::Restored(kept) => self.restore(kept, &mut out),

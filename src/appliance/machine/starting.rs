@@ -1,4 +1,4 @@
-//! What is to play, when it can, and what the player is told.
+//! What is to play, when it can, and what the player is commanded to do.
 
 use super::super::action::Action;
 use super::super::input::{FirstTrack, Moment};
@@ -38,7 +38,7 @@ pub(super) struct Begun {
     untrusted_utc_less_raw_ns: Option<i64>,
 }
 
-/// What the player has been told to play.
+/// What the player was last commanded to play.
 #[derive(Debug, Clone)]
 pub(super) struct Running {
     pub(super) program: Program,
@@ -180,10 +180,10 @@ impl Appliance {
         self.playlist.playable().is_some() && (now.is_trusted || has_waited)
     }
 
-    /// Tells the player what is wanted.
+    /// Command the player to do what is wanted.
     fn play(&mut self, now: Moment, out: &mut Vec<Action>) {
         let (Some(wanted), Some(playlist)) = (self.wanted, self.playlist.playable().cloned()) else { return };
-        // What began in sync stays so when it is told anew: the time that was lost meanwhile did not move.
+        // What began in sync stays so when it is commanded again: the time that was lost meanwhile did not move.
         let in_sync = now.is_trusted || self.running.as_ref().is_some_and(|running| running.program.in_sync);
         let (mut session, heard_from_utc_s) = self.plan(wanted, in_sync, now);
         if session.first_track >= playlist.lengths.len() {

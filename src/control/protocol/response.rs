@@ -100,7 +100,7 @@ impl Response {
         self.checked().map(|response| response.message.unwrap_or_default())
     }
 
-    /// The volume in percent, if the answer tells it.
+    /// The volume in percent, if the answer has it.
     ///
     /// # Errors
     /// Why it was not done.
@@ -108,7 +108,7 @@ impl Response {
         self.checked().map(|response| response.volume_percent)
     }
 
-    /// The status, if the answer tells it.
+    /// The status, if the answer has it.
     ///
     /// # Errors
     /// Why it was not done.

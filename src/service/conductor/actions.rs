@@ -87,7 +87,7 @@ impl Conductor {
         }
     }
 
-    /// Whoever asked is told; without anybody it goes to the log.
+    /// Whoever asked gets the answer; in any case it goes to the log.
     fn refuse(&mut self, refusal: Refusal) {
         log::info!("refused: {refusal}");
         self.refusal = Some(refusal);

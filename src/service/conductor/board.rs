@@ -7,10 +7,10 @@ use jaudiosync_hw::clocks::NS_PER_S;
 /// Opens the board; called again and again while it cannot be used.
 pub type OpenBoard = Box<dyn FnMut() -> Result<Board, BoardError> + Send>;
 
-/// A board that cannot be used is tried again so often.
+/// The pause before a board that cannot be used is tried again.
 const RETRY_NS: i64 = NS_PER_S / 2;
 
-/// At boot the device files may come a little later than the service. Only then is it told that there are none: the jumper
+/// At boot the device files may come a little later than the service. Only then is it reported that there are none: the jumper
 /// would else be taken for removed.
 const PATIENCE_NS: i64 = 10 * NS_PER_S;
 

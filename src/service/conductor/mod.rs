@@ -1,11 +1,11 @@
 //! The conductor: the appliance's state machine in the middle of all that a box consists of.
 //!
-//! It reads the buttons, takes what the player, the playlist's reader, the disk, the mixer and the control socket tell,
+//! It reads the buttons, takes what the player, the playlist's reader, the disk, the mixer and the control socket report,
 //! passes all of it to the machine, and does what the machine says. It waits for nothing and opens nothing: whatever may
 //! take its time is ordered from somebody else, who answers by a [`Message`]. The service runs it in a loop; tests run it
 //! in virtual time.
 //!
-//! - `messages` takes in what all of them tell, `requests` answers the control socket;
+//! - `messages` takes in what all of them report, `requests` answers the control socket;
 //! - `actions` does what the machine says, `report` says how things stand;
 //! - `board` reads the pins.
 
@@ -40,16 +40,16 @@ use crate::playlist::{Playlist, Track};
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
-/// The buttons are read so often: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
+/// How often the buttons are read: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
 const POLL_NS: i64 = 8_000_000;
 
-/// The machine is told that time has passed so often.
+/// How often the machine learns that time has passed.
 const TICK_NS: i64 = 40_000_000;
 
-/// How things stand is said anew so often, and after each event.
+/// How often the status is published, besides after every event.
 const PUBLISH_NS: i64 = NS_PER_S / 5;
 
-/// The clock is asked for its whole status so often.
+/// How often the clock is asked for its whole status.
 const TIME_STATUS_NS: i64 = NS_PER_S;
 
 /// What is to end fades out within this time, or ends all the same: a card that does not even say that it is silent is
@@ -65,20 +65,20 @@ pub trait TimePort: Send {
     /// Makes a correction that waits until nothing plays.
     fn step(&self);
 
-    /// Everything that is to be told of it. Not asked more than once a second.
+    /// Everything that is reported of it. Not asked more than once a second.
     fn status(&self) -> TimeStatus;
 }
 
 /// Makes the tracks of a playlist such that they can be opened.
 pub type MakeLibrary = Box<dyn Fn(&Playlist, Mix) -> Arc<dyn Library> + Send>;
 
-/// What the conductor gives its orders to. None of them waits.
+/// What the conductor acts on. None of them waits.
 pub struct Ports {
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
     /// Who knows the time.
     pub time: Box<dyn TimePort>,
-    /// Orders for the player.
+    /// Commands for the player.
     pub player: Box<dyn FnMut(Order) + Send>,
     /// Sounds a tone at once.
     pub sound: Box<dyn FnMut(Tone) + Send>,
@@ -86,7 +86,7 @@ pub struct Ports {
     pub library: MakeLibrary,
     /// Sets the volume, in percent.
     pub volume: Box<dyn FnMut(u8) + Send>,
-    /// Writes down what is to be kept.
+    /// Writes the state to disk.
     pub state_writer: Box<dyn FnMut(WriteCommand) + Send>,
     /// Reads a playlist, and keeps an eye on it.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
@@ -96,15 +96,15 @@ pub struct Ports {
     pub dac_name: String,
 }
 
-/// What the conductor is told.
+/// What the conductor takes in.
 pub enum Message {
-    /// The player tells something.
+    /// A report of the player.
     Player(Event),
     /// The playlist was read, or has changed.
     Playlist(PlaylistReport),
     /// The disk: what is wrong, or that all is well again.
     State(Option<String>),
-    /// The mixer tells something.
+    /// A report of the mixer.
     Volume(VolumeReport),
     /// A client of the control socket wants something done, and waits for the answer.
     Command(protocol::Command, SyncSender<Response>),
@@ -129,7 +129,7 @@ pub enum Round {
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It was told to.
+    /// It was asked to.
     Asked,
     /// The box is to be switched off.
     PowerOff,
@@ -164,7 +164,7 @@ pub struct Conductor {
 
     /// The playlist that was read last.
     playlist: Option<CurrentPlaylist>,
-    /// What the player has been told to play.
+    /// What the player was last commanded to play.
     playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
     stats: Option<(FeederStats, i64)>,
     has_device: bool,
@@ -188,7 +188,7 @@ pub struct Conductor {
 /// So many silent tracks are named in the log; the others are counted.
 const NAMED_TRACKS: usize = 20;
 
-/// The playlist, and what is told of it again and again.
+/// The playlist, and what is reported of it again and again.
 struct CurrentPlaylist {
     playlist: Arc<Playlist>,
     /// What the machine knows of it.
@@ -324,7 +324,7 @@ impl Conductor {
         });
     }
 
-    /// Whether it was told to end.
+    /// Whether it was asked to end.
     pub fn is_ending(&self) -> bool {
         self.ending.is_some()
     }
@@ -343,7 +343,7 @@ impl Conductor {
 }
 
 impl CurrentPlaylist {
-    /// Tells what is wrong with it, once.
+    /// Log what is wrong with it, once.
     fn new(playlist: Arc<Playlist>, warnings: Vec<String>) -> Self {
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let silent_tracks = playlist.tracks.iter().filter(|track| track.problem.is_some()).count();

@@ -106,7 +106,7 @@ impl Conductor {
         needs_restart
     }
 
-    /// The playlist was read, or cannot be: whoever waited for it is told.
+    /// The playlist was read, or cannot be: answer whoever waited for it.
     pub(super) fn answer_waiting(&mut self) {
         let snapshot = self.appliance.snapshot(self.now());
         let failed = |warning: &Warning| matches!(warning, Warning::PlaylistFailed(_));
