@@ -64,9 +64,9 @@ fn main() {
 
 /// As the service's own loop.
 fn run(mut conductor: Conductor, ends: &mpsc::Receiver<()>) {
-    while let Round::Again { at_raw_ns } = conductor.round() {
-        let wait_ns = u64::try_from(at_raw_ns - MachineClocks.raw_ns()).unwrap_or(0);
-        if ends.recv_timeout(Duration::from_nanos(wait_ns)) == Err(mpsc::RecvTimeoutError::Disconnected) {
+    while let Round::Again { at } = conductor.round() {
+        let wait = (at - MachineClocks.raw()).to_duration().unwrap_or_default();
+        if ends.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Disconnected) {
             return;
         }
     }

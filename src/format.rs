@@ -1,19 +1,20 @@
 //! Instants and durations as people read them.
 
 use chrono::{DateTime, Local};
+use jaudiosync_time::{Instant, Utc};
 
 /// Return `2026-11-22 18:30:05`, local.
 pub(crate) fn local_time(utc_s: i64) -> String {
-    format_local(utc_s.saturating_mul(1_000_000_000), "%Y-%m-%d %H:%M:%S")
+    format_local(Instant::from_second(utc_s), "%Y-%m-%d %H:%M:%S")
 }
 
 /// Return `2026-11-22 18:30:05.123`, local.
-pub(crate) fn local_time_ms(utc_ns: i64) -> String {
-    format_local(utc_ns, "%Y-%m-%d %H:%M:%S%.3f")
+pub(crate) fn local_time_ms(utc: Instant<Utc>) -> String {
+    format_local(utc, "%Y-%m-%d %H:%M:%S%.3f")
 }
 
-fn format_local(utc_ns: i64, format: &str) -> String {
-    DateTime::from_timestamp_nanos(utc_ns).with_timezone(&Local).format(format).to_string()
+fn format_local(utc: Instant<Utc>, format: &str) -> String {
+    DateTime::from_timestamp_nanos(utc.ns()).with_timezone(&Local).format(format).to_string()
 }
 
 /// Return `1:02:03`, or `2:03` below an hour.

@@ -10,7 +10,7 @@ mod player_harness;
 #[path = "support/virtual_loader.rs"]
 mod virtual_loader;
 
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Span};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
@@ -105,7 +105,8 @@ fn a_good_card_starts_on_the_exact_instant() {
 fn a_track_under_way_is_joined_on_the_exact_instant() {
     for seed in 0..5 {
         let joins_ns = EPOCH_NS + 7_000_000_000;
-        let mut player = PlayerHarness::joining_at(joins_ns, 48_000, bad_card(60.0), -1000, 0, seed);
+        let mut player =
+            PlayerHarness::joining_at(Some(Instant::from_ns(joins_ns)), 48_000, bad_card(60.0), -1000, 0, seed);
         player.run(12.0);
         let first_s = player.first_sound_s(0.0).unwrap();
         // Sampled each 10 ms, behind a fade-in of one block.

@@ -15,7 +15,7 @@ use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
 use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
 use jaudiosync::timetable::{Place, Start, Timetable};
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Span};
 
 /// Cron's entry: at each fifth minute of the system clock, and once after boot.
 const CRON_NS: i64 = 300 * NS_PER_S;
@@ -147,7 +147,7 @@ impl PythonPlayer {
     }
 
     fn start_after(&self, utc_ns: i64) -> Option<Start> {
-        match self.timetable.place_at(utc_ns) {
+        match self.timetable.place_at(Instant::from_ns(utc_ns)) {
             Place::Before { next } => Some(next),
             Place::Playing { slot, .. } => self.timetable.after(slot),
             Place::Gap { next } => next,
@@ -171,14 +171,14 @@ impl Player for PythonPlayer {
             // The scheduler's jobs are made when the program starts; before the clock is set that is in 1970.
             self.next = self.start_after(now_utc_ns);
         }
-        while let Some(slot) = self.next.filter(|slot| slot.utc_ns() <= now_utc_ns) {
+        while let Some(slot) = self.next.filter(|slot| slot.utc().ns() <= now_utc_ns) {
             // Where the clock was set past the start meanwhile, the job runs at once.
-            let due_ns = world.true_at_raw_ns(timescale.raw_ns(slot.utc_ns())).max(self.last_true_ns);
+            let due_ns = world.true_at_raw_ns(timescale.raw_ns(slot.utc().ns())).max(self.last_true_ns);
             let begin_true_ns = due_ns + self.random.i64(0..=LATE_START_NS);
             let begin_card_ns = self.card.reading_ns(begin_true_ns);
-            let length_ns = self.timetable.length(slot.track).map_or(0, |length| length.ns());
+            let length_ns = self.timetable.length(slot.track).map_or(0, |length| length.span().ns());
             // A job that missed its time by more than a second is dropped (apscheduler's misfire_grace_time).
-            if now_utc_ns - slot.utc_ns() <= NS_PER_S {
+            if now_utc_ns - slot.utc().ns() <= NS_PER_S {
                 self.playing = Some(Playing { slot, begin_true_ns, begin_card_ns, length_ns });
                 self.next = self.timetable.after(slot);
             } else {
@@ -194,7 +194,7 @@ impl Player for PythonPlayer {
         if place_ns >= playing.length_ns {
             return None;
         }
-        let error_ns = (true_ns - playing.slot.utc_ns() - place_ns) as f64;
+        let error_ns = (true_ns - playing.slot.utc().ns() - place_ns) as f64;
         Some(Heard { error_ns, servo_error_ns: None, dac_clock_error_ns: None })
     }
 

@@ -1,5 +1,7 @@
 //! How the box answers: with its LED, and with short tones where nothing plays. The player makes their sound.
 
+use jaudiosync_time::{Instant, Raw, Span};
+
 /// What the LED shows for as long as something lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LedPattern {
@@ -84,12 +86,10 @@ impl Tone {
     }
 }
 
-const MS: i64 = 1_000_000;
-
 impl LedPattern {
     /// Whether it is lit at this time of the raw clock.
-    pub fn is_lit(self, now_raw_ns: i64) -> bool {
-        let within = |period_ms: i64| now_raw_ns.rem_euclid(period_ms * MS) / MS;
+    pub fn is_lit(self, now_raw: Instant<Raw>) -> bool {
+        let within = |period_ms: i64| ((now_raw - Instant::ZERO) % Span::from_ms(period_ms)).whole_ms();
         match self {
             Self::Idle => within(3000) < 50,
             Self::Waiting => within(1000) < 500,
@@ -102,9 +102,9 @@ impl LedPattern {
 }
 
 impl Flash {
-    /// Whether it turns the pattern round at this time since it began, in ns.
-    pub fn inverts(self, age_ns: i64) -> bool {
-        let age_ms = age_ns.div_euclid(MS);
+    /// Returns whether it inverts the pattern at this time since it began.
+    pub fn inverts(self, age: Span) -> bool {
+        let age_ms = age.whole_ms();
         match self {
             Self::Accepted => matches!(age_ms, 0..120),
             Self::Refused => matches!(age_ms, 0..60 | 120..180 | 240..300),
@@ -113,9 +113,9 @@ impl Flash {
 }
 
 /// Whether the LED is lit, given its pattern and the last flash with the raw time at which that began.
-pub fn is_lit(pattern: LedPattern, flash: Option<(Flash, i64)>, now_raw_ns: i64) -> bool {
-    let inverted = flash.is_some_and(|(flash, began_ns)| flash.inverts(now_raw_ns.saturating_sub(began_ns)));
-    pattern.is_lit(now_raw_ns) != inverted
+pub fn is_lit(pattern: LedPattern, flash: Option<(Flash, Instant<Raw>)>, now_raw: Instant<Raw>) -> bool {
+    let inverted = flash.is_some_and(|(flash, began)| flash.inverts(now_raw - began));
+    pattern.is_lit(now_raw) != inverted
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
 
     /// In periods of 10 ms.
     fn seen(pattern: LedPattern, seconds: i64) -> Vec<bool> {
-        (0..seconds * 100).map(|step| pattern.is_lit(step * 10 * MS)).collect()
+        (0..seconds * 100).map(|step| pattern.is_lit(Instant::ZERO + Span::from_ms(10) * step)).collect()
     }
 
     #[test]
@@ -157,10 +157,10 @@ mod tests {
     fn a_flash_is_seen_over_each_pattern_and_passes() {
         for pattern in PATTERNS {
             for flash in [Flash::Accepted, Flash::Refused] {
-                let began_ns = 123 * MS;
+                let began = Instant::ZERO + Span::from_ms(123);
                 let inverted = |age_ms: i64| {
-                    let now_ns = began_ns + age_ms * MS;
-                    is_lit(pattern, Some((flash, began_ns)), now_ns) != pattern.is_lit(now_ns)
+                    let now = began + Span::from_ms(age_ms);
+                    is_lit(pattern, Some((flash, began)), now) != pattern.is_lit(now)
                 };
                 assert!(inverted(0) && inverted(59));
                 assert!(!(300..1000).any(inverted) && !inverted(-1));

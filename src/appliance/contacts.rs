@@ -1,13 +1,14 @@
 //! The contacts of a box: four buttons and the jumper together, from levels to what is meant by them.
 
 use jaudiosync_hw::buttons::{Button, ByButton, Levels};
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::debounce::{Change, Debounce};
 use super::gesture::{ButtonEvent, ButtonState, Gesture, IgnoredBecause};
 
 /// A button is held for as long as it is read as pressed, but no reading counts for more than this: what happened while
 /// the thread did not look is not known, and must not become a long press.
-const LONGEST_STEP_NS: i64 = 50_000_000;
+const LONGEST_STEP: Span = Span::from_ms(50);
 
 /// What comes of the levels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct Contacts {
     jumper: Debounce,
     /// The jumper as it was last reported.
     reported_jumper: Option<bool>,
-    last_raw_ns: Option<i64>,
+    last_polled: Option<Instant<Raw>>,
     unreadable: bool,
 }
 
@@ -47,7 +48,7 @@ impl Default for Contacts {
             buttons: ByButton::new(ButtonState::new),
             jumper: Debounce::default(),
             reported_jumper: None,
-            last_raw_ns: None,
+            last_polled: None,
             unreadable: false,
         }
     }
@@ -60,21 +61,21 @@ impl Contacts {
     }
 
     /// Takes note of the levels, read at this time of the raw clock. Call it each 5 to 10 ms.
-    pub fn poll(&mut self, levels: Levels, now_raw_ns: i64) -> Vec<ContactEvent> {
+    pub fn poll(&mut self, levels: Levels, now_raw: Instant<Raw>) -> Vec<ContactEvent> {
         let mut events = Vec::new();
         if std::mem::take(&mut self.unreadable) {
             events.push(ContactEvent::Readable);
         }
-        let last_raw_ns = self.last_raw_ns.replace(now_raw_ns).unwrap_or(now_raw_ns);
-        let step_ns = now_raw_ns.saturating_sub(last_raw_ns).clamp(0, LONGEST_STEP_NS);
+        let last_polled = self.last_polled.replace(now_raw).unwrap_or(now_raw);
+        let step = (now_raw - last_polled).clamp(Span::ZERO, LONGEST_STEP);
         for button in Button::ALL {
             let pressed = levels.is_pressed(button);
-            let held = match self.contacts[button].poll(pressed, now_raw_ns) {
+            let held = match self.contacts[button].poll(pressed, now_raw) {
                 Some(Change::Settled(true)) => Some(self.buttons[button].held_at_power_on()),
                 Some(Change::Settled(false)) => None,
                 Some(Change::Changed(true)) => self.press(button),
                 Some(Change::Changed(false)) => self.buttons[button].release(),
-                None if pressed => self.buttons[button].hold_for(step_ns),
+                None if pressed => self.buttons[button].hold_for(step),
                 None => None,
             };
             events.extend(held.map(|held| match held {
@@ -83,8 +84,7 @@ impl Contacts {
                 ButtonEvent::Released => ContactEvent::Released(button),
             }));
         }
-        if let Some(Change::Settled(fitted) | Change::Changed(fitted)) =
-            self.jumper.poll(levels.jumper_fitted, now_raw_ns)
+        if let Some(Change::Settled(fitted) | Change::Changed(fitted)) = self.jumper.poll(levels.jumper_fitted, now_raw)
         {
             match self.reported_jumper.replace(fitted) {
                 None => events.push(ContactEvent::JumperAtPowerOn(fitted)),

@@ -1,8 +1,10 @@
 //! From the levels of a contact, which bounces, to its changes.
 
+use jaudiosync_time::{Instant, Raw, Span};
+
 /// A level counts once it has lasted this long: contacts of push buttons bounce for up to some 10 ms, worn ones for 20, and
 /// a person notices an answer that is later than about 100 ms.
-pub const DEBOUNCE_NS: i64 = 20_000_000;
+pub const DEBOUNCE: Span = Span::from_ms(20);
 
 /// ... and was read this often, so that two spikes with a stalled thread between them are no press.
 const LEAST_READINGS: u32 = 3;
@@ -27,7 +29,7 @@ pub struct Debounce {
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     level: bool,
-    since_raw_ns: i64,
+    since: Instant<Raw>,
     readings: u32,
 }
 
@@ -38,7 +40,7 @@ impl Debounce {
     }
 
     /// Takes note of a level, read at this time of the raw clock.
-    pub fn poll(&mut self, level: bool, now_raw_ns: i64) -> Option<Change> {
+    pub fn poll(&mut self, level: bool, now_raw: Instant<Raw>) -> Option<Change> {
         if self.settled == Some(level) {
             self.candidate = None;
             return None;
@@ -47,10 +49,9 @@ impl Debounce {
             Some(candidate) if candidate.level == level => {
                 Candidate { readings: candidate.readings.saturating_add(1), ..candidate }
             }
-            _ => Candidate { level, since_raw_ns: now_raw_ns, readings: 1 },
+            _ => Candidate { level, since: now_raw, readings: 1 },
         };
-        let lasted_ns = now_raw_ns.saturating_sub(candidate.since_raw_ns);
-        if lasted_ns < DEBOUNCE_NS || candidate.readings < LEAST_READINGS {
+        if now_raw - candidate.since < DEBOUNCE || candidate.readings < LEAST_READINGS {
             self.candidate = Some(candidate);
             return None;
         }
@@ -68,7 +69,9 @@ mod tests {
 
     use super::*;
 
-    const MS: i64 = 1_000_000;
+    fn at(ms: i64) -> Instant<Raw> {
+        Instant::ZERO + Span::from_ms(ms)
+    }
 
     fn settled_at(level: bool) -> Debounce {
         Debounce { settled: Some(level), candidate: None }
@@ -77,7 +80,7 @@ mod tests {
     #[test]
     fn the_first_level_is_told_as_such() {
         let mut contact = Debounce::default();
-        let changes: Vec<_> = (0..10).filter_map(|step| contact.poll(true, step * 5 * MS)).collect();
+        let changes: Vec<_> = (0..10).filter_map(|step| contact.poll(true, at(step * 5))).collect();
         assert_eq!(changes, [Change::Settled(true)]);
         assert_eq!(contact.settled(), Some(true));
     }
@@ -85,9 +88,9 @@ mod tests {
     #[test]
     fn spikes_around_a_stalled_thread_are_no_press() {
         let mut contact = settled_at(false);
-        assert_eq!(contact.poll(true, 0), None);
-        assert_eq!(contact.poll(true, 500 * MS), None);
-        assert_eq!(contact.poll(false, 505 * MS), None);
+        assert_eq!(contact.poll(true, at(0)), None);
+        assert_eq!(contact.poll(true, at(500)), None);
+        assert_eq!(contact.poll(false, at(505)), None);
         assert_eq!(contact.settled(), Some(false));
     }
 
@@ -100,18 +103,18 @@ mod tests {
         ) {
             let mut contact = settled_at(start_level);
             let mut changes = Vec::new();
-            let mut at_ns = 0;
+            let mut at_ms = 0;
             for level in bounces.into_iter().take((20 / poll_ms) as usize) {
-                changes.extend(contact.poll(level, at_ns));
-                at_ns += poll_ms * MS;
+                changes.extend(contact.poll(level, at(at_ms)));
+                at_ms += poll_ms;
             }
-            let pressed_ns = at_ns;
-            while at_ns <= pressed_ns + 40 * MS {
-                if let Some(change) = contact.poll(!start_level, at_ns) {
-                    prop_assert!(at_ns - pressed_ns <= 30 * MS, "an answer within 50 ms of the first contact");
+            let pressed_ms = at_ms;
+            while at_ms <= pressed_ms + 40 {
+                if let Some(change) = contact.poll(!start_level, at(at_ms)) {
+                    prop_assert!(at_ms - pressed_ms <= 30, "an answer within 50 ms of the first contact");
                     changes.push(change);
                 }
-                at_ns += poll_ms * MS;
+                at_ms += poll_ms;
             }
             prop_assert_eq!(changes, [Change::Changed(!start_level)]);
         }
@@ -125,11 +128,11 @@ mod tests {
             let mut at_ms = 0;
             for (glitch_ms, quiet_ms) in glitches {
                 for _ in 0..glitch_ms {
-                    prop_assert_eq!(contact.poll(!level, at_ms * MS), None);
+                    prop_assert_eq!(contact.poll(!level, at(at_ms)), None);
                     at_ms += 1;
                 }
                 for _ in 0..quiet_ms {
-                    prop_assert_eq!(contact.poll(level, at_ms * MS), None);
+                    prop_assert_eq!(contact.poll(level, at(at_ms)), None);
                     at_ms += 1;
                 }
             }
@@ -140,7 +143,7 @@ mod tests {
             let mut contact = Debounce::default();
             let mut last = None;
             for (level, at_ns) in levels {
-                match contact.poll(level, at_ns) {
+                match contact.poll(level, Instant::from_ns(at_ns)) {
                     Some(Change::Settled(now)) => {
                         prop_assert_eq!(last, None);
                         last = Some(now);

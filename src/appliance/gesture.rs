@@ -5,17 +5,18 @@
 //! or a bag that lies on the buttons must not do two things at once.
 
 use jaudiosync_hw::buttons::Button;
+use jaudiosync_time::Span;
 
 /// ButtonEvent this long, Volume up and down begin to repeat.
-pub const VOLUME_FIRST_REPEAT_NS: i64 = 500_000_000;
+pub const VOLUME_FIRST_REPEAT: Span = Span::from_ms(500);
 /// ... and then take a step this often: from silence to full in 3.4 s with steps of 5 %.
-pub const VOLUME_REPEAT_NS: i64 = 150_000_000;
+pub const VOLUME_REPEAT: Span = Span::from_ms(150);
 /// ButtonEvent this long, Start begins the playlist afresh.
-pub const START_HELD_NS: i64 = 2_000_000_000;
+pub const START_HELD: Span = Span::from_ms(2_000);
 /// ButtonEvent this long, Stop shuts the Pi down.
-pub const STOP_HELD_NS: i64 = 5_000_000_000;
+pub const STOP_HELD: Span = Span::from_ms(5_000);
 /// ButtonEvent this long, a button is stuck: nobody holds one on purpose for longer than any of them needs.
-pub const STUCK_NS: i64 = 10_000_000_000;
+pub const STUCK: Span = Span::from_ms(10_000);
 
 /// What is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,13 +25,13 @@ pub enum Gesture {
     VolumeUp,
     /// One step quieter, likewise.
     VolumeDown,
-    /// Start, released before it was held for [`START_HELD_NS`].
+    /// Start, released before it was held for [`START_HELD`].
     Start,
-    /// Start, held for [`START_HELD_NS`]; its release then means nothing.
+    /// Start, held for [`START_HELD`]; its release then means nothing.
     StartHeld,
     /// Stop, as soon as it is pressed.
     Stop,
-    /// Stop, held for [`STOP_HELD_NS`].
+    /// Stop, held for [`STOP_HELD`].
     StopHeld,
 }
 
@@ -39,7 +40,7 @@ pub enum Gesture {
 pub enum IgnoredBecause {
     /// It was pressed already when reading began.
     HeldAtPowerOn,
-    /// It is held for longer than [`STUCK_NS`].
+    /// It is held for longer than [`STUCK`].
     Stuck,
 }
 
@@ -73,8 +74,8 @@ pub(super) struct ButtonState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
     Up,
-    Active { held_ns: i64, repeat_at_ns: i64 },
-    Ignored { held_ns: i64, reported: bool },
+    Active { held: Span, repeat_at: Span },
+    Ignored { held: Span, reported: bool },
 }
 
 impl ButtonState {
@@ -89,7 +90,7 @@ impl ButtonState {
 
     /// It was pressed.
     pub(super) fn press(&mut self) -> Option<ButtonEvent> {
-        self.hold = Hold::Active { held_ns: 0, repeat_at_ns: VOLUME_FIRST_REPEAT_NS };
+        self.hold = Hold::Active { held: Span::ZERO, repeat_at: VOLUME_FIRST_REPEAT };
         match self.button {
             Button::VolumeUp => Some(ButtonEvent::Gesture(Gesture::VolumeUp)),
             Button::VolumeDown => Some(ButtonEvent::Gesture(Gesture::VolumeDown)),
@@ -101,19 +102,19 @@ impl ButtonState {
 
     /// It was pressed, or is held, where it means nothing.
     pub(super) fn ignore(&mut self) {
-        self.hold = Hold::Ignored { held_ns: 0, reported: false };
+        self.hold = Hold::Ignored { held: Span::ZERO, reported: false };
     }
 
     /// It was pressed when reading began.
     pub(super) fn held_at_power_on(&mut self) -> ButtonEvent {
-        self.hold = Hold::Ignored { held_ns: 0, reported: true };
+        self.hold = Hold::Ignored { held: Span::ZERO, reported: true };
         ButtonEvent::Ignored(IgnoredBecause::HeldAtPowerOn)
     }
 
     /// It was released.
     pub(super) fn release(&mut self) -> Option<ButtonEvent> {
         match std::mem::replace(&mut self.hold, Hold::Up) {
-            Hold::Active { held_ns, .. } if self.button == Button::Start && held_ns < START_HELD_NS => {
+            Hold::Active { held, .. } if self.button == Button::Start && held < START_HELD => {
                 Some(ButtonEvent::Gesture(Gesture::Start))
             }
             Hold::Ignored { reported: true, .. } => Some(ButtonEvent::Released),
@@ -122,33 +123,33 @@ impl ButtonState {
     }
 
     /// It was held for so much longer.
-    pub(super) fn hold_for(&mut self, ns: i64) -> Option<ButtonEvent> {
+    pub(super) fn hold_for(&mut self, by: Span) -> Option<ButtonEvent> {
         match &mut self.hold {
             Hold::Up => None,
-            Hold::Active { held_ns, repeat_at_ns } => {
-                let before_ns = *held_ns;
-                *held_ns = held_ns.saturating_add(ns);
-                let passed = |at_ns: i64| before_ns < at_ns && at_ns <= *held_ns;
-                if passed(STUCK_NS) {
-                    self.hold = Hold::Ignored { held_ns: STUCK_NS, reported: true };
+            Hold::Active { held, repeat_at } => {
+                let before = *held;
+                *held = *held + by;
+                let passed = |at: Span| before < at && at <= *held;
+                if passed(STUCK) {
+                    self.hold = Hold::Ignored { held: STUCK, reported: true };
                     return Some(ButtonEvent::Ignored(IgnoredBecause::Stuck));
                 }
                 match self.button {
-                    Button::Start => passed(START_HELD_NS).then_some(ButtonEvent::Gesture(Gesture::StartHeld)),
-                    Button::Stop => passed(STOP_HELD_NS).then_some(ButtonEvent::Gesture(Gesture::StopHeld)),
+                    Button::Start => passed(START_HELD).then_some(ButtonEvent::Gesture(Gesture::StartHeld)),
+                    Button::Stop => passed(STOP_HELD).then_some(ButtonEvent::Gesture(Gesture::StopHeld)),
                     Button::VolumeUp | Button::VolumeDown => {
-                        if *held_ns < *repeat_at_ns {
+                        if *held < *repeat_at {
                             return None;
                         }
-                        *repeat_at_ns = repeat_at_ns.saturating_add(VOLUME_REPEAT_NS);
+                        *repeat_at = *repeat_at + VOLUME_REPEAT;
                         let up = self.button == Button::VolumeUp;
                         Some(ButtonEvent::Gesture(if up { Gesture::VolumeUp } else { Gesture::VolumeDown }))
                     }
                 }
             }
-            Hold::Ignored { held_ns, reported } => {
-                *held_ns = held_ns.saturating_add(ns);
-                if *reported || *held_ns < STUCK_NS {
+            Hold::Ignored { held, reported } => {
+                *held = *held + by;
+                if *reported || *held < STUCK {
                     return None;
                 }
                 *reported = true;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jaudiosync_time::{Instant, Raw, Utc};
+
 use super::contacts::ContactEvent;
 use super::settings::Settings;
 use super::state::{PlaylistInfo, SavedPosition, Session};
@@ -9,10 +11,10 @@ use super::state::{PlaylistInfo, SavedPosition, Session};
 /// Now. All of it is taken from one reading, so that UTC and the trust in it belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// `CLOCK_MONOTONIC_RAW`, in ns.
-    pub raw_ns: i64,
-    /// The timescale's UTC, in ns since the Unix epoch; the best guess there is where it is not trusted.
-    pub utc_ns: i64,
+    /// The raw clock.
+    pub raw: Instant<Raw>,
+    /// UTC; the best guess there is where it is not trusted.
+    pub utc: Instant<Utc>,
     /// Whether that UTC is good enough to play in sync with others.
     pub is_trusted: bool,
 }

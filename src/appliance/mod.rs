@@ -41,10 +41,8 @@ mod warning;
 
 pub use action::Action;
 pub use contacts::{ContactEvent, Contacts};
-pub use debounce::{Change, DEBOUNCE_NS, Debounce};
-pub use gesture::{
-    Gesture, IgnoredBecause, START_HELD_NS, STOP_HELD_NS, STUCK_NS, VOLUME_FIRST_REPEAT_NS, VOLUME_REPEAT_NS,
-};
+pub use debounce::{Change, DEBOUNCE, Debounce};
+pub use gesture::{Gesture, IgnoredBecause, START_HELD, STOP_HELD, STUCK, VOLUME_FIRST_REPEAT, VOLUME_REPEAT};
 pub use input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState, VolumeChange};
 pub use machine::Appliance;
 pub use settings::{Settings, StartKind};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jaudiosync_hw::buttons::Button;
+use jaudiosync_time::Span;
 use serde::{Deserialize, Serialize};
 
 use super::warning::Warning;
@@ -52,7 +53,7 @@ pub struct SavedPosition {
     /// The track that played, or was to play next.
     pub track: usize,
     /// How far into it, in ns.
-    pub offset_ns: i64,
+    pub offset: Span,
 }
 
 /// What the appliance needs to know of a playlist.

@@ -69,8 +69,8 @@ struct Row<'a> {
 impl List {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let playlist = self.playlist.load(How::quick(self.trust_index))?.playlist;
-        let now_utc_ns = MachineClocks.system_utc_ns();
-        let anchor_utc_s = self.time.map(|time| time.to_utc_s(&Local, now_utc_ns)).transpose()?;
+        let now_utc = MachineClocks.system_utc();
+        let anchor_utc_s = self.time.map(|time| time.to_utc_s(&Local, now_utc)).transpose()?;
         let mut offset_s = 0;
         let mut rows = Vec::new();
         for (number, track) in playlist.tracks.iter().enumerate() {

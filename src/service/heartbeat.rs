@@ -1,10 +1,10 @@
 //! Whether all loops of the service make progress: only then is the watchdog fed. Pure.
 
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Raw, Span};
 
 /// A loop that makes no progress for so long is stuck. The clock's may wait for seconds on a bus that hangs; systemd's
 /// watchdog is set to 10 s.
-const STUCK_NS: i64 = 8 * NS_PER_S;
+const STUCK: Span = Span::from_seconds(8);
 
 /// A loop that counts its rounds.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ struct Watched {
     name: &'static str,
     rounds: u64,
     /// When that number was first seen, or when the loop was last excused.
-    since_raw_ns: i64,
+    since: Instant<Raw>,
 }
 
 /// Watches loops by their names.
@@ -23,11 +23,11 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Takes note of how many rounds a loop has made.
-    pub fn saw(&mut self, name: &'static str, rounds: u64, now_raw_ns: i64) {
+    pub fn saw(&mut self, name: &'static str, rounds: u64, now_raw: Instant<Raw>) {
         match self.watched.iter_mut().find(|watched| watched.name == name) {
             Some(watched) if watched.rounds == rounds => {}
-            Some(watched) => *watched = Watched { name, rounds, since_raw_ns: now_raw_ns },
-            None => self.watched.push(Watched { name, rounds, since_raw_ns: now_raw_ns }),
+            Some(watched) => *watched = Watched { name, rounds, since: now_raw },
+            None => self.watched.push(Watched { name, rounds, since: now_raw }),
         }
     }
 
@@ -37,8 +37,8 @@ impl Heartbeat {
     }
 
     /// The loop that is stuck; none where all is well.
-    pub fn stuck(&self, now_raw_ns: i64) -> Option<&'static str> {
-        let is_stuck = |watched: &&Watched| now_raw_ns.saturating_sub(watched.since_raw_ns) >= STUCK_NS;
+    pub fn stuck(&self, now_raw: Instant<Raw>) -> Option<&'static str> {
+        let is_stuck = |watched: &&Watched| now_raw - watched.since >= STUCK;
         self.watched.iter().find(is_stuck).map(|watched| watched.name)
     }
 }
@@ -51,15 +51,15 @@ mod tests {
     fn a_loop_without_progress_is_stuck_and_one_that_is_excused_is_not() {
         let mut heartbeat = Heartbeat::default();
         for second in 0..20 {
-            let now_raw_ns = second * NS_PER_S;
-            heartbeat.saw("clock", second as u64, now_raw_ns);
-            heartbeat.saw("audio", 5, now_raw_ns);
+            let now_raw = Instant::from_second(second);
+            heartbeat.saw("clock", second as u64, now_raw);
+            heartbeat.saw("audio", 5, now_raw);
             if second == 4 {
                 heartbeat.excuse("audio");
             }
-            assert_eq!(heartbeat.stuck(now_raw_ns), (second >= 13).then_some("audio"), "{second}");
+            assert_eq!(heartbeat.stuck(now_raw), (second >= 13).then_some("audio"), "{second}");
         }
-        heartbeat.saw("audio", 6, 20 * NS_PER_S);
-        assert_eq!(heartbeat.stuck(20 * NS_PER_S), None);
+        heartbeat.saw("audio", 6, Instant::from_second(20));
+        assert_eq!(heartbeat.stuck(Instant::from_second(20)), None);
     }
 }

@@ -146,8 +146,8 @@ impl Service {
         let mut is_ready = false;
         let mut logged_trouble = None;
         let ending = loop {
-            let at_raw_ns = match self.conductor.round() {
-                Round::Again { at_raw_ns } => at_raw_ns,
+            let at = match self.conductor.round() {
+                Round::Again { at } => at,
                 Round::End(ending) => break ending,
             };
             if !is_ready && self.conductor.is_armed() {
@@ -167,8 +167,8 @@ impl Service {
                     notify(&[NotifyState::ExtendTimeoutUsec(STARTING_US)]);
                 }
             }
-            let wait_ns = u64::try_from(at_raw_ns.saturating_sub(clocks.raw_ns())).unwrap_or(0);
-            if let Ok(message) = self.inbox.recv_timeout(Duration::from_nanos(wait_ns)) {
+            let wait = (at - clocks.raw()).to_duration().unwrap_or_default();
+            if let Ok(message) = self.inbox.recv_timeout(wait) {
                 self.conductor.take(message);
                 if self.conductor.is_ending() {
                     // It takes up to a second to write down what it has learnt, while the music fades out.
@@ -182,21 +182,21 @@ impl Service {
 
     /// Feeds the watchdog if all loops make progress; otherwise says which one does not, or has died.
     fn beat(&self, heartbeat: &mut Heartbeat) -> Option<String> {
-        let now_raw_ns = MachineClocks.raw_ns();
+        let now_raw = MachineClocks.raw();
         if let Some(server) = &self.server {
-            heartbeat.saw("control", server.progress(), now_raw_ns);
+            heartbeat.saw("control", server.progress(), now_raw);
         }
         if let Some(rounds) = self.time.reader().progress() {
-            heartbeat.saw("clock", rounds, now_raw_ns);
+            heartbeat.saw("clock", rounds, now_raw);
         }
         let (steps, buffers) = self.engine.progress();
-        heartbeat.saw("player", steps, now_raw_ns);
+        heartbeat.saw("player", steps, now_raw);
         if self.conductor.has_device() {
-            heartbeat.saw("sound card", buffers, now_raw_ns);
+            heartbeat.saw("sound card", buffers, now_raw);
         } else {
             heartbeat.excuse("sound card");
         }
-        let stuck = || heartbeat.stuck(now_raw_ns).map(|name| format!("the {name} loop makes no progress"));
+        let stuck = || heartbeat.stuck(now_raw).map(|name| format!("the {name} loop makes no progress"));
         let trouble = self.dead().or_else(stuck);
         if trouble.is_none() {
             let words = self.conductor.status_board().read().play.summary();

@@ -2,6 +2,8 @@
 
 use super::playlists::PlaylistSource;
 use crate::appliance::Settings;
+use jaudiosync_time::Span;
+
 use crate::config::{ChannelChoice, Config};
 use crate::player::decoder::Mix;
 
@@ -10,8 +12,8 @@ use crate::player::decoder::Mix;
 pub struct AudioSettings {
     /// Which channels are heard.
     pub mix: Mix,
-    /// See [`crate::player::feeder::Program::output_latency_ns`].
-    pub output_latency_ns: i64,
+    /// See [`crate::player::feeder::Program::output_latency`].
+    pub output_latency: Span,
 }
 
 impl AudioSettings {
@@ -21,7 +23,7 @@ impl AudioSettings {
             ChannelChoice::Stereo => Mix::Stereo,
             ChannelChoice::Mono => Mix::Mono,
         };
-        Self { mix, output_latency_ns: (config.sound.output_latency_ms * 1e6).round() as i64 }
+        Self { mix, output_latency: Span::from_ms_f64(config.sound.output_latency_ms) }
     }
 }
 
@@ -73,7 +75,7 @@ mod tests {
         after.sound.output_latency_ms = 12.5;
         after.playlist.name = "Other".to_owned();
         assert_eq!(needs_restart(&before, &after), [""; 0]);
-        assert_eq!(AudioSettings::from_config(&after).output_latency_ns, 12_500_000);
+        assert_eq!(AudioSettings::from_config(&after).output_latency, Span::from_us(12_500));
         after.sound.device = "Headphones".to_owned();
         after.board.start_gpio = Gpio::new(17).unwrap();
         assert_eq!(needs_restart(&before, &after), ["sound.device", "the pins of [board]"]);

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jaudiosync_time::Span;
+
 use crate::appliance;
 use crate::playlist::playlist_name;
 use crate::storage::{Persistent, Position, Record, RecordError, Session, Volume, remove_leftovers};
@@ -86,7 +88,7 @@ impl Restored {
             }),
             position: position.map(|position| appliance::SavedPosition {
                 track: position.track,
-                offset_ns: (position.offset_s.max(0.0) * 1e9) as i64,
+                offset: Span::from_seconds_f64(position.offset_s.max(0.0)),
             }),
             volume_percent: self.volume.filter(|_| remembers_volume).map(|volume| volume.percent),
         }
@@ -185,7 +187,7 @@ mod tests {
         let restored = Restored::read(Some(folder.path()));
         let kept = restored.for_appliance("Playlist.m3u8", true);
         assert_eq!(kept.session, Some(appliance::Session { anchor_utc_s: 7, first_track: 1, repeats: true }));
-        assert_eq!(kept.position, Some(appliance::SavedPosition { track: 2, offset_ns: 1_500_000_000 }));
+        assert_eq!(kept.position, Some(appliance::SavedPosition { track: 2, offset: Span::from_ms(1_500) }));
         assert_eq!(kept.volume_percent, Some(35));
         let other = restored.for_appliance("Other", false);
         assert_eq!(other, appliance::SavedState::default());

@@ -5,6 +5,7 @@ use jaudiosync::control::protocol::PlayState;
 use jaudiosync::playlist::{LoadOptions, load};
 use jaudiosync::timetable::{NS_PER_S, Place, Timetable};
 use jaudiosync_measure::stretch;
+use jaudiosync_time::Instant;
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::{music, track};
@@ -119,13 +120,13 @@ pub fn late_ms(recording: &Recording, compared: &ClockComparison, timetable: &Ti
     let mut utc_ns = (from_utc_s * 1e9) as i64;
     loop {
         let room_ns = (STRETCH_S * 1e9) as i64;
-        match (timetable.place_at(utc_ns), timetable.place_at(utc_ns + room_ns)) {
-            (Place::Playing { slot, offset_ns }, Place::Playing { slot: later, .. }) if slot == later => {
-                let sound = stretch(&track(slot.track), RATE_HZ, offset_ns as f64 * 1e-9, STRETCH_S).expect("a track");
+        match (timetable.place_at(Instant::from_ns(utc_ns)), timetable.place_at(Instant::from_ns(utc_ns + room_ns))) {
+            (Place::Playing { slot, offset }, Place::Playing { slot: later, .. }) if slot == later => {
+                let sound = stretch(&track(slot.track), RATE_HZ, offset.seconds(), STRETCH_S).expect("a track");
                 let due_raw_ns = compared.raw_ns(utc_ns as f64);
                 let heard_raw_ns = recording.heard_raw_ns(&sound, due_raw_ns).unwrap_or_else(|| {
                     let loudest = recording.loudest(due_raw_ns, due_raw_ns + STRETCH_S * 1e9);
-                    let offset_s = offset_ns as f64 * 1e-9;
+                    let offset_s = offset.seconds();
                     panic!(
                         "track {} is not heard at {offset_s:.1} s; the loudest sample there is {loudest}",
                         slot.track

@@ -28,7 +28,7 @@ use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
 use jaudiosync_hw::dac::SimulatedDac;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{Instant, Span, Utc};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
@@ -48,7 +48,6 @@ const TRACK_SHIFT_S: f64 = 2.39;
 /// Tones are quieter.
 const MUSIC_AMPLITUDE: f64 = 0.3;
 
-const NS_PER_S: i64 = 1_000_000_000;
 
 /// A track that is a tone.
 struct ToneTrack(PlaceTone);
@@ -371,8 +370,8 @@ impl ApplianceHarness {
         take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
         take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
         match round {
-            Round::Again { at_raw_ns } => {
-                assert!(at_raw_ns - now_raw_ns <= ROUND_NS, "it would look too seldom");
+            Round::Again { at } => {
+                assert!(at.ns() - now_raw_ns <= ROUND_NS, "it would look too seldom");
                 None
             }
             Round::End(ending) => Some(ending),
@@ -409,11 +408,11 @@ fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next_raw_ns: &mut i64,
 }
 
 /// By how much later than on a program's timetable something is heard, in ms; none where the program is silent then.
-pub fn late_ms(program: &Program, utc_ns: i64, place_s: f64) -> Option<f64> {
-    if utc_ns < program.heard_from_utc_ns {
+pub fn late_ms(program: &Program, utc: Instant<Utc>, place_s: f64) -> Option<f64> {
+    if program.heard_from.is_some_and(|heard_from| utc < heard_from) {
         return None;
     }
-    let Place::Playing { slot, offset_ns } = program.timetable.place_at(utc_ns) else { return None };
-    let should_s = offset_ns as f64 / NS_PER_S as f64 + TRACK_SHIFT_S * slot.track as f64;
+    let Place::Playing { slot, offset } = program.timetable.place_at(utc) else { return None };
+    let should_s = offset.seconds() + TRACK_SHIFT_S * slot.track as f64;
     Some(place_tone::late_ms(should_s, place_s, PERIOD_S))
 }

@@ -10,10 +10,10 @@ use jaudiosync::player::feeder::{self, Feeder, FeederEvent, Hearing, Program};
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
-use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale};
+use jaudiosync::timekeeping::{Timescale, timescale};
 use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{Instant, Span, Utc};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
@@ -130,12 +130,12 @@ pub struct PlayerHarness {
 impl PlayerHarness {
     /// A player whose one endless-looking track began at `anchor_s` (seconds of raw time).
     pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency_ns: i64, seed: u64) -> Self {
-        Self::joining_at(i64::MIN, rate_hz, imperfections, anchor_s, latency_ns, seed)
+        Self::joining_at(None, rate_hz, imperfections, anchor_s, latency_ns, seed)
     }
 
     /// The same, which is silent before this UTC, in ns.
     pub fn joining_at(
-        heard_from_utc_ns: i64,
+        heard_from: Option<Instant<Utc>>,
         rate_hz: u32,
         imperfections: Imperfections,
         anchor_s: i64,
@@ -159,8 +159,8 @@ impl PlayerHarness {
         let program = Program {
             timetable: timetable.clone(),
             library: Arc::new(tones),
-            heard_from_utc_ns,
-            output_latency_ns: latency_ns,
+            heard_from,
+            output_latency: Span::from_ns(latency_ns),
         };
         let mut made = Self {
             dac: SimulatedDac::new(rate_hz, period_frames, imperfections, seed),
@@ -215,7 +215,7 @@ impl PlayerHarness {
                     if faults.try_recv().is_ok() {
                         self.output = None;
                     } else {
-                        self.events.extend(feeder.step(self.now_ns, &self.timescale));
+                        self.events.extend(feeder.step(Instant::from_ns(self.now_ns), &self.timescale));
                         self.loader.work(self.now_ns);
                     }
                 }
@@ -247,9 +247,9 @@ impl PlayerHarness {
     fn late_ms(&self, raw_ns: f64, frame: &[f32]) -> Option<f64> {
         let is_s = place_tone::place_s(frame, PERIOD_S, 0.01)?;
         let whole_ns = raw_ns.floor();
-        let ear_utc_ns = self.timescale.utc_ns(whole_ns as i64) + self.program.output_latency_ns;
-        let should_s = match self.timetable.place_at(ear_utc_ns) {
-            Place::Playing { offset_ns, .. } => (offset_ns as f64 + raw_ns - whole_ns) * 1e-9,
+        let ear = self.timescale.apply(Instant::from_ns(whole_ns as i64)) + self.program.output_latency;
+        let should_s = match self.timetable.place_at(ear) {
+            Place::Playing { offset, .. } => (offset.ns_f64() + raw_ns - whole_ns) * 1e-9,
             other => panic!("sound at {other:?}"),
         };
         Some(place_tone::late_ms(should_s, is_s, PERIOD_S))

@@ -6,6 +6,7 @@ use jaudiosync::player::feeder::Program;
 use jaudiosync::timetable::{Place, Start, Timetable};
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::{Instant, Span, Utc};
 
 use super::appliance_harness::late_ms;
 use super::hour::{Hour, Tally};
@@ -38,16 +39,16 @@ impl Hour<'_> {
         let is_settled = now_raw_ns - self.disturbed_raw_ns.max(ordered_raw_ns) > RECOVERY_NS && self.is_plugged;
         let mut seen = Tally::default();
         for heard in &self.appliance().heard {
-            let utc_ns = heard.raw_ns + utc_less_raw_ns;
+            let utc = Instant::from_ns(heard.raw_ns + utc_less_raw_ns);
             match (heard.place_s, in_force) {
                 (Some(_), None) => check_stopped(heard.raw_ns - ordered_raw_ns),
-                (Some(place_s), Some(program)) if is_settled && plays(program, utc_ns, 20 * MS) => {
-                    check_in_phase(program, utc_ns, place_s);
+                (Some(place_s), Some(program)) if is_settled && plays(program, utc, Span::from_ms(20)) => {
+                    check_in_phase(program, utc, place_s);
                     seen.in_phase += 1;
                 }
-                (Some(_), Some(program)) if is_settled => check_near_a_track(program, utc_ns),
+                (Some(_), Some(program)) if is_settled => check_near_a_track(program, utc),
                 (None, Some(program)) if is_settled => {
-                    check_silence(program, utc_ns, is_loud);
+                    check_silence(program, utc, is_loud);
                     seen.silent += 1;
                 }
                 _ => {}
@@ -97,8 +98,8 @@ impl Hour<'_> {
         let lengths =
             (0..status.playlist.as_ref().unwrap().tracks).map(|track| program.timetable.length(track)).collect();
         let common = Timetable::common(lengths, 0).unwrap();
-        let utc_ns = self.around.clocks.system_utc_ns();
-        assert_eq!(program.timetable.place_at(utc_ns), common.place_at(utc_ns));
+        let utc = self.around.clocks.system_utc();
+        assert_eq!(program.timetable.place_at(utc), common.place_at(utc));
     }
 }
 
@@ -108,30 +109,31 @@ fn check_stopped(since_ns: i64) {
 }
 
 /// A track is heard, and at its place.
-fn check_in_phase(program: &Program, utc_ns: i64, place_s: f64) {
-    let late_ms = late_ms(program, utc_ns, place_s).expect("it plays");
-    assert!(late_ms.abs() < 1.0, "{late_ms} ms late at {:?}", program.timetable.place_at(utc_ns));
+fn check_in_phase(program: &Program, utc: Instant<Utc>, place_s: f64) {
+    let late_ms = late_ms(program, utc, place_s).expect("it plays");
+    assert!(late_ms.abs() < 1.0, "{late_ms} ms late at {:?}", program.timetable.place_at(utc));
 }
 
 /// Something is heard where a track begins or ends, and nowhere else.
-fn check_near_a_track(program: &Program, utc_ns: i64) {
-    let near = plays(program, utc_ns - 20 * MS, 0) || plays(program, utc_ns + 20 * MS, 0);
-    assert!(near, "sound at {:?}", program.timetable.place_at(utc_ns));
+fn check_near_a_track(program: &Program, utc: Instant<Utc>) {
+    let near =
+        plays(program, utc - Span::from_ms(20), Span::ZERO) || plays(program, utc + Span::from_ms(20), Span::ZERO);
+    assert!(near, "sound at {:?}", program.timetable.place_at(utc));
 }
 
 /// Nothing is heard: the timetable has no sound there, or the volume is 0.
-fn check_silence(program: &Program, utc_ns: i64, is_loud: bool) {
-    let place = program.timetable.place_at(utc_ns);
-    assert!(!(plays(program, utc_ns, S / 4) && is_loud), "silence at {place:?}");
+fn check_silence(program: &Program, utc: Instant<Utc>, is_loud: bool) {
+    let place = program.timetable.place_at(utc);
+    assert!(!(plays(program, utc, Span::from_ms(250)) && is_loud), "silence at {place:?}");
 }
 
 /// Whether a program's timetable has sound for so long before and after an instant.
-fn plays(program: &Program, utc_ns: i64, around_ns: i64) -> bool {
-    let slot_at = |utc_ns| match program.timetable.place_at(utc_ns) {
-        Place::Playing { slot, .. } if utc_ns >= program.heard_from_utc_ns => Some(slot),
+fn plays(program: &Program, utc: Instant<Utc>, around: Span) -> bool {
+    let slot_at = |utc| match program.timetable.place_at(utc) {
+        Place::Playing { slot, .. } if program.heard_from.is_none_or(|heard_from| utc >= heard_from) => Some(slot),
         _ => None,
     };
-    let slot = slot_at(utc_ns - around_ns);
+    let slot = slot_at(utc - around);
     let is_there = |slot: Start| program.library.open(slot.track).is_ok_and(|source| source.is_some());
-    slot == slot_at(utc_ns + around_ns) && slot.is_some_and(is_there)
+    slot == slot_at(utc + around) && slot.is_some_and(is_there)
 }

@@ -30,7 +30,7 @@ use jaudiosync::player::feeder::Program;
 use jaudiosync::timetable::Place;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Span};
 
 const S: i64 = 1_000_000_000;
 const MS: i64 = 1_000_000;
@@ -125,15 +125,15 @@ fn status_says_opening_neither_at_the_end_of_a_track_nor_at_the_beginning_of_the
         let folder = memory_folder();
         let (around, mut made, program) = about_to_play(folder.path(), &tracks, latency_ms);
         let mut checked = [0; 2];
-        let begin_ns = program.timetable.first().utc_ns();
+        let begin_ns = program.timetable.first().utc().ns();
         while around.clocks.system_utc_ns() < begin_ns + 31 * S {
             made.round(&around);
             let status = made.status();
             let (state, utc_ns) = (status.play.state, status.time.utc_ns);
-            let place = program.timetable.place_at(utc_ns);
+            let place = program.timetable.place_at(Instant::from_ns(utc_ns));
             let offset_s = (utc_ns - begin_ns) as f64 * 1e-9;
             // What the player says of what is heard comes within 60 ms.
-            match (place, program.timetable.place_at(utc_ns - 60 * MS)) {
+            match (place, program.timetable.place_at(Instant::from_ns(utc_ns - 60 * MS))) {
                 _ if utc_ns < begin_ns => assert_eq!(state, PlayState::WaitingForSlot, "{offset_s}"),
                 (Place::Playing { slot, .. }, Place::Playing { slot: before, .. }) if slot == before => {
                     assert_eq!(state, PlayState::Playing, "{latency_ms} ms, {offset_s}");
@@ -158,7 +158,7 @@ fn status_says_opening_where_a_track_is_not_ready_in_time_and_playing_once_it_is
     let tracks = Tracks::make();
     let folder = memory_folder();
     let (around, mut made, program) = about_to_play(folder.path(), &tracks, 0);
-    let begin_ns = program.timetable.first().utc_ns();
+    let begin_ns = program.timetable.first().utc().ns();
     made.loader.held_up_until_ns = begin_ns - around.clocks.system_utc_ns() + around.now_raw_ns() + S;
     let mut states = Vec::new();
     while around.clocks.system_utc_ns() < begin_ns + 2 * S {

@@ -96,6 +96,11 @@ impl Span {
         self.0.div_euclid(1_000_000_000)
     }
 
+    /// Returns the whole milliseconds in it, rounded down.
+    pub const fn whole_ms(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
     /// Returns its length, whichever way it points.
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use fastrand::Rng;
 use jaudiosync::player::feeder::{Feeder, Program};
 use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
-use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale as timescale_at};
+use jaudiosync::timekeeping::{Timescale, timescale as timescale_at};
 use jaudiosync::timetable::Timetable;
 use jaudiosync_hw::dac::BufferTiming;
 use jaudiosync_time::{Instant, Span};
@@ -76,8 +76,7 @@ pub struct LockedPlayer {
 impl LockedPlayer {
     /// Make the player of one box.
     pub fn new(card: SoundCard, cards: SoundCards, timetable: Timetable, random: Rng) -> Self {
-        let program =
-            Program { timetable, library: Arc::new(NoFiles), heard_from_utc_ns: i64::MIN, output_latency_ns: 0 };
+        let program = Program { timetable, library: Arc::new(NoFiles), heard_from: None, output_latency: Span::ZERO };
         Self { card, cards, program: Arc::new(program), random, stream: None }
     }
 
@@ -142,7 +141,7 @@ impl Stream {
         }
         // Without a program the feeder asks for no UTC.
         let timescale = timescale.copied().unwrap_or(timescale_at(0, 0, 0.0));
-        self.feeder.step(world.raw_at_ns(self.next_step_true_ns), &timescale);
+        self.feeder.step(Instant::from_ns(world.raw_at_ns(self.next_step_true_ns)), &timescale);
         self.next_step_true_ns += self.feeder.rest().as_nanos() as i64;
         // As the renderer does: what is of an older epoch is thrown away.
         let epoch = self.ends.shared.epoch.load(Ordering::Relaxed);
@@ -150,8 +149,9 @@ impl Stream {
             self.blocks.clear();
         }
         while let Ok(block) = self.ends.blocks.pop() {
-            let predicted_raw_ns = self.feeder.heard_raw_ns(block.first_frame);
-            let target_ns = timescale.utc_ns(predicted_raw_ns) - block.samples.slot.utc_ns();
+            let Some(predicted) = self.feeder.heard(block.first_frame) else { continue };
+            let predicted_raw_ns = predicted.ns();
+            let target_ns = (timescale.apply(predicted) - block.samples.slot.utc()).ns();
             self.blocks.push_back(Block {
                 first_frame: block.first_frame,
                 epoch: block.epoch,
@@ -201,7 +201,7 @@ impl Player for LockedPlayer {
         let PlaceBlock { slot, place_s, speed, .. } = block.place;
         let frames_in = frame - block.first_frame as f64;
         let place_s = place_s + frames_in * speed / f64::from(self.card.rate_hz);
-        let error_ns = (true_ns - slot.utc_ns()) as f64 - place_s * 1e9;
+        let error_ns = (true_ns - slot.utc().ns()) as f64 - place_s * 1e9;
         let predicted_true_ns = world.true_at_raw_ns(block.predicted_raw_ns);
         let dac_clock_error_ns = (self.card.heard_true_ns(block.first_frame) - predicted_true_ns) as f64;
         Some(Heard {

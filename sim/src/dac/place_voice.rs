@@ -8,6 +8,7 @@ use jaudiosync::player::library::{Library, TrackSource};
 use jaudiosync::player::ring::BLOCK_FRAMES;
 use jaudiosync::player::voice::{Fade, Readiness, Voice};
 use jaudiosync::timetable::Start;
+use jaudiosync_time::{Instant, Raw};
 
 /// What a block would sound like.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,13 +34,13 @@ impl Voice for PlaceVoice {
     type Opener = ();
     type Samples = PlaceBlock;
 
-    fn open((): &(), _: &Arc<dyn Library>, slot: Start, device_rate_hz: u32, _: f64, _: i64) -> Self {
+    fn open((): &(), _: &Arc<dyn Library>, slot: Start, device_rate_hz: u32, _: f64, _: Instant<Raw>) -> Self {
         Self { slot, block_s: BLOCK_FRAMES as f64 / f64::from(device_rate_hz), place_s: 0.0 }
     }
 
     fn want(&self, _: f64) {}
 
-    fn retry_if_failed(&mut self, _: i64) {}
+    fn retry_if_failed(&mut self, _: Instant<Raw>) {}
 
     fn is_open(&self) -> bool {
         true

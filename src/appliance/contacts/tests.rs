@@ -4,15 +4,14 @@ use proptest::prelude::*;
 use super::super::gesture::*;
 use super::*;
 
-const MS: i64 = 1_000_000;
-const POLL_NS: i64 = 5 * MS;
+const POLL: Span = Span::from_ms(5);
 
 /// Buttons under somebody's fingers, in virtual time.
 #[derive(Default)]
 struct Fingers {
     contacts: Contacts,
     levels: Levels,
-    now_ns: i64,
+    now: Instant<Raw>,
 }
 
 impl Fingers {
@@ -24,11 +23,11 @@ impl Fingers {
     }
 
     fn wait(&mut self, ms: i64) -> Vec<ContactEvent> {
-        let until_ns = self.now_ns + ms * MS;
+        let until = self.now + Span::from_ms(ms);
         let mut events = Vec::new();
-        while self.now_ns < until_ns {
-            self.now_ns += POLL_NS;
-            events.extend(self.contacts.poll(self.levels, self.now_ns));
+        while self.now < until {
+            self.now += POLL;
+            events.extend(self.contacts.poll(self.levels, self.now));
         }
         events
     }
@@ -131,10 +130,10 @@ fn of_two_buttons_the_first_counts_but_stop_always_does() {
 fn a_stalled_thread_makes_no_long_press() {
     let mut fingers = Fingers::ready();
     assert_eq!(gestures(&fingers.press(Stop, 100)), [Gesture::Stop]);
-    fingers.now_ns += 6_000 * MS;
+    fingers.now += Span::from_seconds(6);
     assert_eq!(fingers.release(Stop), []);
     assert_eq!(fingers.press(Start, 100), []);
-    fingers.now_ns += 6_000 * MS;
+    fingers.now += Span::from_seconds(6);
     assert_eq!(gestures(&fingers.release(Start)), [Gesture::Start]);
 }
 
@@ -168,18 +167,18 @@ proptest! {
     ) {
         let mut fingers = Fingers::default();
         let mut ignored = ByButton::new(|_| false);
-        let mut last_pressed_ns = ByButton::new(|_| i64::MIN / 2);
+        let mut last_pressed = ByButton::new(|_| None::<Instant<Raw>>);
         for (index, pressed, ms, unreadable) in steps {
             let button = Button::ALL[index];
             if fingers.levels.is_pressed(button) {
-                last_pressed_ns[button] = fingers.now_ns;
+                last_pressed[button] = Some(fingers.now);
             }
             fingers.levels = fingers.levels.with(button, pressed);
             if unreadable && ms % 7 == 0 {
                 fingers.contacts.unreadable("fault");
                 ignored = ByButton::default();
             }
-            let before_ns = fingers.now_ns;
+            let before = fingers.now;
             for event in fingers.wait(ms) {
                 match event {
                     ContactEvent::Gesture(gesture) => {
@@ -191,8 +190,8 @@ proptest! {
                         };
                         prop_assert!(!ignored[button], "{:?} of an ignored button", gesture);
                         // A short press of Start means something when it has ended, once the contact is quiet.
-                        let quiet_ns = before_ns - last_pressed_ns[button];
-                        prop_assert!(fingers.levels.is_pressed(button) || quiet_ns <= 50 * MS);
+                        let is_recent = last_pressed[button].is_some_and(|last| before - last <= Span::from_ms(50));
+                        prop_assert!(fingers.levels.is_pressed(button) || is_recent);
                     }
                     ContactEvent::Ignored(button, _) => {
                         prop_assert!(!ignored[button], "told twice");

@@ -1,6 +1,7 @@
 //! Volume, LED, tones and what there is to show.
 
 use jaudiosync_hw::buttons::Button;
+use jaudiosync_time::Span;
 
 use super::super::action::Action;
 use super::super::answer::{Flash, LedPattern, Tone};
@@ -9,14 +10,13 @@ use super::super::state::Phase;
 use super::super::volume::Volume;
 use super::super::warning::Warning;
 use super::Appliance;
-use crate::timetable::NS_PER_S;
 
 /// A volume that has changed is kept after this long, so that a hold that repeats is one write.
-const VOLUME_SAVED_AFTER_NS: i64 = 2 * NS_PER_S;
+const VOLUME_SAVED_AFTER: Span = Span::from_seconds(2);
 /// ... and not more often than this: SD cards wear.
-const VOLUME_SAVED_EVERY_NS: i64 = 5 * NS_PER_S;
+const VOLUME_SAVED_EVERY: Span = Span::from_seconds(5);
 /// No tone comes so shortly before the music, or it would be heard in it.
-const TONE_FREE_NS: i64 = 2 * NS_PER_S;
+const TONE_FREE: Span = Span::from_seconds(2);
 
 impl Appliance {
     pub(super) fn step_volume(&mut self, percent: i16, now: Moment, out: &mut Vec<Action>) {
@@ -38,24 +38,24 @@ impl Appliance {
     fn set_volume(&mut self, volume: Volume, now: Moment, out: &mut Vec<Action>) {
         if volume != self.volume {
             self.volume = volume;
-            self.volume_unsaved_since_raw_ns.get_or_insert(now.raw_ns);
+            self.volume_unsaved_since.get_or_insert(now.raw);
         }
         // Even if it is what it was: another program may have turned the mixer.
         out.push(Action::SetVolume(volume.percent()));
     }
 
     pub(super) fn save_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let Some(since_ns) = self.volume_unsaved_since_raw_ns else { return };
-        let lasted = now.raw_ns.saturating_sub(since_ns) >= VOLUME_SAVED_AFTER_NS;
-        let last_ns = self.volume_saved_raw_ns;
-        if lasted && last_ns.is_none_or(|last_ns| now.raw_ns.saturating_sub(last_ns) >= VOLUME_SAVED_EVERY_NS) {
+        let Some(since_ns) = self.volume_unsaved_since else { return };
+        let lasted = (now.raw - since_ns) >= VOLUME_SAVED_AFTER;
+        let last_ns = self.volume_saved_at;
+        if lasted && last_ns.is_none_or(|last_ns| (now.raw - last_ns) >= VOLUME_SAVED_EVERY) {
             self.save_volume(now, out);
         }
     }
 
     pub(super) fn save_volume(&mut self, now: Moment, out: &mut Vec<Action>) {
-        if self.volume_unsaved_since_raw_ns.take().is_some() {
-            self.volume_saved_raw_ns = Some(now.raw_ns);
+        if self.volume_unsaved_since.take().is_some() {
+            self.volume_saved_at = Some(now.raw);
             out.push(Action::SaveVolume(self.volume.percent()));
         }
     }
@@ -70,8 +70,8 @@ impl Appliance {
     }
 
     pub(super) fn tone(&self, tone: Tone, now: Moment, out: &mut Vec<Action>) {
-        let free_until_ns = now.utc_ns.saturating_add(TONE_FREE_NS);
-        let nothing_plays = self.running.as_ref().is_none_or(|running| running.heard_from_utc_ns() > free_until_ns);
+        let free_until_ns = now.utc + TONE_FREE;
+        let nothing_plays = self.running.as_ref().is_none_or(|running| running.heard_from() > free_until_ns);
         if self.settings.tones && nothing_plays {
             out.push(Action::Tone(tone));
         }
@@ -101,7 +101,7 @@ impl Appliance {
     pub(super) fn phase(&self, now: Moment) -> Phase {
         match (&self.wanted, &self.running) {
             _ if self.shutting_down => Phase::ShuttingDown,
-            (_, Some(running)) if running.heard_from_utc_ns() > now.utc_ns => {
+            (_, Some(running)) if running.heard_from() > now.utc => {
                 Phase::WaitingForSlot { utc_s: running.program.heard_from_utc_s }
             }
             (_, Some(_)) => Phase::Playing { in_sync: self.is_in_sync() },

@@ -2,6 +2,7 @@
 
 use crate::appliance::{PlaylistInfo, StartKind};
 use jaudiosync_hw::buttons::{Button, Levels};
+use jaudiosync_time::{Instant, Raw, Span};
 use proptest::prelude::*;
 
 use super::super::contacts::Contacts;
@@ -9,7 +10,7 @@ use super::super::input::VolumeChange;
 use super::super::state::{Phase, Program};
 use super::tests::playlist;
 use super::*;
-use crate::timetable::{NS_PER_S, Place, Timetable};
+use crate::timetable::{Place, Timetable};
 
 /// What befalls the box next.
 #[derive(Debug, Clone)]
@@ -37,7 +38,8 @@ fn session() -> impl Strategy<Value = Session> {
 }
 
 fn kept() -> impl Strategy<Value = SavedState> {
-    let position = (0_usize..9, 0_i64..NS_PER_S).prop_map(|(track, offset_ns)| SavedPosition { track, offset_ns });
+    let position =
+        (0_usize..9, 0_i64..1_000_000_000).prop_map(|(track, ns)| SavedPosition { track, offset: Span::from_ns(ns) });
     (prop::option::of(session()), prop::option::of(position), prop::option::of(any::<u8>()))
         .prop_map(|(session, position, volume_percent)| SavedState { session, position, volume_percent })
 }
@@ -126,19 +128,19 @@ struct Watched {
     ignored: ByButton<bool>,
     now: Moment,
     settings: Settings,
-    power_on_raw_ns: i64,
+    power_on: Instant<Raw>,
     running: Option<(Program, Timetable)>,
     on_disk: Option<Session>,
     restored: bool,
     loaded: Option<Arc<PlaylistInfo>>,
     shutting_down: bool,
-    volume_saved_raw_ns: Option<i64>,
+    volume_saved_at: Option<Instant<Raw>>,
     named_utc_s: Vec<i64>,
 }
 
 impl Watched {
     fn new(settings: Settings, kept: &SavedState) -> Self {
-        let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, is_trusted: true };
+        let now = Moment { raw: Instant::from_second(7), utc: Instant::from_second(1_800_000_003), is_trusted: true };
         Self {
             appliance: Appliance::new(settings.clone(), now),
             contacts: Contacts::new(),
@@ -146,13 +148,13 @@ impl Watched {
             ignored: ByButton::default(),
             now,
             settings,
-            power_on_raw_ns: now.raw_ns,
+            power_on: now.raw,
             running: None,
             on_disk: kept.session,
             restored: false,
             loaded: None,
             shutting_down: false,
-            volume_saved_raw_ns: None,
+            volume_saved_at: None,
             named_utc_s: vec![],
         }
     }
@@ -163,9 +165,9 @@ impl Watched {
                 // Polled more seldom in long waits, to be quick: a button is still seen to be held.
                 let step_ms = if ms < 8_000 { 10 } else { 50 };
                 for _ in 0..ms / step_ms {
-                    self.now.raw_ns += step_ms * 1_000_000;
-                    self.now.utc_ns += step_ms * 1_000_000;
-                    let events = self.contacts.poll(self.levels, self.now.raw_ns);
+                    self.now.raw += Span::from_ms(step_ms);
+                    self.now.utc += Span::from_ms(step_ms);
+                    let events = self.contacts.poll(self.levels, self.now.raw);
                     self.contact_events(events)?;
                     self.tell(Input::Tick)?;
                 }
@@ -195,7 +197,7 @@ impl Watched {
             Fate::Time { trusted, moves_s } => {
                 // A trusted time does not jump; one that comes to be trusted, or never was, may.
                 if !self.now.is_trusted {
-                    self.now.utc_ns += moves_s * NS_PER_S;
+                    self.now.utc += Span::from_seconds(moves_s);
                 }
                 self.now.is_trusted = trusted;
                 self.tell(Input::Tick)
@@ -266,7 +268,7 @@ impl Watched {
         }
         if let Some((_, timetable)) = &self.running {
             // A program may be over only while a new playlist or the time is awaited for its successor.
-            let over = timetable.place_at(self.now.utc_ns) == Place::Finished;
+            let over = timetable.place_at(self.now.utc) == Place::Finished;
             prop_assert!(!over || self.appliance.due, "4: what is over ends");
         }
         let in_sync = self.running.as_ref().is_none_or(|(program, _)| program.in_sync);
@@ -280,10 +282,10 @@ impl Watched {
             Action::Play { program, timetable, playlist } => {
                 prop_assert!(!self.shutting_down, "8");
                 prop_assert_eq!(Some(&playlist), self.loaded.as_ref(), "4: another playlist");
-                prop_assert!(timetable.place_at(self.now.utc_ns) != Place::Finished, "4: over already");
+                prop_assert!(timetable.place_at(self.now.utc) != Place::Finished, "4: over already");
                 let made = self.loaded.as_ref().map(|loaded| program.session.timetable(loaded));
                 prop_assert_eq!(made, Some(Ok(timetable.clone())), "4: another playlist's");
-                let now_utc_s = self.now.utc_ns.div_euclid(NS_PER_S);
+                let now_utc_s = self.now.utc.second();
                 let heard_s = program.heard_from_utc_s;
                 let on_grid = [5, 20, 35, 50].contains(&heard_s.rem_euclid(60)) && heard_s > now_utc_s;
                 let named = self.named_utc_s.contains(&heard_s);
@@ -292,7 +294,7 @@ impl Watched {
                 let anew = before.is_some_and(|before| before.heard_from_utc_s == heard_s || !before.in_sync);
                 let joins = heard_s == now_utc_s;
                 prop_assert!(on_grid || named || anew || joins, "5: {:?} at {}", program, now_utc_s);
-                let waited_s = (self.now.raw_ns - self.power_on_raw_ns) / NS_PER_S;
+                let waited_s = (self.now.raw - self.power_on).whole_seconds();
                 prop_assert!(self.now.is_trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
                 prop_assert!(!self.now.is_trusted || program.in_sync);
                 self.running = Some((program, timetable));
@@ -302,16 +304,16 @@ impl Watched {
             Action::ForgetSession => prop_assert!(self.on_disk.take().is_some(), "6: a needless write"),
             Action::SetVolume(percent) => prop_assert!(percent <= self.settings.maximum_percent.min(100), "1"),
             Action::SaveVolume(_) => {
-                let last_ns = self.volume_saved_raw_ns.replace(self.now.raw_ns);
-                let since_ns = last_ns.map_or(i64::MAX, |last_ns| self.now.raw_ns - last_ns);
+                let last = self.volume_saved_at.replace(self.now.raw);
+                let since = last.map_or(Span::MAX, |last| self.now.raw - last);
                 let shuts_down = self.levels.is_pressed(Button::Stop);
-                prop_assert!(since_ns >= 5 * NS_PER_S || shuts_down, "9: {} ns", since_ns);
+                prop_assert!(since >= Span::from_seconds(5) || shuts_down, "9: {:?}", since);
             }
             Action::ShutDown => {
                 prop_assert!(self.running.is_none(), "8");
                 self.shutting_down = true;
             }
-            Action::SavePosition(position) => prop_assert!(position.offset_ns >= 0),
+            Action::SavePosition(position) => prop_assert!(!position.offset.is_negative()),
             _ => {}
         }
         Ok(())

@@ -7,6 +7,7 @@ mod starting;
 use std::sync::Arc;
 
 use jaudiosync_hw::buttons::{Button, ByButton};
+use jaudiosync_time::{Instant, Raw};
 
 use self::playlist::PlaylistState;
 use self::starting::{Running, Wanted};
@@ -24,7 +25,7 @@ use super::warning::{Refusal, Warning};
 #[derive(Debug, Clone)]
 pub struct Appliance {
     settings: Settings,
-    power_on_raw_ns: i64,
+    powered_on: Instant<Raw>,
     is_trusted: bool,
 
     power_on: PowerOn,
@@ -43,8 +44,8 @@ pub struct Appliance {
     playlist: PlaylistState,
 
     volume: Volume,
-    volume_unsaved_since_raw_ns: Option<i64>,
-    volume_saved_raw_ns: Option<i64>,
+    volume_unsaved_since: Option<Instant<Raw>>,
+    volume_saved_at: Option<Instant<Raw>>,
 
     device_problem: Option<String>,
     delivery: Delivery,
@@ -76,7 +77,7 @@ impl Appliance {
         let volume = Volume::new(settings.startup_percent, settings.maximum_percent);
         Self {
             settings,
-            power_on_raw_ns: now.raw_ns,
+            powered_on: now.raw,
             is_trusted: false,
             power_on: PowerOn::Undecided { is_restored: false, jumper_fitted: None },
             wanted: None,
@@ -87,8 +88,8 @@ impl Appliance {
             position: None,
             playlist: PlaylistState::new(),
             volume,
-            volume_unsaved_since_raw_ns: None,
-            volume_saved_raw_ns: None,
+            volume_unsaved_since: None,
+            volume_saved_at: None,
             device_problem: None,
             delivery: Delivery::AsPlanned,
             inputs_problem: None,
@@ -131,7 +132,7 @@ impl Appliance {
 
     /// The volume, if it was changed and is to be kept, which was not asked for yet.
     pub fn unsaved_volume_percent(&self) -> Option<u8> {
-        self.volume_unsaved_since_raw_ns.map(|_| self.volume.percent())
+        self.volume_unsaved_since.map(|_| self.volume.percent())
     }
 
     /// What there is to show.
@@ -175,7 +176,7 @@ impl Appliance {
 
     fn restore(&mut self, kept: SavedState, out: &mut Vec<Action>) {
         self.position = self.position.or(kept.position);
-        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unsaved_since_raw_ns.is_none()) {
+        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unsaved_since.is_none()) {
             self.volume = self.volume.to(percent);
         }
         out.push(Action::SetVolume(self.volume.percent()));

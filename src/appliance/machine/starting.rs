@@ -1,15 +1,17 @@
 //! What is to play, when it can, and what the player is commanded to do.
 
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
+
 use super::super::action::Action;
 use super::super::input::{FirstTrack, Moment};
 use super::super::settings::StartKind;
 use super::super::state::{Program, SavedPosition, Session};
 use super::super::warning::{Refusal, Warning};
 use super::{Appliance, PowerOn};
-use crate::timetable::{NS_PER_S, Place, Timetable, next_grid_slot};
+use crate::timetable::{Place, Timetable, next_grid_slot};
 
 /// What is to play.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Wanted {
     /// The common timetable, joined at a slot of the start grid.
     Common,
@@ -30,12 +32,12 @@ pub(super) enum Wanted {
 }
 
 /// A fresh start that was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Begun {
     utc_s: i64,
-    /// UTC less the raw clock, in ns, where the time was not trusted: once it is, the start moves with it, so that the music
+    /// UTC as it was then, where it was not trusted: once it is, the start moves with it, so that the music
     /// goes on where it is.
-    untrusted_utc_less_raw_ns: Option<i64>,
+    untrusted: Option<ClockMap<Raw, Utc>>,
 }
 
 /// What the player was last commanded to play.
@@ -48,8 +50,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn heard_from_utc_ns(&self) -> i64 {
-        self.program.heard_from_utc_s.saturating_mul(NS_PER_S)
+    pub(super) fn heard_from(&self) -> Instant<Utc> {
+        Instant::from_second(self.program.heard_from_utc_s)
     }
 }
 
@@ -99,8 +101,8 @@ impl Appliance {
     pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Action>) {
         let heard = self.running.as_ref().filter(|running| running.heard);
         let position = heard.map(|running| {
-            let (track, offset_ns) = running.timetable.place_at(now.utc_ns).resume_point();
-            SavedPosition { track, offset_ns }
+            let (track, offset) = running.timetable.place_at(now.utc).resume_point();
+            SavedPosition { track, offset }
         });
         self.end(position, out);
     }
@@ -144,7 +146,7 @@ impl Appliance {
         };
         let session = Session { anchor_utc_s: utc_s, first_track, repeats: self.settings.repeats };
         match session.timetable(playlist) {
-            Ok(timetable) if timetable.place_at(now.utc_ns) == Place::Finished => Err(Refusal::AlreadyOver),
+            Ok(timetable) if timetable.place_at(now.utc) == Place::Finished => Err(Refusal::AlreadyOver),
             _ => Ok(()),
         }
     }
@@ -167,16 +169,15 @@ impl Appliance {
             self.play(now, out);
         }
         if let Some(running) = &mut self.running {
-            running.heard |= running.heard_from_utc_ns() <= now.utc_ns;
-            if !self.due && running.timetable.place_at(now.utc_ns) == Place::Finished {
-                self.end(Some(SavedPosition { track: 0, offset_ns: 0 }), out);
+            running.heard |= running.heard_from() <= now.utc;
+            if !self.due && running.timetable.place_at(now.utc) == Place::Finished {
+                self.end(Some(SavedPosition { track: 0, offset: Span::ZERO }), out);
             }
         }
     }
 
     fn can_play(&self, now: Moment) -> bool {
-        let waited_ns = now.raw_ns.saturating_sub(self.power_on_raw_ns);
-        let has_waited = waited_ns >= i64::from(self.settings.untrusted_wait_s) * NS_PER_S;
+        let has_waited = now.raw - self.powered_on >= Span::from_seconds(self.settings.untrusted_wait_s.into());
         self.playlist.playable().is_some() && (now.is_trusted || has_waited)
     }
 
@@ -191,7 +192,7 @@ impl Appliance {
             session.first_track = 0;
         }
         let timetable = match session.timetable(&playlist) {
-            Ok(timetable) if timetable.place_at(now.utc_ns) != Place::Finished => timetable,
+            Ok(timetable) if timetable.place_at(now.utc) != Place::Finished => timetable,
             _ => return self.over(wanted, out),
         };
         if !in_sync {
@@ -216,7 +217,7 @@ impl Appliance {
 
     /// Which timetable, and from which second on it is heard.
     fn plan(&mut self, wanted: Wanted, in_sync: bool, now: Moment) -> (Session, i64) {
-        let now_utc_s = now.utc_ns.div_euclid(NS_PER_S);
+        let now_utc_s = now.utc.second();
         let common = Session::common(self.settings.common_anchor_utc_s);
         let repeats = self.settings.repeats;
         match wanted {
@@ -224,22 +225,21 @@ impl Appliance {
                 let slot_utc_s = match &self.running {
                     Some(running) if running.heard => now_utc_s,
                     Some(running) if running.program.in_sync == in_sync => running.program.heard_from_utc_s,
-                    _ => next_grid_slot(now.utc_ns),
+                    _ => next_grid_slot(now.utc),
                 };
                 (common, slot_utc_s)
             }
             Wanted::Fresh { first_track, begun } => {
-                let utc_less_raw_ns = now.utc_ns.saturating_sub(now.raw_ns);
                 let utc_s = match begun {
-                    None => next_grid_slot(now.utc_ns),
-                    Some(Begun { utc_s, untrusted_utc_less_raw_ns: None }) => utc_s,
-                    Some(Begun { utc_s, untrusted_utc_less_raw_ns: Some(then_ns) }) => {
-                        let moved_ns = utc_less_raw_ns.saturating_sub(then_ns);
-                        utc_s.saturating_add(moved_ns.saturating_add(NS_PER_S / 2).div_euclid(NS_PER_S))
+                    None => next_grid_slot(now.utc),
+                    Some(Begun { utc_s, untrusted: None }) => utc_s,
+                    Some(Begun { utc_s, untrusted: Some(then) }) => {
+                        let moved = now.utc - then.apply(now.raw);
+                        utc_s.saturating_add((moved + Span::SECOND / 2).whole_seconds())
                     }
                 };
-                let untrusted_utc_less_raw_ns = (!in_sync).then_some(utc_less_raw_ns);
-                let begun = Some(Begun { utc_s, untrusted_utc_less_raw_ns });
+                let untrusted = (!in_sync).then_some(ClockMap { from: now.raw, to: now.utc, rate: Rate::ZERO });
+                let begun = Some(Begun { utc_s, untrusted });
                 self.wanted = Some(Wanted::Fresh { first_track, begun });
                 (Session { anchor_utc_s: utc_s, first_track, repeats }, utc_s)
             }

@@ -4,7 +4,8 @@ use super::super::input::VolumeChange;
 use super::super::state::{Phase, PlaylistInfo, Program};
 use super::*;
 use crate::appliance::StartKind;
-use crate::timetable::{Length, NS_PER_S};
+use crate::timetable::Length;
+use jaudiosync_time::{Instant, Span};
 
 /// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
 const TEN_O_CLOCK_S: i64 = 1_800_007_210;
@@ -31,7 +32,7 @@ struct Ride {
 
 impl Ride {
     fn new(settings: Settings) -> Self {
-        let now = Moment { raw_ns: 5 * NS_PER_S, utc_ns: TEN_O_CLOCK_S * NS_PER_S, is_trusted: true };
+        let now = Moment { raw: Instant::from_second(5), utc: Instant::from_second(TEN_O_CLOCK_S), is_trusted: true };
         Self { appliance: Appliance::new(settings, now), now }
     }
 
@@ -64,8 +65,8 @@ impl Ride {
     fn wait(&mut self, seconds: i64) -> Vec<Action> {
         let mut actions = Vec::new();
         for _ in 0..seconds * 10 {
-            self.now.raw_ns += NS_PER_S / 10;
-            self.now.utc_ns += NS_PER_S / 10;
+            self.now.raw += Span::from_ms(100);
+            self.now.utc += Span::from_ms(100);
             actions.extend(self.tell(Input::Tick));
         }
         actions
@@ -73,7 +74,7 @@ impl Ride {
 
     fn trust(&mut self, trusted: bool, utc_moves_s: i64) -> Vec<Action> {
         self.now.is_trusted = trusted;
-        self.now.utc_ns += utc_moves_s * NS_PER_S;
+        self.now.utc += Span::from_seconds(utc_moves_s);
         self.tell(Input::Tick)
     }
 
@@ -139,7 +140,7 @@ fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::StartHeld);
     ride.wait(10 + 11 + 4);
-    let position = SavedPosition { track: 1, offset_ns: 4 * NS_PER_S };
+    let position = SavedPosition { track: 1, offset: Span::from_seconds(4) };
     let actions = ride.gesture(Gesture::Stop);
     let expected = [
         Action::StopWithFade,
@@ -272,7 +273,7 @@ fn without_trusted_time_it_waits_then_plays_and_says_that_it_is_not_in_sync() {
     assert_eq!(ride.appliance.snapshot(ride.now).warnings, [Warning::NotInSync]);
     // The time turns out to be 3 hours later.
     let actions = ride.trust(true, 3 * 3600);
-    assert_eq!(played(&actions), [&common(ride.now.utc_ns / NS_PER_S)], "it jumps to where the others are");
+    assert_eq!(played(&actions), [&common(ride.now.utc.second())], "it jumps to where the others are");
     assert!(actions.contains(&Action::Led(LedPattern::InSync)));
     assert!(actions.contains(&Action::SaveSession(Session::common(0))));
 }

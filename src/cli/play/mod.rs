@@ -12,6 +12,7 @@ use chrono::Local;
 use clap::{Args, ValueEnum};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::choose_dac;
+use jaudiosync_time::{Span, Utc};
 
 use self::report::Report;
 use self::start::{choose_first_track, choose_start};
@@ -33,6 +34,9 @@ use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
+
+/// UTC, beside the standard library\'s own instants.
+type UtcInstant = jaudiosync_time::Instant<Utc>;
 
 /// The player is asked so often whether it is alive.
 const LOOK: Duration = Duration::from_millis(500);
@@ -160,7 +164,7 @@ enum Outcome {
     /// The last slot is over.
     Finished,
     /// Somebody has stopped it, at this UTC in ns.
-    Stopped(i64),
+    Stopped(UtcInstant),
 }
 
 impl Play {
@@ -174,14 +178,14 @@ impl Play {
         let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
         let first_track = choose_first_track(self.first_track, &playlist, state_folder().as_deref())?;
         let time = self.clock.start()?;
-        let now_utc_ns = time.source.estimate().utc.apply(MachineClocks.raw()).ns();
-        let anchor_utc_s = choose_start(self.time, &Local, now_utc_ns)?;
+        let now = time.source.estimate().utc.apply(MachineClocks.raw());
+        let anchor_utc_s = choose_start(self.time, &Local, now)?;
         let timetable = playlist.timetable(anchor_utc_s, first_track, self.repeats)?;
-        if timetable.place_at(now_utc_ns) == Place::Finished {
-            return Err(start::already_over(&timetable, self.time, &Local, now_utc_ns));
+        if timetable.place_at(now) == Place::Finished {
+            return Err(start::already_over(&timetable, self.time, &Local, now));
         }
         let report = Report::new(&playlist, self.json, self.stats);
-        report.beginning(&timetable, now_utc_ns)?;
+        report.beginning(&timetable, now)?;
         self.play(&playlist, timetable, time.source.clone(), report)
     }
 
@@ -200,8 +204,8 @@ impl Play {
         let program = Program {
             timetable: timetable.clone(),
             library: Arc::new(Files::of(playlist, mix)),
-            heard_from_utc_ns: i64::MIN,
-            output_latency_ns: (self.output_latency_ms * 1e6).round() as i64,
+            heard_from: None,
+            output_latency: Span::from_ms_f64(self.output_latency_ms),
         };
         let player_sender = sender.clone();
         let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
@@ -217,15 +221,15 @@ impl Play {
                 let _ = sender.send(Message::End);
             }
         });
-        let now_utc_ns = || utc.estimate().utc.apply(MachineClocks.raw()).ns();
-        let outcome = follow(&engine, &messages, &mut report, &now_utc_ns);
-        let stopped_utc_ns = match outcome {
+        let now = || utc.estimate().utc.apply(MachineClocks.raw());
+        let outcome = follow(&engine, &messages, &mut report, &now);
+        let stopped_at = match outcome {
             Ok(Outcome::Finished) => None,
-            Ok(Outcome::Stopped(utc_ns)) => Some(utc_ns),
-            Err(_) => Some(now_utc_ns()),
+            Ok(Outcome::Stopped(utc)) => Some(utc),
+            Err(_) => Some(now()),
         };
-        if let Some(utc_ns) = stopped_utc_ns {
-            keep_position(playlist, &timetable, utc_ns);
+        if let Some(utc) = stopped_at {
+            keep_position(playlist, &timetable, utc);
             // Nothing is lost any more.
             ending::begin(exit_code(&outcome));
         }
@@ -252,15 +256,15 @@ fn follow(
     engine: &Engine,
     messages: &Receiver<Message>,
     report: &mut Report<'_>,
-    now_utc_ns: &impl Fn() -> i64,
+    now: &impl Fn() -> UtcInstant,
 ) -> Result<Outcome, Failure> {
     // When it was stopped, and until when its fading is waited for.
-    let mut stopped: Option<(i64, Instant)> = None;
+    let mut stopped: Option<(UtcInstant, Instant)> = None;
     loop {
         let has_died = engine.failure();
         match stopped {
-            Some((utc_ns, until)) if has_died.is_some() || Instant::now() >= until => {
-                return Ok(Outcome::Stopped(utc_ns));
+            Some((utc, until)) if has_died.is_some() || Instant::now() >= until => {
+                return Ok(Outcome::Stopped(utc));
             }
             _ => {}
         }
@@ -273,9 +277,9 @@ fn follow(
         match messages.recv_timeout(wait) {
             Ok(Message::End) => {
                 engine.order(Order::Stop);
-                stopped.get_or_insert_with(|| (now_utc_ns(), Instant::now() + FADE_PATIENCE));
+                stopped.get_or_insert_with(|| (now(), Instant::now() + FADE_PATIENCE));
             }
-            Ok(Message::Player(Event::Stopped(utc_ns))) => return Ok(Outcome::Stopped(utc_ns)),
+            Ok(Message::Player(Event::Stopped(utc))) => return Ok(Outcome::Stopped(utc)),
             Ok(Message::Player(event)) => {
                 report.event(&event)?;
                 if event == Event::Feeder(FeederEvent::Finished) {
@@ -289,9 +293,9 @@ fn follow(
     }
 }
 
-fn keep_position(playlist: &Playlist, timetable: &Timetable, utc_ns: i64) {
-    let (track, offset_ns) = timetable.place_at(utc_ns).resume_point();
-    let position = Position { playlist: playlist.name.clone(), track, offset_s: offset_ns as f64 * 1e-9 };
+fn keep_position(playlist: &Playlist, timetable: &Timetable, utc: UtcInstant) {
+    let (track, offset) = timetable.place_at(utc).resume_point();
+    let position = Position { playlist: playlist.name.clone(), track, offset_s: offset.seconds() };
     let _held = ending::hold_act("the position in the state folder");
     if let Err(error) = position.write(state_folder().as_deref()) {
         output::warn(format_args!("the position is not kept: {error}"));

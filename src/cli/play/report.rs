@@ -2,7 +2,7 @@
 
 use crate::format;
 use crate::timekeeping::status::BOUND_SIGMAS;
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Span, Utc};
 use serde_json::{Value, json};
 
 use super::super::{Failure, output};
@@ -27,9 +27,9 @@ impl<'a> Report<'a> {
     }
 
     /// The playlist, and when it begins or that it has begun.
-    pub(super) fn beginning(&self, timetable: &Timetable, now_utc_ns: i64) -> Result<(), Failure> {
+    pub(super) fn beginning(&self, timetable: &Timetable, now: Instant<Utc>) -> Result<(), Failure> {
         let first = timetable.first();
-        let is_under_way = first.utc_ns() < now_utc_ns;
+        let is_under_way = first.utc() < now;
         if self.json {
             return output::say_json(&json!({
                 "event": "start",
@@ -58,8 +58,8 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Result<(), Failure> {
-        if let Event::Stats(stats, utc_ns) = event {
-            return self.second(*stats, *utc_ns);
+        if let Event::Stats(stats, utc) = event {
+            return self.second(*stats, *utc);
         }
         if self.json { self.event_as_json(event) } else { self.event_for_people(event) }
     }
@@ -72,9 +72,9 @@ impl<'a> Report<'a> {
         match event {
             Event::Feeder(FeederEvent::Track { slot, offset_s }) => {
                 output::say(format_args!("Playing: {}", self.name(slot)));
-                let at_utc_ns = slot.utc_ns() + (offset_s * 1e9) as i64;
+                let at = slot.utc() + Span::from_seconds_f64(*offset_s);
                 let joined = if *offset_s > 0.0 { format!(" ({offset_s:.3} s into it)") } else { String::new() };
-                output::say(format_args!("At: {}{joined}", format::local_time_ms(at_utc_ns)));
+                output::say(format_args!("At: {}{joined}", format::local_time_ms(at)));
             }
             Event::Feeder(FeederEvent::Silent { slot, reason }) => {
                 let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
@@ -129,7 +129,7 @@ impl<'a> Report<'a> {
     }
 
     /// Once a second.
-    fn second(&mut self, stats: FeederStats, utc_ns: i64) -> Result<(), Failure> {
+    fn second(&mut self, stats: FeederStats, utc: Instant<Utc>) -> Result<(), Failure> {
         self.last = stats;
         if stats.playing.is_some() {
             self.phase_errors_ns.push(stats.phase_error_ns);
@@ -140,7 +140,7 @@ impl<'a> Report<'a> {
         if self.json {
             return output::say_json(&json!({
                 "event": "stats",
-                "utc_s": utc_ns as f64 / NS_PER_S as f64,
+                "utc_s": utc.ns() as f64 / 1e9,
                 "track": stats.playing.map(|(slot, _)| slot.track),
                 "offset_s": stats.playing.map(|(_, offset_s)| offset_s),
                 "phase_error_ms": stats.playing.map(|_| stats.phase_error_ns / 1e6),
@@ -148,7 +148,7 @@ impl<'a> Report<'a> {
                 "speed_ppm": stats.speed_ppb / 1e3,
                 "dac_rate_ppm": -stats.dac_rate_ppb / 1e3,
                 "observation_noise_ms": finite(stats.observation_noise_ns / 1e6),
-                "buffer_ms": stats.buffered_ns as f64 / 1e6,
+                "buffer_ms": stats.buffered.ms(),
                 "xruns": stats.xruns,
                 "late_frames": stats.late_frames,
                 "reseeks": stats.reseeks,
@@ -161,11 +161,11 @@ impl<'a> Report<'a> {
         };
         output::say(format_args!(
             "{}  {phase} ±{:.4}  speed {:+.1} ppm  DAC {:+.1} ppm  buffer {:.0} ms  xruns {}",
-            format::local_time(utc_ns.div_euclid(NS_PER_S)),
+            format::local_time(utc.second()),
             bound_ns(&stats) / 1e6,
             stats.speed_ppb / 1e3,
             -stats.dac_rate_ppb / 1e3,
-            stats.buffered_ns as f64 / 1e6,
+            stats.buffered.ms(),
             stats.xruns,
         ));
         Ok(())

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use chrono::TimeZone;
 
+use jaudiosync_time::{Instant, Utc};
+
 use super::super::{Failure, output};
 use crate::control::protocol::FirstTrack;
 use crate::format;
@@ -37,11 +39,11 @@ pub(super) fn choose_first_track(
 pub(super) fn choose_start<Zone: TimeZone>(
     time: Option<NamedTime>,
     zone: &Zone,
-    now_utc_ns: i64,
+    now: Instant<Utc>,
 ) -> Result<i64, Failure> {
     match time {
-        Some(time) => Ok(time.to_utc_s(zone, now_utc_ns)?),
-        None => Ok(next_grid_slot(now_utc_ns)),
+        Some(time) => Ok(time.to_utc_s(zone, now)?),
+        None => Ok(next_grid_slot(now)),
     }
 }
 
@@ -51,11 +53,11 @@ pub(super) fn already_over<Zone: TimeZone>(
     timetable: &Timetable,
     time: Option<NamedTime>,
     zone: &Zone,
-    now_utc_ns: i64,
+    now: Instant<Utc>,
 ) -> Failure {
     let began = format::local_time(timetable.anchor_utc_s());
     let ended = format::local_time(timetable.end_utc_s().unwrap_or_default());
-    let tomorrow = time.and_then(|time| time.a_day_later(zone, now_utc_ns));
+    let tomorrow = time.and_then(|time| time.a_day_later(zone, now));
     let tomorrow = tomorrow.map_or(String::new(), |time| format!(", -t {time} for the day after"));
     Failure::Usage(format!(
         "a playlist that began at {began} was over at {ended}; name a later time{tomorrow}, or --loop to join it in a loop"

@@ -1,5 +1,7 @@
 //! A status in words.
 
+use jaudiosync_time::Instant;
+
 use crate::control::protocol::{
     BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus, TrackStatus,
 };
@@ -93,7 +95,7 @@ pub(in crate::cli) fn time(time: &TimeStatus) -> String {
     let celsius = time.rtc_temperature_celsius.map_or(String::new(), |celsius| format!(", RTC at {celsius:.2} °C"));
     let rate =
         time.rtc_rate_ppb.map_or(String::new(), |rate_ppb| format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0));
-    format!("{}, {state}, {bound}{source}{rate}{celsius}", format::local_time_ms(time.utc_ns))
+    format!("{}, {state}, {bound}{source}{rate}{celsius}", format::local_time_ms(Instant::from_ns(time.utc_ns)))
 }
 
 fn board(board: &BoardStatus) -> String {

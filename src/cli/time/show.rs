@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use jaudiosync_time::Instant;
+
 use crate::format::local_time_ms;
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
 
@@ -16,7 +18,7 @@ pub(super) fn line(status: &TimeStatus) -> String {
         0 => String::new(),
         count => format!("  ({count} warnings)"),
     };
-    format!("{}  {}  {}{rtc}{warnings}", local_time_ms(status.utc_ns), bound(status), state(status))
+    format!("{}  {}  {}{rtc}{warnings}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status), state(status))
 }
 
 /// A page.
@@ -26,7 +28,7 @@ pub(super) fn page(status: &TimeStatus) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{name:<12} {value}");
     };
-    row("Time", &format!("{}  {}", local_time_ms(status.utc_ns), bound(status)));
+    row("Time", &format!("{}  {}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status)));
     row("Known by", &state(status));
     if let Some(age_s) = status.reference_age_s {
         let reference = status.reference.as_deref().unwrap_or("in an earlier run");

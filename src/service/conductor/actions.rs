@@ -3,7 +3,7 @@
 use crate::appliance::answer::Tone;
 use std::sync::Arc;
 
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Span};
 
 use super::requests::clock_time;
 use super::{Conductor, Ending};
@@ -16,7 +16,7 @@ use crate::storage;
 use crate::timetable::Timetable;
 
 /// The box is switched off no sooner than the last tone is over, and what the card buffers has been heard.
-const POWER_OFF_AFTER_NS: i64 = (Tone::ShuttingDown.duration_ms() as i64 + 200) * 1_000_000;
+const POWER_OFF_AFTER: Span = Span::from_ms(Tone::ShuttingDown.duration_ms() as i64 + 200);
 
 impl Conductor {
     pub(super) fn act(&mut self, action: Action, now: Moment) {
@@ -44,10 +44,10 @@ impl Conductor {
             Action::Reload => (self.ports.playlists)(settings::playlist_source(&self.config)),
             Action::ShutDown => {
                 log::info!("Stop was held: the box is switched off");
-                self.end(Ending::PowerOff, POWER_OFF_AFTER_NS);
+                self.end(Ending::PowerOff, POWER_OFF_AFTER);
             }
             Action::Led(pattern) => self.pattern = pattern,
-            Action::Flash(flash) => self.flash = Some((flash, now.raw_ns)),
+            Action::Flash(flash) => self.flash = Some((flash, now.raw)),
             Action::Tone(tone) => (self.ports.sound)(tone),
             Action::Warn(warning) => log::warn!("{warning}"),
             Action::Refuse(refusal) => self.refuse(refusal),
@@ -63,8 +63,8 @@ impl Conductor {
         (self.ports.player)(Order::Play(feeder::Program {
             timetable: timetable.clone(),
             library: (self.ports.library)(&playlist.playlist, self.audio.mix),
-            heard_from_utc_ns: program.heard_from_utc_s.saturating_mul(NS_PER_S),
-            output_latency_ns: self.audio.output_latency_ns,
+            heard_from: Some(Instant::from_second(program.heard_from_utc_s)),
+            output_latency: self.audio.output_latency,
         }));
         self.playing = Some((program, timetable, info));
     }
@@ -101,12 +101,12 @@ impl Conductor {
             repeats: session.repeats,
             playlist: self.playlist_name(),
             fingerprint: playlist.map_or_else(String::new, |playlist| playlist.info.fingerprint.clone()),
-            started_utc_s: now.utc_ns.div_euclid(NS_PER_S),
+            started_utc_s: now.utc.second(),
         }
     }
 
     fn saved_position(&self, position: SavedPosition) -> storage::Position {
-        let offset_s = position.offset_ns as f64 * 1e-9;
+        let offset_s = position.offset.seconds();
         storage::Position { playlist: self.playlist_name(), track: position.track, offset_s }
     }
 

@@ -2,17 +2,17 @@
 
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{BoardError, Levels};
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Raw, Span};
 
 /// Opens the board; called again and again while it cannot be used.
 pub type OpenBoard = Box<dyn FnMut() -> Result<Board, BoardError> + Send>;
 
 /// The pause before a board that cannot be used is tried again.
-const RETRY_NS: i64 = NS_PER_S / 2;
+const RETRY: Span = Span::from_ms(500);
 
 /// At boot the device files may come a little later than the service. Only then is it reported that there are none: the jumper
 /// would else be taken for removed.
-const PATIENCE_NS: i64 = 10 * NS_PER_S;
+const PATIENCE: Span = Span::from_seconds(10);
 
 /// What a look at the board has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub struct PolledBoard {
     open: OpenBoard,
     board: Option<Board>,
     was_open: bool,
-    began_raw_ns: i64,
-    retry_raw_ns: i64,
+    began: Instant<Raw>,
+    retry_at: Instant<Raw>,
     problem: Option<String>,
     /// What is pressed, as it was read last.
     pub levels: Option<Levels>,
@@ -41,13 +41,13 @@ pub struct PolledBoard {
 
 impl PolledBoard {
     /// A board that is opened at the first look.
-    pub fn new(open: OpenBoard, now_raw_ns: i64) -> Self {
+    pub fn new(open: OpenBoard, now_raw: Instant<Raw>) -> Self {
         Self {
             open,
             board: None,
             was_open: false,
-            began_raw_ns: now_raw_ns,
-            retry_raw_ns: now_raw_ns,
+            began: now_raw,
+            retry_at: now_raw,
             problem: None,
             levels: None,
             lit: None,
@@ -55,26 +55,26 @@ impl PolledBoard {
     }
 
     /// Reads the levels.
-    pub fn look(&mut self, now_raw_ns: i64) -> BoardReading {
-        if self.board.is_none() && now_raw_ns >= self.retry_raw_ns {
+    pub fn look(&mut self, now_raw: Instant<Raw>) -> BoardReading {
+        if self.board.is_none() && now_raw >= self.retry_at {
             match (self.open)() {
                 Ok(board) => {
                     self.lit = board.has_led.then_some(false);
                     self.board = Some(board);
                     self.was_open = true;
                 }
-                Err(error) => self.lose(&error, now_raw_ns),
+                Err(error) => self.lose(&error, now_raw),
             }
         }
         self.levels = match self.board.as_mut().map(|board| board.inputs.read()) {
             Some(Ok(levels)) => Some(levels),
             Some(Err(error)) => {
-                self.lose(&error, now_raw_ns);
+                self.lose(&error, now_raw);
                 None
             }
             None => None,
         };
-        let is_late = self.was_open || now_raw_ns.saturating_sub(self.began_raw_ns) >= PATIENCE_NS;
+        let is_late = self.was_open || (now_raw - self.began) >= PATIENCE;
         match (self.levels, &self.problem) {
             (Some(levels), _) => BoardReading::Levels(levels),
             (None, Some(problem)) if is_late => BoardReading::Unreadable(problem.clone()),
@@ -94,10 +94,10 @@ impl PolledBoard {
         };
     }
 
-    fn lose(&mut self, error: &BoardError, now_raw_ns: i64) {
+    fn lose(&mut self, error: &BoardError, now_raw: Instant<Raw>) {
         self.board = None;
         self.lit = None;
-        self.retry_raw_ns = now_raw_ns.saturating_add(RETRY_NS);
+        self.retry_at = now_raw + RETRY;
         self.problem = Some(error.to_string());
     }
 }
@@ -122,8 +122,9 @@ mod tests {
             tries += 1;
             if tries > 4 { Ok(Board::simulated(&simulated)) } else { fails() }
         };
-        let mut board = PolledBoard::new(Box::new(open), 0);
-        let looked: Vec<BoardReading> = (0..300).map(|step| board.look(step * NS_PER_S / 100)).collect();
+        let mut board = PolledBoard::new(Box::new(open), Instant::ZERO);
+        let looked: Vec<BoardReading> =
+            (0..300).map(|step| board.look(Instant::ZERO + Span::from_ms(10) * step)).collect();
         assert!(looked.iter().all(|looked| !matches!(looked, BoardReading::Unreadable(_))));
         let Some(BoardReading::Levels(levels)) = looked.last() else { panic!("{:?}", looked.last()) };
         assert!(levels.jumper_fitted);
@@ -131,22 +132,27 @@ mod tests {
 
     #[test]
     fn a_board_that_is_not_there_is_told_after_a_while_and_one_that_breaks_at_once() {
-        let mut board = PolledBoard::new(Box::new(fails), 0);
-        assert_eq!(board.look(9 * NS_PER_S), BoardReading::NotYet);
-        assert!(matches!(board.look(10 * NS_PER_S), BoardReading::Unreadable(reason) if reason.contains("no gpiomem")));
+        let mut board = PolledBoard::new(Box::new(fails), Instant::ZERO);
+        assert_eq!(board.look(Instant::from_second(9)), BoardReading::NotYet);
+        assert!(
+            matches!(board.look(Instant::from_second(10)), BoardReading::Unreadable(reason) if reason.contains("no gpiomem"))
+        );
 
         let simulated = SimulatedBoard::new();
         let opened = simulated.clone();
-        let mut board = PolledBoard::new(Box::new(move || Ok(Board::simulated(&opened))), 0);
+        let mut board = PolledBoard::new(Box::new(move || Ok(Board::simulated(&opened))), Instant::ZERO);
         simulated.press(Button::Start);
-        assert!(matches!(board.look(0), BoardReading::Levels(levels) if levels.is_pressed(Button::Start)));
+        assert!(matches!(board.look(Instant::ZERO), BoardReading::Levels(levels) if levels.is_pressed(Button::Start)));
         simulated.fail_inputs(Some(BoardError::Failed("broken".into())));
-        assert!(matches!(board.look(1), BoardReading::Unreadable(_)));
+        assert!(matches!(board.look(Instant::from_ns(1)), BoardReading::Unreadable(_)));
         simulated.fail_inputs(None);
-        assert!(matches!(board.look(NS_PER_S), BoardReading::Levels(_)));
+        assert!(matches!(board.look(Instant::from_second(1)), BoardReading::Levels(_)));
         simulated.fail_led(Some(BoardError::Failed("broken".into())));
         board.light(true);
         assert_eq!(board.lit, None);
-        assert!(matches!(board.look(NS_PER_S + 1), BoardReading::Levels(_)), "the buttons still work");
+        assert!(
+            matches!(board.look(Instant::from_ns(1_000_000_001)), BoardReading::Levels(_)),
+            "the buttons still work"
+        );
     }
 }

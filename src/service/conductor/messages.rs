@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jaudiosync_time::Span;
+
 use super::{Conductor, CurrentPlaylist, Ending, Message};
 use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent};
 use crate::player::feeder::{FeederEvent, Hearing};
@@ -35,9 +37,9 @@ impl Conductor {
                 self.reload_config();
                 self.feed(Input::Command(Command::Reload));
             }
-            Message::End => self.end(Ending::Asked, 0),
+            Message::End => self.end(Ending::Asked, Span::ZERO),
         }
-        self.next_publish_raw_ns = i64::MIN;
+        self.publish_soon();
     }
 
     fn player(&mut self, event: Event) {
@@ -52,7 +54,7 @@ impl Conductor {
                 };
                 self.feed(Input::Player(PlayerEvent::Delivery(delivery)));
             }
-            Event::Stats(stats, _) => self.stats = Some((stats, self.ports.clocks.raw_ns())),
+            Event::Stats(stats, _) => self.stats = Some((stats, self.ports.clocks.raw())),
             Event::DeviceLost(error) => {
                 self.has_device = false;
                 self.stats = None;

@@ -18,8 +18,8 @@ mod requests;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
-use jaudiosync_time::Instant;
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::{Instant, Raw, Span};
 
 pub use self::board::OpenBoard;
 use self::board::{BoardReading, PolledBoard};
@@ -41,21 +41,21 @@ use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
 /// How often the buttons are read: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
-const POLL_NS: i64 = 8_000_000;
+const POLL: Span = Span::from_ms(8);
 
 /// How often the machine learns that time has passed.
-const TICK_NS: i64 = 40_000_000;
+const TICK: Span = Span::from_ms(40);
 
 /// How often the status is published, besides after every event.
-const PUBLISH_NS: i64 = NS_PER_S / 5;
+const PUBLISH: Span = Span::from_ms(200);
 
 /// How often the clock is asked for its whole status.
-const TIME_STATUS_NS: i64 = NS_PER_S;
+const TIME_STATUS: Span = Span::SECOND;
 
 /// What is to end fades out within this time, or ends all the same: a card that does not even say that it is silent is
 /// given up by the player after a second, and what is left of the 2 s in which the service is to end is for letting go of
 /// everything.
-const END_PATIENCE_NS: i64 = 11 * NS_PER_S / 10;
+const END_PATIENCE: Span = Span::from_ms(1100);
 
 /// Who knows the time, and how well.
 pub trait TimePort: Send {
@@ -119,8 +119,8 @@ pub enum Message {
 pub enum Round {
     /// With another one, no later than at this reading of the raw clock.
     Again {
-        /// In ns.
-        at_raw_ns: i64,
+        /// When.
+        at: Instant<Raw>,
     },
     /// Not at all.
     End(Ending),
@@ -166,22 +166,22 @@ pub struct Conductor {
     playlist: Option<CurrentPlaylist>,
     /// What the player was last commanded to play.
     playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
-    stats: Option<(FeederStats, i64)>,
+    stats: Option<(FeederStats, Instant<Raw>)>,
     has_device: bool,
     hearing: Hearing,
     volume: Option<VolumeReport>,
     state_trouble: Option<String>,
-    time_status: Option<(TimeStatus, i64)>,
+    time_status: Option<(TimeStatus, Instant<Raw>)>,
 
     pattern: LedPattern,
-    flash: Option<(Flash, i64)>,
+    flash: Option<(Flash, Instant<Raw>)>,
     refusal: Option<Refusal>,
     waiting: Vec<Waiting>,
     ending: Option<EndingSoon>,
 
     is_trusted: bool,
-    next_tick_raw_ns: i64,
-    next_publish_raw_ns: i64,
+    tick_at: Instant<Raw>,
+    publish_at: Instant<Raw>,
     status: StatusBoard,
 }
 
@@ -202,22 +202,22 @@ struct CurrentPlaylist {
 struct EndingSoon {
     ending: Ending,
     is_silent: bool,
-    not_before_raw_ns: i64,
-    at_last_raw_ns: i64,
+    not_before: Instant<Raw>,
+    at_last: Instant<Raw>,
 }
 
 impl Conductor {
     /// A box that was just switched on. It orders the playlist; what was kept is passed in.
     pub fn new(layers: &Layers, kept: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
-        let now_raw_ns = ports.clocks.raw_ns();
+        let now_raw = ports.clocks.raw();
         (ports.playlists)(settings::playlist_source(&config));
         let now = moment(&ports, false);
         let mut conductor = Self {
             audio: AudioSettings::from_config(&config),
             appliance: Appliance::new(settings::appliance_settings(&config), now),
             contacts: Contacts::new(),
-            board: PolledBoard::new(open_board, now_raw_ns),
+            board: PolledBoard::new(open_board, now_raw),
             config_problems: layers.problems().iter().map(ToString::to_string).collect(),
             begun_with: config.clone(),
             config,
@@ -236,8 +236,8 @@ impl Conductor {
             waiting: Vec::new(),
             ending: None,
             is_trusted: false,
-            next_tick_raw_ns: now_raw_ns,
-            next_publish_raw_ns: now_raw_ns,
+            tick_at: now_raw,
+            publish_at: now_raw,
             status: StatusBoard::default(),
         };
         conductor.feed(Input::Restored(kept));
@@ -261,40 +261,45 @@ impl Conductor {
 
     /// Does what is due: reads the buttons, lets the machine's time pass, switches the LED, says how things stand.
     pub fn round(&mut self) -> Round {
-        let now_raw_ns = self.ports.clocks.raw_ns();
-        self.poll_board(now_raw_ns);
-        if now_raw_ns >= self.next_tick_raw_ns {
-            self.next_tick_raw_ns = now_raw_ns.saturating_add(TICK_NS);
+        let now_raw = self.ports.clocks.raw();
+        self.poll_board(now_raw);
+        if now_raw >= self.tick_at {
+            self.tick_at = now_raw + TICK;
             self.feed(Input::Tick);
         }
-        let lit = self.config.board.led && is_lit(self.pattern, self.flash, now_raw_ns);
+        let lit = self.config.board.led && is_lit(self.pattern, self.flash, now_raw);
         self.board.light(lit);
-        if now_raw_ns >= self.next_publish_raw_ns {
-            self.next_publish_raw_ns = now_raw_ns.saturating_add(PUBLISH_NS);
-            self.publish(now_raw_ns);
+        if now_raw >= self.publish_at {
+            self.publish_at = now_raw + PUBLISH;
+            self.publish(now_raw);
         }
         match self.ending {
-            Some(soon) if soon.is_due(now_raw_ns) => Round::End(soon.ending),
-            _ => Round::Again { at_raw_ns: now_raw_ns.saturating_add(POLL_NS) },
+            Some(soon) if soon.is_due(now_raw) => Round::End(soon.ending),
+            _ => Round::Again { at: now_raw + POLL },
         }
     }
 
-    fn poll_board(&mut self, now_raw_ns: i64) {
+    fn poll_board(&mut self, now_raw: Instant<Raw>) {
         let before = self.board.levels;
-        let events = match self.board.look(now_raw_ns) {
-            BoardReading::Levels(levels) => self.contacts.poll(levels, now_raw_ns),
+        let events = match self.board.look(now_raw) {
+            BoardReading::Levels(levels) => self.contacts.poll(levels, now_raw),
             BoardReading::Unreadable(reason) => self.contacts.unreadable(&reason),
             BoardReading::NotYet => return,
         };
         // Whoever watches the buttons shall see the shortest press, also where nothing comes of it yet.
         if self.board.levels != before {
-            self.next_publish_raw_ns = i64::MIN;
+            self.publish_soon();
         }
         for event in events {
             log::debug!("contacts: {event:?}");
             self.feed(Input::Contacts(event));
-            self.next_publish_raw_ns = i64::MIN;
+            self.publish_soon();
         }
+    }
+
+    /// Publishes the status in the next round.
+    pub(super) fn publish_soon(&mut self) {
+        self.publish_at = Instant::MIN;
     }
 
     /// Feed the machine, and do what it says.
@@ -306,11 +311,11 @@ impl Conductor {
         }
     }
 
-    fn end(&mut self, ending: Ending, wait_ns: i64) {
+    fn end(&mut self, ending: Ending, wait: Span) {
         if self.ending.is_some() {
             return;
         }
-        let now_raw_ns = self.ports.clocks.raw_ns();
+        let now_raw = self.ports.clocks.raw();
         // A volume is kept some seconds after it was changed, which there may no longer be.
         if let Some(percent) = self.appliance.unsaved_volume_percent() {
             self.act(Action::SaveVolume(percent), self.now());
@@ -319,8 +324,8 @@ impl Conductor {
         self.ending = Some(EndingSoon {
             ending,
             is_silent: false,
-            not_before_raw_ns: now_raw_ns.saturating_add(wait_ns),
-            at_last_raw_ns: now_raw_ns.saturating_add(END_PATIENCE_NS.max(wait_ns)),
+            not_before: now_raw + wait,
+            at_last: now_raw + END_PATIENCE.max(wait),
         });
     }
 
@@ -375,21 +380,20 @@ impl std::ops::Deref for CurrentPlaylist {
 }
 
 impl EndingSoon {
-    fn is_due(self, now_raw_ns: i64) -> bool {
-        let is_silent = self.is_silent && now_raw_ns >= self.not_before_raw_ns;
-        is_silent || now_raw_ns >= self.at_last_raw_ns
+    fn is_due(self, now_raw: Instant<Raw>) -> bool {
+        let is_silent = self.is_silent && now_raw >= self.not_before;
+        is_silent || now_raw >= self.at_last
     }
 }
 
 /// Now, all from one reading. The moment in which the time comes to be trusted, UTC is what it is from then on: what
 /// played meanwhile was not in sync, so the correction waits for nothing.
 fn moment(ports: &Ports, was_trusted: bool) -> Moment {
-    let raw_ns = ports.clocks.raw_ns();
+    let raw = ports.clocks.raw();
     let mut estimate = ports.time.estimate();
     if !was_trusted && estimate.state != TimeState::Unset {
         ports.time.step();
         estimate = ports.time.estimate();
     }
-    let utc_ns = estimate.utc.apply(Instant::from_ns(raw_ns)).ns();
-    Moment { raw_ns, utc_ns, is_trusted: estimate.state != TimeState::Unset }
+    Moment { raw, utc: estimate.utc.apply(raw), is_trusted: estimate.state != TimeState::Unset }
 }

@@ -1,9 +1,9 @@
 //! How things stand: the status, as the control socket and the terminal panel show it.
 
 use jaudiosync_hw::buttons::Button;
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Raw, Span, Utc};
 
-use super::{Conductor, TIME_STATUS_NS};
+use super::{Conductor, TIME_STATUS};
 use crate::appliance::{Phase, Session, Snapshot};
 use crate::config::{BoardKind, TimeSource};
 use crate::control::Status;
@@ -17,26 +17,22 @@ use crate::timekeeping::status::{self, BOUND_SIGMAS, TimeState as Known};
 use crate::timetable::{Place, Start};
 
 /// Numbers of the player older than this are no longer true.
-const STATS_AGE_NS: i64 = 3 * NS_PER_S;
+const STATS_AGE: Span = Span::from_seconds(3);
 
 impl Conductor {
-    pub(super) fn publish(&mut self, now_raw_ns: i64) {
-        if self
-            .time_status
-            .as_ref()
-            .is_none_or(|(_, at_raw_ns)| now_raw_ns.saturating_sub(*at_raw_ns) >= TIME_STATUS_NS)
-        {
-            self.time_status = Some((self.ports.time.status(), now_raw_ns));
+    pub(super) fn publish(&mut self, now_raw: Instant<Raw>) {
+        if self.time_status.as_ref().is_none_or(|(_, at)| now_raw - *at >= TIME_STATUS) {
+            self.time_status = Some((self.ports.time.status(), now_raw));
         }
         let now = self.now();
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
-        let play = self.play_status(&snapshot, now.utc_ns);
+        let play = self.play_status(&snapshot, now.utc);
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: self.phase_status(now_raw_ns).filter(|_| play.state == PlayState::Playing),
+            phase: self.phase_status(now_raw).filter(|_| play.state == PlayState::Playing),
             play,
-            time: time.map_or_else(TimeStatus::default, |time| self.time_status(time, now.utc_ns)),
+            time: time.map_or_else(TimeStatus::default, |time| self.time_status(time, now.utc)),
             volume: VolumeStatus {
                 percent: snapshot.volume_percent,
                 maximum_percent: snapshot.maximum_percent,
@@ -57,9 +53,9 @@ impl Conductor {
         self.status.write(status);
     }
 
-    fn play_status(&self, snapshot: &Snapshot, now_utc_ns: i64) -> PlayStatus {
+    fn play_status(&self, snapshot: &Snapshot, now_utc: Instant<Utc>) -> PlayStatus {
         let timetable = self.playing.as_ref().map(|(_, timetable, _)| timetable);
-        let place_at = |utc_ns| timetable.map(|timetable| timetable.place_at(utc_ns));
+        let place_at = |utc| timetable.map(|timetable| timetable.place_at(utc));
         let (state, track, next) = match snapshot.phase {
             Phase::Idle => (PlayState::Stopped, None, None),
             Phase::WaitingForPlaylist => (PlayState::WaitingForPlaylist, None, None),
@@ -67,19 +63,19 @@ impl Conductor {
             Phase::ShuttingDown => (PlayState::ShuttingDown, None, None),
             Phase::WaitingForSlot { utc_s } => {
                 // What is joined under way is heard from the slot on, whatever its own beginning is.
-                let next = match place_at(utc_s.saturating_mul(NS_PER_S)) {
+                let next = match place_at(Instant::from_second(utc_s)) {
                     Some(Place::Playing { slot, .. }) => Some(Start { utc_s, ..slot }),
                     Some(Place::Before { next } | Place::Gap { next: Some(next) }) => Some(next),
                     _ => None,
                 };
                 (PlayState::WaitingForSlot, None, next)
             }
-            Phase::Playing { .. } => match place_at(now_utc_ns) {
-                Some(Place::Playing { slot, offset_ns }) => match self.play_state(slot) {
+            Phase::Playing { .. } => match place_at(now_utc) {
+                Some(Place::Playing { slot, offset }) => match self.play_state(slot) {
                     PlayState::Gap => (PlayState::Gap, None, Some(slot)),
                     state => (
                         state,
-                        Some(self.track_status(slot.track, offset_ns as f64 * 1e-9)),
+                        Some(self.track_status(slot.track, offset.seconds())),
                         timetable.and_then(|timetable| timetable.after(slot)),
                     ),
                 },
@@ -96,7 +92,7 @@ impl Conductor {
             anchor_utc_s: session.map(|session| session.anchor_utc_s),
             track,
             next: next.map(|slot| NextSlot { number: slot.track, title: self.title(slot.track), utc_s: slot.utc_s }),
-            stopped_at: position.map(|position| self.track_status(position.track, position.offset_ns as f64 * 1e-9)),
+            stopped_at: position.map(|position| self.track_status(position.track, position.offset.seconds())),
         }
     }
 
@@ -117,9 +113,9 @@ impl Conductor {
         TrackStatus { number, title: self.title(number), offset_s, length_s }
     }
 
-    fn phase_status(&self, now_raw_ns: i64) -> Option<PhaseStatus> {
-        let (stats, at_raw_ns) = self.stats?;
-        stats.playing.filter(|_| now_raw_ns.saturating_sub(at_raw_ns) < STATS_AGE_NS)?;
+    fn phase_status(&self, now_raw: Instant<Raw>) -> Option<PhaseStatus> {
+        let (stats, at) = self.stats?;
+        stats.playing.filter(|_| now_raw - at < STATS_AGE)?;
         Some(PhaseStatus {
             error_ms: stats.phase_error_ns * 1e-6,
             // JSON has no infinity; nothing plays before this is known.
@@ -129,7 +125,7 @@ impl Conductor {
         })
     }
 
-    fn time_status(&self, time: &status::TimeStatus, now_utc_ns: i64) -> TimeStatus {
+    fn time_status(&self, time: &status::TimeStatus, now_utc: Instant<Utc>) -> TimeStatus {
         let is_system = self.begun_with.time.source == TimeSource::System;
         let state = match time.state {
             Known::Unset if time.rtc.is_some() => TimeState::Untrusted,
@@ -145,7 +141,7 @@ impl Conductor {
         TimeStatus {
             state,
             source,
-            utc_ns: now_utc_ns,
+            utc_ns: now_utc.ns(),
             error_bound_ms: time.bound_ms,
             since_reference_s: time.reference_age_s.map(|age_s| age_s as i64),
             rtc_rate_ppb: time.rtc.as_ref().and_then(|rtc| rtc.rate_ppb),

@@ -48,8 +48,8 @@ impl Conductor {
     }
 
     fn start(&mut self, time: Option<NamedTime>, first_track: Option<protocol::FirstTrack>, fresh: bool) -> Response {
-        let now_utc_ns = self.now().utc_ns;
-        let at_utc_s = match time.map(|time| time.to_utc_s(&Local, now_utc_ns)).transpose() {
+        let now_utc = self.now().utc;
+        let at_utc_s = match time.map(|time| time.to_utc_s(&Local, now_utc)).transpose() {
             Ok(at_utc_s) => at_utc_s,
             Err(error) => return Response::failed(ErrorCode::Invalid, error.to_string()),
         };

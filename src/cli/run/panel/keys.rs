@@ -2,7 +2,7 @@
 
 use jaudiosync_hw::buttons::Button;
 
-use crate::appliance::{START_HELD_NS, STOP_HELD_NS, STUCK_NS};
+use crate::appliance::{START_HELD, STOP_HELD, STUCK};
 use crate::cli::run::scripted_input::{Move, SHORT_NS};
 
 /// A long press is a little longer than it need be.
@@ -101,10 +101,10 @@ pub(super) fn meaning(key: Key) -> Option<KeyAction> {
         Key::Char('U') => press(Button::VolumeUp, VOLUME_HELD_NS),
         Key::Char('D') => press(Button::VolumeDown, VOLUME_HELD_NS),
         Key::Char('s') => press(Button::Start, SHORT_NS),
-        Key::Char('S') => press(Button::Start, START_HELD_NS + MARGIN_NS),
+        Key::Char('S') => press(Button::Start, START_HELD.ns() + MARGIN_NS),
         Key::Char('x') => press(Button::Stop, SHORT_NS),
-        Key::Char('X') => press(Button::Stop, STOP_HELD_NS + MARGIN_NS),
-        Key::Char('Z') => press(Button::Start, STUCK_NS + VOLUME_HELD_NS),
+        Key::Char('X') => press(Button::Stop, STOP_HELD.ns() + MARGIN_NS),
+        Key::Char('Z') => press(Button::Start, STUCK.ns() + VOLUME_HELD_NS),
         Key::Char('j') => Some(KeyAction::TurnJumper),
         Key::Char(_) => None,
     }
@@ -122,9 +122,9 @@ mod tests {
             Some(KeyAction::Move(Move::Press { for_ns, .. })) => for_ns,
             other => panic!("{letter}: {other:?}"),
         };
-        assert!((START_HELD_NS..STOP_HELD_NS).contains(&pressed_ns('S')));
-        assert!((STOP_HELD_NS..STUCK_NS).contains(&pressed_ns('X')));
-        assert!(pressed_ns('Z') > STUCK_NS && pressed_ns('s') < START_HELD_NS);
+        assert!((START_HELD.ns()..STOP_HELD.ns()).contains(&pressed_ns('S')));
+        assert!((STOP_HELD.ns()..STUCK.ns()).contains(&pressed_ns('X')));
+        assert!(pressed_ns('Z') > STUCK.ns() && pressed_ns('s') < START_HELD.ns());
         assert_eq!(meaning(Key::Char('y')), None);
         assert_eq!(meaning(Key::Interrupt), Some(KeyAction::Quit));
     }

@@ -9,6 +9,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Gauge, Paragraph};
 
+use jaudiosync_time::Instant;
+
 use super::keys::HELP;
 use crate::cli::logging::LogLines;
 use crate::cli::status::{phase, time};
@@ -96,7 +98,7 @@ fn draw_board(frame: &mut Frame<'_>, area: Rect, view: &View) {
         contacts.push(Span::raw(" "));
     }
     contacts.push(Span::raw(format!("  jumper {jumper}")));
-    let clock = local_time_ms(view.status.time.utc_ns);
+    let clock = local_time_ms(Instant::from_ns(view.status.time.utc_ns));
     let lines = vec![
         Line::from(vec![Span::raw("LED      "), lamp, Span::raw(format!("    {clock}"))]),
         Line::from(contacts),
