@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use jaudiosync::appliance::Kept;
+use jaudiosync::appliance::SavedState;
 use jaudiosync::config::Layers;
 use jaudiosync::player::library::{Files, Library};
-use jaudiosync::service::conductor::{Conductor, Outside, Round};
-use jaudiosync::service::loudness::LoudnessTask;
+use jaudiosync::service::conductor::{Conductor, Ports, Round};
 use jaudiosync::service::time::BoxTime;
+use jaudiosync::service::volume::VolumeTask;
 use jaudiosync::worker::Worker;
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::Button;
@@ -29,22 +29,22 @@ fn main() {
     let time = BoxTime::start(layers.config(), None).unwrap();
     let mixer = board.clone();
     let open = Box::new(move || Ok(Some(Box::new(mixer.clone()) as Box<dyn Mixer>)));
-    let loudness = Worker::start("volume", LoudnessTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
-    let outside = Outside {
+    let loudness = Worker::start("volume", VolumeTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
+    let outside = Ports {
         clocks: Arc::new(MachineClocks),
         time: Box::new(time.reader()),
         player: Box::new(|_| {}),
         sound: Box::new(|_| {}),
         library: Box::new(|playlist, mix| Arc::new(Files::of(playlist, mix)) as Arc<dyn Library>),
-        loudness: Box::new(move |percent| loudness.order(percent)),
-        keeper: Box::new(|_| {}),
+        volume: Box::new(move |percent| loudness.order(percent)),
+        state_writer: Box::new(|_| {}),
         playlists: Box::new(|_| {}),
         load_config: Box::new(Layers::default),
         dac_name: String::new(),
     };
     let pressed = board.clone();
     let open_board = Box::new(move || Ok(Board::simulated(&pressed)));
-    let conductor = Conductor::new(&layers, Kept::default(), open_board, outside);
+    let conductor = Conductor::new(&layers, SavedState::default(), open_board, outside);
     let (end, ends) = mpsc::channel::<()>();
     let service = std::thread::spawn(move || run(conductor, &ends));
     std::thread::sleep(Duration::from_millis(200));

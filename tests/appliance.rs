@@ -7,7 +7,7 @@ mod support;
 
 use std::process::Command;
 
-use jaudiosync::control::Request;
+use jaudiosync::control::protocol;
 use jaudiosync::control::protocol::{PlayState, TimeState};
 use jaudiosync_measure::Sink;
 use support::hearing::{BOUND_MS, Stage, assert_in_phase, first_heard_s, heard, loudest, now_s, sleep_until, slot_s};
@@ -76,7 +76,7 @@ fn stop_resume_volume_and_starting_afresh() {
     made.hand("press volume-up");
     sleep_until(fresh_s + 5.2);
     assert_eq!(made.status().volume.percent, 55);
-    made.ask(&Request::Volume { percent: Some(35), by: None });
+    made.ask(protocol::Command::Volume { percent: Some(35), by: None });
     sleep_until(fresh_s + 7.2);
     made.hand("press volume-up 2.0");
     sleep_until(fresh_s + 11.2);
@@ -91,7 +91,7 @@ fn stop_resume_volume_and_starting_afresh() {
     made.wait_until("kept", |_| stage.state("box").join("position.json").exists());
     assert!(!stage.state("box").join("session.json").exists(), "a session that was stopped is not rejoined");
 
-    let words = made.ask(&Request::Resume {}).into_message().unwrap();
+    let words = made.ask(protocol::Command::Resume {}).into_message().unwrap();
     assert!(words.starts_with("begins with track 0 at "), "{words}");
     let resumed_s = slot_s(&made);
     sleep_until(resumed_s + 3.0);

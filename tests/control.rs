@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use jaudiosync::control::protocol::{ErrorCode, MAX_REQUEST_BYTES, Response};
 use jaudiosync::control::server::{MAX_CLIENTS, RunningServer};
-use jaudiosync::control::{Handler, Request, Server, ServerError, ServerOptions, Status};
+use jaudiosync::control::{Handler, Request, Server, ServerError, ServerOptions, Status, protocol};
 use support::Run;
 use support::process::Process;
 use tempfile::TempDir;
@@ -23,16 +23,18 @@ use tempfile::TempDir;
 /// Keeps what it was asked for.
 #[derive(Default)]
 struct TestBox {
-    asked: Mutex<Vec<Request>>,
+    asked: Mutex<Vec<protocol::Command>>,
     warning: String,
 }
 
 impl Handler for TestBox {
-    fn handle(&self, request: Request) -> Response {
-        self.asked.lock().unwrap().push(request.clone());
-        match request {
-            Request::Volume { percent, .. } => Response::volume(percent.unwrap_or(40)),
-            Request::Resume {} => Response::failed(ErrorCode::NotNow, "nothing was stopped; use: jaudiosync start"),
+    fn handle(&self, command: protocol::Command) -> Response {
+        self.asked.lock().unwrap().push(command.clone());
+        match command {
+            protocol::Command::Volume { percent, .. } => Response::volume(percent.unwrap_or(40)),
+            protocol::Command::Resume {} => {
+                Response::failed(ErrorCode::NotNow, "nothing was stopped; use: jaudiosync start")
+            }
             _ => Response::done("so it shall be"),
         }
     }
@@ -112,7 +114,15 @@ fn each_command_reaches_the_service_and_its_answer_the_user() {
     assert_eq!(service.run(&["volume", "25"]).succeeds().stdout, "25 %\n");
     service.run(&["volume", "-5"]).succeeds();
     service.run(&["volume", "lots"]).fails(2, &["+5 or -5"]);
-    let asked: Vec<_> = service.handler.asked.lock().unwrap().iter().map(Request::to_line).collect();
+    let asked: Vec<_> = service
+        .handler
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .cloned()
+        .map(|command| Request::Command(command).to_line())
+        .collect();
     let expected = [
         r#"{"command":"start","first_track":"res","time":"18:30:05","v":1}"#,
         r#"{"command":"stop","v":1}"#,

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jaudiosync::control::protocol::PlayState;
-use jaudiosync::control::{Client, Request, Response, Status};
+use jaudiosync::control::{Client, Request, Response, Status, protocol};
 use jaudiosync_measure::{Sink, VirtualCard};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
@@ -460,7 +460,7 @@ impl Service {
     #[track_caller]
     fn playing(self, ago_s: i64) -> Self {
         let time = named(now_s() - ago_s).parse().unwrap();
-        let start = Request::Start { time: Some(time), first_track: None, fresh: false };
+        let start = protocol::Command::Start { time: Some(time), first_track: None, fresh: false }.into();
         wait_until("started", || self.ask(&start).is_some_and(|response| response.into_message().is_ok()));
         self.wait_until("playing", |status| status.play.state == PlayState::Playing);
         wait_until("kept", || self.state.join("session.json").exists());
@@ -469,7 +469,8 @@ impl Service {
 
     /// Sets a volume, which only the end writes down if it comes soon.
     fn set_volume(&self, percent: u8) {
-        let answer = self.ask(&Request::Volume { percent: Some(percent), by: None }).expect("an answer");
+        let answer =
+            self.ask(&protocol::Command::Volume { percent: Some(percent), by: None }.into()).expect("an answer");
         answer.into_message().unwrap();
     }
 
@@ -568,7 +569,7 @@ fn the_service_ends_where_a_mixer_a_bus_or_a_disk_hangs() {
     let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, disk).playing(1);
     fault.begin();
     service.set_volume(77);
-    service.running.ends_with("a disk", 0, &["does not answer: keeper"]);
+    service.running.ends_with("a disk", 0, &["does not answer: state writer"]);
     // The old one is still there, whole.
     service.has_kept("volume.json", "31");
     service.has_kept("session.json", "anchor_utc_s");

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use jaudiosync::playlist::Playlist;
 use jaudiosync::service::mapper::{MapOrder, MapperTask};
-use jaudiosync::service::playlists::{PlaylistNews, PlaylistSource, PlaylistTask};
+use jaudiosync::service::playlists::{PlaylistReport, PlaylistSource, PlaylistTask};
 use jaudiosync::worker::Task;
 use serde_json::Value;
 use support::fault::Fault;
@@ -40,7 +40,7 @@ fn long_mp3_with_header(seed: u64, rounds: usize) -> Vec<u8> {
 struct Reading {
     reader: PlaylistTask,
     mapper: MapperTask,
-    news: Receiver<PlaylistNews>,
+    news: Receiver<PlaylistReport>,
     orders: Receiver<MapOrder>,
     source: PlaylistSource,
 }
@@ -62,7 +62,7 @@ impl Reading {
         let order = self.orders.try_recv().unwrap();
         self.mapper.order(order);
         match self.news.try_iter().last() {
-            Some(PlaylistNews::Loaded(playlist, _)) => playlist,
+            Some(PlaylistReport::Loaded(playlist, _)) => playlist,
             other => panic!("{other:?}"),
         }
     }

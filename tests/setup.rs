@@ -65,7 +65,8 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
         setup(&sandbox, &[&["--yes"], arguments].concat()).fails(2, &[word]);
     }
     // What the service would ignore.
-    setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"]).fails(1, &["nothing was done", "http://pool.ntp.org"]);
+    setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"])
+        .fails(2, &["--ntp", "http://pool.ntp.org", "names no server"]);
     assert!(!sandbox.path().join("box.toml").exists());
     // In another encoding: what stands there must not be lost.
     let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";

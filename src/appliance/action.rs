@@ -1,11 +1,10 @@
 //! What goes out: what is to be done, in this order.
 
-use jaudiosync_hw::buttons::Button;
+use std::sync::Arc;
 
-use super::answer::{Flash, LedPattern};
-use super::gesture::IgnoredBecause;
-use super::state::{KeptPosition, Program, Session};
-use crate::player::tone::Tone;
+use super::answer::{Flash, LedPattern, Tone};
+use super::state::{PlaylistInfo, Program, SavedPosition, Session};
+use super::warning::{Refusal, Warning};
 use crate::timetable::Timetable;
 
 /// Something to be done.
@@ -15,21 +14,23 @@ pub enum Action {
     Play {
         /// Which timetable, and from when on it is heard.
         program: Program,
-        /// The timetable itself, made from the playlist that was loaded last.
+        /// The timetable itself.
         timetable: Timetable,
+        /// The playlist from which it was made.
+        playlist: Arc<PlaylistInfo>,
     },
     /// Fade out and play nothing.
     StopWithFade,
     /// Keep this session on disk, now.
-    KeepSession(Session),
+    SaveSession(Session),
     /// Take the kept session from the disk, now.
     ForgetSession,
     /// Keep this position on disk.
-    KeepPosition(KeptPosition),
+    SavePosition(SavedPosition),
     /// Set the mixer, or the player's own volume, to so many percent.
     SetVolume(u8),
     /// Keep the volume on disk, in percent.
-    KeepVolume(u8),
+    SaveVolume(u8),
     /// Read the playlist anew, and tell what became of it.
     Reload,
     /// Shut the Pi down, once what comes before is done.
@@ -44,55 +45,4 @@ pub enum Action {
     Warn(Warning),
     /// What was asked for is not done: to be told to whoever asked.
     Refuse(Refusal),
-}
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Warning {
-    /// It plays without knowing the time.
-    #[error("the time is not trusted, so this box is not in sync; connect it to a network or a GPS receiver once")]
-    NotInSync,
-    /// The playlist cannot be read.
-    #[error("the playlist cannot be used: {0}")]
-    PlaylistFailed(String),
-    /// The playlist's files have changed.
-    #[error("the playlist has changed; it is taken over at the next start, or by `jaudiosync reload`")]
-    PlaylistChanged,
-    /// The track that was to be the first is no longer there.
-    #[error("the playlist no longer has track {0}; beginning with track 0")]
-    TrackGone(usize),
-    /// The sound card has gone.
-    #[error("the sound card is gone: {0}; it is looked for until it is back")]
-    DeviceLost(String),
-    /// A button is ignored.
-    #[error("the {0} button is ignored until it is released: {1}")]
-    ButtonIgnored(Button, IgnoredBecause),
-    /// The buttons cannot be read.
-    #[error("the buttons cannot be read: {0}; `jaudiosync start` and `stop` still work")]
-    InputsUnreadable(String),
-    /// The Pi does not shut down.
-    #[error("the Pi cannot be shut down: {0}")]
-    ShutDownFailed(String),
-}
-
-/// Why something that was asked for is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There is no such track.
-    #[error("there is no track {track}; the playlist's tracks are 0 to {last}")]
-    NoSuchTrack {
-        /// The track asked for.
-        track: usize,
-        /// The last there is.
-        last: usize,
-    },
-    /// What was to begin then is over.
-    #[error("a playlist that began then is over by now; name a later time")]
-    AlreadyOver,
-    /// Nothing was stopped yet.
-    #[error("no position was kept yet; it is kept when playing is stopped")]
-    NoPosition,
-    /// The Pi shuts down.
-    #[error("the box is shutting down")]
-    ShuttingDown,
 }

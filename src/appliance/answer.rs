@@ -1,4 +1,4 @@
-//! How the box answers with its LED. What its tones are stands in `player::tone`.
+//! How the box answers: with its LED, and with short tones where nothing plays. The player makes their sound.
 
 /// What the LED shows for as long as something lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +24,64 @@ pub enum Flash {
     Accepted,
     /// Not possible, or nothing to do: three times, for 60 ms each.
     Refused,
+}
+
+/// What a tone says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tone {
+    /// The box is ready and waits for Start.
+    Ready,
+    /// Understood.
+    Accepted,
+    /// Not possible, or nothing to do.
+    Refused,
+    /// One step louder or quieter: its loudness says how loud it is.
+    VolumeStep,
+    /// The volume can go no further.
+    VolumeLimit,
+    /// The Pi shuts down.
+    ShuttingDown,
+}
+
+/// A part of a tone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Note {
+    /// Its frequency in Hz; 0 is silence.
+    pub frequency_hz: u32,
+    /// How long it lasts, in ms.
+    pub duration_ms: u32,
+}
+
+const fn note(frequency_hz: u32, duration_ms: u32) -> Note {
+    Note { frequency_hz, duration_ms }
+}
+
+impl Tone {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Accepted, Self::Refused, Self::VolumeStep, Self::VolumeLimit, Self::ShuttingDown];
+
+    /// Its notes: rising is good, falling is the end, low is no. All within what a small speaker can play.
+    pub const fn notes(self) -> &'static [Note] {
+        match self {
+            Self::Ready => const { &[note(660, 100), note(880, 100)] },
+            Self::Accepted => const { &[note(880, 80)] },
+            Self::Refused => const { &[note(330, 120), note(0, 60), note(330, 120)] },
+            Self::VolumeStep => const { &[note(660, 60)] },
+            Self::VolumeLimit => const { &[note(660, 60), note(0, 40), note(660, 60)] },
+            Self::ShuttingDown => const { &[note(880, 100), note(660, 100), note(440, 150)] },
+        }
+    }
+
+    /// How long it lasts, in ms.
+    pub const fn duration_ms(self) -> u32 {
+        let (notes, mut index, mut sum_ms) = (self.notes(), 0, 0);
+        while index < notes.len() {
+            sum_ms += notes[index].duration_ms;
+            index += 1;
+        }
+        sum_ms
+    }
 }
 
 const MS: i64 = 1_000_000;
@@ -107,6 +165,14 @@ mod tests {
                 assert!(inverted(0) && inverted(59));
                 assert!(!(300..1000).any(inverted) && !inverted(-1));
             }
+        }
+    }
+
+    #[test]
+    fn tones_are_short_and_differ() {
+        for tone in Tone::ALL {
+            assert!((40..=500).contains(&tone.duration_ms()), "{tone:?}");
+            assert!(Tone::ALL.iter().all(|other| *other == tone || other.notes() != tone.notes()));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What comes in.
 
-use super::panel::PanelEvent;
+use std::sync::Arc;
+
+use super::contacts::ContactEvent;
 use super::settings::Settings;
-use super::state::{KeptPosition, PlaylistInfo, Session};
+use super::state::{PlaylistInfo, SavedPosition, Session};
 
 /// Now. All of it is taken from one reading, so that UTC and the trust in it belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,37 +13,17 @@ pub struct Moment {
     pub raw_ns: i64,
     /// The timescale's UTC, in ns since the Unix epoch; the best guess there is where it is not trusted.
     pub utc_ns: i64,
-    /// What is known of that UTC.
-    pub time: TimeState,
-}
-
-/// What is known of the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeState {
-    /// Where it comes from.
-    pub source: TimeSource,
-    /// Whether it is good enough to play in sync with others.
-    pub trusted: bool,
-}
-
-/// Where the time comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TimeSource {
-    /// From nowhere: it was never set.
-    Unset,
-    /// From the real-time clock alone.
-    Holdover,
-    /// A reference is there.
-    Referenced,
+    /// Whether that UTC is good enough to play in sync with others.
+    pub is_trusted: bool,
 }
 
 /// What has happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// What was kept on disk, read once at power-on; before it is told nothing is played by itself.
-    Restored(Kept),
-    /// The panel tells something. A box without one tells `JumperAtPowerOn(false)`.
-    Panel(PanelEvent),
+    Restored(SavedState),
+    /// A button or the jumper. A box without any gets `JumperAtPowerOn(false)`.
+    Contacts(ContactEvent),
     /// A command came.
     Command(Command),
     /// The player tells something.
@@ -58,11 +40,11 @@ pub enum Input {
 
 /// What was kept on disk when the box was last on.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Kept {
+pub struct SavedState {
     /// The session that ran.
     pub session: Option<Session>,
     /// Where this playlist was stopped.
-    pub position: Option<KeptPosition>,
+    pub position: Option<SavedPosition>,
     /// The volume, in percent, where it is to be remembered.
     pub volume_percent: Option<u8>,
 }
@@ -114,8 +96,6 @@ pub enum PlayerEvent {
     DeviceLost(String),
     /// It is back.
     DeviceBack,
-    /// The last slot is over, or will be within the second.
-    Finished,
     /// How what is heard compares with the timetable.
     Delivery(Delivery),
 }
@@ -136,7 +116,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaylistEvent {
     /// It was read.
-    Loaded(PlaylistInfo),
+    Loaded(Arc<PlaylistInfo>),
     /// It cannot be read, for this reason.
     Failed(String),
     /// The files are no longer what was read.

@@ -5,9 +5,9 @@
 //! machine does that.
 //!
 //! ```text
-//! levels, each 5 to 10 ms -> Panel (debounce, gestures) --+
-//! commands, player, playlist, what was kept, ticks -------+-> Appliance -> actions
-//! raw clock, UTC and whether it is trusted ---------------+
+//! levels, every 5 to 10 ms -> Contacts (debounce, gestures) --+
+//! commands, player, playlist, saved state, ticks -------------+-> Appliance -> actions
+//! raw clock, UTC and whether it is trusted -------------------+
 //! ```
 //!
 //! # What always holds
@@ -29,25 +29,25 @@
 
 mod action;
 pub mod answer;
+mod contacts;
 mod debounce;
 mod gesture;
 mod input;
 mod machine;
-mod panel;
 mod settings;
 mod state;
 mod volume;
+mod warning;
 
-pub use action::{Action, Refusal, Warning};
+pub use action::Action;
+pub use contacts::{ContactEvent, Contacts};
 pub use debounce::{Change, DEBOUNCE_NS, Debounce};
 pub use gesture::{
     Gesture, IgnoredBecause, START_HELD_NS, STOP_HELD_NS, STUCK_NS, VOLUME_FIRST_REPEAT_NS, VOLUME_REPEAT_NS,
 };
-pub use input::{
-    Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState, VolumeChange,
-};
+pub use input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState, VolumeChange};
 pub use machine::Appliance;
-pub use panel::{Panel, PanelEvent};
-pub use settings::Settings;
-pub use state::{KeptPosition, Phase, PlaylistInfo, Program, Session, Snapshot};
+pub use settings::{Settings, StartKind};
+pub use state::{Phase, PlaylistInfo, Program, SavedPosition, Session, Snapshot};
 pub use volume::Volume;
+pub use warning::{Refusal, Warning};

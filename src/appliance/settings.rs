@@ -1,6 +1,17 @@
 //! What an owner can choose.
 
-use crate::config::StartKind;
+use serde::{Deserialize, Serialize};
+
+/// What a start joins or begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartKind {
+    /// The common timetable, at the next grid slot.
+    #[default]
+    Common,
+    /// The playlist from its beginning, at the next grid slot.
+    Fresh,
+}
 
 /// The settings of the appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,24 +37,12 @@ pub struct Settings {
     pub untrusted_wait_s: u32,
     /// Whether tones answer where nothing plays.
     pub tones: bool,
-    /// Whether the LED shows anything.
-    pub led: bool,
 }
 
+/// What a box has whose owner has chosen nothing: the configuration's defaults, as the service passes them on.
+#[cfg(test)]
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            startup_percent: 50,
-            maximum_percent: 100,
-            step_percent: 5,
-            start_button: StartKind::Common,
-            jumper: StartKind::Common,
-            rejoin_session: true,
-            common_anchor_utc_s: 0,
-            repeats: false,
-            untrusted_wait_s: 60,
-            tones: true,
-            led: true,
-        }
+        crate::service::settings::appliance_settings(&crate::config::Config::default())
     }
 }

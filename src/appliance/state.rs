@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jaudiosync_hw::buttons::Button;
 use serde::{Deserialize, Serialize};
 
-use super::action::Warning;
+use super::warning::Warning;
 use crate::timetable::{Length, Timetable, TimetableError};
 
 /// A program: which timetable, and from when on it is heard.
@@ -42,13 +42,13 @@ impl Session {
     /// # Errors
     /// When there are no tracks, or no such first track.
     pub fn timetable(&self, playlist: &PlaylistInfo) -> Result<Timetable, TimetableError> {
-        Timetable::new(playlist.lengths.to_vec(), self.anchor_utc_s, self.first_track, self.repeats)
+        Timetable::new(Arc::clone(&playlist.lengths), self.anchor_utc_s, self.first_track, self.repeats)
     }
 }
 
 /// Where it was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptPosition {
+pub struct SavedPosition {
     /// The track that played, or was to play next.
     pub track: usize,
     /// How far into it, in ns.
@@ -105,7 +105,7 @@ pub struct Snapshot {
     /// The buttons that are ignored, because they are stuck or were held at power-on.
     pub ignored_buttons: Vec<Button>,
     /// Where it was stopped.
-    pub position: Option<KeptPosition>,
+    pub position: Option<SavedPosition>,
     /// What is not as it should be, now.
     pub warnings: Vec<Warning>,
 }

@@ -1,5 +1,6 @@
 //! `jaudiosync index`: makes the saved index, with the maps of long files.
 
+use crate::format;
 use clap::Args;
 use serde_json::json;
 
@@ -51,7 +52,7 @@ impl IndexCommand {
                 loaded.index.display(),
                 playlist.tracks.len(),
                 loaded.inspected,
-                output::duration(playlist.runtime_s()),
+                format::duration(playlist.runtime_s()),
                 playlist.fingerprint(),
             ));
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
+use crate::format;
 use crate::playlist::{Departure, describe};
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::slot_s;
@@ -103,8 +104,8 @@ impl List {
         table.load_preset(presets::NOTHING).set_header(["#", "Start", "Length", "Slot", "Track"]);
         for (number, offset_s, track) in rows {
             let start = match anchor_utc_s {
-                Some(anchor_utc_s) => output::local_time(anchor_utc_s + offset_s),
-                None => format!("+{}", output::duration(offset_s)),
+                Some(anchor_utc_s) => format::local_time(anchor_utc_s + offset_s),
+                None => format!("+{}", format::duration(offset_s)),
             };
             let length = track.length.map_or("?".to_owned(), |length| format!("{:.3} s", length.seconds()));
             let name = match (&track.problem, describe(track, &music)) {
@@ -112,7 +113,7 @@ impl List {
                 (None, Some(found)) => format!("{} ({found})", track.display_name()),
                 (None, None) => track.display_name(),
             };
-            table.add_row([number.to_string(), start, length, output::duration(slot_s(track.length)), name]);
+            table.add_row([number.to_string(), start, length, format::duration(slot_s(track.length)), name]);
         }
         for column in table.column_iter_mut().take(4) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -121,7 +122,7 @@ impl List {
         output::say(format_args!(
             "{} tracks, {}, fingerprint {}",
             playlist.tracks.len(),
-            output::duration(playlist.runtime_s()),
+            format::duration(playlist.runtime_s()),
             playlist.fingerprint()
         ));
         Ok(())

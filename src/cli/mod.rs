@@ -12,14 +12,11 @@ mod logging;
 pub mod output;
 mod play;
 mod playlist_options;
-mod reload;
-mod resume;
+mod remote;
 mod run;
 mod service_options;
 mod setup;
-mod start;
 mod status;
-mod stop;
 mod terminal;
 mod time;
 mod volume;
@@ -73,12 +70,12 @@ enum Command {
     Devices(devices::Devices),
     Doctor(doctor::Doctor),
     Run(run::Run),
-    Start(start::Start),
-    Stop(stop::Stop),
-    Resume(resume::Resume),
+    Start(remote::Start),
+    Stop(remote::Stop),
+    Resume(remote::Resume),
     Volume(volume::Volume),
     Status(status::StatusCommand),
-    Reload(reload::Reload),
+    Reload(remote::Reload),
     Setup(setup::Setup),
     Config(config::ConfigCommand),
     Time(time::Time),

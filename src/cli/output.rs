@@ -1,9 +1,8 @@
-//! Printing: a reader that goes away (`| head`) is no error, and instants are shown in local time.
+//! Printing: a reader that goes away (`| head`) is not an error.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use chrono::{DateTime, Local};
 use serde::Serialize;
 
 use super::Failure;
@@ -47,24 +46,4 @@ pub(super) fn warn(line: impl Display) {
 /// Prints why the command failed on standard error.
 pub fn complain(failure: &Failure) {
     let _ = writeln!(io::stderr().lock(), "error: {failure}");
-}
-
-/// `2026-11-22 18:30:05`, local.
-pub(super) fn local_time(utc_s: i64) -> String {
-    format_local(utc_s.saturating_mul(1_000_000_000), "%Y-%m-%d %H:%M:%S")
-}
-
-/// `2026-11-22 18:30:05.123`, local.
-pub(super) fn local_time_ms(utc_ns: i64) -> String {
-    format_local(utc_ns, "%Y-%m-%d %H:%M:%S%.3f")
-}
-
-fn format_local(utc_ns: i64, format: &str) -> String {
-    DateTime::from_timestamp_nanos(utc_ns).with_timezone(&Local).format(format).to_string()
-}
-
-/// `1:02:03`, or `2:03` below an hour.
-pub(crate) fn duration(seconds: i64) -> String {
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, output};
+use crate::format;
 use crate::playlist::{LoadOptions, Loaded, Playlist, Track, load};
 
 /// Bytes that are read so quickly that a bar would only flicker: some 20 files, or a part of a long one.
@@ -91,7 +92,7 @@ fn show_progress(bar: &ProgressBar, done: u64, of: u64) {
 
 fn report_problems(playlist: &Playlist) {
     let slot = |track: &Track| match track.length {
-        Some(length) => format!("its slot of {} stays silent", output::duration(length.seconds().ceil() as i64)),
+        Some(length) => format!("its slot of {} stays silent", format::duration(length.seconds().ceil() as i64)),
         None => "its length is unknown, so that boxes which have it will be elsewhere".to_owned(),
     };
     playlist.problems(NAMED_TRACKS, slot).for_each(output::warn);

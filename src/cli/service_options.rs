@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, output};
 use crate::config;
-use crate::control::{Client, ClientError, Request, Response, candidate_sockets, protocol};
+use crate::control::{Client, ClientError, Command, Response, candidate_sockets, protocol};
 
 #[derive(Debug, Args)]
 pub(super) struct ServiceOptions {
@@ -28,13 +28,13 @@ impl ServiceOptions {
     }
 
     /// Asks one thing.
-    pub(super) fn ask(&self, request: &Request) -> Result<Response, Failure> {
-        Ok(self.connect()?.request(request)?)
+    pub(super) fn ask(&self, command: Command) -> Result<Response, Failure> {
+        Ok(self.connect()?.request(&command.into())?)
     }
 
     /// Asks for something to be done, and prints what happens now.
-    pub(super) fn command(&self, request: &Request) -> Result<(), Failure> {
-        let message = self.ask(request)?.into_message()?;
+    pub(super) fn command(&self, command: Command) -> Result<(), Failure> {
+        let message = self.ask(command)?.into_message()?;
         if !message.is_empty() {
             output::say(message);
         }

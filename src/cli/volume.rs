@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
-use crate::control::Request;
+use crate::control::Command;
 
 /// Show or turn the service's volume
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ impl Volume {
             Some(Change::To(percent)) => (Some(percent), None),
             Some(Change::By(by)) => (None, Some(by)),
         };
-        if let Some(percent) = self.service.ask(&Request::Volume { percent, by })?.into_volume()? {
+        if let Some(percent) = self.service.ask(Command::Volume { percent, by })?.into_volume()? {
             output::say(format_args!("{percent} %"));
         }
         Ok(())

@@ -18,17 +18,6 @@ pub enum ChannelChoice {
     Mono,
 }
 
-/// What a start joins or begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StartKind {
-    /// The common timetable, at the next grid slot.
-    #[default]
-    Common,
-    /// The playlist from its beginning, at the next grid slot.
-    Fresh,
-}
-
 /// Who knows the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

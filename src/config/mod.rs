@@ -12,12 +12,15 @@ mod layers;
 mod nearest;
 mod repair;
 mod sections;
+mod server_address;
 
 use std::path::{Path, PathBuf};
 
-pub use choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, StartKind, TimeSource};
+pub use check::MAX_OUTPUT_LATENCY_MS;
+pub use choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, TimeSource};
 pub use layers::{Layers, Origin, Problem};
 pub use sections::{Board, Config, Control, Playlist, Sound, Start, TimeKeeping, Volume};
+pub use server_address::{AddressError, OptionalServer, ServerAddress};
 
 /// The system's own configuration file.
 pub const SYSTEM_FILE: &str = "/etc/jaudiosync/config.toml";

@@ -1,10 +1,13 @@
 //! The tree of values, one structure for each section of the file, with the defaults.
 
+use crate::appliance::StartKind;
 use std::path::PathBuf;
 
+use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, StartKind, TimeSource};
+use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, TimeSource};
+use super::server_address::{OptionalServer, ServerAddress};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -94,10 +97,10 @@ pub struct TimeKeeping {
     pub rtc: RtcChoice,
     /// The pin to which the RTC's 1 Hz output is wired, if it is.
     pub sqw_gpio: OptionalGpio,
-    /// Network time servers, at most 8, as `host` or `host:port`.
-    pub ntp_servers: Vec<String>,
-    /// Where gpsd answers, as `host:port`; empty: no GPS.
-    pub gpsd: String,
+    /// Network time servers, at most 8; without a port it is NTP's.
+    pub ntp_servers: Vec<ServerAddress>,
+    /// Where gpsd answers, on its own port where none is written; empty: no GPS.
+    pub gpsd: OptionalServer,
     /// Whether the system clock is set and steered from here.
     pub set_system_clock: bool,
 }
@@ -180,7 +183,7 @@ impl Default for TimeKeeping {
             rtc: RtcChoice::Bus(PathBuf::from("/dev/i2c-1")),
             sqw_gpio: OptionalGpio(None),
             ntp_servers: Vec::new(),
-            gpsd: String::new(),
+            gpsd: OptionalServer(None),
             set_system_clock: true,
         }
     }
@@ -198,6 +201,20 @@ impl Default for Board {
             led_gpio: OptionalGpio(None),
             led: true,
             tones: true,
+        }
+    }
+}
+
+impl Board {
+    /// Return which pin is for what, as the board's crate takes it.
+    pub fn pins(&self) -> Pins {
+        Pins {
+            volume_up_gpio: self.volume_up_gpio.number(),
+            volume_down_gpio: self.volume_down_gpio.number(),
+            start_gpio: self.start_gpio.number(),
+            stop_gpio: self.stop_gpio.number(),
+            jumper_gpio: self.jumper_gpio.number(),
+            led_gpio: self.led_gpio.0.map(|pin| pin.number()),
         }
     }
 }

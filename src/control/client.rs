@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::protocol::{MAX_RESPONSE_BYTES, Request, Response};
+use super::protocol::{Command, MAX_RESPONSE_BYTES, Request, Response};
 
 /// The service answers at once, however much it has to do; a reload may look into some hundred files.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -69,7 +69,8 @@ impl Client {
     /// # Errors
     /// When the connection breaks, or the answer is none.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
-        let answer_time = if matches!(request, Request::Reload {}) { RELOAD_TIME } else { ANSWER_TIME };
+        let answer_time =
+            if matches!(request, Request::Command(Command::Reload {})) { RELOAD_TIME } else { ANSWER_TIME };
         self.stream
             .get_ref()
             .set_read_timeout(Some(answer_time))

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Handler;
 use super::protocol::{ErrorCode, MAX_REQUEST_BYTES, Request, Response, parse_request};
-use super::server::Handler;
 
 /// A request is complete so long after the answer before it, or the client is sent away.
 const REQUEST_TIME: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ pub(super) fn serve(mut stream: UnixStream, handler: &dyn Handler, shared: &Arc<
         match parse_request(&line) {
             Ok(Request::Status { watch: true }) => return watch(&mut stream, handler, shared),
             Ok(Request::Status { watch: false }) => answer(&mut stream, &Response::status(handler.status()))?,
-            Ok(request) => answer(&mut stream, &handler.handle(request))?,
+            Ok(Request::Command(command)) => answer(&mut stream, &handler.handle(command))?,
             Err(failure) => answer(&mut stream, &failure.into())?,
         }
     }

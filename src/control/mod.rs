@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! > {"v":1,"command":"start","time":"18:30:05","first_track":3}
-//! < {"v":1,"ok":true,"message":"begins at 18:30:05 with track 3"}
+//! < {"v":1,"ok":true,"message":"begins with track 3 at 18:30:05"}
 //! > {"v":1,"command":"volume","percent":200}
 //! < {"v":1,"ok":false,"error":{"code":"invalid","message":"the volume is 0 to 100 percent"}}
 //! ```
@@ -36,11 +36,13 @@
 mod access;
 pub mod client;
 mod connection;
+mod handler;
 mod path;
 pub mod protocol;
 pub mod server;
 
 pub use client::{Client, ClientError};
+pub use handler::Handler;
 pub use path::{candidate_sockets, service_socket};
-pub use protocol::{Request, Response, Status};
-pub use server::{Handler, Server, ServerError, ServerOptions};
+pub use protocol::{Command, Request, Response, Status};
+pub use server::{Server, ServerError, ServerOptions};

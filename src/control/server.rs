@@ -15,8 +15,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connection::{Place, Shared, answer, serve};
-use super::protocol::{ErrorCode, Request, Response, Status};
-use super::{access, path};
+use super::protocol::{ErrorCode, Response};
+use super::{Handler, access, path};
 
 /// So many clients are served at once.
 pub const MAX_CLIENTS: usize = 32;
@@ -26,16 +26,6 @@ const STACK_BYTES: usize = 256 * 1024;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 /// The accepting thread goes round at least so often, to show that it is alive.
 const ROUND_MS: u16 = 1000;
-
-/// Who does what clients ask for. It is called from several threads at once.
-pub trait Handler: Send + Sync {
-    /// Does what is asked for, and answers within a second or two: the client waits. [`Request::Status`] does not come
-    /// here.
-    fn handle(&self, request: Request) -> Response;
-
-    /// What plays, and how well.
-    fn status(&self) -> Status;
-}
 
 /// Where the socket is and whose it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,9 +5,23 @@ use std::io;
 use super::bytes::{Bytes, ReadAt};
 use super::head::Head;
 use super::map::FrameMap;
-use super::survey::Survey;
 use super::timeline::Timeline;
 use super::walk::Walk;
+
+/// What was found out about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The rate at which it is played: that of most of it.
+    pub rate_hz: u32,
+    /// Frames of the sound at that rate, without what the encoder added.
+    pub frames: u64,
+    /// 2 where any part is stereo; of a file that is believed, the first frame says so.
+    pub channels: usize,
+    /// Where its frames are, if all were counted.
+    pub map: Option<FrameMap>,
+    /// Bytes that it had more when it was made, by what it says itself: a copy that was cut off.
+    pub missing_bytes: u64,
+}
 
 /// Frames in a row that no file has by chance.
 const FRAMES_OF_A_STREAM: u64 = 100;

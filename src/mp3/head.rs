@@ -7,7 +7,21 @@ use super::bytes::{Bytes, ReadAt};
 use super::info_frame::InfoFrame;
 use super::scanner::{Frame, Scanner};
 use super::tags::audio_range;
-use super::walk::Gap;
+
+/// What is known of frames that were overwritten.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Gap {
+    /// All frames have this length on average.
+    OfFramesLike {
+        /// To a byte in all.
+        mean_bytes: f64,
+    },
+    /// The bit rate varies.
+    OfAnyFrames {
+        /// Over the whole file.
+        mean_bytes: f64,
+    },
+}
 
 /// What is known of a file without going through it.
 #[derive(Debug, Clone)]

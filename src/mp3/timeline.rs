@@ -3,6 +3,10 @@
 use super::head::Trim;
 use super::map::Section;
 
+/// The least number that all rates of MPEG audio divide, so that sections are added up without rounding: a half of a
+/// frame would else be rounded one way before a section and the other way behind it.
+const TICKS_PER_S: u128 = 14_112_000;
+
 /// A section on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
@@ -28,14 +32,15 @@ impl Timeline {
     ///
     /// A section begins on a whole frame. The half of one by which it is moved at most is the same for every player.
     pub fn new(rate_hz: u32, sections: &[Section], trim: &Trim, end_sample: Option<u64>) -> Self {
-        let mut before_s = 0.0;
+        let mut before_ticks: u128 = 0;
         let ends = sections.iter().skip(1).map(|section| Some(section.first_sample)).chain([end_sample]);
         let stretches = sections.iter().zip(ends).map(|(section, end_sample)| {
             let audible_before = trim.audible_before(section.first_sample);
             let audible_end = end_sample.map(|sample| trim.audible_before(sample));
-            let first_frame = (before_s * f64::from(rate_hz)).round() as u64;
+            let first_frame = (before_ticks * u128::from(rate_hz) + TICKS_PER_S / 2) / TICKS_PER_S;
+            let first_frame = u64::try_from(first_frame).unwrap_or(u64::MAX);
             let audible = audible_end.unwrap_or(audible_before).saturating_sub(audible_before);
-            before_s += audible as f64 / f64::from(section.rate_hz.max(1));
+            before_ticks += u128::from(audible) * TICKS_PER_S / u128::from(section.rate_hz.max(1));
             Stretch { audible_before, audible_end, rate_hz: section.rate_hz, first_frame }
         });
         Self { rate_hz, stretches: stretches.collect() }
@@ -90,6 +95,20 @@ mod tests {
         assert_eq!(timeline.stretch_at(44_452).unwrap().1, Some(44_453));
         let (stretch, next) = timeline.stretch_at(44_453).unwrap();
         assert_eq!((stretch.audible_before, stretch.rate_hz, next), (48_384, 44_100, timeline.frames()));
+    }
+
+    #[test]
+    fn half_a_frame_is_rounded_alike_on_both_sides_of_a_stretch() {
+        let rates = [(312_800, 32_000), (1_411_247, 44_100), (1, 48_000)];
+        let starts = rates.iter().scan(0, |start, (length, _)| Some(std::mem::replace(start, *start + length)));
+        let sections: Vec<Section> = starts
+            .zip(&rates)
+            .map(|(first_sample, (_, rate_hz))| Section { first_sample, rate_hz: *rate_hz })
+            .collect();
+        let timeline = Timeline::new(44_100, &sections, &Trim::default(), Some(1_724_048));
+        let first_frames: Vec<u64> = timeline.stretches.iter().map(|stretch| stretch.first_frame).collect();
+        // 312,800 samples at 32 kHz are 431,077.5 frames.
+        assert_eq!(first_frames, [0, 431_078, 431_078 + 1_411_247]);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::bytes::{Bytes, ReadAt};
-use super::head::Head;
+use super::head::{Gap, Head};
 use super::header::{HEADER_BYTES, Header};
 use super::scanner::{Frame, Scanner, Stream};
 
@@ -27,21 +27,6 @@ impl Placed {
 
 /// Frames that are looked at behind a gap, to know how long such frames are.
 const LIKE_THOSE_BEHIND: usize = 64;
-
-/// What is known of frames that were overwritten.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Gap {
-    /// All frames have this length on average.
-    OfFramesLike {
-        /// To a byte in all.
-        mean_bytes: f64,
-    },
-    /// The bit rate varies.
-    OfAnyFrames {
-        /// Over the whole file.
-        mean_bytes: f64,
-    },
-}
 
 /// A walk through the frames of a file, from the first or from any that another walk has found.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //!
 //! The stream stays open and silent where nothing is to be played, so that the model of its clock is always settled.
 
+use crate::appliance::answer::Tone;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,9 +12,8 @@ use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
 use super::loader::{LoaderTask, Order as LoaderOrder};
 use super::ring::Shared;
-use super::task::{Order, Outside, PlayerTask, Tell, WhenMissing};
-use super::tone::Tone;
-use crate::timekeeping::source::UtcSource;
+use super::task::{Order, PlayerPorts, PlayerTask, Tell, WhenMissing};
+use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
 /// What a player is started with.
@@ -55,7 +55,7 @@ impl Engine {
             let loader = Arc::clone(&loader);
             Arc::new(move |order| loader.order(order))
         };
-        let outside = Outside { dac, clocks, time, tell, order_loader };
+        let outside = PlayerPorts { dac, clocks, time, tell, order_loader };
         let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
         let feeder = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder));
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })

@@ -1,13 +1,12 @@
 //! What travels between the feeder's thread and the sound card's: blocks of frames one way, observations the other,
 //! and a few flags. All of it lock-free: the audio callback waits for nothing.
 
+use crate::appliance::answer::Tone;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS};
 use rtrb::{Consumer, Producer, RingBuffer};
-
-use super::tone::Tone;
 
 /// Frames of a block.
 pub const BLOCK_FRAMES: usize = 256;

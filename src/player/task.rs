@@ -14,8 +14,8 @@ use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
 use super::loader::OrderLoader;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
-use crate::timekeeping::Timescale;
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
+use crate::timekeeping::{InNanoseconds as _, Timescale};
 use crate::worker::Task;
 
 /// How long the task rests while something fades out: no device reports when a frame is heard, so it is asked.
@@ -58,7 +58,7 @@ pub enum WhenMissing {
 }
 
 /// What the player works with.
-pub struct Outside {
+pub struct PlayerPorts {
     /// The sound card.
     pub dac: Box<dyn Dac>,
     /// The machine's clocks.
@@ -96,7 +96,7 @@ struct Fading {
 
 /// The player of one box.
 pub struct PlayerTask {
-    outside: Outside,
+    outside: PlayerPorts,
     shared: Arc<Shared>,
     program: Option<Arc<Program>>,
     output: Option<Output>,
@@ -113,7 +113,7 @@ impl PlayerTask {
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it is to be waited for.
-    pub fn new(outside: Outside, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
+    pub fn new(outside: PlayerPorts, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
         let mut task = Self {
             outside,
             shared,
@@ -222,7 +222,7 @@ impl PlayerTask {
     }
 
     fn timescale(&self) -> Timescale {
-        self.outside.time.estimate().timescale
+        self.outside.time.estimate().utc
     }
 
     /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by

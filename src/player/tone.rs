@@ -1,74 +1,18 @@
-//! The short tones by which a box answers where nothing else is to be heard. They are made in the audio callback, so
-//! nothing here allocates or waits.
+//! Makes the sound of the short tones by which a box answers. They are made in the audio callback, so nothing here
+//! allocates or waits.
 
 use std::f32::consts::TAU;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jaudiosync_hw::dac::CHANNELS;
 
+use crate::appliance::answer::{Note, Tone};
+
 /// Loudness of the tones: -20 dB of full scale, clearly heard and no fright.
 const AMPLITUDE: f32 = 0.1;
 
 /// How long a tone rises and falls, in seconds: it must not click.
 const EDGE_S: f32 = 0.005;
-
-/// What a tone says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tone {
-    /// The box is ready and waits for Start.
-    Ready,
-    /// Understood.
-    Accepted,
-    /// Not possible, or nothing to do.
-    Refused,
-    /// One step louder or quieter: its loudness says how loud it is.
-    VolumeStep,
-    /// The volume can go no further.
-    VolumeLimit,
-    /// The Pi shuts down.
-    ShuttingDown,
-}
-
-/// A part of a tone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Note {
-    /// Its frequency in Hz; 0 is silence.
-    pub frequency_hz: u32,
-    /// How long it lasts, in ms.
-    pub duration_ms: u32,
-}
-
-const fn note(frequency_hz: u32, duration_ms: u32) -> Note {
-    Note { frequency_hz, duration_ms }
-}
-
-impl Tone {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Ready, Self::Accepted, Self::Refused, Self::VolumeStep, Self::VolumeLimit, Self::ShuttingDown];
-
-    /// Its notes: rising is good, falling is the end, low is no. All within what a small speaker can play.
-    pub const fn notes(self) -> &'static [Note] {
-        match self {
-            Self::Ready => const { &[note(660, 100), note(880, 100)] },
-            Self::Accepted => const { &[note(880, 80)] },
-            Self::Refused => const { &[note(330, 120), note(0, 60), note(330, 120)] },
-            Self::VolumeStep => const { &[note(660, 60)] },
-            Self::VolumeLimit => const { &[note(660, 60), note(0, 40), note(660, 60)] },
-            Self::ShuttingDown => const { &[note(880, 100), note(660, 100), note(440, 150)] },
-        }
-    }
-
-    /// How long it lasts, in ms.
-    pub const fn duration_ms(self) -> u32 {
-        let (notes, mut index, mut sum_ms) = (self.notes(), 0, 0);
-        while index < notes.len() {
-            sum_ms += notes[index].duration_ms;
-            index += 1;
-        }
-        sum_ms
-    }
-}
 
 impl Tone {
     /// Its number in [`Shared::tone`](super::ring::Shared::tone), from 1; 0 is none.
@@ -139,14 +83,6 @@ mod tests {
             assert!(steepest < AMPLITUDE * TAU * 1800.0 / 48_000.0 * 1.1, "{tone:?}: {steepest}");
             assert!(left[40_000..].iter().all(|sample| *sample == 0.0));
             assert_eq!(wanted.load(Ordering::Relaxed), 0);
-        }
-    }
-
-    #[test]
-    fn tones_are_short_and_differ() {
-        for tone in Tone::ALL {
-            assert!((40..=500).contains(&tone.duration_ms()), "{tone:?}");
-            assert!(Tone::ALL.iter().all(|other| *other == tone || other.notes() != tone.notes()));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::load::{Listing, LoadError};
+use super::load_error::{Listing, LoadError};
 
 /// What playlists are called, the better one first.
 const EXTENSIONS: [&str; 2] = ["m3u8", "m3u"];

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Track;
-use super::locate::shown_path;
+use super::text::shown_path;
 
 /// A way in which a file is found other than as its line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -1,6 +1,7 @@
 //! The saved index: what was found out about each file of a playlist, in one readable JSON file beside it, so that it
 //! travels with the music and every box has the same lengths.
 
+use crate::digest::short_hex;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -229,47 +230,14 @@ fn checksum(tracks: &[IndexedTrack]) -> String {
             hash.update(number.to_le_bytes());
         }
     }
-    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Write bytes as readable text from which they can be had back: what is not UTF-8, control characters, and the
-/// percent sign itself become `%XX`.
-pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            if letter == '%' || letter.is_ascii_control() {
-                text.push_str(&format!("%{:02X}", letter as u32));
-            } else {
-                text.push(letter);
-            }
-        }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
-}
-
-/// The reverse of [`bytes_to_text`].
-pub(super) fn text_to_bytes(text: &str) -> Vec<u8> {
-    percent_encoding::percent_decode_str(text).collect()
+    short_hex(hash)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn names_of_any_bytes_come_back(bytes: Vec<u8>) {
-            prop_assert_eq!(text_to_bytes(&bytes_to_text(&bytes)), bytes);
-        }
-    }
 
     fn track() -> IndexedTrack {
         IndexedTrack {

@@ -1,6 +1,7 @@
 //! Looks into an MP3 file: tags, exact length, and a short hash of its content. Whole files are read only where no header
 //! gives a length that can be true, or for the map of a long one.
 
+use crate::digest::short_hex;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -111,7 +112,9 @@ fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
     None
 }
 
-/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
+/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken
+/// for one. Tags lie in these blocks, so that files that differ in nothing but their tags count as
+/// different: that errs on the safe side.
 fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());
@@ -122,5 +125,5 @@ fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
         let read = read_up_to(file, offset, &mut block)?;
         hash.update(&block[..read]);
     }
-    Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(short_hex(hash))
 }

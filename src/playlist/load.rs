@@ -10,34 +10,16 @@ use std::sync::{Mutex, PoisonError};
 
 use super::choose::{find_playlist, playlist_name};
 use super::departure::summary;
-use super::index::{Index, IndexError, IndexedTrack, bytes_to_text, index_path};
-use super::inspect::{MAPPED_FROM_BYTES, Maps};
+use super::index::{Index, IndexError, IndexedTrack, index_path};
+use super::inspect::Maps;
+use super::load_error::LoadError;
+use super::load_options::LoadOptions;
 use super::locate::Locator;
 use super::look::Look;
 use super::m3u8::MAX_PLAYLIST_BYTES;
 use super::notices::{cut_lengths, cut_off_files, made_one_folder_up, names_like_comments};
-use super::{M3u8, ParseError, Playlist, Track, parse};
-
-/// What to load and how.
-#[derive(Debug, Clone)]
-pub struct LoadOptions {
-    /// The Music folder, which holds the playlist too.
-    pub music: PathBuf,
-    /// The playlist's name, with or without `.m3u8` or `.m3u`.
-    pub name: String,
-    /// Take the saved index as it is, without a look at the files.
-    pub trust_index: bool,
-    /// Look into every file, whatever the index says.
-    pub rebuild: bool,
-    /// Go through long files to map their frames, where the index has no map.
-    pub make_maps: bool,
-}
-
-impl LoadOptions {
-    pub(super) fn wants_map(&self, track: &IndexedTrack) -> bool {
-        self.make_maps && track.size_bytes > MAPPED_FROM_BYTES && track.frame_map().is_none()
-    }
-}
+use super::text::bytes_to_text;
+use super::{M3u8, Playlist, Track, parse};
 
 /// What came of it.
 #[derive(Debug)]
@@ -56,68 +38,6 @@ pub struct Loaded {
 
 /// What is reported while files are looked into: how many bytes are read, of how many; both roughly.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
-
-/// Why a playlist cannot be loaded. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// There is no Music folder.
-    #[error("there is no Music folder at {0}; make one, or name another with --music")]
-    NoMusic(PathBuf),
-    /// The Music folder is there, and may not be looked into.
-    #[error(
-        "the Music folder {0} cannot be read: {1}; give the user that this runs as the right to, as with: chmod -R a+rX {0}"
-    )]
-    MusicDenied(PathBuf, std::io::Error),
-    /// There is no such playlist; others may be there.
-    #[error("there is no playlist {path}; {others}")]
-    NoPlaylist {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// Which are there.
-        others: Listing,
-    },
-    /// There is none, but a file that somebody may take for it.
-    #[error("there is no playlist {path}; {file} {advice}")]
-    Mistaken {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// The file that is there.
-        file: String,
-        /// What to do with it.
-        advice: &'static str,
-    },
-    /// Several files may be meant.
-    #[error("there is no playlist {path}, and several that differ from it in letter case: {files}; rename one")]
-    SeveralPlaylists {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// Which there are.
-        files: String,
-    },
-    /// It cannot be read.
-    #[error("the playlist {0} cannot be read: {1}")]
-    Unreadable(PathBuf, std::io::Error),
-    /// It cannot be understood.
-    #[error("the playlist {0} cannot be used: {1}")]
-    NotAPlaylist(PathBuf, ParseError),
-    /// It has no entries.
-    #[error("the playlist {0} is empty; write one file name a line into it")]
-    Empty(PathBuf),
-}
-
-/// The playlists that a Music folder holds.
-#[derive(Debug)]
-pub struct Listing(pub Vec<String>);
-
-impl std::fmt::Display for Listing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() {
-            write!(f, "the folder holds none: put a .m3u8 file there")
-        } else {
-            write!(f, "name one of these with --playlist-name: {}", self.0.join(", "))
-        }
-    }
-}
 
 /// Load a playlist. The saved index is used for every file whose size and modification time still agree, and written
 /// anew where something changed; that it cannot be written is a warning.

@@ -22,10 +22,9 @@ use encoding_rs::Encoding;
 use self::search::Search;
 use super::departure::Departure;
 use super::folders::{Folders, Wanted};
-use super::index::{bytes_to_text, text_to_bytes};
 use super::readings::{Origin, Reading, as_written, is_remote, is_too_long, readings};
 use super::stamp::FileStamp;
-use super::text::{decode, shown};
+use super::text::{bytes_to_text, decode, shown_path, text_to_bytes};
 
 /// What became of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,11 +245,6 @@ fn is_inside(root: &Path, known: &mut HashMap<PathBuf, Option<bool>>, folder: Pa
 
 fn found(path: PathBuf, metadata: &fs::Metadata, departures: BTreeSet<Departure>) -> Located {
     Located::File(Found { path, stamp: FileStamp::of(metadata), departures, dropped: None })
-}
-
-/// A path fit to be shown.
-pub(super) fn shown_path(path: &Path) -> String {
-    shown(&decode(path.as_os_str().as_bytes())).unwrap_or_default()
 }
 
 /// A symbolic link leads out of the Music folder.

@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::index::{IndexedTrack, bytes_to_text, text_to_bytes};
+use super::index::IndexedTrack;
 use super::inspect::{Inspected, Maps, cost_bytes, inspect};
-use super::load::LoadOptions;
-use super::locate::{Folder, Found, Located, Locator, shown_path};
+use super::load_options::LoadOptions;
+use super::locate::{Folder, Found, Located, Locator};
 use super::stamp::FileStamp;
-use super::text::{decode, shown};
+use super::text::{bytes_to_text, decode, shown, shown_path, text_to_bytes};
 use super::{Departure, Entry, KnownMap, Problem, Track};
 use crate::panics;
 

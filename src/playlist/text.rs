@@ -1,6 +1,8 @@
 //! Text from files made elsewhere: code pages, and what of it is fit to be shown.
 
 use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -51,11 +53,47 @@ fn upsets_a_line(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
+/// Return a path fit to be shown.
+pub(super) fn shown_path(path: &Path) -> String {
+    shown(&decode(path.as_os_str().as_bytes())).unwrap_or_default()
+}
+
+/// Write bytes as readable text from which they can be had back: what is not UTF-8, control characters, and the
+/// percent sign itself become `%XX`.
+pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter == '%' || letter.is_ascii_control() {
+                text.push_str(&format!("%{:02X}", letter as u32));
+            } else {
+                text.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// The reverse of [`bytes_to_text`].
+pub(super) fn text_to_bytes(text: &str) -> Vec<u8> {
+    percent_encoding::percent_decode_str(text).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn names_of_any_bytes_come_back(bytes: Vec<u8>) {
+            prop_assert_eq!(text_to_bytes(&bytes_to_text(&bytes)), bytes);
+        }
+    }
 
     #[test]
     fn long_text_is_cut_between_characters() {

@@ -1,33 +1,33 @@
-//! What the control socket's clients get: requests go to the conductor, the status is read where it was said last.
+//! What the control socket's clients get: commands go to the conductor, the status is read where it was written last.
 
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use super::conductor::{Message, StatusBoard};
 use crate::control::protocol::ErrorCode;
-use crate::control::{Handler, Request, Response, Status};
+use crate::control::{Command, Handler, Response, Status};
 
 /// The conductor answers within milliseconds, but for a reload, which may look into hundreds of new files; the client
 /// waits a little longer.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// Passes requests on.
+/// Passes commands on to the conductor.
 pub struct ControlHandler {
     messages: Sender<Message>,
     status: StatusBoard,
 }
 
 impl ControlHandler {
-    /// Passes requests on to a conductor.
+    /// Pass commands on to the conductor that takes these messages.
     pub fn new(messages: Sender<Message>, status: StatusBoard) -> Self {
         Self { messages, status }
     }
 }
 
 impl Handler for ControlHandler {
-    fn handle(&self, request: Request) -> Response {
+    fn handle(&self, command: Command) -> Response {
         let (answer, answered) = mpsc::sync_channel(1);
-        let sent = self.messages.send(Message::Request(request, answer)).is_ok();
+        let sent = self.messages.send(Message::Command(command, answer)).is_ok();
         let response = if sent { answered.recv_timeout(PATIENCE).ok() } else { None };
         response.unwrap_or_else(|| {
             Response::failed(ErrorCode::Failed, "the service gives no answer; see: journalctl -u jaudiosync")

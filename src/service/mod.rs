@@ -1,19 +1,20 @@
 //! The service: the appliance's state machine wired to a box. Nothing here decides what is to be played or when; that is
 //! `appliance` and `timetable`.
 //!
-//! - [`conductor`] stands in the middle: messages in, orders out, no waiting, no device; [`settings`] is what it takes from
-//!   the configuration;
-//! - [`playlists`], [`mapper`], [`keeper`] and [`loudness`] do what may take its time, each on a thread of its own; [`time`] is who knows
-//!   the time, [`handler`] what the control socket's clients get;
-//! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] tells whether all of it is alive.
+//! - [`conductor`] stands in the middle: messages in, commands out, no waiting, no device; [`settings`] is what it takes
+//!   from the configuration;
+//! - [`playlists`], [`mapper`], [`state_writer`] and [`volume`] do whatever may block, each on a thread of its own; [`time`]
+//!   is who knows the time, [`handler`] what the control socket's clients get;
+//! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] reports whether all of it is alive.
 
+pub mod clock_thread;
 pub mod conductor;
 pub mod handler;
 pub mod heartbeat;
-pub mod keeper;
-pub mod loudness;
 pub mod mapper;
 pub mod playlists;
 pub mod running;
 pub mod settings;
+pub mod state_writer;
 pub mod time;
+pub mod volume;

@@ -29,7 +29,7 @@ pub struct PlaylistSource {
 
 /// What became of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlaylistNews {
+pub enum PlaylistReport {
     /// It was read, as was ordered; with what did not go well.
     Loaded(Arc<Playlist>, Vec<String>),
     /// It cannot be read, for this reason.
@@ -41,7 +41,7 @@ pub enum PlaylistNews {
 }
 
 /// Where news goes.
-pub type TellPlaylist = Box<dyn Fn(PlaylistNews) + Send>;
+pub type TellPlaylist = Box<dyn Fn(PlaylistReport) + Send>;
 
 /// Where orders to map long files go.
 pub type OrderMaps = Box<dyn FnMut(MapOrder) + Send>;
@@ -91,12 +91,12 @@ impl PlaylistTask {
                 (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
                 self.loaded = Some(Arc::clone(&playlist));
                 self.reported = Some(Arc::clone(&playlist));
-                PlaylistNews::Loaded(playlist, warnings)
+                PlaylistReport::Loaded(playlist, warnings)
             }
             Err(reason) => {
                 // What was loaded before goes on playing.
                 self.reported = None;
-                PlaylistNews::Failed(reason)
+                PlaylistReport::Failed(reason)
             }
         };
         self.remember(source);
@@ -117,7 +117,7 @@ impl PlaylistTask {
         if now.as_ref() != self.reported.as_deref() {
             let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
             self.reported = now.map(Arc::new);
-            (self.tell)(if is_as_loaded { PlaylistNews::Unchanged } else { PlaylistNews::Changed });
+            (self.tell)(if is_as_loaded { PlaylistReport::Unchanged } else { PlaylistReport::Changed });
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistNews>) {
+    fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistReport>) {
         let (sender, news) = mpsc::channel();
         let mut task = PlaylistTask::new(Box::new(move |told| sender.send(told).unwrap()), Box::new(|_| {}));
         task.order(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
@@ -204,7 +204,7 @@ mod tests {
         (task, news)
     }
 
-    fn looks(task: &mut PlaylistTask, news: &Receiver<PlaylistNews>) -> Vec<PlaylistNews> {
+    fn looks(task: &mut PlaylistTask, news: &Receiver<PlaylistReport>) -> Vec<PlaylistReport> {
         (0..4).for_each(|_| _ = task.step());
         news.try_iter().collect()
     }
@@ -216,19 +216,19 @@ mod tests {
         fs::write(&list, "a.mp3\n").unwrap();
         fs::write(music.path().join("a.mp3"), "no music").unwrap();
         let (mut task, news) = watching(music.path());
-        assert!(matches!(news.try_recv(), Ok(PlaylistNews::Loaded(playlist, _)) if playlist.tracks.len() == 1));
+        assert!(matches!(news.try_recv(), Ok(PlaylistReport::Loaded(playlist, _)) if playlist.tracks.len() == 1));
         assert_eq!(looks(&mut task, &news), []);
         fs::write(music.path().join("unrelated.txt"), "x").unwrap();
         fs::File::open(&list).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(looks(&mut task, &news), []);
         fs::write(&list, "a.mp3\nb.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
         assert_eq!(looks(&mut task, &news), []);
         // A file that was missing comes to be.
         fs::write(music.path().join("b.mp3"), "no music either").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
         fs::remove_file(&list).unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
     }
 
     #[test]
@@ -239,25 +239,25 @@ mod tests {
         fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
         fs::write(music.join("a.mp3"), "no music").unwrap();
         let (mut task, news) = watching(&music);
-        assert!(matches!(news.try_recv(), Ok(PlaylistNews::Loaded(..))));
+        assert!(matches!(news.try_recv(), Ok(PlaylistReport::Loaded(..))));
         for _ in 0..2 {
             fs::rename(&music, &away).unwrap();
-            assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+            assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
             fs::rename(&away, &music).unwrap();
-            assert_eq!(looks(&mut task, &news), [PlaylistNews::Unchanged]);
+            assert_eq!(looks(&mut task, &news), [PlaylistReport::Unchanged]);
             assert_eq!(looks(&mut task, &news), []);
         }
         // Another playlist, and back again by hand.
         fs::write(music.join("Playlist.m3u8"), "a.mp3\nb.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
         fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Unchanged]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Unchanged]);
         // Away, and back as something else.
         fs::rename(&music, &away).unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
         fs::write(away.join("Playlist.m3u8"), "c.mp3\n").unwrap();
         fs::rename(&away, &music).unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
     }
 
     #[test]
@@ -270,9 +270,9 @@ mod tests {
         fs::remove_file(&list).unwrap();
         task.order(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
         task.step();
-        assert!(matches!(news.try_recv(), Ok(PlaylistNews::Failed(_))));
+        assert!(matches!(news.try_recv(), Ok(PlaylistReport::Failed(_))));
         fs::write(&list, "a.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Unchanged]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Unchanged]);
     }
 
     #[test]
@@ -280,12 +280,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let music = folder.path().join("Music");
         let (mut task, news) = watching(&music);
-        let Ok(PlaylistNews::Failed(reason)) = news.try_recv() else { panic!("loaded") };
+        let Ok(PlaylistReport::Failed(reason)) = news.try_recv() else { panic!("loaded") };
         assert!(reason.contains("playlist.folder"), "{reason}");
         assert_eq!(looks(&mut task, &news), []);
         fs::create_dir(&music).unwrap();
         fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
     }
 
     #[test]
@@ -302,6 +302,6 @@ mod tests {
             task.step();
             assert!(news.try_recv().is_err(), "reported while it grows");
         }
-        assert_eq!(looks(&mut task, &news), [PlaylistNews::Changed]);
+        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
     }
 }

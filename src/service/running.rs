@@ -14,15 +14,14 @@ use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use sd_notify::NotifyState;
 
-use super::conductor::{Conductor, Ending, Message, OpenBoard, Outside, Round, StatusBoard};
+use super::conductor::{Conductor, Ending, Message, OpenBoard, Ports, Round, StatusBoard};
 use super::handler::ControlHandler;
 use super::heartbeat::Heartbeat;
-use super::keeper::{KeeperTask, Restored};
-use super::loudness::{LoudnessTask, OpenMixer};
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
-use super::settings;
+use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
+use super::volume::{OpenMixer, VolumeTask};
 use crate::config::{BoardKind, Config, Layers};
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
@@ -94,7 +93,7 @@ impl Service {
         let (dac_name, open_mixer) = (dac.name(), open_mixer(&config, dac.as_ref()));
         let engine = Arc::new(start_player(dac, &time.reader(), &sender)?);
         let mut workers = Workers::default();
-        let outside = Outside {
+        let ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
             player: player_orders(&engine),
@@ -103,18 +102,18 @@ impl Service {
                 Box::new(move |tone| engine.sound(tone))
             },
             library: Box::new(|playlist, mix| -> Arc<dyn Library> { Arc::new(Files::of(playlist, mix)) }),
-            loudness: {
+            volume: {
                 let shared = engine.shared();
                 let set_gain = Box::new(move |gain| shared.set_volume(gain));
-                workers.start("volume", LoudnessTask::new(open_mixer, set_gain, tell(&sender, Message::Loudness)))?
+                workers.start("volume", VolumeTask::new(open_mixer, set_gain, reporter(&sender, Message::Volume)))?
             },
-            keeper: {
-                let task = KeeperTask::new(options.state_folder.clone(), tell(&sender, Message::Keeper));
-                workers.start("keeper", task)?
+            state_writer: {
+                let task = StateWriter::new(options.state_folder.clone(), reporter(&sender, Message::State));
+                workers.start("state writer", task)?
             },
             playlists: {
                 let order_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
-                workers.start("playlist", PlaylistTask::new(tell(&sender, Message::Playlist), order_maps))?
+                workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), order_maps))?
             },
             load_config: options.load_config,
             dac_name,
@@ -122,7 +121,7 @@ impl Service {
         let restored = Restored::read(options.state_folder.as_deref());
         restored.problems.iter().for_each(|problem| log::warn!("{problem}"));
         let kept = restored.for_appliance(&config.playlist.name, config.volume.remember);
-        let conductor = Conductor::new(&layers, kept, board_opener(&config, &options.simulated), outside);
+        let conductor = Conductor::new(&layers, kept, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
         Ok(Self { server, conductor, inbox, sender, engine, time, workers, began })
@@ -145,7 +144,7 @@ impl Service {
         let mut heartbeat = Heartbeat::default();
         let mut next_heartbeat = Instant::now();
         let mut is_ready = false;
-        let mut told_trouble = None;
+        let mut logged_trouble = None;
         let ending = loop {
             let at_raw_ns = match self.conductor.round() {
                 Round::Again { at_raw_ns } => at_raw_ns,
@@ -159,11 +158,11 @@ impl Service {
             if Instant::now() >= next_heartbeat {
                 next_heartbeat = Instant::now() + HEARTBEAT;
                 let trouble = self.beat(&mut heartbeat);
-                if let Some(trouble) = trouble.as_ref().filter(|trouble| told_trouble.as_ref() != Some(*trouble)) {
+                if let Some(trouble) = trouble.as_ref().filter(|trouble| logged_trouble.as_ref() != Some(*trouble)) {
                     log::error!("{trouble}; systemd will start the service anew");
                 }
-                told_trouble = trouble;
-                if !is_ready && told_trouble.is_none() {
+                logged_trouble = trouble;
+                if !is_ready && logged_trouble.is_none() {
                     // A large playlist that is read for the first time takes longer than systemd would wait.
                     notify(&[NotifyState::ExtendTimeoutUsec(STARTING_US)]);
                 }
@@ -295,7 +294,7 @@ fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
 
 fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) -> Result<Engine, DacError> {
     let parts =
-        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), tell: tell(sender, Message::Player) };
+        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), tell: reporter(sender, Message::Player) };
     Engine::start(parts, WhenMissing::Wait)
 }
 
@@ -332,7 +331,7 @@ pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
 fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
     match config.board.kind {
         BoardKind::Pi => {
-            let pins = settings::pins(config);
+            let pins = config.board.pins();
             pins.shared().iter().for_each(|shared| log::warn!("{shared}"));
             Box::new(move || Board::raspberry_pi(&pins))
         }
@@ -344,9 +343,9 @@ fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
     }
 }
 
-/// Sends what somebody tells to the conductor.
-fn tell<T: Send + 'static>(sender: &Sender<Message>, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
+/// Return what sends reports to the conductor.
+fn reporter<T: Send + 'static>(sender: &Sender<Message>, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
     let sender = sender.clone();
     // The conductor is gone only when the service ends, and then nobody listens.
-    Box::new(move |told| _ = sender.send(message(told)))
+    Box::new(move |report| _ = sender.send(message(report)))
 }

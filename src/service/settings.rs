@@ -1,7 +1,5 @@
 //! From the configuration to what each part of the service wants to know. Pure.
 
-use jaudiosync_hw::buttons::Pins;
-
 use super::playlists::PlaylistSource;
 use crate::appliance::Settings;
 use crate::config::{ChannelChoice, Config};
@@ -9,14 +7,14 @@ use crate::player::decoder::Mix;
 
 /// How what is played comes to the ear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listening {
+pub struct AudioSettings {
     /// Which channels are heard.
     pub mix: Mix,
     /// See [`crate::player::feeder::Program::output_latency_ns`].
     pub output_latency_ns: i64,
 }
 
-impl Listening {
+impl AudioSettings {
     /// As it is configured.
     pub fn from_config(config: &Config) -> Self {
         let mix = match config.sound.channels {
@@ -40,26 +38,12 @@ pub fn appliance_settings(config: &Config) -> Settings {
         repeats: config.start.repeats,
         untrusted_wait_s: config.start.untrusted_wait_s,
         tones: config.board.tones,
-        led: config.board.led,
     }
 }
 
 /// Which playlist is played.
 pub fn playlist_source(config: &Config) -> PlaylistSource {
     PlaylistSource { music: config.playlist.folder.clone(), name: config.playlist.name.clone() }
-}
-
-/// The pins of the board.
-pub fn pins(config: &Config) -> Pins {
-    let board = &config.board;
-    Pins {
-        volume_up_gpio: board.volume_up_gpio.number(),
-        volume_down_gpio: board.volume_down_gpio.number(),
-        start_gpio: board.start_gpio.number(),
-        stop_gpio: board.stop_gpio.number(),
-        jumper_gpio: board.jumper_gpio.number(),
-        led_gpio: board.led_gpio.0.map(|pin| pin.number()),
-    }
 }
 
 /// The keys that differ and are only looked at when the program begins.
@@ -69,7 +53,7 @@ pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("sound.mixer_card", before.sound.mixer_card != after.sound.mixer_card),
         ("sound.mixer_control", before.sound.mixer_control != after.sound.mixer_control),
         ("[time]", before.time != after.time),
-        ("the pins of [board]", pins(before) != pins(after) || before.board.kind != after.board.kind),
+        ("the pins of [board]", before.board.pins() != after.board.pins() || before.board.kind != after.board.kind),
         ("[control]", before.control != after.control),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -89,7 +73,7 @@ mod tests {
         after.sound.output_latency_ms = 12.5;
         after.playlist.name = "Other".to_owned();
         assert_eq!(needs_restart(&before, &after), [""; 0]);
-        assert_eq!(Listening::from_config(&after).output_latency_ns, 12_500_000);
+        assert_eq!(AudioSettings::from_config(&after).output_latency_ns, 12_500_000);
         after.sound.device = "Headphones".to_owned();
         after.board.start_gpio = Gpio::new(17).unwrap();
         assert_eq!(needs_restart(&before, &after), ["sound.device", "the pins of [board]"]);

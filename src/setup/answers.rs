@@ -1,14 +1,17 @@
 //! What an owner chooses.
 
+use crate::appliance::StartKind;
+use crate::timekeeping::references::gpsd::GPSD_PORT;
 use std::path::PathBuf;
 
 use jaudiosync_hw::buttons::Pins;
 
-use crate::config::{ChannelChoice, Config, RtcChoice, StartKind};
-use crate::service::settings::pins;
+use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress};
 
 /// Where gpsd answers, as Debian's package sets it up.
-pub const GPSD: &str = "localhost:2947";
+pub fn local_gpsd() -> OptionalServer {
+    OptionalServer(Some(ServerAddress { host: "localhost".to_owned(), port: Some(GPSD_PORT) }))
+}
 
 /// The bus on the header of every Raspberry Pi.
 pub const HEADER_BUS: &str = "/dev/i2c-1";
@@ -33,10 +36,10 @@ pub struct Answers {
     pub channels: ChannelChoice,
     /// The RTC.
     pub rtc: RtcChoice,
-    /// Where gpsd answers; empty for no GPS.
-    pub gpsd: String,
+    /// Where gpsd answers; none for no GPS.
+    pub gpsd: OptionalServer,
     /// Time servers.
-    pub ntp_servers: Vec<String>,
+    pub ntp_servers: Vec<ServerAddress>,
     /// Buttons, jumper, LED.
     pub pins: Pins,
     /// What the jumper starts at power-on.
@@ -59,7 +62,7 @@ impl Answers {
             rtc: config.time.rtc.clone(),
             gpsd: config.time.gpsd.clone(),
             ntp_servers: config.time.ntp_servers.clone(),
-            pins: pins(config),
+            pins: config.board.pins(),
             jumper: config.start.jumper,
             music: config.playlist.folder.clone(),
             host_name: None,

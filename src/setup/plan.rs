@@ -7,7 +7,7 @@ use toml::Value;
 use super::answers::{Answers, Wifi};
 use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
-use crate::config::{Config, Layers, RtcChoice, TimeSource};
+use crate::config::{Config, Layers, RtcChoice, ServerAddress, TimeSource};
 
 /// The package's program that turns on I2C and keeps others from the clock, or gives both back, as the configuration says
 /// (`packaging/prepare-pi`). What it changed it takes back when the package is removed, which is why it is left to it.
@@ -46,7 +46,7 @@ pub enum Step {
 
 /// The machine as it is now.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct HostFacts {
     /// The configuration's files, the lowest layer first. The first is the one that is written to.
     pub config_files: Vec<TextFile>,
     /// The boot configuration; none on a machine that is no Raspberry Pi.
@@ -65,17 +65,17 @@ pub struct Surroundings {
 ///
 /// # Errors
 /// Where a file cannot be changed without losing what stands in it.
-pub fn plan(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result<Vec<Step>, String> {
-    let mut steps = config_steps(layers, answers, around)?;
-    check(layers, &steps, around)?;
+pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<Step>, String> {
+    let mut steps = config_steps(layers, answers, host)?;
+    check(layers, &steps, host)?;
     let changes_config = !steps.is_empty();
-    let mut boot_steps = boot_steps(answers, around);
-    boot_steps.extend(prepared(layers.config(), answers, around));
+    let mut boot_steps = boot_steps(answers, host);
+    boot_steps.extend(prepared(layers.config(), answers, host));
     let needs_reboot = !boot_steps.is_empty();
     steps.extend(boot_steps);
-    steps.extend(answers.host_name.as_deref().map(|name| host_name(name, around)));
-    steps.extend(answers.wifi.as_ref().map(|wifi| join(wifi, around)).unwrap_or_default());
-    if changes_config && around.service_runs && !needs_reboot {
+    steps.extend(answers.host_name.as_deref().map(|name| host_name(name, host)));
+    steps.extend(answers.wifi.as_ref().map(|wifi| join(wifi, host)).unwrap_or_default());
+    if changes_config && host.service_runs && !needs_reboot {
         steps.push(run(&["systemctl", "restart", "jaudiosync"]));
     }
     if needs_reboot {
@@ -88,10 +88,10 @@ pub fn plan(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result
 }
 
 /// Each key is written to the file that it comes from now, so that it takes effect; a new one to the system's.
-fn config_steps(layers: &Layers, answers: &Answers, around: &Surroundings) -> Result<Vec<Step>, String> {
+fn config_steps(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<Step>, String> {
     let changed = changed_settings(layers.config(), answers);
     let mut steps = Vec::new();
-    for (index, file) in around.config_files.iter().enumerate() {
+    for (index, file) in host.config_files.iter().enumerate() {
         let belongs = |setting: &&Setting| {
             let origin = layers.origin(&format!("{}.{}", setting.section, setting.key)).map(|origin| &origin.file);
             match origin {
@@ -111,9 +111,9 @@ fn config_steps(layers: &Layers, answers: &Answers, around: &Surroundings) -> Re
 }
 
 /// What the service would ignore is not written.
-fn check(layers: &Layers, steps: &[Step], around: &Surroundings) -> Result<(), String> {
+fn check(layers: &Layers, steps: &[Step], host: &HostFacts) -> Result<(), String> {
     let mut planned = Layers::default();
-    for file in &around.config_files {
+    for file in &host.config_files {
         let after = steps.iter().find_map(|step| match step {
             Step::Write { path, after, .. } if *path == file.path => Some(after.as_str()),
             _ => None,
@@ -138,7 +138,9 @@ fn write(file: &TextFile, after: String) -> Step {
 fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     let text = |text: &str| Value::from(text).to_string();
     let gpio = |number: u8| number.to_string();
-    let servers = |servers: &[String]| Value::from(servers.to_vec()).to_string();
+    let servers = |servers: &[ServerAddress]| {
+        Value::from(Vec::from_iter(servers.iter().map(ServerAddress::to_string))).to_string()
+    };
     let channels = |channels| Value::try_from(channels).unwrap_or_else(|_| Value::from("stereo")).to_string();
     let start = |kind| Value::try_from(kind).unwrap_or_else(|_| Value::from("common")).to_string();
     let now = Answers::current(config);
@@ -151,7 +153,7 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
         ("sound", "channels", channels(now.channels), channels(answers.channels)),
         ("start", "jumper", start(now.jumper), start(answers.jumper)),
         ("time", "rtc", rtc(&now.rtc), rtc(&answers.rtc)),
-        ("time", "gpsd", text(&now.gpsd), text(&answers.gpsd)),
+        ("time", "gpsd", text(&now.gpsd.to_string()), text(&answers.gpsd.to_string())),
         ("time", "ntp_servers", servers(&now.ntp_servers), servers(&answers.ntp_servers)),
         ("board", "volume_up_gpio", gpio(now.pins.volume_up_gpio), gpio(answers.pins.volume_up_gpio)),
         ("board", "volume_down_gpio", gpio(now.pins.volume_down_gpio), gpio(answers.pins.volume_down_gpio)),
@@ -165,22 +167,22 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
 }
 
 /// The package sees to I2C, wherever the answers or the boot configuration are not as it left them.
-fn prepared(config: &Config, answers: &Answers, around: &Surroundings) -> Option<Step> {
-    let text = around.boot_config.as_ref()?.text.as_deref().unwrap_or_default();
+fn prepared(config: &Config, answers: &Answers, host: &HostFacts) -> Option<Step> {
+    let text = host.boot_config.as_ref()?.text.as_deref().unwrap_or_default();
     let is_ready = boot_config::has_i2c(text) && !boot_config::has_kernel_rtc(text);
     let needs_i2c = has_rtc(answers) && config.time.source == TimeSource::Rtc;
     let is_as_left = config.time.rtc == answers.rtc && (is_ready || !needs_i2c);
-    (around.has_package && !is_as_left).then(|| run(&[PREPARE_PI, "take"]))
+    (host.has_package && !is_as_left).then(|| run(&[PREPARE_PI, "take"]))
 }
 
 fn has_rtc(answers: &Answers) -> bool {
     matches!(answers.rtc, RtcChoice::Bus(_))
 }
 
-fn boot_steps(answers: &Answers, around: &Surroundings) -> Vec<Step> {
-    let has_rtc = has_rtc(answers) && !around.has_package;
+fn boot_steps(answers: &Answers, host: &HostFacts) -> Vec<Step> {
+    let has_rtc = has_rtc(answers) && !host.has_package;
     let wanted = Wanted { has_rtc, overlay: answers.overlay.clone() };
-    let Some(file) = &around.boot_config else {
+    let Some(file) = &host.boot_config else {
         let told = "There is no boot configuration here, so the overlay is not set.".to_owned();
         return answers.overlay.iter().map(|_| Step::Tell(told.clone())).collect();
     };
@@ -193,8 +195,8 @@ fn boot_steps(answers: &Answers, around: &Surroundings) -> Vec<Step> {
     vec![Step::Write { path, before, after, is_secret: false, keeps_copy: true }]
 }
 
-fn host_name(name: &str, around: &Surroundings) -> Step {
-    match around.has_raspi_config {
+fn host_name(name: &str, host: &HostFacts) -> Step {
+    match host.has_raspi_config {
         // It also keeps /etc/hosts in step.
         true => run(&["raspi-config", "nonint", "do_hostname", name]),
         false => run(&["hostnamectl", "set-hostname", name]),
@@ -202,9 +204,9 @@ fn host_name(name: &str, around: &Surroundings) -> Step {
 }
 
 /// A file for NetworkManager, which others cannot read, rather than a passphrase on a command line, which they can.
-fn join(wifi: &Wifi, around: &Surroundings) -> Vec<Step> {
-    if !around.has_network_manager {
-        let how = if around.has_raspi_config { "sudo raspi-config" } else { "by hand" };
+fn join(wifi: &Wifi, host: &HostFacts) -> Vec<Step> {
+    if !host.has_network_manager {
+        let how = if host.has_raspi_config { "sudo raspi-config" } else { "by hand" };
         return vec![Step::Tell(format!("NetworkManager is not here: join {} {how}.", wifi.ssid))];
     }
     let file =
@@ -236,17 +238,18 @@ fn run(words: &[&str]) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ChannelChoice, StartKind};
+    use crate::appliance::StartKind;
+    use crate::config::ChannelChoice;
 
     fn file(path: &str, text: Option<&str>) -> TextFile {
         TextFile { path: PathBuf::from(path), text: text.map(str::to_owned) }
     }
 
-    fn pi(config: &str, boot_partition: &str) -> (Layers, Surroundings) {
+    fn pi(config: &str, boot_partition: &str) -> (Layers, HostFacts) {
         let mut layers = Layers::default();
         layers.lay(Path::new("/etc/config.toml"), config.as_bytes());
         layers.lay(Path::new("/boot/jaudiosync.toml"), boot_partition.as_bytes());
-        let around = Surroundings {
+        let host = HostFacts {
             config_files: vec![
                 file("/etc/config.toml", Some(config)),
                 file("/boot/jaudiosync.toml", Some(boot_partition)),
@@ -257,7 +260,7 @@ mod tests {
             has_package: false,
             service_runs: true,
         };
-        (layers, around)
+        (layers, host)
     }
 
     fn written<'a>(steps: &'a [Step], name: &str) -> Option<&'a str> {
@@ -269,23 +272,23 @@ mod tests {
 
     #[test]
     fn what_holds_already_needs_no_step() {
-        let (layers, mut around) = pi("[sound]\nchannels = \"mono\"\n", "");
-        around.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
+        let (layers, mut host) = pi("[sound]\nchannels = \"mono\"\n", "");
+        host.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
         let answers = Answers::current(layers.config());
-        assert_eq!(plan(&layers, &answers, &around), Ok(vec![]));
+        assert_eq!(plan(&layers, &answers, &host), Ok(vec![]));
     }
 
     #[test]
     fn each_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
-        let (layers, mut around) = pi("[sound]\nchannels = \"mono\"\n", "[sound]\ndevice = \"Headphones\" # my own\n");
-        around.boot_config = None;
+        let (layers, mut host) = pi("[sound]\nchannels = \"mono\"\n", "[sound]\ndevice = \"Headphones\" # my own\n");
+        host.boot_config = None;
         let answers = Answers {
             device: "Audio".to_owned(),
             channels: ChannelChoice::Stereo,
             jumper: StartKind::Fresh,
             ..Answers::current(layers.config())
         };
-        let steps = plan(&layers, &answers, &around).unwrap();
+        let steps = plan(&layers, &answers, &host).unwrap();
         assert_eq!(
             written(&steps, "config.toml"),
             Some("[sound]\nchannels = \"stereo\"\n\n[start]\njumper = \"fresh\"\n")
@@ -296,9 +299,9 @@ mod tests {
 
     #[test]
     fn an_rtc_switches_the_bus_on_with_a_copy_kept_and_asks_for_a_reboot() {
-        let (layers, around) = pi("", "");
+        let (layers, host) = pi("", "");
         let answers = Answers { overlay: Some("hifiberry-dac".to_owned()), ..Answers::current(layers.config()) };
-        let steps = plan(&layers, &answers, &around).unwrap();
+        let steps = plan(&layers, &answers, &host).unwrap();
         assert_eq!(
             written(&steps, "config.txt"),
             Some("dtparam=audio=on\ndtparam=i2c_arm=on\ndtoverlay=hifiberry-dac\n")
@@ -316,27 +319,27 @@ mod tests {
 
     #[test]
     fn with_the_package_i2c_is_left_to_it() {
-        let (layers, mut around) = pi("", "");
-        around.has_package = true;
+        let (layers, mut host) = pi("", "");
+        host.has_package = true;
         let prepare = run(&[PREPARE_PI, "take"]);
         let mut answers = Answers::current(layers.config());
-        let steps = plan(&layers, &answers, &around).unwrap();
+        let steps = plan(&layers, &answers, &host).unwrap();
         assert!(steps.contains(&prepare) && written(&steps, "config.txt").is_none(), "I2C is off: {steps:?}");
-        around.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
-        assert_eq!(plan(&layers, &answers, &around), Ok(vec![]));
+        host.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
+        assert_eq!(plan(&layers, &answers, &host), Ok(vec![]));
         answers.rtc = RtcChoice::None;
-        let steps = plan(&layers, &answers, &around).unwrap();
+        let steps = plan(&layers, &answers, &host).unwrap();
         assert!(steps.iter().position(|step| *step == prepare) > Some(0), "after the configuration: {steps:?}");
     }
 
     #[test]
     fn a_passphrase_stands_in_a_file_that_others_cannot_read_and_on_no_command_line() {
-        let (layers, mut around) = pi("", "");
-        around.boot_config = None;
+        let (layers, mut host) = pi("", "");
+        host.boot_config = None;
         let wifi = Wifi { ssid: " a;b\\c".to_owned(), passphrase: "secret; words".to_owned() };
         let host_name = Some("bike-3".to_owned());
         let answers = Answers { wifi: Some(wifi), host_name, ..Answers::current(layers.config()) };
-        let steps = plan(&layers, &answers, &around).unwrap();
+        let steps = plan(&layers, &answers, &host).unwrap();
         let Some(Step::Write { after, is_secret: true, .. }) = steps.get(1) else { panic!("{steps:?}") };
         assert!(after.contains("ssid=\\sa\\;b\\\\c\n") && after.contains("psk=secret; words\n"), "{after}");
         let in_commands = steps
@@ -347,9 +350,9 @@ mod tests {
 
     #[test]
     fn a_file_that_would_be_damaged_is_left_alone() {
-        let (layers, mut around) = pi("", "");
-        around.config_files[0].text = Some("[[[".to_owned());
+        let (layers, mut host) = pi("", "");
+        host.config_files[0].text = Some("[[[".to_owned());
         let answers = Answers { device: "Audio".to_owned(), ..Answers::current(layers.config()) };
-        assert!(plan(&layers, &answers, &around).unwrap_err().starts_with("/etc/config.toml: it is no TOML"));
+        assert!(plan(&layers, &answers, &host).unwrap_err().starts_with("/etc/config.toml: it is no TOML"));
     }
 }

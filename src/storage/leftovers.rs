@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Kept, Position, RANDOM_LETTERS, Session, Volume};
+use super::{Persistent, Position, RANDOM_LETTERS, Session, Volume};
 
 /// Removes the temporary files of records in a state folder, and says how many there were. For the service alone, at
 /// its start: another program's write in that very moment would fail, with an error and without loss.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use leftovers::remove_leftovers;
 pub use position::{Position, PositionError};
-pub use record::{Kept, Record, RecordError, Written};
+pub use record::{Persistent, Record, RecordError, Written};
 pub use session::Session;
 pub use volume::Volume;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Kept, Record, RecordError};
+use super::{Persistent, Record, RecordError};
 
 /// Where a playlist was stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub enum PositionError {
     Record(#[from] RecordError),
 }
 
-impl Kept for Position {
+impl Persistent for Position {
     const FILE: &'static str = "position.json";
     const VERSION: u32 = 1;
 

@@ -4,6 +4,7 @@
 //! it is the SD card; then the damaged file is put aside, once, and its owner goes on with a default. No older copy is
 //! kept beside it: it would double the writes that wear the card out, and every record has a default that is safe.
 
+use crate::digest::short_hex;
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// A value that is kept in a record.
-pub trait Kept: Serialize + DeserializeOwned {
+pub trait Persistent: Serialize + DeserializeOwned {
     /// The name of its file in the state folder.
     const FILE: &'static str;
     /// The version of its form, from 1.
@@ -82,7 +83,7 @@ struct Envelope<'a> {
     data: &'a RawValue,
 }
 
-impl<T: Kept> Record<T> {
+impl<T: Persistent> Record<T> {
     /// The record in a state folder.
     pub fn in_folder(folder: &Path) -> Self {
         Self { path: folder.join(T::FILE), kind: PhantomData }
@@ -154,7 +155,7 @@ impl<T: Kept> Record<T> {
     }
 }
 
-fn encode<T: Kept>(value: &T) -> io::Result<Vec<u8>> {
+fn encode<T: Persistent>(value: &T) -> io::Result<Vec<u8>> {
     let data = serde_json::value::to_raw_value(value)?;
     let checksum = checksum(T::VERSION, data.get());
     let mut bytes = serde_json::to_vec(&Envelope { version: T::VERSION, checksum, data: &data })?;
@@ -162,7 +163,7 @@ fn encode<T: Kept>(value: &T) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
+fn decode<T: Persistent>(bytes: &[u8]) -> Option<T> {
     let Ok(envelope) = serde_json::from_slice::<Envelope<'_>>(bytes) else { return T::from_earlier(None, bytes) };
     let data = envelope.data.get();
     if envelope.checksum != checksum(envelope.version, data) {
@@ -174,12 +175,12 @@ fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-/// The first 8 bytes of SHA-256 over the version and the very bytes of the data, in hexadecimal.
+/// Return the checksum over the version and the very bytes of the data.
 fn checksum(version: u32, data: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(version.to_le_bytes());
     hash.update(data.as_bytes());
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_hex(hash)
 }
 
 #[cfg(test)]
@@ -195,7 +196,7 @@ mod tests {
         text: String,
     }
 
-    impl Kept for Sample {
+    impl Persistent for Sample {
         const FILE: &'static str = "sample.json";
         const VERSION: u32 = 2;
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kept;
+use super::Persistent;
 
 /// What is needed to make the same timetable again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Session {
     pub started_utc_s: i64,
 }
 
-impl Kept for Session {
+impl Persistent for Session {
     const FILE: &'static str = "session.json";
     const VERSION: u32 = 1;
 }

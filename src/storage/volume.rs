@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kept;
+use super::Persistent;
 
 /// The volume, as it was set last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +11,7 @@ pub struct Volume {
     pub percent: u8,
 }
 
-impl Kept for Volume {
+impl Persistent for Volume {
     const FILE: &'static str = "volume.json";
     const VERSION: u32 = 1;
 }

@@ -1,9 +1,9 @@
-//! What the timekeeper keeps on disk from one run to the next.
+//! What the timekeeper saves on disk from one run to the next.
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::SavedCalibration;
-use crate::storage::Kept;
+use super::estimate::calibration::SavedCalibration;
+use crate::storage::Persistent;
 
 /// The RTC that was calibrated, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct SavedTime {
     pub calibration: Option<SavedCalibration>,
 }
 
-impl Kept for SavedTime {
+impl Persistent for SavedTime {
     const FILE: &'static str = "time.json";
     const VERSION: u32 = 1;
 }

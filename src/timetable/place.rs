@@ -1,17 +1,19 @@
 //! The timetable: from an instant to a place in the playlist.
 
+use std::sync::Arc;
+
 use super::{Length, NS_PER_S, slot_s};
 
-/// An anchor and slots: a pure function from UTC to (track, offset).
+/// An anchor and slots: a pure function from UTC to (track, offset). Clones share what is large.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timetable {
     /// The instant at which the first track to be played begins.
     anchor_utc_s: i64,
     /// The instant at which track 0 begins, or would have begun, in the round of the anchor.
     round_utc_s: i64,
-    lengths: Vec<Option<Length>>,
+    lengths: Arc<[Option<Length>]>,
     /// When each track begins after the round does, in seconds; one more than there are tracks: the last is the whole.
-    offsets_s: Vec<i64>,
+    offsets_s: Arc<[i64]>,
     repeats: bool,
 }
 
@@ -55,6 +57,18 @@ pub enum Place {
     Finished,
 }
 
+impl Place {
+    /// Return where playing goes on when it is stopped here: a track, and how far into it, in ns.
+    /// Between tracks that is the next one, after the last the first.
+    pub fn resume_point(self) -> (usize, i64) {
+        match self {
+            Self::Playing { slot, offset_ns } => (slot.track, offset_ns),
+            Self::Before { next } | Self::Gap { next: Some(next) } => (next.track, 0),
+            Self::Gap { next: None } | Self::Finished => (0, 0),
+        }
+    }
+}
+
 /// Why a timetable cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimetableError {
@@ -79,22 +93,23 @@ impl Timetable {
     /// # Errors
     /// When there are no tracks, or no such first track.
     pub fn new(
-        lengths: Vec<Option<Length>>,
+        lengths: impl Into<Arc<[Option<Length>]>>,
         anchor_utc_s: i64,
         first_track: usize,
         repeats: bool,
     ) -> Result<Self, TimetableError> {
+        let lengths = lengths.into();
         let last = lengths.len().checked_sub(1).ok_or(TimetableError::Empty)?;
         let mut offsets_s = vec![0];
         let mut offset_s = 0_i64;
-        for length in &lengths {
+        for length in lengths.iter() {
             offset_s = offset_s.saturating_add(slot_s(*length));
             offsets_s.push(offset_s);
         }
         match offsets_s.get(first_track) {
             Some(&first_offset_s) if first_track <= last => {
                 let round_utc_s = anchor_utc_s.saturating_sub(first_offset_s);
-                Ok(Self { anchor_utc_s, round_utc_s, lengths, offsets_s, repeats })
+                Ok(Self { anchor_utc_s, round_utc_s, lengths, offsets_s: offsets_s.into(), repeats })
             }
             _ => Err(TimetableError::NoSuchTrack { track: first_track, last }),
         }

@@ -1,4 +1,4 @@
-//! A whole appliance in virtual time: the service's own conductor, player, keeper, mixer and playlist tasks, on a simulated
+//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and playlist tasks, on a simulated
 //! board and sound card, with real files. What is heard is laid against what was ordered, sample by sample.
 
 use std::collections::VecDeque;
@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use jaudiosync::config::Layers;
-use jaudiosync::control::{Request, Response, Status};
+use jaudiosync::control::{Command, Response, Status};
 use jaudiosync::player::decoder::DecodeError;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::ring::Shared;
-use jaudiosync::player::task::{Order, Outside as PlayerOutside, PlayerTask, WhenMissing};
+use jaudiosync::player::task::{Order, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
-use jaudiosync::service::conductor::{Conductor, Ending, Message, Outside, Round, StatusBoard, TimePort};
-use jaudiosync::service::keeper::{KeepOrder, KeeperTask, Restored};
-use jaudiosync::service::loudness::LoudnessTask;
+use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
-use jaudiosync::timekeeping::Timescale;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
-use jaudiosync::timekeeping::status::{Estimate, TimeState, TimeStatus};
+use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
+use jaudiosync::service::volume::VolumeTask;
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
+use jaudiosync::timekeeping::{InNanoseconds as _, timescale};
 use jaudiosync::timetable::Place;
 use jaudiosync::worker::Task;
 use jaudiosync_hw::board::Board;
@@ -28,6 +28,7 @@ use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
 use jaudiosync_hw::dac::SimulatedDac;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
+use jaudiosync_time::{Instant, Span};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
@@ -100,30 +101,27 @@ impl ScriptedTime {
     /// The time is known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns());
-        let before = self.shared.estimate();
-        let right = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        let known = Estimate { timescale: right, bound_ns: 1e6, state: TimeState::Holdover };
-        let is_off = (before.timescale.utc_ns(raw_ns) - utc_ns).abs() > 5_000_000;
-        let waiting = Estimate { timescale: before.timescale, ..known };
-        self.shared.set(if is_off { waiting } else { known }, is_off.then_some(known));
+        let right = timescale(raw_ns, utc_ns, 0.0);
+        let known = Estimate { utc: right, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
+        self.shared.publish(self.clocks.raw(), known);
     }
 
     /// The time is no longer known, and goes on where it is.
     pub fn lose(&self) {
-        let estimate = Estimate { state: TimeState::Unset, bound_ns: f64::INFINITY, ..self.shared.estimate() };
-        self.shared.set(estimate, None);
+        let estimate = Estimate { state: TimeState::Unset, bound: None, ..self.shared.estimate() };
+        self.shared.publish(self.clocks.raw(), estimate);
     }
 
     /// UTC as the box takes it.
     pub fn utc_ns(&self, raw_ns: i64) -> i64 {
-        self.shared.estimate().timescale.utc_ns(raw_ns)
+        self.shared.estimate().utc.utc_ns(raw_ns)
     }
 
     /// The box comes up with this much wrong a clock, and does not know it.
     pub fn be_off(&self, by_ns: i64) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns() + by_ns);
-        let timescale = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        self.shared.set(Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset }, None);
+        let utc = timescale(raw_ns, utc_ns, 0.0);
+        self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, state: TimeState::Unset });
     }
 }
 
@@ -159,7 +157,7 @@ impl TimePort for SharedTime {
             state: self.0.shared.estimate().state,
             utc_ns: self.0.clocks.system_utc_ns(),
             bound_ms: None,
-            flywheel: "script",
+            flywheel: Flywheel::SystemClock,
             reference: None,
             reference_age_s: None,
             waiting_correction_ms: None,
@@ -204,7 +202,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn new(folder: &Path, dac: SimulatedDac, utc_ns: i64, has_mixer: bool) -> Self {
-        let clocks = Arc::new(SimulatedClocks::new(0, utc_ns));
+        let clocks = Arc::new(SimulatedClocks::new(Instant::ZERO, Instant::from_ns(utc_ns)));
         let time = Arc::new(ScriptedTime::new(&clocks));
         let (music, state) = (folder.join("Music"), folder.join("state"));
         std::fs::create_dir_all(&music).unwrap();
@@ -225,12 +223,12 @@ pub struct ApplianceHarness {
     pub loader: VirtualLoader,
     player_orders: Orders<Order>,
     player_next_raw_ns: i64,
-    loudness: LoudnessTask,
-    loudness_orders: Orders<u8>,
-    loudness_next_raw_ns: i64,
-    keeper: KeeperTask,
-    keeper_orders: Orders<KeepOrder>,
-    keeper_next_raw_ns: i64,
+    volume: VolumeTask,
+    volume_orders: Orders<u8>,
+    volume_next_raw_ns: i64,
+    state_writer: StateWriter,
+    state_writer_orders: Orders<WriteCommand>,
+    state_writer_next_raw_ns: i64,
     playlists: PlaylistTask,
     playlist_orders: Orders<PlaylistSource>,
     playlist_next_raw_ns: i64,
@@ -267,7 +265,7 @@ impl ApplianceHarness {
         }
         let shared = Arc::new(Shared::default());
         let loader = VirtualLoader::new();
-        let player = PlayerOutside {
+        let player = PlayerPorts {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
@@ -278,23 +276,23 @@ impl ApplianceHarness {
         let (board, has_mixer) = (around.board.clone(), around.has_mixer);
         let open_mixer = Box::new(move || Ok(has_mixer.then(|| Box::new(board.clone()) as Box<dyn Mixer>)));
         let gain = Arc::clone(&shared);
-        let loudness = LoudnessTask::new(
+        let volume = VolumeTask::new(
             open_mixer,
             // The tone is told from silence by its loudness.
             Box::new(move |volume| gain.set_volume(if volume > 0.0 { 1.0 } else { 0.0 })),
-            tell(&inbox, Message::Loudness),
+            tell(&inbox, Message::Volume),
         );
-        let keeper = KeeperTask::new(Some(around.state.clone()), tell(&inbox, Message::Keeper));
+        let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
         let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
         let (player_orders, order_player) = queue();
-        let (loudness_orders, order_loudness) = queue();
-        let (keeper_orders, order_keeper) = queue();
+        let (volume_orders, order_volume) = queue();
+        let (state_writer_orders, order_state_writer) = queue();
         let (playlist_orders, order_playlists) = queue();
         let (config, music) = (Arc::clone(&around.config), around.music.clone());
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
             .for_appliance(&first.config().playlist.name, first.config().volume.remember);
-        let outside = Outside {
+        let outside = Ports {
             clocks: around.clocks.clone(),
             time: Box::new(SharedTime(Arc::clone(&around.time))),
             player: order_player,
@@ -303,8 +301,8 @@ impl ApplianceHarness {
                 let length_s = |track: &Track| track.path.as_ref().and(track.length).map(|length| length.seconds());
                 Arc::new(Tones(playlist.tracks.iter().map(length_s).collect()))
             }),
-            loudness: order_loudness,
-            keeper: order_keeper,
+            volume: order_volume,
+            state_writer: order_state_writer,
             playlists: order_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: "simulated".to_owned(),
@@ -320,12 +318,12 @@ impl ApplianceHarness {
             loader,
             player_orders,
             player_next_raw_ns: now_raw_ns,
-            loudness,
-            loudness_orders,
-            loudness_next_raw_ns: now_raw_ns,
-            keeper,
-            keeper_orders,
-            keeper_next_raw_ns: now_raw_ns,
+            volume,
+            volume_orders,
+            volume_next_raw_ns: now_raw_ns,
+            state_writer,
+            state_writer_orders,
+            state_writer_next_raw_ns: now_raw_ns,
             playlists,
             playlist_orders,
             playlist_next_raw_ns: now_raw_ns,
@@ -339,9 +337,9 @@ impl ApplianceHarness {
     }
 
     /// Asks for something, as a client does; the answer comes within the next rounds.
-    pub fn ask(&self, request: Request) -> mpsc::Receiver<Response> {
+    pub fn ask(&self, command: Command) -> mpsc::Receiver<Response> {
         let (answer, answered) = mpsc::sync_channel(1);
-        self.inbox.lock().unwrap().push_back(Message::Request(request, answer));
+        self.inbox.lock().unwrap().push_back(Message::Command(command, answer));
         answered
     }
 
@@ -351,9 +349,9 @@ impl ApplianceHarness {
 
     /// Lets a round pass. Says how it ended, if it did.
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
-        around.clocks.advance(ROUND_NS);
+        around.clocks.advance(Span::from_ns(ROUND_NS));
         let now_raw_ns = around.now_raw_ns();
-        around.dac.advance_to(now_raw_ns);
+        around.dac.advance_to(Instant::from_ns(now_raw_ns));
         self.listen(around);
         loop {
             // Whoever tells something may be told something in turn.
@@ -369,8 +367,8 @@ impl ApplianceHarness {
         }
         work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
         self.loader.work(now_raw_ns);
-        take(&mut self.loudness, &self.loudness_orders, &mut self.loudness_next_raw_ns, now_raw_ns);
-        take(&mut self.keeper, &self.keeper_orders, &mut self.keeper_next_raw_ns, now_raw_ns);
+        take(&mut self.volume, &self.volume_orders, &mut self.volume_next_raw_ns, now_raw_ns);
+        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
         take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
         match round {
             Round::Again { at_raw_ns } => {
@@ -385,7 +383,7 @@ impl ApplianceHarness {
         self.heard.clear();
         for stretch in around.dac.take_heard() {
             for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {
-                let raw_ns = (stretch.raw_ns + index as f64 * stretch.frame_ns).round() as i64;
+                let raw_ns = (stretch.raw_ns_f64 + index as f64 * stretch.frame_ns_f64).round() as i64;
                 let place_s = place_tone::place_s(pair, PERIOD_S, MUSIC_AMPLITUDE);
                 self.heard.push(Heard { raw_ns, place_s });
             }

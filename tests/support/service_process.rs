@@ -131,11 +131,12 @@ impl ServiceProcess {
     }
 
     /// Asks over the control socket; once more where other clients are in the way.
-    pub fn ask(&self, request: &Request) -> Response {
+    pub fn ask(&self, request: impl Into<Request>) -> Response {
+        let request = request.into();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut client = Client::connect(std::slice::from_ref(&self.socket)).unwrap();
-            match client.request(request) {
+            match client.request(&request) {
                 Ok(response) if response.clone().into_message().is_err_and(|error| error.code == ErrorCode::Busy) => {}
                 Ok(response) => return response,
                 Err(_) if Instant::now() < deadline => {}
@@ -145,7 +146,7 @@ impl ServiceProcess {
     }
 
     pub fn status(&self) -> Status {
-        self.ask(&Request::Status { watch: false }).into_status().unwrap().unwrap()
+        self.ask(Request::Status { watch: false }).into_status().unwrap().unwrap()
     }
 
     /// Waits until its status is such.

@@ -1,6 +1,6 @@
 //! What must hold of a box, all along and in the end.
 
-use jaudiosync::control::Request;
+use jaudiosync::control::Command;
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::timetable::{Place, Start, Timetable};
@@ -66,8 +66,8 @@ impl Hour<'_> {
         self.around.time.know();
         self.run(3 * S);
         self.note_disturbance();
-        let reload = self.appliance().ask(Request::Reload {});
-        self.appliance().ask(Request::Volume { percent: Some(50), by: None });
+        let reload = self.appliance().ask(Command::Reload {});
+        self.appliance().ask(Command::Volume { percent: Some(50), by: None });
         self.run(S);
         let answer = reload.try_recv().expect("an answer");
         assert!(answer.into_message().is_ok_and(|words| words.contains("fingerprint")));

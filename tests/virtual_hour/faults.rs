@@ -1,11 +1,12 @@
 //! What a rider, a client and the world do to a box.
 
-use jaudiosync::control::Request;
+use jaudiosync::control::Command;
 use jaudiosync::control::protocol::{FirstTrack, PlayState};
 use jaudiosync::service::conductor::Message;
 use jaudiosync_hw::buttons::{BoardError, Button};
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::mixer::MixerError;
+use jaudiosync_time::Span;
 
 use super::hour::{Hour, Recovery};
 use super::{MS, S};
@@ -28,9 +29,9 @@ impl Hour<'_> {
             }
             49..53 if self.is_plugged => {
                 let pause_ns = self.random_ns(30 * MS, 3 * S);
-                self.around.dac.interrupt(pause_ns);
+                self.around.dac.interrupt(Span::from_ns(pause_ns));
                 // The whole process stood still with it.
-                self.around.clocks.advance(pause_ns);
+                self.around.clocks.advance(Span::from_ns(pause_ns));
                 self.note_disturbance();
             }
             53..62 => {
@@ -114,17 +115,17 @@ impl Hour<'_> {
         let named = chrono::DateTime::from_timestamp(named_utc_s, 0).unwrap().with_timezone(&chrono::Local);
         let named = named.format("%Y-%m-%dT%H:%M:%S").to_string();
         let request = match self.random.u8(..12) {
-            0..3 => Request::Start { time: None, first_track: None, fresh: self.random.bool() },
-            3 => Request::Start { time: named.parse().ok(), first_track: None, fresh: false },
+            0..3 => Command::Start { time: None, first_track: None, fresh: self.random.bool() },
+            3 => Command::Start { time: named.parse().ok(), first_track: None, fresh: false },
             4 => {
-                Request::Start { time: None, first_track: Some(FirstTrack::Number(self.random.u32(..6))), fresh: false }
+                Command::Start { time: None, first_track: Some(FirstTrack::Number(self.random.u32(..6))), fresh: false }
             }
-            5 => Request::Start { time: None, first_track: Some(FirstTrack::Resume), fresh: false },
-            6 => Request::Stop {},
-            7 => Request::Resume {},
-            8 => Request::Volume { percent: Some(self.random.u8(..=100)), by: None },
-            9 => Request::Volume { percent: None, by: Some(self.random.i8(-100..=100)) },
-            _ => Request::Reload {},
+            5 => Command::Start { time: None, first_track: Some(FirstTrack::Resume), fresh: false },
+            6 => Command::Stop {},
+            7 => Command::Resume {},
+            8 => Command::Volume { percent: Some(self.random.u8(..=100)), by: None },
+            9 => Command::Volume { percent: None, by: Some(self.random.i8(-100..=100)) },
+            _ => Command::Reload {},
         };
         let answered = self.appliance().ask(request.clone());
         let power_cuts = self.tally.power_cuts;

@@ -38,11 +38,46 @@ impl std::fmt::Display for Button {
     }
 }
 
+/// One value for each button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ByButton<T>([T; 4]);
+
+impl<T> ByButton<T> {
+    /// A value for each, made from the button.
+    pub fn new(make: impl FnMut(Button) -> T) -> Self {
+        Self(Button::ALL.map(make))
+    }
+
+    /// All values, in the order of [`Button::ALL`].
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
+    }
+}
+
+impl<T> std::ops::Index<Button> for ByButton<T> {
+    type Output = T;
+
+    fn index(&self, button: Button) -> &T {
+        &self.0[button as usize]
+    }
+}
+
+impl<T> std::ops::IndexMut<Button> for ByButton<T> {
+    fn index_mut(&mut self, button: Button) -> &mut T {
+        &mut self.0[button as usize]
+    }
+}
+
 /// What closes its contact to ground at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Levels {
-    /// Whether each button is pressed, in the order of [`Button::ALL`].
-    pub pressed: [bool; 4],
+    /// Whether each button is pressed.
+    pub pressed: ByButton<bool>,
     /// Whether the jumper is fitted.
     pub jumper_fitted: bool,
 }
@@ -50,13 +85,13 @@ pub struct Levels {
 impl Levels {
     /// Whether a button is pressed.
     pub fn is_pressed(&self, button: Button) -> bool {
-        self.pressed[button as usize]
+        self.pressed[button]
     }
 
     /// The same levels, with this button pressed or released.
     #[must_use]
     pub fn with(mut self, button: Button, pressed: bool) -> Self {
-        self.pressed[button as usize] = pressed;
+        self.pressed[button] = pressed;
         self
     }
 }

@@ -2,19 +2,19 @@
 
 use jaudiosync_hw::buttons::Button;
 
-use super::super::action::{Action, Warning};
-use super::super::answer::{Flash, LedPattern};
+use super::super::action::Action;
+use super::super::answer::{Flash, LedPattern, Tone};
 use super::super::input::{Delivery, Moment, VolumeChange};
 use super::super::state::Phase;
 use super::super::volume::Volume;
+use super::super::warning::Warning;
 use super::Appliance;
-use crate::player::tone::Tone;
 use crate::timetable::NS_PER_S;
 
 /// A volume that has changed is kept after this long, so that a hold that repeats is one write.
-const VOLUME_KEPT_AFTER_NS: i64 = 2 * NS_PER_S;
+const VOLUME_SAVED_AFTER_NS: i64 = 2 * NS_PER_S;
 /// ... and not more often than this: SD cards wear.
-const VOLUME_KEPT_EVERY_NS: i64 = 5 * NS_PER_S;
+const VOLUME_SAVED_EVERY_NS: i64 = 5 * NS_PER_S;
 /// No tone comes so shortly before the music, or it would be heard in it.
 const TONE_FREE_NS: i64 = 2 * NS_PER_S;
 
@@ -38,25 +38,25 @@ impl Appliance {
     fn set_volume(&mut self, volume: Volume, now: Moment, out: &mut Vec<Action>) {
         if volume != self.volume {
             self.volume = volume;
-            self.volume_unkept_since_raw_ns.get_or_insert(now.raw_ns);
+            self.volume_unsaved_since_raw_ns.get_or_insert(now.raw_ns);
         }
         // Even if it is what it was: another program may have turned the mixer.
         out.push(Action::SetVolume(volume.percent()));
     }
 
-    pub(super) fn keep_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let Some(since_ns) = self.volume_unkept_since_raw_ns else { return };
-        let lasted = now.raw_ns.saturating_sub(since_ns) >= VOLUME_KEPT_AFTER_NS;
-        let last_ns = self.volume_kept_raw_ns;
-        if lasted && last_ns.is_none_or(|last_ns| now.raw_ns.saturating_sub(last_ns) >= VOLUME_KEPT_EVERY_NS) {
-            self.keep_volume(now, out);
+    pub(super) fn save_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
+        let Some(since_ns) = self.volume_unsaved_since_raw_ns else { return };
+        let lasted = now.raw_ns.saturating_sub(since_ns) >= VOLUME_SAVED_AFTER_NS;
+        let last_ns = self.volume_saved_raw_ns;
+        if lasted && last_ns.is_none_or(|last_ns| now.raw_ns.saturating_sub(last_ns) >= VOLUME_SAVED_EVERY_NS) {
+            self.save_volume(now, out);
         }
     }
 
-    pub(super) fn keep_volume(&mut self, now: Moment, out: &mut Vec<Action>) {
-        if self.volume_unkept_since_raw_ns.take().is_some() {
-            self.volume_kept_raw_ns = Some(now.raw_ns);
-            out.push(Action::KeepVolume(self.volume.percent()));
+    pub(super) fn save_volume(&mut self, now: Moment, out: &mut Vec<Action>) {
+        if self.volume_unsaved_since_raw_ns.take().is_some() {
+            self.volume_saved_raw_ns = Some(now.raw_ns);
+            out.push(Action::SaveVolume(self.volume.percent()));
         }
     }
 
@@ -66,9 +66,7 @@ impl Appliance {
     }
 
     pub(super) fn flash(&self, flash: Flash, out: &mut Vec<Action>) {
-        if self.settings.led {
-            out.push(Action::Flash(flash));
-        }
+        out.push(Action::Flash(flash));
     }
 
     pub(super) fn tone(&self, tone: Tone, now: Moment, out: &mut Vec<Action>) {
@@ -83,7 +81,8 @@ impl Appliance {
     pub(super) fn show(&mut self, now: Moment, out: &mut Vec<Action>) {
         let phase = self.phase(now);
         let is_playing = matches!(phase, Phase::Playing { .. });
-        let fault = self.device_problem.is_some() || (self.playlist.is_none() && self.playlist_problem.is_some());
+        let fault =
+            self.device_problem.is_some() || (self.playlist.info().is_none() && self.playlist.problem().is_some());
         let fault = fault || (is_playing && self.delivery == Delivery::Silence);
         let pattern = match phase {
             Phase::ShuttingDown => LedPattern::ShuttingDown,
@@ -94,7 +93,7 @@ impl Appliance {
             Phase::Playing { in_sync: true } => LedPattern::InSync,
             Phase::Playing { in_sync: false } => LedPattern::NotInSync,
         };
-        if self.settings.led && self.led.replace(pattern) != Some(pattern) {
+        if self.led.replace(pattern) != Some(pattern) {
             out.push(Action::Led(pattern));
         }
     }
@@ -106,25 +105,25 @@ impl Appliance {
                 Phase::WaitingForSlot { utc_s: running.program.heard_from_utc_s }
             }
             (_, Some(_)) => Phase::Playing { in_sync: self.is_in_sync() },
-            (Some(_), None) if self.playlist.is_none() || self.loading => Phase::WaitingForPlaylist,
+            (Some(_), None) if self.playlist.playable().is_none() => Phase::WaitingForPlaylist,
             (Some(_), None) => Phase::WaitingForTime,
             (None, None) => Phase::Idle,
         }
     }
 
     fn is_in_sync(&self) -> bool {
-        self.time.trusted && self.running.as_ref().is_some_and(|running| running.program.in_sync)
+        self.is_trusted && self.running.as_ref().is_some_and(|running| running.program.in_sync)
     }
 
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let not_in_sync = (self.running.is_some() && !self.is_in_sync()).then_some(Warning::NotInSync);
-        let ignored = Button::ALL.into_iter().zip(self.ignored);
+        let ignored = Button::ALL.into_iter().map(|button| (button, self.ignored[button]));
         let ignored = ignored.filter_map(|(button, because)| Some(Warning::ButtonIgnored(button, because?)));
         [
             not_in_sync,
             self.device_problem.clone().map(Warning::DeviceLost),
-            self.playlist_problem.clone().map(Warning::PlaylistFailed),
-            self.playlist_changed.then_some(Warning::PlaylistChanged),
+            self.playlist.problem().map(|problem| Warning::PlaylistFailed(problem.to_owned())),
+            self.playlist.is_stale().then_some(Warning::PlaylistChanged),
             self.inputs_problem.clone().map(Warning::InputsUnreadable),
         ]
         .into_iter()

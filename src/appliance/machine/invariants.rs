@@ -1,14 +1,14 @@
 //! What always holds, under random inputs in virtual time: the numbers are those of the list in `appliance/mod.rs`.
 
+use crate::appliance::{PlaylistInfo, StartKind};
 use jaudiosync_hw::buttons::{Button, Levels};
 use proptest::prelude::*;
 
+use super::super::contacts::Contacts;
 use super::super::input::VolumeChange;
-use super::super::panel::Panel;
 use super::super::state::{Phase, Program};
 use super::tests::playlist;
 use super::*;
-use crate::config::StartKind;
 use crate::timetable::{NS_PER_S, Place, Timetable};
 
 /// What befalls the box next.
@@ -23,7 +23,7 @@ enum Fate {
     Playlist(PlaylistEvent),
     Time { trusted: bool, moves_s: i64 },
     ShutDownFails,
-    Restored(Kept),
+    Restored(SavedState),
     Settings(Settings),
 }
 
@@ -36,10 +36,10 @@ fn session() -> impl Strategy<Value = Session> {
     })
 }
 
-fn kept() -> impl Strategy<Value = Kept> {
-    let position = (0_usize..9, 0_i64..NS_PER_S).prop_map(|(track, offset_ns)| KeptPosition { track, offset_ns });
+fn kept() -> impl Strategy<Value = SavedState> {
+    let position = (0_usize..9, 0_i64..NS_PER_S).prop_map(|(track, offset_ns)| SavedPosition { track, offset_ns });
     (prop::option::of(session()), prop::option::of(position), prop::option::of(any::<u8>()))
-        .prop_map(|(session, position, volume_percent)| Kept { session, position, volume_percent })
+        .prop_map(|(session, position, volume_percent)| SavedState { session, position, volume_percent })
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -73,7 +73,6 @@ fn fate() -> impl Strategy<Value = Fate> {
         Just(PlayerEvent::Delivery(Delivery::Opening)),
         Just(PlayerEvent::Delivery(Delivery::Silence)),
         Just(PlayerEvent::Delivery(Delivery::AsPlanned)),
-        Just(PlayerEvent::Finished)
     ];
     let moves = prop_oneof![4 => Just(0_i64), 1 => -100_000_i64..100_000];
     prop_oneof![
@@ -122,30 +121,29 @@ fn settings() -> impl Strategy<Value = Settings> {
 /// The world around the machine, which does what it is told and watches.
 struct Watched {
     appliance: Appliance,
-    panel: Panel,
+    contacts: Contacts,
     levels: Levels,
-    ignored: [bool; 4],
+    ignored: ByButton<bool>,
     now: Moment,
     settings: Settings,
     power_on_raw_ns: i64,
     running: Option<(Program, Timetable)>,
     on_disk: Option<Session>,
     restored: bool,
-    loaded: Option<PlaylistInfo>,
+    loaded: Option<Arc<PlaylistInfo>>,
     shutting_down: bool,
-    volume_kept_raw_ns: Option<i64>,
+    volume_saved_raw_ns: Option<i64>,
     named_utc_s: Vec<i64>,
 }
 
 impl Watched {
-    fn new(settings: Settings, kept: &Kept) -> Self {
-        let time = TimeState { source: TimeSource::Holdover, trusted: true };
-        let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, time };
+    fn new(settings: Settings, kept: &SavedState) -> Self {
+        let now = Moment { raw_ns: 7 * NS_PER_S, utc_ns: 1_800_000_003 * NS_PER_S, is_trusted: true };
         Self {
             appliance: Appliance::new(settings.clone(), now),
-            panel: Panel::new(),
+            contacts: Contacts::new(),
             levels: Levels::default(),
-            ignored: [false; 4],
+            ignored: ByButton::default(),
             now,
             settings,
             power_on_raw_ns: now.raw_ns,
@@ -154,7 +152,7 @@ impl Watched {
             restored: false,
             loaded: None,
             shutting_down: false,
-            volume_kept_raw_ns: None,
+            volume_saved_raw_ns: None,
             named_utc_s: vec![],
         }
     }
@@ -167,8 +165,8 @@ impl Watched {
                 for _ in 0..ms / step_ms {
                     self.now.raw_ns += step_ms * 1_000_000;
                     self.now.utc_ns += step_ms * 1_000_000;
-                    let events = self.panel.poll(self.levels, self.now.raw_ns);
-                    self.panel_events(events)?;
+                    let events = self.contacts.poll(self.levels, self.now.raw_ns);
+                    self.contact_events(events)?;
                     self.tell(Input::Tick)?;
                 }
                 Ok(())
@@ -182,9 +180,9 @@ impl Watched {
                 Ok(())
             }
             Fate::Unreadable => {
-                let events = self.panel.unreadable("broken");
-                self.ignored = [false; 4];
-                self.panel_events(events)
+                let events = self.contacts.unreadable("broken");
+                self.ignored = ByButton::default();
+                self.contact_events(events)
             }
             Fate::Command(command) => self.tell(Input::Command(command)),
             Fate::Player(event) => self.tell(Input::Player(event)),
@@ -196,10 +194,10 @@ impl Watched {
             }
             Fate::Time { trusted, moves_s } => {
                 // A trusted time does not jump; one that comes to be trusted, or never was, may.
-                if !self.now.time.trusted {
+                if !self.now.is_trusted {
                     self.now.utc_ns += moves_s * NS_PER_S;
                 }
-                self.now.time.trusted = trusted;
+                self.now.is_trusted = trusted;
                 self.tell(Input::Tick)
             }
             Fate::ShutDownFails if self.shutting_down => {
@@ -210,7 +208,7 @@ impl Watched {
                 self.restored = true;
                 // What is on the disk by now is what is read.
                 let session = self.on_disk;
-                self.tell(Input::Restored(Kept { session, ..kept }))
+                self.tell(Input::Restored(SavedState { session, ..kept }))
             }
             Fate::Settings(settings) => {
                 self.settings = settings.clone();
@@ -220,23 +218,23 @@ impl Watched {
         }
     }
 
-    fn panel_events(&mut self, events: Vec<PanelEvent>) -> Result<(), TestCaseError> {
+    fn contact_events(&mut self, events: Vec<ContactEvent>) -> Result<(), TestCaseError> {
         for event in events {
             match &event {
-                PanelEvent::Ignored(button, _) => self.ignored[*button as usize] = true,
-                PanelEvent::Freed(button) => self.ignored[*button as usize] = false,
-                PanelEvent::Gesture(gesture) => {
+                ContactEvent::Ignored(button, _) => self.ignored[*button] = true,
+                ContactEvent::Released(button) => self.ignored[*button] = false,
+                ContactEvent::Gesture(gesture) => {
                     let button = match gesture {
                         Gesture::VolumeUp => Button::VolumeUp,
                         Gesture::VolumeDown => Button::VolumeDown,
                         Gesture::Start | Gesture::StartHeld => Button::Start,
                         Gesture::Stop | Gesture::StopHeld => Button::Stop,
                     };
-                    prop_assert!(!self.ignored[button as usize], "7: {:?}", gesture);
+                    prop_assert!(!self.ignored[button], "7: {:?}", gesture);
                 }
                 _ => {}
             }
-            self.tell(Input::Panel(event))?;
+            self.tell(Input::Contacts(event))?;
         }
         Ok(())
     }
@@ -247,7 +245,7 @@ impl Watched {
         }
         let stops = matches!(
             input,
-            Input::Command(Command::Stop) | Input::Panel(PanelEvent::Gesture(Gesture::Stop | Gesture::StopHeld))
+            Input::Command(Command::Stop) | Input::Contacts(ContactEvent::Gesture(Gesture::Stop | Gesture::StopHeld))
         );
         for action in self.appliance.handle(input, self.now) {
             self.act(action)?;
@@ -272,16 +270,16 @@ impl Watched {
             prop_assert!(!over || self.appliance.due, "4: what is over ends");
         }
         let in_sync = self.running.as_ref().is_none_or(|(program, _)| program.in_sync);
-        prop_assert!(in_sync || !self.now.time.trusted || self.appliance.due, "11");
+        prop_assert!(in_sync || !self.now.is_trusted || self.appliance.due, "11");
         prop_assert_eq!(self.shutting_down, snapshot.phase == Phase::ShuttingDown, "8");
         Ok(())
     }
 
     fn act(&mut self, action: Action) -> Result<(), TestCaseError> {
         match action {
-            Action::Play { program, timetable } => {
+            Action::Play { program, timetable, playlist } => {
                 prop_assert!(!self.shutting_down, "8");
-                prop_assert!(self.loaded.is_some(), "4: no playlist");
+                prop_assert_eq!(Some(&playlist), self.loaded.as_ref(), "4: another playlist");
                 prop_assert!(timetable.place_at(self.now.utc_ns) != Place::Finished, "4: over already");
                 let made = self.loaded.as_ref().map(|loaded| program.session.timetable(loaded));
                 prop_assert_eq!(made, Some(Ok(timetable.clone())), "4: another playlist's");
@@ -295,16 +293,16 @@ impl Watched {
                 let joins = heard_s == now_utc_s;
                 prop_assert!(on_grid || named || anew || joins, "5: {:?} at {}", program, now_utc_s);
                 let waited_s = (self.now.raw_ns - self.power_on_raw_ns) / NS_PER_S;
-                prop_assert!(self.now.time.trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
-                prop_assert!(!self.now.time.trusted || program.in_sync);
+                prop_assert!(self.now.is_trusted || waited_s >= i64::from(self.settings.untrusted_wait_s), "10");
+                prop_assert!(!self.now.is_trusted || program.in_sync);
                 self.running = Some((program, timetable));
             }
             Action::StopWithFade => prop_assert!(self.running.take().is_some(), "2: nothing to stop"),
-            Action::KeepSession(session) => self.on_disk = Some(session),
+            Action::SaveSession(session) => self.on_disk = Some(session),
             Action::ForgetSession => prop_assert!(self.on_disk.take().is_some(), "6: a needless write"),
             Action::SetVolume(percent) => prop_assert!(percent <= self.settings.maximum_percent.min(100), "1"),
-            Action::KeepVolume(_) => {
-                let last_ns = self.volume_kept_raw_ns.replace(self.now.raw_ns);
+            Action::SaveVolume(_) => {
+                let last_ns = self.volume_saved_raw_ns.replace(self.now.raw_ns);
                 let since_ns = last_ns.map_or(i64::MAX, |last_ns| self.now.raw_ns - last_ns);
                 let shuts_down = self.levels.is_pressed(Button::Stop);
                 prop_assert!(since_ns >= 5 * NS_PER_S || shuts_down, "9: {} ns", since_ns);
@@ -313,7 +311,7 @@ impl Watched {
                 prop_assert!(self.running.is_none(), "8");
                 self.shutting_down = true;
             }
-            Action::KeepPosition(position) => prop_assert!(position.offset_ns >= 0),
+            Action::SavePosition(position) => prop_assert!(position.offset_ns >= 0),
             _ => {}
         }
         Ok(())

@@ -1,35 +1,33 @@
 //! The state machine: takes what happens, and says what is to be done.
 
 mod answering;
+mod playlist;
 mod starting;
 
-use super::action::{Action, Refusal, Warning};
-use super::answer::{Flash, LedPattern};
+use std::sync::Arc;
+
+use jaudiosync_hw::buttons::{Button, ByButton};
+
+use self::playlist::PlaylistState;
+use self::starting::{Running, Wanted};
+use super::action::Action;
+use super::answer::{Flash, LedPattern, Tone};
+use super::contacts::ContactEvent;
 use super::gesture::{Gesture, IgnoredBecause};
-use super::input::{
-    Command, Delivery, FirstTrack, Input, Kept, Moment, PlayerEvent, PlaylistEvent, TimeSource, TimeState,
-};
-use super::panel::PanelEvent;
+use super::input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState};
 use super::settings::Settings;
-use super::state::{KeptPosition, PlaylistInfo, Session, Snapshot};
+use super::state::{SavedPosition, Session, Snapshot};
 use super::volume::Volume;
-use crate::player::tone::Tone;
-use jaudiosync_hw::buttons::Button;
-use starting::{Running, Wanted};
+use super::warning::{Refusal, Warning};
 
 /// The state machine of a box. `super` says what always holds of it.
 #[derive(Debug, Clone)]
 pub struct Appliance {
     settings: Settings,
     power_on_raw_ns: i64,
-    time: TimeState,
+    is_trusted: bool,
 
-    /// What was kept has been read.
-    restored: bool,
-    /// Whether the jumper was fitted at power-on.
-    jumper_at_power_on: Option<bool>,
-    /// Whether what to do at power-on is decided, or somebody was faster.
-    decided: bool,
+    power_on: PowerOn,
 
     /// What is to play.
     wanted: Option<Wanted>,
@@ -37,27 +35,38 @@ pub struct Appliance {
     due: bool,
     /// What the player has been told to play.
     running: Option<Running>,
-    kept_session: Option<Session>,
+    saved_session: Option<Session>,
     /// What is kept names another playlist than is played now.
-    kept_is_stale: bool,
-    position: Option<KeptPosition>,
+    saved_is_stale: bool,
+    position: Option<SavedPosition>,
 
-    playlist: Option<PlaylistInfo>,
-    playlist_problem: Option<String>,
-    playlist_changed: bool,
-    loading: bool,
+    playlist: PlaylistState,
 
     volume: Volume,
-    volume_unkept_since_raw_ns: Option<i64>,
-    volume_kept_raw_ns: Option<i64>,
+    volume_unsaved_since_raw_ns: Option<i64>,
+    volume_saved_raw_ns: Option<i64>,
 
     device_problem: Option<String>,
     delivery: Delivery,
     inputs_problem: Option<String>,
-    ignored: [Option<IgnoredBecause>; 4],
+    ignored: ByButton<Option<IgnoredBecause>>,
     jumper_fitted: Option<bool>,
     shutting_down: bool,
     led: Option<LedPattern>,
+}
+
+/// What to do at power-on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PowerOn {
+    /// It depends on what was kept and on the jumper.
+    Undecided {
+        /// What was kept has been read.
+        is_restored: bool,
+        /// Whether the jumper was fitted at power-on, once that is known.
+        jumper_fitted: Option<bool>,
+    },
+    /// It is decided, or somebody was faster.
+    Decided,
 }
 
 impl Appliance {
@@ -68,27 +77,22 @@ impl Appliance {
         Self {
             settings,
             power_on_raw_ns: now.raw_ns,
-            time: TimeState { source: TimeSource::Unset, trusted: false },
-            restored: false,
-            jumper_at_power_on: None,
-            decided: false,
+            is_trusted: false,
+            power_on: PowerOn::Undecided { is_restored: false, jumper_fitted: None },
             wanted: None,
             due: false,
             running: None,
-            kept_session: None,
-            kept_is_stale: false,
+            saved_session: None,
+            saved_is_stale: false,
             position: None,
-            playlist: None,
-            playlist_problem: None,
-            playlist_changed: false,
-            loading: true,
+            playlist: PlaylistState::new(),
             volume,
-            volume_unkept_since_raw_ns: None,
-            volume_kept_raw_ns: None,
+            volume_unsaved_since_raw_ns: None,
+            volume_saved_raw_ns: None,
             device_problem: None,
             delivery: Delivery::AsPlanned,
             inputs_problem: None,
-            ignored: [None; 4],
+            ignored: ByButton::default(),
             jumper_fitted: None,
             shutting_down: false,
             led: None,
@@ -103,7 +107,7 @@ impl Appliance {
         self.advance(now, &mut out);
         match input {
             Input::Restored(kept) => self.restore(kept, &mut out),
-            Input::Panel(event) => self.panel(event, now, &mut out),
+            Input::Contacts(event) => self.contacts(event, now, &mut out),
             Input::Command(command) => {
                 if let Err(refusal) = self.command(command, now, &mut out) {
                     out.push(Action::Refuse(refusal));
@@ -120,14 +124,14 @@ impl Appliance {
         }
         self.decide_at_power_on(now, &mut out);
         self.advance(now, &mut out);
-        self.keep_volume_when_due(now, &mut out);
+        self.save_volume_when_due(now, &mut out);
         self.show(now, &mut out);
         out
     }
 
     /// The volume, if it was changed and is to be kept, which was not asked for yet.
-    pub fn unkept_volume_percent(&self) -> Option<u8> {
-        self.volume_unkept_since_raw_ns.map(|_| self.volume.percent())
+    pub fn unsaved_volume_percent(&self) -> Option<u8> {
+        self.volume_unsaved_since_raw_ns.map(|_| self.volume.percent())
     }
 
     /// What there is to show.
@@ -138,10 +142,7 @@ impl Appliance {
             volume_percent: self.volume.percent(),
             maximum_percent: self.volume.maximum_percent(),
             jumper_fitted: self.jumper_fitted,
-            ignored_buttons: Button::ALL
-                .into_iter()
-                .filter(|button| self.ignored[*button as usize].is_some())
-                .collect(),
+            ignored_buttons: Button::ALL.into_iter().filter(|button| self.ignored[*button].is_some()).collect(),
             position: self.position,
             warnings: self.warnings(),
         }
@@ -150,7 +151,7 @@ impl Appliance {
     /// Whether what to do after power-on is decided, and what became of the playlist is known: from now on a press is
     /// obeyed at once.
     pub fn is_armed(&self) -> bool {
-        self.decided && !self.loading
+        self.power_on == PowerOn::Decided && !self.playlist.is_being_read()
     }
 
     fn choose(&mut self, settings: Settings, out: &mut Vec<Action>) {
@@ -160,36 +161,44 @@ impl Appliance {
             out.push(Action::SetVolume(volume.percent()));
         }
         self.volume = volume;
-        // Shown anew, should it be shown at all.
-        self.led = None;
         let common = Session::common(before.common_anchor_utc_s);
-        let is_common = matches!(self.wanted, Some(Wanted::Common)) || self.wanted == Some(Wanted::Rejoin(common));
+        let is_common = match self.wanted {
+            Some(Wanted::Common) => true,
+            Some(Wanted::Rejoin { session, .. }) => session == common,
+            _ => false,
+        };
         if is_common && before.common_anchor_utc_s != self.settings.common_anchor_utc_s {
             self.wanted = Some(Wanted::Common);
             self.due = true;
         }
     }
 
-    fn restore(&mut self, kept: Kept, out: &mut Vec<Action>) {
-        self.restored = true;
+    fn restore(&mut self, kept: SavedState, out: &mut Vec<Action>) {
         self.position = self.position.or(kept.position);
-        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unkept_since_raw_ns.is_none()) {
+        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unsaved_since_raw_ns.is_none()) {
             self.volume = self.volume.to(percent);
         }
         out.push(Action::SetVolume(self.volume.percent()));
-        if !self.decided {
-            self.kept_session = kept.session;
-        } else if kept.session.is_some() && self.kept_session.is_none() {
+        match &mut self.power_on {
+            PowerOn::Undecided { is_restored, .. } => {
+                *is_restored = true;
+                self.saved_session = kept.session;
+            }
             // Somebody pressed a button before this was read: that counts, and the older session no longer does.
-            out.push(Action::ForgetSession);
+            PowerOn::Decided if kept.session.is_some() && self.saved_session.is_none() => {
+                out.push(Action::ForgetSession);
+            }
+            PowerOn::Decided => {}
         }
     }
 
     fn decide_at_power_on(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let (false, true, Some(jumper_fitted)) = (self.decided, self.restored, self.jumper_at_power_on) else { return };
-        self.decided = true;
-        match self.kept_session {
-            Some(session) if self.settings.rejoin_session => self.want(Wanted::Rejoin(session), out),
+        let PowerOn::Undecided { is_restored: true, jumper_fitted: Some(jumper_fitted) } = self.power_on else {
+            return;
+        };
+        self.power_on = PowerOn::Decided;
+        match self.saved_session {
+            Some(session) if self.settings.rejoin_session => self.want(Wanted::Rejoin { session, jumper_fitted }, out),
             _ if jumper_fitted => self.want(Wanted::by_behaviour(self.settings.jumper), out),
             _ => {
                 self.forget_session(out);
@@ -198,28 +207,35 @@ impl Appliance {
         }
     }
 
-    fn panel(&mut self, event: PanelEvent, now: Moment, out: &mut Vec<Action>) {
+    fn contacts(&mut self, event: ContactEvent, now: Moment, out: &mut Vec<Action>) {
         match event {
-            PanelEvent::Gesture(_) if self.shutting_down => {}
-            PanelEvent::Gesture(gesture) => self.gesture(gesture, now, out),
-            PanelEvent::Ignored(button, because) => {
-                self.ignored[button as usize] = Some(because);
+            ContactEvent::Gesture(_) if self.shutting_down => {}
+            ContactEvent::Gesture(gesture) => self.gesture(gesture, now, out),
+            ContactEvent::Ignored(button, because) => {
+                self.ignored[button] = Some(because);
                 out.push(Action::Warn(Warning::ButtonIgnored(button, because)));
             }
-            PanelEvent::Freed(button) => self.ignored[button as usize] = None,
-            PanelEvent::JumperAtPowerOn(fitted) => {
+            ContactEvent::Released(button) => self.ignored[button] = None,
+            ContactEvent::JumperAtPowerOn(fitted) => {
                 self.jumper_fitted = Some(fitted);
-                self.jumper_at_power_on = self.jumper_at_power_on.or(Some(fitted));
+                self.jumper_at_power_on(fitted);
             }
             // Nothing stops when it is removed, and nothing starts when it is fitted: it speaks for power-on alone.
-            PanelEvent::JumperChanged(fitted) => self.jumper_fitted = Some(fitted),
-            PanelEvent::Unreadable(reason) => {
-                self.ignored = [None; 4];
-                self.jumper_at_power_on = self.jumper_at_power_on.or(Some(false));
+            ContactEvent::JumperChanged(fitted) => self.jumper_fitted = Some(fitted),
+            ContactEvent::Unreadable(reason) => {
+                self.ignored = ByButton::default();
+                self.jumper_at_power_on(false);
                 self.inputs_problem = Some(reason.clone());
                 out.push(Action::Warn(Warning::InputsUnreadable(reason)));
             }
-            PanelEvent::Readable => self.inputs_problem = None,
+            ContactEvent::Readable => self.inputs_problem = None,
+        }
+    }
+
+    /// What is said first counts.
+    fn jumper_at_power_on(&mut self, fitted: bool) {
+        if let PowerOn::Undecided { jumper_fitted, .. } = &mut self.power_on {
+            jumper_fitted.get_or_insert(fitted);
         }
     }
 
@@ -244,7 +260,7 @@ impl Appliance {
             }
             Gesture::StopHeld => {
                 self.stop(now, out);
-                self.keep_volume(now, out);
+                self.save_volume(now, out);
                 self.tone(Tone::ShuttingDown, now, out);
                 out.push(Action::ShutDown);
                 self.shutting_down = true;
@@ -285,8 +301,6 @@ impl Appliance {
                 // A card that was plugged in again comes up with a volume of its own.
                 out.push(Action::SetVolume(self.volume.percent()));
             }
-            // The timetable says when it is over; the player tells it a moment before.
-            PlayerEvent::Finished => {}
             PlayerEvent::Delivery(delivery) => self.delivery = delivery,
         }
     }
@@ -297,42 +311,29 @@ impl Appliance {
                 self.playlist_failed("it has no tracks".to_owned(), out);
             }
             PlaylistEvent::Loaded(playlist) => {
-                self.loading = false;
-                self.playlist_problem = None;
-                let before = self.playlist.replace(playlist.clone());
+                let before = self.playlist.loaded(Arc::clone(&playlist));
                 let is_another = before.as_ref() != Some(&playlist);
                 if let Some(before) = before {
-                    self.kept_is_stale |= is_another;
+                    self.saved_is_stale |= is_another;
                     self.position = self.position.filter(|_| before.name == playlist.name);
                 }
                 self.due |= is_another && self.running.is_some();
             }
             PlaylistEvent::Failed(reason) => self.playlist_failed(reason, out),
-            PlaylistEvent::Changed => {
-                self.playlist_changed = true;
-                if self.playlist.is_none() {
-                    self.reload(out);
-                } else {
-                    out.push(Action::Warn(Warning::PlaylistChanged));
-                }
-            }
-            PlaylistEvent::Unchanged if self.playlist.is_none() => self.reload(out),
-            PlaylistEvent::Unchanged => {
-                self.playlist_changed = false;
-                self.playlist_problem = None;
-            }
+            PlaylistEvent::Changed if self.playlist.changed() => out.push(Action::Warn(Warning::PlaylistChanged)),
+            PlaylistEvent::Unchanged if self.playlist.unchanged() => {}
+            // Nothing was read yet, and now it may be readable.
+            PlaylistEvent::Changed | PlaylistEvent::Unchanged => self.reload(out),
         }
     }
 
     fn playlist_failed(&mut self, reason: String, out: &mut Vec<Action>) {
-        self.loading = false;
-        self.playlist_problem = Some(reason.clone());
+        self.playlist.failed(reason.clone());
         out.push(Action::Warn(Warning::PlaylistFailed(reason)));
     }
 
     fn reload(&mut self, out: &mut Vec<Action>) {
-        self.playlist_changed = false;
-        self.loading = true;
+        self.playlist.read_again();
         out.push(Action::Reload);
     }
 }

@@ -1,10 +1,11 @@
 //! What is to play, when it can, and what the player is told.
 
-use super::super::action::{Action, Refusal, Warning};
+use super::super::action::Action;
 use super::super::input::{FirstTrack, Moment};
-use super::super::state::{KeptPosition, Program, Session};
-use super::Appliance;
-use crate::config::StartKind;
+use super::super::settings::StartKind;
+use super::super::state::{Program, SavedPosition, Session};
+use super::super::warning::{Refusal, Warning};
+use super::{Appliance, PowerOn};
 use crate::timetable::{NS_PER_S, Place, Timetable, next_grid_slot};
 
 /// What is to play.
@@ -21,7 +22,11 @@ pub(super) enum Wanted {
     /// The playlist from a time that was named.
     At { utc_s: i64, first_track: usize },
     /// What ran when the power was lost.
-    Rejoin(Session),
+    Rejoin {
+        session: Session,
+        /// Whether the jumper was fitted at power-on: what is over by then gives way to what that starts.
+        jumper_fitted: bool,
+    },
 }
 
 /// A fresh start that was made.
@@ -69,36 +74,39 @@ impl Appliance {
         let heard = self.running.as_ref().is_some_and(|running| running.heard);
         let is_wanted_already = match (self.wanted, wanted) {
             (Some(Wanted::Common), Wanted::Common) => true,
-            (Some(Wanted::Rejoin(session)), Wanted::Common) => session == common,
+            (Some(Wanted::Rejoin { session, .. }), Wanted::Common) => session == common,
             (Some(Wanted::Fresh { first_track: a, .. }), Wanted::Fresh { first_track: b, .. }) => a == b && !heard,
             _ => false,
         };
-        if !is_wanted_already || self.playlist_changed {
+        if !is_wanted_already || self.playlist.is_stale() {
             self.want(wanted, out);
         }
     }
 
     pub(super) fn want(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
-        self.decided = true;
+        self.power_on = PowerOn::Decided;
         if self.running.take().is_some() {
             out.push(Action::StopWithFade);
         }
         self.wanted = Some(wanted);
         self.due = true;
-        if self.playlist_changed {
+        if self.playlist.is_stale() {
             self.reload(out);
         }
     }
 
     /// Stops, and keeps the position where something was heard.
     pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let position =
-            self.running.as_ref().filter(|running| running.heard).map(|running| running.timetable.place_at(now.utc_ns));
-        self.end(position.map(position_at), out);
+        let heard = self.running.as_ref().filter(|running| running.heard);
+        let position = heard.map(|running| {
+            let (track, offset_ns) = running.timetable.place_at(now.utc_ns).resume_point();
+            SavedPosition { track, offset_ns }
+        });
+        self.end(position, out);
     }
 
-    fn end(&mut self, position: Option<KeptPosition>, out: &mut Vec<Action>) {
-        self.decided = true;
+    fn end(&mut self, position: Option<SavedPosition>, out: &mut Vec<Action>) {
+        self.power_on = PowerOn::Decided;
         self.wanted = None;
         self.due = false;
         if self.running.take().is_some() {
@@ -106,20 +114,20 @@ impl Appliance {
         }
         if let Some(position) = position {
             self.position = Some(position);
-            out.push(Action::KeepPosition(position));
+            out.push(Action::SavePosition(position));
         }
         self.forget_session(out);
     }
 
     pub(super) fn forget_session(&mut self, out: &mut Vec<Action>) {
-        if self.kept_session.take().is_some() {
+        if self.saved_session.take().is_some() {
             out.push(Action::ForgetSession);
         }
     }
 
     /// The track that a command means.
     pub(super) fn first_track(&self, named: Option<FirstTrack>) -> Result<usize, Refusal> {
-        let last = self.playlist.as_ref().and_then(|playlist| playlist.lengths.len().checked_sub(1));
+        let last = self.playlist.info().and_then(|playlist| playlist.lengths.len().checked_sub(1));
         match (named, last) {
             (None, _) => Ok(0),
             (Some(FirstTrack::Number(track)), Some(last)) if track > last => Err(Refusal::NoSuchTrack { track, last }),
@@ -130,7 +138,7 @@ impl Appliance {
     }
 
     pub(super) fn refuse_if_over(&self, wanted: Wanted, now: Moment) -> Result<(), Refusal> {
-        let (Wanted::At { utc_s, first_track }, Some(playlist), true) = (wanted, &self.playlist, now.time.trusted)
+        let (Wanted::At { utc_s, first_track }, Some(playlist), true) = (wanted, self.playlist.info(), now.is_trusted)
         else {
             return Ok(());
         };
@@ -143,12 +151,12 @@ impl Appliance {
 
     /// Takes note of whether the time is trusted. What runs without being in sync is decided anew when it comes to be.
     pub(super) fn follow_time(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let was_trusted = std::mem::replace(&mut self.time, now.time).trusted;
+        let was_trusted = std::mem::replace(&mut self.is_trusted, now.is_trusted);
         let Some(running) = &self.running else { return };
-        if was_trusted && !now.time.trusted {
+        if was_trusted && !now.is_trusted {
             out.push(Action::Warn(Warning::NotInSync));
         }
-        self.due |= now.time.trusted && !running.program.in_sync;
+        self.due |= now.is_trusted && !running.program.in_sync;
     }
 
     /// Does what has become due by now.
@@ -161,7 +169,7 @@ impl Appliance {
         if let Some(running) = &mut self.running {
             running.heard |= running.heard_from_utc_ns() <= now.utc_ns;
             if !self.due && running.timetable.place_at(now.utc_ns) == Place::Finished {
-                self.end(Some(KeptPosition { track: 0, offset_ns: 0 }), out);
+                self.end(Some(SavedPosition { track: 0, offset_ns: 0 }), out);
             }
         }
     }
@@ -169,14 +177,14 @@ impl Appliance {
     fn can_play(&self, now: Moment) -> bool {
         let waited_ns = now.raw_ns.saturating_sub(self.power_on_raw_ns);
         let has_waited = waited_ns >= i64::from(self.settings.untrusted_wait_s) * NS_PER_S;
-        self.playlist.is_some() && !self.loading && (now.time.trusted || has_waited)
+        self.playlist.playable().is_some() && (now.is_trusted || has_waited)
     }
 
     /// Tells the player what is wanted.
     fn play(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let (Some(wanted), Some(playlist)) = (self.wanted, self.playlist.clone()) else { return };
+        let (Some(wanted), Some(playlist)) = (self.wanted, self.playlist.playable().cloned()) else { return };
         // What began in sync stays so when it is told anew: the time that was lost meanwhile did not move.
-        let in_sync = now.time.trusted || self.running.as_ref().is_some_and(|running| running.program.in_sync);
+        let in_sync = now.is_trusted || self.running.as_ref().is_some_and(|running| running.program.in_sync);
         let (mut session, heard_from_utc_s) = self.plan(wanted, in_sync, now);
         if session.first_track >= playlist.lengths.len() {
             out.push(Action::Warn(Warning::TrackGone(session.first_track)));
@@ -192,16 +200,16 @@ impl Appliance {
         let program = Program { session, heard_from_utc_s, in_sync };
         let was_heard = self.running.as_ref().is_some_and(|running| running.heard);
         self.running = Some(Running { program: program.clone(), timetable: timetable.clone(), heard: was_heard });
-        out.push(Action::Play { program, timetable });
+        out.push(Action::Play { program, timetable, playlist });
         match wanted {
             _ if in_sync => {
-                let is_stale = std::mem::take(&mut self.kept_is_stale);
-                if self.kept_session.replace(session) != Some(session) || is_stale {
-                    out.push(Action::KeepSession(session));
+                let is_stale = std::mem::take(&mut self.saved_is_stale);
+                if self.saved_session.replace(session) != Some(session) || is_stale {
+                    out.push(Action::SaveSession(session));
                 }
             }
             // It may still run: that is seen when the time is trusted.
-            Wanted::Rejoin(_) => {}
+            Wanted::Rejoin { .. } => {}
             _ => self.forget_session(out),
         }
     }
@@ -238,13 +246,13 @@ impl Appliance {
             Wanted::At { utc_s, first_track } => {
                 (Session { anchor_utc_s: utc_s, first_track, repeats }, utc_s.max(now_utc_s))
             }
-            Wanted::Rejoin(session) => (if in_sync { session } else { common }, now_utc_s),
+            Wanted::Rejoin { session, .. } => (if in_sync { session } else { common }, now_utc_s),
         }
     }
 
     /// What was wanted is over by now.
     fn over(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
-        if matches!(wanted, Wanted::Rejoin(_)) && self.jumper_at_power_on == Some(true) {
+        if matches!(wanted, Wanted::Rejoin { jumper_fitted: true, .. }) {
             self.forget_session(out);
             self.wanted = Some(Wanted::by_behaviour(self.settings.jumper));
             self.due = true;
@@ -254,14 +262,5 @@ impl Appliance {
             out.push(Action::Refuse(Refusal::AlreadyOver));
         }
         self.end(None, out);
-    }
-}
-
-/// The position to keep for a place.
-fn position_at(place: Place) -> KeptPosition {
-    match place {
-        Place::Playing { slot, offset_ns } => KeptPosition { track: slot.track, offset_ns },
-        Place::Before { next } | Place::Gap { next: Some(next) } => KeptPosition { track: next.track, offset_ns: 0 },
-        Place::Gap { next: None } | Place::Finished => KeptPosition { track: 0, offset_ns: 0 },
     }
 }

@@ -1,22 +1,26 @@
 //! What a rider does, and what comes of it.
 
 use super::super::input::VolumeChange;
-use super::super::state::{Phase, Program};
+use super::super::state::{Phase, PlaylistInfo, Program};
 use super::*;
-use crate::config::StartKind;
+use crate::appliance::StartKind;
 use crate::timetable::{Length, NS_PER_S};
 
 /// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
 const TEN_O_CLOCK_S: i64 = 1_800_007_210;
 const NEXT_SLOT_S: i64 = TEN_O_CLOCK_S + 10;
 
-pub(super) fn playlist(seconds: &[u64]) -> PlaylistInfo {
+pub(super) fn playlist(seconds: &[u64]) -> Arc<PlaylistInfo> {
+    named_playlist("Ride", seconds)
+}
+
+fn named_playlist(name: &str, seconds: &[u64]) -> Arc<PlaylistInfo> {
     let length = |s: &u64| Some(Length { frames: s * 8000, rate_hz: 8000 });
-    PlaylistInfo {
-        name: "Ride".to_owned(),
+    Arc::new(PlaylistInfo {
+        name: name.to_owned(),
         lengths: seconds.iter().map(length).collect(),
         fingerprint: format!("{seconds:?}"),
-    }
+    })
 }
 
 /// A box that was just switched on, in virtual time.
@@ -27,22 +31,21 @@ struct Ride {
 
 impl Ride {
     fn new(settings: Settings) -> Self {
-        let time = TimeState { source: TimeSource::Holdover, trusted: true };
-        let now = Moment { raw_ns: 5 * NS_PER_S, utc_ns: TEN_O_CLOCK_S * NS_PER_S, time };
+        let now = Moment { raw_ns: 5 * NS_PER_S, utc_ns: TEN_O_CLOCK_S * NS_PER_S, is_trusted: true };
         Self { appliance: Appliance::new(settings, now), now }
     }
 
     /// Switched on with this kept and the jumper so, the playlist of 10, 20 and 30 s read.
-    fn boot(settings: Settings, kept: Kept, jumper: bool) -> (Self, Vec<Action>) {
+    fn boot(settings: Settings, kept: SavedState, jumper: bool) -> (Self, Vec<Action>) {
         let mut ride = Self::new(settings);
         let mut actions = ride.tell(Input::Restored(kept));
         actions.extend(ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))));
-        actions.extend(ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(jumper))));
+        actions.extend(ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(jumper))));
         (ride, actions)
     }
 
     fn idle() -> Self {
-        Self::boot(Settings::default(), Kept::default(), false).0
+        Self::boot(Settings::default(), SavedState::default(), false).0
     }
 
     fn tell(&mut self, input: Input) -> Vec<Action> {
@@ -50,7 +53,7 @@ impl Ride {
     }
 
     fn gesture(&mut self, gesture: Gesture) -> Vec<Action> {
-        self.tell(Input::Panel(PanelEvent::Gesture(gesture)))
+        self.tell(Input::Contacts(ContactEvent::Gesture(gesture)))
     }
 
     fn command(&mut self, command: Command) -> Vec<Action> {
@@ -69,7 +72,7 @@ impl Ride {
     }
 
     fn trust(&mut self, trusted: bool, utc_moves_s: i64) -> Vec<Action> {
-        self.now.time.trusted = trusted;
+        self.now.is_trusted = trusted;
         self.now.utc_ns += utc_moves_s * NS_PER_S;
         self.tell(Input::Tick)
     }
@@ -91,7 +94,7 @@ fn common(heard_from_utc_s: i64) -> Program {
 }
 
 fn fresh(utc_s: i64, first_track: usize) -> Program {
-    let session = Session { anchor_utc_s: utc_s, first_track, repeats: false };
+    let session = Session { anchor_utc_s: utc_s, first_track, repeats: true };
     Program { session, heard_from_utc_s: utc_s, in_sync: true }
 }
 
@@ -103,7 +106,7 @@ fn start_joins_the_common_timetable_at_the_next_slot() {
     assert_eq!(ride.phase(), Phase::Idle);
     let actions = ride.gesture(Gesture::Start);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
-    assert!(actions.contains(&Action::KeepSession(Session::common(0))));
+    assert!(actions.contains(&Action::SaveSession(Session::common(0))));
     assert!(actions.contains(&Action::Led(LedPattern::Waiting)) && actions.contains(&Action::Tone(Tone::Accepted)));
     assert_eq!(ride.phase(), Phase::WaitingForSlot { utc_s: NEXT_SLOT_S });
     assert!(ride.wait(11).contains(&Action::Led(LedPattern::InSync)));
@@ -136,11 +139,11 @@ fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::StartHeld);
     ride.wait(10 + 11 + 4);
-    let position = KeptPosition { track: 1, offset_ns: 4 * NS_PER_S };
+    let position = SavedPosition { track: 1, offset_ns: 4 * NS_PER_S };
     let actions = ride.gesture(Gesture::Stop);
     let expected = [
         Action::StopWithFade,
-        Action::KeepPosition(position),
+        Action::SavePosition(position),
         Action::ForgetSession,
         Action::Flash(Flash::Accepted),
         Action::Led(LedPattern::Idle),
@@ -157,7 +160,7 @@ fn stop_before_the_slot_keeps_no_position_and_starts_nothing() {
     ride.gesture(Gesture::Start);
     let actions = ride.gesture(Gesture::Stop);
     assert!(actions.contains(&Action::StopWithFade) && actions.contains(&Action::ForgetSession));
-    assert!(!actions.iter().any(|action| matches!(action, Action::KeepPosition(_))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::SavePosition(_))));
     assert!(played(&ride.wait(60)).is_empty());
     assert_eq!(ride.command(Command::Resume), [Action::Refuse(Refusal::NoPosition)]);
 }
@@ -169,7 +172,7 @@ fn stop_held_shuts_down_and_then_nothing_begins() {
     ride.gesture(Gesture::VolumeUp);
     ride.gesture(Gesture::Stop);
     let actions = ride.gesture(Gesture::StopHeld);
-    assert_eq!(actions[..3], [Action::KeepVolume(55), Action::Tone(Tone::ShuttingDown), Action::ShutDown]);
+    assert_eq!(actions[..3], [Action::SaveVolume(55), Action::Tone(Tone::ShuttingDown), Action::ShutDown]);
     assert!(ride.gesture(Gesture::Start).is_empty());
     assert_eq!(ride.command(START), [Action::Refuse(Refusal::ShuttingDown)]);
     assert!(played(&ride.wait(30)).is_empty());
@@ -180,31 +183,31 @@ fn stop_held_shuts_down_and_then_nothing_begins() {
 
 #[test]
 fn the_jumper_makes_it_play_by_itself() {
-    let (ride, actions) = Ride::boot(Settings::default(), Kept::default(), true);
+    let (ride, actions) = Ride::boot(Settings::default(), SavedState::default(), true);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
     let mut ride = ride;
-    assert!(ride.tell(Input::Panel(PanelEvent::JumperChanged(false))).is_empty(), "removed: nothing stops");
+    assert!(ride.tell(Input::Contacts(ContactEvent::JumperChanged(false))).is_empty(), "removed: nothing stops");
     let settings = Settings { jumper: StartKind::Fresh, ..Settings::default() };
-    assert_eq!(played(&Ride::boot(settings, Kept::default(), true).1), [&fresh(NEXT_SLOT_S, 0)]);
+    assert_eq!(played(&Ride::boot(settings, SavedState::default(), true).1), [&fresh(NEXT_SLOT_S, 0)]);
 }
 
 #[test]
 fn without_the_jumper_it_waits_for_start_even_if_one_is_fitted_later() {
-    let (mut ride, actions) = Ride::boot(Settings::default(), Kept::default(), false);
+    let (mut ride, actions) = Ride::boot(Settings::default(), SavedState::default(), false);
     assert!(played(&actions).is_empty());
     assert!(actions.contains(&Action::Tone(Tone::Ready)) && actions.contains(&Action::Led(LedPattern::Idle)));
-    ride.tell(Input::Panel(PanelEvent::JumperChanged(true)));
+    ride.tell(Input::Contacts(ContactEvent::JumperChanged(true)));
     assert!(played(&ride.wait(60)).is_empty());
 }
 
 #[test]
 fn a_session_that_still_runs_is_rejoined_at_once_with_and_without_the_jumper() {
     let session = Session { anchor_utc_s: TEN_O_CLOCK_S - 15, first_track: 0, repeats: false };
-    let kept = || Kept { session: Some(session), ..Kept::default() };
+    let kept = || SavedState { session: Some(session), ..SavedState::default() };
     for jumper in [false, true] {
         let (ride, actions) = Ride::boot(Settings::default(), kept(), jumper);
         assert_eq!(played(&actions), [&Program { session, heard_from_utc_s: TEN_O_CLOCK_S, in_sync: true }]);
-        assert!(!actions.iter().any(|action| matches!(action, Action::KeepSession(_))), "it is on disk already");
+        assert!(!actions.iter().any(|action| matches!(action, Action::SaveSession(_))), "it is on disk already");
         assert_eq!(ride.phase(), Phase::Playing { in_sync: true });
     }
     let settings = Settings { rejoin_session: false, ..Settings::default() };
@@ -214,20 +217,20 @@ fn a_session_that_still_runs_is_rejoined_at_once_with_and_without_the_jumper() {
 
 #[test]
 fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_old_position() {
-    let (mut ride, _) = Ride::boot(Settings::default(), Kept::default(), true);
+    let (mut ride, _) = Ride::boot(Settings::default(), SavedState::default(), true);
     let session = Session::common(0);
     let again = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))));
-    assert!(!again.contains(&Action::KeepSession(session)), "it is the same");
-    let other = PlaylistInfo { name: "Other".to_owned(), ..playlist(&[40, 50]) };
+    assert!(!again.contains(&Action::SaveSession(session)), "it is the same");
+    let other = named_playlist("Other", &[40, 50]);
     let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
-    assert!(played(&actions).len() == 1 && actions.contains(&Action::KeepSession(session)), "{actions:?}");
+    assert!(played(&actions).len() == 1 && actions.contains(&Action::SaveSession(session)), "{actions:?}");
 
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     ride.wait(30);
     ride.gesture(Gesture::Stop);
     assert!(ride.appliance.snapshot(ride.now).position.is_some());
-    let other = PlaylistInfo { name: "Other".to_owned(), ..playlist(&[40, 50]) };
+    let other = named_playlist("Other", &[40, 50]);
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
     assert_eq!(ride.appliance.snapshot(ride.now).position, None);
 }
@@ -235,17 +238,17 @@ fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_
 #[test]
 fn a_volume_that_is_not_kept_yet_can_be_kept_at_the_end() {
     let mut ride = Ride::idle();
-    assert_eq!(ride.appliance.unkept_volume_percent(), None);
+    assert_eq!(ride.appliance.unsaved_volume_percent(), None);
     ride.command(Command::Volume(VolumeChange::To(30)));
-    assert_eq!(ride.appliance.unkept_volume_percent(), Some(30));
+    assert_eq!(ride.appliance.unsaved_volume_percent(), Some(30));
     ride.wait(10);
-    assert_eq!(ride.appliance.unkept_volume_percent(), None);
+    assert_eq!(ride.appliance.unsaved_volume_percent(), None);
 }
 
 #[test]
 fn a_session_that_is_over_is_forgotten_and_the_jumper_decides() {
     let session = Session { anchor_utc_s: TEN_O_CLOCK_S - 3600, first_track: 0, repeats: false };
-    let kept = || Kept { session: Some(session), ..Kept::default() };
+    let kept = || SavedState { session: Some(session), ..SavedState::default() };
     let (ride, actions) = Ride::boot(Settings::default(), kept(), false);
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
     assert_eq!(ride.phase(), Phase::Idle);
@@ -257,21 +260,21 @@ fn a_session_that_is_over_is_forgotten_and_the_jumper_decides() {
 fn without_trusted_time_it_waits_then_plays_and_says_that_it_is_not_in_sync() {
     let mut ride = Ride::new(Settings::default());
     ride.trust(false, 0);
-    ride.tell(Input::Restored(Kept::default()));
+    ride.tell(Input::Restored(SavedState::default()));
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
-    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(true)));
+    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
     assert!(played(&ride.wait(59)).is_empty());
     assert_eq!(ride.phase(), Phase::WaitingForTime);
     let actions = ride.wait(1);
     assert!(!played(&actions)[0].in_sync && actions.contains(&Action::Warn(Warning::NotInSync)));
-    assert!(!actions.iter().any(|action| matches!(action, Action::KeepSession(_))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::SaveSession(_))));
     assert!(ride.wait(20).contains(&Action::Led(LedPattern::NotInSync)));
     assert_eq!(ride.appliance.snapshot(ride.now).warnings, [Warning::NotInSync]);
     // The time turns out to be 3 hours later.
     let actions = ride.trust(true, 3 * 3600);
     assert_eq!(played(&actions), [&common(ride.now.utc_ns / NS_PER_S)], "it jumps to where the others are");
     assert!(actions.contains(&Action::Led(LedPattern::InSync)));
-    assert!(actions.contains(&Action::KeepSession(Session::common(0))));
+    assert!(actions.contains(&Action::SaveSession(Session::common(0))));
 }
 
 #[test]
@@ -291,9 +294,9 @@ fn a_session_waits_on_disk_for_the_time_to_be_trusted() {
     let session = Session { anchor_utc_s: TEN_O_CLOCK_S + 7200 - 10, first_track: 0, repeats: false };
     let mut ride = Ride::new(Settings::default());
     ride.trust(false, 0);
-    ride.tell(Input::Restored(Kept { session: Some(session), ..Kept::default() }));
+    ride.tell(Input::Restored(SavedState { session: Some(session), ..SavedState::default() }));
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[100, 200]))));
-    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(false)));
+    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(false)));
     let actions = ride.wait(61);
     assert_eq!(played(&actions)[0].session, Session::common(0), "something plays meanwhile");
     assert!(!actions.contains(&Action::ForgetSession));
@@ -312,14 +315,20 @@ fn losing_the_time_stops_nothing_and_is_told() {
 
 #[test]
 fn a_named_time_that_has_passed_is_joined_under_way_and_refused_once_it_is_over() {
-    let mut ride = Ride::idle();
+    let once = Settings { repeats: false, ..Settings::default() };
+    let (mut ride, _) = Ride::boot(once, SavedState::default(), false);
     let at = |ago_s| Command::Start { at_utc_s: Some(TEN_O_CLOCK_S - ago_s), first_track: None, fresh: false };
-    let joined = Program { heard_from_utc_s: TEN_O_CLOCK_S, ..fresh(TEN_O_CLOCK_S - 15, 0) };
+    let begins = |utc_s, heard_from_utc_s| Program {
+        session: Session { anchor_utc_s: utc_s, first_track: 0, repeats: false },
+        heard_from_utc_s,
+        in_sync: true,
+    };
+    let joined = begins(TEN_O_CLOCK_S - 15, TEN_O_CLOCK_S);
     assert_eq!(played(&ride.command(at(15))), [&joined]);
     assert_eq!(ride.command(at(70)), [Action::Refuse(Refusal::AlreadyOver)]);
     assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays goes on");
     let later = ride.command(at(-3600));
-    assert_eq!(played(&later), [&fresh(TEN_O_CLOCK_S + 3600, 0)]);
+    assert_eq!(played(&later), [&begins(TEN_O_CLOCK_S + 3600, TEN_O_CLOCK_S + 3600)]);
 }
 
 #[test]
@@ -332,7 +341,8 @@ fn tracks_are_named_from_zero_and_a_wrong_one_is_refused() {
 
 #[test]
 fn after_the_last_slot_it_is_idle() {
-    let mut ride = Ride::idle();
+    let once = Settings { repeats: false, ..Settings::default() };
+    let (mut ride, _) = Ride::boot(once, SavedState::default(), false);
     ride.gesture(Gesture::StartHeld);
     assert!(!ride.wait(10 + 62).contains(&Action::StopWithFade));
     let actions = ride.wait(1);
@@ -384,8 +394,8 @@ fn reload_takes_a_changed_playlist_over_at_once_and_an_unchanged_one_not_at_all(
 #[test]
 fn a_playlist_that_cannot_be_read_is_told_and_waited_for() {
     let mut ride = Ride::new(Settings::default());
-    ride.tell(Input::Restored(Kept::default()));
-    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(true)));
+    ride.tell(Input::Restored(SavedState::default()));
+    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
     let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[]))));
     assert!(actions.contains(&Action::Warn(Warning::PlaylistFailed("it has no tracks".to_owned()))));
     assert!(actions.contains(&Action::Led(LedPattern::Fault)));
@@ -405,7 +415,7 @@ fn a_sound_card_that_comes_back_gets_its_volume() {
 
 #[test]
 fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
-    let (mut ride, _) = Ride::boot(Settings::default(), Kept::default(), true);
+    let (mut ride, _) = Ride::boot(Settings::default(), SavedState::default(), true);
     ride.wait(30);
     let mut led = |heard| ride.tell(Input::Player(PlayerEvent::Delivery(heard)));
     assert_eq!(led(Delivery::Opening), [Action::Led(LedPattern::Waiting)]);
@@ -420,13 +430,13 @@ fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
 #[test]
 fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
     let settings = Settings { maximum_percent: 80, startup_percent: 70, ..Settings::default() };
-    let (mut ride, actions) = Ride::boot(settings, Kept::default(), false);
+    let (mut ride, actions) = Ride::boot(settings, SavedState::default(), false);
     assert_eq!(actions[0], Action::SetVolume(70));
     assert_eq!(ride.gesture(Gesture::VolumeUp)[0], Action::SetVolume(75));
     ride.gesture(Gesture::VolumeUp);
     let limit = ride.gesture(Gesture::VolumeUp);
     assert_eq!(limit, [Action::SetVolume(80), Action::Flash(Flash::Refused), Action::Tone(Tone::VolumeLimit)]);
-    assert_eq!(ride.wait(30), [Action::KeepVolume(80)]);
+    assert_eq!(ride.wait(30), [Action::SaveVolume(80)]);
     assert_eq!(ride.command(Command::Volume(VolumeChange::To(100))), [Action::SetVolume(80)]);
     assert_eq!(ride.command(Command::Volume(VolumeChange::By(-100))), [Action::SetVolume(0)]);
 }
@@ -434,7 +444,7 @@ fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
 #[test]
 fn the_kept_volume_is_the_startup_volume_but_no_louder_than_allowed() {
     let settings = Settings { maximum_percent: 60, ..Settings::default() };
-    let (_, actions) = Ride::boot(settings, Kept { volume_percent: Some(90), ..Kept::default() }, false);
+    let (_, actions) = Ride::boot(settings, SavedState { volume_percent: Some(90), ..SavedState::default() }, false);
     assert_eq!(actions[0], Action::SetVolume(60));
 }
 
@@ -454,29 +464,29 @@ fn settings_that_change_take_effect_at_once() {
 #[test]
 fn it_is_armed_once_the_playlist_and_the_jumper_are_known() {
     let mut ride = Ride::new(Settings::default());
-    ride.tell(Input::Restored(Kept::default()));
-    ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(false)));
+    ride.tell(Input::Restored(SavedState::default()));
+    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(false)));
     assert!(!ride.appliance.is_armed());
     ride.tell(Input::Playlist(PlaylistEvent::Failed("none".to_owned())));
     assert!(ride.appliance.is_armed());
 }
 
 #[test]
-fn answers_can_be_turned_off() {
-    let settings = Settings { tones: false, led: false, ..Settings::default() };
-    let (mut ride, mut actions) = Ride::boot(settings, Kept::default(), false);
+fn tones_can_be_turned_off() {
+    let settings = Settings { tones: false, ..Settings::default() };
+    let (mut ride, mut actions) = Ride::boot(settings, SavedState::default(), false);
     for gesture in [Gesture::VolumeUp, Gesture::Start, Gesture::Stop, Gesture::StopHeld] {
         actions.extend(ride.gesture(gesture));
     }
-    assert!(!actions.iter().any(|action| matches!(action, Action::Led(_) | Action::Flash(_) | Action::Tone(_))));
+    assert!(!actions.iter().any(|action| matches!(action, Action::Tone(_))));
 }
 
 #[test]
 fn a_box_whose_buttons_cannot_be_read_still_rejoins_and_obeys_commands() {
     let mut ride = Ride::new(Settings::default());
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
-    ride.tell(Input::Restored(Kept { session: Some(Session::common(0)), ..Kept::default() }));
-    let actions = ride.tell(Input::Panel(PanelEvent::Unreadable("broken".to_owned())));
+    ride.tell(Input::Restored(SavedState { session: Some(Session::common(0)), ..SavedState::default() }));
+    let actions = ride.tell(Input::Contacts(ContactEvent::Unreadable("broken".to_owned())));
     assert_eq!(played(&actions), [&common(TEN_O_CLOCK_S)]);
     ride.command(Command::Stop);
     assert_eq!(played(&ride.command(START)).len(), 1);
@@ -487,8 +497,8 @@ fn a_press_before_what_was_kept_is_read_counts() {
     let mut ride = Ride::new(Settings::default());
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
     ride.gesture(Gesture::Stop);
-    let kept = Kept { session: Some(Session::common(0)), ..Kept::default() };
+    let kept = SavedState { session: Some(Session::common(0)), ..SavedState::default() };
     let mut actions = ride.tell(Input::Restored(kept));
-    actions.extend(ride.tell(Input::Panel(PanelEvent::JumperAtPowerOn(true))));
+    actions.extend(ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true))));
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
 }

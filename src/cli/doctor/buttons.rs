@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
-use jaudiosync_hw::buttons::{Button, Levels};
+use jaudiosync_hw::buttons::{Button, ByButton, Levels};
 
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
 use super::look::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
-use crate::service::settings::pins;
 
 /// Without a press it ends after this time.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,14 +25,14 @@ pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'
     let acts = if service_runs { " The service runs, and does what they are for." } else { "" };
     output::say(format_args!("Press each button, and move the jumper.{acts} It ends after 30 s without a press."));
     let mut before = read()?;
-    let mut seen = [false; 4];
+    let mut seen = ByButton::new(|_| false);
     let mut until = Instant::now() + PATIENCE;
-    while Instant::now() < until && seen.contains(&false) {
+    while Instant::now() < until && seen.iter().any(|seen| !seen) {
         let now = read()?;
         for button in Button::ALL {
             if now.is_pressed(button) && !before.is_pressed(button) {
-                seen[button as usize] = true;
-                output::say(format_args!("{button} (GPIO{})", pins(config).gpio(button)));
+                seen[button] = true;
+                output::say(format_args!("{button} (GPIO{})", config.board.pins().gpio(button)));
             }
         }
         if now.jumper_fitted != before.jumper_fitted {
@@ -46,7 +45,7 @@ pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'
         std::thread::sleep(POLL);
     }
     let missing: Vec<String> =
-        Button::ALL.into_iter().filter(|button| !seen[*button as usize]).map(|button| button.to_string()).collect();
+        Button::ALL.into_iter().filter(|button| !seen[*button]).map(|button| button.to_string()).collect();
     if missing.is_empty() {
         output::say("All four buttons work.");
         return Ok(());
@@ -69,6 +68,6 @@ fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Resu
         }));
     }
     let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());
-    let mut board = Board::raspberry_pi(&pins(config)).map_err(failed)?;
+    let mut board = Board::raspberry_pi(&config.board.pins()).map_err(failed)?;
     Ok(Box::new(move || board.inputs.read().map_err(failed)))
 }

@@ -10,15 +10,14 @@ use jaudiosync_hw::dac::{BufferTiming, Renderer, SoundServer, choose_dac};
 use jaudiosync_hw::mixer::cards;
 use jaudiosync_hw::rtc::{self, Rtc};
 
-use crate::config::{BoardKind, Config, RtcChoice, TimeKeeping, TimeSource};
+use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, SoundSeen};
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::service::running::open_mixer;
-use crate::service::settings::pins;
 use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
 /// An RTC is known within some three seconds.
@@ -45,7 +44,7 @@ fn time_status(config: &TimeKeeping) -> TimeStatus {
         return SystemClockSource::new(Arc::new(MachineClocks)).status();
     }
     // Only the RTC is of interest here: a reference would take longer to answer.
-    let config = TimeKeeping { ntp_servers: vec![], gpsd: String::new(), ..config.clone() };
+    let config = TimeKeeping { ntp_servers: vec![], gpsd: OptionalServer(None), ..config.clone() };
     let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(service_state_folder())) else {
         return TimeStatus::default();
     };
@@ -85,7 +84,7 @@ pub(super) fn look_at_board(config: &Config, holder: Holder<'_>) -> Option<Resul
         Holder::Service(status) => Some(levels(status)),
         Holder::Nobody if config.board.kind != BoardKind::Pi => Some(Ok(Levels::default())),
         Holder::Nobody => {
-            let board = Board::raspberry_pi(&pins(config));
+            let board = Board::raspberry_pi(&config.board.pins());
             Some(board.and_then(|mut board| board.inputs.read()).map_err(|error| error.to_string()))
         }
     }

@@ -4,6 +4,7 @@ mod buttons;
 mod look;
 mod show;
 
+use crate::host::Machine;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,7 +15,6 @@ use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::config;
 use crate::control::{Request, Status};
-use crate::doctor::machine::Machine;
 use crate::doctor::{Finding, Level, checks};
 use crate::service::playlists::read;
 use crate::service::settings::playlist_source;

@@ -3,6 +3,7 @@
 mod report;
 mod start;
 
+use crate::config::MAX_OUTPUT_LATENCY_MS;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -25,10 +26,10 @@ use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
 use crate::player::task::{Event, Order, WhenMissing};
 use crate::playlist::Playlist;
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Position, service_state_folder, state_folder};
 use crate::timekeeping::SystemClockSource;
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
@@ -39,9 +40,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What plays fades out within this time, or the position is kept without waiting for it: a card that hangs says nothing
 /// any more.
 const FADE_PATIENCE: Duration = Duration::from_millis(900);
-
-/// A latency beyond this is a slip of the pen.
-const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
 
 /// Play a playlist, each track on its exact instant
 ///
@@ -88,6 +86,7 @@ pub(super) struct Play {
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
     output_latency_ms: f64,
 
+    // Not `--time`, which is the long form of -t.
     /// Who knows the time
     #[arg(long, value_enum, default_value_t = Clock::System)]
     clock: Clock,
@@ -175,7 +174,7 @@ impl Play {
         let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
         let first_track = choose_first_track(self.first_track, &playlist, state_folder().as_deref())?;
         let time = self.clock.start()?;
-        let now_utc_ns = time.source.estimate().timescale.utc_ns(MachineClocks.raw_ns());
+        let now_utc_ns = time.source.estimate().utc.apply(MachineClocks.raw()).ns();
         let anchor_utc_s = choose_start(self.time, &Local, now_utc_ns)?;
         let timetable = playlist.timetable(anchor_utc_s, first_track, self.repeats)?;
         if timetable.place_at(now_utc_ns) == Place::Finished {
@@ -218,7 +217,7 @@ impl Play {
                 let _ = sender.send(Message::End);
             }
         });
-        let now_utc_ns = || utc.estimate().timescale.utc_ns(MachineClocks.raw_ns());
+        let now_utc_ns = || utc.estimate().utc.apply(MachineClocks.raw()).ns();
         let outcome = follow(&engine, &messages, &mut report, &now_utc_ns);
         let stopped_utc_ns = match outcome {
             Ok(Outcome::Finished) => None,
@@ -291,12 +290,8 @@ fn follow(
 }
 
 fn keep_position(playlist: &Playlist, timetable: &Timetable, utc_ns: i64) {
-    let (track, offset_s) = match timetable.place_at(utc_ns) {
-        Place::Playing { slot, offset_ns } => (slot.track, offset_ns as f64 * 1e-9),
-        Place::Before { next } | Place::Gap { next: Some(next) } => (next.track, 0.0),
-        Place::Gap { next: None } | Place::Finished => (0, 0.0),
-    };
-    let position = Position { playlist: playlist.name.clone(), track, offset_s };
+    let (track, offset_ns) = timetable.place_at(utc_ns).resume_point();
+    let position = Position { playlist: playlist.name.clone(), track, offset_s: offset_ns as f64 * 1e-9 };
     let _held = ending::hold_act("the position in the state folder");
     if let Err(error) = position.write(state_folder().as_deref()) {
         output::warn(format_args!("the position is not kept: {error}"));

@@ -1,5 +1,7 @@
 //! What `play` prints: for people as the Python program did, or as lines of JSON.
 
+use crate::format;
+use crate::timekeeping::status::BOUND_SIGMAS;
 use jaudiosync_hw::clocks::NS_PER_S;
 use serde_json::{Value, json};
 
@@ -44,14 +46,14 @@ impl<'a> Report<'a> {
             "Playlist: {}, {} tracks, runtime {}, fingerprint {}",
             self.playlist.name,
             self.playlist.tracks.len(),
-            output::duration(self.playlist.runtime_s()),
+            format::duration(self.playlist.runtime_s()),
             self.playlist.fingerprint(),
         ));
         for (number, track) in self.playlist.tracks.iter().enumerate() {
             output::say(format_args!("{number:5}  {}", track.display_name()));
         }
         let verb = if is_under_way { "Joining what started" } else { "Starting" };
-        output::say(format_args!("{verb} with track: {} , at: {}", first.track, output::local_time(first.utc_s)));
+        output::say(format_args!("{verb} with track: {} , at: {}", first.track, format::local_time(first.utc_s)));
         Ok(())
     }
 
@@ -72,7 +74,7 @@ impl<'a> Report<'a> {
                 output::say(format_args!("Playing: {}", self.name(slot)));
                 let at_utc_ns = slot.utc_ns() + (offset_s * 1e9) as i64;
                 let joined = if *offset_s > 0.0 { format!(" ({offset_s:.3} s into it)") } else { String::new() };
-                output::say(format_args!("At: {}{joined}", output::local_time_ms(at_utc_ns)));
+                output::say(format_args!("At: {}{joined}", format::local_time_ms(at_utc_ns)));
             }
             Event::Feeder(FeederEvent::Silent { slot, reason }) => {
                 let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
@@ -159,7 +161,7 @@ impl<'a> Report<'a> {
         };
         output::say(format_args!(
             "{}  {phase} ±{:.4}  speed {:+.1} ppm  DAC {:+.1} ppm  buffer {:.0} ms  xruns {}",
-            output::local_time(utc_ns.div_euclid(NS_PER_S)),
+            format::local_time(utc_ns.div_euclid(NS_PER_S)),
             bound_ns(&stats) / 1e6,
             stats.speed_ppb / 1e3,
             -stats.dac_rate_ppb / 1e3,
@@ -208,9 +210,9 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The bound that is shown: three standard deviations of the model of the DAC's clock.
+/// The bound of the phase error, by the model of the DAC's clock.
 fn bound_ns(stats: &FeederStats) -> f64 {
-    3.0 * stats.phase_sigma_ns
+    BOUND_SIGMAS * stats.phase_sigma_ns
 }
 
 /// JSON has no infinity.

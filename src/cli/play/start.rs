@@ -6,6 +6,7 @@ use chrono::TimeZone;
 
 use super::super::{Failure, output};
 use crate::control::protocol::FirstTrack;
+use crate::format;
 use crate::playlist::Playlist;
 use crate::storage::Position;
 use crate::timetable::local_time::NamedTime;
@@ -44,15 +45,16 @@ pub(super) fn choose_start<Zone: TimeZone>(
     }
 }
 
-/// What to say when the timetable that was asked for is over.
+/// Return what to say when the timetable that was asked for is over. It is an error, and not a start
+/// tomorrow: a box that waits a day in silence is worse than a message.
 pub(super) fn already_over<Zone: TimeZone>(
     timetable: &Timetable,
     time: Option<NamedTime>,
     zone: &Zone,
     now_utc_ns: i64,
 ) -> Failure {
-    let began = output::local_time(timetable.anchor_utc_s());
-    let ended = output::local_time(timetable.end_utc_s().unwrap_or_default());
+    let began = format::local_time(timetable.anchor_utc_s());
+    let ended = format::local_time(timetable.end_utc_s().unwrap_or_default());
     let tomorrow = time.and_then(|time| time.a_day_later(zone, now_utc_ns));
     let tomorrow = tomorrow.map_or(String::new(), |time| format!(", -t {time} for the day after"));
     Failure::Usage(format!(

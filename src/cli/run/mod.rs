@@ -1,8 +1,8 @@
 //! `jaudiosync run`: the service of a box, on its own or on a desk.
 
-mod hand;
 mod overrides;
 mod panel;
+mod scripted_input;
 
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use clap::Args;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 
-use self::hand::{Hand, Move};
 use self::overrides::{BoardChoice, Overrides};
+use self::scripted_input::{Move, ScriptedInput};
 use super::logging::{Destination, LogLines, begin};
 use super::{Failure, exit_code, output};
 use crate::ending::{self, HangUp, Told};
@@ -23,7 +23,7 @@ use crate::service::running::{Service, ServiceOptions};
 use crate::storage::state_folder;
 
 /// How often held buttons are looked at: they are released as exactly.
-const HAND_STEP: Duration = Duration::from_millis(10);
+const INPUT_STEP: Duration = Duration::from_millis(10);
 
 /// Be the service of a box: buttons, jumper, volume, playlist, control socket
 ///
@@ -75,12 +75,12 @@ impl Run {
         };
         let service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
         follow_signals(service.sender(), if lines.is_some() { HangUp::AlwaysEnds } else { HangUp::IsPassedOn });
-        let hand = Hand::new(simulated.clone());
+        let input = ScriptedInput::new(simulated.clone());
         let ending = match lines {
-            Some(lines) => panel::run(service, hand, simulated, lines)?,
+            Some(lines) => panel::run(service, input, simulated, lines)?,
             None => {
                 if is_simulated {
-                    follow_lines(hand)?;
+                    follow_lines(input)?;
                 }
                 conduct(service)
             }
@@ -112,7 +112,7 @@ fn follow_signals(sender: Sender<Message>, hang_up: HangUp) {
 }
 
 /// Does what the lines on standard input say, until there are no more; the box goes on all the same.
-fn follow_lines(mut hand: Hand) -> Result<(), Failure> {
+fn follow_lines(mut input: ScriptedInput) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::Other(format!("standard input cannot be read: {error}"));
     let (sender, moves) = mpsc::channel::<Move>();
     let read = move || {
@@ -127,17 +127,17 @@ fn follow_lines(mut hand: Hand) -> Result<(), Failure> {
     let press = move || {
         loop {
             let now_raw_ns = MachineClocks.raw_ns();
-            hand.step(now_raw_ns);
-            match moves.recv_timeout(HAND_STEP) {
-                Ok(what) => hand.make(what, MachineClocks.raw_ns()),
+            input.step(now_raw_ns);
+            match moves.recv_timeout(INPUT_STEP) {
+                Ok(what) => input.make(what, MachineClocks.raw_ns()),
                 Err(RecvTimeoutError::Timeout) => {}
                 // What is held is still released, and then nobody presses anything any more.
-                Err(RecvTimeoutError::Disconnected) if hand.holds_nothing() => return,
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(HAND_STEP),
+                Err(RecvTimeoutError::Disconnected) if input.holds_nothing() => return,
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(INPUT_STEP),
             }
         }
     };
     std::thread::Builder::new().name("lines".to_owned()).spawn(read).map_err(failed)?;
-    std::thread::Builder::new().name("hand".to_owned()).spawn(press).map_err(failed)?;
+    std::thread::Builder::new().name("input".to_owned()).spawn(press).map_err(failed)?;
     Ok(())
 }

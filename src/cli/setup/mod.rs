@@ -3,6 +3,8 @@
 mod apply;
 mod questions;
 
+use crate::appliance::StartKind;
+use crate::host::Machine;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,9 @@ use clap::Args;
 use jaudiosync_hw::buttons::Pins;
 
 use super::{Failure, output};
-use crate::config::{self, ChannelChoice, Layers, RtcChoice, StartKind};
-use crate::doctor::machine::Machine;
-use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
-use crate::setup::plan::{PREPARE_PI, Step, Surroundings, TextFile, plan};
+use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, ServerAddress};
+use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
+use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
 
 /// Set a box up: sound card, clock, network, buttons
 ///
@@ -58,7 +59,7 @@ pub(super) struct Setup {
 
     /// Time server to compare the clock with whenever there is a network; can be given several times
     #[arg(long, value_name = "SERVER")]
-    ntp: Vec<String>,
+    ntp: Vec<ServerAddress>,
 
     /// What the jumper starts at power-on: `common` or `fresh`
     #[arg(long, value_name = "KIND")]
@@ -119,8 +120,8 @@ impl Setup {
         answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         // The service begins in another folder.
         answers.music = std::path::absolute(&answers.music).unwrap_or(answers.music);
-        let surroundings = self.surroundings(&machine).map_err(Failure::Other)?;
-        let steps = plan(&layers, &answers, &surroundings).map_err(Failure::Other)?;
+        let host_facts = self.host_facts(&machine).map_err(Failure::Other)?;
+        let steps = plan(&layers, &answers, &host_facts).map_err(Failure::Other)?;
         if steps.is_empty() {
             output::say("All of it is so already: there is nothing to do.");
             return Ok(());
@@ -153,8 +154,8 @@ impl Setup {
             answers.rtc = RtcChoice::try_from(if rtc == "ds3231" { HEADER_BUS } else { rtc }.to_owned())?;
         }
         match (self.gps, self.no_gps) {
-            (true, _) => answers.gpsd = GPSD.to_owned(),
-            (_, true) => answers.gpsd = String::new(),
+            (true, _) => answers.gpsd = local_gpsd(),
+            (_, true) => answers.gpsd = OptionalServer(None),
             _ => {}
         }
         if !self.ntp.is_empty() {
@@ -184,10 +185,10 @@ impl Setup {
         Ok(answers)
     }
 
-    fn surroundings(&self, machine: &Machine) -> Result<Surroundings, String> {
+    fn host_facts(&self, machine: &Machine) -> Result<HostFacts, String> {
         let files = self.config.clone().map_or_else(config::default_files, |file| vec![file]);
         let is_there = |path: &str| Path::new(path).exists();
-        Ok(Surroundings {
+        Ok(HostFacts {
             config_files: files.into_iter().map(with_text).collect::<Result<_, _>>()?,
             boot_config: machine.boot_config().map(|(path, _)| with_text(path)).transpose()?,
             has_network_manager: is_there("/etc/NetworkManager/system-connections"),

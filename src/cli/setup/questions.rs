@@ -1,5 +1,6 @@
 //! Asks on the terminal. Enter takes what is in effect.
 
+use crate::appliance::StartKind;
 use std::io::{stderr, stdin};
 use std::path::PathBuf;
 
@@ -11,9 +12,9 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 
 use super::super::{Failure, terminal};
-use crate::config::{ChannelChoice, RtcChoice, StartKind};
+use crate::config::{AddressError, ChannelChoice, OptionalServer, RtcChoice, ServerAddress};
 use crate::ending::{LastAct, last_act};
-use crate::setup::answers::{Answers, GPSD, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi};
+use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 
 /// Puts the terminal back to what it is now: whoever is asked is shown no cursor, and what is typed is not shown.
 pub(super) fn restored() -> LastAct {
@@ -42,16 +43,13 @@ pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure>
         _ => ChannelChoice::Mono,
     };
     answers.rtc = rtc(&answers.rtc)?;
-    let has_gps = Confirm::new().with_prompt("Is there a GPS receiver, and gpsd?").default(!answers.gpsd.is_empty());
-    answers.gpsd = match (has_gps.interact().map_err(failed)?, answers.gpsd.is_empty()) {
-        (false, _) => String::new(),
-        (true, true) => GPSD.to_owned(),
-        (true, false) => answers.gpsd,
+    let has_gps = Confirm::new().with_prompt("Is there a GPS receiver, and gpsd?").default(answers.gpsd.0.is_some());
+    answers.gpsd = match (has_gps.interact().map_err(failed)?, answers.gpsd.0.is_some()) {
+        (false, _) => OptionalServer(None),
+        (true, false) => local_gpsd(),
+        (true, true) => answers.gpsd,
     };
-    let servers = answers.ntp_servers.join(" ");
-    let servers =
-        text("Time servers to compare the clock with where there is a network (empty: none)", &servers, |_| Ok(()))?;
-    answers.ntp_servers = servers.split_whitespace().map(str::to_owned).collect();
+    answers.ntp_servers = ntp_servers(&answers.ntp_servers)?;
     let kinds = ["common: joins what all boxes play", "fresh: begins the playlist"];
     answers.jumper = match select("The jumper at power-on", &kinds, usize::from(answers.jumper == StartKind::Fresh))? {
         0 => StartKind::Common,
@@ -104,6 +102,15 @@ fn rtc(now: &RtcChoice) -> Result<RtcChoice, Failure> {
         0 => Ok(RtcChoice::Bus(bus)),
         _ => Ok(RtcChoice::None),
     }
+}
+
+fn ntp_servers(now: &[ServerAddress]) -> Result<Vec<ServerAddress>, Failure> {
+    let read =
+        |text: &str| text.split_whitespace().map(str::parse).collect::<Result<Vec<ServerAddress>, AddressError>>();
+    let now = now.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let question = "Time servers to compare the clock with where there is a network (empty: none)";
+    let servers = text(question, &now, |text| read(text).map(drop).map_err(|error| error.to_string()))?;
+    read(&servers).map_err(|error| Failure::Other(error.to_string()))
 }
 
 fn pins(now: Pins) -> Result<Pins, Failure> {

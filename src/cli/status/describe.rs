@@ -1,15 +1,15 @@
 //! A status in words.
 
-use super::super::output;
 use crate::control::protocol::{
     BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus, TrackStatus,
 };
+use crate::format;
 
 /// Lines for people, without the last line's end.
 pub(super) fn describe(status: &Status) -> String {
     let mut lines = vec![line("plays", &play(&status.play))];
     if let Some(next) = &status.play.next {
-        lines.push(line("next", &format!("{}  {} at {}", next.number, next.title, output::local_time(next.utc_s))));
+        lines.push(line("next", &format!("{}  {} at {}", next.number, next.title, format::local_time(next.utc_s))));
     }
     lines.extend(status.play.stopped_at.as_ref().map(|stopped_at| line("stopped", &track(stopped_at))));
     lines.extend(status.phase.as_ref().map(|status| line("phase", &phase(status))));
@@ -28,7 +28,7 @@ pub(super) fn describe(status: &Status) -> String {
             playlist.name,
             playlist.tracks,
             playlist.silent_tracks,
-            output::duration(playlist.runtime_s),
+            format::duration(playlist.runtime_s),
             playlist.fingerprint
         )
     });
@@ -58,15 +58,15 @@ fn play(play: &PlayStatus) -> String {
     let timetable = match (play.anchor_utc_s, play.common) {
         (None, _) => String::new(),
         (Some(_), true) => ", on the common timetable".to_owned(),
-        (Some(anchor_utc_s), false) => format!(", on a timetable since {}", output::local_time(anchor_utc_s)),
+        (Some(anchor_utc_s), false) => format!(", on a timetable since {}", format::local_time(anchor_utc_s)),
     };
     let playing = play.track.as_ref().map_or(String::new(), track);
     format!("{state}{playing}{timetable}")
 }
 
 fn track(track: &TrackStatus) -> String {
-    let length = track.length_s.map_or(String::new(), |length_s| format!(" of {}", output::duration(length_s as i64)));
-    format!("{}  {}, {}{length}", track.number, track.title, output::duration(track.offset_s as i64))
+    let length = track.length_s.map_or(String::new(), |length_s| format!(" of {}", format::duration(length_s as i64)));
+    format!("{}  {}, {}{length}", track.number, track.title, format::duration(track.offset_s as i64))
 }
 
 /// How exactly it plays.
@@ -88,12 +88,12 @@ pub(in crate::cli) fn time(time: &TimeStatus) -> String {
         TimeState::Other => "in a state this program does not know",
     };
     let bound = time.error_bound_ms.map_or("of unknown error".to_owned(), |bound_ms| format!("±{bound_ms:.3} ms"));
-    let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", output::duration(since_s)));
+    let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", format::duration(since_s)));
     let source = if time.source.is_empty() { String::new() } else { format!(", {}{since}", time.source) };
     let celsius = time.rtc_temperature_celsius.map_or(String::new(), |celsius| format!(", RTC at {celsius:.2} °C"));
     let rate =
         time.rtc_rate_ppb.map_or(String::new(), |rate_ppb| format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0));
-    format!("{}, {state}, {bound}{source}{rate}{celsius}", output::local_time_ms(time.utc_ns))
+    format!("{}, {state}, {bound}{source}{rate}{celsius}", format::local_time_ms(time.utc_ns))
 }
 
 fn board(board: &BoardStatus) -> String {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 
 use super::{Failure, output};
-use crate::config::{self, RtcChoice, TimeKeeping};
+use crate::config::{self, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Record, service_state_folder};
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
@@ -62,11 +62,11 @@ struct TimeOptions {
 
     /// Ask this NTP server, host or host:port; can be given several times
     #[arg(long, value_name = "SERVER", global = true)]
-    ntp: Vec<String>,
+    ntp: Vec<ServerAddress>,
 
     /// Ask gpsd here
     #[arg(long, value_name = "HOST:PORT", global = true)]
-    gpsd: Option<String>,
+    gpsd: Option<ServerAddress>,
 
     /// How long to wait for an answer at most
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT_S, global = true)]
@@ -115,7 +115,7 @@ impl Time {
         let until = Instant::now() + Duration::from_secs(self.options.wait);
         let mut status = clock.status();
         // Whoever asked for a reference wants to hear it; otherwise the RTC will do.
-        let wants_reference = !config.ntp_servers.is_empty() || !config.gpsd.is_empty();
+        let wants_reference = !config.ntp_servers.is_empty() || config.gpsd.0.is_some();
         let is_enough = |status: &TimeStatus| match status.state {
             TimeState::Referenced => status.rtc.as_ref().is_none_or(|rtc| rtc.offset_ms.is_some()),
             TimeState::Holdover => !wants_reference,
@@ -148,8 +148,8 @@ impl TimeOptions {
             time.rtc = rtc.clone();
         }
         time.ntp_servers.extend(self.ntp.iter().cloned());
-        if let Some(gpsd) = &self.gpsd {
-            time.gpsd.clone_from(gpsd);
+        if self.gpsd.is_some() {
+            time.gpsd.0.clone_from(&self.gpsd);
         }
         time
     }
@@ -158,7 +158,7 @@ impl TimeOptions {
         if config.rtc == RtcChoice::None {
             return Err(Failure::Usage("there is no RTC to set: name its bus with --rtc /dev/i2c-1".to_owned()));
         }
-        if !from_system && config.ntp_servers.is_empty() && config.gpsd.is_empty() {
+        if !from_system && config.ntp_servers.is_empty() && config.gpsd.0.is_none() {
             return Err(Failure::Usage(
                 "nothing to set the RTC from: name a server with --ntp, or say --from-system where the system clock is \
                  right"
@@ -186,7 +186,7 @@ impl TimeOptions {
 
 fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
     let looking = ClockOptions::only_looking(service_state_folder());
-    let options = ClockOptions { keeps: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
+    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
     ClockThread::start(config, &options)
         .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::cli::output::local_time_ms;
+use crate::format::local_time_ms;
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
 
 /// One line, for `--watch`.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::{Gpio, OptionalGpio, RtcChoice, SAMPLE, StartKind};
+use super::super::{Gpio, OptionalGpio, RtcChoice, SAMPLE};
 use super::*;
+use crate::appliance::StartKind;
 
 fn laid(text: &str) -> Layers {
     let mut layers = Layers::default();

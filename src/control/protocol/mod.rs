@@ -4,7 +4,7 @@ mod request;
 mod response;
 mod status;
 
-pub use request::{FirstTrack, Request, parse_request};
+pub use request::{Command, FirstTrack, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
 pub use status::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,

@@ -1,16 +1,28 @@
 //! Requests: what a client may ask for.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::response::{ErrorCode, Failure};
 use super::{MAX_REQUEST_BYTES, VERSION};
 use crate::timetable::local_time::NamedTime;
 
 /// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Report what plays, and how well.
+    Status {
+        /// Report it every second, until the client goes.
+        watch: bool,
+    },
+    /// Do something.
+    Command(Command),
+}
+
+/// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
+pub enum Command {
     /// As a press of Start; with any field set, the playlist is begun afresh.
     Start {
         /// When the first track begins, in the box's local time; none: at the next grid slot.
@@ -35,12 +47,6 @@ pub enum Request {
         /// By how much it shall change, -100 to 100.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<i8>,
-    },
-    /// Tell what plays, and how well.
-    Status {
-        /// Tell it each second, until the client goes.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        watch: bool,
     },
     /// Take over a changed playlist, configuration or Music folder.
     Reload {},
@@ -110,10 +116,34 @@ mod named_time {
     }
 }
 
+/// The value of `command` with which a client asks for the status.
+const STATUS: &str = "status";
+
+/// All values of `command`.
+const COMMANDS: [&str; 6] = ["start", "stop", "resume", "volume", STATUS, "reload"];
+
+/// The fields of a request for the status.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusFields {
+    #[serde(default)]
+    watch: bool,
+}
+
+impl From<Command> for Request {
+    fn from(command: Command) -> Self {
+        Self::Command(command)
+    }
+}
+
 impl Request {
     /// The line that asks for it, with its line end.
     pub fn to_line(&self) -> String {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let mut value = match self {
+            Self::Status { watch: false } => json!({ "command": STATUS }),
+            Self::Status { watch: true } => json!({ "command": STATUS, "watch": true }),
+            Self::Command(command) => serde_json::to_value(command).unwrap_or_default(),
+        };
         if let Value::Object(fields) = &mut value {
             fields.insert("v".to_owned(), Value::from(VERSION));
         }
@@ -144,18 +174,33 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
         }
         None => return Err(malformed(format!("\"v\" is missing: the protocol's version, {VERSION}"))),
     }
-    let request = Request::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
-    match request {
-        Request::Volume { percent: Some(_), by: Some(_) } => {
-            Err(Failure::new(ErrorCode::Invalid, "percent and by do not go together"))
+    match fields.get("command").and_then(Value::as_str) {
+        Some(STATUS) => {
+            fields.remove("command");
+            let StatusFields { watch } =
+                StatusFields::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
+            Ok(Request::Status { watch })
         }
-        Request::Volume { percent: Some(101..), .. } => {
-            Err(Failure::new(ErrorCode::Invalid, "the volume is 0 to 100 percent"))
+        Some(name) if !COMMANDS.contains(&name) => {
+            Err(malformed(format!("there is no command {name:?}; there are: {}", COMMANDS.join(", "))))
         }
-        Request::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
-            Err(Failure::new(ErrorCode::Invalid, "the volume changes by -100 to 100 percent"))
+        _ => {
+            let command = Command::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
+            check(command).map(Request::Command)
         }
-        request => Ok(request),
+    }
+}
+
+/// Refuse values that do not go together, or are out of their range.
+fn check(command: Command) -> Result<Command, Failure> {
+    let invalid = |what: &str| Err(Failure::new(ErrorCode::Invalid, what));
+    match command {
+        Command::Volume { percent: Some(_), by: Some(_) } => invalid("percent and by do not go together"),
+        Command::Volume { percent: Some(101..), .. } => invalid("the volume is 0 to 100 percent"),
+        Command::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
+            invalid("the volume changes by -100 to 100 percent")
+        }
+        command => Ok(command),
     }
 }
 
@@ -166,17 +211,23 @@ mod tests {
     use super::*;
 
     fn any_request() -> impl Strategy<Value = Request> {
+        prop_oneof![
+            5 => any_command().prop_map(Request::Command),
+            1 => any::<bool>().prop_map(|watch| Request::Status { watch }),
+        ]
+    }
+
+    fn any_command() -> impl Strategy<Value = Command> {
         let time = prop::sample::select(vec!["18:30:05", "2026-12-31T23:59:50"]).prop_map(|text| text.parse().unwrap());
         let first = prop_oneof![any::<u32>().prop_map(FirstTrack::Number), Just(FirstTrack::Resume)];
         prop_oneof![
             (prop::option::of(time), prop::option::of(first), any::<bool>())
-                .prop_map(|(time, first_track, fresh)| Request::Start { time, first_track, fresh }),
-            Just(Request::Stop {}),
-            Just(Request::Resume {}),
-            prop::option::of(0_u8..=100).prop_map(|percent| Request::Volume { percent, by: None }),
-            (-100_i8..=100).prop_map(|by| Request::Volume { percent: None, by: Some(by) }),
-            any::<bool>().prop_map(|watch| Request::Status { watch }),
-            Just(Request::Reload {}),
+                .prop_map(|(time, first_track, fresh)| Command::Start { time, first_track, fresh }),
+            Just(Command::Stop {}),
+            Just(Command::Resume {}),
+            prop::option::of(0_u8..=100).prop_map(|percent| Command::Volume { percent, by: None }),
+            (-100_i8..=100).prop_map(|by| Command::Volume { percent: None, by: Some(by) }),
+            Just(Command::Reload {}),
         ]
     }
 
@@ -189,15 +240,15 @@ mod tests {
 
     #[test]
     fn a_request_is_written_as_it_is_documented() {
-        let request = Request::Start {
+        let request = Command::Start {
             time: Some("18:30:05".parse().unwrap()),
             first_track: Some(FirstTrack::Number(3)),
             fresh: false,
         };
         let documented = br#"{"v":1,"command":"start","time":"18:30:05","first_track":3}"#;
-        assert_eq!(parse_request(documented), Ok(request));
-        assert_eq!(parse_request(br#"{"v":1,"command":"stop"}"#), Ok(Request::Stop {}));
-        assert_eq!(Request::Stop {}.to_line(), "{\"command\":\"stop\",\"v\":1}\n");
+        assert_eq!(parse_request(documented), Ok(Request::Command(request)));
+        assert_eq!(parse_request(br#"{"v":1,"command":"stop"}"#), Ok(Request::Command(Command::Stop {})));
+        assert_eq!(Request::Command(Command::Stop {}).to_line(), "{\"command\":\"stop\",\"v\":1}\n");
     }
 
     #[test]
@@ -207,7 +258,8 @@ mod tests {
         refused("{}", ErrorCode::Malformed, "\"v\" is missing");
         refused(r#"{"v":2,"command":"stop"}"#, ErrorCode::Version, "speaks version 1, not 2");
         refused(r#"{"v":1}"#, ErrorCode::Malformed, "command");
-        refused(r#"{"v":1,"command":"dance"}"#, ErrorCode::Malformed, "dance");
+        refused(r#"{"v":1,"command":"dance"}"#, ErrorCode::Malformed, "there is no command \"dance\"");
+        refused(r#"{"v":1,"command":"status","often":true}"#, ErrorCode::Malformed, "often");
         refused(r#"{"v":1,"command":"stop","now":true}"#, ErrorCode::Malformed, "now");
         refused(r#"{"v":1,"command":"start","time":"25:00:00"}"#, ErrorCode::Malformed, "HH:MM:SS");
         refused(r#"{"v":1,"command":"start","first_track":-1}"#, ErrorCode::Malformed, "from 0");

@@ -4,7 +4,6 @@ use jaudiosync_hw::buttons::{Button, Levels};
 
 use super::super::Finding;
 use crate::config::{BoardKind, Config};
-use crate::service::settings::pins;
 
 const CHECK: &str = "buttons";
 
@@ -32,7 +31,7 @@ pub fn board(config: &Config, levels: Result<Levels, &str>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = pressed
         .iter()
         .map(|button| {
-            let gpio = pins(config).gpio(*button);
+            let gpio = config.board.pins().gpio(*button);
             Finding::warning(
                 CHECK,
                 format!("{button} (GPIO{gpio}) reads as pressed"),
@@ -45,7 +44,7 @@ pub fn board(config: &Config, levels: Result<Levels, &str>) -> Vec<Finding> {
         findings.push(Finding::good(CHECK, words));
     }
     findings.push(Finding::good(CHECK, jumper));
-    let shared = pins(config).shared();
+    let shared = config.board.pins().shared();
     findings.extend(shared.iter().map(|shared| {
         Finding::warning(CHECK, shared.to_string(), "choose another pin in [board], unless there is none on the box")
     }));

@@ -1,9 +1,9 @@
 //! The clock: is I2C on, does a clock answer, is its battery good, does it drift, who else wants to set the time?
 
+use crate::host::Machine;
 use std::path::Path;
 
 use super::super::Finding;
-use super::super::machine::Machine;
 use crate::config::{RtcChoice, TimeKeeping, TimeSource};
 use crate::setup::boot_config::{I2C_ON, has_i2c};
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
@@ -176,8 +176,9 @@ pub fn daemons(config: &TimeKeeping, machine: &Machine) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::super::Level;
-    use super::super::super::machine::tests::machine;
     use super::*;
+    use crate::host::tests::machine;
+    use crate::timekeeping::status::Flywheel;
 
     fn rtc() -> RtcReport {
         RtcReport {
@@ -202,7 +203,7 @@ mod tests {
             state: TimeState::Holdover,
             utc_ns: 0,
             bound_ms: Some(1.5),
-            flywheel: "RTC",
+            flywheel: Flywheel::Rtc,
             reference: None,
             reference_age_s,
             waiting_correction_ms: None,

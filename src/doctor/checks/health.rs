@@ -1,11 +1,11 @@
 //! The machine itself: disk, temperature, power supply.
 
+use crate::host::Machine;
 use std::path::Path;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::Finding;
-use super::super::machine::Machine;
 
 /// Below this much free space something will soon fail, in MB.
 const LITTLE_SPACE_MB: u64 = 50;
@@ -84,8 +84,8 @@ fn temperature(celsius: f64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::super::Level;
-    use super::super::super::machine::tests::machine;
     use super::*;
+    use crate::host::tests::machine;
 
     #[test]
     fn heat_and_a_weak_supply_are_told() {

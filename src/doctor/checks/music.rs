@@ -1,7 +1,7 @@
 //! The playlist and each of its tracks.
 
 use super::super::Finding;
-use crate::cli::output::duration;
+use crate::format::duration;
 use crate::playlist::Loaded;
 
 const CHECK: &str = "playlist";

@@ -1,15 +1,17 @@
 //! Does what the machine says.
 
+use crate::appliance::answer::Tone;
+use std::sync::Arc;
+
 use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::requests::clock_time;
 use super::{Conductor, Ending};
-use crate::appliance::{Action, KeptPosition, Moment, Program, Refusal, Session};
+use crate::appliance::{Action, Moment, PlaylistInfo, Program, Refusal, SavedPosition, Session};
 use crate::player::feeder;
 use crate::player::task::Order;
-use crate::player::tone::Tone;
-use crate::service::keeper::KeepOrder;
 use crate::service::settings;
+use crate::service::state_writer::WriteCommand;
 use crate::storage;
 use crate::timetable::Timetable;
 
@@ -19,49 +21,52 @@ const POWER_OFF_AFTER_NS: i64 = (Tone::ShuttingDown.duration_ms() as i64 + 200) 
 impl Conductor {
     pub(super) fn act(&mut self, action: Action, now: Moment) {
         match action {
-            Action::Play { program, timetable } => self.play(program, timetable),
+            Action::Play { program, timetable, playlist } => self.play(program, timetable, playlist),
             Action::StopWithFade => {
                 log::info!("stopped");
                 self.playing = None;
-                (self.outside.player)(Order::Stop);
+                (self.ports.player)(Order::Stop);
             }
-            Action::KeepSession(session) => {
-                let session = self.kept_session(session, now);
-                (self.outside.keeper)(KeepOrder::Session(Some(session)));
+            Action::SaveSession(session) => {
+                let session = self.saved_session(session, now);
+                (self.ports.state_writer)(WriteCommand::Session(Some(session)));
             }
-            Action::ForgetSession => (self.outside.keeper)(KeepOrder::Session(None)),
-            Action::KeepPosition(position) => {
-                let position = self.kept_position(position);
-                (self.outside.keeper)(KeepOrder::Position(position));
+            Action::ForgetSession => (self.ports.state_writer)(WriteCommand::Session(None)),
+            Action::SavePosition(position) => {
+                let position = self.saved_position(position);
+                (self.ports.state_writer)(WriteCommand::Position(position));
             }
-            Action::SetVolume(percent) => (self.outside.loudness)(percent),
-            Action::KeepVolume(percent) if self.config.volume.remember => {
-                (self.outside.keeper)(KeepOrder::Volume(storage::Volume { percent }));
+            Action::SetVolume(percent) => (self.ports.volume)(percent),
+            Action::SaveVolume(percent) if self.config.volume.remember => {
+                (self.ports.state_writer)(WriteCommand::Volume(storage::Volume { percent }));
             }
-            Action::KeepVolume(_) => {}
-            Action::Reload => (self.outside.playlists)(settings::playlist_source(&self.config)),
+            Action::SaveVolume(_) => {}
+            Action::Reload => (self.ports.playlists)(settings::playlist_source(&self.config)),
             Action::ShutDown => {
                 log::info!("Stop was held: the box is switched off");
                 self.end(Ending::PowerOff, POWER_OFF_AFTER_NS);
             }
             Action::Led(pattern) => self.pattern = pattern,
             Action::Flash(flash) => self.flash = Some((flash, now.raw_ns)),
-            Action::Tone(tone) => (self.outside.sound)(tone),
+            Action::Tone(tone) => (self.ports.sound)(tone),
             Action::Warn(warning) => log::warn!("{warning}"),
             Action::Refuse(refusal) => self.refuse(refusal),
         }
     }
 
-    fn play(&mut self, program: Program, timetable: Timetable) {
-        let Some(playlist) = &self.playlist else { return };
+    fn play(&mut self, program: Program, timetable: Timetable, info: Arc<PlaylistInfo>) {
+        // The machine plays the playlist that was read last, or goes on with the one that plays.
+        let Some(playlist) = self.playlist.as_ref().filter(|playlist| playlist.info == info) else {
+            return log::error!("a playlist that is not there was to be played: {}", info.name);
+        };
         log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
-        (self.outside.player)(Order::Play(feeder::Program {
+        (self.ports.player)(Order::Play(feeder::Program {
             timetable: timetable.clone(),
-            library: (self.outside.library)(&playlist.playlist, self.listening.mix),
+            library: (self.ports.library)(&playlist.playlist, self.audio.mix),
             heard_from_utc_ns: program.heard_from_utc_s.saturating_mul(NS_PER_S),
-            output_latency_ns: self.listening.output_latency_ns,
+            output_latency_ns: self.audio.output_latency_ns,
         }));
-        self.playing = Some((program, timetable));
+        self.playing = Some((program, timetable, info));
     }
 
     /// What a program is, before the time at which it begins to be heard.
@@ -77,8 +82,8 @@ impl Conductor {
 
     /// Plays what plays once more, as it is to be listened to otherwise from now on.
     pub(super) fn play_again(&mut self) {
-        if let Some((program, timetable)) = self.playing.clone() {
-            self.play(program, timetable);
+        if let Some((program, timetable, info)) = self.playing.clone() {
+            self.play(program, timetable, info);
         }
     }
 
@@ -88,19 +93,19 @@ impl Conductor {
         self.refusal = Some(refusal);
     }
 
-    fn kept_session(&self, session: Session, now: Moment) -> storage::Session {
+    fn saved_session(&self, session: Session, now: Moment) -> storage::Session {
         let playlist = self.playlist.as_ref();
         storage::Session {
             anchor_utc_s: session.anchor_utc_s,
             first_track: session.first_track,
             repeats: session.repeats,
             playlist: self.playlist_name(),
-            fingerprint: playlist.map_or_else(String::new, |playlist| playlist.fingerprint.clone()),
+            fingerprint: playlist.map_or_else(String::new, |playlist| playlist.info.fingerprint.clone()),
             started_utc_s: now.utc_ns.div_euclid(NS_PER_S),
         }
     }
 
-    fn kept_position(&self, position: KeptPosition) -> storage::Position {
+    fn saved_position(&self, position: SavedPosition) -> storage::Position {
         let offset_s = position.offset_ns as f64 * 1e-9;
         storage::Position { playlist: self.playlist_name(), track: position.track, offset_s }
     }

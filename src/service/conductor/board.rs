@@ -1,4 +1,4 @@
-//! The panel's pins, opened and read again and again, whatever becomes of them.
+//! The board's pins, opened and read again and again, whatever becomes of them.
 
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{BoardError, Levels};
@@ -16,7 +16,7 @@ const PATIENCE_NS: i64 = 10 * NS_PER_S;
 
 /// What a look at the board has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
+pub enum BoardReading {
     /// These levels.
     Levels(Levels),
     /// It cannot be read, for this reason.
@@ -26,7 +26,7 @@ pub enum Looked {
 }
 
 /// The board of a box.
-pub struct PanelBoard {
+pub struct PolledBoard {
     open: OpenBoard,
     board: Option<Board>,
     was_open: bool,
@@ -39,7 +39,7 @@ pub struct PanelBoard {
     pub lit: Option<bool>,
 }
 
-impl PanelBoard {
+impl PolledBoard {
     /// A board that is opened at the first look.
     pub fn new(open: OpenBoard, now_raw_ns: i64) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl PanelBoard {
     }
 
     /// Reads the levels.
-    pub fn look(&mut self, now_raw_ns: i64) -> Looked {
+    pub fn look(&mut self, now_raw_ns: i64) -> BoardReading {
         if self.board.is_none() && now_raw_ns >= self.retry_raw_ns {
             match (self.open)() {
                 Ok(board) => {
@@ -76,9 +76,9 @@ impl PanelBoard {
         };
         let is_late = self.was_open || now_raw_ns.saturating_sub(self.began_raw_ns) >= PATIENCE_NS;
         match (self.levels, &self.problem) {
-            (Some(levels), _) => Looked::Levels(levels),
-            (None, Some(problem)) if is_late => Looked::Unreadable(problem.clone()),
-            (None, _) => Looked::NotYet,
+            (Some(levels), _) => BoardReading::Levels(levels),
+            (None, Some(problem)) if is_late => BoardReading::Unreadable(problem.clone()),
+            (None, _) => BoardReading::NotYet,
         }
     }
 
@@ -122,31 +122,31 @@ mod tests {
             tries += 1;
             if tries > 4 { Ok(Board::simulated(&simulated)) } else { fails() }
         };
-        let mut board = PanelBoard::new(Box::new(open), 0);
-        let looked: Vec<Looked> = (0..300).map(|step| board.look(step * NS_PER_S / 100)).collect();
-        assert!(looked.iter().all(|looked| !matches!(looked, Looked::Unreadable(_))));
-        let Some(Looked::Levels(levels)) = looked.last() else { panic!("{:?}", looked.last()) };
+        let mut board = PolledBoard::new(Box::new(open), 0);
+        let looked: Vec<BoardReading> = (0..300).map(|step| board.look(step * NS_PER_S / 100)).collect();
+        assert!(looked.iter().all(|looked| !matches!(looked, BoardReading::Unreadable(_))));
+        let Some(BoardReading::Levels(levels)) = looked.last() else { panic!("{:?}", looked.last()) };
         assert!(levels.jumper_fitted);
     }
 
     #[test]
     fn a_board_that_is_not_there_is_told_after_a_while_and_one_that_breaks_at_once() {
-        let mut board = PanelBoard::new(Box::new(fails), 0);
-        assert_eq!(board.look(9 * NS_PER_S), Looked::NotYet);
-        assert!(matches!(board.look(10 * NS_PER_S), Looked::Unreadable(reason) if reason.contains("no gpiomem")));
+        let mut board = PolledBoard::new(Box::new(fails), 0);
+        assert_eq!(board.look(9 * NS_PER_S), BoardReading::NotYet);
+        assert!(matches!(board.look(10 * NS_PER_S), BoardReading::Unreadable(reason) if reason.contains("no gpiomem")));
 
         let simulated = SimulatedBoard::new();
         let opened = simulated.clone();
-        let mut board = PanelBoard::new(Box::new(move || Ok(Board::simulated(&opened))), 0);
+        let mut board = PolledBoard::new(Box::new(move || Ok(Board::simulated(&opened))), 0);
         simulated.press(Button::Start);
-        assert!(matches!(board.look(0), Looked::Levels(levels) if levels.is_pressed(Button::Start)));
+        assert!(matches!(board.look(0), BoardReading::Levels(levels) if levels.is_pressed(Button::Start)));
         simulated.fail_inputs(Some(BoardError::Failed("broken".into())));
-        assert!(matches!(board.look(1), Looked::Unreadable(_)));
+        assert!(matches!(board.look(1), BoardReading::Unreadable(_)));
         simulated.fail_inputs(None);
-        assert!(matches!(board.look(NS_PER_S), Looked::Levels(_)));
+        assert!(matches!(board.look(NS_PER_S), BoardReading::Levels(_)));
         simulated.fail_led(Some(BoardError::Failed("broken".into())));
         board.light(true);
         assert_eq!(board.lit, None);
-        assert!(matches!(board.look(NS_PER_S + 1), Looked::Levels(_)), "the buttons still work");
+        assert!(matches!(board.look(NS_PER_S + 1), BoardReading::Levels(_)), "the buttons still work");
     }
 }

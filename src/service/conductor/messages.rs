@@ -1,11 +1,13 @@
 //! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket report.
 
+use std::sync::Arc;
+
 use super::{Conductor, CurrentPlaylist, Ending, Message};
-use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent, PlaylistInfo};
+use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent};
 use crate::player::feeder::{FeederEvent, Hearing};
 use crate::player::task::Event;
-use crate::service::loudness::LoudnessNews;
-use crate::service::playlists::PlaylistNews;
+use crate::service::playlists::PlaylistReport;
+use crate::service::volume::VolumeReport;
 
 impl Conductor {
     /// Take a message in.
@@ -13,25 +15,25 @@ impl Conductor {
         match message {
             Message::Player(event) => self.player(event),
             Message::Playlist(news) => self.playlist(news),
-            Message::Keeper(trouble) => {
+            Message::State(trouble) => {
                 match &trouble {
                     Some(trouble) => log::warn!("what a power cut would lose is not kept: {trouble}"),
                     None => log::info!("the state is kept again"),
                 }
-                self.keeper_trouble = trouble;
+                self.state_trouble = trouble;
             }
-            Message::Loudness(news) => {
+            Message::Volume(news) => {
                 match &news {
-                    LoudnessNews::Mixer(name) => log::info!("the volume is {name}"),
-                    LoudnessNews::Software => log::info!("the volume is set in the player"),
-                    LoudnessNews::Trouble(reason) => log::warn!("{reason}"),
+                    VolumeReport::Mixer(name) => log::info!("the volume is {name}"),
+                    VolumeReport::Software => log::info!("the volume is set in the player"),
+                    VolumeReport::Trouble(reason) => log::warn!("{reason}"),
                 }
-                self.loudness = Some(news);
+                self.volume = Some(news);
             }
-            Message::Request(request, answer) => self.request(request, answer),
+            Message::Command(command, answer) => self.obey(command, answer),
             Message::Reload => {
                 self.reload_config();
-                self.tell(Input::Command(Command::Reload));
+                self.feed(Input::Command(Command::Reload));
             }
             Message::End => self.end(Ending::Asked, 0),
         }
@@ -48,18 +50,18 @@ impl Conductor {
                     Hearing::Opening(_) => Delivery::Opening,
                     Hearing::Silence(_) => Delivery::Silence,
                 };
-                self.tell(Input::Player(PlayerEvent::Delivery(delivery)));
+                self.feed(Input::Player(PlayerEvent::Delivery(delivery)));
             }
-            Event::Stats(stats, _) => self.stats = Some((stats, self.outside.clocks.raw_ns())),
+            Event::Stats(stats, _) => self.stats = Some((stats, self.ports.clocks.raw_ns())),
             Event::DeviceLost(error) => {
                 self.has_device = false;
                 self.stats = None;
-                self.tell(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
+                self.feed(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
             }
             Event::DeviceBack => {
                 log::info!("the sound card is there");
                 self.has_device = true;
-                self.tell(Input::Player(PlayerEvent::DeviceBack));
+                self.feed(Input::Player(PlayerEvent::DeviceBack));
             }
             Event::Stopped(_) => {
                 if let Some(soon) = &mut self.ending {
@@ -88,31 +90,28 @@ impl Conductor {
             FeederEvent::Reseeked { phase_error_ns } => {
                 log::warn!("{:+.1} ms off the timetable; the place was taken anew", phase_error_ns * 1e-6);
             }
-            FeederEvent::Finished => self.tell(Input::Player(PlayerEvent::Finished)),
+            // The timetable says when it is over; the player a moment before.
+            FeederEvent::Finished => {}
         }
     }
 
-    fn playlist(&mut self, news: PlaylistNews) {
+    fn playlist(&mut self, news: PlaylistReport) {
         let event = match news {
-            PlaylistNews::Loaded(playlist, warnings) => {
+            PlaylistReport::Loaded(playlist, warnings) => {
                 let playlist = CurrentPlaylist::new(playlist, warnings);
-                let info = PlaylistInfo {
-                    name: playlist.name.clone(),
-                    lengths: playlist.lengths().into(),
-                    fingerprint: playlist.fingerprint.clone(),
-                };
+                let info = Arc::clone(&playlist.info);
                 self.playlist = Some(playlist);
                 PlaylistEvent::Loaded(info)
             }
-            PlaylistNews::Failed(reason) => PlaylistEvent::Failed(reason),
-            PlaylistNews::Changed => PlaylistEvent::Changed,
-            PlaylistNews::Unchanged => {
+            PlaylistReport::Failed(reason) => PlaylistEvent::Failed(reason),
+            PlaylistReport::Changed => PlaylistEvent::Changed,
+            PlaylistReport::Unchanged => {
                 log::info!("the playlist is as it was read again");
                 PlaylistEvent::Unchanged
             }
         };
         let is_read = matches!(event, PlaylistEvent::Loaded(_) | PlaylistEvent::Failed(_));
-        self.tell(Input::Playlist(event));
+        self.feed(Input::Playlist(event));
         if is_read {
             self.answer_waiting();
         }

@@ -19,25 +19,25 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_time::Instant;
 
 pub use self::board::OpenBoard;
-use self::board::{Looked, PanelBoard};
+use self::board::{BoardReading, PolledBoard};
 use self::requests::Waiting;
-use super::keeper::KeepOrder;
-use super::loudness::LoudnessNews;
-use super::playlists::{PlaylistNews, PlaylistSource};
-use super::settings::{self, Listening};
-use crate::appliance::answer::{Flash, LedPattern, is_lit};
-use crate::appliance::{Action, Appliance, Input, Kept, Moment, Panel, Program, Refusal, TimeSource, TimeState};
+use super::playlists::{PlaylistReport, PlaylistSource};
+use super::settings::{self, AudioSettings};
+use super::state_writer::WriteCommand;
+use super::volume::VolumeReport;
+use crate::appliance::answer::{Flash, LedPattern, Tone, is_lit};
+use crate::appliance::{Action, Appliance, Contacts, Input, Moment, PlaylistInfo, Program, Refusal, SavedState};
 use crate::config::{Config, Layers};
-use crate::control::{Request, Response, Status};
+use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
 use crate::player::task::{Event, Order};
-use crate::player::tone::Tone;
 use crate::playlist::{Playlist, Track};
-use crate::timekeeping::status::{Estimate, TimeState as Known, TimeStatus};
+use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
 /// The buttons are read so often: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
@@ -73,7 +73,7 @@ pub trait TimePort: Send {
 pub type MakeLibrary = Box<dyn Fn(&Playlist, Mix) -> Arc<dyn Library> + Send>;
 
 /// What the conductor gives its orders to. None of them waits.
-pub struct Outside {
+pub struct Ports {
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
     /// Who knows the time.
@@ -85,9 +85,9 @@ pub struct Outside {
     /// The tracks of a playlist, as the player opens them.
     pub library: MakeLibrary,
     /// Sets the volume, in percent.
-    pub loudness: Box<dyn FnMut(u8) + Send>,
+    pub volume: Box<dyn FnMut(u8) + Send>,
     /// Writes down what is to be kept.
-    pub keeper: Box<dyn FnMut(KeepOrder) + Send>,
+    pub state_writer: Box<dyn FnMut(WriteCommand) + Send>,
     /// Reads a playlist, and keeps an eye on it.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
     /// Reads the configuration anew.
@@ -101,13 +101,13 @@ pub enum Message {
     /// The player tells something.
     Player(Event),
     /// The playlist was read, or has changed.
-    Playlist(PlaylistNews),
+    Playlist(PlaylistReport),
     /// The disk: what is wrong, or that all is well again.
-    Keeper(Option<String>),
+    State(Option<String>),
     /// The mixer tells something.
-    Loudness(LoudnessNews),
-    /// Somebody asks for something, and waits for the answer.
-    Request(Request, SyncSender<Response>),
+    Volume(VolumeReport),
+    /// A client of the control socket wants something done, and waits for the answer.
+    Command(protocol::Command, SyncSender<Response>),
     /// Configuration and playlist are to be read anew.
     Reload,
     /// The program is to end.
@@ -152,24 +152,25 @@ impl StatusBoard {
 
 /// The conductor of a box.
 pub struct Conductor {
-    outside: Outside,
+    ports: Ports,
     /// With what it began: what is only looked at then stays in effect.
     begun_with: Config,
     config: Config,
     config_problems: Vec<String>,
-    listening: Listening,
+    audio: AudioSettings,
     appliance: Appliance,
-    panel: Panel,
-    board: PanelBoard,
+    contacts: Contacts,
+    board: PolledBoard,
 
+    /// The playlist that was read last.
     playlist: Option<CurrentPlaylist>,
     /// What the player has been told to play.
-    playing: Option<(Program, Timetable)>,
+    playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
     stats: Option<(FeederStats, i64)>,
     has_device: bool,
     hearing: Hearing,
-    loudness: Option<LoudnessNews>,
-    keeper_trouble: Option<String>,
+    volume: Option<VolumeReport>,
+    state_trouble: Option<String>,
     time_status: Option<(TimeStatus, i64)>,
 
     pattern: LedPattern,
@@ -190,7 +191,8 @@ const NAMED_TRACKS: usize = 20;
 /// The playlist, and what is told of it again and again.
 struct CurrentPlaylist {
     playlist: Arc<Playlist>,
-    fingerprint: String,
+    /// What the machine knows of it.
+    info: Arc<PlaylistInfo>,
     silent_tracks: usize,
     warnings: Vec<String>,
 }
@@ -206,27 +208,27 @@ struct EndingSoon {
 
 impl Conductor {
     /// A box that was just switched on. It orders the playlist; what was kept is passed in.
-    pub fn new(layers: &Layers, kept: Kept, open_board: OpenBoard, mut outside: Outside) -> Self {
+    pub fn new(layers: &Layers, kept: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
-        let now_raw_ns = outside.clocks.raw_ns();
-        (outside.playlists)(settings::playlist_source(&config));
-        let now = moment(&outside, false);
+        let now_raw_ns = ports.clocks.raw_ns();
+        (ports.playlists)(settings::playlist_source(&config));
+        let now = moment(&ports, false);
         let mut conductor = Self {
-            listening: Listening::from_config(&config),
+            audio: AudioSettings::from_config(&config),
             appliance: Appliance::new(settings::appliance_settings(&config), now),
-            panel: Panel::new(),
-            board: PanelBoard::new(open_board, now_raw_ns),
+            contacts: Contacts::new(),
+            board: PolledBoard::new(open_board, now_raw_ns),
             config_problems: layers.problems().iter().map(ToString::to_string).collect(),
             begun_with: config.clone(),
             config,
-            outside,
+            ports,
             playlist: None,
             playing: None,
             stats: None,
             has_device: true,
             hearing: Hearing::Nothing,
-            loudness: None,
-            keeper_trouble: None,
+            volume: None,
+            state_trouble: None,
             time_status: None,
             pattern: LedPattern::Idle,
             flash: None,
@@ -238,7 +240,7 @@ impl Conductor {
             next_publish_raw_ns: now_raw_ns,
             status: StatusBoard::default(),
         };
-        conductor.tell(Input::Restored(kept));
+        conductor.feed(Input::Restored(kept));
         conductor
     }
 
@@ -247,7 +249,7 @@ impl Conductor {
         self.status.clone()
     }
 
-    /// Whether a press, or the jumper, is obeyed at once from now on: the playlist and the panel are known.
+    /// Whether a press, or the jumper, is obeyed at once from now on: the playlist, the buttons and the jumper are known.
     pub fn is_armed(&self) -> bool {
         self.appliance.is_armed()
     }
@@ -259,11 +261,11 @@ impl Conductor {
 
     /// Does what is due: reads the buttons, lets the machine's time pass, switches the LED, says how things stand.
     pub fn round(&mut self) -> Round {
-        let now_raw_ns = self.outside.clocks.raw_ns();
+        let now_raw_ns = self.ports.clocks.raw_ns();
         self.poll_board(now_raw_ns);
         if now_raw_ns >= self.next_tick_raw_ns {
             self.next_tick_raw_ns = now_raw_ns.saturating_add(TICK_NS);
-            self.tell(Input::Tick);
+            self.feed(Input::Tick);
         }
         let lit = self.config.board.led && is_lit(self.pattern, self.flash, now_raw_ns);
         self.board.light(lit);
@@ -280,25 +282,25 @@ impl Conductor {
     fn poll_board(&mut self, now_raw_ns: i64) {
         let before = self.board.levels;
         let events = match self.board.look(now_raw_ns) {
-            Looked::Levels(levels) => self.panel.poll(levels, now_raw_ns),
-            Looked::Unreadable(reason) => self.panel.unreadable(&reason),
-            Looked::NotYet => return,
+            BoardReading::Levels(levels) => self.contacts.poll(levels, now_raw_ns),
+            BoardReading::Unreadable(reason) => self.contacts.unreadable(&reason),
+            BoardReading::NotYet => return,
         };
         // Whoever watches the buttons shall see the shortest press, also where nothing comes of it yet.
         if self.board.levels != before {
             self.next_publish_raw_ns = i64::MIN;
         }
         for event in events {
-            log::debug!("panel: {event:?}");
-            self.tell(Input::Panel(event));
+            log::debug!("contacts: {event:?}");
+            self.feed(Input::Contacts(event));
             self.next_publish_raw_ns = i64::MIN;
         }
     }
 
-    /// Tells the machine something, and does what it says.
-    fn tell(&mut self, input: Input) {
-        let now = moment(&self.outside, self.is_trusted);
-        self.is_trusted = now.time.trusted;
+    /// Feed the machine, and do what it says.
+    fn feed(&mut self, input: Input) {
+        let now = moment(&self.ports, self.is_trusted);
+        self.is_trusted = now.is_trusted;
         for action in self.appliance.handle(input, now) {
             self.act(action, now);
         }
@@ -308,12 +310,12 @@ impl Conductor {
         if self.ending.is_some() {
             return;
         }
-        let now_raw_ns = self.outside.clocks.raw_ns();
+        let now_raw_ns = self.ports.clocks.raw_ns();
         // A volume is kept some seconds after it was changed, which there may no longer be.
-        if let Some(percent) = self.appliance.unkept_volume_percent() {
-            self.act(Action::KeepVolume(percent), self.now());
+        if let Some(percent) = self.appliance.unsaved_volume_percent() {
+            self.act(Action::SaveVolume(percent), self.now());
         }
-        (self.outside.player)(Order::Stop);
+        (self.ports.player)(Order::Stop);
         self.ending = Some(EndingSoon {
             ending,
             is_silent: false,
@@ -328,7 +330,7 @@ impl Conductor {
     }
 
     fn now(&self) -> Moment {
-        moment(&self.outside, self.is_trusted)
+        moment(&self.ports, self.is_trusted)
     }
 
     fn title(&self, track: usize) -> String {
@@ -348,18 +350,20 @@ impl CurrentPlaylist {
         for problem in playlist.problems(NAMED_TRACKS, |_| "its slot stays silent".to_owned()) {
             log::warn!("{problem}");
         }
-        let fingerprint = playlist.fingerprint().to_string();
-        log::info!("{}", described(&playlist, &fingerprint));
-        Self { playlist, fingerprint, silent_tracks, warnings }
+        let info = Arc::new(PlaylistInfo {
+            name: playlist.name.clone(),
+            lengths: playlist.lengths().into(),
+            fingerprint: playlist.fingerprint().to_string(),
+        });
+        let current = Self { playlist, info, silent_tracks, warnings };
+        log::info!("{}", current.describe());
+        current
     }
 
     fn describe(&self) -> String {
-        described(&self.playlist, &self.fingerprint)
+        let PlaylistInfo { name, lengths, fingerprint } = self.info.as_ref();
+        format!("the playlist {name} has {} tracks, fingerprint {fingerprint}", lengths.len())
     }
-}
-
-fn described(playlist: &Playlist, fingerprint: &str) -> String {
-    format!("the playlist {} has {} tracks, fingerprint {fingerprint}", playlist.name, playlist.tracks.len())
 }
 
 impl std::ops::Deref for CurrentPlaylist {
@@ -379,18 +383,13 @@ impl EndingSoon {
 
 /// Now, all from one reading. The moment in which the time comes to be trusted, UTC is what it is from then on: what
 /// played meanwhile was not in sync, so the correction waits for nothing.
-fn moment(outside: &Outside, was_trusted: bool) -> Moment {
-    let raw_ns = outside.clocks.raw_ns();
-    let mut estimate = outside.time.estimate();
-    if !was_trusted && estimate.state != Known::Unset {
-        outside.time.step();
-        estimate = outside.time.estimate();
+fn moment(ports: &Ports, was_trusted: bool) -> Moment {
+    let raw_ns = ports.clocks.raw_ns();
+    let mut estimate = ports.time.estimate();
+    if !was_trusted && estimate.state != TimeState::Unset {
+        ports.time.step();
+        estimate = ports.time.estimate();
     }
-    let source = match estimate.state {
-        Known::Unset => TimeSource::Unset,
-        Known::Holdover => TimeSource::Holdover,
-        Known::Referenced => TimeSource::Referenced,
-    };
-    let time = TimeState { source, trusted: source != TimeSource::Unset };
-    Moment { raw_ns, utc_ns: estimate.timescale.utc_ns(raw_ns), time }
+    let utc_ns = estimate.utc.apply(Instant::from_ns(raw_ns)).ns();
+    Moment { raw_ns, utc_ns, is_trusted: estimate.state != TimeState::Unset }
 }

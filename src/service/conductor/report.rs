@@ -1,4 +1,4 @@
-//! How things stand: the status, as the control socket and the panel show it.
+//! How things stand: the status, as the control socket and the terminal panel show it.
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::clocks::NS_PER_S;
@@ -12,15 +12,12 @@ use crate::control::protocol::{
     TimeState, TimeStatus, TrackStatus, VolumeStatus,
 };
 use crate::player::feeder::Hearing;
-use crate::service::loudness::LoudnessNews;
-use crate::timekeeping::status::{self, TimeState as Known};
+use crate::service::volume::VolumeReport;
+use crate::timekeeping::status::{self, BOUND_SIGMAS, TimeState as Known};
 use crate::timetable::{Place, Start};
 
 /// Numbers of the player older than this are no longer true.
 const STATS_AGE_NS: i64 = 3 * NS_PER_S;
-
-/// The bound of the phase error: three standard deviations of the model of the DAC's clock.
-const BOUND_SIGMAS: f64 = 3.0;
 
 impl Conductor {
     pub(super) fn publish(&mut self, now_raw_ns: i64) {
@@ -29,7 +26,7 @@ impl Conductor {
             .as_ref()
             .is_none_or(|(_, at_raw_ns)| now_raw_ns.saturating_sub(*at_raw_ns) >= TIME_STATUS_NS)
         {
-            self.time_status = Some((self.outside.time.status(), now_raw_ns));
+            self.time_status = Some((self.ports.time.status(), now_raw_ns));
         }
         let now = self.now();
         let snapshot = self.appliance.snapshot(now);
@@ -43,14 +40,14 @@ impl Conductor {
             volume: VolumeStatus {
                 percent: snapshot.volume_percent,
                 maximum_percent: snapshot.maximum_percent,
-                mixer: match &self.loudness {
-                    Some(LoudnessNews::Mixer(name)) => Some(name.clone()),
+                mixer: match &self.volume {
+                    Some(VolumeReport::Mixer(name)) => Some(name.clone()),
                     _ => None,
                 },
             },
             board: self.board_status(&snapshot),
             dac: DacStatus {
-                name: self.outside.dac_name.clone(),
+                name: self.ports.dac_name.clone(),
                 present: self.has_device,
                 rate_hz: self.stats.map_or(0, |(stats, _)| stats.rate_hz),
             },
@@ -61,7 +58,7 @@ impl Conductor {
     }
 
     fn play_status(&self, snapshot: &Snapshot, now_utc_ns: i64) -> PlayStatus {
-        let timetable = self.playing.as_ref().map(|(_, timetable)| timetable);
+        let timetable = self.playing.as_ref().map(|(_, timetable, _)| timetable);
         let place_at = |utc_ns| timetable.map(|timetable| timetable.place_at(utc_ns));
         let (state, track, next) = match snapshot.phase {
             Phase::Idle => (PlayState::Stopped, None, None),
@@ -143,7 +140,7 @@ impl Conductor {
         };
         let source = match &time.reference {
             Some(reference) => format!("{}, calibrated by {reference}", time.flywheel),
-            None => time.flywheel.to_owned(),
+            None => time.flywheel.to_string(),
         };
         TimeStatus {
             state,
@@ -185,7 +182,7 @@ impl Conductor {
         let playlist = self.playlist.as_ref()?;
         Some(PlaylistStatus {
             name: playlist.name.clone(),
-            fingerprint: playlist.fingerprint.clone(),
+            fingerprint: playlist.info.fingerprint.clone(),
             tracks: playlist.tracks.len(),
             silent_tracks: playlist.silent_tracks,
             runtime_s: playlist.runtime_s(),
@@ -196,8 +193,8 @@ impl Conductor {
     /// What stands in the way of the music first, then what makes it inexact, then the rest.
     fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
-        let loudness = match &self.loudness {
-            Some(LoudnessNews::Trouble(reason)) => Some(reason.clone()),
+        let loudness = match &self.volume {
+            Some(VolumeReport::Trouble(reason)) => Some(reason.clone()),
             _ => None,
         };
         let time = time.map_or(&[][..], |time| &time.warnings).iter().cloned();
@@ -205,13 +202,13 @@ impl Conductor {
         let silent =
             (silent > 0).then(|| format!("{silent} tracks are missing or broken, and silence; see: jaudiosync list"));
         let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.warnings).iter().cloned();
-        let keeper =
-            self.keeper_trouble.as_ref().map(|trouble| format!("after a power cut it would start anew: {trouble}"));
+        let state =
+            self.state_trouble.as_ref().map(|trouble| format!("after a power cut it would start anew: {trouble}"));
         machine
             .chain(loudness)
             .chain(time)
             .chain(silent)
-            .chain(keeper)
+            .chain(state)
             .chain(playlist)
             .chain(self.config_problems.iter().cloned())
             .collect()

@@ -1,4 +1,4 @@
-//! Answers the control socket: a request becomes a command, and what comes of it an answer in words.
+//! Answers the control socket: a client's command becomes one to the machine, and what comes of it an answer in words.
 
 use std::sync::mpsc::SyncSender;
 
@@ -6,9 +6,9 @@ use chrono::{DateTime, Local};
 
 use super::{Conductor, CurrentPlaylist};
 use crate::appliance::{Command, FirstTrack, Input, Phase, Refusal, VolumeChange, Warning};
+use crate::control::Response;
 use crate::control::protocol::{self, ErrorCode};
-use crate::control::{Request, Response};
-use crate::service::settings::{self, Listening};
+use crate::service::settings::{self, AudioSettings};
 use crate::timetable::local_time::NamedTime;
 
 /// Somebody who waits for the playlist to be read.
@@ -19,31 +19,30 @@ pub(super) struct Waiting {
 }
 
 impl Conductor {
-    pub(super) fn request(&mut self, request: Request, answer: SyncSender<Response>) {
+    pub(super) fn obey(&mut self, command: protocol::Command, answer: SyncSender<Response>) {
         if self.ending.is_some() {
             return reply(&answer, refused(Refusal::ShuttingDown));
         }
-        let response = match request {
-            Request::Start { time, first_track, fresh } => self.start(time, first_track, fresh),
-            Request::Stop {} => {
+        let response = match command {
+            protocol::Command::Start { time, first_track, fresh } => self.start(time, first_track, fresh),
+            protocol::Command::Stop {} => {
                 let was = self.appliance.snapshot(self.now()).phase;
                 let words = if was == Phase::Idle { "nothing was playing" } else { "stopped" };
                 self.command(Command::Stop).unwrap_or_else(|| Response::done(words))
             }
-            Request::Resume {} => self.command(Command::Resume).unwrap_or_else(|| self.what_happens_now()),
-            Request::Volume { percent, by } => {
+            protocol::Command::Resume {} => self.command(Command::Resume).unwrap_or_else(|| self.what_happens_now()),
+            protocol::Command::Volume { percent, by } => {
                 let change = percent.map(VolumeChange::To).or(by.map(VolumeChange::By));
                 let refusal = change.and_then(|change| self.command(Command::Volume(change)));
                 refusal.unwrap_or_else(|| Response::volume(self.appliance.snapshot(self.now()).volume_percent))
             }
-            Request::Reload {} => {
+            protocol::Command::Reload {} => {
                 let needs_restart = self.reload_config();
                 match self.command(Command::Reload) {
                     None => return self.waiting.push(Waiting { answer, needs_restart }),
                     Some(refusal) => refusal,
                 }
             }
-            Request::Status { .. } => Response::status(self.status.read().as_ref().clone()),
         };
         reply(&answer, response);
     }
@@ -62,10 +61,10 @@ impl Conductor {
         self.command(command).unwrap_or_else(|| self.what_happens_now())
     }
 
-    /// Tells the machine. An answer is only given where it refuses.
+    /// Pass a command to the machine. Only a refusal is an answer.
     fn command(&mut self, command: Command) -> Option<Response> {
         self.refusal = None;
-        self.tell(Input::Command(command));
+        self.feed(Input::Command(command));
         self.refusal.take().map(refused)
     }
 
@@ -73,7 +72,7 @@ impl Conductor {
         let snapshot = self.appliance.snapshot(self.now());
         Response::done(match snapshot.phase {
             Phase::WaitingForSlot { utc_s } => match &self.playing {
-                Some((program, _)) => format!("{} {}", self.beginning(program), clock_time(utc_s)),
+                Some((program, ..)) => format!("{} {}", self.beginning(program), clock_time(utc_s)),
                 None => format!("plays from {}", clock_time(utc_s)),
             },
             Phase::Playing { in_sync: true } => "plays".to_owned(),
@@ -90,7 +89,7 @@ impl Conductor {
 
     /// Reads the configuration anew and takes over what can be; returns the keys that need a restart.
     pub(super) fn reload_config(&mut self) -> Vec<&'static str> {
-        let layers = (self.outside.load_config)();
+        let layers = (self.ports.load_config)();
         self.config_problems = layers.problems().iter().map(ToString::to_string).collect();
         self.config_problems.iter().for_each(|problem| log::warn!("{problem}"));
         self.config = layers.config().clone();
@@ -98,10 +97,10 @@ impl Conductor {
         if !needs_restart.is_empty() {
             log::warn!("{}", restart_words(&needs_restart));
         }
-        self.tell(Input::Settings(settings::appliance_settings(&self.config)));
-        let listening = Listening::from_config(&self.config);
-        if listening != self.listening {
-            self.listening = listening;
+        self.feed(Input::Settings(settings::appliance_settings(&self.config)));
+        let audio = AudioSettings::from_config(&self.config);
+        if audio != self.audio {
+            self.audio = audio;
             self.play_again();
         }
         needs_restart

@@ -6,23 +6,18 @@
 pub mod gpsd;
 pub mod ntp;
 pub mod poll_interval;
-mod server_address;
 pub mod system;
 mod worker;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
+
+use jaudiosync_time::{Instant, Raw, Utc};
 
 pub use gpsd::GpsdSource;
 pub use ntp::NtpSource;
-pub use server_address::{AddressError, ServerAddress};
 pub use system::SystemSource;
 pub use worker::ReferenceThread;
-
-/// 2020-01-01T00:00:00Z in ns since the Unix epoch. No source that tells an earlier time is right: it is older than
-/// this program.
-pub const EARLIEST_UTC_NS: i64 = 1_577_836_800 * 1_000_000_000;
 
 /// What a source's thread tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,26 +33,15 @@ pub enum ReferenceEvent {
     },
 }
 
-/// Why a source cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configured name is none.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// No thread to be had.
-    #[error("no thread for the source of time: {0}")]
-    Thread(#[from] io::Error),
-}
-
-/// What a source tells: at `raw_ns` it was `utc_ns`, give or take.
+/// What a source says: when the raw clock showed `raw`, it was `utc`, give or take.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Who says so.
     pub source: Source,
-    /// A reading of `CLOCK_MONOTONIC_RAW`, in ns.
-    pub raw_ns: i64,
-    /// UTC at that reading, in ns since the Unix epoch.
-    pub utc_ns: i64,
+    /// A reading of the raw clock.
+    pub raw: Instant<Raw>,
+    /// UTC at that reading.
+    pub utc: Instant<Utc>,
     /// The expected error: a standard deviation, in ns.
     pub sigma_ns: f64,
     /// The error that is possible at all if the source is honest (for NTP: half the round trip and the server's own

@@ -3,7 +3,7 @@
 use jaudiosync_hw::buttons::Button;
 
 use crate::appliance::{START_HELD_NS, STOP_HELD_NS, STUCK_NS};
-use crate::cli::run::hand::{Move, SHORT_NS};
+use crate::cli::run::scripted_input::{Move, SHORT_NS};
 
 /// A long press is a little longer than it need be.
 const MARGIN_NS: i64 = 200_000_000;
@@ -12,8 +12,8 @@ const VOLUME_HELD_NS: i64 = 2_000_000_000;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// The hand does something.
+pub(super) enum KeyAction {
+    /// A step of scripted input.
     Move(Move),
     /// The jumper is fitted or removed, whichever it is not.
     TurnJumper,
@@ -92,10 +92,10 @@ impl KeyReader {
 }
 
 /// What a key means, if anything.
-pub(super) fn meaning(key: Key) -> Option<Meaning> {
-    let press = |button, for_ns| Some(Meaning::Move(Move::Press { button, for_ns }));
+pub(super) fn meaning(key: Key) -> Option<KeyAction> {
+    let press = |button, for_ns| Some(KeyAction::Move(Move::Press { button, for_ns }));
     match key {
-        Key::Char('q') | Key::Escape | Key::Interrupt => Some(Meaning::Quit),
+        Key::Char('q') | Key::Escape | Key::Interrupt => Some(KeyAction::Quit),
         Key::Char('+' | 'u') | Key::Up => press(Button::VolumeUp, SHORT_NS),
         Key::Char('-' | 'd') | Key::Down => press(Button::VolumeDown, SHORT_NS),
         Key::Char('U') => press(Button::VolumeUp, VOLUME_HELD_NS),
@@ -105,7 +105,7 @@ pub(super) fn meaning(key: Key) -> Option<Meaning> {
         Key::Char('x') => press(Button::Stop, SHORT_NS),
         Key::Char('X') => press(Button::Stop, STOP_HELD_NS + MARGIN_NS),
         Key::Char('Z') => press(Button::Start, STUCK_NS + VOLUME_HELD_NS),
-        Key::Char('j') => Some(Meaning::TurnJumper),
+        Key::Char('j') => Some(KeyAction::TurnJumper),
         Key::Char(_) => None,
     }
 }
@@ -119,14 +119,14 @@ mod tests {
     #[test]
     fn a_capital_holds_for_as_long_as_it_takes() {
         let pressed_ns = |letter: char| match meaning(Key::Char(letter)) {
-            Some(Meaning::Move(Move::Press { for_ns, .. })) => for_ns,
+            Some(KeyAction::Move(Move::Press { for_ns, .. })) => for_ns,
             other => panic!("{letter}: {other:?}"),
         };
         assert!((START_HELD_NS..STOP_HELD_NS).contains(&pressed_ns('S')));
         assert!((STOP_HELD_NS..STUCK_NS).contains(&pressed_ns('X')));
         assert!(pressed_ns('Z') > STUCK_NS && pressed_ns('s') < START_HELD_NS);
         assert_eq!(meaning(Key::Char('y')), None);
-        assert_eq!(meaning(Key::Interrupt), Some(Meaning::Quit));
+        assert_eq!(meaning(Key::Interrupt), Some(KeyAction::Quit));
     }
 
     #[test]

@@ -10,11 +10,11 @@ use std::time::Duration;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 
-use self::keys::{Key, Meaning, meaning};
+use self::keys::{Key, KeyAction, meaning};
 use self::screen::Screen;
 use self::view::{View, draw};
 use super::conduct;
-use super::hand::{Hand, Move};
+use super::scripted_input::{Move, ScriptedInput};
 use crate::cli::Failure;
 use crate::cli::logging::LogLines;
 use crate::control::Status;
@@ -26,7 +26,12 @@ use crate::service::running::Service;
 const FRAME: Duration = Duration::from_millis(40);
 
 /// Shows the panel until the service ends. It is told to by a key, and by a terminal that goes away.
-pub(super) fn run(service: Service, hand: Hand, board: SimulatedBoard, lines: LogLines) -> Result<Ending, Failure> {
+pub(super) fn run(
+    service: Service,
+    input: ScriptedInput,
+    board: SimulatedBoard,
+    lines: LogLines,
+) -> Result<Ending, Failure> {
     let failed = |error: std::io::Error| Failure::Other(format!("the panel cannot be shown: {error}"));
     let status = service.status_board();
     let sender = service.sender();
@@ -37,7 +42,7 @@ pub(super) fn run(service: Service, hand: Hand, board: SimulatedBoard, lines: Lo
     let mut screen = Screen::open(lines.clone()).map_err(failed)?;
     let service = std::thread::Builder::new().name("conductor".to_owned()).spawn(move || conduct(service));
     let service = service.map_err(failed)?;
-    let mut panel = Panel { hand, board, lines };
+    let mut panel = Panel { input, board, lines };
     while !service.is_finished() {
         let view = panel.view(status.read());
         let keys = screen.draw(|frame| draw(frame, &view)).and_then(|()| screen.keys(FRAME));
@@ -64,7 +69,7 @@ enum Wish {
 }
 
 struct Panel {
-    hand: Hand,
+    input: ScriptedInput,
     board: SimulatedBoard,
     lines: LogLines,
 }
@@ -76,15 +81,15 @@ impl Panel {
 
     /// Does what the keys say.
     fn follow(&mut self, keys: &[Key]) -> Wish {
-        self.hand.step(MachineClocks.raw_ns());
+        self.input.step(MachineClocks.raw_ns());
         for key in keys {
             let what = match meaning(*key) {
-                Some(Meaning::Quit) => return Wish::Quit,
-                Some(Meaning::Move(what)) => what,
-                Some(Meaning::TurnJumper) => Move::Jumper { fitted: !self.board.levels().jumper_fitted },
+                Some(KeyAction::Quit) => return Wish::Quit,
+                Some(KeyAction::Move(what)) => what,
+                Some(KeyAction::TurnJumper) => Move::Jumper { fitted: !self.board.levels().jumper_fitted },
                 None => continue,
             };
-            self.hand.make(what, MachineClocks.raw_ns());
+            self.input.make(what, MachineClocks.raw_ns());
         }
         Wish::GoOn
     }

@@ -11,10 +11,10 @@ use ratatui::widgets::{Block, Gauge, Paragraph};
 
 use super::keys::HELP;
 use crate::cli::logging::LogLines;
-use crate::cli::output::{duration, local_time, local_time_ms};
 use crate::cli::status::{phase, time};
 use crate::control::Status;
 use crate::control::protocol::ButtonState;
+use crate::format::{duration, local_time, local_time_ms};
 
 /// What there is to see.
 pub(super) struct View {

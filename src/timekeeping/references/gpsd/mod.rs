@@ -10,24 +10,26 @@ mod protocol;
 mod pulse_filter;
 mod receivers;
 
+use crate::config::ServerAddress;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use jaudiosync_hw::clocks::{ClockPair, Clocks};
+use jaudiosync_time::Span;
 
 use self::connection::{Connection, Line};
 use self::receivers::{Receivers, Report};
 use super::poll_interval::{Outcome, PollInterval};
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
-use super::{ReferenceEvent, ServerAddress, Source, SourceKind, StartError};
+use super::{ReferenceEvent, Source, SourceKind};
 
 /// gpsd's port.
 pub const GPSD_PORT: u16 = 2947;
 
-/// Silence for this long is told, and ends the connection, in ns: receivers tell something each second.
-const LONGEST_SILENCE_NS: i64 = 60_000_000_000;
+/// Silence for this long is reported, and ends the connection: receivers report something every second.
+const LONGEST_SILENCE: Span = Span::from_seconds(60);
 
 /// A gpsd and its receivers. Without one it is tried again, after 4 s at first and each 64 s in the end.
 ///
@@ -35,27 +37,17 @@ const LONGEST_SILENCE_NS: i64 = 60_000_000_000;
 /// [`SourceKind::GpsMessages`], one sample each 16 s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpsdSource {
-    /// Name or address, with or without a port.
-    pub server: String,
-}
-
-impl Default for GpsdSource {
-    fn default() -> Self {
-        Self { server: "localhost".to_owned() }
-    }
+    /// Without a port it is [`GPSD_PORT`].
+    pub server: ServerAddress,
 }
 
 impl GpsdSource {
     /// Starts the thread. It stops when the handle is dropped, or nobody listens.
-    pub fn start(
-        &self,
-        clocks: Arc<dyn Clocks>,
-        events: Sender<ReferenceEvent>,
-    ) -> Result<ReferenceThread, StartError> {
-        let server = ServerAddress::parse(&self.server, GPSD_PORT)?;
-        let source = Source { kind: SourceKind::GpsMessages, name: format!("{}:{}", server.host, server.port).into() };
+    pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> io::Result<ReferenceThread> {
+        let server = ServerAddress { port: self.server.port.or(Some(GPSD_PORT)), ..self.server.clone() };
+        let source = Source { kind: SourceKind::GpsMessages, name: server.to_string().into() };
         let events = EventSender::new(events);
-        Ok(ReferenceThread::start("gpsd", move |stop| Client { server, source, clocks, events, stop }.run())?)
+        ReferenceThread::start("gpsd", move |stop| Client { server, source, clocks, events, stop }.run())
     }
 }
 
@@ -90,7 +82,7 @@ impl Client {
 
     fn connect(&self) -> io::Result<Connection> {
         let mut error = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.server.resolve()? {
+        for address in self.server.resolve(GPSD_PORT)? {
             match Connection::open(address) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => error = failure,
@@ -102,7 +94,7 @@ impl Client {
     /// Listens until the connection is of no more use; tells whether it ever was, and why it is not.
     fn listen(&mut self, mut connection: Connection) -> Result<(bool, String), Stopped> {
         let mut receivers = Receivers::new(connection.same_machine);
-        let mut heard_raw_ns = self.clocks.raw_ns();
+        let mut heard = self.clocks.raw();
         let mut told_something = false;
         loop {
             self.stop.check()?;
@@ -111,14 +103,14 @@ impl Client {
             receivers.clocks(now);
             let line = match line {
                 Ok(Line::Whole(line)) => line,
-                Ok(Line::NotYet) if now.raw_ns.saturating_sub(heard_raw_ns) > LONGEST_SILENCE_NS => {
+                Ok(Line::NotYet) if now.raw - heard > LONGEST_SILENCE => {
                     return Ok((told_something, "gpsd is silent: is a receiver connected and switched on?".to_owned()));
                 }
                 Ok(Line::NotYet) => continue,
                 Ok(Line::Closed) => return Ok((told_something, "gpsd has closed the connection".to_owned())),
                 Err(error) => return Ok((told_something, format!("the connection to gpsd is lost: {error}"))),
             };
-            heard_raw_ns = now.raw_ns;
+            heard = now.raw;
             let message = match protocol::parse(&line) {
                 Ok(message) => message,
                 Err(error) => {

@@ -8,6 +8,7 @@ pub mod burst;
 mod exchange;
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -18,7 +19,9 @@ use self::burst::{BurstPlan, Exchange};
 use self::exchange::ExchangeError;
 use super::poll_interval::{Outcome, PollInterval};
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
-use super::{EARLIEST_UTC_NS, ReferenceEvent, ServerAddress, Source, SourceKind, StartError};
+use super::{ReferenceEvent, Source, SourceKind};
+use crate::config::ServerAddress;
+use crate::timekeeping::rtc::trust::EARLIEST;
 
 /// NTP's port.
 pub const NTP_PORT: u16 = 123;
@@ -35,21 +38,17 @@ const MOST_FAILURES: usize = 2;
 /// pauses doubling to 64 s. Its name is resolved anew each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NtpSource {
-    /// Name or address, with or without a port: `pool.ntp.org`, `192.168.43.1:123`, `2001:db8::1`, `[fe80::1]:123`.
-    pub server: String,
+    /// Without a port it is asked on [`NTP_PORT`].
+    pub server: ServerAddress,
 }
 
 impl NtpSource {
     /// Starts the thread. It stops when the handle is dropped, or nobody listens.
-    pub fn start(
-        &self,
-        clocks: Arc<dyn Clocks>,
-        events: Sender<ReferenceEvent>,
-    ) -> Result<ReferenceThread, StartError> {
-        let server = ServerAddress::parse(&self.server, NTP_PORT)?;
-        let source = Source { kind: SourceKind::Ntp, name: self.server.trim().into() };
+    pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> io::Result<ReferenceThread> {
+        let server = self.server.clone();
+        let source = Source { kind: SourceKind::Ntp, name: server.to_string().into() };
         let events = EventSender::new(events);
-        Ok(ReferenceThread::start("ntp", move |stop| Client { server, source, clocks, events, stop }.run())?)
+        ReferenceThread::start("ntp", move |stop| Client { server, source, clocks, events, stop }.run())
     }
 }
 
@@ -78,7 +77,7 @@ impl Client {
 
     /// Asks the server's addresses until one answers, and tells what came of it.
     fn ask(&mut self) -> Result<Outcome, Stopped> {
-        let addresses = match self.server.resolve() {
+        let addresses = match self.server.resolve(NTP_PORT) {
             Ok(addresses) if !addresses.is_empty() => addresses,
             Ok(_) => return self.fail(format!("\"{}\" has no address", self.server.host)),
             Err(error) => {
@@ -131,7 +130,7 @@ impl Client {
     }
 
     fn judge(&mut self, burst: &Burst) -> Result<Outcome, Stopped> {
-        let estimate = match burst::estimate(&burst.exchanges, EARLIEST_UTC_NS) {
+        let estimate = match burst::estimate(&burst.exchanges, EARLIEST) {
             Ok(estimate) => estimate,
             Err(error) => return self.fail(error.to_string()),
         };

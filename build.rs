@@ -1,0 +1,36 @@
+//! Writes down when this program was built, for `timekeeping::trust`: no clock is right that shows
+//! an earlier time.
+
+use std::path::Path;
+use std::process::Command;
+
+/// 2026-11-01, when version 0.1.0 was about to be released: for a build from an archive, where
+/// neither the environment nor git knows a date. Also the least: SOURCE_DATE_EPOCH may be 0, or 1980
+/// as in Nix, and then says nothing.
+const NO_BUILD_IS_EARLIER_UTC_S: i64 = 1_793_491_200;
+
+/// The clock of the computer that built or committed may itself have been ahead.
+const MARGIN_S: i64 = 86_400;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Not at every commit, which would compile everything again: an older date is only less strict.
+    // Packages are built with SOURCE_DATE_EPOCH.
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let built_utc_s = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => {
+            text.trim().parse().map_err(|_| format!("SOURCE_DATE_EPOCH is {text:?}; it must be seconds since 1970"))?
+        }
+        Err(_) => committed_utc_s().unwrap_or(NO_BUILD_IS_EARLIER_UTC_S),
+    };
+    let earliest_utc_s = built_utc_s.saturating_sub(MARGIN_S).max(NO_BUILD_IS_EARLIER_UTC_S);
+    let file = Path::new(&std::env::var("OUT_DIR")?).join("earliest_utc_s");
+    std::fs::write(file, earliest_utc_s.to_string())?;
+    Ok(())
+}
+
+/// The date of the commit this source is from, where git knows it.
+fn committed_utc_s() -> Option<i64> {
+    let output = Command::new("git").args(["log", "-1", "--format=%ct"]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}

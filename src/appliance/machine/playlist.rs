@@ -1,0 +1,129 @@
+//! The playlist, as far as the machine knows it: being read, read, or not readable.
+
+use std::sync::Arc;
+
+use super::super::state::PlaylistInfo;
+
+/// The playlist. One that was read stays in use while another is read, or cannot be.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum PlaylistState {
+    /// It is being read: nothing begins until that is done.
+    Reading {
+        /// What was read before.
+        before: Option<Known>,
+        /// Why it could not be read the last time.
+        problem: Option<String>,
+    },
+    /// It was read.
+    Read(Known),
+    /// It cannot be read.
+    Failed {
+        /// What was read before.
+        before: Option<Known>,
+        /// Why.
+        problem: String,
+    },
+}
+
+/// A playlist that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Known {
+    info: Arc<PlaylistInfo>,
+    /// The files have changed since: the next start reads them again.
+    is_stale: bool,
+}
+
+impl PlaylistState {
+    /// At power-on it is being read already.
+    pub(super) fn new() -> Self {
+        Self::Reading { before: None, problem: None }
+    }
+
+    fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Reading { before, .. } | Self::Failed { before, .. } => before.as_ref(),
+            Self::Read(known) => Some(known),
+        }
+    }
+
+    fn known_mut(&mut self) -> Option<&mut Known> {
+        match self {
+            Self::Reading { before, .. } | Self::Failed { before, .. } => before.as_mut(),
+            Self::Read(known) => Some(known),
+        }
+    }
+
+    /// Take out what is known, leaving a playlist that is being read.
+    fn take(&mut self) -> Option<Known> {
+        match std::mem::replace(self, Self::new()) {
+            Self::Reading { before, .. } | Self::Failed { before, .. } => before,
+            Self::Read(known) => Some(known),
+        }
+    }
+
+    /// Return what was read last, whatever became of it since.
+    pub(super) fn info(&self) -> Option<&Arc<PlaylistInfo>> {
+        self.known().map(|known| &known.info)
+    }
+
+    /// Return what can be played now; none while it is being read.
+    pub(super) fn playable(&self) -> Option<&Arc<PlaylistInfo>> {
+        self.info().filter(|_| !self.is_being_read())
+    }
+
+    pub(super) fn is_being_read(&self) -> bool {
+        matches!(self, Self::Reading { .. })
+    }
+
+    /// Whether the files are no longer what was read.
+    pub(super) fn is_stale(&self) -> bool {
+        self.known().is_some_and(|known| known.is_stale)
+    }
+
+    /// Return why it cannot be read; kept until it can.
+    pub(super) fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Reading { problem, .. } => problem.as_deref(),
+            Self::Read(_) => None,
+            Self::Failed { problem, .. } => Some(problem),
+        }
+    }
+
+    /// It is about to be read again.
+    pub(super) fn read_again(&mut self) {
+        let problem = self.problem().map(str::to_owned);
+        let before = self.take().map(|known| Known { is_stale: false, ..known });
+        *self = Self::Reading { before, problem };
+    }
+
+    /// It was read; returns what it was before. If it has changed while it was read it is stale already.
+    pub(super) fn loaded(&mut self, info: Arc<PlaylistInfo>) -> Option<Arc<PlaylistInfo>> {
+        let before = self.take();
+        let is_stale = before.as_ref().is_some_and(|known| known.is_stale);
+        *self = Self::Read(Known { info, is_stale });
+        before.map(|known| known.info)
+    }
+
+    /// It cannot be read.
+    pub(super) fn failed(&mut self, problem: String) {
+        *self = Self::Failed { before: self.take(), problem };
+    }
+
+    /// The files have changed; returns whether they are something that was read.
+    pub(super) fn changed(&mut self) -> bool {
+        self.known_mut().map(|known| known.is_stale = true).is_some()
+    }
+
+    /// The files are what was read again; returns whether anything was.
+    pub(super) fn unchanged(&mut self) -> bool {
+        let is_being_read = self.is_being_read();
+        let Some(known) = self.known_mut() else { return false };
+        known.is_stale = false;
+        if is_being_read {
+            *self = Self::Reading { before: self.take(), problem: None };
+        } else if let Some(known) = self.take() {
+            *self = Self::Read(known);
+        }
+        true
+    }
+}

@@ -1,0 +1,133 @@
+//! Scripted input for a simulated board: presses buttons for a while, fits and removes the jumper.
+
+use std::str::FromStr;
+
+use jaudiosync_hw::buttons::{Button, ByButton};
+use jaudiosync_hw::simulated_board::SimulatedBoard;
+
+/// A short press, in ns.
+pub(super) const SHORT_NS: i64 = 150_000_000;
+
+/// One step of the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// Presses a button and releases it after so long.
+    Press {
+        button: Button,
+        /// In ns.
+        for_ns: i64,
+    },
+    /// Fits or removes the jumper.
+    Jumper { fitted: bool },
+}
+
+/// What is pressed by script, and until when.
+#[derive(Debug)]
+pub(super) struct ScriptedInput {
+    board: SimulatedBoard,
+    /// When each button that is pressed is released, on the raw clock.
+    releases: ByButton<Option<i64>>,
+}
+
+impl ScriptedInput {
+    pub(super) fn new(board: SimulatedBoard) -> Self {
+        Self { board, releases: ByButton::default() }
+    }
+
+    /// Does something, at this time of the raw clock.
+    pub(super) fn make(&mut self, what: Move, now_raw_ns: i64) {
+        match what {
+            Move::Press { button, for_ns } => {
+                self.board.press(button);
+                let release = &mut self.releases[button];
+                let until_raw_ns = now_raw_ns.saturating_add(for_ns);
+                *release = Some(release.map_or(until_raw_ns, |before| before.max(until_raw_ns)));
+            }
+            Move::Jumper { fitted } => self.board.set_jumper(fitted),
+        }
+    }
+
+    /// Whether no button is pressed.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.releases.iter().all(Option::is_none)
+    }
+
+    /// Releases what was held for long enough.
+    pub(super) fn step(&mut self, now_raw_ns: i64) {
+        for button in Button::ALL {
+            if self.releases[button].is_some_and(|at_raw_ns| now_raw_ns >= at_raw_ns) {
+                self.releases[button] = None;
+                self.board.release(button);
+            }
+        }
+    }
+}
+
+impl FromStr for Move {
+    type Err = String;
+
+    /// `press start`, `press volume-up 1.5` (seconds), `jumper on`.
+    fn from_str(line: &str) -> Result<Self, String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let button = |name: &str| match name {
+            "start" => Ok(Button::Start),
+            "stop" => Ok(Button::Stop),
+            "volume-up" => Ok(Button::VolumeUp),
+            "volume-down" => Ok(Button::VolumeDown),
+            other => Err(format!("there is no button {other:?}; there are start, stop, volume-up, volume-down")),
+        };
+        match words[..] {
+            ["press", name] => Ok(Self::Press { button: button(name)?, for_ns: SHORT_NS }),
+            ["press", name, seconds] => {
+                let seconds: f64 =
+                    seconds.parse().ok().filter(|seconds| (0.0..=3600.0).contains(seconds)).ok_or_else(|| {
+                        format!("{seconds:?} is no time; write seconds, such as 2.5, of at most 3600")
+                    })?;
+                Ok(Self::Press { button: button(name)?, for_ns: (seconds * 1e9) as i64 })
+            }
+            ["jumper", "on"] => Ok(Self::Jumper { fitted: true }),
+            ["jumper", "off"] => Ok(Self::Jumper { fitted: false }),
+            _ => Err(format!("{line:?} is not understood; write: press BUTTON [SECONDS], or: jumper on|off")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: i64 = 1_000_000_000;
+
+    #[test]
+    fn a_press_lasts_as_long_as_was_said_and_another_prolongs_it() {
+        let board = SimulatedBoard::new();
+        let mut input = ScriptedInput::new(board.clone());
+        let is_pressed = || board.levels().is_pressed(Button::VolumeUp);
+        let press = |seconds| Move::Press { button: Button::VolumeUp, for_ns: seconds * S };
+        input.make(press(2), 0);
+        input.make(press(1), S / 2);
+        input.step(2 * S - 1);
+        assert!(is_pressed());
+        input.step(2 * S);
+        assert!(!is_pressed());
+        input.make(Move::Jumper { fitted: true }, 3 * S);
+        assert!(board.levels().jumper_fitted);
+    }
+
+    #[test]
+    fn a_line_is_understood_or_says_what_to_write() {
+        assert_eq!("press start".parse(), Ok(Move::Press { button: Button::Start, for_ns: SHORT_NS }));
+        assert_eq!(" press stop 5.5 ".parse(), Ok(Move::Press { button: Button::Stop, for_ns: 5_500_000_000 }));
+        assert_eq!("jumper off".parse(), Ok(Move::Jumper { fitted: false }));
+        for (line, word) in [
+            ("", "press BUTTON"),
+            ("press", "press BUTTON"),
+            ("press play", "volume-up"),
+            ("press start -1", "seconds"),
+            ("press start nan", "seconds"),
+            ("jumper maybe", "on|off"),
+        ] {
+            assert!(line.parse::<Move>().is_err_and(|error| error.contains(word)), "{line}");
+        }
+    }
+}

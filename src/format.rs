@@ -1,0 +1,36 @@
+//! Instants and durations as people read them.
+
+use chrono::{DateTime, Local};
+
+/// Return `2026-11-22 18:30:05`, local.
+pub(crate) fn local_time(utc_s: i64) -> String {
+    format_local(utc_s.saturating_mul(1_000_000_000), "%Y-%m-%d %H:%M:%S")
+}
+
+/// Return `2026-11-22 18:30:05.123`, local.
+pub(crate) fn local_time_ms(utc_ns: i64) -> String {
+    format_local(utc_ns, "%Y-%m-%d %H:%M:%S%.3f")
+}
+
+fn format_local(utc_ns: i64, format: &str) -> String {
+    DateTime::from_timestamp_nanos(utc_ns).with_timezone(&Local).format(format).to_string()
+}
+
+/// Return `1:02:03`, or `2:03` below an hour.
+pub(crate) fn duration(seconds: i64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_hours_only_where_there_are_any() {
+        assert_eq!(
+            [0, 59, 60, 3599, 3600, 360_000].map(duration),
+            ["0:00", "0:59", "1:00", "59:59", "1:00:00", "100:00:00"]
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! What the files of `/proc`, `/sys` and the boot partition show of the machine, below a root that tests put elsewhere.
+//! `doctor` and `setup` ask it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where the boot partition is: since Raspberry Pi OS 12 below `/boot/firmware`, before that below `/boot`.
+const BOOT_CONFIGS: [&str; 2] = ["boot/firmware/config.txt", "boot/config.txt"];
+
+/// Programs that set or steer the system clock, by the name that `/proc/PID/comm` shows, which the kernel cuts at 15 letters.
+const TIME_DAEMONS: [(&str, &str); 7] = [
+    ("chronyd", "chrony"),
+    ("ntpd", "ntpsec"),
+    ("openntpd", "openntpd"),
+    ("systemd-timesyn", "systemd-timesyncd"),
+    ("ptp4l", "linuxptp"),
+    ("phc2sys", "linuxptp"),
+    ("timemaster", "linuxptp"),
+];
+
+/// Bits of the firmware's `get_throttled` (Raspberry Pi documentation, "vcgencmd"): now, and since the start.
+const UNDER_VOLTAGE_NOW: u32 = 1;
+const UNDER_VOLTAGE_SINCE: u32 = 1 << 16;
+const TOO_HOT_SINCE: u32 = (1 << 17) | (1 << 18) | (1 << 19);
+
+/// What the firmware tells of the power supply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Power {
+    /// The voltage is too low now.
+    pub is_low: bool,
+    /// It was too low at some time since the start.
+    pub was_low: bool,
+    /// The processor was slowed down at some time since the start, as it was too hot.
+    pub was_slowed: bool,
+}
+
+/// The machine, as its files show it.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    root: PathBuf,
+}
+
+impl Machine {
+    /// The machine whose files lie below this folder: `/`, but for tests.
+    pub fn below(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        let bytes = fs::read(self.root.join(path)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned())
+    }
+
+    /// What the machine calls itself, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; none on a PC.
+    pub fn model(&self) -> Option<String> {
+        self.read("proc/device-tree/model")
+    }
+
+    /// The boot configuration and its text; none where there is none, as on a PC.
+    pub fn boot_config(&self) -> Option<(PathBuf, String)> {
+        BOOT_CONFIGS.iter().find_map(|path| Some((Path::new("/").join(path), self.read(path)?)))
+    }
+
+    /// Whether a file or device file is there.
+    pub fn has(&self, path: &Path) -> bool {
+        self.root.join(path.strip_prefix("/").unwrap_or(path)).exists()
+    }
+
+    /// The kernel's driver that has the clock on this bus, if one has: such as `rtc-ds1307`.
+    pub fn kernel_rtc_driver(&self, bus: &Path) -> Option<String> {
+        let number = bus.to_str()?.rsplit_once('-')?.1;
+        let driver = self.root.join(format!("sys/bus/i2c/devices/{number}-0068/driver"));
+        Some(fs::read_link(driver).ok()?.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// The packages of programs that run now and set or steer the system clock.
+    pub fn time_daemons(&self) -> Vec<&'static str> {
+        let processes = fs::read_dir(self.root.join("proc")).into_iter().flatten().flatten();
+        let names: Vec<String> = processes
+            .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|letter| letter.is_ascii_digit()))
+            .filter_map(|entry| Some(fs::read_to_string(entry.path().join("comm")).ok()?.trim().to_owned()))
+            .collect();
+        let runs = |comm: &str| names.iter().any(|name| name == comm);
+        let mut daemons: Vec<&str> =
+            TIME_DAEMONS.iter().filter(|(comm, _)| runs(comm)).map(|(_, package)| *package).collect();
+        daemons.dedup();
+        // It runs at boot and at shutdown alone, so that no process shows it; the package's drop-in keeps it from both.
+        let is_there = |path: &str| self.has(Path::new(path));
+        let is_kept_back = is_there("/etc/jaudiosync/keeps-the-clock");
+        if is_there("/etc/fake-hwclock.data") && is_there("/usr/sbin/fake-hwclock") && !is_kept_back {
+            daemons.push("fake-hwclock");
+        }
+        daemons
+    }
+
+    /// Of the processor, in °C.
+    pub fn temperature_c(&self) -> Option<f64> {
+        let millidegrees: f64 = self.read("sys/class/thermal/thermal_zone0/temp")?.parse().ok()?;
+        Some(millidegrees / 1000.0)
+    }
+
+    /// What the firmware tells of the power supply; none where nobody tells.
+    pub fn power(&self) -> Option<Power> {
+        // Raspberry Pi OS's kernel has the firmware's own word; others at least the alarm of drivers/hwmon/raspberrypi-hwmon.c.
+        if let Some(text) = self.read("sys/devices/platform/soc/soc:firmware/get_throttled") {
+            let bits = u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()?;
+            return Some(Power {
+                is_low: bits & UNDER_VOLTAGE_NOW != 0,
+                was_low: bits & UNDER_VOLTAGE_SINCE != 0,
+                was_slowed: bits & TOO_HOT_SINCE != 0,
+            });
+        }
+        let monitors = fs::read_dir(self.root.join("sys/class/hwmon")).ok()?.flatten();
+        let names = monitors.map(|entry| format!("sys/class/hwmon/{}", entry.file_name().to_string_lossy()));
+        let monitor = names
+            .into_iter()
+            .find(|monitor| self.read(&format!("{monitor}/name")).is_some_and(|name| name == "rpi_volt"))?;
+        let is_low = self.read(&format!("{monitor}/in0_lcrit_alarm"))? == "1";
+        Some(Power { is_low, was_low: is_low, was_slowed: false })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A machine of these files.
+    pub fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let machine = Machine::below(root.path());
+        (root, machine)
+    }
+
+    #[test]
+    fn daemons_are_found_by_the_names_of_their_processes() {
+        let (_root, machine) = machine(&[
+            ("proc/12/comm", "systemd-timesyn\n"),
+            ("proc/13/comm", "bash\n"),
+            ("proc/self/comm", "chronyd\n"),
+            ("etc/fake-hwclock.data", "2026-11-24\n"),
+            ("usr/sbin/fake-hwclock", ""),
+        ]);
+        assert_eq!(machine.time_daemons(), ["systemd-timesyncd", "fake-hwclock"]);
+    }
+
+    #[test]
+    fn the_power_supply_is_judged_by_the_firmware_or_by_the_alarm() {
+        let throttled = "sys/devices/platform/soc/soc:firmware/get_throttled";
+        let (_root, told) = machine(&[(throttled, "50005\n")]);
+        assert_eq!(told.power(), Some(Power { is_low: true, was_low: true, was_slowed: true }));
+        let (_root, told) = machine(&[(throttled, "0\n")]);
+        assert_eq!(told.power(), Some(Power::default()));
+        let (_root, alarm) = machine(&[
+            ("sys/class/hwmon/hwmon1/name", "rpi_volt\n"),
+            ("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n"),
+        ]);
+        assert_eq!(alarm.power(), Some(Power { is_low: true, was_low: true, was_slowed: false }));
+        assert_eq!(machine(&[]).1.power(), None);
+    }
+
+    #[test]
+    fn the_kernels_driver_is_seen_at_the_clocks_address() {
+        let (root, machine) = machine(&[("sys/bus/i2c/drivers/rtc-ds1307/uevent", "")]);
+        let device = root.path().join("sys/bus/i2c/devices/1-0068");
+        fs::create_dir_all(&device).unwrap();
+        assert_eq!(machine.kernel_rtc_driver(Path::new("/dev/i2c-1")), None);
+        std::os::unix::fs::symlink("../../drivers/rtc-ds1307", device.join("driver")).unwrap();
+        assert_eq!(machine.kernel_rtc_driver(Path::new("/dev/i2c-1")), Some("rtc-ds1307".to_owned()));
+        assert_eq!(machine.kernel_rtc_driver(Path::new("/dev/i2c-3")), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Why a playlist cannot be loaded, in words that say what to do.
+
+use std::path::PathBuf;
+
+use super::ParseError;
+
+/// Why a playlist cannot be loaded. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no Music folder.
+    #[error("there is no Music folder at {0}; make one, or name another with --music")]
+    NoMusic(PathBuf),
+    /// The Music folder is there, and may not be looked into.
+    #[error(
+        "the Music folder {0} cannot be read: {1}; give the user that this runs as the right to, as with: chmod -R a+rX {0}"
+    )]
+    MusicDenied(PathBuf, std::io::Error),
+    /// There is no such playlist; others may be there.
+    #[error("there is no playlist {path}; {others}")]
+    NoPlaylist {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Which are there.
+        others: Listing,
+    },
+    /// There is none, but a file that somebody may take for it.
+    #[error("there is no playlist {path}; {file} {advice}")]
+    Mistaken {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The file that is there.
+        file: String,
+        /// What to do with it.
+        advice: &'static str,
+    },
+    /// Several files may be meant.
+    #[error("there is no playlist {path}, and several that differ from it in letter case: {files}; rename one")]
+    SeveralPlaylists {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Which there are.
+        files: String,
+    },
+    /// It cannot be read.
+    #[error("the playlist {0} cannot be read: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    /// It cannot be understood.
+    #[error("the playlist {0} cannot be used: {1}")]
+    NotAPlaylist(PathBuf, ParseError),
+    /// It has no entries.
+    #[error("the playlist {0} is empty; write one file name a line into it")]
+    Empty(PathBuf),
+}
+
+/// The playlists that a Music folder holds.
+#[derive(Debug)]
+pub struct Listing(pub Vec<String>);
+
+impl std::fmt::Display for Listing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            write!(f, "the folder holds none: put a .m3u8 file there")
+        } else {
+            write!(f, "name one of these with --playlist-name: {}", self.0.join(", "))
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Writes the state that a box must have after a power cut: on a thread of its own, as an SD card may take its time.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::appliance;
+use crate::playlist::playlist_name;
+use crate::storage::{Persistent, Position, Record, RecordError, Session, Volume, remove_leftovers};
+use crate::worker::Task;
+
+/// The pause before what could not be written is tried again: a full disk may get room, a card may be made writable.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Without anything to write there is nothing to do.
+const NOTHING: Duration = Duration::from_secs(3600);
+
+/// What is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WriteCommand {
+    /// This session; none forgets the one that is saved.
+    Session(Option<Session>),
+    /// This position.
+    Position(Position),
+    /// This volume.
+    Volume(Volume),
+}
+
+/// What the last run saved, and what was wrong with it.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The session that ran.
+    pub session: Option<Session>,
+    /// Where playing was stopped.
+    pub position: Option<Position>,
+    /// The volume.
+    pub volume: Option<Volume>,
+    /// What could not be read, and why.
+    pub problems: Vec<String>,
+}
+
+/// Where trouble with the disk goes: what is wrong, or none when all is well again.
+pub type ReportTrouble = Box<dyn Fn(Option<String>) + Send>;
+
+/// Writes what it is given, and tries again until it is written.
+pub struct StateWriter {
+    folder: Option<PathBuf>,
+    report: ReportTrouble,
+    session: Option<Option<Session>>,
+    position: Option<Position>,
+    volume: Option<Volume>,
+    trouble: Option<String>,
+}
+
+impl Restored {
+    /// Reads what there is in the state folder. What is damaged is put aside.
+    pub fn read(folder: Option<&Path>) -> Self {
+        let mut restored = Self::default();
+        let Some(folder) = folder else { return restored };
+        if let Err(error) = remove_leftovers(folder) {
+            restored.problems.push(format!("{}: {error}", folder.display()));
+            return restored;
+        }
+        restored.session = restored.record(folder);
+        restored.position = restored.record(folder);
+        restored.volume = restored.record(folder);
+        restored
+    }
+
+    fn record<T: Persistent>(&mut self, folder: &Path) -> Option<T> {
+        Record::in_folder(folder).read().unwrap_or_else(|error| {
+            self.problems.push(error.to_string());
+            None
+        })
+    }
+
+    /// Return what the appliance makes of it, given the playlist's name: what was saved of another playlist means nothing.
+    pub fn for_appliance(&self, playlist: &str, remembers_volume: bool) -> appliance::SavedState {
+        let name = playlist_name(playlist);
+        let session = self.session.as_ref().filter(|session| session.playlist == name);
+        let position = self.position.as_ref().filter(|position| position.playlist == name);
+        appliance::SavedState {
+            session: session.map(|session| appliance::Session {
+                anchor_utc_s: session.anchor_utc_s,
+                first_track: session.first_track,
+                repeats: session.repeats,
+            }),
+            position: position.map(|position| appliance::SavedPosition {
+                track: position.track,
+                offset_ns: (position.offset_s.max(0.0) * 1e9) as i64,
+            }),
+            volume_percent: self.volume.filter(|_| remembers_volume).map(|volume| volume.percent),
+        }
+    }
+}
+
+impl StateWriter {
+    /// Write to this folder; without one nothing is saved, and that is reported.
+    pub fn new(folder: Option<PathBuf>, report: ReportTrouble) -> Self {
+        Self { folder, report, session: None, position: None, volume: None, trouble: None }
+    }
+
+    fn has_something(&self) -> bool {
+        self.session.is_some() || self.position.is_some() || self.volume.is_some()
+    }
+
+    fn write(&mut self) -> Result<(), String> {
+        let Some(folder) = &self.folder else {
+            return Err("there is no folder for the state: set STATE_DIRECTORY, XDG_STATE_HOME or HOME".to_owned());
+        };
+        let session = Record::<Session>::in_folder(folder);
+        // The session first: it is what a power cut would lose.
+        done(&mut self.session, |wanted| match wanted {
+            Some(wanted) => session.write(wanted).map(|_| ()),
+            None => session.forget(),
+        })?;
+        done(&mut self.position, |position| Record::in_folder(folder).write(position).map(|_| ()))?;
+        done(&mut self.volume, |volume| Record::in_folder(folder).write(volume).map(|_| ()))
+    }
+}
+
+/// Writes what is wanted, and wants it no more.
+fn done<T>(wanted: &mut Option<T>, write: impl FnOnce(&T) -> Result<(), RecordError>) -> Result<(), String> {
+    if let Some(value) = wanted {
+        write(value).map_err(|error| error.to_string())?;
+        *wanted = None;
+    }
+    Ok(())
+}
+
+impl Task for StateWriter {
+    type Order = WriteCommand;
+
+    fn order(&mut self, order: WriteCommand) {
+        match order {
+            WriteCommand::Session(session) => self.session = Some(session),
+            WriteCommand::Position(position) => self.position = Some(position),
+            WriteCommand::Volume(volume) => self.volume = Some(volume),
+        }
+    }
+
+    fn step(&mut self) -> Duration {
+        if !self.has_something() {
+            return NOTHING;
+        }
+        let trouble = self.write().err();
+        if trouble != self.trouble {
+            self.trouble.clone_from(&trouble);
+            (self.report)(trouble);
+        }
+        if self.has_something() { RETRY } else { NOTHING }
+    }
+
+    /// What cannot be written even now is lost; it was told.
+    fn end(&mut self) {
+        self.step();
+        (self.session, self.position, self.volume) = (None, None, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn session(anchor_utc_s: i64) -> Session {
+        Session {
+            anchor_utc_s,
+            first_track: 1,
+            repeats: true,
+            playlist: "Playlist".to_owned(),
+            fingerprint: "f".to_owned(),
+            started_utc_s: 5,
+        }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_unless_it_is_another_playlists() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut task = StateWriter::new(Some(folder.path().to_owned()), Box::new(|trouble| panic!("{trouble:?}")));
+        task.order(WriteCommand::Session(Some(session(7))));
+        task.order(WriteCommand::Volume(Volume { percent: 35 }));
+        task.order(WriteCommand::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
+        assert_eq!(task.step(), NOTHING);
+        let restored = Restored::read(Some(folder.path()));
+        let kept = restored.for_appliance("Playlist.m3u8", true);
+        assert_eq!(kept.session, Some(appliance::Session { anchor_utc_s: 7, first_track: 1, repeats: true }));
+        assert_eq!(kept.position, Some(appliance::SavedPosition { track: 2, offset_ns: 1_500_000_000 }));
+        assert_eq!(kept.volume_percent, Some(35));
+        let other = restored.for_appliance("Other", false);
+        assert_eq!(other, appliance::SavedState::default());
+        task.order(WriteCommand::Session(None));
+        task.step();
+        assert!(Restored::read(Some(folder.path())).session.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once_and_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        // A file where the folder should be.
+        std::fs::write(&state, "").unwrap();
+        let (sender, told) = mpsc::channel();
+        let mut task = StateWriter::new(Some(state.clone()), Box::new(move |trouble| sender.send(trouble).unwrap()));
+        task.order(WriteCommand::Session(Some(session(1))));
+        assert_eq!(task.step(), RETRY);
+        task.order(WriteCommand::Session(Some(session(2))));
+        assert_eq!(task.step(), RETRY);
+        std::fs::remove_file(&state).unwrap();
+        assert_eq!(task.step(), NOTHING);
+        let told: Vec<Option<String>> = told.try_iter().collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].as_ref().is_some_and(|words| words.contains("session.json")) && told[1].is_none());
+        assert_eq!(Restored::read(Some(&state)).session, Some(session(2)));
+    }
+
+    #[test]
+    fn without_a_folder_it_says_so_and_ends() {
+        let (sender, told) = mpsc::channel();
+        let mut task = StateWriter::new(None, Box::new(move |trouble| sender.send(trouble).unwrap()));
+        task.order(WriteCommand::Volume(Volume { percent: 1 }));
+        task.step();
+        assert!(told.try_recv().unwrap().unwrap().contains("STATE_DIRECTORY"));
+        task.end();
+        assert!(task.has_ended());
+    }
+}
