@@ -35,8 +35,9 @@ impl<V: Voice> Prepared<V> {
         Some(self.waiting.swap_remove(index))
     }
 
-    /// Return the voice of a slot. It is asked to be opened where there is none, and again after a while where it failed;
-    /// `wanted_s` is the place that is wanted of it first, in seconds since the track's beginning.
+    /// Return the voice of a slot. It is asked to be opened where there is none, and again after a
+    /// while where it failed; `wanted_s` is the place that is wanted of it first, in seconds since
+    /// the track's beginning.
     pub(super) fn voice(&mut self, slot: Start, wanted_s: f64, program: &Program, now_raw_ns: i64) -> &mut V {
         let index = self.waiting.iter().position(|waiting| waiting.slot == slot).unwrap_or_else(|| {
             let voice = V::open(&self.opener, &program.library, slot, self.device_rate_hz, wanted_s, now_raw_ns);

@@ -1,4 +1,5 @@
-//! The service's voice: what the loader has decoded of a track, resampled so that it fits the DAC exactly.
+//! The service's voice: what the loader has decoded of a track, resampled so that it fits the DAC
+//! exactly.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use super::track_link::{Opening, TrackLink, TrackParts};
 use super::voice::{Fade, Readiness, Voice};
 use crate::timetable::Start;
 
-/// By how much earlier than a place the loader is asked to begin, in ns: what the resampler's filter needs before it.
+/// By how much earlier than a place the loader is asked to begin, in ns: what the resampler's
+/// filter needs before it.
 const BEFORE_NS: i64 = 20_000_000;
 
 /// A file that cannot be opened or read is tried again after this long.
@@ -21,7 +23,8 @@ const RETRY_NS: i64 = 1_000_000_000;
 /// A mistake of this program: it asks first.
 const NOT_OPEN: &str = "the track is not open";
 
-/// A track that the loader opens and decodes. It makes and frees nothing large: that is the loader's.
+/// A track that the loader opens and decodes. It makes and frees nothing large: that is the
+/// loader's.
 pub struct ResampledVoice {
     link: Arc<TrackLink>,
     order_loader: OrderLoader,
@@ -121,7 +124,8 @@ impl Voice for ResampledVoice {
 }
 
 impl ResampledVoice {
-    /// Remember a mistake of this program: the track is silent for good, instead of failing again and again.
+    /// Remember a mistake of this program: the track is silent for good, instead of failing again
+    /// and again.
     fn refuse(&mut self, error: &dyn std::fmt::Display) -> String {
         self.mistake.insert(error.to_string()).clone()
     }

@@ -1,5 +1,6 @@
-//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and playlist tasks, on a simulated
-//! board and sound card, with real files. What is heard is laid against what was ordered, sample by sample.
+//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and
+//! playlist tasks, on a simulated board and sound card, with real files. What is heard is laid
+//! against what was ordered, sample by sample.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -36,13 +37,15 @@ use super::virtual_loader::VirtualLoader;
 /// The service's threads go round so often here, and the world with them.
 pub const ROUND_NS: i64 = 8_000_000;
 
-/// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all parts of a millisecond.
+/// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all
+/// parts of a millisecond.
 pub const RATE_HZ: u32 = 2003;
 
 /// The music tells its place modulo this, in seconds.
 const PERIOD_S: f64 = 7.3;
 
-/// The music tells its track by where in that it begins: by this much further on than the track before, in seconds.
+/// The music tells its track by where in that it begins: by this much further on than the track
+/// before, in seconds.
 const TRACK_SHIFT_S: f64 = 2.39;
 
 /// Tones are quieter.
@@ -408,7 +411,8 @@ fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next_raw_ns: &mut i64,
     work(task, next_raw_ns, now_raw_ns);
 }
 
-/// By how much later than on a program's timetable something is heard, in ms; none where the program is silent then.
+/// By how much later than on a program's timetable something is heard, in ms; none where the
+/// program is silent then.
 pub fn late_ms(program: &Program, utc_ns: i64, place_s: f64) -> Option<f64> {
     if utc_ns < program.heard_from_utc_ns {
         return None;

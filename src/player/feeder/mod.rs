@@ -1,11 +1,12 @@
-//! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and fills the ring.
+//! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and
+//! fills the ring.
 //!
-//! It looks ahead by `LOOKAHEAD_S`. All it knows of the present is passed in: the reading of the raw clock, the
-//! timescale, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes
-//! from the loader, and is waited for without waiting.
+//! It looks ahead by `LOOKAHEAD_S`. All it knows of the present is passed in: the reading of the
+//! raw clock, the timescale, and what the renderer reported. It reads neither files nor clocks nor
+//! devices: what is in the files comes from the loader, and is waited for without waiting.
 //!
-//! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the audio callback may not.
-//! What is large (queues, tables of filters) the loader makes and frees.
+//! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the
+//! audio callback may not. What is large (queues, tables of filters) the loader makes and frees.
 //!
 //! - `states`: what it does while nothing plays, while a track plays, and while one is silence;
 //! - `hearing`: what the ear hears now, which the feeder planned earlier;
@@ -54,11 +55,11 @@ pub struct Program {
     pub timetable: Timetable,
     /// Where the tracks come from.
     pub library: Arc<dyn Library>,
-    /// Silence before this instant, in ns since the Unix epoch: a timetable that is under way is joined then, on the
-    /// exact frame. `i64::MIN` joins it as soon as can be.
+    /// Silence before this instant, in ns since the Unix epoch: a timetable that is under way is
+    /// joined then, on the exact frame. `i64::MIN` joins it as soon as can be.
     pub heard_from_utc_ns: i64,
-    /// How much later than the DAC's frames the sound is heard, in ns (amplifiers, cables, Bluetooth): the music is
-    /// played that much earlier. Negative plays it later.
+    /// How much later than the DAC's frames the sound is heard, in ns (amplifiers, cables,
+    /// Bluetooth): the music is played that much earlier. Negative plays it later.
     pub output_latency_ns: i64,
 }
 
@@ -93,13 +94,15 @@ pub struct Feeder<V: Voice = ResampledVoice> {
     pending: Vec<(i64, FeederEvent)>,
     announced: Option<Start>,
     given_up: Option<Start>,
-    /// The track that should be heard and is still being opened, since when, and whether that was reported.
+    /// The track that should be heard and is still being opened, since when, and whether that was
+    /// reported.
     opening: Option<(Start, i64, bool)>,
     is_finished: bool,
 }
 
 impl<V: Voice> Feeder<V> {
-    /// Make the feeder of a stream that was opened just now. The opener is what its voices are opened with.
+    /// Make the feeder of a stream that was opened just now. The opener is what its voices are
+    /// opened with.
     pub fn new(program: Option<Arc<Program>>, ends: FeederEnds<V::Samples>, rate_hz: u32, opener: V::Opener) -> Self {
         // A stream opened anew begins a new epoch: what the last one left is not for it.
         let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
@@ -124,8 +127,8 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must have faded out
-    /// before.
+    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must
+    /// have faded out before.
     pub fn set_program(&mut self, program: Option<Arc<Program>>) {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         self.state = State::Idle;
@@ -145,8 +148,8 @@ impl<V: Voice> Feeder<V> {
         self.stats
     }
 
-    /// Return how long to rest until the next step. What waits for the device's clock to be known, or for the loader,
-    /// begins the sooner, the more often the feeder is stepped.
+    /// Return how long to rest until the next step. What waits for the device's clock to be known,
+    /// or for the loader, begins the sooner, the more often the feeder is stepped.
     pub fn rest(&self) -> Duration {
         if self.opening.is_some() { BEGIN_STEP } else { STEP }
     }
@@ -161,8 +164,8 @@ impl<V: Voice> Feeder<V> {
         self.clock.heard_raw_ns(frame)
     }
 
-    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called again after
-    /// [`rest`](Self::rest).
+    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be
+    /// called again after [`rest`](Self::rest).
     pub fn step(&mut self, now_raw_ns: i64, timescale: &Timescale) -> Vec<FeederEvent> {
         self.take_reports(now_raw_ns);
         let now = Now { raw_ns: now_raw_ns, timescale, until: self.handed_over + self.frames(LOOKAHEAD_S) };
