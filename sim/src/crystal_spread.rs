@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::oscillator::CrystalModel;
 use super::randomness::normal;
 
-/// How the crystals of a fleet differ. Standard deviations of normal distributions, cut off at the limits.
+/// How the crystals of a fleet differ. Standard deviations of normal distributions, cut off at the
+/// limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CrystalSpread {
@@ -14,7 +15,8 @@ pub struct CrystalSpread {
     pub rate_sigma_ppm: f64,
     /// No crystal is further off than this, in ppm.
     pub rate_limit_ppm: f64,
-    /// Turning point of the parabola over temperature, in °C; boxes differ by a standard deviation of 3 °C.
+    /// Turning point of the parabola over temperature, in °C; boxes differ by a standard deviation
+    /// of 3 °C.
     pub turnover_c: f64,
     /// The parabola, in ppm per square degree.
     pub parabola_ppm_per_c2: f64,

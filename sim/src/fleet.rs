@@ -1,5 +1,6 @@
-//! Runs boxes, each on its own axis of true time from its first contact to the end of the ride, and all of them at once.
-//! They do not hear each other, so nothing else is needed to compare them on a common grid of seconds.
+//! Runs boxes, each on its own axis of true time from its first contact to the end of the ride, and
+//! all of them at once. They do not hear each other, so nothing else is needed to compare them on a
+//! common grid of seconds.
 
 use jaudiosync::timekeeping::InNanoseconds as _;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ pub fn make_policy(setup: &BoxSetup<'_>) -> Box<dyn TimePolicy> {
     }
 }
 
-/// Runs all boxes of a scenario on all processors. `progress` is told now and then which part of all is done, 0 to 1.
-/// The result depends on scenario and seed alone.
+/// Runs all boxes of a scenario on all processors. `progress` is told now and then which part of
+/// all is done, 0 to 1. The result depends on scenario and seed alone.
 ///
 /// # Errors
 /// When a box failed.
@@ -183,8 +184,8 @@ impl BoxRun {
             samples.extend(self.gps.samples_until(now_ns, &self.world, &self.schedule));
             let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
             let wake_raw_ns = self.policy.step(&self.world, input);
-            // While the step lasted the player went by what was published before, but for a correction that waited for
-            // nothing to play.
+            // While the step lasted the player went by what was published before, but for a
+            // correction that waited for nothing to play.
             let stepped_ns = self.world.true_ns().min(powered.span.to_ns);
             let mut at_ns = now_ns;
             while at_ns < stepped_ns {

@@ -1,4 +1,5 @@
-//! `jaudiosync-sim`: simulated fleets and pictures of runs, for developers. Nothing of it goes onto a box.
+//! `jaudiosync-sim`: simulated fleets and pictures of runs, for developers. Nothing of it goes onto
+//! a box.
 
 use std::process::ExitCode;
 

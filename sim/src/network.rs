@@ -1,7 +1,7 @@
 //! Time servers over Wi-Fi: packets that are late, the one way more than the other, or lost.
 //!
-//! What the service's client makes of the answers is its own code: when it asks, how often in a burst, and what a burst
-//! says of the time.
+//! What the service's client makes of the answers is its own code: when it asks, how often in a
+//! burst, and what a burst says of the time.
 
 use fastrand::Rng;
 use jaudiosync::timekeeping::references::ntp::burst::{BurstPlan, Exchange, estimate};
@@ -103,7 +103,8 @@ impl NtpClients {
         let Self { ntp, servers, random } = self;
         let server = servers.get_mut(number)?;
         if !server.was_in_reach {
-            // A new contact: another access point, another way. Out of reach the client has failed, and so begins anew.
+            // A new contact: another access point, another way. Out of reach the client has failed,
+            // and so begins anew.
             server.was_in_reach = true;
             server.interval = PollInterval::default();
             server.asymmetry_ns = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;

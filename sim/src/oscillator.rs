@@ -1,7 +1,9 @@
-//! Crystals: what a clock shows at an instant of true time, and at which instant it shows something.
+//! Crystals: what a clock shows at an instant of true time, and at which instant it shows
+//! something.
 //!
-//! A crystal's rate is drawn anew on a grid and is constant in between, so the clock is piecewise linear and can be
-//! inverted exactly. Whole nanoseconds and fractions are kept apart, so that nothing is lost over days.
+//! A crystal's rate is drawn anew on a grid and is constant in between, so the clock is piecewise
+//! linear and can be inverted exactly. Whole nanoseconds and fractions are kept apart, so that
+//! nothing is lost over days.
 
 use std::sync::Arc;
 
@@ -24,8 +26,8 @@ pub struct CrystalModel {
     pub rate_ppm: f64,
     /// The turning point of the parabola, in °C.
     pub turnover_c: f64,
-    /// The parabola: ppm per square degree away from the turning point. A tuning fork has -0.034 (datasheets of
-    /// 32 kHz crystals); an AT cut is flatter over the temperatures of a ride.
+    /// The parabola: ppm per square degree away from the turning point. A tuning fork has -0.034
+    /// (datasheets of 32 kHz crystals); an AT cut is flatter over the temperatures of a ride.
     pub parabola_ppm_per_c2: f64,
     /// The slope at the turning point, in ppm per degree.
     pub slope_ppm_per_c: f64,
@@ -76,7 +78,8 @@ impl Crystal {
         crystal
     }
 
-    /// Starts the clock anew, as a power cut does: the same crystal, which has wandered no further meanwhile.
+    /// Starts the clock anew, as a power cut does: the same crystal, which has wandered no further
+    /// meanwhile.
     pub fn restart(&mut self, start_true_ns: i64, clock_ns: i64) {
         self.start_true_ns = start_true_ns;
         self.knots.clear();

@@ -1,4 +1,5 @@
-//! What keeps a box's time in the simulation: the seam between the simulated world and the code under test.
+//! What keeps a box's time in the simulation: the seam between the simulated world and the code
+//! under test.
 
 use std::sync::Arc;
 
@@ -49,13 +50,15 @@ pub struct Published {
     pub state: TimeState,
 }
 
-/// Keeps the time of one box from before its first contact to the end of the ride. State that would be on disk has to
-/// survive [`boot`](Self::boot), and nothing else.
+/// Keeps the time of one box from before its first contact to the end of the ride. State that would
+/// be on disk has to survive [`boot`](Self::boot), and nothing else.
 pub trait TimePolicy: Send {
-    /// The box was switched on; the program begins. If the RTC's battery was out, the RTC has lost its time.
+    /// The box was switched on; the program begins. If the RTC's battery was out, the RTC has lost
+    /// its time.
     fn boot(&mut self, world: &BoxWorld, battery_was_out: bool);
 
-    /// Does what is due, which may take time, and gives the reading of the raw clock at which to be woken next.
+    /// Does what is due, which may take time, and gives the reading of the raw clock at which to be
+    /// woken next.
     fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64;
 
     /// Nothing plays now: a correction that has waited for it may be made. Says whether one was.
@@ -66,18 +69,20 @@ pub trait TimePolicy: Send {
     /// What it says of its time now.
     fn published(&self) -> Published;
 
-    /// What it would be off by if it knew the RTC's edges exactly, at an instant of true time, in ns; none where no RTC
-    /// is used. For the report alone: it may use what no box knows.
+    /// What it would be off by if it knew the RTC's edges exactly, at an instant of true time, in
+    /// ns; none where no RTC is used. For the report alone: it may use what no box knows.
     fn rtc_error_ns(&mut self, world: &BoxWorld, true_ns: i64) -> Option<f64>;
 
     /// The RTC breaks in this way, or is well again.
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>);
 
-    /// The box is off; called now and then, at least every 64 s, so that what runs on a battery sees the temperature.
+    /// The box is off; called now and then, at least every 64 s, so that what runs on a battery
+    /// sees the temperature.
     fn pass_while_off(&mut self, _world: &BoxWorld) {}
 }
 
-/// A box that knows UTC exactly, which no box does: what is left is the player's error and the sound card's.
+/// A box that knows UTC exactly, which no box does: what is left is the player's error and the
+/// sound card's.
 #[derive(Debug, Default)]
 pub struct TrueTime {
     timescale: Option<Timescale>,

@@ -1,5 +1,6 @@
-//! The Python program that came before, as a policy and a player, for comparison: cron runs `hwclock --hctosys` every
-//! five minutes, and each track is started by the system clock and then left alone.
+//! The Python program that came before, as a policy and a player, for comparison: cron runs
+//! `hwclock --hctosys` every five minutes, and each track is started by the system clock and then
+//! left alone.
 
 use fastrand::Rng;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
@@ -23,14 +24,15 @@ const CRON_NS: i64 = 300 * NS_PER_S;
 /// Starting `hwclock` by way of cron and a shell takes up to this.
 const STARTING_NS: i64 = 40_000_000;
 
-/// `hwclock` gives up waiting for the edge after this (`busywait_for_rtc_clock_tick` in util-linux).
+/// `hwclock` gives up waiting for the edge after this (`busywait_for_rtc_clock_tick` in
+/// util-linux).
 const PATIENCE_NS: i64 = 1_500_000_000;
 
 /// From the edge seen to the system clock set, another transfer aside.
 const SETTING_NS: (i64, i64) = (100_000, 2_000_000);
 
-/// pygame starts a track up to this late: the audio thread fills its buffers when it comes to it. Measured between two
-/// such players: 5 to 16 ms.
+/// pygame starts a track up to this late: the audio thread fills its buffers when it comes to it.
+/// Measured between two such players: 5 to 16 ms.
 const LATE_START_NS: i64 = 16_000_000;
 
 /// The Python program's time: the system clock, as `hwclock` sets it.
@@ -53,7 +55,8 @@ impl PythonTime {
         Self { driver: rtc.open(), rtc, random, map: None, next_cron_utc_ns: i64::MIN, has_set_rtc: false }
     }
 
-    /// `hwclock --hctosys`: waits for the RTC's edge by reading it all the time, then sets the whole second.
+    /// `hwclock --hctosys`: waits for the RTC's edge by reading it all the time, then sets the
+    /// whole second.
     fn hctosys(&mut self, world: &BoxWorld) -> Result<(), RtcError> {
         world.spend(Span::from_ns(self.random.i64(0..STARTING_NS)));
         let first = self.driver.read_second()?;
@@ -108,7 +111,8 @@ impl TimePolicy for PythonTime {
     }
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {
-        // The chip is looked at now, which is less than a microsecond of its time away from the instant asked for.
+        // The chip is looked at now, which is less than a microsecond of its time away from the
+        // instant asked for.
         self.rtc.rtc_minus_utc().map(|by| by.ns_f64())
     }
 
@@ -121,7 +125,8 @@ impl TimePolicy for PythonTime {
     }
 }
 
-/// The Python program's player: starts each track by the system clock, a little late, and lets it run.
+/// The Python program's player: starts each track by the system clock, a little late, and lets it
+/// run.
 pub struct PythonPlayer {
     card: SoundCard,
     timetable: Timetable,
@@ -168,7 +173,8 @@ impl Player for PythonPlayer {
         let Some(timescale) = timescale else { return };
         let now_utc_ns = timescale.utc_ns(world.raw_at_ns(true_ns));
         if self.next.is_none() {
-            // The scheduler's jobs are made when the program starts; before the clock is set that is in 1970.
+            // The scheduler's jobs are made when the program starts; before the clock is set that
+            // is in 1970.
             self.next = self.start_after(now_utc_ns);
         }
         while let Some(slot) = self.next.filter(|slot| slot.utc().ns() <= now_utc_ns) {
@@ -221,7 +227,8 @@ mod tests {
         let mut drifts_ppm = Vec::new();
         for index in 0..8 {
             let samples = run_box(&scenario, 3, index, &super::super::fleet::make_policy, &|_| {}).unwrap();
-            // A track is a run of seconds with sound; all of them end in a second of silence at least.
+            // A track is a run of seconds with sound; all of them end in a second of silence at
+            // least.
             for track in samples.split(|sample| sample.dac_error_ns.is_none()).filter(|track| track.len() > 60) {
                 let errors: Vec<f64> = track.iter().filter_map(|sample| sample.dac_error_ns).collect();
                 let seconds = (errors.len() - 1) as f64;

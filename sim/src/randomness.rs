@@ -1,5 +1,5 @@
-//! Randomness that depends on the seed alone: each box and each purpose has a stream of its own, so that neither the
-//! order of threads nor another box changes what happens to this one.
+//! Randomness that depends on the seed alone: each box and each purpose has a stream of its own, so
+//! that neither the order of threads nor another box changes what happens to this one.
 
 use fastrand::Rng;
 pub use jaudiosync_hw::randomness::{exponential, normal};
@@ -40,8 +40,8 @@ pub fn stream(seed: u64, owner: Option<usize>, purpose: Purpose) -> Rng {
     Rng::with_seed(seed_of(seed, owner, purpose))
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): near seeds
-/// give unrelated streams.
+/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+/// 2014): near seeds give unrelated streams.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

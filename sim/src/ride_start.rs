@@ -1,4 +1,5 @@
-//! Where true time begins for a fleet: every ride starts at one instant, and minutes of a scenario count from it.
+//! Where true time begins for a fleet: every ride starts at one instant, and minutes of a scenario
+//! count from it.
 
 /// The instant at which every ride begins, in ns of true UTC: a Friday afternoon, 2045-06-23 16:00:00,
 /// which is later than any build of this program: its box believes no earlier time.

@@ -1,5 +1,5 @@
-//! The real-time clock of one box: a simulated DS3231 down to the bytes on its bus, one of the spread that a scenario has,
-//! and what goes wrong with it.
+//! The real-time clock of one box: a simulated DS3231 down to the bytes on its bus, one of the
+//! spread that a scenario has, and what goes wrong with it.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use super::policy::BoxSetup;
 use super::randomness::{Purpose, normal, stream};
 use super::scenario::{RtcFault, RtcSpread};
 
-/// Any transfer on a stuck bus is given up after this (the timeout of the kernel's i2c-bcm2835 driver).
+/// Any transfer on a stuck bus is given up after this (the timeout of the kernel's i2c-bcm2835
+/// driver).
 const STUCK: Duration = Duration::from_secs(1);
 
 /// What a transfer takes on a slow bus.
@@ -47,12 +48,14 @@ impl BoxRtc {
         self.chip.power_on();
     }
 
-    /// Returns by how much it is ahead of true UTC now, which no box knows; none if it stands still.
+    /// Returns by how much it is ahead of true UTC now, which no box knows; none if it stands
+    /// still.
     pub fn rtc_minus_utc(&self) -> Option<Span> {
         self.chip.rtc_minus_utc()
     }
 
-    /// Break it in this way; none repairs it, but for a register that holds garbage until the clock is set.
+    /// Break it in this way; none repairs it, but for a register that holds garbage until the clock
+    /// is set.
     pub fn set_fault(&self, fault: Option<RtcFault>) {
         self.chip.set_silent(fault == Some(RtcFault::Nack));
         self.chip.set_stuck((fault == Some(RtcFault::Stuck)).then_some(STUCK));

@@ -16,7 +16,8 @@ pub enum TimeState {
     Referenced,
 }
 
-/// One second of one box. Errors are against true time: positive is ahead of UTC for clocks, and late for what is heard.
+/// One second of one box. Errors are against true time: positive is ahead of UTC for clocks, and
+/// late for what is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BoxSample {
     /// True UTC, in ns since the Unix epoch.
@@ -25,8 +26,8 @@ pub struct BoxSample {
     pub dac_error_ns: Option<f64>,
     /// What the timescale shows beside UTC; none while there is none.
     pub timescale_error_ns: Option<f64>,
-    /// What the policy would take for UTC if it knew the RTC's edges exactly, beside UTC: the error of the RTC and of its
-    /// calibration.
+    /// What the policy would take for UTC if it knew the RTC's edges exactly, beside UTC: the error
+    /// of the RTC and of its calibration.
     pub rtc_error_ns: Option<f64>,
     /// What is added from there to the timescale: finding edges, and smoothing.
     pub edge_error_ns: Option<f64>,

@@ -1,4 +1,5 @@
-//! One box's day on the axis of true time: when it is on, which references are in reach and honest, and what is broken.
+//! One box's day on the axis of true time: when it is on, which references are in reach and honest,
+//! and what is broken.
 
 use super::scenario::{Event, ReferenceKind, RtcFault, Scenario};
 use crate::ride_start::{NS_PER_MINUTE, RIDE_START_NS};
@@ -184,7 +185,8 @@ fn powered_on_ride(events: &[&Event], ride: Span) -> Vec<PoweredSpan> {
     powered
 }
 
-/// When a reference is in reach during the ride: the windows, less what an event takes away, and what one adds.
+/// When a reference is in reach during the ride: the windows, less what an event takes away, and
+/// what one adds.
 fn reach(events: &[&Event], kind: ReferenceKind, windows: &[[f64; 2]]) -> Vec<Span> {
     let times = |comes: bool| {
         let mut times: Vec<i64> = events

@@ -1,5 +1,5 @@
-//! The service's own timekeeping as a policy: the clock's task and the RTC's driver as they run on a bike, on a simulated
-//! DS3231 down to the bytes on its bus.
+//! The service's own timekeeping as a policy: the clock's task and the RTC's driver as they run on
+//! a bike, on a simulated DS3231 down to the bytes on its bus.
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,7 +109,8 @@ impl TimePolicy for ServiceTime {
     }
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
-        // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
+        // The chip is looked at now, and is off by less than a microsecond more or less at the
+        // instant that is asked for.
         let rtc = Instant::from_ns(true_ns) + self.rtc.rtc_minus_utc()?;
         let utc = self.running.as_ref()?.task.timekeeper().calibrated_utc(rtc)?;
         Some(utc.ns().saturating_sub(true_ns) as f64)

@@ -1,4 +1,5 @@
-//! The world as one box has it: a cursor of true time, the clocks of its Pi, and the temperature around it.
+//! The world as one box has it: a cursor of true time, the clocks of its Pi, and the temperature
+//! around it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,10 +17,12 @@ use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 /// The raw clock's reading when the program begins: the kernel has been up for as long.
 const BOOT_RAW_NS: i64 = 15_000_000_000;
 
-/// What a reading of a clock takes on a Pi 3; it also keeps a loop that waits for a clock from waiting for ever.
+/// What a reading of a clock takes on a Pi 3; it also keeps a loop that waits for a clock from
+/// waiting for ever.
 const CLOCK_READING: Span = Span::from_ns(200);
 
-/// A thread that sleeps wakes so much late: as a rule between these, as the kernel's default timer slack is 50 µs...
+/// A thread that sleeps wakes so much late: as a rule between these, as the kernel's default timer
+/// slack is 50 µs...
 const WAKE_LATE_NS: (i64, i64) = (50_000, 100_000);
 
 /// ...but once in this many times by milliseconds, when the one core it wants is busy.
@@ -28,7 +31,8 @@ const LONG_DELAY_NS: (i64, i64) = (1_000_000, 5_000_000);
 
 struct Machine {
     crystal: Crystal,
-    /// The system clock, which is set and never slewed here: what it shows beyond the raw clock, in ns.
+    /// The system clock, which is set and never slewed here: what it shows beyond the raw clock, in
+    /// ns.
     system_less_raw_ns: i64,
     scheduling: Rng,
 }
@@ -41,7 +45,8 @@ pub struct BoxWorld {
 }
 
 impl BoxWorld {
-    /// The world of a box, counted from 0, at an instant of true time. The box is off until [`power_on`](Self::power_on).
+    /// The world of a box, counted from 0, at an instant of true time. The box is off until
+    /// [`power_on`](Self::power_on).
     pub fn new(scenario: &Scenario, seed: u64, index: usize, temperature: Temperature, true_ns: i64) -> Self {
         let mut random = stream(seed, Some(index), Purpose::PiCrystal);
         let model = scenario.pi_crystal.draw(&mut random);
@@ -51,7 +56,8 @@ impl BoxWorld {
         Self { now_true_ns: AtomicI64::new(true_ns), temperature, machine }
     }
 
-    /// Switches the box on: the raw clock begins anew, and the system clock in 1970, as without a battery it does.
+    /// Switches the box on: the raw clock begins anew, and the system clock in 1970, as without a
+    /// battery it does.
     pub fn power_on(&self, true_ns: i64) {
         self.advance_to(true_ns);
         let mut machine = self.machine();

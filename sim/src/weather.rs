@@ -1,4 +1,5 @@
-//! The temperature around each box: indoors before the ride, then outdoors; a smooth function of time alone.
+//! The temperature around each box: indoors before the ride, then outdoors; a smooth function of
+//! time alone.
 
 use std::f64::consts::{PI, TAU};
 use std::sync::Arc;

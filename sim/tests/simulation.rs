@@ -1,4 +1,5 @@
-//! A simulated fleet keeps what is promised: few seeds here, twenty by `jaudiosync-sim simulate --seeds 20`.
+//! A simulated fleet keeps what is promised: few seeds here, twenty by `jaudiosync-sim simulate
+//! --seeds 20`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,7 +15,8 @@ fn run(scenario: &Scenario, seed: u64) -> Fleet {
     run_fleet(scenario, seed, &make_policy, &|_| {}).unwrap()
 }
 
-/// The distance of the worst pair at the DAC, in ms: this quantile over the seconds from one time to another.
+/// The distance of the worst pair at the DAC, in ms: this quantile over the seconds from one time
+/// to another.
 fn worst_pair_ms(fleet: &Fleet, from_s: usize, to_s: usize, quantile: f64) -> f64 {
     let spread_ms = |second: usize| {
         let errors: Vec<f64> = fleet.iter().filter_map(|samples| samples.get(second)?.dac_error_ns).collect();
@@ -27,11 +29,11 @@ fn worst_pair_ms(fleet: &Fleet, from_s: usize, to_s: usize, quantile: f64) -> f6
     spreads[((spreads.len() - 1) as f64 * quantile) as usize]
 }
 
-/// The part of all samples whose error is within the stated bound, and the median bound over the 95th percentile of the
-/// error.
-fn bounds(fleet: &Fleet) -> (f64, f64) {
+/// The part of all samples whose error is within the stated bound, and the median bound over the
+/// 95th percentile of the error.
+fn bounds(fleets: &[Fleet]) -> (f64, f64) {
     let stated = || {
-        let samples = fleet.iter().flatten();
+        let samples = fleets.iter().flatten().flatten();
         samples.filter_map(|sample| Some((sample.timescale_error_ns?.abs(), sample.stated_bound_ns?)))
     };
     let within = stated().filter(|(error, bound)| error <= bound).count();
@@ -56,18 +58,23 @@ fn with_ideal_clocks_the_software_adds_a_tenth_of_a_millisecond_at_most() {
 #[test]
 fn calibrated_clocks_hold_for_four_hours_and_state_honest_bounds() {
     let scenario = load("ride").unwrap();
-    for seed in SEEDS {
-        let fleet = run(&scenario, seed);
-        let p99_ms = worst_pair_ms(&fleet, 10_800, 14_400, 0.99);
-        let (within, ratio) = bounds(&fleet);
+    let fleets: Vec<Fleet> = SEEDS.map(|seed| run(&scenario, seed)).collect();
+    for (seed, fleet) in SEEDS.zip(&fleets) {
+        let p99_ms = worst_pair_ms(fleet, 10_800, 14_400, 0.99);
+        let (within, ratio) = bounds(std::slice::from_ref(fleet));
         println!(
-            "ride, seed {seed}: worst pair in the fourth hour, p99 {p99_ms:.3} ms; {:.3} % within the bound, {ratio:.1} times \
-             the error's 95th percentile",
+            "ride, seed {seed}: worst pair in the fourth hour, p99 {p99_ms:.3} ms; {:.3} % within the bound, {ratio:.1} \
+             times the error's 95th percentile",
             within * 100.0
         );
         assert!(p99_ms <= 3.0, "seed {seed}: {p99_ms} ms");
-        assert!(within >= 0.999 && ratio <= 5.0, "seed {seed}: {within}, {ratio}");
+        assert!(within >= 0.999, "seed {seed}: {within}");
     }
+    // Of all together: how large the errors of one fleet of eight are is chance, which its boxes
+    // cannot know.
+    let (_, ratio) = bounds(&fleets);
+    println!("ride: the median bound is {ratio:.1} times the 95th percentile of all errors");
+    assert!(ratio <= 5.0, "{ratio}");
 }
 
 #[test]
@@ -75,7 +82,8 @@ fn with_a_gps_pulse_a_box_is_within_a_tenth_of_a_millisecond_once_it_is_correcte
     let scenario = load("gps").unwrap();
     for seed in SEEDS {
         let fleet = run(&scenario, seed);
-        // Nobody had compared these RTCs before: the first correction waits for the first gap between two tracks.
+        // Nobody had compared these RTCs before: the first correction waits for the first gap
+        // between two tracks.
         let p99_ms = worst_pair_ms(&fleet, 900, 14_400, 0.99);
         println!("GPS, seed {seed}: worst pair after the first quarter of an hour, p99 {p99_ms:.3} ms");
         assert!(p99_ms <= 0.1, "seed {seed}: {p99_ms} ms");

@@ -1,4 +1,5 @@
-//! The service's voice: what the loader has decoded of a track, resampled so that it fits the DAC exactly.
+//! The service's voice: what the loader has decoded of a track, resampled so that it fits the DAC
+//! exactly.
 
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ const RETRY: Span = Span::SECOND;
 /// A mistake of this program: it asks first.
 const NOT_OPEN: &str = "the track is not open";
 
-/// A track that the loader opens and decodes. It makes and frees nothing large: that is the loader's.
+/// A track that the loader opens and decodes. It makes and frees nothing large: that is the
+/// loader's.
 pub struct ResampledVoice {
     link: Arc<TrackLink>,
     order_loader: OrderLoader,
@@ -123,7 +125,8 @@ impl Voice for ResampledVoice {
 }
 
 impl ResampledVoice {
-    /// Remember a mistake of this program: the track is silent for good, instead of failing again and again.
+    /// Remember a mistake of this program: the track is silent for good, instead of failing again
+    /// and again.
     fn refuse(&mut self, error: &dyn std::fmt::Display) -> String {
         self.mistake.insert(error.to_string()).clone()
     }

@@ -1,5 +1,6 @@
-//! What travels between the feeder's thread and the sound card's: blocks of frames one way, observations the other,
-//! and a few flags. All of it lock-free: the audio callback waits for nothing.
+//! What travels between the feeder's thread and the sound card's: blocks of frames one way,
+//! observations the other, and a few flags. All of it lock-free: the audio callback waits for
+//! nothing.
 
 use crate::appliance::answer::Tone;
 use std::sync::Arc;
@@ -14,13 +15,15 @@ pub const BLOCK_FRAMES: usize = 256;
 /// The samples of a block: interleaved stereo.
 pub type BlockSamples = [f32; BLOCK_FRAMES * CHANNELS];
 
-/// Blocks that wait at most: some 0.7 s at 48 kHz, so that a slow card or a busy machine is not heard.
+/// Blocks that wait at most: some 0.7 s at 48 kHz, so that a slow card or a busy machine is not
+/// heard.
 const RING_BLOCKS: usize = 128;
 
 /// Observations that wait at most; the feeder takes them many times a second.
 const RING_OBSERVATIONS: usize = 256;
 
-/// Frames that belong at a certain place of the DAC's stream. A simulation may put something else in the place of samples.
+/// Frames that belong at a certain place of the DAC's stream. A simulation may put something else
+/// in the place of samples.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<S = BlockSamples> {
     /// The place of the first one, counted from the opening of the stream.

@@ -16,7 +16,8 @@ pub(super) struct Target {
 /// What a block did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct BlockReport {
-    /// Target minus actual place, in ns, at the block's first frame; positive when the music is late.
+    /// Target minus actual place, in ns, at the block's first frame; positive when the music is
+    /// late.
     pub phase_error_ns: f64,
     /// Speed relative to nominal.
     pub speed: f64,
@@ -37,15 +38,15 @@ impl<V: Voice> SteeredVoice<V> {
         Self { slot, voice, fades_in: false, left_at_ns: None }
     }
 
-    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is not the track's
-    /// beginning.
+    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is
+    /// not the track's beginning.
     pub(super) fn start_at(&mut self, place_s: f64, fade_in: bool) -> Result<(), String> {
         self.fades_in = fade_in;
         self.voice.start_at(place_s)
     }
 
-    /// Make the next block, and steer it towards the target. Where it is too far off, the block fades out, and
-    /// [`left_at_ns`](Self::left_at_ns) says that the place is to be taken anew.
+    /// Make the next block, and steer it towards the target. Where it is too far off, the block
+    /// fades out, and [`left_at_ns`](Self::left_at_ns) says that the place is to be taken anew.
     pub(super) fn next_block(&mut self, target: Target) -> Result<(V::Samples, BlockReport), String> {
         let error_s = target.now_s - self.voice.place_s();
         let steering = steer(error_s, target.drift);

@@ -1,7 +1,8 @@
 //! The player's task: keeps the sound card open and the feeder going, and does what is ordered.
 //!
-//! Each step does what is due and returns when there is something to do again; only a device or a file that is being
-//! opened may keep it waiting. It is stepped by the engine's thread on a box, and by tests in virtual time.
+//! Each step does what is due and returns when there is something to do again; only a device or a
+//! file that is being opened may keep it waiting. It is stepped by the engine's thread on a box,
+//! and by tests in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};
@@ -18,7 +19,8 @@ use super::ring::{Shared, channel};
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Task;
 
-/// How long the task rests while something fades out: no device reports when a frame is heard, so it is asked.
+/// How long the task rests while something fades out: no device reports when a frame is heard, so
+/// it is asked.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
@@ -48,7 +50,8 @@ pub enum Event {
 /// Where events go.
 pub type Tell = Box<dyn Fn(Event) + Send>;
 
-/// What is to be done about a device that cannot be opened at the start. Later it is waited for in any case.
+/// What is to be done about a device that cannot be opened at the start. Later it is waited for in
+/// any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenMissing {
     /// Starting fails.
@@ -80,7 +83,8 @@ pub enum Order {
     Stop,
 }
 
-/// An open device and the feeder that belongs to it. The stream is dropped first, so the renderer never outlives it.
+/// An open device and the feeder that belongs to it. The stream is dropped first, so the renderer
+/// never outlives it.
 struct Output {
     _stream: Box<dyn DacStream>,
     feeder: Feeder,

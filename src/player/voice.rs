@@ -1,5 +1,6 @@
-//! What the feeder plays a track with. The service's voice is [`ResampledVoice`](super::resampled_voice::ResampledVoice);
-//! a simulation may have one that is nothing but its place in the track.
+//! What the feeder plays a track with. The service's voice is
+//! [`ResampledVoice`](super::resampled_voice::ResampledVoice); a simulation may have one that is
+//! nothing but its place in the track.
 
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use crate::timetable::Start;
 
 /// The track of one slot, which is being opened, is open, or plays.
 ///
-/// It is made, asked and dropped on the feeder's thread, and so never waits. Places are in seconds since the track's
-/// beginning.
+/// It is made, asked and dropped on the feeder's thread, and so never waits. Places are in seconds
+/// since the track's beginning.
 pub trait Voice: Sized {
     /// What the feeder has tracks opened with.
     type Opener;
@@ -20,7 +21,8 @@ pub trait Voice: Sized {
     /// What a block of it consists of.
     type Samples;
 
-    /// Have a slot's track opened for a stream of this rate. `wanted_s` is the place that is wanted of it first.
+    /// Have a slot's track opened for a stream of this rate. `wanted_s` is the place that is wanted
+    /// of it first.
     fn open(
         opener: &Self::Opener,
         library: &Arc<dyn Library>,
@@ -42,7 +44,8 @@ pub trait Voice: Sized {
     /// Return whether playing can begin at a place.
     fn readiness(&mut self, place_s: f64) -> Readiness;
 
-    /// Return why the file cannot be read on, if that is so now. What was decoded before can be played all the same.
+    /// Return why the file cannot be read on, if that is so now. What was decoded before can be
+    /// played all the same.
     fn failure(&self) -> Option<&str>;
 
     /// Begin the next block at this place, which is ready.
@@ -91,7 +94,8 @@ pub enum Fade {
 }
 
 impl Fade {
-    /// The gain of a block's frame, counted from 0: a raised cosine over one block, which has no corner that could click.
+    /// The gain of a block's frame, counted from 0: a raised cosine over one block, which has no
+    /// corner that could click.
     pub fn gain(self, frame: usize) -> f32 {
         let phase = (frame as f32 + 0.5) / BLOCK_FRAMES as f32;
         let rising = 0.5 - 0.5 * (std::f32::consts::PI * phase).cos();

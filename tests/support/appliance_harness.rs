@@ -1,5 +1,6 @@
-//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and playlist tasks, on a simulated
-//! board and sound card, with real files. What is heard is laid against what was ordered, sample by sample.
+//! A whole appliance in virtual time: the service's own conductor, player, state writer, mixer and
+//! playlist tasks, on a simulated board and sound card, with real files. What is heard is laid
+//! against what was ordered, sample by sample.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -36,18 +37,19 @@ use super::virtual_loader::VirtualLoader;
 /// The service's threads go round so often here, and the world with them.
 pub const ROUND_NS: i64 = 8_000_000;
 
-/// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all parts of a millisecond.
+/// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all
+/// parts of a millisecond.
 pub const RATE_HZ: u32 = 2003;
 
 /// The music tells its place modulo this, in seconds.
 const PERIOD_S: f64 = 7.3;
 
-/// The music tells its track by where in that it begins: by this much further on than the track before, in seconds.
+/// The music tells its track by where in that it begins: by this much further on than the track
+/// before, in seconds.
 const TRACK_SHIFT_S: f64 = 2.39;
 
 /// Tones are quieter.
 const MUSIC_AMPLITUDE: f64 = 0.3;
-
 
 /// A track that is a tone.
 struct ToneTrack(PlaceTone);

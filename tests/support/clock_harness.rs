@@ -1,4 +1,5 @@
-//! A box without music in virtual time: the service's clock task on a simulated DS3231, in a world that the test rules.
+//! A box without music in virtual time: the service's clock task on a simulated DS3231, in a world
+//! that the test rules.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -16,7 +17,8 @@ use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Ha
 use jaudiosync_hw::world::World;
 use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
-/// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not whole.
+/// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not
+/// whole.
 pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
 
 /// True time, a crystal that is `rate_ppb` fast, and 20 °C.
@@ -127,8 +129,8 @@ impl ClockHarness {
         }
     }
 
-    /// Runs for some seconds while music plays, as it does afterwards. Returns by how much UTC jumped at
-    /// most from one step to the next, in ns.
+    /// Runs for some seconds while music plays, as it does afterwards. Returns by how much UTC
+    /// jumped at most from one step to the next, in ns.
     pub fn run_playing(&mut self, seconds: i64) -> i64 {
         self.shared.allow_steps(false);
         let until_ns = self.world.true_ns() + seconds * NS_PER_S;

@@ -29,7 +29,8 @@ impl PlaceTone {
     }
 }
 
-/// The place that a frame tells, in seconds modulo the period; none where it is not louder than `quietest`.
+/// The place that a frame tells, in seconds modulo the period; none where it is not louder than
+/// `quietest`.
 pub fn place_s(frame: &[f32], period_s: f64, quietest: f64) -> Option<f64> {
     let (left, right) = (f64::from(frame[0]), f64::from(frame[1]));
     (left.hypot(right) > quietest).then(|| right.atan2(left) / TAU * period_s)

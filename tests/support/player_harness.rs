@@ -1,5 +1,6 @@
-//! The player in virtual time: its own feeder and renderer on a simulated sound card. The music is a tone that tells its
-//! place in the track, so that what is heard can be laid against the timetable.
+//! The player in virtual time: its own feeder and renderer on a simulated sound card. The music is
+//! a tone that tells its place in the track, so that what is heard can be laid against the
+//! timetable.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! A whole box as a process of its own: `jaudiosync run --board sim` on a virtual sound card, with a hand on its buttons.
+//! A whole box as a process of its own: `jaudiosync run --board sim` on a virtual sound card, with
+//! a hand on its buttons.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;

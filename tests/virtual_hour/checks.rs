@@ -15,7 +15,8 @@ use super::{MS, S};
 /// After any fault, a box is in phase again within this time.
 const RECOVERY_NS: i64 = 4 * S;
 
-/// What was ordered before may still be heard for so long: the fade, and what the card has buffered.
+/// What was ordered before may still be heard for so long: the fade, and what the card has
+/// buffered.
 const FADE_NS: i64 = 300 * MS;
 
 impl Hour<'_> {
@@ -57,7 +58,8 @@ impl Hour<'_> {
         self.tally += seen;
     }
 
-    /// Puts everything right; then Stop must stop, Start must start, and the box must be where all others are.
+    /// Puts everything right; then Stop must stop, Start must start, and the box must be where all
+    /// others are.
     pub fn settle_and_verify(&mut self) {
         for (_, recovery) in std::mem::take(&mut self.recoveries) {
             self.recoveries.push((self.now_raw_ns(), recovery));

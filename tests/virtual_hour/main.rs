@@ -1,6 +1,7 @@
-//! An hour on the road, in virtual time: random presses, jumper changes, unplugged sound cards, edited playlists,
-//! clients at the control socket, clocks that are lost and found, power cuts. Nothing may panic or get stuck, and all
-//! that is heard must be what was ordered, in its place. The seed is printed on failure.
+//! An hour on the road, in virtual time: random presses, jumper changes, unplugged sound cards,
+//! edited playlists, clients at the control socket, clocks that are lost and found, power cuts.
+//! Nothing may panic or get stuck, and all that is heard must be what was ordered, in its place.
+//! The seed is printed on failure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -38,7 +38,8 @@ enum Command {
 /// Runs the program with the process's own arguments.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
-    // What simulated boxes log of their troubles is not about this machine: it is shown on request alone.
+    // What simulated boxes log of their troubles is not about this machine: it is shown on request
+    // alone.
     Builder::from_env(Env::default().default_filter_or("off")).init();
     let result = match command {
         Command::Simulate(command) => command.run(),

@@ -17,9 +17,9 @@ const STEPS: u64 = 1000;
 
 /// Simulate a fleet of boxes, and report how far apart they are heard
 ///
-/// Boxes with imperfect crystals, clocks, networks and sound cards run this program's own timekeeping and phase lock in
-/// virtual time. The figures are errors at the DAC against true time, which only a simulation knows. The same scenario
-/// and seed always give the same figures.
+/// Boxes with imperfect crystals, clocks, networks and sound cards run this program's own
+/// timekeeping and phase lock in virtual time. The figures are errors at the DAC against true time,
+/// which only a simulation knows. The same scenario and seed always give the same figures.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples, each after `cargo run --release -p jaudiosync-sim --`:
   simulate                                       8 boxes, 4 hours, calibrated at home

@@ -1,7 +1,8 @@
-//! The service's player on a simulated sound card: its own feeder, with its model of the DAC's clock and its phase lock,
-//! on a voice that is nothing but its place in the track.
+//! The service's player on a simulated sound card: its own feeder, with its model of the DAC's
+//! clock and its phase lock, on a voice that is nothing but its place in the track.
 //!
-//! What is simulated is the card, the driver that reports of it, and the audio thread's part: that is here.
+//! What is simulated is the card, the driver that reports of it, and the audio thread's part: that
+//! is here.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The sound card in virtual time, without sound: when each frame is heard, what its driver reports of that, and what
-//! plays on it.
+//! The sound card in virtual time, without sound: when each frame is heard, what its driver reports
+//! of that, and what plays on it.
 //!
 //! - `locked_player` is the service's feeder on `place_voice`, which stands for the samples;
 //! - `python` has the other one.
@@ -79,7 +79,8 @@ impl SoundCard {
     }
 }
 
-/// The playlist that a simulated fleet plays: a dozen tracks of three to five minutes, over and over.
+/// The playlist that a simulated fleet plays: a dozen tracks of three to five minutes, over and
+/// over.
 pub fn playlist(seed: u64) -> Option<Timetable> {
     const RATE_HZ: u32 = 44_100;
     let mut random = stream(seed, None, Purpose::Playlist);

@@ -1,5 +1,5 @@
-//! A voice that is nothing but its place in the track: decoding and resampling a fleet's four hours would take ten
-//! minutes.
+//! A voice that is nothing but its place in the track: decoding and resampling a fleet's four hours
+//! would take ten minutes.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Where labels go so that none lies on another.
 
-/// Size of a label's letters, in pixels, and how wide one of them is on average in a sans-serif font.
+/// Size of a label's letters, in pixels, and how wide one of them is on average in a sans-serif
+/// font.
 pub(super) const LABEL_PX: u32 = 14;
 const LETTER_PX: f64 = 7.0;
 

@@ -1,5 +1,5 @@
-//! A simulated ride as a picture for people: how late each box is heard, what it knew of it, which references it had,
-//! what happened, and the weather. SVG, made of strings alone.
+//! A simulated ride as a picture for people: how late each box is heard, what it knew of it, which
+//! references it had, what happened, and the weather. SVG, made of strings alone.
 
 mod below;
 mod layout;
@@ -262,7 +262,8 @@ mod tests {
         }
         assert!(svg.contains("<polygon"), "the bound");
         assert!(!svg.contains("NTP"), "there is none");
-        // One line a box for the error at least, two for the one that was cut; and one each for the temperature.
+        // One line a box for the error at least, two for the one that was cut; and one each for the
+        // temperature.
         assert!(svg.matches("<polyline").count() >= 7, "{}", svg.matches("<polyline").count());
         assert!(!svg.contains("NaN"));
     }

@@ -6,8 +6,8 @@ use super::to_minutes;
 /// Minutes since the ride began, and a value.
 pub(super) type Point = (f64, f64);
 
-/// Unbroken pieces of a line. Of each column of pixels the least and the largest value remain, in their order, so that
-/// the line looks as it would with all points.
+/// Unbroken pieces of a line. Of each column of pixels the least and the largest value remain, in
+/// their order, so that the line looks as it would with all points.
 pub(super) fn decimate(
     samples: &[BoxSample],
     columns: usize,
@@ -78,8 +78,8 @@ fn stated_ms(sample: &BoxSample) -> Option<f64> {
     sample.stated_bound_ns.filter(|bound| has_time && bound.is_finite()).map(|bound_ns| bound_ns * 1e-6)
 }
 
-/// How far the axis reaches, and the largest error there is, in ms. A few seconds of a fault must not make all else a
-/// flat line, and neither must a bound that is large.
+/// How far the axis reaches, and the largest error there is, in ms. A few seconds of a fault must
+/// not make all else a flat line, and neither must a bound that is large.
 pub(super) fn reach_ms(fleet: &[Vec<BoxSample>]) -> (f64, f64) {
     let mut errors: Vec<f64> =
         fleet.iter().flatten().filter_map(|sample| sample.dac_error_ns).map(|error_ns| error_ns.abs() * 1e-6).collect();

@@ -19,8 +19,8 @@ pub(super) fn figures(mut errors_ns: Vec<f64>) -> Option<Figures> {
     })
 }
 
-/// The smallest of the values that is at least as large as this part of them (nearest rank); none of nothing. The
-/// values change places.
+/// The smallest of the values that is at least as large as this part of them (nearest rank); none
+/// of nothing. The values change places.
 pub(super) fn percentile(values: &mut [f64], part: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
     let rank = (part * values.len() as f64).ceil() as usize;

@@ -1,5 +1,5 @@
-//! What a simulated ride was like in figures: how far apart two boxes are heard, what that comes from, and whether the
-//! boxes knew how far off they were.
+//! What a simulated ride was like in figures: how far apart two boxes are heard, what that comes
+//! from, and whether the boxes knew how far off they were.
 
 mod figures;
 mod text;
@@ -28,7 +28,8 @@ pub struct Report {
     pub boxes: usize,
     /// Length of the ride.
     pub hours: f64,
-    /// Two boxes against each other at the DAC, over the whole ride; none where no two were heard at once.
+    /// Two boxes against each other at the DAC, over the whole ride; none where no two were heard
+    /// at once.
     pub pairs: Option<PairSpan>,
     /// The same, hour by hour.
     pub pairs_by_hour: Vec<PairSpan>,
@@ -101,8 +102,8 @@ pub struct Share {
     pub p99_ms: f64,
     /// Largest, in ms.
     pub max_ms: f64,
-    /// 99th percentile of the absolute difference between two boxes, of the pair where it is largest, in ms: what all
-    /// boxes have in common nobody hears.
+    /// 99th percentile of the absolute difference between two boxes, of the pair where it is
+    /// largest, in ms: what all boxes have in common nobody hears.
     pub worst_pair_p99_ms: Option<f64>,
 }
 
@@ -157,8 +158,9 @@ fn error_of(part: Part, sample: &BoxSample) -> Option<f64> {
 }
 
 impl Report {
-    /// The figures of a ride: `fleet` has, for each box, one sample for each second of the ride, all on the same grid.
-    /// A second in which a box states that it has no trustworthy time counts among what is heard, but not among bounds.
+    /// The figures of a ride: `fleet` has, for each box, one sample for each second of the ride,
+    /// all on the same grid. A second in which a box states that it has no trustworthy time counts
+    /// among what is heard, but not among bounds.
     pub fn new(scenario: &Scenario, name: &str, seed: u64, fleet: &[Vec<BoxSample>]) -> Self {
         let seconds = fleet.iter().map(Vec::len).min().unwrap_or(0);
         let whole = 0..seconds;

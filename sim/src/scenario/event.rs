@@ -26,8 +26,8 @@ pub enum RtcFault {
     Garbage,
 }
 
-/// Something that happens. Times are in minutes since the ride began; `box` counts from 1, and without it the event is
-/// everybody's.
+/// Something that happens. Times are in minutes since the ride began; `box` counts from 1, and
+/// without it the event is everybody's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {

@@ -1,6 +1,8 @@
-//! What a simulated fleet and its day are like, as a TOML file says: no field has to be given, unknown ones are errors.
+//! What a simulated fleet and its day are like, as a TOML file says: no field has to be given,
+//! unknown ones are errors.
 //!
-//! Only the description lives here; [`schedule`](super::schedule) lays it out on the time axis of one box.
+//! Only the description lives here; [`schedule`](super::schedule) lays it out on the time axis of
+//! one box.
 
 mod builtin;
 mod event;
@@ -20,9 +22,11 @@ pub use parse::{ScenarioError, load, parse};
 pub enum Policy {
     /// This one.
     Jaudiosync,
-    /// The Python program that came before: `hwclock` every five minutes, and no lock within a track.
+    /// The Python program that came before: `hwclock` every five minutes, and no lock within a
+    /// track.
     Python,
-    /// None at all: boxes that know UTC exactly, so that only the player's errors and the sound card's remain.
+    /// None at all: boxes that know UTC exactly, so that only the player's errors and the sound
+    /// card's remain.
     TrueTime,
 }
 
@@ -59,8 +63,8 @@ pub struct Scenario {
     pub events: Vec<Event>,
 }
 
-/// What happened before the ride: at each contact the box is on and hears a time server; in between it is off and the
-/// RTC runs on its battery.
+/// What happened before the ride: at each contact the box is on and hears a time server; in between
+/// it is off and the RTC runs on its battery.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calibration {
@@ -106,7 +110,8 @@ pub struct RtcSpread {
     pub rate_limit_ppm: f64,
     /// What the chip's own compensation leaves over the temperatures of a ride, at most, in ppm.
     pub residual_ppm: f64,
-    /// Standard deviation of the aging, in ppb a day; the datasheet has 1 ppm in the first year at most.
+    /// Standard deviation of the aging, in ppb a day; the datasheet has 1 ppm in the first year at
+    /// most.
     pub aging_sigma_ppb_per_day: f64,
     /// Standard deviation of what the clocks show beside UTC when the simulation begins, in ms.
     pub initial_offset_sigma_ms: f64,
@@ -148,19 +153,23 @@ pub struct Ntp {
     pub available_minutes: Vec<[f64; 2]>,
     /// The shortest round trip, in ms.
     pub base_delay_ms: f64,
-    /// The error that the way's asymmetry makes, the same for all boxes (they use the same line), in ms.
+    /// The error that the way's asymmetry makes, the same for all boxes (they use the same line),
+    /// in ms.
     pub asymmetry_ms: f64,
-    /// Standard deviation of the error that differs from box to box and from contact to contact, in ms.
+    /// Standard deviation of the error that differs from box to box and from contact to contact, in
+    /// ms.
     pub asymmetry_sigma_ms: f64,
     /// Mean of the random delay of a packet to the server, in ms.
     pub jitter_up_ms: f64,
-    /// Mean of the random delay of a packet from the server, in ms: Wi-Fi's power saving holds these back.
+    /// Mean of the random delay of a packet from the server, in ms: Wi-Fi's power saving holds
+    /// these back.
     pub jitter_down_ms: f64,
     /// The part of packets that is lost, 0 to 1.
     pub loss: f64,
     /// What the server says of its own distance from UTC, in ms.
     pub root_distance_ms: f64,
-    /// It is in the box's own network, as a phone is, and may be asked more often than a public server.
+    /// It is in the box's own network, as a phone is, and may be asked more often than a public
+    /// server.
     pub nearby: bool,
 }
 

@@ -1,11 +1,12 @@
-//! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and fills the ring.
+//! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and
+//! fills the ring.
 //!
 //! It looks ahead by `LOOKAHEAD`. All it knows of the present is passed in: the reading of the raw clock, the
 //! map from there to UTC, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes
 //! from the loader, and is waited for without waiting.
 //!
-//! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the audio callback may not.
-//! What is large (queues, tables of filters) the loader makes and frees.
+//! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the
+//! audio callback may not. What is large (queues, tables of filters) the loader makes and frees.
 //!
 //! - `states`: what it does while nothing plays, while a track plays, and while one is silence;
 //! - `hearing`: what the ear hears now, which the feeder planned earlier;
@@ -109,7 +110,8 @@ pub struct Feeder<V: Voice = ResampledVoice> {
 }
 
 impl<V: Voice> Feeder<V> {
-    /// Make the feeder of a stream that was opened just now. The opener is what its voices are opened with.
+    /// Make the feeder of a stream that was opened just now. The opener is what its voices are
+    /// opened with.
     pub fn new(program: Option<Arc<Program>>, ends: FeederEnds<V::Samples>, rate_hz: u32, opener: V::Opener) -> Self {
         // A stream opened anew begins a new epoch: what the last one left is not for it.
         let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
@@ -134,8 +136,8 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must have faded out
-    /// before.
+    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must
+    /// have faded out before.
     pub fn set_program(&mut self, program: Option<Arc<Program>>) {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         self.state = State::Idle;
@@ -155,8 +157,8 @@ impl<V: Voice> Feeder<V> {
         self.stats
     }
 
-    /// Return how long to rest until the next step. What waits for the device's clock to be known, or for the loader,
-    /// begins the sooner, the more often the feeder is stepped.
+    /// Return how long to rest until the next step. What waits for the device's clock to be known,
+    /// or for the loader, begins the sooner, the more often the feeder is stepped.
     pub fn rest(&self) -> Duration {
         if self.opening.is_some() { BEGIN_STEP } else { STEP }
     }

@@ -10,11 +10,12 @@ use crate::timekeeping::references::{Sample, Source};
 /// A round trip longer than this says nothing worth having.
 pub(super) const LONGEST_DELAY: Span = Span::SECOND;
 
-/// No round trip is this short: such a server claims to have held the question longer than it was away.
+/// No round trip is this short: such a server claims to have held the question longer than it was
+/// away.
 const SHORTEST_DELAY: Span = Span::from_us(2);
 
-/// A server may be this far from its own source: NTP's distance threshold (RFC 5905, MAXDIST, section
-/// 11.2.1).
+/// A server may be this far from its own source: NTP's distance threshold (RFC 5905, MAXDIST,
+/// section 11.2.1).
 const LARGEST_ROOT_DISTANCE: Span = Span::from_ms(1500);
 
 /// The stamps on this side are in whole µs, two of them, in ns.
@@ -32,7 +33,8 @@ pub struct Exchange {
     pub utc: Instant<Utc>,
     /// The round trip without the time at the server.
     pub delay: Span,
-    /// How far the server may be from UTC: half the root delay, the root dispersion, and its precision.
+    /// How far the server may be from UTC: half the root delay, the root dispersion, and its
+    /// precision.
     pub root_distance: Span,
 }
 
@@ -42,7 +44,8 @@ impl Exchange {
         self.utc - other.utc - (self.raw - other.raw)
     }
 
-    /// Returns half the delay, as one way may have taken all of it, and the errors of stamping, in ns.
+    /// Returns half the delay, as one way may have taken all of it, and the errors of stamping, in
+    /// ns.
     fn path_bound_ns(&self) -> f64 {
         let delay_ns = self.delay.ns_f64();
         delay_ns / 2.0 + STAMPS_NS + delay_ns * RAW_CLOCK_ERROR
@@ -95,14 +98,14 @@ pub enum BurstError {
     Contradiction,
 }
 
-/// Takes the exchange with the shortest round trip: queues only ever make it longer, and what makes one
-/// way longer than the other makes the error (NTP's clock filter, RFC 5905, section 10).
+/// Takes the exchange with the shortest round trip: queues only ever make it longer, and what makes
+/// one way longer than the other makes the error (NTP's clock filter, RFC 5905, section 10).
 ///
-/// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma is made of
-/// three independent parts: a third of half the round trip and a third of the root distance (bounds are
-/// rarely met: they are taken for three standard deviations), and what the quicker half of the others
-/// differ from the chosen one (root mean square). A lone answer cannot tell queues from distance:
-/// anywhere within half its round trip is equally likely.
+/// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma is
+/// made of three independent parts: a third of half the round trip and a third of the root distance
+/// (bounds are rarely met: they are taken for three standard deviations), and what the quicker half
+/// of the others differ from the chosen one (root mean square). A lone answer cannot tell queues
+/// from distance: anywhere within half its round trip is equally likely.
 ///
 /// # Errors
 /// When the burst says nothing that may be believed. Times before `earliest` may not.
@@ -137,8 +140,8 @@ pub fn estimate(exchanges: &[Exchange], earliest: Instant<Utc>) -> Result<Estima
     Ok(Estimate { raw: best.raw, utc: best.utc, sigma_ns: sigma_ns.min(bound_ns), bound_ns })
 }
 
-/// The root mean square of the differences of the quicker half, which holds the chosen one itself and at least one
-/// more.
+/// The root mean square of the differences of the quicker half, which holds the chosen one itself
+/// and at least one more.
 fn jitter_ns(exchanges: &[Exchange], difference_ns: impl Fn(&Exchange) -> f64) -> f64 {
     let mut by_delay: Vec<&Exchange> = exchanges.iter().collect();
     by_delay.sort_by_key(|exchange| exchange.delay);
@@ -164,8 +167,8 @@ impl BurstPlan {
     /// For a box or a phone in the same network, which takes 8 questions in a second.
     pub const NEARBY: Self = Self { exchanges: 8, spacing: Duration::from_millis(150) };
 
-    /// For a public server. These count questions: many drop what comes within 2 s of the last one (ntpd's `limited`),
-    /// so there are 4, 2 s apart, as `iburst` does.
+    /// For a public server. These count questions: many drop what comes within 2 s of the last one
+    /// (ntpd's `limited`), so there are 4, 2 s apart, as `iburst` does.
     pub const PUBLIC: Self = Self { exchanges: 4, spacing: Duration::from_secs(2) };
 
     /// Return the plan for a server at this address.
