@@ -15,7 +15,6 @@ pub mod doctor;
 pub mod ending;
 mod format;
 pub mod host;
-mod kalman;
 pub mod mp3;
 pub mod panics;
 pub mod player;

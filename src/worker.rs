@@ -42,6 +42,17 @@ pub struct Worker<Order> {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Counts the steps of a worker. Clones count the same ones.
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Returns how many steps the worker has made.
+    pub fn steps(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What the thread is sent.
 #[derive(Debug)]
 enum Letter<Order> {
@@ -97,6 +108,11 @@ impl<Order: Send + 'static> Worker<Order> {
     /// How many steps it has made: it goes on for as long as the task is alive.
     pub fn progress(&self) -> u64 {
         self.steps.load(Ordering::Relaxed)
+    }
+
+    /// Returns a counter of its steps for whoever watches over it.
+    pub fn progress_counter(&self) -> Progress {
+        Progress(Arc::clone(&self.steps))
     }
 }
 

@@ -62,7 +62,7 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
 /// How far the sample is from this machine's clock plus `ahead_ns`, in ns.
 fn error_ns(sample: &Sample, ahead_ns: i64) -> f64 {
     let now = ClockPair::read(&MachineClocks);
-    (sample.utc_ns - (now.utc_ns + (sample.raw_ns - now.raw_ns) + ahead_ns)) as f64
+    (sample.utc.ns() - (now.utc.ns() + (sample.raw.ns() - now.raw.ns()) + ahead_ns)) as f64
 }
 
 #[track_caller]
@@ -102,7 +102,7 @@ fn a_system_clock_that_is_off_and_races_does_no_harm() {
         // Here the system clock is 1000 s ahead and runs 5 % fast.
         let (_thread, listener) = ntp(server);
         let found = sample(&listener, SourceKind::Ntp);
-        println!("\nfound {} {} {}", found.raw_ns, found.utc_ns, found.bound_ns);
+        println!("\nfound {} {} {}", found.raw.ns(), found.utc.ns(), found.bound_ns);
         let system_ahead_s = -error_ns(&found, 0) / NS_PER_S as f64;
         assert!(system_ahead_s > 900.0, "faketime fakes nothing: {system_ahead_s}");
         return;
@@ -124,7 +124,7 @@ fn a_system_clock_that_is_off_and_races_does_no_harm() {
     let figures: Vec<f64> = found.split(' ').map(|figure| figure.parse().unwrap()).collect();
     let [raw_ns, utc_ns]: [i64; 2] = [0, 1].map(|index| found.split(' ').nth(index).unwrap().parse().unwrap());
     let now = ClockPair::read(&MachineClocks);
-    let error_ns = (utc_ns - (now.utc_ns + (raw_ns - now.raw_ns))) as f64;
+    let error_ns = (utc_ns - (now.utc.ns() + (raw_ns - now.raw.ns()))) as f64;
     assert!(error_ns.abs() <= figures[2] && figures[2] < 5e6, "{error_ns} {found}");
 }
 
@@ -205,14 +205,14 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
     // The receiver lives 5000 s in the future, and begins to tell of a second 0.2 s after its beginning.
     const LATENCY_NS: i64 = 200_000_000;
     let ahead_s = 5_000;
-    let first_s = ClockPair::read(&MachineClocks).utc_ns / NS_PER_S + ahead_s;
+    let first_s = ClockPair::read(&MachineClocks).utc.second() + ahead_s;
     let server = FakeGps::start(first_s);
     let (_thread, listener) = gpsd(server.address);
     let found = sample(&listener, SourceKind::GpsMessages);
     let fed = server.fed();
     let (raw_ns, second_ns) =
-        *fed.iter().min_by_key(|fed| (fed.0 - found.raw_ns).abs()).expect("gpsfake tells nothing");
-    let error_ns = found.utc_ns - (second_ns + LATENCY_NS + (found.raw_ns - raw_ns));
+        *fed.iter().min_by_key(|fed| (fed.0 - found.raw.ns()).abs()).expect("gpsfake tells nothing");
+    let error_ns = found.utc.ns() - (second_ns + LATENCY_NS + (found.raw.ns() - raw_ns));
     println!("{}: error {error_ns} ns, bound {} ns", found.source, found.bound_ns);
     assert!(error_ns.abs() as f64 <= found.bound_ns, "{error_ns} {found:?}");
     assert!(found.bound_ns < 1e9, "the stamps of the messages are used: {found:?}");
@@ -244,7 +244,7 @@ fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
 #[test]
 fn what_a_gpsd_lacks_is_told() {
     use std::io::Write;
-    let now_ns = ClockPair::read(&MachineClocks).utc_ns;
+    let now_ns = ClockPair::read(&MachineClocks).utc.ns();
     let no_fix = "{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":1}\r\n".to_owned();
     let scripts = [
         (no_fix + &stamped("PPS", now_ns, now_ns), "no fix"),

@@ -10,6 +10,7 @@ mod player_harness;
 #[path = "support/virtual_loader.rs"]
 mod virtual_loader;
 
+use jaudiosync_time::Span;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
@@ -21,10 +22,10 @@ fn bad_card(rate_error_ppm: f64) -> Imperfections {
     Imperfections {
         rate_error_ppm,
         wander_ppm: 0.02,
-        delay_step_ns: 1_000_000,
-        jitter_ns: 50_000,
+        delay_step: Span::MILLISECOND,
+        jitter: Span::from_us(50),
         burst_probability: 0.01,
-        burst_ns: 10_000_000,
+        burst: Span::from_ms(10),
         wild_probability: 0.0005,
     }
 }
@@ -89,7 +90,8 @@ fn two_hundred_bad_cards_stay_in_phase_for_an_hour() {
 #[test]
 fn a_good_card_starts_on_the_exact_instant() {
     for seed in 0..10 {
-        let imperfections = Imperfections { rate_error_ppm: 40.0, jitter_ns: 20_000, ..Imperfections::default() };
+        let imperfections =
+            Imperfections { rate_error_ppm: 40.0, jitter: Span::from_us(20), ..Imperfections::default() };
         let mut player = PlayerHarness::new(48_000, imperfections, 6, 0, seed);
         player.run(12.0);
         let first_s = player.first_sound_s(0.0).unwrap();
@@ -269,12 +271,12 @@ fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timet
 fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
     let mut player = PlayerHarness::new(8011, Imperfections::default(), -20, 0, 7);
     player.run(10.0);
-    player.timescale.utc_ns += 2_000_000;
+    player.timescale.to += Span::from_ns(2_000_000);
     player.run(20.0);
     let errors = player.errors_ms(27.0, 30.0);
     assert!(quantile(&errors, 1.0) < 0.1, "2 ms at 300 ppm take 7 s: {} ms", quantile(&errors, 1.0));
     assert!(!player.events.iter().any(|event| matches!(event, FeederEvent::Reseeked { .. })));
-    player.timescale.utc_ns += 300_000_000;
+    player.timescale.to += Span::from_ns(300_000_000);
     player.run(10.0);
     let errors = player.errors_ms(31.0, 40.0);
     assert!(quantile(&errors, 1.0) < 0.1, "{} ms", quantile(&errors, 1.0));

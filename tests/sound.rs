@@ -13,6 +13,7 @@ mod virtual_loader;
 
 mod support;
 
+use jaudiosync_time::Span;
 use std::f64::consts::TAU;
 
 use jaudiosync::player::decoder::{DecodeError, Decoder, Mix};
@@ -99,7 +100,7 @@ fn a_reseek_does_not_click() {
     player.keep_sound = true;
     player.run(3.0);
     // 70 ms: the tone goes on at quite another place of its period.
-    player.timescale.utc_ns += 70_000_000;
+    player.timescale.to += Span::from_ns(70_000_000);
     player.run(2.0);
     assert!(player.events.iter().any(|event| format!("{event:?}").contains("Reseeked")), "{:?}", player.events);
     let left: Vec<f32> = player.sound.chunks_exact(2).map(|pair| pair[0]).collect();

@@ -1,41 +1,45 @@
-//! The system clock as an output: stepped and slewed so that the rest of the machine has the time as well.
+//! The system clock as an output: stepped and slewed so that the rest of the machine has the time
+//! as well.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clock_steering::unix::{Error, UnixClock};
 use clock_steering::{Clock, LeapIndicator, TimeOffset};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
-use crate::clocks::NS_PER_S;
+/// The kernel slews by no more than ±500 ppm (`MAXFREQ` in include/linux/timex.h, applied in
+/// kernel/time/ntp.c).
+pub const MAX_FREQUENCY: Rate = Rate::from_ppb(500_000.0);
 
-/// The kernel slews by no more than ±500 ppm (`MAXFREQ` in include/linux/timex.h, applied in kernel/time/ntp.c).
-pub const MAX_FREQUENCY_PPB: f64 = 500_000.0;
+/// The same in ppb. It goes once every caller takes [`MAX_FREQUENCY`].
+pub const MAX_FREQUENCY_PPB: f64 = MAX_FREQUENCY.ppb();
 
 /// Sets and slews a clock.
 pub trait SystemClock: Send {
-    /// Moves the clock by `by_ns` at once, forwards when positive.
+    /// Moves the clock at once, forwards when `by` is positive.
     ///
     /// # Errors
     /// When the clock may not be set, or not to that.
-    fn step(&mut self, by_ns: i64) -> Result<(), SystemClockError>;
+    fn step(&mut self, by: Span) -> Result<(), SystemClockError>;
 
-    /// Lets the clock run faster by `ppb` than it would by itself, or slower when negative, from now on. Not in addition to
-    /// what was set before.
+    /// Makes the clock run faster by `frequency` than it would by itself, or slower when negative,
+    /// from now on. It replaces what was set before.
     ///
     /// # Errors
-    /// When the clock may not be set, or `ppb` is not within ±[`MAX_FREQUENCY_PPB`].
-    fn set_frequency_ppb(&mut self, ppb: f64) -> Result<(), SystemClockError>;
+    /// When the clock may not be set, or `frequency` is not within ±[`MAX_FREQUENCY`].
+    fn set_frequency(&mut self, frequency: Rate) -> Result<(), SystemClockError>;
 }
 
 /// Why the system clock cannot be set.
 #[derive(Debug, thiserror::Error, Clone, Copy, PartialEq)]
 pub enum SystemClockError {
-    /// The privilege is missing.
+    /// The process lacks the privilege.
     #[error("the system clock may not be set; run as root or with CAP_SYS_TIME (AmbientCapabilities= in the unit)")]
     NotPermitted,
-    /// Faster or slower than the kernel can.
+    /// The kernel cannot slew that fast.
     #[error("the system clock can be slewed by ±500,000 ppb, not by {0}")]
     FrequencyOutOfRange(f64),
-    /// The kernel does not accept the new time, such as one before it was booted.
+    /// The kernel rejects the new time, such as one before it was booted.
     #[error("the kernel refuses this time or frequency of the system clock")]
     Refused,
     /// There is no clock that can be set.
@@ -53,19 +57,19 @@ impl From<Error> for SystemClockError {
     }
 }
 
-/// `CLOCK_REALTIME` of this machine, through adjtimex. It needs CAP_SYS_TIME.
+/// This machine's `CLOCK_REALTIME`, through adjtimex. It needs CAP_SYS_TIME.
 ///
-/// The kernel's flag STA_UNSYNC stays set, so that the kernel never writes this clock to an RTC of its own accord (its
-/// "11-minute mode").
+/// The kernel's flag STA_UNSYNC stays set, so that the kernel never writes this clock to an RTC of
+/// its own accord (its "11-minute mode").
 #[derive(Debug)]
 pub struct MachineSystemClock(UnixClock);
 
 impl MachineSystemClock {
-    /// Takes the clock over from whoever steered it: the kernel's own control loops (PLL, FLL, PPS) are switched off, a leap
-    /// second that was announced is called off, and a step of 0 ends what was still to be slewed (`ntp_clear` in
-    /// kernel/time/ntp.c). The frequency that was set stays until another is.
+    /// Takes the clock over from whatever steered it: the kernel's own control loops (PLL, FLL,
+    /// PPS) are switched off, an announced leap second is cancelled, and a step of 0 ends any
+    /// remaining slew (`ntp_clear` in kernel/time/ntp.c). The frequency stays until another is set.
     ///
-    /// Another daemon that still runs can take it back at any time: there must be none.
+    /// No other daemon may keep the clock: it could take it back at any time.
     ///
     /// # Errors
     /// When the clock may not be set.
@@ -73,100 +77,87 @@ impl MachineSystemClock {
         let mut clock = Self(UnixClock::CLOCK_REALTIME);
         clock.0.disable_kernel_ntp_algorithm()?;
         clock.0.set_leap_seconds(LeapIndicator::Unknown)?;
-        clock.step(0)?;
+        clock.step(Span::ZERO)?;
         Ok(clock)
     }
 }
 
 impl SystemClock for MachineSystemClock {
-    fn step(&mut self, by_ns: i64) -> Result<(), SystemClockError> {
-        self.0.step_clock(time_offset(by_ns))?;
+    fn step(&mut self, by: Span) -> Result<(), SystemClockError> {
+        self.0.step_clock(time_offset(by))?;
         Ok(())
     }
 
-    fn set_frequency_ppb(&mut self, ppb: f64) -> Result<(), SystemClockError> {
-        self.0.set_frequency(checked_frequency_ppb(ppb)? / 1000.0)?;
+    fn set_frequency(&mut self, frequency: Rate) -> Result<(), SystemClockError> {
+        let ppm = checked_frequency(frequency)?.ppb() / 1000.0;
+        self.0.set_frequency(ppm)?;
         Ok(())
     }
 }
 
-/// Whole seconds, and nanoseconds forwards from them.
-fn time_offset(by_ns: i64) -> TimeOffset {
-    TimeOffset { seconds: by_ns.div_euclid(NS_PER_S) as _, nanos: by_ns.rem_euclid(NS_PER_S) as u32 }
+/// Splits a step into whole seconds, and nanoseconds forwards from them.
+fn time_offset(by: Span) -> TimeOffset {
+    TimeOffset { seconds: by.whole_seconds() as _, nanos: (by % Span::SECOND).ns() as u32 }
 }
 
-/// The library would clamp without a word.
-fn checked_frequency_ppb(ppb: f64) -> Result<f64, SystemClockError> {
-    if ppb.abs() <= MAX_FREQUENCY_PPB { Ok(ppb) } else { Err(SystemClockError::FrequencyOutOfRange(ppb)) }
+/// Refuses what the library would clamp silently.
+fn checked_frequency(frequency: Rate) -> Result<Rate, SystemClockError> {
+    let ppb = frequency.ppb();
+    if ppb.abs() <= MAX_FREQUENCY.ppb() { Ok(frequency) } else { Err(SystemClockError::FrequencyOutOfRange(ppb)) }
 }
 
-/// A system clock that follows a simulated raw clock. Clones are the same clock: one is steered, another read.
+/// A system clock that follows a simulated raw clock. Clones are the same clock: one is steered,
+/// another read.
 #[derive(Clone)]
 pub struct SimulatedSystemClock {
-    raw_clock: Arc<dyn Fn() -> i64 + Send + Sync>,
-    line: Arc<Mutex<Line>>,
-}
-
-/// The clock as it runs since it was last steered.
-#[derive(Clone, Copy)]
-struct Line {
-    raw_ns: i64,
-    utc_ns: i64,
-    frequency_ppb: f64,
-}
-
-impl Line {
-    fn utc_ns(&self, raw_ns: i64) -> i64 {
-        let passed_ns = raw_ns - self.raw_ns;
-        self.utc_ns + passed_ns + (passed_ns as f64 * self.frequency_ppb * 1e-9).round() as i64
-    }
+    raw_clock: Arc<dyn Fn() -> Instant<Raw> + Send + Sync>,
+    /// The clock as it runs since it was last steered; the rate is the frequency.
+    map: Arc<Mutex<ClockMap<Raw, Utc>>>,
 }
 
 impl SimulatedSystemClock {
-    /// A clock that shows `utc_ns` now and goes by `raw_clock`, which tells the raw time in ns. With a frequency of 0 it
-    /// runs as fast as that.
-    pub fn new(utc_ns: i64, raw_clock: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        let line = Line { raw_ns: raw_clock(), utc_ns, frequency_ppb: 0.0 };
-        Self { raw_clock: Arc::new(raw_clock), line: Arc::new(Mutex::new(line)) }
+    /// Makes a clock that shows `utc` now and follows `raw_clock`, which returns the raw time. With
+    /// a frequency of 0 both run alike.
+    pub fn new(utc: Instant<Utc>, raw_clock: impl Fn() -> Instant<Raw> + Send + Sync + 'static) -> Self {
+        let map = ClockMap { from: raw_clock(), to: utc, rate: Rate::ZERO };
+        Self { raw_clock: Arc::new(raw_clock), map: Arc::new(Mutex::new(map)) }
     }
 
-    /// What it shows now, in ns since the Unix epoch.
-    pub fn utc_ns(&self) -> i64 {
-        self.utc_ns_at((self.raw_clock)())
+    /// Returns what it shows now.
+    pub fn utc(&self) -> Instant<Utc> {
+        self.utc_at((self.raw_clock)())
     }
 
-    /// What it shows when the raw clock shows `raw_ns`, if it is not steered until then.
-    pub fn utc_ns_at(&self, raw_ns: i64) -> i64 {
-        self.line().utc_ns(raw_ns)
+    /// Returns what it shows when the raw clock shows `raw`, unless it is steered before.
+    pub fn utc_at(&self, raw: Instant<Raw>) -> Instant<Utc> {
+        self.map().apply(raw)
     }
 
-    /// The frequency that was set, in ppb.
-    pub fn frequency_ppb(&self) -> f64 {
-        self.line().frequency_ppb
+    /// Returns the frequency that was set.
+    pub fn frequency(&self) -> Rate {
+        self.map().rate
     }
 
-    fn steer(&self, change: impl FnOnce(&mut Line)) {
-        let raw_ns = (self.raw_clock)();
-        let mut line = self.line();
-        line.utc_ns = line.utc_ns(raw_ns);
-        line.raw_ns = raw_ns;
-        change(&mut line);
+    fn steer(&self, change: impl FnOnce(ClockMap<Raw, Utc>) -> ClockMap<Raw, Utc>) {
+        let now = (self.raw_clock)();
+        let mut map = self.map();
+        *map = change(map.anchored_at(now));
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn map(&self) -> MutexGuard<'_, ClockMap<Raw, Utc>> {
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SystemClock for SimulatedSystemClock {
-    fn step(&mut self, by_ns: i64) -> Result<(), SystemClockError> {
-        self.steer(|line| line.utc_ns = line.utc_ns.saturating_add(by_ns));
+    fn step(&mut self, by: Span) -> Result<(), SystemClockError> {
+        self.steer(|map| map.shifted(by));
         Ok(())
     }
 
-    fn set_frequency_ppb(&mut self, ppb: f64) -> Result<(), SystemClockError> {
-        let ppb = checked_frequency_ppb(ppb)?;
-        self.steer(|line| line.frequency_ppb = ppb);
+    fn set_frequency(&mut self, frequency: Rate) -> Result<(), SystemClockError> {
+        let rate = checked_frequency(frequency)?;
+        self.steer(|map| ClockMap { rate, ..map });
         Ok(())
     }
 }
@@ -175,20 +166,21 @@ impl SystemClock for SimulatedSystemClock {
 mod tests {
     use super::*;
 
-    use std::sync::atomic::{AtomicI64, Ordering};
-
     use proptest::prelude::*;
 
-    // The machine's own clock is never set here: only what comes before the system call is tested of it, and what the
-    // kernel's answers become.
+    use crate::clocks::{Clocks, SimulatedClocks};
+
+    // The machine's own clock is never set here: the tests cover what comes before the system call,
+    // and what becomes of the kernel's answers.
 
     #[test]
     fn a_frequency_beyond_the_kernels_is_refused_and_not_clamped() {
         for ppb in [500_001.0, -500_001.0, f64::NAN, f64::INFINITY] {
-            let error = checked_frequency_ppb(ppb).unwrap_err();
+            let error = checked_frequency(Rate::from_ppb(ppb)).unwrap_err();
             assert!(error.to_string().contains("500,000 ppb"), "{error}");
         }
-        assert_eq!(checked_frequency_ppb(-500_000.0), Ok(-500_000.0));
+        let slowest = Rate::from_ppb(-500_000.0);
+        assert_eq!(checked_frequency(slowest), Ok(slowest));
     }
 
     #[test]
@@ -197,42 +189,44 @@ mod tests {
         assert!(error.to_string().contains("CAP_SYS_TIME"), "{error}");
     }
 
-    fn simulated(utc_ns: i64) -> (SimulatedSystemClock, Arc<AtomicI64>) {
-        let raw_ns = Arc::new(AtomicI64::new(1_000));
-        let read = raw_ns.clone();
-        (SimulatedSystemClock::new(utc_ns, move || read.load(Ordering::Relaxed)), raw_ns)
+    fn simulated(utc: Instant<Utc>) -> (SimulatedSystemClock, Arc<SimulatedClocks>) {
+        let clocks = Arc::new(SimulatedClocks::new(Instant::from_ns(1_000), Instant::ZERO));
+        let read = clocks.clone();
+        (SimulatedSystemClock::new(utc, move || read.raw()), clocks)
     }
 
     #[test]
     fn a_step_moves_the_clock_and_its_frequency_stays() {
-        let (mut clock, raw_ns) = simulated(5_000);
-        clock.set_frequency_ppb(100_000.0).unwrap();
-        raw_ns.fetch_add(NS_PER_S, Ordering::Relaxed);
-        clock.step(-700).unwrap();
-        assert_eq!(clock.utc_ns(), 5_000 + NS_PER_S + 100_000 - 700);
-        raw_ns.fetch_add(NS_PER_S, Ordering::Relaxed);
-        assert_eq!(clock.utc_ns(), 5_000 + 2 * (NS_PER_S + 100_000) - 700);
+        let start = Instant::from_ns(5_000);
+        let (mut clock, clocks) = simulated(start);
+        clock.set_frequency(Rate::from_ppb(100_000.0)).unwrap();
+        clocks.advance(Span::SECOND);
+        clock.step(Span::from_ns(-700)).unwrap();
+        assert_eq!(clock.utc() - start, Span::from_ns(1_000_100_000 - 700));
+        clocks.advance(Span::SECOND);
+        assert_eq!(clock.utc() - start, Span::from_ns(2_000_200_000 - 700));
     }
 
     #[test]
     fn a_frequency_counts_from_when_it_is_set_and_replaces_the_one_before() {
-        let (mut clock, raw_ns) = simulated(0);
+        let (mut clock, clocks) = simulated(Instant::ZERO);
         let follower = clock.clone();
-        raw_ns.fetch_add(NS_PER_S, Ordering::Relaxed);
-        clock.set_frequency_ppb(50_000.0).unwrap();
-        assert_eq!(follower.utc_ns(), NS_PER_S, "nothing jumps");
-        raw_ns.fetch_add(NS_PER_S, Ordering::Relaxed);
-        clock.set_frequency_ppb(-50_000.0).unwrap();
-        raw_ns.fetch_add(NS_PER_S, Ordering::Relaxed);
-        assert_eq!(follower.utc_ns(), 3 * NS_PER_S + 50_000 - 50_000);
-        assert!(clock.set_frequency_ppb(600_000.0).is_err());
-        assert_eq!(follower.frequency_ppb(), -50_000.0);
+        clocks.advance(Span::SECOND);
+        clock.set_frequency(Rate::from_ppb(50_000.0)).unwrap();
+        assert_eq!(follower.utc(), Instant::from_second(1), "nothing jumps");
+        clocks.advance(Span::SECOND);
+        clock.set_frequency(Rate::from_ppb(-50_000.0)).unwrap();
+        assert_eq!(follower.utc(), Instant::from_second(2) + Span::from_us(50));
+        clocks.advance(Span::SECOND);
+        assert_eq!(follower.utc(), Instant::from_second(3), "50 µs gained, and lost again");
+        assert!(clock.set_frequency(Rate::from_ppb(600_000.0)).is_err());
+        assert_eq!(follower.frequency(), Rate::from_ppb(-50_000.0));
     }
 
     proptest! {
         #[test]
         fn a_step_is_split_without_loss(by_ns: i64) {
-            let offset = time_offset(by_ns);
+            let offset = time_offset(Span::from_ns(by_ns));
             prop_assert!(offset.nanos < 1_000_000_000);
             prop_assert_eq!(offset.seconds as i128 * 1_000_000_000 + i128::from(offset.nanos), i128::from(by_ns));
         }

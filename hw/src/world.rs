@@ -1,46 +1,57 @@
-//! What the simulated devices live in: true time, which passes when something is waited for, and the weather.
+//! What simulated devices live in: true time, which passes when something is waited for, and the
+//! weather.
+
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, True};
 
 use crate::clocks::{ClockPair, Clocks, MachineClocks};
 
-/// The surroundings of a simulated device. A simulated box has one, which its clocks, its RTC and its DAC share.
+/// The surroundings of a simulated device. A simulated box has one, which its clocks, its RTC and
+/// its DAC share.
 pub trait World: Send + Sync {
-    /// True UTC now, in ns since the Unix epoch.
-    fn true_ns(&self) -> i64;
+    /// Returns the true time now.
+    fn true_time(&self) -> Instant<True>;
 
-    /// Lets time pass, for what takes its time: a transfer on the bus, a thread put aside.
-    fn spend(&self, ns: i64);
+    /// Lets time pass, for whatever takes time: a transfer on the bus, a preempted thread.
+    fn spend(&self, span: Span);
 
-    /// The temperature at the box now, in degrees Celsius.
+    /// Returns the temperature at the box now, in degrees Celsius.
     fn temperature_c(&self) -> f64;
+
+    /// Returns the true time in nanoseconds. It goes once no caller counts in nanoseconds.
+    fn true_ns(&self) -> i64 {
+        self.true_time().ns()
+    }
 }
 
-/// The real world, for a simulated device on a desk: true time is what the system clock showed at the beginning, carried on
-/// by the raw clock, and waiting takes its time.
+/// The real world, for a simulated device on a desk: true time is what the system clock showed at
+/// the start, carried on by the raw clock, and waiting takes as long as it does.
 #[derive(Debug)]
 pub struct DeskWorld {
     clocks: MachineClocks,
-    raw_to_utc_ns: i64,
+    raw_to_true: ClockMap<Raw, True>,
 }
 
 impl Default for DeskWorld {
     fn default() -> Self {
         let now = ClockPair::read(&MachineClocks);
-        Self { clocks: MachineClocks, raw_to_utc_ns: now.utc_ns - now.raw_ns }
+        // On a desk the system's UTC is as true as time gets.
+        let to = Instant::from_ns(now.utc.ns());
+        Self { clocks: MachineClocks, raw_to_true: ClockMap { from: now.raw, to, rate: Rate::ZERO } }
     }
 }
 
 impl World for DeskWorld {
-    fn true_ns(&self) -> i64 {
-        self.clocks.raw_ns().saturating_add(self.raw_to_utc_ns)
+    fn true_time(&self) -> Instant<True> {
+        self.raw_to_true.apply(self.clocks.raw())
     }
 
-    fn spend(&self, ns: i64) {
-        if let Ok(ns) = u64::try_from(ns) {
-            std::thread::sleep(std::time::Duration::from_nanos(ns));
+    fn spend(&self, span: Span) {
+        if let Some(duration) = span.to_duration() {
+            std::thread::sleep(duration);
         }
     }
 
-    /// A room.
+    /// Room temperature.
     fn temperature_c(&self) -> f64 {
         21.0
     }

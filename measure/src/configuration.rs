@@ -1,12 +1,12 @@
-//! The files of a virtual card's folder: what PulseAudio is to load, and what ALSA's default device is.
+//! The files in a virtual card's folder: what PulseAudio loads, and what ALSA's default device is.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::virtual_card::{RATE_HZ, Sink};
+use crate::sink::{RATE_HZ, Sink};
 
-/// Writes all of it into `dir`, which must be empty.
+/// Writes all files into `dir`, which must be empty.
 pub fn write(dir: &Path) -> io::Result<()> {
     let path = dir.display();
     fs::create_dir(dir.join("run"))?;
@@ -14,8 +14,8 @@ pub fn write(dir: &Path) -> io::Result<()> {
         dir.join("daemon.conf"),
         "flat-volumes = no\nenable-shm = no\ndefault-sample-format = float32le\ndefault-sample-rate = 48000\n",
     )?;
-    // The protocol comes last: whoever can connect finds all sinks. module-cli reads our end of stdin, which closes
-    // when this program dies in whatever way, and PulseAudio with it.
+    // The protocol comes last: a program that can connect finds all sinks. module-cli reads our end
+    // of stdin, which closes however this program dies, and PulseAudio ends with it.
     let remap = |sink: Sink, channel: &str| {
         format!(
             "load-module module-remap-sink sink_name={} master=both channels=2 channel_map=front-left,front-right \
@@ -33,7 +33,8 @@ pub fn write(dir: &Path) -> io::Result<()> {
         remap(Sink::Right, "front-right"),
     );
     fs::write(dir.join("card.pa"), script)?;
-    // A second hook, after those of alsa.conf, so that it also wins over /etc/asound.conf and ~/.asoundrc.
+    // A second hook, after those of alsa.conf, so that it also overrides /etc/asound.conf and
+    // ~/.asoundrc.
     fs::write(
         dir.join("alsa.conf"),
         format!(

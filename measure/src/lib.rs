@@ -32,6 +32,7 @@ mod onset;
 mod pulse;
 mod recording;
 mod reference;
+mod sink;
 #[cfg(test)]
 mod test_signals;
 mod tone;
@@ -43,5 +44,6 @@ pub use lag::{Lag, SecondLag, best_lag, lag_by_second};
 pub use onset::{find_start, first_sound};
 pub use recording::{Recorder, Recording};
 pub use reference::{first_seconds, stretch};
+pub use sink::Sink;
 pub use tone::thd_plus_noise_db;
-pub use virtual_card::{Sink, VirtualCard};
+pub use virtual_card::VirtualCard;

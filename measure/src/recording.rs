@@ -20,7 +20,8 @@ use pulseaudio::protocol::RecordLatency;
 use crate::clock_map::{ClockMap, ClockSample};
 use crate::error::{Error, Result};
 use crate::pulse::{Connection, Event, FRAME_BYTES};
-use crate::virtual_card::{MONITOR, RATE_HZ, VirtualCard};
+use crate::sink::RATE_HZ;
+use crate::virtual_card::{MONITOR, VirtualCard};
 
 /// Least time between two readings of the card's clock.
 const READING_INTERVAL: Duration = Duration::from_millis(20);

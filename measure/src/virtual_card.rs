@@ -1,19 +1,23 @@
 //! A sound card in software: a private PulseAudio with a null sink.
 //!
-//! The card `both` has two channels at 48 kHz. Two further sinks play onto it: [`Sink::Left`] only into its left
-//! channel, [`Sink::Right`] only into its right one. Each takes stereo and plays the mean of its two channels, so that
-//! what is the same in both comes out in full amplitude, and what is in one alone comes out at half.
+//! The card `both` has two channels at 48 kHz. Two more sinks play onto it: [`Sink::Left`] only
+//! into its left channel, [`Sink::Right`] only into its right one. Each takes stereo and plays the
+//! mean of its two channels, so whatever is the same in both comes out at full amplitude, and
+//! whatever is in only one of them at half.
 //!
-//! The card's clock is CLOCK_MONOTONIC, cut into blocks whose durations PulseAudio rounds down to whole microseconds. With
-//! players at 48 kHz it is exact to a few ppm; players at other rates make odd blocks, and the card runs fast by about
-//! 100 ppm, as a real card may. PulseAudio's resampler adds no delay that it does not report (less than 0.1 ms).
+//! The card's clock is CLOCK_MONOTONIC, cut into blocks whose durations PulseAudio rounds down to
+//! whole microseconds. With players at 48 kHz it is exact to a few ppm; players at other rates make
+//! odd blocks, and the card runs fast by about 100 ppm, as a real card may. PulseAudio's resampler
+//! adds no delay that it does not report (less than 0.1 ms).
 //!
-//! The card never rewinds (`norewinds`): what was given to it is played, as with a real card, and the recording shows
-//! exactly what was played. A stream so begins with the next block: see [`VirtualCard::start_with_block`].
+//! The card never rewinds (`norewinds`): whatever it was given is played, as with a real card, and
+//! the recording shows exactly what was played. A stream therefore begins with the next block: see
+//! [`VirtualCard::start_with_block`].
 //!
-//! The delay that ALSA's pulse plugin tells a player is mostly right within 0.2 ms when its stream starts, then wanders by
-//! 0.4 ms, now and then 1.5 ms, and comes back to 0.1 ms after some 15 s: libpulse extrapolates it with an estimated
-//! rate. A player that trusts it is as far off here, though not on a real card.
+//! The delay that ALSA's pulse plugin reports to a player is mostly right within 0.2 ms when its
+//! stream starts, then wanders by 0.4 ms, now and then 1.5 ms, and returns to 0.1 ms after some 15
+//! s: libpulse extrapolates it with an estimated rate. A player that trusts it is as far off here,
+//! though not on a real card.
 
 use std::ffi::{CStr, OsString};
 use std::fs;
@@ -29,51 +33,28 @@ use tempfile::TempDir;
 use crate::configuration;
 use crate::error::{Error, Result};
 use crate::pulse::Connection;
+use crate::sink::{RATE_HZ, Sink};
 
-/// Frames per second of the card.
-pub(crate) const RATE_HZ: u32 = 48_000;
 /// PulseAudio's name of what the card plays.
 pub(crate) const MONITOR: &CStr = c"both.monitor";
 
-/// The real-time priority of PulseAudio's main thread: that of its others (`realtime-priority` in its daemon.conf).
+/// The real-time priority of PulseAudio's main thread: the same as its other threads have
+/// (`realtime-priority` in its daemon.conf).
 const REALTIME_PRIORITY: &str = "5";
 
 const DEFAULT_BLOCK: Duration = Duration::from_millis(10);
-/// More is not possible with `norewinds`.
+/// The longest that `norewinds` allows.
 const MAX_BLOCK: Duration = Duration::from_millis(50);
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
-/// The sink that is made last.
+/// The sink that is created last.
 const LAST_SINK: &CStr = c"box_right";
 /// Where ALSA's plugins live on the common distributions.
 const LIBRARY_DIRS: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
 const PULSE_PLUGIN: &str = "alsa-lib/libasound_module_pcm_pulse.so";
 
-/// Where on the card a program plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sink {
-    /// The left channel only.
-    Left,
-    /// The right channel only.
-    Right,
-    /// Both channels, as they come.
-    Both,
-}
-
-impl Sink {
-    /// PulseAudio's name of the sink.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Left => "box_left",
-            Self::Right => "box_right",
-            Self::Both => "both",
-        }
-    }
-}
-
-/// A running private PulseAudio. Dropping it ends the process and removes its files; the user's own sound is never
-/// touched. If this program is killed, PulseAudio notices and ends too.
+/// A running private PulseAudio. Dropping it ends the process and removes its files; the user's own
+/// sound is never touched. If this program is killed, PulseAudio notices and ends too.
 #[derive(Debug)]
 pub struct VirtualCard {
     dir: TempDir,
@@ -85,16 +66,19 @@ impl VirtualCard {
     /// Starts the card and waits until it can be played on.
     ///
     /// # Errors
-    /// [`Error::Missing`] names the package to install; [`Error::Start`] holds the end of PulseAudio's log.
+    /// [`Error::Missing`] names the package to install; [`Error::Start`] holds the end of
+    /// PulseAudio's log.
     pub fn start() -> Result<Self> {
         Self::start_with_block(DEFAULT_BLOCK)
     }
 
-    /// Like [`VirtualCard::start`], with another size of block, 1 to 50 ms, which holds while a [`crate::Recorder`] runs.
+    /// Does the same as [`VirtualCard::start`] with another block size, 1 to 50 ms, which applies
+    /// while a [`crate::Recorder`] runs.
     ///
-    /// Streams begin on the grid of the blocks. Players that open their stream when the music is to begin so seem closer
-    /// together, or further apart, than they are, by up to a block: compare such players with a block of 1 ms. It makes
-    /// the card faster, though, by up to 500 ppm with players at other rates than 48 kHz.
+    /// Streams begin on the grid of the blocks. Players that open their stream when the music is to
+    /// begin therefore seem closer together, or further apart, than they are, by up to a block:
+    /// compare such players with a block of 1 ms. It makes the card faster, though, by up to 500
+    /// ppm with players at other rates than 48 kHz.
     ///
     /// # Errors
     /// As [`VirtualCard::start`].
@@ -116,7 +100,8 @@ impl VirtualCard {
         Ok(card)
     }
 
-    /// The environment in which a program's default ALSA device, and PulseAudio itself, play into `sink`.
+    /// Returns the environment in which a program's default ALSA device, and PulseAudio itself,
+    /// play into `sink`.
     #[must_use]
     pub fn env(&self, sink: Sink) -> Vec<(OsString, OsString)> {
         let mut server = OsString::from("unix:");
@@ -129,9 +114,11 @@ impl VirtualCard {
         ]
     }
 
-    /// Kills PulseAudio without warning and starts it anew, as if the card had been pulled out and plugged in again.
+    /// Kills PulseAudio without warning and starts it again, as if the card had been unplugged and
+    /// plugged in again.
     ///
-    /// Players lose their stream and must open the device again; a running [`crate::Recorder`] ends there.
+    /// Players lose their stream and must open the device again; a running [`crate::Recorder`] ends
+    /// there.
     ///
     /// # Errors
     /// As [`VirtualCard::start`].
@@ -141,7 +128,8 @@ impl VirtualCard {
         self.wait_until_ready()
     }
 
-    /// Stops PulseAudio, as if the card hung: it takes nothing and answers nothing, until it is thawed or dropped.
+    /// Stops PulseAudio, as if the card hung: it accepts nothing and answers nothing, until it is
+    /// thawed or dropped.
     ///
     /// # Errors
     /// When the process cannot be signalled.
@@ -149,7 +137,7 @@ impl VirtualCard {
         self.signal("-STOP")
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     ///
     /// # Errors
     /// When the process cannot be signalled.
@@ -166,12 +154,12 @@ impl VirtualCard {
         }
     }
 
-    /// A connection to the running server.
+    /// Returns a connection to the running server.
     pub(crate) fn connect(&self) -> Result<Connection> {
         Connection::open(&self.socket())
     }
 
-    /// What a recorder asks for.
+    /// Returns the block that a recorder asks for, in frames.
     pub(crate) fn block_frames(&self) -> u32 {
         (self.block.as_secs_f64() * f64::from(RATE_HZ)).round() as u32
     }
@@ -200,9 +188,10 @@ impl VirtualCard {
         }
     }
 
-    /// A card does not wait for a processor. PulseAudio's thread that stands for the hardware asks for real-time priority by
-    /// itself; the one that speaks with players does not, and lets them run dry on a busy machine. Where it is not granted, the
-    /// card is worse, and all the same a card.
+    /// Asks for real-time priority for PulseAudio's main thread: a card does not wait for a
+    /// processor. The thread that stands for the hardware asks for it by itself; the one that
+    /// serves players does not, and lets them run dry on a busy machine. Where it is not granted
+    /// the card is worse, but still a card.
     fn ask_for_realtime(&self) {
         let asked =
             Command::new("chrt").args(["--rr", "--pid", REALTIME_PRIORITY, &self.server.id().to_string()]).output();

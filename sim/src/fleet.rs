@@ -1,12 +1,12 @@
 //! Runs boxes, each on its own axis of true time from its first contact to the end of the ride, and all of them at once.
 //! They do not hear each other, so nothing else is needed to compare them on a common grid of seconds.
 
+use jaudiosync::timekeeping::InNanoseconds as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jaudiosync::player::feeder;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
-use jaudiosync_hw::world::World;
 
 use super::dac::{LockedPlayer, Player, SoundCard, playlist};
 use super::gps::GpsReceiver;

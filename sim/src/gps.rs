@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::Instant;
 
 use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Gps, ReferenceKind, Scenario};
@@ -63,8 +64,8 @@ impl GpsReceiver {
         let usual_ns = (self.gps.jitter_us + self.gps.interrupt_us) * 1e3;
         Sample {
             source: self.source.clone(),
-            raw_ns: world.raw_at_ns(pulse_ns + (early_or_late_ns + interrupt_ns) as i64),
-            utc_ns: pulse_ns.saturating_add(schedule.lie_ns(ReferenceKind::Gps, 0, pulse_ns)),
+            raw: Instant::from_ns(world.raw_at_ns(pulse_ns + (early_or_late_ns + interrupt_ns) as i64)),
+            utc: Instant::from_ns(pulse_ns.saturating_add(schedule.lie_ns(ReferenceKind::Gps, 0, pulse_ns))),
             sigma_ns: usual_ns.max(1e3),
             bound_ns: 10.0 * usual_ns.max(1e3),
         }
@@ -91,8 +92,10 @@ mod tests {
         let samples = receiver.samples_until(RIDE_START_NS + 2 * 3600 * NS_PER_S, &world, &schedule);
         // 10.5 and 59.5 minutes, every 8 s.
         assert!((520..=527).contains(&samples.len()), "{}", samples.len());
-        let late_us: Vec<f64> =
-            samples.iter().map(|sample| (world.true_at_raw_ns(sample.raw_ns) - sample.utc_ns) as f64 * 1e-3).collect();
+        let late_us: Vec<f64> = samples
+            .iter()
+            .map(|sample| (world.true_at_raw_ns(sample.raw.ns()) - sample.utc.ns()) as f64 * 1e-3)
+            .collect();
         let mean_us = late_us.iter().sum::<f64>() / late_us.len() as f64;
         assert!((mean_us - 15.0).abs() < 3.0, "{mean_us}");
         assert!(samples.iter().zip(&late_us).all(|(sample, late)| late.abs() * 1e3 < sample.bound_ns));

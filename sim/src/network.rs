@@ -7,7 +7,8 @@ use fastrand::Rng;
 use jaudiosync::timekeeping::references::ntp::burst::{BurstPlan, Exchange, estimate};
 use jaudiosync::timekeeping::references::poll_interval::{Outcome, PollInterval};
 use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
-use jaudiosync::timekeeping::trust::EARLIEST_UTC_NS;
+use jaudiosync::timekeeping::rtc::trust::EARLIEST;
+use jaudiosync_time::{Instant, Span};
 
 use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Ntp, ReferenceKind, Scenario};
@@ -81,7 +82,7 @@ impl NtpClients {
                 samples.extend(self.burst(number, begin_ns, world, schedule));
             }
         }
-        samples.sort_by_key(|sample: &Sample| sample.raw_ns);
+        samples.sort_by_key(|sample: &Sample| sample.raw);
         samples
     }
 
@@ -115,7 +116,7 @@ impl NtpClients {
                 })
             })
             .collect();
-        let estimate = estimate(&exchanges, EARLIEST_UTC_NS);
+        let estimate = estimate(&exchanges, EARLIEST);
         let pause = server.interval.after(if estimate.is_ok() { Outcome::Sample } else { Outcome::Failure });
         server.next_poll_true_ns = begin_ns + burst_ns + pause.as_nanos() as i64;
         estimate.ok().map(|estimate| estimate.into_sample(server.source.clone()))
@@ -144,11 +145,11 @@ fn exchange(
     let raw_ns = world.raw_at_ns(answered_ns + down_ns as i64);
     let delay_ns = raw_ns - sent_raw_ns - SERVER_NS;
     Some(Exchange {
-        raw_ns,
+        raw: Instant::from_ns(raw_ns),
         // The server's stamp of its answer, and half the way.
-        utc_ns: answered_ns.saturating_add(lie_ns(received_ns)).saturating_add(delay_ns / 2),
-        delay_ns,
-        root_distance_ns: (ntp.root_distance_ms * NS_PER_MS) as i64,
+        utc: Instant::from_ns(answered_ns.saturating_add(lie_ns(received_ns)).saturating_add(delay_ns / 2)),
+        delay: Span::from_ns(delay_ns),
+        root_distance: Span::from_ms_f64(ntp.root_distance_ms),
     })
 }
 
@@ -174,7 +175,7 @@ mod tests {
         samples
             .iter()
             .map(|sample| {
-                let error_ns = sample.utc_ns - world.true_at_raw_ns(sample.raw_ns);
+                let error_ns = sample.utc.ns() - world.true_at_raw_ns(sample.raw.ns());
                 (error_ns as f64 * 1e-6, sample.sigma_ns * 1e-6, sample.bound_ns * 1e-6)
             })
             .collect()

@@ -6,10 +6,9 @@ use super::randomness::{Purpose, seed_of};
 use super::sample::TimeState;
 use super::scenario::{RtcFault, Scenario};
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::Timescale;
 use jaudiosync::timekeeping::references::Sample;
+use jaudiosync::timekeeping::{Timescale, timescale};
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::world::World;
 
 /// One box, for what makes its policy.
 pub struct BoxSetup<'a> {
@@ -112,6 +111,6 @@ impl TrueTime {
         let raw_ns = world.raw_at_ns(utc_ns);
         let raw_elapsed_ns = world.raw_at_ns(utc_ns + BASELINE_NS) - raw_ns;
         let rate_ppb = (BASELINE_NS - raw_elapsed_ns) as f64 / raw_elapsed_ns as f64 * 1e9;
-        self.timescale = Some(Timescale { raw_ns, utc_ns, rate_ppb });
+        self.timescale = Some(timescale(raw_ns, utc_ns, rate_ppb));
     }
 }

@@ -13,8 +13,9 @@ use super::rtc::BoxRtc;
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
 use jaudiosync::timetable::{Place, Start, Timetable};
+use jaudiosync_time::Span;
 
 /// Cron's entry: at each fifth minute of the system clock, and once after boot.
 const CRON_NS: i64 = 300 * NS_PER_S;
@@ -54,7 +55,7 @@ impl PythonTime {
 
     /// `hwclock --hctosys`: waits for the RTC's edge by reading it all the time, then sets the whole second.
     fn hctosys(&mut self, world: &BoxWorld) -> Result<(), RtcError> {
-        world.spend(self.random.i64(0..STARTING_NS));
+        world.spend(Span::from_ns(self.random.i64(0..STARTING_NS)));
         let first = self.driver.read_second()?;
         let until_raw_ns = world.raw_ns() + PATIENCE_NS;
         while self.driver.read_second()? == first {
@@ -62,8 +63,8 @@ impl PythonTime {
                 return Err(RtcError::Bus("no edge".to_owned()));
             }
         }
-        let RtcTime::Valid { utc_s } = self.driver.read_time()? else { return Ok(()) };
-        world.spend(self.random.i64(SETTING_NS.0..SETTING_NS.1));
+        let RtcTime::Valid { rtc_s: utc_s } = self.driver.read_time()? else { return Ok(()) };
+        world.spend(Span::from_ns(self.random.i64(SETTING_NS.0..SETTING_NS.1)));
         world.set_system_clock(utc_s.saturating_mul(NS_PER_S));
         Ok(())
     }
@@ -71,7 +72,7 @@ impl PythonTime {
     /// The system clock from the network, and the RTC from it: once at each contact.
     fn set_from_network(&mut self, world: &BoxWorld, input: StepInput<'_>) {
         let Some(sample) = input.samples.first() else { return };
-        world.set_system_clock(sample.utc_ns + world.raw_ns() - sample.raw_ns);
+        world.set_system_clock(sample.utc.ns() + world.raw_ns() - sample.raw.ns());
         if !self.has_set_rtc {
             let now_utc_ns = world.system_utc_ns();
             let next_s = now_utc_ns.div_euclid(NS_PER_S) + 1;
@@ -108,7 +109,7 @@ impl TimePolicy for PythonTime {
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {
         // The chip is looked at now, which is less than a microsecond of its time away from the instant asked for.
-        self.rtc.rtc_minus_utc_ns().map(|ns| ns as f64)
+        self.rtc.rtc_minus_utc().map(|by| by.ns_f64())
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {

@@ -2,7 +2,7 @@
 //! order of threads nor another box changes what happens to this one.
 
 use fastrand::Rng;
-pub use jaudiosync_hw::variates::{exponential, normal};
+pub use jaudiosync_hw::randomness::{exponential, normal};
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual};
+use jaudiosync_time::Span;
 
 use super::policy::BoxSetup;
 use super::randomness::{Purpose, normal, stream};
@@ -46,9 +47,9 @@ impl BoxRtc {
         self.chip.power_on();
     }
 
-    /// Return what it shows beside true UTC now, in ns, which no box knows; none if it stands still.
-    pub fn rtc_minus_utc_ns(&self) -> Option<i64> {
-        self.chip.rtc_minus_utc_ns()
+    /// Returns by how much it is ahead of true UTC now, which no box knows; none if it stands still.
+    pub fn rtc_minus_utc(&self) -> Option<Span> {
+        self.chip.rtc_minus_utc()
     }
 
     /// Break it in this way; none repairs it, but for a register that holds garbage until the clock is set.
@@ -85,7 +86,7 @@ fn draw(spread: &RtcSpread, random: &mut Rng) -> Ds3231Model {
         rate_ppb: rate_ppm * 1e3,
         aging_ppb_per_day: spread.aging_sigma_ppb_per_day * normal(random),
         residual: TemperatureResidual { coefficients_ppb: residual.coefficients_ppb.map(|ppb| ppb * scale) },
-        offset_ns: (spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64,
+        offset: Span::from_ns((spread.initial_offset_sigma_ms * normal(random) * 1e6) as i64),
         ..Ds3231Model::default()
     }
 }
@@ -117,12 +118,12 @@ mod tests {
             let (rtc, world) = rtc(index);
             rtc.open().set_time(RIDE_START_NS / NS_PER_S).unwrap();
             assert!(
-                matches!(rtc.open().read_time().unwrap(), RtcTime::Valid { utc_s } if utc_s == RIDE_START_NS / NS_PER_S)
+                matches!(rtc.open().read_time().unwrap(), RtcTime::Valid { rtc_s } if rtc_s == RIDE_START_NS / NS_PER_S)
             );
-            let at_first_ns = rtc.rtc_minus_utc_ns().unwrap();
+            let at_first_ns = rtc.rtc_minus_utc().map(Span::ns).unwrap();
             assert!(at_first_ns.abs() < 5_000_000, "{at_first_ns}");
-            world.spend(4 * 3600 * NS_PER_S);
-            let gained_ppm = (rtc.rtc_minus_utc_ns().unwrap() - at_first_ns) as f64 / 14.4e6;
+            world.spend(Span::HOUR * 4);
+            let gained_ppm = (rtc.rtc_minus_utc().map(Span::ns).unwrap() - at_first_ns) as f64 / 14.4e6;
             assert!(gained_ppm.abs() < 3.0, "{gained_ppm}");
         }
     }

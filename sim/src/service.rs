@@ -4,7 +4,9 @@
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::{Instant, Span};
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
 use super::randomness::Purpose;
@@ -12,11 +14,11 @@ use super::rtc::BoxRtc;
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::ReferenceEvent;
 use jaudiosync::timekeeping::saved::SavedTime;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status;
+use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
 
 /// The timekeeping of one box.
 pub struct ServiceTime {
@@ -57,7 +59,7 @@ impl TimePolicy for ServiceTime {
             second_edge: None,
             system_clock: None,
             events: receiver,
-            keep: Box::new(move |saved| *disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved.clone())),
+            persist: Box::new(move |saved| *disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved.clone())),
             random: self.mark,
             may_set_rtc: true,
         };
@@ -73,9 +75,9 @@ impl TimePolicy for ServiceTime {
                 let _ = running.events.send(ReferenceEvent::Sample(sample.clone()));
             }
             running.shared.allow_steps(!input.music_plays);
-            running.task.step();
+            let rest = running.task.step();
+            return (world.raw() + Span::from_duration(rest)).ns();
         }
-        // The task has waited itself.
         world.raw_ns()
     }
 
@@ -100,17 +102,17 @@ impl TimePolicy for ServiceTime {
         };
         let is_set = state != TimeState::Unset;
         Published {
-            timescale: is_set.then_some(estimate.timescale),
-            bound_ns: (is_set && estimate.bound_ns.is_finite()).then_some(estimate.bound_ns),
+            timescale: is_set.then_some(estimate.utc),
+            bound_ns: estimate.bound.filter(|_| is_set).map(Span::ns_f64),
             state,
         }
     }
 
     fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the instant that is asked for.
-        let rtc_ns = true_ns.saturating_add(self.rtc.rtc_minus_utc_ns()?);
-        let utc_ns = self.running.as_ref()?.task.keeper().calibrated_utc_ns(rtc_ns)?;
-        Some(utc_ns.saturating_sub(true_ns) as f64)
+        let rtc = Instant::from_ns(true_ns) + self.rtc.rtc_minus_utc()?;
+        let utc = self.running.as_ref()?.task.timekeeper().calibrated_utc(rtc)?;
+        Some(utc.ns().saturating_sub(true_ns) as f64)
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {

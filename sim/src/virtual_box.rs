@@ -10,13 +10,14 @@ use jaudiosync_hw::world::World;
 use super::oscillator::{Crystal, Temperature};
 use super::randomness::{Purpose, stream};
 use super::scenario::Scenario;
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{Timescale, timescale};
+use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
 /// The raw clock's reading when the program begins: the kernel has been up for as long.
 const BOOT_RAW_NS: i64 = 15_000_000_000;
 
 /// What a reading of a clock takes on a Pi 3; it also keeps a loop that waits for a clock from waiting for ever.
-const CLOCK_READING_NS: i64 = 200;
+const CLOCK_READING: Span = Span::from_ns(200);
 
 /// A thread that sleeps wakes so much late: as a rule between these, as the kernel's default timer slack is 50 µs...
 const WAKE_LATE_NS: (i64, i64) = (50_000, 100_000);
@@ -75,7 +76,7 @@ impl BoxWorld {
 
     /// The system clock as a map from the raw clock.
     pub fn system_clock(&self) -> Timescale {
-        Timescale { raw_ns: 0, utc_ns: self.machine().system_less_raw_ns, rate_ppb: 0.0 }
+        timescale(0, self.machine().system_less_raw_ns, 0.0)
     }
 
     /// Sets the system clock, as `clock_settime` does.
@@ -90,6 +91,11 @@ impl BoxWorld {
         (self.temperature)(true_ns)
     }
 
+    /// True time now, in ns.
+    pub fn true_ns(&self) -> i64 {
+        self.now_true_ns.load(Ordering::Relaxed)
+    }
+
     fn machine(&self) -> MutexGuard<'_, Machine> {
         // A panic elsewhere leaves the clocks as they were, which is all a simulation needs.
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,12 +103,12 @@ impl BoxWorld {
 }
 
 impl World for BoxWorld {
-    fn true_ns(&self) -> i64 {
-        self.now_true_ns.load(Ordering::Relaxed)
+    fn true_time(&self) -> Instant<True> {
+        Instant::from_ns(self.now_true_ns.load(Ordering::Relaxed))
     }
 
-    fn spend(&self, ns: i64) {
-        self.now_true_ns.fetch_add(ns.max(0), Ordering::Relaxed);
+    fn spend(&self, span: Span) {
+        self.now_true_ns.fetch_add(span.ns().max(0), Ordering::Relaxed);
     }
 
     fn temperature_c(&self) -> f64 {
@@ -111,21 +117,21 @@ impl World for BoxWorld {
 }
 
 impl Clocks for BoxWorld {
-    fn raw_ns(&self) -> i64 {
-        self.spend(CLOCK_READING_NS);
-        self.raw_at_ns(self.true_ns())
+    fn raw(&self) -> Instant<Raw> {
+        self.spend(CLOCK_READING);
+        Instant::from_ns(self.raw_at_ns(self.true_ns()))
     }
 
-    fn system_utc_ns(&self) -> i64 {
-        self.spend(CLOCK_READING_NS);
+    fn system_utc(&self) -> Instant<Utc> {
+        self.spend(CLOCK_READING);
         let mut machine = self.machine();
         let raw_ns = machine.crystal.reading_ns(self.true_ns());
-        raw_ns + machine.system_less_raw_ns
+        Instant::from_ns(raw_ns + machine.system_less_raw_ns)
     }
 
-    fn sleep_until_raw(&self, raw_ns: i64) {
+    fn sleep_until(&self, due: Instant<Raw>) {
         let mut machine = self.machine();
-        let due_ns = machine.crystal.true_ns(raw_ns);
+        let due_ns = machine.crystal.true_ns(due.ns());
         if due_ns <= self.true_ns() {
             return;
         }
@@ -141,6 +147,8 @@ impl Clocks for BoxWorld {
 #[cfg(test)]
 mod tests {
     use super::super::weather::weather;
+    use jaudiosync::timekeeping::InNanoseconds as _;
+
     use super::*;
     use crate::ride_start::RIDE_START_NS;
 

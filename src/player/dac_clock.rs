@@ -5,7 +5,7 @@
 //! states, the phase (when the reference frame is heard) and the rate, weighs the ones against the others: at first it
 //! believes each observation, later hardly any, and the same mathematics tells how far it can be wrong.
 
-use crate::kalman::Kalman;
+use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Raw, Span};
 
 /// When a frame was, or will be, at the output, as one observation has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,9 @@ pub enum Verdict {
 
 /// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard deviation.
 const INITIAL_RATE_SIGMA: f64 = 100e-6;
+
+/// After a restart the rate is still known to this at best.
+const RATE_SIGMA_AFTER_RESTART: f64 = 1e-6;
 
 /// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is
 /// ten times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
@@ -80,10 +83,8 @@ struct State {
     first_frame: u64,
     /// The frame that the phase is about.
     frame: u64,
-    /// When that frame is heard: a whole part, and the filter's own fraction, so that no precision is lost.
-    base_raw_ns: i64,
-    /// The phase in ns, and by how much a frame lasts longer than nominal, as a fraction.
-    filter: Kalman<2>,
+    /// When that frame is heard, and by how much a frame lasts longer than nominal, as a fraction.
+    filter: PhaseFilter<Raw, PhaseRate, 2>,
     noise_variance: f64,
     last_innovation_ns: Option<f64>,
     observations: u32,
@@ -116,8 +117,8 @@ impl DacClock {
         };
         let mut next = state.clone();
         next.advance_to(observation.frame, nominal_ns);
-        let innovation_ns = (observation.heard_raw_ns - next.base_raw_ns) as f64 - next.filter.state[0];
-        let expected_variance = next.filter.variance_of(&Kalman::PHASE) + next.noise_variance;
+        let innovation_ns = next.filter.since_phase_ns(Instant::from_ns(observation.heard_raw_ns));
+        let expected_variance = next.filter.kalman().variance_of(&PHASE) + next.noise_variance;
         let gate_ns = (GATE_SIGMAS * expected_variance.sqrt()).max(MIN_GATE_NS);
         if innovation_ns.abs() > gate_ns {
             let agrees = self.outliers > 0 && (innovation_ns - self.last_outlier_ns).abs() < AGREEMENT_NS;
@@ -132,11 +133,11 @@ impl DacClock {
             self.outliers = 0;
             self.restarts += u64::from(was_of_use);
             // The crystal is still the same one.
-            let known_rate = was_of_use.then_some((next.filter.state[1], next.filter.covariance[1][1]));
             let mut fresh = State::first(observation);
-            if let Some((rate, rate_variance)) = known_rate {
-                fresh.filter.state[1] = rate;
-                fresh.filter.covariance[1][1] = rate_variance.max((1e-6_f64).powi(2));
+            if was_of_use {
+                let known = next.filter.kalman();
+                let variance = known.variance(PhaseRate::Rate).max(RATE_SIGMA_AFTER_RESTART.powi(2));
+                fresh.filter.kalman_mut().set(PhaseRate::Rate, known.get(PhaseRate::Rate), variance);
                 fresh.noise_variance = next.noise_variance;
             }
             self.state = Some(fresh);
@@ -151,7 +152,7 @@ impl DacClock {
     /// Return whether the model may be relied upon.
     pub fn is_settled(&self) -> bool {
         self.state.as_ref().is_some_and(|state| {
-            let sigma_ns = state.filter.variance_of(&[1.0, AHEAD_S * 1e9]).sqrt();
+            let sigma_ns = state.filter.kalman().sigma_of(&[1.0, AHEAD_S * 1e9]);
             let observed_s = state.frame.saturating_sub(state.first_frame) as f64 / self.rate_hz;
             state.observations >= MIN_OBSERVATIONS && (sigma_ns < SETTLED_SIGMA_NS || observed_s > PATIENCE_S)
         })
@@ -162,26 +163,26 @@ impl DacClock {
     pub fn heard_raw_ns(&self, frame: u64) -> i64 {
         let Some(state) = &self.state else { return 0 };
         let frames = frame as f64 - state.frame as f64;
-        let since_ns = state.filter.state[0] + frames * 1e9 / self.rate_hz * (1.0 + state.filter.state[1]);
-        state.base_raw_ns.saturating_add(since_ns.round() as i64)
+        let frames_ns = frames * 1e9 / self.rate_hz * (1.0 + state.longer());
+        (state.filter.whole() + Span::from_ns_f64(state.filter.fraction_ns() + frames_ns)).ns()
     }
 
     /// The frame, with its fraction, that is heard at a reading of the raw clock; the reverse of
     /// [`heard_raw_ns`](Self::heard_raw_ns).
     pub fn frame_at(&self, raw_ns: i64) -> f64 {
         let Some(state) = &self.state else { return 0.0 };
-        let since_ns = raw_ns.saturating_sub(state.base_raw_ns) as f64 - state.filter.state[0];
-        state.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + state.filter.state[1]))
+        let since_ns = state.filter.since_phase_ns(Instant::from_ns(raw_ns));
+        state.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + state.longer()))
     }
 
     /// By how much the DAC is slower than nominal, in ppb (negative where it is faster).
     pub fn rate_ppb(&self) -> f64 {
-        self.state.as_ref().map_or(0.0, |state| state.filter.state[1] * 1e9)
+        self.state.as_ref().map_or(0.0, |state| state.longer() * 1e9)
     }
 
     /// Standard deviation of [`heard_raw_ns`](Self::heard_raw_ns) now, in ns; infinite before the first observation.
     pub fn sigma_ns(&self) -> f64 {
-        self.state.as_ref().map_or(f64::INFINITY, |state| state.filter.variance_of(&Kalman::PHASE).sqrt())
+        self.state.as_ref().map_or(f64::INFINITY, |state| state.filter.kalman().sigma_of(&PHASE))
     }
 
     /// Standard deviation of a single observation, as learnt, in ns.
@@ -190,14 +191,18 @@ impl DacClock {
     }
 }
 
+const PHASE: [f64; 2] = Kalman::<PhaseRate, 2>::PHASE;
+
 impl State {
     fn first(observation: Observation) -> Self {
         let noise_variance = INITIAL_NOISE_NS.powi(2);
         Self {
             first_frame: observation.frame,
             frame: observation.frame,
-            base_raw_ns: observation.heard_raw_ns,
-            filter: Kalman::new([0.0, 0.0], [MAX_NOISE_NS, INITIAL_RATE_SIGMA]),
+            filter: PhaseFilter::new(
+                Instant::from_ns(observation.heard_raw_ns),
+                Kalman::new([0.0, 0.0], [MAX_NOISE_NS, INITIAL_RATE_SIGMA]),
+            ),
             noise_variance,
             last_innovation_ns: None,
             observations: 0,
@@ -210,17 +215,18 @@ impl State {
         let elapsed_s = elapsed_ns * 1e-9;
         self.frame = frame;
         let fineness = (FINE_NOISE_NS / self.noise_variance.sqrt()).clamp(1.0, MAX_FINENESS);
-        self.filter.drift(elapsed_ns, (RATE_WALK * fineness).powi(2) * elapsed_s);
-        // Keep the fraction small, where it is most exact.
+        self.filter.kalman_mut().drift(elapsed_ns, (RATE_WALK * fineness).powi(2) * elapsed_s);
         let whole_ns = elapsed_ns.floor();
-        self.filter.state[0] += elapsed_ns - whole_ns;
-        let carry_ns = self.filter.state[0].round();
-        self.base_raw_ns = self.base_raw_ns.saturating_add(whole_ns as i64).saturating_add(carry_ns as i64);
-        self.filter.state[0] -= carry_ns;
+        self.filter.advance(Span::from_ns(whole_ns as i64), elapsed_ns - whole_ns);
+    }
+
+    /// Return by how much a frame lasts longer than nominal, as a fraction.
+    fn longer(&self) -> f64 {
+        self.filter.kalman().get(PhaseRate::Rate)
     }
 
     fn correct(&mut self, innovation_ns: f64) {
-        self.filter.correct(&Kalman::PHASE, innovation_ns, self.noise_variance);
+        self.filter.kalman_mut().correct(&PHASE, innovation_ns, self.noise_variance);
         self.observations = self.observations.saturating_add(1);
         // The noise is learnt from how far successive innovations differ, not from how large they are: a model that is
         // wrong has large ones, and would else take its own error for noise and never find back.

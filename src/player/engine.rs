@@ -13,7 +13,7 @@ use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 use super::loader::{LoaderTask, Order as LoaderOrder};
 use super::ring::Shared;
 use super::task::{Order, PlayerPorts, PlayerTask, Tell, WhenMissing};
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
 /// What a player is started with.

@@ -56,14 +56,14 @@ impl RingRenderer {
     /// After a drop-out what waits in the ring would be heard where it stopped, which is the wrong place: it is thrown
     /// away by beginning a new epoch. The device reports a drop-out; a process that was stopped sees it by the time.
     fn notice_drop_out(&mut self, timing: BufferTiming, frames: usize) {
-        if timing.xruns != self.xruns || timing.raw_ns > self.runs_dry_raw_ns.saturating_add(DRY_MARGIN_NS) {
+        if timing.xruns != self.xruns || timing.raw.ns() > self.runs_dry_raw_ns.saturating_add(DRY_MARGIN_NS) {
             self.xruns = timing.xruns;
             self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel);
         }
-        self.runs_dry_raw_ns = match timing.delay_ns {
-            Some(delay_ns) => {
+        self.runs_dry_raw_ns = match timing.delay {
+            Some(delay) => {
                 let buffer_ns = (frames as f64 * self.frame_ns) as i64;
-                timing.raw_ns.saturating_add(delay_ns).saturating_add(buffer_ns)
+                (timing.raw + delay).ns().saturating_add(buffer_ns)
             }
             None => i64::MAX,
         };
@@ -164,6 +164,8 @@ fn range(from: u64, to: u64) -> std::ops::Range<usize> {
 mod tests {
     use std::sync::Arc;
 
+    use jaudiosync_time::Instant;
+
     use super::super::ring::{Shared, channel};
     use super::*;
 
@@ -173,7 +175,7 @@ mod tests {
         let (_feeder, ends) = channel(Arc::clone(&shared));
         let mut renderer = RingRenderer::new(ends, StreamFormat { rate_hz: 48_000 });
         let mut buffer = vec![0.0; 1000 * CHANNELS];
-        let mut render = || renderer.render(BufferTiming { raw_ns: 0, delay_ns: None, xruns: 0 }, &mut buffer);
+        let mut render = || renderer.render(BufferTiming { raw: Instant::ZERO, delay: None, xruns: 0 }, &mut buffer);
         render();
         shared.fade_out.store(true, Ordering::Relaxed);
         render();

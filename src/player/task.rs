@@ -14,8 +14,8 @@ use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
 use super::loader::OrderLoader;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
-use crate::timekeeping::Timescale;
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
+use crate::timekeeping::{InNanoseconds as _, Timescale};
 use crate::worker::Task;
 
 /// How long the task rests while something fades out: no device reports when a frame is heard, so it is asked.
@@ -222,7 +222,7 @@ impl PlayerTask {
     }
 
     fn timescale(&self) -> Timescale {
-        self.outside.time.estimate().timescale
+        self.outside.time.estimate().utc
     }
 
     /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by

@@ -112,7 +112,9 @@ fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
     None
 }
 
-/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken for one.
+/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken
+/// for one. Tags lie in these blocks, so that files that differ in nothing but their tags count as
+/// different: that errs on the safe side.
 fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());

@@ -7,6 +7,7 @@
 //!   is who knows the time, [`handler`] what the control socket's clients get;
 //! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] reports whether all of it is alive.
 
+pub mod clock_thread;
 pub mod conductor;
 pub mod handler;
 pub mod heartbeat;

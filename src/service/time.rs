@@ -9,9 +9,9 @@ use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
 use super::conductor::TimePort;
 use crate::config::{BoardKind, Config, RtcChoice, TimeSource};
+use crate::service::clock_thread::{ClockOptions, ClockReader, ClockThread};
 use crate::timekeeping::SystemClockSource;
-use crate::timekeeping::clock_thread::{ClockOptions, ClockReader, ClockThread};
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::status::{Estimate, TimeStatus};
 
 /// The time of a box. Dropping it stops the clock's thread.
@@ -49,7 +49,7 @@ impl BoxTime {
         }
         let options = ClockOptions {
             state_folder,
-            keeps: true,
+            saves: true,
             sets_rtc: true,
             sets_system_clock: config.set_system_clock,
             // A simulated RTC was set by the system clock, and is as right as that.

@@ -1,31 +1,58 @@
-//! The process's one estimate of UTC: an affine map from the raw monotonic clock, and what it is made from.
+//! The process's one estimate of UTC: an affine map from the raw monotonic clock, and what it is made
+//! from.
 //!
-//! - [`edge_hunt`] reads the RTC's seconds, [`edge_tracker`] makes RTC time of them, [`calibration`] makes UTC of that;
-//! - [`references`] speak to the world, [`selection`] decides which of them to believe, [`trust`] whether to believe the RTC;
-//! - [`timekeeper`] puts these together and tells each [`notice`], [`presentation`] shows the result without jumps, [`servo`] steers the system clock;
-//! - [`clock_task`] does all this, [`clock_thread`] on a thread of its own, [`source`] is where the player and everything else take UTC from.
+//! - [`rtc`] makes RTC time of the RTC's edges;
+//! - [`references`] speak to the world;
+//! - [`estimate`] makes UTC of both: [`estimate::calibration`], [`estimate::selection`],
+//!   [`estimate::timekeeper`], and [`estimate::smoothing`], which puts the result out without jumps;
+//! - [`published`] is where the player and everything else take UTC from, and the one place where it is
+//!   stepped;
+//! - [`system_clock`] follows the system clock or steers it;
+//! - [`task`] does all this step by step. `service::clock_thread` opens the devices and runs it.
 //!
-//! The map and all that computes it are pure: readings of clocks are passed in. Only `references` speaks to the world, and
-//! only `clock_task`, `edge_hunt` and `system_clock` to the RTC and the clocks, through their traits. `system_clock` and
-//! `references::system` also ask the kernel itself how well its clock is kept.
+//! `estimate` and all but the search in `rtc` are pure: readings of clocks are passed in. Only `task`,
+//! `rtc::edge_search` and `system_clock`
+//! touch the RTC and the clocks, through the traits of `hw`; whether
+//! the kernel calls its clock synchronized is read from the kernel itself.
 
-pub mod calibration;
-pub mod clock_task;
-pub mod clock_thread;
-pub mod edge_hunt;
-pub mod edge_tracker;
+pub mod estimate;
 pub mod notice;
-pub mod presentation;
+pub mod published;
 pub mod references;
+pub mod rtc;
 pub mod saved;
-pub mod selection;
-pub mod servo;
-pub mod source;
 pub mod status;
-mod system_clock;
-pub mod timekeeper;
-mod timescale;
-pub mod trust;
+pub mod system_clock;
+pub mod task;
 
-pub use system_clock::{SystemClockFollower, SystemClockSource};
-pub use timescale::Timescale;
+pub use system_clock::SystemClockSource;
+
+/// UTC as a function of the raw clock. It goes once the player knows clocks.
+pub type Timescale = jaudiosync_time::ClockMap<jaudiosync_time::Raw, jaudiosync_time::Utc>;
+
+/// The map in nanoseconds. It goes once nothing counts in nanoseconds.
+pub trait InNanoseconds {
+    /// UTC when the raw clock shows this.
+    fn utc_ns(&self, raw_ns: i64) -> i64;
+    /// The raw clock at this UTC.
+    fn raw_ns(&self, utc_ns: i64) -> i64;
+}
+
+impl InNanoseconds for Timescale {
+    fn utc_ns(&self, raw_ns: i64) -> i64 {
+        self.apply(jaudiosync_time::Instant::from_ns(raw_ns)).ns()
+    }
+
+    fn raw_ns(&self, utc_ns: i64) -> i64 {
+        self.inverse().apply(jaudiosync_time::Instant::from_ns(utc_ns)).ns()
+    }
+}
+
+/// Makes a map in nanoseconds and ppb. It goes once nothing counts in nanoseconds.
+pub fn timescale(raw_ns: i64, utc_ns: i64, rate_ppb: f64) -> Timescale {
+    Timescale {
+        from: jaudiosync_time::Instant::from_ns(raw_ns),
+        to: jaudiosync_time::Instant::from_ns(utc_ns),
+        rate: jaudiosync_time::Rate::from_ppb(rate_ppb),
+    }
+}

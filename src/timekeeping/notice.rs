@@ -1,10 +1,12 @@
-//! What happens to the timekeeper that somebody wants to know, in words for the log and the status.
+//! What happens to the timekeeper that the rider should know, in words for the log and the status.
 
 use std::fmt;
 
+use jaudiosync_time::Span;
+
+use super::estimate::selection::Verdict;
 use super::references::Source;
-use super::selection::Verdict;
-use super::trust::{CENTURY_BIT, Distrust};
+use super::rtc::trust::{CENTURY_BIT, Distrust};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,53 +15,52 @@ pub enum Notice {
     Believed(Source),
     /// A source is not believed.
     Refused(Source, Verdict),
-    /// The RTC was set by somebody else, or restarted.
+    /// Another program set the RTC, or it restarted.
     RtcJumped {
-        /// By how much it is ahead of where it was, in ns.
-        by_ns: i64,
+        /// By how much it is ahead of where it was.
+        by: Span,
     },
     /// The RTC shows the next century, and is read without that.
     RtcCenturyBit,
     /// The RTC is not believed.
     RtcDistrusted(Distrust),
-    /// The calibration of another chip, or of before a change of the battery or the aging register, is given up.
+    /// A calibration is given up: of another chip, or from before a change of the battery or the aging
+    /// register.
     CalibrationReset(&'static str),
-    /// What everybody takes for UTC was stepped.
+    /// UTC, as everybody takes it, was stepped.
     Stepped {
-        /// In ns.
-        by_ns: i64,
+        /// By how much.
+        by: Span,
     },
 }
 
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Believed(source) => write!(formatter, "{source} tells the time"),
+            Self::Believed(source) => write!(formatter, "{source} gives the time"),
             Self::Refused(source, verdict) => formatter.write_str(&refusal(source, *verdict)),
-            Self::RtcJumped { by_ns } => write!(
-                formatter,
-                "the RTC was set by somebody else, by {:+.3} s; that is allowed for",
-                *by_ns as f64 * 1e-9
-            ),
+            Self::RtcJumped { by } => {
+                write!(formatter, "another program set the RTC by {:+.3} s; that is allowed for", by.seconds())
+            }
             Self::RtcCenturyBit => formatter.write_str(CENTURY_BIT),
             Self::RtcDistrusted(distrust) => write!(formatter, "{distrust}"),
             Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration begins anew"),
-            Self::Stepped { by_ns } => write!(formatter, "UTC was corrected by {:+.6} s", *by_ns as f64 * 1e-9),
+            Self::Stepped { by } => write!(formatter, "UTC was stepped by {:+.6} s", by.seconds()),
         }
     }
 }
 
-/// Why a source is not believed, and what to do about it.
+/// Says why a source is not believed, and what to do about it.
 pub fn refusal(source: &Source, verdict: Verdict) -> String {
     match verdict {
         Verdict::Contradicts { by_ns } => format!(
-            "{source} is not believed: it is {:+.3} s off what this box knows. If the box is wrong: jaudiosync time forget",
+            "{source} is not believed: it is {:+.3} s off from what this box knows. If the box is wrong: jaudiosync time forget",
             by_ns * 1e-9
         ),
         Verdict::Falseticker { by_ns } => {
-            format!("{source} is not believed: it is {:+.3} s off what others say", by_ns * 1e-9)
+            format!("{source} is not believed: it is {:+.3} s off from what others say", by_ns * 1e-9)
         }
-        Verdict::Impossible => format!("{source} is not believed: it tells a time that cannot be"),
+        Verdict::Impossible => format!("{source} is not believed: it gives an impossible time"),
         Verdict::Agrees | Verdict::Overrules => format!("{source} is believed"),
     }
 }

@@ -1,8 +1,8 @@
-//! What the timekeeper keeps on disk from one run to the next.
+//! What the timekeeper saves on disk from one run to the next.
 
 use serde::{Deserialize, Serialize};
 
-use super::calibration::SavedCalibration;
+use super::estimate::calibration::SavedCalibration;
 use crate::storage::Persistent;
 
 /// The RTC that was calibrated, and how.

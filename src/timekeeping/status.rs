@@ -1,9 +1,11 @@
-//! What the timekeeper says of itself: for `jaudiosync time`, for `status`, and for the log.
+//! What the timekeeper reports of itself: for `jaudiosync time`, for `status`, and for the log.
 
+use std::fmt;
+
+use jaudiosync_time::{ClockMap, Raw, Span, Utc};
 use serde::Serialize;
 
-use super::Timescale;
-use super::trust::Distrust;
+use super::rtc::trust::Distrust;
 
 /// An error bound is this many standard deviations, wherever one is shown: of UTC, and of the place at
 /// which music is heard. Were errors normal, 1 in 16,000 would lie beyond.
@@ -13,27 +15,52 @@ pub const BOUND_SIGMAS: f64 = 4.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeState {
-    /// Nobody trustworthy has told the time yet: the box is not in sync.
+    /// No trustworthy source has given the time yet: the box is not in sync.
     #[default]
     Unset,
     /// It is carried on from the last reference, or from the RTC as it was set.
     Holdover,
-    /// A reference has told it within the last minutes.
+    /// A reference has given it within the last minutes.
     Referenced,
+}
+
+/// What carries the time on between references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+pub enum Flywheel {
+    /// The real-time clock.
+    #[serde(rename = "RTC")]
+    Rtc,
+    /// The crystal of the raw clock.
+    #[serde(rename = "the Pi's crystal")]
+    Crystal,
+    /// The system clock, however it is kept.
+    #[default]
+    #[serde(rename = "the system clock")]
+    SystemClock,
+}
+
+impl fmt::Display for Flywheel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Rtc => "RTC",
+            Self::Crystal => "the Pi's crystal",
+            Self::SystemClock => "the system clock",
+        })
+    }
 }
 
 /// UTC as everybody shall take it, and how far it can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// UTC as a function of the raw clock.
-    pub timescale: Timescale,
-    /// How far it can be wrong, in ns; infinite while nothing trustworthy is known.
-    pub bound_ns: f64,
+    pub utc: ClockMap<Raw, Utc>,
+    /// How far it can be wrong; none while nothing trustworthy is known.
+    pub bound: Option<Span>,
     /// How it is known.
     pub state: TimeState,
 }
 
-/// Everything that is to be told.
+/// Everything that is reported.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct TimeStatus {
     /// How UTC is known.
@@ -42,8 +69,8 @@ pub struct TimeStatus {
     pub utc_ns: i64,
     /// How far it can be wrong, in ms; none while nothing trustworthy is known.
     pub bound_ms: Option<f64>,
-    /// What carries the time on: the RTC, the Pi's crystal, or the system clock.
-    pub flywheel: &'static str,
+    /// What carries the time on.
+    pub flywheel: Flywheel,
     /// The reference that was believed last.
     pub reference: Option<String>,
     /// How long ago that was, in s.

@@ -36,6 +36,8 @@ expect "the groups" inside getent group audio i2c gpio jaudiosync
 expect "man page, completions, notices" test -e "$root/usr/share/man/man1/jaudiosync.1.gz" -a \
     -e "$root/usr/share/man/man5/jaudiosync.toml.5.gz" -a -e "$root/usr/share/bash-completion/completions/jaudiosync" -a \
     -e "$root/usr/share/zsh/vendor-completions/_jaudiosync" -a -e "$root/usr/share/doc/jaudiosync/third-party-notices.gz"
+expect "the guide" test -e "$root/usr/share/doc/jaudiosync/docs/guide/troubleshooting.md" -a \
+    -e "$root/usr/share/doc/jaudiosync/docs/terminal.svg"
 expect "the unit verifies" test -z "$(inside systemd-analyze verify --man=no jaudiosync.service 2>&1 | grep jaudiosync)"
 expect "it contradicts no order in which a box starts" \
     test -z "$(inside systemd-analyze verify --man=no multi-user.target 2>&1 | grep -i -A 5 'ordering cycle')"

@@ -18,9 +18,9 @@ use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, S
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
 use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
 use jaudiosync::service::volume::VolumeTask;
-use jaudiosync::timekeeping::Timescale;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
-use jaudiosync::timekeeping::status::{Estimate, TimeState, TimeStatus};
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
+use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
+use jaudiosync::timekeeping::{InNanoseconds as _, timescale};
 use jaudiosync::timetable::Place;
 use jaudiosync::worker::Task;
 use jaudiosync_hw::board::Board;
@@ -28,6 +28,7 @@ use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
 use jaudiosync_hw::dac::SimulatedDac;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
+use jaudiosync_time::{Instant, Span};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
@@ -100,30 +101,27 @@ impl ScriptedTime {
     /// The time is known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns());
-        let before = self.shared.estimate();
-        let right = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        let known = Estimate { timescale: right, bound_ns: 1e6, state: TimeState::Holdover };
-        let is_off = (before.timescale.utc_ns(raw_ns) - utc_ns).abs() > 5_000_000;
-        let waiting = Estimate { timescale: before.timescale, ..known };
-        self.shared.set(if is_off { waiting } else { known }, is_off.then_some(known));
+        let right = timescale(raw_ns, utc_ns, 0.0);
+        let known = Estimate { utc: right, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
+        self.shared.publish(self.clocks.raw(), known);
     }
 
     /// The time is no longer known, and goes on where it is.
     pub fn lose(&self) {
-        let estimate = Estimate { state: TimeState::Unset, bound_ns: f64::INFINITY, ..self.shared.estimate() };
-        self.shared.set(estimate, None);
+        let estimate = Estimate { state: TimeState::Unset, bound: None, ..self.shared.estimate() };
+        self.shared.publish(self.clocks.raw(), estimate);
     }
 
     /// UTC as the box takes it.
     pub fn utc_ns(&self, raw_ns: i64) -> i64 {
-        self.shared.estimate().timescale.utc_ns(raw_ns)
+        self.shared.estimate().utc.utc_ns(raw_ns)
     }
 
     /// The box comes up with this much wrong a clock, and does not know it.
     pub fn be_off(&self, by_ns: i64) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns() + by_ns);
-        let timescale = Timescale { raw_ns, utc_ns, rate_ppb: 0.0 };
-        self.shared.set(Estimate { timescale, bound_ns: f64::INFINITY, state: TimeState::Unset }, None);
+        let utc = timescale(raw_ns, utc_ns, 0.0);
+        self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, state: TimeState::Unset });
     }
 }
 
@@ -159,7 +157,7 @@ impl TimePort for SharedTime {
             state: self.0.shared.estimate().state,
             utc_ns: self.0.clocks.system_utc_ns(),
             bound_ms: None,
-            flywheel: "script",
+            flywheel: Flywheel::SystemClock,
             reference: None,
             reference_age_s: None,
             waiting_correction_ms: None,
@@ -204,7 +202,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn new(folder: &Path, dac: SimulatedDac, utc_ns: i64, has_mixer: bool) -> Self {
-        let clocks = Arc::new(SimulatedClocks::new(0, utc_ns));
+        let clocks = Arc::new(SimulatedClocks::new(Instant::ZERO, Instant::from_ns(utc_ns)));
         let time = Arc::new(ScriptedTime::new(&clocks));
         let (music, state) = (folder.join("Music"), folder.join("state"));
         std::fs::create_dir_all(&music).unwrap();
@@ -351,9 +349,9 @@ impl ApplianceHarness {
 
     /// Lets a round pass. Says how it ended, if it did.
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
-        around.clocks.advance(ROUND_NS);
+        around.clocks.advance(Span::from_ns(ROUND_NS));
         let now_raw_ns = around.now_raw_ns();
-        around.dac.advance_to(now_raw_ns);
+        around.dac.advance_to(Instant::from_ns(now_raw_ns));
         self.listen(around);
         loop {
             // Whoever tells something may be told something in turn.
@@ -385,7 +383,7 @@ impl ApplianceHarness {
         self.heard.clear();
         for stretch in around.dac.take_heard() {
             for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {
-                let raw_ns = (stretch.raw_ns + index as f64 * stretch.frame_ns).round() as i64;
+                let raw_ns = (stretch.raw_ns_f64 + index as f64 * stretch.frame_ns_f64).round() as i64;
                 let place_s = place_tone::place_s(pair, PERIOD_S, MUSIC_AMPLITUDE);
                 self.heard.push(Heard { raw_ns, place_s });
             }

@@ -3,15 +3,18 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use jaudiosync::timekeeping::clock_task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::{ReferenceEvent, Sample, Source, SourceKind};
 use jaudiosync::timekeeping::saved::SavedTime;
-use jaudiosync::timekeeping::source::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
+use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
+use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
 use jaudiosync_hw::world::World;
+use jaudiosync_time::{Instant, Raw, Span, True, Utc};
 
 /// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not whole.
 pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
@@ -25,12 +28,12 @@ pub struct TestWorld {
 }
 
 impl World for TestWorld {
-    fn true_ns(&self) -> i64 {
-        self.true_ns.load(Ordering::Relaxed)
+    fn true_time(&self) -> Instant<True> {
+        Instant::from_ns(self.true_ns.load(Ordering::Relaxed))
     }
 
-    fn spend(&self, ns: i64) {
-        self.true_ns.fetch_add(ns, Ordering::Relaxed);
+    fn spend(&self, span: Span) {
+        self.true_ns.fetch_add(span.ns(), Ordering::Relaxed);
     }
 
     fn temperature_c(&self) -> f64 {
@@ -39,21 +42,21 @@ impl World for TestWorld {
 }
 
 impl Clocks for TestWorld {
-    fn raw_ns(&self) -> i64 {
+    fn raw(&self) -> Instant<Raw> {
         let since_ns = self.true_ns() - self.booted_ns;
-        since_ns + (since_ns as f64 * self.rate_ppb * 1e-9) as i64
+        Instant::from_ns(since_ns + (since_ns as f64 * self.rate_ppb * 1e-9) as i64)
     }
 
     /// Set to nonsense, as on a Pi that has just booted.
-    fn system_utc_ns(&self) -> i64 {
-        self.raw_ns() + 86_400 * NS_PER_S
+    fn system_utc(&self) -> Instant<Utc> {
+        Instant::from_ns(self.raw_ns() + 86_400 * NS_PER_S)
     }
 
-    fn sleep_until_raw(&self, raw_ns: i64) {
+    fn sleep_until(&self, due: Instant<Raw>) {
         // The scheduler wakes a thread late, now and then by much.
         let mut random = self.random.lock().unwrap();
         let late_ns = if random.u8(..) < 3 { random.i64(0..2_000_000) } else { random.i64(40_000..110_000) };
-        self.spend((raw_ns - self.raw_ns()).max(0) + late_ns);
+        self.spend((due - self.raw()).max(Span::ZERO) + Span::from_ns(late_ns));
     }
 }
 
@@ -65,6 +68,7 @@ pub struct ClockHarness {
     pub shared: Arc<SharedEstimate>,
     pub kept: Arc<Mutex<Option<SavedTime>>>,
     pub task: ClockTask,
+    rest: Duration,
 }
 
 impl ClockHarness {
@@ -99,34 +103,42 @@ impl ClockHarness {
             second_edge: None,
             system_clock: None,
             events: receiver,
-            keep: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
+            persist: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
             random: seed as u32,
             may_set_rtc: true,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
-        Self { world, chip, samples, shared, kept, task }
+        Self { world, chip, samples, shared, kept, task, rest: Duration::ZERO }
+    }
+
+    /// Lets the world pass the task's rest, and does its next step.
+    pub fn step(&mut self) {
+        if !self.rest.is_zero() {
+            self.world.sleep_until(self.world.raw() + Span::from_duration(self.rest));
+        }
+        self.rest = self.task.step();
     }
 
     /// Runs for some seconds.
     pub fn run(&mut self, seconds: i64) {
         let until_ns = self.world.true_ns() + seconds * NS_PER_S;
         while self.world.true_ns() < until_ns {
-            self.task.step();
+            self.step();
         }
     }
 
-    /// Runs for some seconds while music plays, and tells by how much UTC jumped at most from one step to the next, in ns.
+    /// Runs for some seconds while music plays, as it does afterwards. Returns by how much UTC jumped at
+    /// most from one step to the next, in ns.
     pub fn run_playing(&mut self, seconds: i64) -> i64 {
         self.shared.allow_steps(false);
         let until_ns = self.world.true_ns() + seconds * NS_PER_S;
         let mut largest_ns = 0;
         while self.world.true_ns() < until_ns {
-            let before = self.shared.estimate().timescale;
-            self.task.step();
-            let after = self.shared.estimate().timescale;
-            largest_ns = largest_ns.max((after.utc_ns(after.raw_ns) - before.utc_ns(after.raw_ns)).abs());
+            let before = self.shared.estimate().utc;
+            self.step();
+            let after = self.shared.estimate().utc;
+            largest_ns = largest_ns.max((after.to - before.apply(after.from)).ns().abs());
         }
-        self.shared.allow_steps(true);
         largest_ns
     }
 
@@ -134,8 +146,8 @@ impl ClockHarness {
     pub fn tell(&self, name: &str, ahead_ns: i64, bound_ns: f64) {
         let sample = Sample {
             source: Source { kind: SourceKind::Ntp, name: name.into() },
-            raw_ns: self.world.raw_ns(),
-            utc_ns: self.world.true_ns() + ahead_ns,
+            raw: self.world.raw(),
+            utc: Instant::from_ns(self.world.true_ns() + ahead_ns),
             sigma_ns: bound_ns / 4.0,
             bound_ns,
         };
@@ -149,7 +161,7 @@ impl ClockHarness {
 
     /// UTC as everybody takes it less the true one, in ms.
     pub fn error_ms(&self) -> f64 {
-        (self.estimate().timescale.utc_ns(self.world.raw_ns()) - self.world.true_ns()) as f64 * 1e-6
+        (self.estimate().utc.apply(self.world.raw()).ns() - self.world.true_ns()) as f64 * 1e-6
     }
 
     pub fn status(&self) -> TimeStatus {

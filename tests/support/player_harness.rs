@@ -10,9 +10,10 @@ use jaudiosync::player::feeder::{self, Feeder, FeederEvent, Hearing, Program};
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale};
 use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
+use jaudiosync_time::{Instant, Span};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
@@ -163,7 +164,7 @@ impl PlayerHarness {
         };
         let mut made = Self {
             dac: SimulatedDac::new(rate_hz, period_frames, imperfections, seed),
-            timescale: Timescale { raw_ns: 0, utc_ns: EPOCH_NS, rate_ppb: 0.0 },
+            timescale: timescale(0, EPOCH_NS, 0.0),
             timetable,
             events: Vec::new(),
             samples: Vec::new(),
@@ -208,7 +209,7 @@ impl PlayerHarness {
         while self.now_ns < until_ns {
             let rest = self.output.as_ref().map_or(feeder::STEP, |(_, feeder, _)| feeder.rest());
             self.now_ns += rest.as_nanos() as i64;
-            self.dac.advance_to(self.now_ns);
+            self.dac.advance_to(Instant::from_ns(self.now_ns));
             match &mut self.output {
                 Some((_, feeder, faults)) => {
                     if faults.try_recv().is_ok() {
@@ -226,7 +227,7 @@ impl PlayerHarness {
 
     /// The process and the card stand still.
     pub fn interrupt(&mut self, pause_ns: i64) {
-        self.dac.interrupt(pause_ns);
+        self.dac.interrupt(Span::from_ns(pause_ns));
         self.now_ns += pause_ns;
     }
 
@@ -237,7 +238,7 @@ impl PlayerHarness {
                 self.sound.extend_from_slice(&heard.samples);
             }
             for (index, pair) in heard.samples.chunks_exact(2).enumerate().step_by(self.rate_hz as usize / 100) {
-                let raw_ns = heard.raw_ns + index as f64 * heard.frame_ns;
+                let raw_ns = heard.raw_ns_f64 + index as f64 * heard.frame_ns_f64;
                 self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair) });
             }
         }

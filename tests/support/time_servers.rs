@@ -236,11 +236,11 @@ pub fn tell_pulses(stream: &mut TcpStream, ahead_ns: i64) -> std::io::Result<()>
     )?;
     loop {
         let pulse = ClockPair::read(&MachineClocks);
-        MachineClocks.sleep_until_raw(pulse.raw_ns + 50_000_000);
-        let real_ns = pulse.utc_ns + ahead_ns;
+        MachineClocks.sleep_until_raw(pulse.raw.ns() + 50_000_000);
+        let real_ns = pulse.utc.ns() + ahead_ns;
         let time = DateTime::from_timestamp_nanos(real_ns).format("%Y-%m-%dT%H:%M:%S%.3fZ");
         write!(stream, "{{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":3,\"time\":\"{time}\"}}\r\n")?;
-        stream.write_all(stamped("PPS", real_ns, pulse.utc_ns).as_bytes())?;
-        MachineClocks.sleep_until_raw(pulse.raw_ns + 250_000_000);
+        stream.write_all(stamped("PPS", real_ns, pulse.utc.ns()).as_bytes())?;
+        MachineClocks.sleep_until_raw(pulse.raw.ns() + 250_000_000);
     }
 }

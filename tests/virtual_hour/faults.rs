@@ -6,6 +6,7 @@ use jaudiosync::service::conductor::Message;
 use jaudiosync_hw::buttons::{BoardError, Button};
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::mixer::MixerError;
+use jaudiosync_time::Span;
 
 use super::hour::{Hour, Recovery};
 use super::{MS, S};
@@ -28,9 +29,9 @@ impl Hour<'_> {
             }
             49..53 if self.is_plugged => {
                 let pause_ns = self.random_ns(30 * MS, 3 * S);
-                self.around.dac.interrupt(pause_ns);
+                self.around.dac.interrupt(Span::from_ns(pause_ns));
                 // The whole process stood still with it.
-                self.around.clocks.advance(pause_ns);
+                self.around.clocks.advance(Span::from_ns(pause_ns));
                 self.note_disturbance();
             }
             53..62 => {

@@ -9,6 +9,7 @@ use jaudiosync::control::protocol::PlayState;
 use jaudiosync::service::conductor::Ending;
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
+use jaudiosync_time::{Instant, Span};
 
 use super::appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
 use super::files::Tracks;
@@ -78,10 +79,10 @@ impl<'a> Hour<'a> {
         let imperfections = Imperfections {
             rate_error_ppm: random.f64() * 200.0 - 100.0,
             wander_ppm: 0.01,
-            delay_step_ns: if random.bool() { 1_000_000 } else { 20_833 },
-            jitter_ns: 50_000,
+            delay_step: Span::from_ns(if random.bool() { 1_000_000 } else { 20_833 }),
+            jitter: Span::from_us(50),
             burst_probability: 0.001,
-            burst_ns: 5_000_000,
+            burst: Span::from_ms(5),
             wild_probability: 0.0001,
         };
         let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, seed);
@@ -178,9 +179,9 @@ impl<'a> Hour<'a> {
         let kept = fs::read_to_string(self.around.state.join("session.json"));
         let is_kept = kept.is_ok_and(|kept| kept.contains("\"anchor_utc_s\":0,"));
         let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
-        self.around.clocks.advance(after_ns);
+        self.around.clocks.advance(Span::from_ns(after_ns));
         let now_raw_ns = self.now_raw_ns();
-        self.around.dac.advance_to(now_raw_ns);
+        self.around.dac.advance_to(Instant::from_ns(now_raw_ns));
         self.around.dac.take_heard();
         // The clock of a box that has no RTC is behind by as long as it was off.
         if self.random.u8(..4) == 0 && !rejoins {

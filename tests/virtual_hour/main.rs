@@ -30,6 +30,7 @@ use jaudiosync::player::feeder::Program;
 use jaudiosync::timetable::Place;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
+use jaudiosync_time::Span;
 
 const S: i64 = 1_000_000_000;
 const MS: i64 = 1_000_000;
@@ -94,7 +95,7 @@ fn an_hour_of_everything_with_fifty_seeds() {
 
 /// An appliance that has been started on four short tracks and is about to play the first.
 fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, ApplianceHarness, Program) {
-    let imperfections = Imperfections { rate_error_ppm: 60.0, jitter_ns: 50_000, ..Imperfections::default() };
+    let imperfections = Imperfections { rate_error_ppm: 60.0, jitter: Span::from_us(50), ..Imperfections::default() };
     let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
     let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, true);
     *around.config.lock().unwrap() = format!("[sound]\noutput_latency_ms = {latency_ms}\n");

@@ -17,6 +17,18 @@ pub struct ClockMap<From: Axis, To: Axis> {
 }
 
 impl<From: Axis, To: Axis> ClockMap<From, To> {
+    /// Makes the map of two clocks that count from the same epoch, of which the second is ahead by
+    /// `offset` when the first shows `from`.
+    pub fn with_offset(from: Instant<From>, offset: Span, rate: Rate) -> Self {
+        Self { from, to: Instant::from_ns(from.ns()) + offset, rate }
+    }
+
+    /// Returns by how much the second clock is ahead of the first at the map's own reading. That has a
+    /// meaning only where both count from the same epoch.
+    pub fn offset(&self) -> Span {
+        Span::from_ns(self.to.ns()) - Span::from_ns(self.from.ns())
+    }
+
     /// Returns what the second clock shows when the first shows `from`. Exact to a nanosecond while
     /// that is within days of the map's own reading.
     pub fn apply(&self, from: Instant<From>) -> Instant<To> {
@@ -85,6 +97,13 @@ mod tests {
             let raw = first.from + Span::from_ns(ahead_ns);
             let apart = first.then(&second).apply(raw) - second.apply(first.apply(raw));
             prop_assert!(apart.abs() <= Span::from_ns(3), "{apart:?}");
+        }
+
+        #[test]
+        fn an_offset_is_what_it_was_made_of(from in 0_i64..4_000_000_000_000_000_000, offset in -1_000_000_000_000_i64..1_000_000_000_000) {
+            let map = ClockMap::<Rtc, Utc>::with_offset(Instant::from_ns(from), Span::from_ns(offset), Rate::ZERO);
+            prop_assert_eq!(map.offset(), Span::from_ns(offset));
+            prop_assert_eq!(map.apply(map.from).ns(), from + offset);
         }
 
         #[test]

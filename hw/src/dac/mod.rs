@@ -1,7 +1,8 @@
 //! The DAC: where frames become sound, and the only place that knows when they do.
 //!
-//! A [`Dac`] opens a stream that pulls stereo frames from a [`Renderer`] for as long as it lives, and tells with
-//! each buffer when its first frame will be heard. What is in the frames is not this crate's business.
+//! A [`Dac`] opens a stream that pulls stereo frames from a [`Renderer`] for as long as it lives,
+//! and reports with every buffer when its first frame will be heard. What the frames hold is up to
+//! the renderer.
 
 mod sample_format;
 mod simulated;
@@ -10,6 +11,8 @@ mod sound_server;
 
 use std::sync::mpsc::Sender;
 
+use jaudiosync_time::{Instant, Raw, Span};
+
 pub use simulated::{Heard, Imperfections, SimulatedDac};
 pub use sound_card::{SoundCard, SoundCardInfo, card_of, sound_cards};
 pub use sound_server::SoundServer;
@@ -17,21 +20,23 @@ pub use sound_server::SoundServer;
 /// Channels of every stream: left and right, interleaved.
 pub const CHANNELS: usize = 2;
 
-/// When the first frame of a buffer will be heard, as the device tells it.
+/// When the first frame of a buffer will be heard, as the device reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferTiming {
-    /// `CLOCK_MONOTONIC_RAW` at which `delay_ns` was read.
-    pub raw_ns: i64,
-    /// From that moment until the first frame of the buffer reaches the output, in ns; `None` where the device does
-    /// not run yet (at the start and after an xrun) and so cannot know.
-    pub delay_ns: Option<i64>,
-    /// Drop-outs of the device since the stream was opened. After each, positions start afresh.
+    /// When `delay` was read.
+    pub raw: Instant<Raw>,
+    /// From that moment until the first frame of the buffer reaches the output; `None` where the
+    /// device is not running yet (at the start and after an xrun) and so cannot know.
+    pub delay: Option<Span>,
+    /// Xruns of the device since the stream was opened. After each one, positions start over.
     pub xruns: u64,
 }
 
-/// What fills the device's buffers. It runs on the device's own thread: no lock, allocation, log or I/O.
+/// What fills the device's buffers. It runs on the device's own thread: no lock, allocation, log or
+/// I/O.
 pub trait Renderer: Send {
-    /// Fills `output` (interleaved stereo, full scale is ±1.0), whose first frame is heard as `timing` says.
+    /// Fills `output` (interleaved stereo, full scale is ±1.0), whose first frame is heard as
+    /// `timing` says.
     fn render(&mut self, timing: BufferTiming, output: &mut [f32]);
 }
 
@@ -47,30 +52,31 @@ pub type MakeRenderer<'a> = Box<dyn FnOnce(StreamFormat) -> Box<dyn Renderer> + 
 
 /// An open stream. Dropping it closes the device.
 pub trait DacStream: Send {
-    /// What it was opened with.
+    /// Returns what it was opened with.
     fn format(&self) -> StreamFormat;
 }
 
 /// A device that can play.
 pub trait Dac: Send {
-    /// The name to show and to reopen it by.
+    /// Returns the name to show and to reopen it by.
     fn name(&self) -> String;
 
-    /// The device whose card's mixer is the volume, as [`card_of`] takes it; `None` where the device has no mixer of its
-    /// own: what a sound server's mixer sets is heard of all programs.
+    /// Returns the device whose card's mixer sets the volume, as [`card_of`] takes it; `None` where
+    /// the device has no mixer of its own: a sound server's mixer affects every program.
     fn mixer_device(&self) -> Option<String>;
 
-    /// Opens the device and starts to pull from the renderer. A fault that ends the stream later is sent to
-    /// `faults`; the stream is then of no more use.
+    /// Opens the device and starts to pull from the renderer. A fault that ends the stream later is
+    /// sent to `faults`; the stream is useless after that.
     ///
     /// # Errors
-    /// When there is no such device, it is busy, or it can play none of the formats known here.
+    /// When there is no such device, it is busy, or it plays none of the known formats.
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError>;
 }
 
-/// The device of this name: `server` is the sound server, `default` ALSA's default device, and anything else a sound
-/// card. With no name it is the sound server where one runs, and else ALSA's default: what comes from the server is
-/// timed better than what ALSA tells of it. The choice is made here and holds for each opening.
+/// Returns the device of this name: `server` is the sound server, `default` ALSA's default device,
+/// and anything else a sound card. Without a name it is the sound server where one runs, and
+/// otherwise ALSA's default: the server reports its timing more exactly than ALSA does. The choice
+/// is made here and holds for every opening.
 pub fn choose_dac(name: Option<String>) -> Box<dyn Dac> {
     match name {
         Some(name) if name == sound_server::NAME => Box::new(SoundServer::new()),
@@ -93,10 +99,10 @@ pub enum DacError {
     Unavailable {
         /// The device.
         name: String,
-        /// What the system said.
+        /// What the system reports.
         reason: String,
     },
-    /// The device plays none of the sample formats known here.
+    /// The device plays none of the known sample formats.
     #[error("the sound output \"{0}\" offers no usable stereo format")]
     NoFormat(String),
 }

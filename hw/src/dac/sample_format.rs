@@ -1,4 +1,4 @@
-//! From the float samples of a renderer to the integers a device wants.
+//! From the float samples of a renderer to the sample type a device wants.
 
 use cpal::{FromSample, I24, SizedSample};
 

@@ -1,14 +1,17 @@
-//! A sound card in virtual time: with a crystal that is off and wanders, a driver that tells delays in steps and late,
-//! xruns, and a plug that can be pulled. It keeps what was heard and when, so that tests judge what came out and not
-//! what the program believes.
+//! A sound card in virtual time: with a crystal that is off and wanders, a driver that reports
+//! delays in steps and late, xruns, and a plug that can be pulled. It records what was heard and
+//! when, so that tests judge what came out and not what the program believes.
+//!
+//! Frames do not last whole nanoseconds, so moments in here are `f64` nanoseconds of the raw clock.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
-use crate::variates::normal;
+use crate::randomness::normal;
 
 /// What is wrong with a simulated sound card. The default is nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,15 +20,16 @@ pub struct Imperfections {
     pub rate_error_ppm: f64,
     /// Random walk of the crystal's rate, in ppm per square root of a second.
     pub wander_ppm: f64,
-    /// The position is known at ticks of this, in ns, and told as of the nearest one; USB has 1 ms.
-    pub delay_step_ns: i64,
-    /// Between reading the delay and reading the clock up to this long passes, in ns.
-    pub jitter_ns: i64,
-    /// The part of buffers at which the thread is put aside between the two readings.
+    /// The driver knows the position at ticks of this, and reports it as of the nearest one; USB
+    /// has 1 ms.
+    pub delay_step: Span,
+    /// Up to this long passes between reading the delay and reading the clock.
+    pub jitter: Span,
+    /// The share of buffers at which the thread is preempted between the two readings.
     pub burst_probability: f64,
-    /// For up to this long, in ns.
-    pub burst_ns: i64,
-    /// The part of buffers whose delay is nonsense of up to a second.
+    /// For up to this long.
+    pub burst: Span,
+    /// The share of buffers whose delay is nonsense of up to a second.
     pub wild_probability: f64,
 }
 
@@ -34,10 +38,10 @@ impl Default for Imperfections {
         Self {
             rate_error_ppm: 0.0,
             wander_ppm: 0.0,
-            delay_step_ns: 1,
-            jitter_ns: 0,
+            delay_step: Span::from_ns(1),
+            jitter: Span::ZERO,
             burst_probability: 0.0,
-            burst_ns: 0,
+            burst: Span::ZERO,
             wild_probability: 0.0,
         }
     }
@@ -46,15 +50,15 @@ impl Default for Imperfections {
 /// A stretch of sound as it was heard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
-    /// True time at which the first frame was heard, in ns of the raw clock.
-    pub raw_ns: f64,
-    /// True time from frame to frame, in ns.
-    pub frame_ns: f64,
+    /// When the first frame was heard, in ns of the raw clock.
+    pub raw_ns_f64: f64,
+    /// How long a frame lasted, in ns.
+    pub frame_ns_f64: f64,
     /// Interleaved stereo.
     pub samples: Vec<f32>,
 }
 
-/// A simulated sound card. Clones are the same card; it plays when it is told what time it is.
+/// A simulated sound card. Clones are the same card; it plays as its time is advanced.
 #[derive(Clone)]
 pub struct SimulatedDac(Arc<Mutex<Card>>);
 
@@ -64,7 +68,7 @@ struct Card {
     imperfections: Imperfections,
     wandered_ppm: f64,
     random: Rng,
-    now_ns: f64,
+    now_ns_f64: f64,
     is_plugged: bool,
     stream: Option<Stream>,
     heard: Vec<Heard>,
@@ -73,16 +77,16 @@ struct Card {
 struct Stream {
     renderer: Box<dyn Renderer>,
     faults: Sender<DacError>,
-    /// The two periods of the device's buffer: what plays and what comes next.
+    /// The two periods of the device's buffer: the one that plays and the next one.
     playing: Vec<f32>,
     next: Vec<f32>,
-    /// When the playing period will be over.
-    period_end_ns: f64,
+    /// When the playing period ends.
+    period_end_ns_f64: f64,
     xruns: u64,
 }
 
 impl SimulatedDac {
-    /// A card of this nominal rate and period that begins at time 0 and does not run yet.
+    /// Makes a card of this nominal rate and period that starts at time 0 and is not running yet.
     pub fn new(rate_hz: u32, period_frames: usize, imperfections: Imperfections, seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Card {
             format: StreamFormat { rate_hz },
@@ -90,26 +94,25 @@ impl SimulatedDac {
             imperfections,
             wandered_ppm: 0.0,
             random: Rng::with_seed(seed),
-            now_ns: 0.0,
+            now_ns_f64: 0.0,
             is_plugged: true,
             stream: None,
             heard: Vec::new(),
         })))
     }
 
-    /// Plays until `raw_ns`.
-    pub fn advance_to(&self, raw_ns: i64) {
-        self.card().advance_to(raw_ns as f64);
+    /// Plays until the raw clock shows `raw`.
+    pub fn advance_to(&self, raw: Instant<Raw>) {
+        self.card().advance_to(raw.ns() as f64);
     }
 
-    /// Stands still for `pause_ns` (an xrun, a stopped process) and then runs on with empty buffers.
-    pub fn interrupt(&self, pause_ns: i64) {
+    /// Stops for `pause` (an xrun, a stopped process) and then resumes with empty buffers.
+    pub fn interrupt(&self, pause: Span) {
         let mut card = self.card();
-        card.now_ns += pause_ns as f64;
-        let now_ns = card.now_ns;
+        card.now_ns_f64 += pause.ns_f64();
         if let Some(mut stream) = card.stream.take() {
             stream.xruns += 1;
-            card.fill_both(&mut stream, now_ns);
+            card.fill_both(&mut stream);
             card.stream = Some(stream);
         }
     }
@@ -124,17 +127,17 @@ impl SimulatedDac {
         }
     }
 
-    /// Puts the plug back.
+    /// Plugs it in again.
     pub fn plug_in(&self) {
         self.card().is_plugged = true;
     }
 
-    /// What was heard since this was last called.
+    /// Returns what was heard since the last call.
     pub fn take_heard(&self) -> Vec<Heard> {
         std::mem::take(&mut self.card().heard)
     }
 
-    /// By how much the crystal is fast now, in ppm.
+    /// Returns by how much the crystal is fast now, in ppm.
     pub fn rate_error_ppm(&self) -> f64 {
         self.card().rate_ppm()
     }
@@ -150,61 +153,71 @@ impl Card {
         self.imperfections.rate_error_ppm + self.wandered_ppm
     }
 
-    fn frame_ns(&self) -> f64 {
+    fn frame_ns_f64(&self) -> f64 {
         1e9 / (f64::from(self.format.rate_hz) * (1.0 + self.rate_ppm() * 1e-6))
     }
 
-    fn advance_to(&mut self, raw_ns: f64) {
+    fn period_ns_f64(&self) -> f64 {
+        self.period_frames as f64 * self.frame_ns_f64()
+    }
+
+    /// Returns the present moment as a program reads it.
+    fn now(&self) -> Instant<Raw> {
+        Instant::from_ns(self.now_ns_f64 as i64)
+    }
+
+    fn advance_to(&mut self, raw_ns_f64: f64) {
         let Some(mut stream) = self.stream.take() else {
-            self.now_ns = self.now_ns.max(raw_ns);
+            self.now_ns_f64 = self.now_ns_f64.max(raw_ns_f64);
             return;
         };
-        while stream.period_end_ns <= raw_ns {
-            self.now_ns = stream.period_end_ns;
-            let period_s = self.period_frames as f64 * self.frame_ns() * 1e-9;
+        while stream.period_end_ns_f64 <= raw_ns_f64 {
+            self.now_ns_f64 = stream.period_end_ns_f64;
+            let period_s = self.period_ns_f64() * 1e-9;
             self.wandered_ppm += self.imperfections.wander_ppm * period_s.sqrt() * normal(&mut self.random);
             let played = std::mem::replace(&mut stream.playing, std::mem::take(&mut stream.next));
             stream.next = played;
             self.hear(&stream.playing);
-            stream.period_end_ns = self.now_ns + self.period_frames as f64 * self.frame_ns();
-            let timing = self.timing(stream.period_end_ns, stream.xruns);
+            stream.period_end_ns_f64 = self.now_ns_f64 + self.period_ns_f64();
+            let timing = self.timing(stream.period_end_ns_f64, stream.xruns);
             stream.renderer.render(timing, &mut stream.next);
         }
-        self.now_ns = self.now_ns.max(raw_ns);
+        self.now_ns_f64 = self.now_ns_f64.max(raw_ns_f64);
         self.stream = Some(stream);
     }
 
-    /// Fills the device's whole buffer and begins to play it. Nothing plays yet, so no delay is known.
-    fn fill_both(&mut self, stream: &mut Stream, now_ns: f64) {
+    /// Fills the device's whole buffer and starts to play it. Nothing plays yet, so no delay is
+    /// known.
+    fn fill_both(&mut self, stream: &mut Stream) {
         for buffer in [&mut stream.playing, &mut stream.next] {
-            let timing = BufferTiming { raw_ns: now_ns as i64, delay_ns: None, xruns: stream.xruns };
+            let timing = BufferTiming { raw: self.now(), delay: None, xruns: stream.xruns };
             stream.renderer.render(timing, buffer);
         }
         self.hear(&stream.playing);
-        stream.period_end_ns = now_ns + self.period_frames as f64 * self.frame_ns();
+        stream.period_end_ns_f64 = self.now_ns_f64 + self.period_ns_f64();
     }
 
-    /// What the driver tells of a buffer that is heard at `heard_ns`.
-    fn timing(&mut self, heard_ns: f64, xruns: u64) -> BufferTiming {
-        let Imperfections { delay_step_ns, jitter_ns, burst_probability, burst_ns, wild_probability, .. } =
-            self.imperfections;
-        let step_ns = delay_step_ns.max(1) as f64;
+    /// Returns what the driver reports about a buffer that is heard at `heard_ns_f64`.
+    fn timing(&mut self, heard_ns_f64: f64, xruns: u64) -> BufferTiming {
+        let Imperfections { delay_step, jitter, burst_probability, burst, wild_probability, .. } = self.imperfections;
+        let step_ns_f64 = delay_step.ns_f64().max(1.0);
         // The driver knows the position as it was at the nearest tick of the bus.
-        let tick_ns = (self.now_ns / step_ns).round() * step_ns;
-        let mut delay_ns = heard_ns - tick_ns;
+        let tick_ns_f64 = (self.now_ns_f64 / step_ns_f64).round() * step_ns_f64;
+        let mut delay_ns_f64 = heard_ns_f64 - tick_ns_f64;
         if self.random.f64() < wild_probability {
-            delay_ns = self.random.f64() * 1e9;
+            delay_ns_f64 = self.random.f64() * 1e9;
         }
-        let mut raw_ns = self.now_ns + self.random.f64() * jitter_ns as f64;
+        let mut raw_ns_f64 = self.now_ns_f64 + self.random.f64() * jitter.ns_f64();
         if self.random.f64() < burst_probability {
-            raw_ns += self.random.f64() * burst_ns as f64;
+            raw_ns_f64 += self.random.f64() * burst.ns_f64();
         }
-        BufferTiming { raw_ns: raw_ns as i64, delay_ns: Some(delay_ns as i64), xruns }
+        let raw = Instant::from_ns(raw_ns_f64 as i64);
+        BufferTiming { raw, delay: Some(Span::from_ns(delay_ns_f64 as i64)), xruns }
     }
 
     fn hear(&mut self, samples: &[f32]) {
-        let heard = Heard { raw_ns: self.now_ns, frame_ns: self.frame_ns(), samples: samples.to_vec() };
-        self.heard.push(heard);
+        let frame_ns_f64 = self.frame_ns_f64();
+        self.heard.push(Heard { raw_ns_f64: self.now_ns_f64, frame_ns_f64, samples: samples.to_vec() });
     }
 }
 
@@ -226,9 +239,8 @@ impl Dac for SimulatedDac {
         let silence = vec![0.0; card.period_frames * CHANNELS];
         let renderer = make_renderer(format);
         let mut stream =
-            Stream { renderer, faults, playing: silence.clone(), next: silence, period_end_ns: 0.0, xruns: 0 };
-        let now_ns = card.now_ns;
-        card.fill_both(&mut stream, now_ns);
+            Stream { renderer, faults, playing: silence.clone(), next: silence, period_end_ns_f64: 0.0, xruns: 0 };
+        card.fill_both(&mut stream);
         card.stream = Some(stream);
         Ok(Box::new(OpenStream { card: Arc::clone(&self.0), format }))
     }
@@ -275,15 +287,16 @@ mod tests {
         let dac = SimulatedDac::new(1000, 50, imperfections, 1);
         let (faults, _) = mpsc::channel();
         let stream = dac.open(Box::new(|_| Box::new(Counter(0.0))), faults).unwrap();
-        dac.advance_to(10_000_000_000);
+        dac.advance_to(Instant::from_second(10));
         let heard = dac.take_heard();
         let samples: Vec<f32> = heard.iter().flat_map(|heard| heard.samples.iter().step_by(2).copied()).collect();
         assert!(samples.iter().enumerate().all(|(index, &sample)| sample == index as f32));
         let last = heard.last().unwrap();
         let frame = f64::from(last.samples[0]);
-        assert!((last.raw_ns - frame * 1e6 / 1.0001).abs() < 1.0, "{} {frame}", last.raw_ns);
+        let off_ns_f64 = last.raw_ns_f64 - frame * 1e6 / 1.0001;
+        assert!(off_ns_f64.abs() < 1.0, "{off_ns_f64} {frame}");
         drop(stream);
-        dac.advance_to(11_000_000_000);
+        dac.advance_to(Instant::from_second(11));
         assert!(dac.take_heard().is_empty(), "a closed card is silent");
     }
 

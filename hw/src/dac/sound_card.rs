@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamConfig, SupportedBufferSize};
+use jaudiosync_time::Span;
 
 use super::sample_format::{DeviceSample, convert};
 use super::sound_server::SoundServer;
@@ -15,19 +16,20 @@ use crate::clocks::{Clocks, MachineClocks};
 use crate::mixer::cards;
 use crate::priority::{RealtimeThread, request_realtime};
 
-/// Rates that a stream is opened with, best first. The music is resampled in any case.
+/// Rates to open a stream with, best first. The music is resampled in any case.
 const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
 
 /// Sample formats, best first.
 const FORMATS: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16];
 
-/// Frames of a period, asked for; ALSA may round it, and cpal buffers two of them: some 50 ms, which rides out the
-/// scheduling delays of a busy machine. A prime, so that no whole number of milliseconds fits into few periods: USB
-/// DACs tell their delay in steps of 1 ms, and so each period sees another part of the step, and the mean is true.
+/// Frames per period to ask for; ALSA may round it, and cpal buffers two periods: some 50 ms, which
+/// rides out the scheduling delays of a busy machine. A prime, so that few periods never make a
+/// whole number of milliseconds: USB DACs report their delay in steps of 1 ms, so every period sees
+/// another part of the step, and the mean is unbiased.
 const PERIOD_FRAMES: u32 = 1193;
 
-/// Calls of the renderer whose timing is predicted and not measured, at the start and after each xrun: the device
-/// does not run yet while its two periods are filled.
+/// Calls of the renderer whose timing is predicted and not measured, at the start and after every
+/// xrun: the device is not running yet while its two periods are filled.
 const PREDICTED_BUFFERS: u32 = 3;
 
 /// A sound card, by name.
@@ -39,15 +41,16 @@ pub struct SoundCard {
 /// A sound output that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SoundCardInfo {
-    /// What to choose it by, such as `plughw:CARD=Headphones,DEV=0`.
+    /// The name to choose it by, such as `plughw:CARD=Headphones,DEV=0`.
     pub id: String,
     /// What it calls itself.
     pub description: String,
-    /// Whether it is what plays when none is chosen.
+    /// Whether it plays when none is chosen.
     pub is_default: bool,
 }
 
-/// Lists the sound outputs: the sound server, if one runs, and those that ALSA knows. The first is the default.
+/// Lists the sound outputs: the sound server, if one runs, and those that ALSA knows. The first one
+/// is the default.
 ///
 /// # Errors
 /// When ALSA itself cannot be used.
@@ -83,13 +86,14 @@ fn info(device: &cpal::Device) -> SoundCardInfo {
     }
 }
 
-/// The card whose mixer is the volume of the device that this name means, as [`crate::mixer::control_device`] takes it;
-/// `None` where the device is no card's own, such as a sound server's.
+/// Returns the card whose mixer sets the volume of the device of this name, as
+/// [`crate::mixer::control_device`] takes it; `None` where the device does not belong to a card,
+/// such as a sound server's.
 ///
 /// # Errors
 /// When there is no such device now.
 pub fn card_of(device: &str) -> Result<Option<String>, DacError> {
-    // Asked at each press of a button where the player sets the volume: to look through all devices takes long.
+    // Called at every press of a volume button, and looking through all devices is slow.
     let is_card = device == "default" || cards().iter().any(|card| card.id.eq_ignore_ascii_case(device));
     if is_card || device.contains("CARD=") {
         return Ok(Some(device.to_owned()));
@@ -99,7 +103,8 @@ pub fn card_of(device: &str) -> Result<Option<String>, DacError> {
 }
 
 impl SoundCard {
-    /// The card of this id (or with this text in its description, whatever the case), or the system's default.
+    /// Returns the card of this id (or with this text in its description, ignoring case), or the
+    /// system's default.
     pub fn new(name: Option<String>) -> Self {
         Self { name: name.filter(|name| name != "default") }
     }
@@ -171,7 +176,7 @@ impl DacStream for OpenStream {
     }
 }
 
-/// Takes the best rate and sample format of a device, for two channels.
+/// Chooses the best rate and sample format of a device, for two channels.
 fn choose_config(device: &cpal::Device, name: &str) -> Result<(StreamConfig, SampleFormat), DacError> {
     let offers: Vec<_> = device
         .supported_output_configs()
@@ -216,12 +221,12 @@ impl Opening {
         let xruns_seen_by_errors = Arc::clone(&xruns);
         let error_name = name.clone();
         let mut timing = TimingFilter::default();
-        // Allocated here, so that the callback never does: no period is longer than this.
+        // Allocated here, so that the callback never allocates: no period is longer than this.
         let mut floats = vec![0.0_f32; CHANNELS * config.sample_rate as usize];
         let mut has_asked = false;
         let data = move |output: &mut [T], info: &OutputCallbackInfo| {
-            // Once, before the first sound, as the thread is cpal's own. Whether it was granted, the feeder's thread tells: it
-            // asks within the same limit, and may log.
+            // Once, before the first sound, as the thread is cpal's own. The feeder's thread
+            // reports whether it was granted: it asks within the same limit, and may log.
             if !std::mem::replace(&mut has_asked, true) {
                 let _ = request_realtime(RealtimeThread::Audio);
             }
@@ -236,16 +241,16 @@ impl Opening {
             ErrorKind::Xrun => {
                 xruns_seen_by_errors.fetch_add(1, Ordering::Relaxed);
             }
-            // Not being real-time, or following another default device, does not end the stream.
+            // Being denied real-time, or following another default device, does not end the stream.
             ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged => {}
-            // The receiver is gone only when the player is, and then nobody wants to know.
+            // The receiver is gone only when the player is, and then nothing needs to know.
             _ => _ = faults.send(unavailable(&error_name, &error)),
         };
         device.build_output_stream(config, data, errors, None).map_err(|error| unavailable(&name, &error))
     }
 }
 
-/// Turns cpal's timestamps into delays, and tells measured ones from predicted ones.
+/// Turns cpal's timestamps into delays, and separates measured ones from predicted ones.
 #[derive(Default)]
 struct TimingFilter {
     xruns: u64,
@@ -253,19 +258,20 @@ struct TimingFilter {
 }
 
 impl TimingFilter {
-    /// cpal tells `playback = callback + delay`, both on a clock of private origin. Only the difference is used: it is
-    /// read a few microseconds before this runs, so the raw clock is read here.
+    /// Reads the clock for a buffer. cpal reports `playback = callback + delay`, both on a clock of
+    /// private origin. Only the difference is used: it was read a few microseconds before this
+    /// runs, so the raw clock is read here.
     fn read(&mut self, info: &OutputCallbackInfo, xruns: u64) -> BufferTiming {
         if xruns != self.xruns {
             *self = Self { xruns, buffers_since_start: 0 };
         }
-        let raw_ns = MachineClocks.raw_ns();
+        let raw = MachineClocks.raw();
         let timestamp = info.timestamp();
         let delay = timestamp.playback.duration_since(timestamp.callback);
         let measured = self.buffers_since_start >= PREDICTED_BUFFERS;
         self.buffers_since_start = self.buffers_since_start.saturating_add(1);
-        let delay_ns = if measured { i64::try_from(delay.as_nanos()).ok() } else { None };
-        BufferTiming { raw_ns, delay_ns, xruns }
+        let delay = measured.then(|| Span::from_duration(delay));
+        BufferTiming { raw, delay, xruns }
     }
 }
 

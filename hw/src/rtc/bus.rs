@@ -1,4 +1,4 @@
-//! The I2C bus of the machine, and what happens when the kernel's own driver has the chip.
+//! The machine's I2C bus, and what happens when the kernel's own driver has the chip.
 
 use std::fmt;
 use std::io;
@@ -14,27 +14,31 @@ use rustix::io::Errno;
 use super::registers::ADDRESS;
 use super::{Ds3231, Rtc, RtcError};
 
-/// Opens the clock on this bus, such as `/dev/i2c-1`. Whether a chip is there shows when it is read.
+/// Opens the clock on this bus, such as `/dev/i2c-1`. Whether a chip is there shows when it is
+/// read.
 ///
-/// If the kernel's driver has the chip, it is read beside that driver, with a warning, and never written:
-/// [`Rtc::is_writable`] tells.
+/// If the kernel's driver has the chip, it is read alongside that driver, with a warning, and never
+/// written to: see [`Rtc::is_writable`].
 ///
 /// # Errors
-/// [`RtcError::NoBus`] when there is no such bus or it may not be opened; the reason says what to do.
+/// [`RtcError::NoBus`] when there is no such bus or it may not be opened; the reason says what to
+/// do.
 pub fn open(path: &Path) -> Result<Box<dyn Rtc>, RtcError> {
     Ok(Box::new(open_chip(path)?))
 }
 
-/// The same as [`open`], for those who want what only a DS3231 has, such as its 1 Hz output.
+/// Does the same as [`open`], for callers that need what only a DS3231 has, such as its 1 Hz
+/// output.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
     let no_bus = |error: &LinuxI2CError| RtcError::NoBus { path: path.display().to_string(), reason: reason(error) };
-    // I2C_SLAVE is refused with EBUSY for an address that a driver is bound to (drivers/i2c/i2c-dev.c).
+    // I2C_SLAVE fails with EBUSY for an address that a driver is bound to (drivers/i2c/i2c-dev.c).
     match LinuxI2CDevice::new(path, u16::from(ADDRESS)) {
         Ok(_) => {
-            // It opens the bus once more and asks for the address at the first transfer; each transfer is one I2C_RDWR.
+            // This opens the bus once more and claims the address at the first transfer; each
+            // transfer is one I2C_RDWR.
             let bus = I2cdev::new(path).map_err(|error| no_bus(&error))?;
             Ok(Ds3231::new(LinuxBus(Access::Own(bus))))
         }
@@ -42,7 +46,7 @@ pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
             static WARNING: Once = Once::new();
             WARNING.call_once(|| {
                 log::warn!(
-                    "the kernel's RTC driver has the clock on {}: it is read but not set; remove dtoverlay=i2c-rtc",
+                    "the kernel's RTC driver owns the clock on {}: it is read but not set; remove dtoverlay=i2c-rtc",
                     path.display()
                 );
             });
@@ -63,7 +67,7 @@ fn reason(error: &LinuxI2CError) -> String {
         }
         (errno, LinuxI2CError::Io(_)) => io::Error::from(errno).to_string(),
         // It could be opened, but does not know I2C_SLAVE.
-        (errno, LinuxI2CError::Errno(_)) => format!("it is no I2C bus ({})", io::Error::from(errno)),
+        (errno, LinuxI2CError::Errno(_)) => format!("it is not an I2C bus ({})", io::Error::from(errno)),
     }
 }
 
@@ -78,9 +82,10 @@ fn errno(error: &LinuxI2CError) -> Errno {
 pub struct LinuxBus(Access);
 
 enum Access {
-    /// The address is ours.
+    /// This program has the address.
     Own(I2cdev),
-    /// A kernel driver has it. I2C_RDWR works even so; one such call is never torn apart by the driver's own transfers.
+    /// A kernel driver has it. I2C_RDWR works even so; the driver's own transfers never interrupt
+    /// one such call.
     Beside(LinuxI2CBus),
 }
 
@@ -93,7 +98,7 @@ impl fmt::Debug for LinuxBus {
     }
 }
 
-/// What the kernel says of a transfer that failed.
+/// What the kernel reports about a failed transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinuxBusError(Errno);
 
@@ -108,8 +113,8 @@ impl fmt::Display for LinuxBusError {
 impl std::error::Error for LinuxBusError {}
 
 impl i2c::Error for LinuxBusError {
-    /// i2c-bcm2835 and the Pi 5's i2c-designware report a missing acknowledge as EREMOTEIO, others as ENXIO;
-    /// linux-embedded-hal knows only the latter.
+    /// i2c-bcm2835 and the Pi 5's i2c-designware report a missing acknowledge as EREMOTEIO, others
+    /// as ENXIO; linux-embedded-hal knows only the latter.
     fn kind(&self) -> ErrorKind {
         match self.0 {
             Errno::NXIO | Errno::REMOTEIO => ErrorKind::NoAcknowledge(NoAcknowledgeSource::Unknown),
@@ -145,8 +150,8 @@ impl I2c for LinuxBus {
     }
 }
 
-/// Passes only reads on: one byte that sets the register pointer, then a read. A driver with any sense does not come here
-/// with anything else; this is the second lock.
+/// Passes on reads only: one byte that sets the register pointer, then a read. The driver sends
+/// nothing else here; this is a second safeguard.
 fn read_beside(bus: &mut LinuxI2CBus, address: u8, operations: &mut [Operation<'_>]) -> Result<(), LinuxBusError> {
     let [Operation::Write(register @ [_]), Operation::Read(values)] = operations else {
         return Err(LinuxBusError(Errno::PERM));
@@ -176,9 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_bus_is_told() {
+    fn a_file_that_is_not_a_bus_is_reported() {
         let said = refusal("/dev/null");
-        assert!(said.contains("/dev/null") && said.contains("no I2C bus"), "{said}");
+        assert!(said.contains("/dev/null") && said.contains("not an I2C bus"), "{said}");
     }
 
     #[test]
@@ -207,7 +212,7 @@ mod tests {
 
     #[test]
     fn beside_the_kernels_driver_nothing_is_written() {
-        // No bus is needed for a refusal: a transfer on this file would fail with ENOTTY.
+        // A refusal needs no bus: a transfer on this file would fail with ENOTTY.
         let mut bus = LinuxBus(Access::Beside(LinuxI2CBus::new("/dev/null").unwrap()));
         assert_eq!(bus.write(ADDRESS, &[0, 1]), Err(LinuxBusError(Errno::PERM)));
         assert_eq!(bus.write(ADDRESS, &[0]), Err(LinuxBusError(Errno::PERM)));

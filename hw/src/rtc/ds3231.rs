@@ -2,9 +2,6 @@
 
 use std::fmt::Display;
 
-use ds323x::Ds323x;
-use ds323x::ic::DS3231;
-use ds323x::interface::I2cInterface;
 use embedded_hal::i2c::{Error, ErrorKind, I2c};
 
 use super::registers::{
@@ -13,23 +10,16 @@ use super::registers::{
 };
 use super::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime};
 
-/// Bits on the bus from the beginning of [`Rtc::read_second`] until the chip latches its time, at the repeated START:
-/// START, address, register, repeated START. At the nominal 100 kHz a bit takes 10 µs. On a Raspberry Pi the bus goes by
-/// the core's clock, so the real rate can differ from the nominal one.
-pub const READ_SECOND_BITS_BEFORE_LATCH: i64 = 1 + 9 + 9 + 1;
-
-/// Bits on the bus from there to the end of the transfer: address, one byte, STOP.
-pub const READ_SECOND_BITS_AFTER_LATCH: i64 = 9 + 9 + 1;
-
-/// How many registers one read of the status takes, from alarm 1 to the temperature.
+/// Registers in one read of the status, from alarm 1 to the temperature.
 const STATUS_REGISTERS: usize = (LAST - ALARM_1) as usize + 1;
 
 /// A DS3231 on a bus.
 ///
-/// The ds323x crate does what it does safely, which is to set the aging offset and to start a conversion. The rest is done
-/// here: that crate believes the control and status registers to be as after power-on and writes them back so, which would
-/// turn the 32 kHz output and the square wave to what they were not; it takes any bits for digits; and it reads 12 AM as
-/// noon and cannot read 12 PM. One burst for the status is shorter, too, than its four single reads.
+/// The crate ds323x (0.7) is not used for this: it assumes that the control and status registers
+/// are as after power-on and writes them back so, which would change the 32 kHz output and the
+/// square wave; it takes any bits for digits; and it reads 12 AM as noon and cannot read 12 PM. One
+/// burst for the status is also shorter than its four single reads. The tests compare what both
+/// write.
 #[derive(Debug)]
 pub struct Ds3231<I2C> {
     i2c: I2C,
@@ -41,23 +31,24 @@ where
     I2C: I2c,
     I2C::Error: Display,
 {
-    /// The chip on this bus; nothing is sent yet.
+    /// Makes the driver for the chip on this bus; nothing is sent yet.
     pub fn new(i2c: I2C) -> Self {
         Self { i2c, is_writable: true }
     }
 
-    /// The same, for a chip that belongs to someone else: every write gives [`RtcError::NotWritable`].
+    /// Makes a driver for a chip that something else owns: every write gives
+    /// [`RtcError::NotWritable`].
     pub fn read_only(i2c: I2C) -> Self {
         Self { i2c, is_writable: false }
     }
 
-    /// Gives the bus back.
+    /// Returns the bus.
     pub fn release(self) -> I2C {
         self.i2c
     }
 
-    /// Turns the square wave of 1 Hz on the pin INT/SQW on or off. Its falling edge is where the seconds change. On battery
-    /// alone the pin is silent, as it was.
+    /// Turns the 1 Hz square wave on the pin INT/SQW on or off. It falls where a second begins. On
+    /// battery alone the pin stays silent.
     ///
     /// # Errors
     /// When the bus or the chip does not answer, or the chip may not be written to.
@@ -67,20 +58,6 @@ where
         let changed =
             if is_enabled { control & !(CONTROL_INTCN | CONTROL_RS) } else { control | CONTROL_INTCN } & !CONTROL_CONV;
         if changed != control { self.write(&[CONTROL, changed]) } else { Ok(()) }
-    }
-
-    /// Sets the aging register: about -0.1 ppm a step at 25 °C. It takes effect with the next temperature conversion,
-    /// which is asked for at once and takes up to 0.2 s.
-    ///
-    /// # Errors
-    /// When the bus or the chip does not answer, or the chip may not be written to.
-    pub fn set_aging_offset(&mut self, steps: i8) -> Result<(), RtcError> {
-        self.check_writable()?;
-        let mut chip: Ds323x<I2cInterface<&mut I2C>, DS3231> = Ds323x::new_ds3231(&mut self.i2c);
-        chip.set_aging_offset(steps).and_then(|()| chip.convert_temperature()).map_err(|error| match error {
-            ds323x::Error::Comm(error) => failure(error),
-            other => RtcError::Bus(format!("{other:?}")),
-        })
     }
 
     fn check_writable(&self) -> Result<(), RtcError> {
@@ -93,7 +70,7 @@ where
         Ok(values)
     }
 
-    /// The register's address and what it and those behind it shall hold.
+    /// Writes a register's address, and then what it and the following ones are to hold.
     fn write(&mut self, bytes: &[u8]) -> Result<(), RtcError> {
         self.i2c.write(ADDRESS, bytes).map_err(failure)
     }
@@ -114,7 +91,7 @@ where
     fn read_time(&mut self) -> Result<RtcTime, RtcError> {
         let registers = self.read(SECONDS)?;
         Ok(match decode_time(registers) {
-            Some(utc_s) => RtcTime::Valid { utc_s },
+            Some(rtc_s) => RtcTime::Valid { rtc_s },
             None => RtcTime::Invalid { registers },
         })
     }
@@ -127,7 +104,7 @@ where
     fn read_status(&mut self) -> Result<RtcStatus, RtcError> {
         let values: [u8; STATUS_REGISTERS] = self.read(ALARM_1)?;
         let value = |register: u8| values[usize::from(register - ALARM_1)];
-        // Ten bits in two's complement, at the upper end of two bytes.
+        // Ten bits in two's complement, left-aligned in two bytes.
         let quarter_degrees = i16::from_be_bytes([value(TEMPERATURE), value(TEMPERATURE + 1)]) >> 6;
         Ok(RtcStatus {
             oscillator_stopped: value(STATUS) & STATUS_OSF != 0,
@@ -137,9 +114,9 @@ where
         })
     }
 
-    fn set_time(&mut self, utc_s: i64) -> Result<(), RtcError> {
+    fn set_time(&mut self, rtc_s: i64) -> Result<(), RtcError> {
         self.check_writable()?;
-        let [s, m, h, weekday, day, month, year] = encode_time(utc_s).ok_or(RtcError::YearOutOfRange)?;
+        let [s, m, h, weekday, day, month, year] = encode_time(rtc_s).ok_or(RtcError::YearOutOfRange)?;
         self.write(&[SECONDS, s, m, h, weekday, day, month, year])?;
         let [control, status] = self.read(CONTROL)?;
         // An oscillator that stops without main power would lose the time at the next power cut.
@@ -147,7 +124,8 @@ where
             self.write(&[CONTROL, control & !(CONTROL_EOSC | CONTROL_CONV)])?;
         }
         if status & STATUS_OSF != 0 {
-            // The alarms' flags are written as 1, which leaves them as they are, even those that rise meanwhile.
+            // The alarms' flags are written as 1, which leaves them as they are, even any that are
+            // set meanwhile.
             self.write(&[STATUS, (status & STATUS_EN32KHZ) | STATUS_ALARMS])?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The real-time clock: a DS3231 on the I2C bus, and a simulated one that speaks the same bytes.
 //!
-//! Here registers become times and errors, and nothing is decided: which edge to look for, whom to trust and when to set
-//! the clock is the service's business.
+//! Registers become times and errors here, and nothing is decided: which edge to search for, what
+//! to trust and when to set the clock is up to the service.
 
 mod bus;
 mod ds3231;
@@ -10,15 +10,17 @@ mod simulated;
 mod square_wave;
 
 pub use bus::{LinuxBus, LinuxBusError, open, open_chip};
-pub use ds3231::{Ds3231, READ_SECOND_BITS_AFTER_LATCH, READ_SECOND_BITS_BEFORE_LATCH};
+pub use ds3231::Ds3231;
 pub use simulated::{
     BusModel, Ds3231Model, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual,
 };
 pub use square_wave::{GpioSecondEdge, SecondEdge, SecondEdgeError, SimulatedSecondEdge};
 
-/// A real-time clock that counts whole seconds of UTC.
+/// A real-time clock that counts whole seconds. What it shows is RTC time, which can be off from UTC
+/// by any amount.
 pub trait Rtc: Send {
-    /// Reads the date and time: seven registers in one transfer, which the chip latches at its (repeated) START.
+    /// Reads the date and time: seven registers in one transfer, which the chip latches at its
+    /// (repeated) START.
     ///
     /// # Errors
     /// When the bus or the chip does not answer.
@@ -30,58 +32,60 @@ pub trait Rtc: Send {
     /// When the bus or the chip does not answer, or the register holds no second.
     fn read_second(&mut self) -> Result<u8, RtcError>;
 
-    /// Reads what else the chip tells of itself.
+    /// Reads what else the chip reports about itself.
     ///
     /// # Errors
     /// When the bus or the chip does not answer.
     fn read_status(&mut self) -> Result<RtcStatus, RtcError>;
 
-    /// Sets the date and time, and clears the oscillator stop flag. The second begins when the chip acknowledges the
-    /// seconds register: call it as `utc_s` begins.
+    /// Sets the date and time, and clears the oscillator stop flag. `rtc_s` is the second to show,
+    /// in seconds of RTC time since the Unix epoch. It begins when the chip acknowledges the
+    /// seconds register: call this at the moment at which it should begin.
     ///
     /// # Errors
-    /// When the bus or the chip does not answer, the chip may not be written to, or the year is not one of 2000 to 2199.
-    /// The time may have been set even so, with the flag still up: set it again.
-    fn set_time(&mut self, utc_s: i64) -> Result<(), RtcError>;
+    /// When the bus or the chip does not answer, the chip may not be written to, or the year is
+    /// outside 2000 to 2199. The time may have been set even so, with the flag still set: set it
+    /// again.
+    fn set_time(&mut self, rtc_s: i64) -> Result<(), RtcError>;
 
-    /// Writes the mark by which the chip is known again, see [`RtcStatus::mark`].
+    /// Writes the mark by which the chip is recognized, see [`RtcStatus::mark`].
     ///
     /// # Errors
     /// When the bus or the chip does not answer, or the chip may not be written to.
     fn write_mark(&mut self, mark: ChipMark) -> Result<(), RtcError>;
 
-    /// Whether the chip may be written to: not where a kernel driver owns it.
+    /// Returns whether the chip may be written to: not where a kernel driver owns it.
     fn is_writable(&self) -> bool;
 }
 
 /// What the time registers hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RtcTime {
-    /// A date and time, in seconds of UTC since the Unix epoch. With the century bit set it is one from 2100 on, whoever
-    /// has set that.
+    /// A date and time. With the century bit set its year is 2100 or later, whatever set that bit.
     Valid {
-        /// The second that has begun.
-        utc_s: i64,
+        /// The second that has begun, in seconds of RTC time since the Unix epoch.
+        rtc_s: i64,
     },
-    /// No date and time: digits that are none, or a day that does not exist.
+    /// Not a date and time: invalid digits, or a day that does not exist.
     Invalid {
-        /// The registers 0x00 to 0x06 as they are.
+        /// The registers 0x00 to 0x06 as read.
         registers: [u8; 7],
     },
 }
 
-/// What a DS3231 tells of itself.
+/// What a DS3231 reports about itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RtcStatus {
-    /// The oscillator has stood still since this flag was last cleared: a first power-on, or an empty battery. The time
-    /// means nothing.
+    /// The oscillator has stopped since this flag was last cleared: a first power-on, or an empty
+    /// battery. The time is meaningless.
     pub oscillator_stopped: bool,
-    /// Temperature of the chip in degrees Celsius, in steps of 0.25, measured every 64 s.
+    /// The chip's temperature in degrees Celsius, in steps of 0.25, measured every 64 s.
     pub temperature_c: f64,
-    /// The aging register, of about -0.1 ppm a step at 25 °C (positive slows the clock down).
+    /// The aging register, about -0.1 ppm per step at 25 °C (positive slows the clock down).
     pub aging_offset: i8,
-    /// What the alarm 1 registers hold, which the battery keeps too. The service writes a random value there and so
-    /// knows whether this is still the chip that it has calibrated. The alarms themselves stay off.
+    /// What the alarm 1 registers hold, which the battery preserves as well. The service writes a
+    /// random value there, and so knows whether this is still the chip that it calibrated. The
+    /// alarms themselves stay off.
     pub mark: ChipMark,
 }
 
@@ -97,7 +101,7 @@ pub enum RtcError {
     NoBus {
         /// The bus's device file.
         path: String,
-        /// What the system says.
+        /// What the system reports.
         reason: String,
     },
     /// The chip does not acknowledge its address or a byte.
@@ -106,8 +110,8 @@ pub enum RtcError {
     /// The transfer failed in another way.
     #[error("the I2C bus failed: {0}")]
     Bus(String),
-    /// A register holds what it cannot hold.
-    #[error("the clock's register 0x{register:02x} holds 0x{value:02x}, which it cannot; set the clock anew")]
+    /// A register holds an invalid value.
+    #[error("the clock's register 0x{register:02x} holds 0x{value:02x}, which is invalid; set the clock again")]
     BadRegister {
         /// The register's address.
         register: u8,
@@ -118,6 +122,6 @@ pub enum RtcError {
     #[error("the kernel's RTC driver owns the clock, so it is not written to; remove dtoverlay=i2c-rtc")]
     NotWritable,
     /// The chip counts from 2000 to 2199.
-    #[error("the clock shows the years 2000 to 2199 and no other")]
+    #[error("the clock can only show the years 2000 to 2199")]
     YearOutOfRange,
 }

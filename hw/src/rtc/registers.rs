@@ -1,4 +1,5 @@
-//! The DS3231's registers: their addresses and bits (datasheet, figure 1), and how seven of them hold a date and time.
+//! The DS3231's registers: their addresses and bits (datasheet, figure 1), and how seven of them
+//! hold a date and time.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 
@@ -11,51 +12,53 @@ pub(super) const CONTROL: u8 = 0x0E;
 pub(super) const STATUS: u8 = 0x0F;
 pub(super) const AGING_OFFSET: u8 = 0x10;
 pub(super) const TEMPERATURE: u8 = 0x11;
-/// The last register; the pointer goes on at 0 behind it.
+/// The last register; after it the pointer wraps to 0.
 pub(super) const LAST: u8 = 0x12;
 
 /// Hours register: set in 12-hour mode.
 pub(super) const HOURS_12: u8 = 1 << 6;
 /// Hours register in 12-hour mode: set after noon.
 pub(super) const HOURS_PM: u8 = 1 << 5;
-/// Month register: the chip toggles it as the years run over from 99 to 00 (datasheet, "Clock and Calendar"), so that
-/// here it stands for the years from 2100 on. Linux before its option RTC_DRV_DS1307_CENTURY (2016,
-/// drivers/rtc/rtc-ds1307.c) and some libraries set it for those from 2000 on; so a clock may show a year of the next
-/// century (adafruit/RTClib#71 has a Raspberry Pi's `hwclock -w` leave 0x91 for November 2016). What is made of that is
-/// not decided here.
+/// Month register: the chip toggles it as the years roll over from 99 to 00 (datasheet, "Clock and
+/// Calendar"), so here it stands for the years from 2100 on. Linux before its option
+/// RTC_DRV_DS1307_CENTURY (2016, drivers/rtc/rtc-ds1307.c) and some libraries set it for the years
+/// from 2000 on, so a clock may show a year of the next century (in adafruit/RTClib#71 a Raspberry
+/// Pi's `hwclock -w` leaves 0x91 for November 2016). Handling that is up to the service.
 pub(super) const MONTH_CENTURY: u8 = 1 << 7;
 
-/// Control register: the oscillator stops when there is only the battery.
+/// Control register: the oscillator stops while there is only the battery.
 pub(super) const CONTROL_EOSC: u8 = 1 << 7;
-/// Control register: a command to measure the temperature now, set until that is done.
+/// Control register: a command to measure the temperature now; it stays set until that is done.
 pub(super) const CONTROL_CONV: u8 = 1 << 5;
 /// Control register: the rate of the square wave; both clear for 1 Hz.
 pub(super) const CONTROL_RS: u8 = (1 << 4) | (1 << 3);
-/// Control register: the pin tells of alarms, and no square wave.
+/// Control register: the pin signals alarms instead of the square wave.
 pub(super) const CONTROL_INTCN: u8 = 1 << 2;
 
-/// Status register: the oscillator has stopped. Can only be cleared.
+/// Status register: the oscillator has stopped. It can only be cleared.
 pub(super) const STATUS_OSF: u8 = 1 << 7;
 /// Status register: 32 kHz output.
 pub(super) const STATUS_EN32KHZ: u8 = 1 << 3;
-/// Status register: the alarms have gone off. Can only be cleared: a 1 leaves them as they are.
+/// Status register: the alarms have gone off. They can only be cleared: a 1 leaves them as they
+/// are.
 pub(super) const STATUS_ALARMS: u8 = (1 << 1) | 1;
 
-/// Two decimal digits, or nothing when they are none or more than `largest`.
+/// Decodes two decimal digits; `None` if they are not digits or exceed `largest`.
 pub(super) fn from_bcd(value: u8, largest: u8) -> Option<u8> {
     let (tens, ones) = (value >> 4, value & 0x0F);
     let decimal = tens * 10 + ones;
     (tens <= 9 && ones <= 9 && decimal <= largest).then_some(decimal)
 }
 
-/// Two decimal digits; `decimal` is less than 100.
+/// Encodes two decimal digits; `decimal` is less than 100.
 pub(super) fn to_bcd(decimal: u8) -> u8 {
     ((decimal / 10) << 4) | (decimal % 10)
 }
 
-/// The second of UTC since the Unix epoch that registers 0x00 to 0x06 hold, or nothing when that is no date and time.
-/// The day of the week is not looked at: it is whatever who set the clock meant by it. The chip takes 2100 for a leap
-/// year, which it is not (datasheet: leap years "up to 2100"): its 29 February is no date here.
+/// Returns the second of RTC time since the Unix epoch that registers 0x00 to 0x06 hold; `None` if
+/// they hold no date and time. The day of the week is ignored: its meaning is up to whatever set
+/// the clock. The chip takes 2100 for a leap year, which it is not (datasheet: leap years "up to
+/// 2100"): its 29 February is not a date here.
 pub(super) fn decode_time(registers: [u8; 7]) -> Option<i64> {
     let [seconds, minutes, hours, _, day, month, year] = registers;
     let century = if month & MONTH_CENTURY != 0 { 2100 } else { 2000 };
@@ -78,10 +81,10 @@ fn decode_hour(hours: u8) -> Option<u8> {
     Some(if hours & HOURS_PM != 0 { hour + 12 } else { hour })
 }
 
-/// What registers 0x00 to 0x06 have to hold for this second of UTC, in 24-hour mode, with Sunday as day 1; nothing
-/// outside the years 2000 to 2199.
-pub(super) fn encode_time(utc_s: i64) -> Option<[u8; 7]> {
-    let time = DateTime::from_timestamp(utc_s, 0)?;
+/// Returns what registers 0x00 to 0x06 must hold to show this second of RTC time, in 24-hour mode
+/// with Sunday as day 1; `None` outside the years 2000 to 2199.
+pub(super) fn encode_time(rtc_s: i64) -> Option<[u8; 7]> {
+    let time = DateTime::from_timestamp(rtc_s, 0)?;
     let year = u8::try_from(time.year() - 2000).ok().filter(|year| *year < 200)?;
     let century = if year >= 100 { MONTH_CENTURY } else { 0 };
     // chrono's fields are all below 100.
@@ -128,7 +131,7 @@ mod tests {
         let mut by_anybody_else = by_old_kernel;
         by_anybody_else[5] &= !MONTH_CENTURY;
         assert_eq!(decode_time(by_anybody_else), Some(1_796_560_496));
-        // 36,524 days: of the years between, 2100 is no leap year.
+        // 36,524 days: of the years between, 2100 is not a leap year.
         assert_eq!(decode_time(by_old_kernel), Some(1_796_560_496 + 36_524 * 86_400));
         assert_eq!(encode_time(1_796_560_496), Some(by_anybody_else), "setting the clock clears it");
     }
@@ -136,14 +139,14 @@ mod tests {
     #[test]
     fn only_the_years_2000_to_2199_can_be_shown() {
         assert!(encode_time(FIRST_S).is_some() && encode_time(LAST_S).is_some());
-        for utc_s in [FIRST_S - 1, LAST_S + 1, 0, i64::MIN, i64::MAX] {
-            assert_eq!(encode_time(utc_s), None, "{utc_s}");
+        for rtc_s in [FIRST_S - 1, LAST_S + 1, 0, i64::MIN, i64::MAX] {
+            assert_eq!(encode_time(rtc_s), None, "{rtc_s}");
         }
     }
 
     #[test]
     fn twelve_hour_mode_is_understood() {
-        let hour = |register| decode_time([0, 0, register, 1, 1, 1, 0x24]).map(|utc_s| (utc_s - 1_704_067_200) / 3600);
+        let hour = |register| decode_time([0, 0, register, 1, 1, 1, 0x24]).map(|rtc_s| (rtc_s - 1_704_067_200) / 3600);
         assert_eq!(hour(0x40 | 0x12), Some(0), "12 AM");
         assert_eq!(hour(0x40 | 0x01), Some(1), "1 AM");
         assert_eq!(hour(0x40 | 0x11), Some(11), "11 AM");
@@ -175,15 +178,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_second_comes_back_as_it_was_written(utc_s in FIRST_S..=LAST_S) {
-            prop_assert_eq!(encode_time(utc_s).and_then(decode_time), Some(utc_s));
+        fn every_second_comes_back_as_it_was_written(rtc_s in FIRST_S..=LAST_S) {
+            prop_assert_eq!(encode_time(rtc_s).and_then(decode_time), Some(rtc_s));
         }
 
         #[test]
         fn any_registers_are_a_second_of_these_years_or_none(registers: [u8; 7]) {
-            if let Some(utc_s) = decode_time(registers) {
-                prop_assert!((FIRST_S..=LAST_S).contains(&utc_s));
-                let again = encode_time(utc_s).unwrap();
+            if let Some(rtc_s) = decode_time(registers) {
+                prop_assert!((FIRST_S..=LAST_S).contains(&rtc_s));
+                let again = encode_time(rtc_s).unwrap();
                 prop_assert_eq!(&again[4..], &registers[4..]);
                 prop_assert_eq!(&again[..2], &registers[..2]);
             }

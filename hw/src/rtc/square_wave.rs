@@ -1,37 +1,37 @@
-//! The edge of the second by interrupt: the RTC's 1 Hz output wired to a pin of the Pi.
+//! The start of a second by interrupt: the RTC's 1 Hz output wired to a pin of the Pi.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use jaudiosync_time::{Axis, ClockMap, Instant, Rate, Raw, Span};
 use rppal::gpio::{Gpio, InputPin, Trigger};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::SimulatedDs3231Handle;
-use crate::clocks::{Clocks, NS_PER_S, read_between, to_ns};
+use crate::bracketed::bracketed;
+use crate::clocks::{Clocks, MachineClocks, instant};
 use crate::world::World;
 
-/// Waits for the moments at which the RTC's seconds change.
+/// Waits for the moments at which the RTC's seconds begin.
 pub trait SecondEdge: Send {
-    /// Waits for the next edge and returns when it was, in ns of `CLOCK_MONOTONIC_RAW`; `None` when there was none within
-    /// `timeout`. An edge before the call does not count.
+    /// Waits for the next edge and returns when it was; `None` if there was none within `timeout`.
+    /// An edge before the call does not count.
     ///
     /// # Errors
     /// When the pin cannot be waited for.
-    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<i64>, SecondEdgeError>;
+    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError>;
 }
 
 /// Why the pin cannot be waited for.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 pub enum SecondEdgeError {
     /// The pin cannot be had.
-    #[error(
-        "GPIO {pin} cannot be used for the RTC's 1 Hz output: {reason}; leave sqw_gpio away to read edges over I2C"
-    )]
+    #[error("GPIO {pin} cannot be used for the RTC's 1 Hz output: {reason}; leave sqw_gpio out to read edges over I2C")]
     NoPin {
         /// Number of the pin (BCM).
         pin: u8,
-        /// What the library says.
+        /// What the library reports.
         reason: String,
     },
     /// Waiting failed.
@@ -41,8 +41,8 @@ pub enum SecondEdgeError {
 
 /// A pin of the Pi to which INT/SQW is wired.
 ///
-/// The datasheet tells that the wave rises 500 ms after the seconds register was written: so it falls where the second
-/// begins. The output is open-drain; the pin's own pull-up is switched on.
+/// According to the datasheet the wave rises 500 ms after the seconds register was written, so it
+/// falls where the second begins. The output is open-drain; the pin's own pull-up is enabled.
 #[derive(Debug)]
 pub struct GpioSecondEdge(InputPin);
 
@@ -50,7 +50,7 @@ impl GpioSecondEdge {
     /// Takes the pin of this number (BCM). The chip's output must be enabled as well.
     ///
     /// # Errors
-    /// When this is no Raspberry Pi, or the pin is in use or may not be used.
+    /// When this is not a Raspberry Pi, or the pin is in use or not permitted.
     pub fn new(pin: u8) -> Result<Self, SecondEdgeError> {
         let no_pin = |error: rppal::gpio::Error| SecondEdgeError::NoPin { pin, reason: error.to_string() };
         let mut input = Gpio::new().and_then(|gpio| gpio.get(pin)).map_err(no_pin)?.into_input_pullup();
@@ -61,37 +61,29 @@ impl GpioSecondEdge {
 
 impl SecondEdge for GpioSecondEdge {
     /// While this waits, rppal lets no other thread wait for an interrupt of any pin.
-    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<i64>, SecondEdgeError> {
+    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError> {
         let event =
             self.0.poll_interrupt(true, Some(timeout)).map_err(|error| SecondEdgeError::Wait(error.to_string()))?;
-        // rppal asks for no other clock, so the kernel stamps the edge with CLOCK_MONOTONIC, in the interrupt
-        // (include/uapi/linux/gpio.h, struct gpio_v2_line_event).
-        Ok(event.map(|event| {
-            let edge_ns = i64::try_from(event.timestamp.as_nanos()).unwrap_or(i64::MAX);
-            MonotonicPair::read().raw_ns_of(edge_ns)
-        }))
+        // rppal asks for no particular clock, so the kernel stamps the edge with CLOCK_MONOTONIC,
+        // in the interrupt (include/uapi/linux/gpio.h, struct gpio_v2_line_event).
+        Ok(event.map(|event| monotonic_to_raw().apply(Instant::ZERO + Span::from_duration(event.timestamp))))
     }
 }
 
-/// `CLOCK_MONOTONIC` and `CLOCK_MONOTONIC_RAW` at one moment, in ns.
-#[derive(Debug, Clone, Copy)]
-struct MonotonicPair {
-    monotonic_ns: i64,
-    raw_ns: i64,
+/// `CLOCK_MONOTONIC`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+struct Monotonic;
+
+impl Axis for Monotonic {
+    const NAME: &'static str = "monotonic clock";
 }
 
-impl MonotonicPair {
-    fn read() -> Self {
-        let now_ns = |clock| to_ns(clock_gettime(clock));
-        let (raw_ns, monotonic_ns) = read_between(|| now_ns(ClockId::MonotonicRaw), || now_ns(ClockId::Monotonic));
-        Self { monotonic_ns, raw_ns }
-    }
-
-    /// The raw time of a moment just past. `CLOCK_MONOTONIC` is slewed by up to 500 ppm: of the millisecond since the edge
-    /// that is less than 1 µs.
-    fn raw_ns_of(self, monotonic_ns: i64) -> i64 {
-        self.raw_ns.saturating_sub(self.monotonic_ns.saturating_sub(monotonic_ns))
-    }
+/// Compares the two clocks, for a moment just past. `CLOCK_MONOTONIC` is slewed by up to 500 ppm:
+/// over the millisecond since an edge that is less than 1 µs, so both are taken to run alike.
+fn monotonic_to_raw() -> ClockMap<Monotonic, Raw> {
+    let (raw, monotonic) =
+        bracketed(|| MachineClocks.raw(), || instant::<Monotonic>(clock_gettime(ClockId::Monotonic)));
+    ClockMap { from: monotonic, to: raw, rate: Rate::ZERO }
 }
 
 /// The pin of a simulated chip.
@@ -102,41 +94,45 @@ pub struct SimulatedSecondEdge {
     random: Rng,
 }
 
-/// The interrupt is served within this after the edge, in ns.
+/// The interrupt is served within this time after the edge, in ns.
 const INTERRUPT_NS: std::ops::Range<i64> = 2_000..30_000;
-/// And the program runs within this after that, in ns.
+/// The program runs within this time after that, in ns.
 const WAKE_UP_NS: std::ops::Range<i64> = 20_000..200_000;
 
 impl SimulatedSecondEdge {
-    /// The 1 Hz output of this chip, in the world in which it is, seen by a box with these clocks.
+    /// Makes the pin for the 1 Hz output of this chip, in the chip's own world, on a box with these
+    /// clocks.
     pub fn new(world: Arc<dyn World>, clocks: Arc<dyn Clocks>, chip: SimulatedDs3231Handle, seed: u64) -> Self {
         Self { world, clocks, chip, random: Rng::with_seed(seed) }
+    }
+
+    fn spend_random(&mut self, range_ns: std::ops::Range<i64>) {
+        self.world.spend(Span::from_ns(self.random.i64(range_ns)));
     }
 }
 
 impl SecondEdge for SimulatedSecondEdge {
-    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<i64>, SecondEdgeError> {
-        let timeout_ns = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
-        let deadline_ns = self.world.true_ns().saturating_add(timeout_ns);
-        let mut edge_ns = self.chip.next_edge_true_ns();
+    fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError> {
+        let deadline = self.world.true_time() + Span::from_duration(timeout);
+        let mut edge = self.chip.next_edge();
         loop {
-            let now_ns = self.world.true_ns();
-            if !self.chip.gives_1hz() || edge_ns > deadline_ns {
-                self.world.spend((deadline_ns - now_ns).max(0));
+            let now = self.world.true_time();
+            if !self.chip.gives_1hz() || edge > deadline {
+                self.world.spend((deadline - now).max(Span::ZERO));
                 return Ok(None);
             }
-            self.world.spend((edge_ns - now_ns).max(0));
-            // On the way there the chip may have trimmed itself, and the edge be a little further still.
-            let next_ns = self.chip.next_edge_true_ns();
-            if next_ns - edge_ns > NS_PER_S / 2 {
+            self.world.spend((edge - now).max(Span::ZERO));
+            // Meanwhile the chip may have trimmed itself, and the edge have moved a little later.
+            let next = self.chip.next_edge();
+            if next - edge > Span::SECOND / 2 {
                 break;
             }
-            edge_ns = next_ns;
+            edge = next;
         }
-        self.world.spend(self.random.i64(INTERRUPT_NS));
-        let raw_ns = self.clocks.raw_ns();
-        self.world.spend(self.random.i64(WAKE_UP_NS));
-        Ok(Some(raw_ns))
+        self.spend_random(INTERRUPT_NS);
+        let stamp = self.clocks.raw();
+        self.spend_random(WAKE_UP_NS);
+        Ok(Some(stamp))
     }
 }
 
@@ -146,17 +142,12 @@ mod tests {
 
     #[test]
     fn a_monotonic_moment_is_found_on_the_raw_clock() {
-        let pair = MonotonicPair { monotonic_ns: 1_000_000, raw_ns: 5_000_000 };
-        assert_eq!(pair.raw_ns_of(900_000), 4_900_000);
-    }
-
-    #[test]
-    fn the_two_clocks_are_read_at_one_moment() {
-        let clocks = crate::clocks::MachineClocks;
-        let before_ns = clocks.raw_ns();
-        let pair = MonotonicPair::read();
-        let after_ns = clocks.raw_ns();
-        assert!((before_ns..=after_ns).contains(&pair.raw_ns_of(pair.monotonic_ns)));
+        let before = MachineClocks.raw();
+        let map = monotonic_to_raw();
+        let after = MachineClocks.raw();
+        assert!((before..=after).contains(&map.apply(map.from)), "the clocks are read at one moment");
+        let earlier = map.apply(map.from - Span::from_us(100));
+        assert_eq!(earlier, map.to - Span::from_us(100));
     }
 
     #[test]

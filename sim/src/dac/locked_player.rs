@@ -10,9 +10,10 @@ use std::sync::atomic::Ordering;
 use fastrand::Rng;
 use jaudiosync::player::feeder::{Feeder, Program};
 use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
-use jaudiosync::timekeeping::Timescale;
+use jaudiosync::timekeeping::{InNanoseconds as _, Timescale, timescale as timescale_at};
 use jaudiosync::timetable::Timetable;
 use jaudiosync_hw::dac::BufferTiming;
+use jaudiosync_time::{Instant, Span};
 
 use super::place_voice::{NoFiles, PlaceBlock, PlaceVoice};
 use super::{Heard, Player, SoundCard};
@@ -100,7 +101,7 @@ impl LockedPlayer {
         let timing = if stream.callbacks > UNMEASURED_CALLBACKS {
             self.timing(began_ns, heard_true_ns, world)
         } else {
-            BufferTiming { raw_ns: world.raw_at_ns(began_ns), delay_ns: None, xruns: 0 }
+            BufferTiming { raw: Instant::from_ns(world.raw_at_ns(began_ns)), delay: None, xruns: 0 }
         };
         // The feeder takes them many times before they are too many.
         let _ = stream.ends.reports.push(RendererReport { timing, first_frame, frames: period as u32 });
@@ -124,7 +125,11 @@ impl LockedPlayer {
         if self.random.f64() < self.cards.burst_probability {
             stamped_ns += (self.random.f64() * self.cards.burst_ms * 1e6) as i64;
         }
-        BufferTiming { raw_ns: world.raw_at_ns(stamped_ns), delay_ns: Some(delay_ns), xruns: 0 }
+        BufferTiming {
+            raw: Instant::from_ns(world.raw_at_ns(stamped_ns)),
+            delay: Some(Span::from_ns(delay_ns)),
+            xruns: 0,
+        }
     }
 }
 
@@ -136,7 +141,7 @@ impl Stream {
             self.feeder.set_program(timescale.map(|_| Arc::clone(program)));
         }
         // Without a program the feeder asks for no UTC.
-        let timescale = timescale.copied().unwrap_or(Timescale { raw_ns: 0, utc_ns: 0, rate_ppb: 0.0 });
+        let timescale = timescale.copied().unwrap_or(timescale_at(0, 0, 0.0));
         self.feeder.step(world.raw_at_ns(self.next_step_true_ns), &timescale);
         self.next_step_true_ns += self.feeder.rest().as_nanos() as i64;
         // As the renderer does: what is of an older epoch is thrown away.

@@ -14,10 +14,10 @@ use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, T
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, SoundSeen};
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::service::running::open_mixer;
 use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
 /// An RTC is known within some three seconds.

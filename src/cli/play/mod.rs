@@ -26,10 +26,10 @@ use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
 use crate::player::task::{Event, Order, WhenMissing};
 use crate::playlist::Playlist;
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Position, service_state_folder, state_folder};
 use crate::timekeeping::SystemClockSource;
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
-use crate::timekeeping::source::UtcSource;
+use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
@@ -86,6 +86,7 @@ pub(super) struct Play {
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
     output_latency_ms: f64,
 
+    // Not `--time`, which is the long form of -t.
     /// Who knows the time
     #[arg(long, value_enum, default_value_t = Clock::System)]
     clock: Clock,
@@ -173,7 +174,7 @@ impl Play {
         let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
         let first_track = choose_first_track(self.first_track, &playlist, state_folder().as_deref())?;
         let time = self.clock.start()?;
-        let now_utc_ns = time.source.estimate().timescale.utc_ns(MachineClocks.raw_ns());
+        let now_utc_ns = time.source.estimate().utc.apply(MachineClocks.raw()).ns();
         let anchor_utc_s = choose_start(self.time, &Local, now_utc_ns)?;
         let timetable = playlist.timetable(anchor_utc_s, first_track, self.repeats)?;
         if timetable.place_at(now_utc_ns) == Place::Finished {
@@ -216,7 +217,7 @@ impl Play {
                 let _ = sender.send(Message::End);
             }
         });
-        let now_utc_ns = || utc.estimate().timescale.utc_ns(MachineClocks.raw_ns());
+        let now_utc_ns = || utc.estimate().utc.apply(MachineClocks.raw()).ns();
         let outcome = follow(&engine, &messages, &mut report, &now_utc_ns);
         let stopped_utc_ns = match outcome {
             Ok(Outcome::Finished) => None,

@@ -45,7 +45,8 @@ pub(super) fn choose_start<Zone: TimeZone>(
     }
 }
 
-/// What to say when the timetable that was asked for is over.
+/// Return what to say when the timetable that was asked for is over. It is an error, and not a start
+/// tomorrow: a box that waits a day in silence is worse than a message.
 pub(super) fn already_over<Zone: TimeZone>(
     timetable: &Timetable,
     time: Option<NamedTime>,

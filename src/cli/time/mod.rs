@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use super::{Failure, output};
 use crate::config::{self, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
+use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Record, service_state_folder};
-use crate::timekeeping::clock_thread::{ClockOptions, ClockThread};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
@@ -186,7 +186,7 @@ impl TimeOptions {
 
 fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
     let looking = ClockOptions::only_looking(service_state_folder());
-    let options = ClockOptions { keeps: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
+    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
     ClockThread::start(config, &options)
         .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))
 }

@@ -178,6 +178,7 @@ mod tests {
     use super::super::super::Level;
     use super::*;
     use crate::host::tests::machine;
+    use crate::timekeeping::status::Flywheel;
 
     fn rtc() -> RtcReport {
         RtcReport {
@@ -202,7 +203,7 @@ mod tests {
             state: TimeState::Holdover,
             utc_ns: 0,
             bound_ms: Some(1.5),
-            flywheel: "RTC",
+            flywheel: Flywheel::Rtc,
             reference: None,
             reference_age_s,
             waiting_correction_ms: None,

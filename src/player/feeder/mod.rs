@@ -32,7 +32,7 @@ use super::resampled_voice::ResampledVoice;
 use super::ring::FeederEnds;
 use super::steered_voice::Target;
 use super::voice::Voice;
-use crate::timekeeping::Timescale;
+use crate::timekeeping::{InNanoseconds as _, Timescale};
 use crate::timetable::{Place, Start, Timetable};
 
 /// How far ahead of the DAC the ring is filled.
@@ -189,8 +189,8 @@ impl<V: Voice> Feeder<V> {
         while let Ok(report) = self.ends.reports.pop() {
             self.handed_over = report.first_frame + u64::from(report.frames);
             self.xruns = report.timing.xruns;
-            let Some(delay_ns) = report.timing.delay_ns else { continue };
-            let heard_raw_ns = report.timing.raw_ns.saturating_add(delay_ns);
+            let Some(delay) = report.timing.delay else { continue };
+            let heard_raw_ns = (report.timing.raw + delay).ns();
             if self.clock.observe(Observation { frame: report.first_frame, heard_raw_ns }) == Verdict::Restarted {
                 self.interrupt(now_raw_ns);
             }
@@ -252,7 +252,7 @@ impl<V: Voice> Feeder<V> {
     /// Return where in a slot's track a frame belongs, and how fast that place moves.
     fn target(&self, slot: Start, frame: u64, now: Now<'_>) -> Target {
         let now_s = self.heard_utc_ns(frame, now).saturating_sub(slot.utc_ns()) as f64 * 1e-9;
-        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + now.timescale.rate_ppb * 1e-9) - 1.0;
+        let drift = (1.0 + self.clock.rate_ppb() * 1e-9) * (1.0 + now.timescale.rate.ppb() * 1e-9) - 1.0;
         Target { now_s, drift }
     }
 

@@ -19,6 +19,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_time::Instant;
 
 pub use self::board::OpenBoard;
 use self::board::{BoardReading, PolledBoard};
@@ -389,5 +390,6 @@ fn moment(ports: &Ports, was_trusted: bool) -> Moment {
         ports.time.step();
         estimate = ports.time.estimate();
     }
-    Moment { raw_ns, utc_ns: estimate.timescale.utc_ns(raw_ns), is_trusted: estimate.state != TimeState::Unset }
+    let utc_ns = estimate.utc.apply(Instant::from_ns(raw_ns)).ns();
+    Moment { raw_ns, utc_ns, is_trusted: estimate.state != TimeState::Unset }
 }

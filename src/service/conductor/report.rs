@@ -140,7 +140,7 @@ impl Conductor {
         };
         let source = match &time.reference {
             Some(reference) => format!("{}, calibrated by {reference}", time.flywheel),
-            None => time.flywheel.to_owned(),
+            None => time.flywheel.to_string(),
         };
         TimeStatus {
             state,

@@ -12,6 +12,8 @@ mod worker;
 use std::fmt;
 use std::sync::Arc;
 
+use jaudiosync_time::{Instant, Raw, Utc};
+
 pub use gpsd::GpsdSource;
 pub use ntp::NtpSource;
 pub use system::SystemSource;
@@ -31,15 +33,15 @@ pub enum ReferenceEvent {
     },
 }
 
-/// What a source tells: at `raw_ns` it was `utc_ns`, give or take.
+/// What a source says: when the raw clock showed `raw`, it was `utc`, give or take.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Who says so.
     pub source: Source,
-    /// A reading of `CLOCK_MONOTONIC_RAW`, in ns.
-    pub raw_ns: i64,
-    /// UTC at that reading, in ns since the Unix epoch.
-    pub utc_ns: i64,
+    /// A reading of the raw clock.
+    pub raw: Instant<Raw>,
+    /// UTC at that reading.
+    pub utc: Instant<Utc>,
     /// The expected error: a standard deviation, in ns.
     pub sigma_ns: f64,
     /// The error that is possible at all if the source is honest (for NTP: half the round trip and the server's own

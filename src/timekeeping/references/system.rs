@@ -11,7 +11,7 @@ use jaudiosync_hw::kernel_clock::{KernelClockEstimate, read_estimate};
 
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
 use super::{ReferenceEvent, Sample, Source, SourceKind};
-use crate::timekeeping::trust::EARLIEST_UTC_NS;
+use crate::timekeeping::rtc::trust::EARLIEST;
 
 /// The clock is looked at so often.
 const PAUSE: Duration = Duration::from_secs(16);
@@ -59,19 +59,19 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
             "the system clock is not synchronized: is a time daemon running, and does it reach a server?".into()
         );
     }
-    if reading.utc_ns < EARLIEST_UTC_NS {
+    if reading.utc < EARLIEST {
         return Err(
             "the system clock shows a time before this program was built, though it is called synchronized".into()
         );
     }
-    let told_ns = estimate.estimated_error_ns.max(0);
+    let told_ns = estimate.estimated_error.ns().max(0);
     let least_ns = if told_ns == 0 { NOT_TOLD_NS } else { READING_NS };
-    let bound_ns = estimate.maximum_error_ns.max(told_ns).max(least_ns);
+    let bound_ns = estimate.maximum_error.ns().max(told_ns).max(least_ns);
     let sigma_ns = if told_ns == 0 { bound_ns as f64 / 3.0 } else { told_ns.max(READING_NS) as f64 };
     Ok(Sample {
         source: Source { kind: SourceKind::System, name: "".into() },
-        raw_ns: reading.raw_ns,
-        utc_ns: reading.utc_ns,
+        raw: reading.raw,
+        utc: reading.utc,
         sigma_ns: sigma_ns.min(bound_ns as f64),
         bound_ns: bound_ns as f64,
     })
@@ -84,17 +84,19 @@ mod tests {
     use jaudiosync_hw::clocks::MachineClocks;
 
     use super::*;
+    use jaudiosync_time::{Instant, Span};
 
-    const READING: ClockPair = ClockPair { raw_ns: 5, utc_ns: EARLIEST_UTC_NS + 5 };
+    const READING: ClockPair = ClockPair { raw: Instant::from_ns(5), utc: EARLIEST };
 
     fn estimate(maximum_error_ns: i64, estimated_error_ns: i64) -> KernelClockEstimate {
-        KernelClockEstimate { synchronized: true, maximum_error_ns, estimated_error_ns }
+        let [maximum_error, estimated_error] = [maximum_error_ns, estimated_error_ns].map(Span::from_ns);
+        KernelClockEstimate { synchronized: true, maximum_error, estimated_error }
     }
 
     #[test]
     fn the_kernels_own_estimate_is_taken() {
         let sample = judge(READING, &estimate(4_000_000, 90_000)).unwrap();
-        assert_eq!((sample.raw_ns, sample.utc_ns), (READING.raw_ns, READING.utc_ns));
+        assert_eq!((sample.raw, sample.utc), (READING.raw, READING.utc));
         assert_eq!((sample.sigma_ns, sample.bound_ns), (90_000.0, 4_000_000.0));
     }
 
@@ -108,7 +110,7 @@ mod tests {
     fn a_clock_that_nobody_keeps_is_no_reference() {
         let unset = KernelClockEstimate { synchronized: false, ..estimate(1, 1) };
         assert!(judge(READING, &unset).unwrap_err().contains("not synchronized"));
-        let old = ClockPair { utc_ns: 1_000_000_000, ..READING };
+        let old = ClockPair { utc: Instant::from_second(1), ..READING };
         assert!(judge(old, &estimate(1, 1)).unwrap_err().contains("before this program was built"));
     }
 

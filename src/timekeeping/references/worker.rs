@@ -47,7 +47,7 @@ impl ReferenceThread {
     }
 
     /// Tells it to stop, and does not wait for that: several so stop at the same time.
-    pub(in crate::timekeeping) fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         self.stopped_at();
     }
 
@@ -137,6 +137,8 @@ impl EventSender {
 mod tests {
     use std::time::Instant;
 
+    use jaudiosync_time::Instant as At;
+
     use super::super::SourceKind;
     use super::*;
 
@@ -190,7 +192,8 @@ mod tests {
     fn a_trouble_is_told_once_for_each_change() {
         let (events, listener) = mpsc::channel();
         let mut sender = EventSender::new(events);
-        let sample = Sample { source: source(), raw_ns: 1, utc_ns: 2, sigma_ns: 3.0, bound_ns: 4.0 };
+        let sample =
+            Sample { source: source(), raw: At::from_ns(1), utc: At::from_ns(2), sigma_ns: 3.0, bound_ns: 4.0 };
         for reason in ["late", "late", "later", "later", "late"] {
             sender.trouble(&source(), reason.into()).unwrap();
         }

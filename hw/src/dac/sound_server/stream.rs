@@ -1,4 +1,5 @@
-//! An open stream: the thread that gives the server the frames it asks for, and asks it when they will be heard.
+//! An open stream: the thread that sends the server the frames it requests, and asks it when they
+//! will be heard.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -6,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::connection::{Connection, Event, Failure, PATIENCE};
 use super::timing::{FRAME_BYTES, Snapshot};
@@ -15,8 +18,9 @@ use crate::clocks::{ClockPair, Clocks, MachineClocks};
 use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Renderer, StreamFormat};
 use crate::priority::{RealtimeThread, request_realtime};
 
-/// From one question about the timing to the next: one or two of them for each buffer, of which the best counts.
-const ASK_NS: i64 = 20_000_000;
+/// The interval of questions about the timing: one or two for every buffer, of which the best
+/// counts.
+const ASK_INTERVAL: Span = Span::from_ms(20);
 
 /// What the thread plays for.
 pub struct Feed {
@@ -26,13 +30,13 @@ pub struct Feed {
     pub channel: u32,
     /// What it was created with.
     pub format: StreamFormat,
-    /// The server wanted so much at once.
+    /// What the server requested at once.
     pub wanted_bytes: u32,
-    /// No buffer is larger.
+    /// The largest buffer.
     pub buffer_frames: usize,
     /// Where the frames come from.
     pub renderer: Box<dyn Renderer>,
-    /// Who is told when the stream ends by itself.
+    /// Where a fault that ends the stream is sent.
     pub faults: Sender<DacError>,
 }
 
@@ -54,11 +58,11 @@ impl ServerStream {
         let thread = std::thread::Builder::new().name("sound-server".to_owned()).spawn({
             let stop = Arc::clone(&stop);
             move || {
-                // Whether it was granted, others tell, who ask within the same limit.
+                // Other threads, which ask within the same limit, report whether it was granted.
                 let _ = request_realtime(RealtimeThread::Audio);
                 let Err(failure) = player.run();
                 if !stop.load(Ordering::Acquire) {
-                    // The receiver is gone only when the player is, and then nobody wants to know.
+                    // The receiver is gone only when the player is, and then nothing needs to know.
                     let _ = player.faults.send(unavailable(&failure));
                 }
             }
@@ -76,8 +80,8 @@ impl DacStream for ServerStream {
 impl Drop for ServerStream {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // Wakes the thread, whatever it waits for. The server ends the stream as the connection closes. If that fails,
-        // the connection has ended already.
+        // Wakes the thread, whatever it waits for. The server ends the stream as the connection
+        // closes. If that fails, the connection has already ended.
         let _ = self.socket.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             // A panic there was already printed by the panic hook.
@@ -86,12 +90,11 @@ impl Drop for ServerStream {
     }
 }
 
-/// A question about the timing that is not yet answered.
+/// A question about the timing that has not been answered yet.
 struct Question {
     tag: u32,
-    asked_raw_ns: i64,
-    asked_at: Instant,
-    /// Positions have started afresh since: the answer may be about what was before.
+    asked: Instant<Raw>,
+    /// Positions have started over since: the answer may be about what was before.
     is_void: bool,
 }
 
@@ -108,12 +111,12 @@ struct Player {
     is_started: bool,
     xruns: u64,
     question: Option<Question>,
-    next_question_raw_ns: i64,
+    next_question: Instant<Raw>,
     /// The best since the last buffer.
     snapshot: Option<Snapshot>,
 }
 
-/// There is no other end than a failure: a stop closes the connection.
+/// A stream ends only by a failure: a stop closes the connection.
 enum Never {}
 
 impl Player {
@@ -130,40 +133,42 @@ impl Player {
             is_started: false,
             xruns: 0,
             question: None,
-            next_question_raw_ns: 0,
+            next_question: MachineClocks.raw(),
             snapshot: None,
         }
     }
 
     fn run(&mut self) -> Result<Never, Failure> {
         loop {
-            // All that has arrived is heeded before anything is played: an underflow tells that timings are void.
+            // Everything that has arrived is handled before anything is played: an underflow voids
+            // the timing.
             while let Some(event) = self.connection.next_event()? {
-                self.heed(event)?;
+                self.handle(event)?;
             }
             if self.connection.receive(Duration::ZERO)? {
                 continue;
             }
             self.play_wanted()?;
-            let now_raw_ns = MachineClocks.raw_ns();
-            if self.question.is_none() && now_raw_ns >= self.next_question_raw_ns {
+            let now = MachineClocks.raw();
+            if self.question.is_none() && now >= self.next_question {
                 let tag = self.connection.ask_timing(self.channel)?;
-                self.question =
-                    Some(Question { tag, asked_raw_ns: now_raw_ns, asked_at: Instant::now(), is_void: false });
-                self.next_question_raw_ns = now_raw_ns + ASK_NS;
+                self.question = Some(Question { tag, asked: now, is_void: false });
+                self.next_question = now + ASK_INTERVAL;
             }
             let wait = match &self.question {
                 Some(_) => PATIENCE,
-                None => Duration::from_nanos(u64::try_from(self.next_question_raw_ns - now_raw_ns).unwrap_or(0)),
+                None => (self.next_question - now).to_duration().unwrap_or_default(),
             };
-            let has_come = self.connection.receive(wait)?;
-            if !has_come && self.question.as_ref().is_some_and(|question| question.asked_at.elapsed() >= PATIENCE) {
+            let has_arrived = self.connection.receive(wait)?;
+            let is_overdue =
+                |question: &Question| MachineClocks.raw() - question.asked >= Span::from_duration(PATIENCE);
+            if !has_arrived && self.question.as_ref().is_some_and(is_overdue) {
                 return Err(Failure::Silent);
             }
         }
     }
 
-    fn heed(&mut self, event: Event) -> Result<(), Failure> {
+    fn handle(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Wants(bytes) => self.wanted_bytes = self.wanted_bytes.saturating_add(bytes as usize),
             Event::Started => {
@@ -183,7 +188,7 @@ impl Player {
                 let question = self.question.take_if(|question| question.tag == tag);
                 if let Some(question) = question.filter(|question| self.is_started && !question.is_void) {
                     let arrived = ClockPair::read(&MachineClocks);
-                    self.take_snapshot(Snapshot::new(&answer, question.asked_raw_ns, arrived));
+                    self.take_snapshot(Snapshot::new(&answer, question.asked, arrived));
                 }
             }
             Event::Killed => return Err(Failure::Killed),
@@ -194,7 +199,7 @@ impl Player {
 
     fn take_snapshot(&mut self, new: Option<Snapshot>) {
         let Some(new) = new else { return };
-        if self.snapshot.is_none_or(|best| new.uncertainty_ns < best.uncertainty_ns) {
+        if self.snapshot.is_none_or(|best| new.uncertainty < best.uncertainty) {
             self.snapshot = Some(new);
         }
     }
@@ -206,15 +211,14 @@ impl Player {
         }
     }
 
-    /// Gives the server what it asked for.
+    /// Sends the server what it requested.
     fn play_wanted(&mut self) -> Result<(), Failure> {
         while self.wanted_bytes >= FRAME_BYTES {
             let frames = (self.wanted_bytes / FRAME_BYTES).min(self.samples.len() / CHANNELS);
             let Some(samples) = self.samples.get_mut(..frames * CHANNELS) else { return Ok(()) };
-            let raw_ns = MachineClocks.raw_ns();
-            let heard_raw_ns = self.snapshot.take().map(|snapshot| snapshot.heard_raw_ns(self.frame, self.rate_hz));
-            let delay_ns = heard_raw_ns.map(|heard_raw_ns| heard_raw_ns.saturating_sub(raw_ns));
-            self.renderer.render(BufferTiming { raw_ns, delay_ns, xruns: self.xruns }, samples);
+            let raw = MachineClocks.raw();
+            let delay = self.snapshot.take().map(|snapshot| snapshot.heard(self.frame, self.rate_hz) - raw);
+            self.renderer.render(BufferTiming { raw, delay, xruns: self.xruns }, samples);
             self.connection.send_frames(self.channel, samples)?;
             self.wanted_bytes -= frames * FRAME_BYTES;
             self.frame += frames as u64;

@@ -1,11 +1,13 @@
 //! From the server's answer about its timing to the moment at which a frame is heard.
 //!
-//! The server answers with one snapshot of its sound thread: which byte of the stream the sink takes next, and how long
-//! it is until that byte is heard. It is stamped with `CLOCK_REALTIME` just after the snapshot was taken. Nothing here
-//! is extrapolated or smoothed: that is the DAC clock model's work, which must see each error only once.
+//! The server answers with one snapshot of its sound thread: which byte of the stream the sink
+//! takes next, and how long it takes until that byte is heard. It is stamped with `CLOCK_REALTIME`
+//! just after the snapshot was taken. Nothing is extrapolated or smoothed here: that is up to the
+//! model of the DAC's clock, which must see every error only once.
 
 use std::time::UNIX_EPOCH;
 
+use jaudiosync_time::{Instant, Raw, Span, Utc};
 use pulseaudio::protocol::PlaybackLatency;
 
 use crate::clocks::ClockPair;
@@ -13,49 +15,52 @@ use crate::clocks::ClockPair;
 /// Bytes of a frame: two channels of 32-bit float.
 pub const FRAME_BYTES: usize = 8;
 
-/// The server stamps in whole microseconds, and the clocks are compared to some; an answer from outside the time
-/// between question and arrival by more than this means that `CLOCK_REALTIME` was set in between, or is another one.
-const STAMP_MARGIN_NS: i64 = 20_000;
+/// The server stamps in whole microseconds, and comparing the clocks costs a few more. A stamp that
+/// lies outside the time between question and answer by more than this means that `CLOCK_REALTIME`
+/// was set in between, or is another one.
+const STAMP_MARGIN: Span = Span::from_us(20);
 
 /// Where the sink was in the stream at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
-    /// When the byte at `read_index` is heard, on the raw clock.
-    heard_raw_ns: i64,
+    /// When the byte at `read_index` is heard.
+    heard: Instant<Raw>,
     /// The byte that the sink takes next.
     read_index: i64,
-    /// How late the stamp can be at most: the snapshot was taken between the question and the stamp.
-    pub uncertainty_ns: i64,
+    /// How late the stamp can be at most: the snapshot was taken between the question and the
+    /// stamp.
+    pub uncertainty: Span,
 }
 
 impl Snapshot {
-    /// Takes an answer to a question of `asked_raw_ns` that has arrived just now. There is no snapshot where the stream
-    /// does not play.
-    pub fn new(answer: &PlaybackLatency, asked_raw_ns: i64, arrived: ClockPair) -> Option<Self> {
-        // A sink that is late just now tells zero, which means nothing.
+    /// Takes the answer, which has just arrived, to a question of the moment `asked`. There is no
+    /// snapshot while the stream does not play.
+    pub fn new(answer: &PlaybackLatency, asked: Instant<Raw>, arrived: ClockPair) -> Option<Self> {
+        // A sink that is late at this moment reports zero, which means nothing.
         if !answer.playing || answer.sink_usec == 0 {
             return None;
         }
-        let stamp_utc_ns = i64::try_from(answer.remote_time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?;
-        let age_ns = arrived.utc_ns.checked_sub(stamp_utc_ns)?;
-        let mut stamp_raw_ns = arrived.raw_ns.checked_sub(age_ns)?;
-        let mut uncertainty_ns = stamp_raw_ns.checked_sub(asked_raw_ns)?;
-        if age_ns < -STAMP_MARGIN_NS || uncertainty_ns < -STAMP_MARGIN_NS {
-            // The stamp is of another clock than ours, or of another time: all that is known is that the snapshot was
-            // taken between question and answer.
-            uncertainty_ns = arrived.raw_ns.checked_sub(asked_raw_ns)?.checked_div(2)?;
-            stamp_raw_ns = asked_raw_ns.checked_add(uncertainty_ns)?;
+        let stamp = Instant::<Utc>::ZERO + Span::from_duration(answer.remote_time.duration_since(UNIX_EPOCH).ok()?);
+        let age = arrived.utc - stamp;
+        let mut stamp_raw = arrived.raw - age;
+        let mut uncertainty = stamp_raw - asked;
+        if age < -STAMP_MARGIN || uncertainty < -STAMP_MARGIN {
+            // The stamp is of another clock than ours, or of another time: all that is known is
+            // that the snapshot was taken between question and answer.
+            uncertainty = (arrived.raw - asked) / 2;
+            stamp_raw = asked + uncertainty;
         }
-        let sink_ns = i64::try_from(answer.sink_usec).ok()?.checked_mul(1000)?;
-        let heard_raw_ns = stamp_raw_ns.checked_add(sink_ns)?;
-        Some(Self { heard_raw_ns, read_index: answer.read_offset, uncertainty_ns })
+        let sink = Span::from_us(i64::try_from(answer.sink_usec).ok()?);
+        let heard = stamp_raw + sink;
+        // What saturated was not a time.
+        (heard < Instant::MAX).then_some(Self { heard, read_index: answer.read_offset, uncertainty })
     }
 
-    /// When a frame of the stream is heard, on the raw clock.
-    pub fn heard_raw_ns(&self, frame: u64, rate_hz: u32) -> i64 {
+    /// Returns when a frame of the stream is heard.
+    pub fn heard(&self, frame: u64, rate_hz: u32) -> Instant<Raw> {
         let byte = frame as f64 * FRAME_BYTES as f64;
         let ahead_s = (byte - self.read_index as f64) / (FRAME_BYTES as f64 * f64::from(rate_hz.max(1)));
-        self.heard_raw_ns.saturating_add((ahead_s * 1e9).round() as i64)
+        self.heard + Span::from_seconds_f64(ahead_s)
     }
 }
 
@@ -66,10 +71,10 @@ mod tests {
     use super::*;
 
     const UTC_S: i64 = 1_800_000_000;
-    const RAW_NS: i64 = 5_000_000_000;
-    const ARRIVED: ClockPair = ClockPair { raw_ns: RAW_NS, utc_ns: UTC_S * 1_000_000_000 };
+    const RAW: Instant<Raw> = Instant::from_second(5);
+    const ARRIVED: ClockPair = ClockPair { raw: RAW, utc: Instant::from_second(UTC_S) };
 
-    /// Stamped 100 µs before it arrived.
+    /// An answer that was stamped 100 µs before it arrived.
     fn answer() -> PlaybackLatency {
         PlaybackLatency {
             sink_usec: 20_000,
@@ -85,24 +90,25 @@ mod tests {
     }
 
     fn snapshot(answer: &PlaybackLatency) -> Option<Snapshot> {
-        Snapshot::new(answer, RAW_NS - 250_000, ARRIVED)
+        Snapshot::new(answer, RAW - Span::from_us(250), ARRIVED)
     }
 
     #[test]
     fn a_frame_is_heard_after_what_is_in_the_sink_and_in_the_queue() {
         let snapshot = snapshot(&answer()).unwrap();
+        let stamp = RAW - Span::from_us(100);
         // The sink's 20 ms from the stamp on, and 3840 frames of queue.
-        assert_eq!(snapshot.heard_raw_ns(48_000, 48_000), RAW_NS - 100_000 + 20_000_000 + 80_000_000);
-        assert_eq!(snapshot.heard_raw_ns(44_160, 48_000), RAW_NS - 100_000 + 20_000_000);
-        assert_eq!(snapshot.heard_raw_ns(44_112, 48_000), RAW_NS - 100_000 + 19_000_000);
-        assert_eq!(snapshot.uncertainty_ns, 150_000);
+        assert_eq!(snapshot.heard(48_000, 48_000), stamp + Span::from_ms(100));
+        assert_eq!(snapshot.heard(44_160, 48_000), stamp + Span::from_ms(20));
+        assert_eq!(snapshot.heard(44_112, 48_000), stamp + Span::from_ms(19));
+        assert_eq!(snapshot.uncertainty, Span::from_us(150));
     }
 
     #[test]
     fn a_stream_of_days_loses_no_precision() {
         let days = PlaybackLatency { read_offset: 48_000 * 8 * 86_400 * 30, ..answer() };
         let frame = 48_000 * 86_400 * 30 + 48;
-        assert_eq!(snapshot(&days).unwrap().heard_raw_ns(frame, 48_000), RAW_NS - 100_000 + 21_000_000);
+        assert_eq!(snapshot(&days).unwrap().heard(frame, 48_000), RAW - Span::from_us(100) + Span::from_ms(21));
     }
 
     #[test]
@@ -113,17 +119,20 @@ mod tests {
 
     #[test]
     fn a_stamp_of_another_clock_leaves_the_time_between_question_and_answer() {
-        for other in [UNIX_EPOCH, answer().remote_time + Duration::from_millis(1)] {
+        let far_future = UNIX_EPOCH + Duration::from_secs(9_000_000_000);
+        for other in [UNIX_EPOCH, answer().remote_time + Duration::from_millis(1), far_future] {
             let snapshot = snapshot(&PlaybackLatency { remote_time: other, ..answer() }).unwrap();
-            assert_eq!(snapshot.uncertainty_ns, 125_000);
-            assert_eq!(snapshot.heard_raw_ns(44_160, 48_000), RAW_NS - 125_000 + 20_000_000);
+            assert_eq!(snapshot.uncertainty, Span::from_us(125));
+            assert_eq!(snapshot.heard(44_160, 48_000), RAW - Span::from_us(125) + Span::from_ms(20));
         }
     }
 
     #[test]
     fn absurd_answers_give_no_timing_and_no_panic() {
-        assert_eq!(snapshot(&PlaybackLatency { sink_usec: u64::MAX, ..answer() }), None);
+        for sink_usec in [u64::MAX, i64::MAX as u64] {
+            assert_eq!(snapshot(&PlaybackLatency { sink_usec, ..answer() }), None);
+        }
         let wild = PlaybackLatency { read_offset: i64::MIN, ..answer() };
-        assert_eq!(snapshot(&wild).unwrap().heard_raw_ns(u64::MAX, 0), i64::MAX);
+        assert_eq!(snapshot(&wild).unwrap().heard(u64::MAX, 0), Instant::MAX);
     }
 }

@@ -24,11 +24,11 @@ fn on_the_bus<T>(transfers: &[Transaction], act: impl FnOnce(&mut Ds3231<Mock>) 
 #[test]
 fn the_time_is_read_in_one_transfer() {
     let transfers = [read(0x00, &[0x59, 0x08, 0x17, 7, 0x10, 0x02, 0x24])];
-    assert_eq!(on_the_bus(&transfers, Rtc::read_time), Ok(RtcTime::Valid { utc_s: 1_707_584_939 }));
+    assert_eq!(on_the_bus(&transfers, Rtc::read_time), Ok(RtcTime::Valid { rtc_s: 1_707_584_939 }));
 }
 
 #[test]
-fn a_time_that_is_none_is_told_with_its_registers() {
+fn an_invalid_time_is_reported_with_its_registers() {
     let registers = [0x59, 0x08, 0x17, 7, 0x30, 0x02, 0x24];
     assert_eq!(on_the_bus(&[read(0x00, &registers)], Rtc::read_time), Ok(RtcTime::Invalid { registers }));
 }
@@ -64,7 +64,7 @@ fn the_time_is_written_in_one_transfer_and_only_the_stop_flag_is_cleared() {
     let transfers = [
         write(&[0x00, 0x59, 0x08, 0x17, 7, 0x10, 0x02, 0x24]),
         read(0x0E, &[0x1C, 0x88]),
-        // 32 kHz output as it was; a 1 leaves an alarm's flag alone.
+        // The 32 kHz output stays as it was; a 1 leaves an alarm's flag alone.
         write(&[0x0F, 0x0B]),
     ];
     assert_eq!(on_the_bus(&transfers, |chip| chip.set_time(1_707_584_939)), Ok(()));
@@ -87,7 +87,7 @@ fn nothing_more_is_written_to_a_clock_that_runs() {
 fn an_oscillator_that_would_stop_on_battery_is_enabled() {
     let transfers = [
         write(&[0x00, 0x59, 0x08, 0x17, 7, 0x10, 0x02, 0x24]),
-        // A conversion under way (0x20) is not asked for once more.
+        // A conversion in progress (0x20) is not commanded again.
         read(0x0E, &[0xF8, 0x08]),
         write(&[0x0E, 0x58]),
     ];
@@ -117,12 +117,6 @@ fn the_1_hz_output_is_three_bits_of_the_control_register() {
 }
 
 #[test]
-fn the_aging_offset_takes_effect_at_once() {
-    let transfers = [write(&[0x10, 0xFD]), read(0x0E, &[0x1C]), write(&[0x0E, 0x3C])];
-    assert_eq!(on_the_bus(&transfers, |chip| chip.set_aging_offset(-3)), Ok(()));
-}
-
-#[test]
 fn a_chip_of_someone_else_is_read_but_never_written() {
     let mut chip = Ds3231::read_only(Mock::new(&[read(0x00, &[0x07])]));
     assert!(!chip.is_writable());
@@ -130,7 +124,6 @@ fn a_chip_of_someone_else_is_read_but_never_written() {
     assert_eq!(chip.set_time(1_707_584_939), Err(RtcError::NotWritable));
     assert_eq!(chip.write_mark(ChipMark([0; 4])), Err(RtcError::NotWritable));
     assert_eq!(chip.enable_1hz_output(true), Err(RtcError::NotWritable));
-    assert_eq!(chip.set_aging_offset(1), Err(RtcError::NotWritable));
     chip.release().done();
 }
 
@@ -145,12 +138,12 @@ fn a_chip_that_does_not_acknowledge_is_told_from_a_bus_that_fails() {
 
 #[test]
 fn the_ds323x_crate_writes_the_same_time() {
-    use ds323x::DateTimeAccess;
-    for utc_s in [946_684_800, 1_707_584_939, 1_709_251_199, 4_102_444_799, 4_102_444_800] {
-        let [s, m, h, weekday, day, month, year] = encode_time(utc_s).unwrap();
+    use ds323x::{DateTimeAccess, Ds323x};
+    for rtc_s in [946_684_800, 1_707_584_939, 1_709_251_199, 4_102_444_799, 4_102_444_800] {
+        let [s, m, h, weekday, day, month, year] = encode_time(rtc_s).unwrap();
         let transfers = [write(&[0x00, s, m, h, weekday, day, month, year])];
         let mut oracle = Ds323x::new_ds3231(Mock::new(&transfers));
-        oracle.set_datetime(&chrono::DateTime::from_timestamp(utc_s, 0).unwrap().naive_utc()).unwrap();
+        oracle.set_datetime(&chrono::DateTime::from_timestamp(rtc_s, 0).unwrap().naive_utc()).unwrap();
         oracle.destroy_ds3231().done();
     }
 }

@@ -1,41 +1,43 @@
-//! How the chip counts: its seven time registers, one second after the other, with its own idea of leap years. Written apart
-//! from the driver's, so that the one does not hide a mistake of the other.
+//! How the chip counts: its seven time registers, second by second, with its own idea of leap
+//! years. Written independently of the driver's decoding, so that neither hides a mistake in the
+//! other.
 
 use crate::rtc::registers::{HOURS_12, HOURS_PM, MONTH_CENTURY, from_bcd, to_bcd};
 
 /// 2000-01-01 in seconds since the Unix epoch, where the chip's count begins.
 const EPOCH_S: i64 = 946_684_800;
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Four years of the chip: to it each year that divides by four is a leap year, so 2100 is one too.
+/// Four of the chip's years: it takes every fourth year for a leap year, including 2100.
 const DAYS_PER_CYCLE: i64 = 4 * 365 + 1;
-/// The century bit makes 200 years, then it all begins again.
+/// With the century bit there are 200 years, then the count starts over.
 const DAYS: i64 = 50 * DAYS_PER_CYCLE;
 const DAYS_PER_MONTH: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// Registers after a first power-on: 1 January 2000, day 1 of the week, midnight.
 pub(super) const AT_POWER_ON: [u8; 7] = [0, 0, 0, 1, 1, 1, 0];
 
-/// What the registers hold at this second of UTC, in 24-hour mode with Sunday as day 1. Right until the end of
-/// February 2100.
-pub(super) fn at_utc(utc_s: i64) -> [u8; 7] {
-    let count_s = utc_s - EPOCH_S;
+/// Returns what the registers hold at this second of RTC time, in 24-hour mode with Sunday as day
+/// 1. Correct until the end of February 2100.
+pub(super) fn at(rtc_s: i64) -> [u8; 7] {
+    let count_s = rtc_s - EPOCH_S;
     // 2000-01-01 was a Saturday, day 7.
     let weekday = (count_s.div_euclid(SECONDS_PER_DAY) + 6).rem_euclid(7) + 1;
     encode(count_s, weekday as u8, false)
 }
 
-/// The second of UTC that the registers show, if they show one. Right until the end of February 2100.
-pub(super) fn utc_s(registers: [u8; 7]) -> Option<i64> {
+/// Returns the second of RTC time that the registers show, if they show one. Correct until the end
+/// of February 2100.
+pub(super) fn rtc_s(registers: [u8; 7]) -> Option<i64> {
     Some(EPOCH_S + decode(registers)?)
 }
 
-/// Counts `seconds` on. Registers that are no time keep what they hold but for the seconds: what a chip does with them, its
-/// datasheet leaves open.
+/// Counts on by `seconds`. If the registers hold no valid time, only the seconds change: the
+/// datasheet does not say what a chip does then.
 pub(super) fn advance(registers: &mut [u8; 7], seconds: i64) {
     let Some(second) = from_bcd(registers[0], 59) else { return };
     let sum = i64::from(second).saturating_add(seconds);
     if sum < 60 {
-        // Most of the time that is all, and millions of reads want it cheap.
+        // The common case, kept cheap for millions of reads.
         registers[0] = to_bcd(sum as u8);
     } else if let Some(count_s) = decode(*registers) {
         let counted_s = count_s.saturating_add(seconds);
@@ -47,7 +49,7 @@ pub(super) fn advance(registers: &mut [u8; 7], seconds: i64) {
     }
 }
 
-/// Seconds since 2000-01-01 by the chip's count.
+/// Returns the seconds since 2000-01-01 by the chip's count.
 fn decode(registers: [u8; 7]) -> Option<i64> {
     let [second, minute, hour, _, day, month, year] = registers;
     let digits = |value, largest| from_bcd(value, largest).map(i64::from);
@@ -149,11 +151,11 @@ mod tests {
         #[test]
         fn the_chip_and_the_driver_agree_until_2100(from_s in EPOCH_S..4_107_542_400, seconds in 0..100_000_000_i64) {
             let until_s = (from_s + seconds).min(4_107_542_399);
-            let mut registers = at_utc(from_s);
+            let mut registers = at(from_s);
             prop_assert_eq!(Some(registers), encode_time(from_s));
             advance(&mut registers, until_s - from_s);
             prop_assert_eq!(Some(registers), encode_time(until_s));
-            prop_assert_eq!(utc_s(registers), Some(until_s));
+            prop_assert_eq!(rtc_s(registers), Some(until_s));
         }
     }
 }

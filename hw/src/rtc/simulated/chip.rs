@@ -1,5 +1,7 @@
 //! The chip behind the bus: its registers, what is latched when, and what a write does.
 
+use jaudiosync_time::{Instant, Rtc, Span, True};
+
 use super::calendar;
 use super::model::Ds3231Model;
 use super::oscillator::Oscillator;
@@ -9,7 +11,6 @@ use crate::rtc::registers::{
 };
 use crate::world::World;
 
-const NS_PER_S: i64 = 1_000_000_000;
 /// Time registers: 0x00 to 0x06.
 const TIME_REGISTERS: usize = 7;
 /// Bits that exist in them (datasheet, figure 1); the others read as 0.
@@ -17,7 +18,7 @@ const TIME_BITS: [u8; TIME_REGISTERS] = [0x7F, 0x7F, 0x7F, 0x07, 0x3F, 0x9F, 0xF
 /// Control and status after a first power-on.
 const CONTROL_AT_POWER_ON: u8 = 0x1C;
 const STATUS_AT_POWER_ON: u8 = STATUS_OSF | STATUS_EN32KHZ;
-/// Status: a conversion is under way.
+/// Status: a conversion is in progress.
 const STATUS_BSY: u8 = 1 << 2;
 
 /// What the chip runs on.
@@ -31,7 +32,8 @@ enum Power {
 }
 
 pub(super) struct Chip {
-    /// The time registers, and how many seconds since the reset of the countdown chain they have counted.
+    /// The time registers, and how many seconds they have counted since the countdown chain was
+    /// reset.
     time: [u8; TIME_REGISTERS],
     counted_s: i64,
     /// The user buffers: what the time registers were at the last START.
@@ -46,11 +48,11 @@ pub(super) struct Chip {
 }
 
 impl Chip {
-    pub(super) fn new(model: Ds3231Model, to_conversion_ns: i64, world: &dyn World) -> Self {
-        let now_ns = world.true_ns();
-        let chip_ns = now_ns.saturating_add(model.offset_ns);
-        let time = calendar::at_utc(chip_ns.div_euclid(NS_PER_S));
-        let elapsed_ns = chip_ns.rem_euclid(NS_PER_S);
+    pub(super) fn new(model: Ds3231Model, to_conversion: Span, world: &dyn World) -> Self {
+        let now = world.true_time();
+        // An ideal chip shows true UTC.
+        let rtc = Instant::<Rtc>::from_ns(now.ns()) + model.offset;
+        let time = calendar::at(rtc.second());
         Self {
             time,
             counted_s: 0,
@@ -60,45 +62,45 @@ impl Chip {
             status: STATUS_EN32KHZ,
             aging_offset: 0,
             pointer: 0,
-            oscillator: Oscillator::new(model, now_ns, elapsed_ns, to_conversion_ns, world.temperature_c()),
+            oscillator: Oscillator::new(model, now, rtc.since_second(), to_conversion, world.temperature_c()),
             power: Power::Main,
         }
     }
 
-    /// Brings the registers up to now, which it returns.
-    pub(super) fn catch_up(&mut self, world: &dyn World) -> i64 {
-        let now_ns = world.true_ns();
+    /// Brings the registers up to the true time, which it returns.
+    pub(super) fn catch_up(&mut self, world: &dyn World) -> Instant<True> {
+        let now = world.true_time();
         if matches!(self.power, Power::Halted | Power::None) {
-            return now_ns;
+            return now;
         }
-        if self.oscillator.next_conversion_ns() <= now_ns {
-            self.oscillator.convert_until(now_ns, world.temperature_c(), self.aging_offset);
+        if self.oscillator.next_conversion() <= now {
+            self.oscillator.convert_until(now, world.temperature_c(), self.aging_offset);
         }
-        let elapsed_s = self.oscillator.elapsed_ns(now_ns).div_euclid(NS_PER_S);
+        let elapsed_s = self.oscillator.chain_at(now).second();
         if elapsed_s > self.counted_s {
             calendar::advance(&mut self.time, elapsed_s - self.counted_s);
             self.counted_s = elapsed_s;
         }
-        now_ns
+        now
     }
 
-    /// A START or repeated START: the user buffers take over the time.
+    /// Handles a START or repeated START: the user buffers take over the time.
     pub(super) fn latch(&mut self, world: &dyn World) {
         self.catch_up(world);
         self.latched = self.time;
     }
 
     pub(super) fn set_pointer(&mut self, register: u8) {
-        // What the chip does beyond its last register, the datasheet does not say.
+        // The datasheet does not say what the chip does beyond its last register.
         self.pointer = if register > LAST { SECONDS } else { register };
     }
 
-    /// Whether the pointer goes on at 0 with the next byte, which latches the time once more.
+    /// Returns whether the pointer wraps to 0 with the next byte, which latches the time again.
     pub(super) fn is_at_last_register(&self) -> bool {
         self.pointer == LAST
     }
 
-    /// The master reads a byte.
+    /// Returns the byte that the master reads.
     pub(super) fn read(&mut self, world: &dyn World) -> u8 {
         let value = match usize::from(self.pointer) {
             time if time < TIME_REGISTERS => self.latched[time],
@@ -108,12 +110,12 @@ impl Chip {
         value
     }
 
-    /// The chip acknowledges a byte that the master wrote.
+    /// Acknowledges a byte that the master wrote.
     pub(super) fn write(&mut self, value: u8, world: &dyn World) {
-        let now_ns = self.catch_up(world);
+        let now = self.catch_up(world);
         match self.pointer {
             SECONDS => {
-                self.oscillator.reset(now_ns);
+                self.oscillator.reset(now);
                 self.counted_s = 0;
                 self.time[0] = value & TIME_BITS[0];
             }
@@ -124,7 +126,7 @@ impl Chip {
             CONTROL => {
                 self.control = value & !CONTROL_CONV;
                 if value & CONTROL_CONV != 0 {
-                    self.oscillator.ask_for_conversion(now_ns);
+                    self.oscillator.command_conversion(now);
                 }
             }
             STATUS => {
@@ -147,9 +149,9 @@ impl Chip {
         }
     }
 
-    /// What a register holds, as of the last look at the time.
+    /// Returns what a register holds, as of the last catching up.
     pub(super) fn register(&self, register: u8) -> u8 {
-        let is_busy = self.oscillator.is_conversion_asked();
+        let is_busy = self.oscillator.is_converting();
         let temperature = (self.oscillator.quarter_degrees() << 6).to_be_bytes();
         match register {
             time if usize::from(time) < TIME_REGISTERS => self.time[usize::from(time)],
@@ -163,7 +165,7 @@ impl Chip {
         }
     }
 
-    /// Puts anything into a register that can be written, also what cannot be written there.
+    /// Puts any value into a writable register, even one that could not be written there.
     pub(super) fn corrupt(&mut self, register: u8, value: u8) {
         match register {
             time if usize::from(time) < TIME_REGISTERS => self.time[usize::from(time)] = value,
@@ -175,15 +177,15 @@ impl Chip {
         }
     }
 
-    /// Another program sets the time, as the kernel's driver does.
-    pub(super) fn set_by_someone_else(&mut self, utc_s: i64, now_ns: i64) {
-        self.oscillator.reset(now_ns);
+    /// Sets the time as another program would, in the way of the kernel's driver.
+    pub(super) fn set_by_someone_else(&mut self, rtc_s: i64, now: Instant<True>) {
+        self.oscillator.reset(now);
         self.counted_s = 0;
-        self.time = calendar::at_utc(utc_s);
+        self.time = calendar::at(rtc_s);
         self.status &= !STATUS_OSF;
     }
 
-    /// The main power goes, and the battery may be out as well.
+    /// Cuts the main power; the battery may be out as well.
     pub(super) fn cut_power(&mut self, without_battery: bool) {
         self.power = if without_battery {
             Power::None
@@ -195,7 +197,7 @@ impl Chip {
         };
     }
 
-    /// The main power comes back.
+    /// Restores the main power.
     pub(super) fn restore_power(&mut self, world: &dyn World) {
         if self.power == Power::None {
             self.time = calendar::AT_POWER_ON;
@@ -206,7 +208,7 @@ impl Chip {
             self.pointer = 0;
         }
         if matches!(self.power, Power::None | Power::Halted) {
-            self.oscillator.start(world.true_ns(), world.temperature_c(), self.aging_offset);
+            self.oscillator.start(world.true_time(), world.temperature_c(), self.aging_offset);
             self.counted_s = 0;
         }
         self.power = Power::Main;
@@ -216,18 +218,19 @@ impl Chip {
         self.power == Power::Main
     }
 
-    /// The chip's time in ns since the Unix epoch, if its registers hold one and it runs.
-    pub(super) fn chip_ns(&self, now_ns: i64) -> Option<i64> {
+    /// Returns what the chip shows, with the part of a second that no register holds; `None` if it
+    /// stands still or its registers hold no time.
+    pub(super) fn rtc_at(&self, now: Instant<True>) -> Option<Instant<Rtc>> {
         if matches!(self.power, Power::Halted | Power::None) {
             return None;
         }
-        let phase_ns = self.oscillator.elapsed_ns(now_ns) - self.counted_s * NS_PER_S;
-        calendar::utc_s(self.time).map(|utc_s| utc_s * NS_PER_S + phase_ns)
+        let since_second = self.oscillator.chain_at(now) - Instant::from_second(self.counted_s);
+        calendar::rtc_s(self.time).map(|rtc_s| Instant::from_second(rtc_s) + since_second)
     }
 
-    /// When the next second begins, at the rate of now.
-    pub(super) fn next_edge_true_ns(&self) -> i64 {
-        self.oscillator.true_ns_at((self.counted_s + 1) * NS_PER_S)
+    /// Returns when the next second begins, at the present rate.
+    pub(super) fn next_edge(&self) -> Instant<True> {
+        self.oscillator.true_time_at(Instant::from_second(self.counted_s + 1))
     }
 
     pub(super) fn gives_1hz(&self) -> bool {

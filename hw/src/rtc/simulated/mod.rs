@@ -1,13 +1,15 @@
-//! A DS3231 that is not there, down to the bytes on its bus: the real driver runs on it. Here live the chip's registers,
-//! its oscillator, the bus and what can go wrong with them. Who reads it, and what is made of it, does not belong here.
+//! A DS3231 simulated down to the bytes on its bus, so that the real driver runs on it: the chip's
+//! registers, its oscillator, the bus, and what can go wrong with them. Who reads it, and what
+//! follows from that, does not belong here.
 //!
-//! Not simulated: the alarms going off, the 32 kHz output, and frequencies of the square wave other than 1 Hz.
+//! Not simulated: alarms going off, the 32 kHz output, and square waves other than 1 Hz.
 
 mod calendar;
 mod chip;
 mod handle;
 mod model;
 mod oscillator;
+mod shared;
 mod transfer;
 
 pub use handle::SimulatedDs3231Handle;

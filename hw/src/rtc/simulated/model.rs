@@ -1,35 +1,36 @@
 //! What is wrong with one simulated chip and its bus.
 
 use fastrand::Rng;
+use jaudiosync_time::Span;
 
-use crate::variates::{exponential, normal};
+use crate::randomness::{exponential, normal};
 
-/// A chip as it was made. The default is ideal, and set to true UTC exactly.
+/// A chip as it was made. The default is ideal, and set exactly to true UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Ds3231Model {
     /// Rate error at 25 °C when new, in ppb; positive is fast.
     pub rate_ppb: f64,
-    /// Change of the rate by aging, in ppb a day.
+    /// Change of the rate by aging, in ppb per day.
     pub aging_ppb_per_day: f64,
-    /// What the chip's own compensation leaves over temperature.
+    /// What the chip's own temperature compensation leaves.
     pub residual: TemperatureResidual,
-    /// The chip's time minus UTC at the beginning, in ns.
-    pub offset_ns: i64,
+    /// The chip's time minus true UTC at the start.
+    pub offset: Span,
     /// The bus it is on.
     pub bus: BusModel,
 }
 
-/// Largest rate error over 0 to 40 °C, in ppb (datasheet, "Electrical Characteristics": ±2 ppm), less half a step of the
-/// trim.
+/// Largest rate error over 0 to 40 °C, in ppb (datasheet, "Electrical Characteristics": ±2 ppm),
+/// minus half a step of the trim.
 const LARGEST_RATE_PPB: f64 = 2_000.0 - 50.0;
-/// Largest change over -10 to 50 °C against 25 °C, in ppb.
+/// Largest change over -10 to 50 °C relative to 25 °C, in ppb.
 const LARGEST_RESIDUAL_PPB: f64 = 500.0;
-/// Aging in the first year, in ppb a day (datasheet: ±1 ppm).
+/// Largest aging in the first year, in ppb per day (datasheet: ±1 ppm).
 const LARGEST_AGING_PPB_PER_DAY: f64 = 1_000.0 / 365.0;
 
 impl Ds3231Model {
-    /// One chip of the many that the datasheet allows: its rate spreads by 0.5 ppm (one sigma), and with temperature it
-    /// stays within ±2 ppm.
+    /// Draws one of the many chips that the datasheet allows: the rates spread by 0.5 ppm (one
+    /// sigma), and over temperature each stays within ±2 ppm.
     pub fn from_datasheet(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let residual = TemperatureResidual::random(&mut random);
@@ -43,16 +44,16 @@ impl Ds3231Model {
     }
 }
 
-/// A smooth curve of the rate over temperature: a polynomial of third degree that is 0 at 25 °C. Outside -10 to 50 °C it goes
-/// on level. The default is 0 everywhere.
+/// A smooth curve of the rate over temperature: a polynomial of third degree that is 0 at 25 °C.
+/// Outside -10 to 50 °C it stays level. The default is 0 everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct TemperatureResidual {
-    /// Linear, quadratic and cubic part, in ppb at 35 degrees from 25 °C.
+    /// Linear, quadratic and cubic part, in ppb at 35 degrees above 25 °C.
     pub coefficients_ppb: [f64; 3],
 }
 
 impl TemperatureResidual {
-    /// A curve whose largest value over -10 to 50 °C is anything from 0.1 to 0.5 ppm.
+    /// Draws a curve whose largest value over -10 to 50 °C lies between 0.1 and 0.5 ppm.
     pub fn random(random: &mut Rng) -> Self {
         let mut curve = Self { coefficients_ppb: [(); 3].map(|()| random.f64() * 2.0 - 1.0) };
         let scale = (100.0 + random.f64() * (LARGEST_RESIDUAL_PPB - 100.0)) / curve.largest_ppb().max(1e-3);
@@ -60,7 +61,7 @@ impl TemperatureResidual {
         curve
     }
 
-    /// The rate at this temperature against that at 25 °C, in ppb.
+    /// Returns the rate at this temperature minus that at 25 °C, in ppb.
     pub fn at(&self, temperature_c: f64) -> f64 {
         let x = (temperature_c.clamp(-10.0, 50.0) - 25.0) / 35.0;
         let [linear, quadratic, cubic] = self.coefficients_ppb;
@@ -77,42 +78,42 @@ impl TemperatureResidual {
 pub struct BusModel {
     /// Clock of the bus in Hz.
     pub frequency_hz: u32,
-    /// Before and after each transfer passes at least this, in ns.
-    pub shortest_delay_ns: i64,
-    /// And usually at most this, in ns.
-    pub usual_delay_ns: i64,
-    /// The part of delays at which the thread is put aside for longer.
+    /// The shortest delay before and after each transfer.
+    pub shortest_delay: Span,
+    /// The longest of the usual delays.
+    pub usual_delay: Span,
+    /// The share of delays during which the thread is preempted for longer.
     pub long_delay_probability: f64,
-    /// For how long then, on average, in ns (exponentially distributed).
-    pub long_delay_ns: f64,
+    /// For how long on average (exponentially distributed).
+    pub mean_long_delay: Span,
 }
 
 impl Default for BusModel {
     fn default() -> Self {
         Self {
             frequency_hz: 100_000,
-            shortest_delay_ns: 5_000,
-            usual_delay_ns: 40_000,
+            shortest_delay: Span::from_us(5),
+            usual_delay: Span::from_us(40),
             long_delay_probability: 0.005,
-            long_delay_ns: 1_000_000.0,
+            mean_long_delay: Span::MILLISECOND,
         }
     }
 }
 
 impl BusModel {
-    /// How long the kernel takes this time, in ns.
-    pub(super) fn delay_ns(&self, random: &mut Rng) -> i64 {
-        let usual_ns =
-            self.shortest_delay_ns + random.i64(0..=self.usual_delay_ns.saturating_sub(self.shortest_delay_ns).max(0));
+    /// Draws how long the kernel takes this time.
+    pub(super) fn delay(&self, random: &mut Rng) -> Span {
+        let spread = (self.usual_delay - self.shortest_delay).max(Span::ZERO);
+        let usual = self.shortest_delay + Span::from_ns(random.i64(0..=spread.ns()));
         if random.f64() < self.long_delay_probability {
-            usual_ns + exponential(random, self.long_delay_ns) as i64
+            usual + Span::from_ns(exponential(random, self.mean_long_delay.ns_f64()) as i64)
         } else {
-            usual_ns
+            usual
         }
     }
 }
 
-/// Normally distributed around 0, drawn again until it is within ±`largest`.
+/// Draws from the normal distribution around 0, again until the value is within ±`largest`.
 fn normal_within(random: &mut Rng, sigma: f64, largest: f64) -> f64 {
     loop {
         let value = sigma * normal(random);
@@ -145,10 +146,10 @@ mod tests {
     #[test]
     fn delays_are_short_but_for_a_few() {
         let mut random = Rng::with_seed(1);
-        let delays_ns: Vec<i64> = (0..100_000).map(|_| BusModel::default().delay_ns(&mut random)).collect();
-        assert!(delays_ns.iter().all(|delay_ns| *delay_ns >= 5_000));
-        let long = delays_ns.iter().filter(|delay_ns| **delay_ns > 40_000).count();
+        let delays: Vec<Span> = (0..100_000).map(|_| BusModel::default().delay(&mut random)).collect();
+        assert!(delays.iter().all(|delay| *delay >= Span::from_us(5)));
+        let long = delays.iter().filter(|delay| **delay > Span::from_us(40)).count();
         assert!((300..700).contains(&long), "{long}");
-        assert!(delays_ns.iter().any(|delay_ns| *delay_ns > 2_000_000));
+        assert!(delays.iter().any(|delay| *delay > Span::from_ms(2)));
     }
 }

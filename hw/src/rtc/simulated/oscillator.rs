@@ -1,138 +1,150 @@
-//! The chip's oscillator: how far it has run since its countdown chain was reset, as a function of true time.
+//! The chip's oscillator: what its countdown chain has counted, as a function of true time.
+
+use jaudiosync_time::{Axis, Instant, Span, True};
 
 use super::model::Ds3231Model;
 
-const NS_PER_S: i64 = 1_000_000_000;
-const NS_PER_DAY: f64 = 86_400e9;
-/// The chip measures its temperature and trims itself each 64 s (datasheet, "Temperature Sensor").
-const CONVERSION_NS: i64 = 64 * NS_PER_S;
-/// How long a conversion that was asked for takes, typically (datasheet, tCONV).
-const ASKED_CONVERSION_NS: i64 = 125_000_000;
+/// The chip measures its temperature and trims itself every 64 s (datasheet, "Temperature Sensor").
+pub(super) const CONVERSION_INTERVAL: Span = Span::from_seconds(64);
+/// How long a conversion on command takes, typically (datasheet, tCONV).
+const COMMANDED_CONVERSION: Span = Span::from_ms(125);
 /// One step of the trim, and of the aging register, in ppb (datasheet, "Aging Offset").
 const TRIM_STEP_PPB: f64 = 100.0;
 
-/// Its rate is constant from one conversion to the next, so what it gained is a sum over conversions: exact to far below a
-/// nanosecond, however long it goes on.
+/// How long the oscillator has run by its own count since its countdown chain was reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(super) struct Chain;
+
+impl Axis for Chain {
+    const NAME: &'static str = "countdown chain";
+}
+
+/// Its rate is constant between conversions, so what it has gained is a sum over conversions: exact
+/// to far below a nanosecond, however long it runs. Hence that sum is an `f64`.
 pub(super) struct Oscillator {
     model: Ds3231Model,
     /// When the chip was made, for its aging.
-    made_ns: i64,
+    made: Instant<True>,
     /// When the countdown chain was reset.
-    reset_ns: i64,
+    reset: Instant<True>,
     /// Since when the rate is what it is, and what had been gained from the reset until then.
-    since_ns: i64,
-    gained_ns: f64,
+    rate_since: Instant<True>,
+    gained_ns_f64: f64,
     rate_ppb: f64,
-    next_conversion_ns: i64,
-    asked_conversion_ns: Option<i64>,
+    next_regular_conversion: Instant<True>,
+    commanded_conversion: Option<Instant<True>>,
     /// When the surroundings' temperature was last looked at, and what it was.
-    seen_ns: i64,
+    seen: Instant<True>,
     seen_c: f64,
     /// The temperature register, in quarters of a degree.
     quarter_degrees: i16,
 }
 
 impl Oscillator {
-    /// One that has run for `elapsed_ns` since its reset, and whose next conversion comes `to_conversion_ns` from now.
+    /// Makes one that has run for `elapsed` since its reset, and whose next conversion comes
+    /// `to_conversion` from now.
     pub(super) fn new(
         model: Ds3231Model,
-        now_ns: i64,
-        elapsed_ns: i64,
-        to_conversion_ns: i64,
+        now: Instant<True>,
+        elapsed: Span,
+        to_conversion: Span,
         temperature_c: f64,
     ) -> Self {
         let mut oscillator = Self {
             model,
-            made_ns: now_ns,
-            reset_ns: now_ns - elapsed_ns,
-            since_ns: now_ns,
-            gained_ns: 0.0,
+            made: now,
+            reset: now - elapsed,
+            rate_since: now,
+            gained_ns_f64: 0.0,
             rate_ppb: 0.0,
-            next_conversion_ns: now_ns + to_conversion_ns,
-            asked_conversion_ns: None,
-            seen_ns: now_ns,
+            next_regular_conversion: now + to_conversion,
+            commanded_conversion: None,
+            seen: now,
             seen_c: temperature_c,
             quarter_degrees: 0,
         };
-        oscillator.convert(now_ns, temperature_c, 0);
+        oscillator.convert(now, temperature_c, 0);
         oscillator
     }
 
-    /// When the next conversion is due.
-    pub(super) fn next_conversion_ns(&self) -> i64 {
-        self.asked_conversion_ns.map_or(self.next_conversion_ns, |asked_ns| asked_ns.min(self.next_conversion_ns))
+    /// Returns when the next conversion is due.
+    pub(super) fn next_conversion(&self) -> Instant<True> {
+        let regular = self.next_regular_conversion;
+        self.commanded_conversion.map_or(regular, |commanded| commanded.min(regular))
     }
 
-    /// Makes the conversions that have been due until now. If nobody looked for long, the temperature is taken to have
-    /// changed evenly meanwhile.
-    pub(super) fn convert_until(&mut self, now_ns: i64, temperature_c: f64, aging_offset: i8) {
-        let (seen_ns, seen_c) = (self.seen_ns, self.seen_c);
-        let slope_c_per_ns = (temperature_c - seen_c) / (now_ns - seen_ns).max(1) as f64;
-        while self.next_conversion_ns() <= now_ns {
-            let at_ns = self.next_conversion_ns();
-            self.convert(at_ns, seen_c + slope_c_per_ns * (at_ns - seen_ns) as f64, aging_offset);
-            if self.asked_conversion_ns == Some(at_ns) {
-                self.asked_conversion_ns = None;
+    /// Makes the conversions that have come due until now. After a long gap the temperature is
+    /// taken to have changed evenly since it was last looked at.
+    pub(super) fn convert_until(&mut self, now: Instant<True>, temperature_c: f64, aging_offset: i8) {
+        let (seen, seen_c) = (self.seen, self.seen_c);
+        let slope_c_per_ns = (temperature_c - seen_c) / (now - seen).ns_f64().max(1.0);
+        while self.next_conversion() <= now {
+            let due = self.next_conversion();
+            self.convert(due, seen_c + slope_c_per_ns * (due - seen).ns_f64(), aging_offset);
+            if self.commanded_conversion == Some(due) {
+                self.commanded_conversion = None;
             }
-            if at_ns == self.next_conversion_ns {
-                self.next_conversion_ns += CONVERSION_NS;
+            if due == self.next_regular_conversion {
+                self.next_regular_conversion += CONVERSION_INTERVAL;
             }
         }
-        (self.seen_ns, self.seen_c) = (now_ns, temperature_c);
+        (self.seen, self.seen_c) = (now, temperature_c);
     }
 
-    fn convert(&mut self, at_ns: i64, temperature_c: f64, aging_offset: i8) {
-        self.gained_ns = self.gained_until_ns(at_ns);
-        self.since_ns = at_ns;
+    fn convert(&mut self, at: Instant<True>, temperature_c: f64, aging_offset: i8) {
+        self.gained_ns_f64 = self.gained_until_ns_f64(at);
+        self.rate_since = at;
         self.quarter_degrees = (temperature_c * 4.0).round() as i16;
         let residual_ppb = self.model.residual.at(f64::from(self.quarter_degrees) / 4.0);
-        let days = (at_ns - self.made_ns) as f64 / NS_PER_DAY;
+        let days = (at - self.made).ns_f64() / Span::DAY.ns_f64();
         self.rate_ppb = self.model.rate_ppb
             + (residual_ppb / TRIM_STEP_PPB).round() * TRIM_STEP_PPB
             + self.model.aging_ppb_per_day * days
             - f64::from(aging_offset) * TRIM_STEP_PPB;
     }
 
-    /// What it gained on true time since the reset.
-    fn gained_until_ns(&self, now_ns: i64) -> f64 {
-        self.gained_ns + (now_ns - self.since_ns) as f64 * self.rate_ppb * 1e-9
+    /// Returns what it has gained on true time since the reset.
+    fn gained_until_ns_f64(&self, now: Instant<True>) -> f64 {
+        self.gained_ns_f64 + (now - self.rate_since).ns_f64() * self.rate_ppb * 1e-9
     }
 
-    /// How long it has run since the reset, by itself.
-    pub(super) fn elapsed_ns(&self, now_ns: i64) -> i64 {
-        now_ns - self.reset_ns + self.gained_until_ns(now_ns).floor() as i64
+    /// Returns how long it has run since the reset, by its own count.
+    pub(super) fn chain_at(&self, now: Instant<True>) -> Instant<Chain> {
+        let gained = Span::from_ns_f64(self.gained_until_ns_f64(now).floor());
+        Instant::ZERO + (now - self.reset) + gained
     }
 
-    /// When it will have run for so long, if its rate stays as it is: the first true nanosecond.
-    pub(super) fn true_ns_at(&self, elapsed_ns: i64) -> i64 {
-        let left_ns = elapsed_ns - (self.since_ns - self.reset_ns);
-        let true_ns = (left_ns as f64 - self.gained_ns) / (1.0 + self.rate_ppb * 1e-9);
-        self.since_ns + true_ns.ceil() as i64
+    /// Returns the first true nanosecond at which it will have counted that far if its rate stays
+    /// as it is.
+    pub(super) fn true_time_at(&self, chain: Instant<Chain>) -> Instant<True> {
+        let left = (chain - Instant::ZERO) - (self.rate_since - self.reset);
+        let true_ns_f64 = (left.ns_f64() - self.gained_ns_f64) / (1.0 + self.rate_ppb * 1e-9);
+        self.rate_since + Span::from_ns_f64(true_ns_f64.ceil())
     }
 
     /// Resets the countdown chain.
-    pub(super) fn reset(&mut self, now_ns: i64) {
-        self.reset_ns = now_ns;
-        self.since_ns = now_ns;
-        self.gained_ns = 0.0;
+    pub(super) fn reset(&mut self, now: Instant<True>) {
+        self.reset = now;
+        self.rate_since = now;
+        self.gained_ns_f64 = 0.0;
     }
 
-    /// Starts it again after it stood still.
-    pub(super) fn start(&mut self, now_ns: i64, temperature_c: f64, aging_offset: i8) {
-        self.reset(now_ns);
-        self.asked_conversion_ns = None;
-        (self.seen_ns, self.seen_c) = (now_ns, temperature_c);
-        self.convert(now_ns, temperature_c, aging_offset);
-        self.next_conversion_ns = now_ns + CONVERSION_NS;
+    /// Restarts it after it stood still.
+    pub(super) fn start(&mut self, now: Instant<True>, temperature_c: f64, aging_offset: i8) {
+        self.reset(now);
+        self.commanded_conversion = None;
+        (self.seen, self.seen_c) = (now, temperature_c);
+        self.convert(now, temperature_c, aging_offset);
+        self.next_regular_conversion = now + CONVERSION_INTERVAL;
     }
 
-    /// Asks for a conversion beside those of each 64 s.
-    pub(super) fn ask_for_conversion(&mut self, now_ns: i64) {
-        self.asked_conversion_ns.get_or_insert(now_ns + ASKED_CONVERSION_NS);
+    /// Starts a conversion on command, in addition to the regular ones.
+    pub(super) fn command_conversion(&mut self, now: Instant<True>) {
+        self.commanded_conversion.get_or_insert(now + COMMANDED_CONVERSION);
     }
 
-    pub(super) fn is_conversion_asked(&self) -> bool {
-        self.asked_conversion_ns.is_some()
+    pub(super) fn is_converting(&self) -> bool {
+        self.commanded_conversion.is_some()
     }
 
     pub(super) fn rate_ppb(&self) -> f64 {
@@ -150,34 +162,42 @@ mod tests {
 
     use crate::rtc::TemperatureResidual;
 
+    const MADE: Instant<True> = Instant::ZERO;
+
     fn oscillator(model: Ds3231Model) -> Oscillator {
-        Oscillator::new(model, 0, 0, CONVERSION_NS, 25.0)
+        Oscillator::new(model, MADE, Span::ZERO, CONVERSION_INTERVAL, 25.0)
+    }
+
+    /// What it has counted too much after it has run for `span`.
+    fn gained(oscillator: &Oscillator, span: Span) -> Span {
+        oscillator.chain_at(MADE + span) - Instant::ZERO - span
     }
 
     #[test]
     fn four_weeks_are_counted_to_a_nanosecond() {
         let mut oscillator = oscillator(Ds3231Model { rate_ppb: 1_234.567, ..Ds3231Model::default() });
-        let end_ns = 28 * 86_400 * NS_PER_S;
+        let end = Span::DAY * 28;
         // In uneven steps, as reads come.
-        let mut now_ns = 0;
-        while now_ns < end_ns {
-            now_ns = (now_ns + 61_234_567_891).min(end_ns);
-            oscillator.convert_until(now_ns, 25.0, 0);
+        let mut elapsed = Span::ZERO;
+        while elapsed < end {
+            elapsed = (elapsed + Span::from_ns(61_234_567_891)).min(end);
+            oscillator.convert_until(MADE + elapsed, 25.0, 0);
         }
         // 2,419,200 s times 1,234.567 ppb.
-        let gained_ns = oscillator.elapsed_ns(end_ns) - end_ns;
-        assert!((gained_ns - 2_986_664_486).abs() <= 1, "{gained_ns}");
+        let gained = gained(&oscillator, end);
+        assert!((gained - Span::from_ns(2_986_664_486)).abs() <= Span::from_ns(1), "{gained:?}");
     }
 
     #[test]
     fn where_a_second_begins_is_the_inverse_of_how_long_it_ran() {
         for rate_ppb in [-2_000.0, -0.3, 0.0, 0.7, 1_999.0] {
             let mut oscillator = oscillator(Ds3231Model { rate_ppb, ..Ds3231Model::default() });
-            oscillator.convert_until(86_400 * NS_PER_S, 25.0, 0);
-            let elapsed_ns = 86_401 * NS_PER_S;
-            let true_ns = oscillator.true_ns_at(elapsed_ns);
-            assert!(oscillator.elapsed_ns(true_ns + 1) >= elapsed_ns, "{rate_ppb}");
-            assert!(oscillator.elapsed_ns(true_ns - 1) < elapsed_ns, "{rate_ppb}");
+            oscillator.convert_until(MADE + Span::DAY, 25.0, 0);
+            let edge = Instant::from_second(86_401);
+            let true_time = oscillator.true_time_at(edge);
+            let ns = Span::from_ns(1);
+            assert!(oscillator.chain_at(true_time + ns) >= edge, "{rate_ppb}");
+            assert!(oscillator.chain_at(true_time - ns) < edge, "{rate_ppb}");
         }
     }
 
@@ -185,9 +205,9 @@ mod tests {
     fn temperature_counts_from_the_next_conversion_on_and_in_steps() {
         let residual = TemperatureResidual { coefficients_ppb: [490.0, 0.0, 0.0] };
         let mut oscillator = oscillator(Ds3231Model { residual, ..Ds3231Model::default() });
-        oscillator.convert_until(63 * NS_PER_S, 45.0, 0);
+        oscillator.convert_until(MADE + Span::from_seconds(63), 45.0, 0);
         assert_eq!(oscillator.rate_ppb(), 0.0);
-        oscillator.convert_until(64 * NS_PER_S, 45.0, 0);
+        oscillator.convert_until(MADE + Span::from_seconds(64), 45.0, 0);
         assert_eq!(oscillator.rate_ppb(), 300.0, "280 ppb in steps of 100");
         assert_eq!(oscillator.quarter_degrees(), 180);
     }
@@ -196,27 +216,28 @@ mod tests {
     fn a_long_gap_is_filled_evenly() {
         let residual = TemperatureResidual { coefficients_ppb: [3_500.0, 0.0, 0.0] };
         let mut oscillator = oscillator(Ds3231Model { residual, ..Ds3231Model::default() });
-        // From 25 to 45 °C at 100 ppb a degree: 1000 ppb on average over 6400 s.
-        oscillator.convert_until(6_400 * NS_PER_S, 45.0, 0);
-        let gained_ns = oscillator.elapsed_ns(6_400 * NS_PER_S) - 6_400 * NS_PER_S;
-        assert!((gained_ns - 6_400_000).abs() < 100_000, "{gained_ns}");
+        // From 25 to 45 °C at 100 ppb per degree: 1000 ppb on average over 6400 s.
+        let gap = Span::from_seconds(6_400);
+        oscillator.convert_until(MADE + gap, 45.0, 0);
+        let gained = gained(&oscillator, gap);
+        assert!((gained - Span::from_us(6_400)).abs() < Span::from_us(100), "{gained:?}");
     }
 
     #[test]
     fn the_aging_register_slows_it_by_a_tenth_ppm_a_step() {
         let mut oscillator = oscillator(Ds3231Model::default());
-        oscillator.ask_for_conversion(0);
-        oscillator.convert_until(124_999_999, 25.0, 3);
+        oscillator.command_conversion(MADE);
+        oscillator.convert_until(MADE + Span::from_ns(124_999_999), 25.0, 3);
         assert_eq!(oscillator.rate_ppb(), 0.0, "not before it has been converted");
-        oscillator.convert_until(125_000_000, 25.0, 3);
+        oscillator.convert_until(MADE + Span::from_ns(125_000_000), 25.0, 3);
         assert_eq!(oscillator.rate_ppb(), -300.0);
-        assert_eq!(oscillator.next_conversion_ns(), CONVERSION_NS, "the cycle of 64 s stays as it was");
+        assert_eq!(oscillator.next_conversion(), MADE + CONVERSION_INTERVAL, "the 64 s cycle stays as it was");
     }
 
     #[test]
     fn it_ages() {
         let mut oscillator = oscillator(Ds3231Model { aging_ppb_per_day: 2.0, ..Ds3231Model::default() });
-        oscillator.convert_until(100 * 86_400 * NS_PER_S, 25.0, 0);
+        oscillator.convert_until(MADE + Span::DAY * 100, 25.0, 0);
         assert!((oscillator.rate_ppb() - 200.0).abs() < 0.01, "{}", oscillator.rate_ppb());
     }
 }

@@ -1,58 +1,32 @@
-//! The simulated bus: what takes how long on the wires, where in it the chip latches, and what can go wrong.
+//! The simulated bus: how long everything takes on the wires, when the chip latches, and what can
+//! go wrong.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use embedded_hal::i2c::{Error, ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
 use fastrand::Rng;
+use jaudiosync_time::Span;
 
 use super::chip::Chip;
 use super::handle::SimulatedDs3231Handle;
 use super::model::Ds3231Model;
+use super::oscillator::CONVERSION_INTERVAL;
+use super::shared::{Faults, Shared, Traffic, lock};
 use crate::rtc::registers::ADDRESS;
 use crate::world::World;
 
 /// Eight bits and the acknowledge.
 const BITS_PER_BYTE: i64 = 9;
-const NS_PER_S: i64 = 1_000_000_000;
-/// The chip's temperature conversions fall anywhere in their 64 s.
-const CONVERSION_NS: i64 = 64 * NS_PER_S;
 
-/// A simulated DS3231 on its bus, seen from the program: what the real driver is given. Clones are the same chip.
+/// A simulated DS3231 on its bus, as the program sees it: what the real driver is given. Clones are
+/// the same chip.
 #[derive(Clone)]
 pub struct SimulatedDs3231 {
     world: Arc<dyn World>,
     shared: Arc<Mutex<Shared>>,
     model: Ds3231Model,
     random: Rng,
-}
-
-/// What the bus and the handle share. It is never locked while time passes, so that what happens meanwhile may use the
-/// handle.
-pub(super) struct Shared {
-    pub(super) chip: Chip,
-    pub(super) faults: Faults,
-    pub(super) traffic: Traffic,
-}
-
-/// What is wrong with the bus now.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Faults {
-    pub(super) unanswered_transfers: u32,
-    pub(super) is_silent: bool,
-    pub(super) stuck_for_ns: Option<i64>,
-    pub(super) transfer_ns: Option<i64>,
-}
-
-/// What went over the bus.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Traffic {
-    pub(super) transfers: u64,
-    pub(super) busy_ns: i64,
-}
-
-pub(super) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a simulated transfer failed.
@@ -85,12 +59,16 @@ impl Error for SimulatedBusError {
 }
 
 impl SimulatedDs3231 {
-    /// A chip in this world that runs and has been set, and a handle on it. Everything random follows from the seed.
+    /// Makes a chip in this world that runs and has been set, and a handle on it. Everything random
+    /// follows from the seed.
     ///
-    /// Time passes in the world as transfers take it. The world's `true_ns` and `temperature_c` must not use the handle.
+    /// Transfers let time pass in the world. The world's `true_time` and `temperature_c` must not
+    /// use the handle.
     pub fn new(world: Arc<dyn World>, model: Ds3231Model, seed: u64) -> (Self, SimulatedDs3231Handle) {
         let mut random = Rng::with_seed(seed);
-        let chip = Chip::new(model, random.i64(1..=CONVERSION_NS), world.as_ref());
+        // The temperature conversions fall anywhere in their interval.
+        let to_conversion = Span::from_ns(random.i64(1..=CONVERSION_INTERVAL.ns()));
+        let chip = Chip::new(model, to_conversion, world.as_ref());
         let shared = Shared { chip, faults: Faults::default(), traffic: Traffic::default() };
         let shared = Arc::new(Mutex::new(shared));
         let handle = SimulatedDs3231Handle::new(world.clone(), shared.clone());
@@ -109,18 +87,18 @@ impl SimulatedDs3231 {
             shared.faults.unanswered_transfers = faults.unanswered_transfers.saturating_sub(1);
             (faults, address == ADDRESS && shared.chip.is_on_the_bus())
         };
-        if let Some(stuck_for_ns) = faults.stuck_for_ns {
-            wires.pass_ns(stuck_for_ns);
+        if let Some(stuck_for) = faults.stuck_for {
+            wires.pass(stuck_for);
             return Err(SimulatedBusError::Timeout);
         }
-        if let Some(transfer_ns) = faults.transfer_ns {
-            wires.bit_ns = (transfer_ns / bits(operations)).max(wires.bit_ns);
+        if let Some(transfer) = faults.transfer {
+            wires.bit = (transfer / bits(operations)).max(wires.bit);
         }
         let answers = is_there && !faults.is_silent && faults.unanswered_transfers == 0;
         let mut was_read = None;
         for operation in operations {
             let is_read = matches!(operation, Operation::Read(_));
-            // Operations of one kind in a row are one message: no START between them.
+            // Operations of one kind in a row are one message, without a START between them.
             let is_new = was_read != Some(is_read);
             if is_new {
                 wires.pass_bits(1);
@@ -165,7 +143,7 @@ impl SimulatedDs3231 {
             lock(&self.shared).chip.set_pointer(pointer);
         }
         for value in values {
-            // A byte is taken over at its acknowledge.
+            // A byte takes effect at its acknowledge.
             wires.pass_bits(BITS_PER_BYTE);
             wires.catch_up();
             lock(&self.shared).chip.write(*value, self.world.as_ref());
@@ -183,22 +161,22 @@ impl I2c for SimulatedDs3231 {
         let world = self.world.clone();
         let mut wires = Wires {
             world: world.as_ref(),
-            bit_ns: NS_PER_S / i64::from(bus.frequency_hz.max(1)),
-            pending_ns: bus.delay_ns(&mut self.random),
-            busy_ns: 0,
+            bit: Span::SECOND / i64::from(bus.frequency_hz.max(1)),
+            pending: bus.delay(&mut self.random),
+            busy: Span::ZERO,
         };
         let result = self.transfer(address, operations, &mut wires);
-        let busy_ns = wires.busy_ns;
-        wires.pending_ns += bus.delay_ns(&mut self.random);
+        let busy = wires.busy;
+        wires.pending += bus.delay(&mut self.random);
         wires.catch_up();
         let traffic = &mut lock(&self.shared).traffic;
         traffic.transfers += 1;
-        traffic.busy_ns += busy_ns;
+        traffic.busy += busy;
         result
     }
 }
 
-/// START, address and bytes of each message, and one STOP.
+/// Counts START, address and bytes of each message, and one STOP.
 fn bits(operations: &[Operation<'_>]) -> i64 {
     let mut bits = 1;
     let mut was_read = None;
@@ -213,25 +191,26 @@ fn bits(operations: &[Operation<'_>]) -> i64 {
     bits
 }
 
-/// Time on the wires. It is let pass in the world only when someone looks, which saves most of the work.
+/// Time on the wires. It passes in the world only when something depends on it, which saves most of
+/// the work.
 struct Wires<'a> {
     world: &'a dyn World,
-    bit_ns: i64,
-    pending_ns: i64,
-    busy_ns: i64,
+    bit: Span,
+    pending: Span,
+    busy: Span,
 }
 
 impl Wires<'_> {
     fn pass_bits(&mut self, bits: i64) {
-        self.pass_ns(bits * self.bit_ns);
+        self.pass(self.bit * bits);
     }
 
-    fn pass_ns(&mut self, ns: i64) {
-        self.pending_ns += ns;
-        self.busy_ns += ns;
+    fn pass(&mut self, span: Span) {
+        self.pending += span;
+        self.busy += span;
     }
 
     fn catch_up(&mut self) {
-        self.world.spend(std::mem::take(&mut self.pending_ns));
+        self.world.spend(std::mem::take(&mut self.pending));
     }
 }

@@ -1,3 +1,4 @@
+use jaudiosync::timekeeping::timescale;
 use jaudiosync_hw::clocks::NS_PER_S;
 
 use super::*;
@@ -32,7 +33,7 @@ impl Bench {
                 let from_ns = RIDE_START_NS + second * NS_PER_S;
                 let (raw_ns, next_ns) = (self.world.raw_at_ns(from_ns), self.world.raw_at_ns(from_ns + NS_PER_S));
                 let rate_ppb = (NS_PER_S - (next_ns - raw_ns)) as f64 / (next_ns - raw_ns) as f64 * 1e9;
-                let timescale = Timescale { raw_ns, utc_ns: from_ns + shifted_ns, rate_ppb };
+                let timescale = timescale(raw_ns, from_ns + shifted_ns, rate_ppb);
                 let at_ns = from_ns + NS_PER_S;
                 self.player.advance_to(at_ns, &self.world, Some(&timescale));
                 self.player.heard(at_ns, &self.world)

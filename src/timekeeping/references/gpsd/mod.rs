@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use jaudiosync_hw::clocks::{ClockPair, Clocks};
+use jaudiosync_time::Span;
 
 use self::connection::{Connection, Line};
 use self::receivers::{Receivers, Report};
@@ -27,8 +28,8 @@ use super::{ReferenceEvent, Source, SourceKind};
 /// gpsd's port.
 pub const GPSD_PORT: u16 = 2947;
 
-/// Silence for this long is told, and ends the connection, in ns: receivers tell something each second.
-const LONGEST_SILENCE_NS: i64 = 60_000_000_000;
+/// Silence for this long is reported, and ends the connection: receivers report something every second.
+const LONGEST_SILENCE: Span = Span::from_seconds(60);
 
 /// A gpsd and its receivers. Without one it is tried again, after 4 s at first and each 64 s in the end.
 ///
@@ -93,7 +94,7 @@ impl Client {
     /// Listens until the connection is of no more use; tells whether it ever was, and why it is not.
     fn listen(&mut self, mut connection: Connection) -> Result<(bool, String), Stopped> {
         let mut receivers = Receivers::new(connection.same_machine);
-        let mut heard_raw_ns = self.clocks.raw_ns();
+        let mut heard = self.clocks.raw();
         let mut told_something = false;
         loop {
             self.stop.check()?;
@@ -102,14 +103,14 @@ impl Client {
             receivers.clocks(now);
             let line = match line {
                 Ok(Line::Whole(line)) => line,
-                Ok(Line::NotYet) if now.raw_ns.saturating_sub(heard_raw_ns) > LONGEST_SILENCE_NS => {
+                Ok(Line::NotYet) if now.raw - heard > LONGEST_SILENCE => {
                     return Ok((told_something, "gpsd is silent: is a receiver connected and switched on?".to_owned()));
                 }
                 Ok(Line::NotYet) => continue,
                 Ok(Line::Closed) => return Ok((told_something, "gpsd has closed the connection".to_owned())),
                 Err(error) => return Ok((told_something, format!("the connection to gpsd is lost: {error}"))),
             };
-            heard_raw_ns = now.raw_ns;
+            heard = now.raw;
             let message = match protocol::parse(&line) {
                 Ok(message) => message,
                 Err(error) => {

@@ -1,6 +1,6 @@
 //! gpsd's messages: one JSON object a line (gpsd_json(5)). Only what the time needs is read.
 
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Span, Utc};
 use serde::Deserialize;
 
 /// What gpsd is asked for: reports in JSON, with those of the pulse.
@@ -73,14 +73,14 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// The receiver's UTC, in ns since the Unix epoch.
-    pub(super) fn real_ns(&self) -> i64 {
-        self.real_sec.saturating_mul(NS_PER_S).saturating_add(self.real_nsec)
+    /// Returns the receiver's UTC.
+    pub(super) fn real(&self) -> Instant<Utc> {
+        Instant::from_second(self.real_sec) + Span::from_ns(self.real_nsec)
     }
 
-    /// The system clock, in ns since the Unix epoch.
-    pub(super) fn clock_ns(&self) -> i64 {
-        self.clock_sec.saturating_mul(NS_PER_S).saturating_add(self.clock_nsec)
+    /// Returns what the system clock showed.
+    pub(super) fn clock(&self) -> Instant<Utc> {
+        Instant::from_second(self.clock_sec) + Span::from_ns(self.clock_nsec)
     }
 }
 
@@ -94,9 +94,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Message, serde_json::Error> {
     serde_json::from_slice(line)
 }
 
-/// Reads a time in ISO 8601, as UTC in ns since the Unix epoch.
-pub(super) fn parse_time(time: &str) -> Option<i64> {
-    chrono::DateTime::parse_from_rfc3339(time).ok()?.timestamp_nanos_opt()
+/// Reads a time in ISO 8601.
+pub(super) fn parse_time(time: &str) -> Option<Instant<Utc>> {
+    chrono::DateTime::parse_from_rfc3339(time).ok()?.timestamp_nanos_opt().map(Instant::from_ns)
 }
 
 #[cfg(test)]
@@ -118,11 +118,11 @@ mod tests {
             "clock_sec":1795392982,"clock_nsec":626838903}"#;
         let Message::TimeOffset { device, stamps } = read(offset) else { panic!("no TOFF") };
         assert_eq!(device, "/dev/pts/1");
-        assert_eq!((stamps.real_ns(), stamps.clock_ns()), (1_795_392_980_000_000_000, 1_795_392_982_626_838_903));
+        assert_eq!((stamps.real().ns(), stamps.clock().ns()), (1_795_392_980_000_000_000, 1_795_392_982_626_838_903));
         let fix = r#"{"class":"TPV","device":"/dev/pts/1","mode":3,"time":"2026-11-23T00:16:19.500Z","ept":0.005,
             "lat":48.117300000,"lon":11.516666667,"altHAE":592.3000}"#;
         let Message::Fix { mode: 3, time: Some(time), .. } = read(fix) else { panic!("no TPV") };
-        assert_eq!(parse_time(&time), Some(1_795_392_979_500_000_000));
+        assert_eq!(parse_time(&time), Some(Instant::from_ns(1_795_392_979_500_000_000)));
         let pulse = r#"{"class":"PPS","device":"/dev/ttyS0","real_sec":1330212592, "real_nsec":343182,
             "clock_sec":1330212592,"clock_nsec":343184,"precision":-2}"#;
         assert!(matches!(read(pulse), Message::Pulse { precision: -2, .. }));
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn absurd_stamps_saturate() {
         let stamps = Stamps { real_sec: i64::MAX, real_nsec: i64::MAX, clock_sec: i64::MIN, clock_nsec: i64::MIN };
-        assert_eq!((stamps.real_ns(), stamps.clock_ns()), (i64::MAX, i64::MIN));
+        assert_eq!((stamps.real(), stamps.clock()), (Instant::MAX, Instant::MIN));
     }
 
     proptest! {

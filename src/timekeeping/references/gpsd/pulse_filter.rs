@@ -1,13 +1,16 @@
-//! Eight pulses in a row make one sample: a straight line through them that a few wild ones cannot bend. Pure.
+//! Eight pulses in a row make one sample: a straight line through them that a few wild ones cannot bend.
+//! Pure.
 //!
-//! One sample each 8 s, and not each second, because the line tells how much the pulses scatter, which one alone cannot,
-//! and because a stray one is dropped here where its neighbours are known.
+//! One sample every 8 s, and not every second, because the line shows how much the pulses scatter, which
+//! one alone cannot, and because a stray one is dropped here where its neighbours are known.
 
-/// So many pulses make a sample.
+use jaudiosync_time::{Instant, Raw, Span, Utc};
+
+/// This many pulses make a sample.
 const PULSES: usize = 8;
 
-/// They come within this time, in ns, or the oldest are dropped.
-const LONGEST_NS: i64 = 16_000_000_000;
+/// They come within this time, or the oldest are dropped.
+const LONGEST: Span = Span::from_seconds(16);
 
 /// No crystal is this far off (in ns per ns): such pulses are none.
 const LARGEST_RATE: f64 = 1e-3;
@@ -18,10 +21,10 @@ const MAD_TO_SIGMA: f64 = 1.4826;
 /// A pulse.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pulse {
-    /// The raw clock when it came, in ns.
-    pub raw_ns: i64,
-    /// UTC then, in ns since the Unix epoch.
-    pub utc_ns: i64,
+    /// The raw clock when it came.
+    pub raw: Instant<Raw>,
+    /// UTC then.
+    pub utc: Instant<Utc>,
     /// How far off that may be, apart from what the pulses themselves show, in ns.
     pub bound_ns: f64,
 }
@@ -37,11 +40,11 @@ impl PulseFilter {
     /// through all; the bound is that of the worst, plus three standard deviations of their scatter. The second value
     /// is that standard deviation, in ns.
     pub(super) fn push(&mut self, pulse: Pulse) -> Option<(Pulse, f64)> {
-        if self.pulses.last().is_some_and(|last| last.raw_ns >= pulse.raw_ns) {
+        if self.pulses.last().is_some_and(|last| last.raw >= pulse.raw) {
             return None;
         }
         self.pulses.push(pulse);
-        self.pulses.retain(|kept| pulse.raw_ns.saturating_sub(kept.raw_ns) <= LONGEST_NS);
+        self.pulses.retain(|kept| pulse.raw - kept.raw <= LONGEST);
         if self.pulses.len() < PULSES {
             return None;
         }
@@ -57,14 +60,12 @@ impl PulseFilter {
 
 fn through(pulses: &[Pulse]) -> Option<(Pulse, f64)> {
     let middle = pulses.get(pulses.len() / 2)?;
-    let middle_offset_ns = middle.utc_ns.saturating_sub(middle.raw_ns);
-    // Each as (raw time, UTC minus raw time) from the middle one.
+    // Each as (raw time, UTC gained on it) from the middle one, in ns.
     let points: Vec<(f64, f64)> = pulses
         .iter()
         .map(|pulse| {
-            let offset_ns = pulse.utc_ns.saturating_sub(pulse.raw_ns);
-            let from_middle_ns = pulse.raw_ns.saturating_sub(middle.raw_ns);
-            (from_middle_ns as f64, offset_ns.saturating_sub(middle_offset_ns) as f64)
+            let elapsed = pulse.raw - middle.raw;
+            (elapsed.ns_f64(), (pulse.utc - middle.utc - elapsed).ns_f64())
         })
         .collect();
     // The median of the slopes of all pairs (Theil 1950, Sen 1968).
@@ -80,8 +81,8 @@ fn through(pulses: &[Pulse]) -> Option<(Pulse, f64)> {
     let center_ns = median(residuals.clone());
     let scatter_ns = MAD_TO_SIGMA * median(residuals.iter().map(|residual| (residual - center_ns).abs()).collect());
     let bound_ns = pulses.iter().map(|pulse| pulse.bound_ns).fold(0.0, f64::max) + 3.0 * scatter_ns;
-    let utc_ns = middle.utc_ns.saturating_add(center_ns.round() as i64);
-    Some((Pulse { raw_ns: middle.raw_ns, utc_ns, bound_ns }, scatter_ns))
+    let utc = middle.utc + Span::from_ns_f64(center_ns);
+    Some((Pulse { raw: middle.raw, utc, bound_ns }, scatter_ns))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -100,16 +101,17 @@ mod tests {
 
     use super::*;
 
-    const UTC_NS: i64 = 1_790_000_000_000_000_000;
+    const FIRST_RAW: Instant<Raw> = Instant::from_ns(5_000_000);
+    const FIRST_UTC: Instant<Utc> = Instant::from_second(1_790_000_000);
 
     /// The pulse of this second, on a raw clock that is 30 ppm slow, stamped this late.
     fn pulse(second: i64, late_ns: i64) -> Pulse {
-        let raw_ns = 5_000_000 + second * 999_970_000 + late_ns;
-        Pulse { raw_ns, utc_ns: UTC_NS + second * 1_000_000_000, bound_ns: 11_000.0 }
+        let raw = FIRST_RAW + Span::from_ns(second * 999_970_000 + late_ns);
+        Pulse { raw, utc: FIRST_UTC + Span::from_seconds(second), bound_ns: 11_000.0 }
     }
 
     fn error_ns(found: &Pulse) -> i64 {
-        found.utc_ns - UTC_NS - ((found.raw_ns - 5_000_000) as f64 / 0.999_97).round() as i64
+        (found.utc - FIRST_UTC - (found.raw - FIRST_RAW).scaled(1.0 / 0.999_97)).ns()
     }
 
     fn last(pulses: impl IntoIterator<Item = Pulse>) -> Option<(Pulse, f64)> {
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn a_pulse_in_the_wrong_second_does_no_harm() {
         let mut pulses: Vec<Pulse> = (0..8).map(|second| pulse(second, 0)).collect();
-        pulses[4].utc_ns += 1_000_000_000;
+        pulses[4].utc += Span::SECOND;
         let (found, _) = last(pulses).unwrap();
         assert!(error_ns(&found).abs() <= 2, "{found:?}");
     }
@@ -167,7 +169,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_pulse_makes_it_panic(pulses in prop::collection::vec((any::<i64>(), any::<i64>()), 0..20)) {
-            let _ = last(pulses.into_iter().map(|(raw_ns, utc_ns)| Pulse { raw_ns, utc_ns, bound_ns: 1.0 }));
+            let _ = last(pulses.into_iter().map(|(raw, utc)| {
+                Pulse { raw: Instant::from_ns(raw), utc: Instant::from_ns(utc), bound_ns: 1.0 }
+            }));
         }
 
         #[test]

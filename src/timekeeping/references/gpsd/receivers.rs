@@ -3,36 +3,38 @@
 use std::collections::BTreeMap;
 
 use jaudiosync_hw::clocks::ClockPair;
+use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::clock_history::ClockHistory;
 use super::protocol::{Message, PROTOCOL, Stamps, parse_time};
 use super::pulse_filter::{Pulse, PulseFilter};
 use crate::timekeeping::references::{Sample, Source, SourceKind};
-use crate::timekeeping::trust::EARLIEST_UTC_NS;
+use crate::timekeeping::rtc::trust::EARLIEST;
 
-/// A fix is good for this long, in ns. Receivers tell of theirs each second.
-const FIX_LASTS_NS: i64 = 5_000_000_000;
+/// A fix is good for this long. Receivers report theirs every second.
+const FIX_LASTS: Span = Span::from_seconds(5);
 
 /// A pulse on a serial line or a pin is stamped some µs late: the interrupt's latency, in ns.
 const PULSE_LATENCY_NS: f64 = 10_000.0;
 
-/// The receiver begins to tell of a second within that second. So UTC at the first byte is what it tells plus something
-/// between nothing and a second; receivers take 0.1 to 0.4 s as a rule (gpsd's time service HOWTO), in ns.
-const MESSAGE_LATENCY_NS: i64 = 250_000_000;
+/// The receiver begins to report a second within that second. So UTC at the first byte is what it reports
+/// plus something between nothing and a second; receivers take 0.1 to 0.4 s as a rule (gpsd's time
+/// service HOWTO).
+const MESSAGE_LATENCY: Span = Span::from_ms(250);
 const MESSAGE_BOUND_NS: f64 = 750_000_000.0;
 const MESSAGE_SIGMA_NS: f64 = 150_000_000.0;
 
-/// A report of a fix comes when the receiver has told everything, so later: up to a second, and up to half a second
-/// more on a slow line, in ns.
-const REPORT_LATENCY_NS: i64 = 500_000_000;
+/// A report of a fix comes when the receiver has sent everything, so later: up to a second, and up to half
+/// a second more on a slow line.
+const REPORT_LATENCY: Span = Span::from_ms(500);
 const REPORT_BOUND_NS: f64 = 1_000_000_000.0;
 const REPORT_SIGMA_NS: f64 = 300_000_000.0;
 
-/// A receiver of which so many reports come without the times of its messages has none to tell.
+/// A receiver of which this many reports come without the times of its messages has none to report.
 const REPORTS_ALONE: u32 = 3;
 
-/// One sample of messages in this time, in ns: the one that came with the least latency.
-const MESSAGES_EACH_NS: i64 = 16_000_000_000;
+/// One sample of messages in this time: the one that came with the least latency.
+const MESSAGES_INTERVAL: Span = Span::from_seconds(16);
 
 /// More receivers than that are not listened to.
 const MOST_RECEIVERS: usize = 8;
@@ -55,7 +57,7 @@ pub(super) struct Receivers {
 
 #[derive(Debug, Default)]
 struct Receiver {
-    fixed_at_raw_ns: Option<i64>,
+    fixed_at: Option<Instant<Raw>>,
     /// Whether it tells of fixes at all. A pulse wired to a pin of its own may be a device that does not.
     speaks: bool,
     /// Reports of fixes since it last told when a message came.
@@ -67,7 +69,7 @@ struct Receiver {
 /// The messages since the last sample of them.
 #[derive(Debug, Default)]
 struct Messages {
-    sampled_raw_ns: Option<i64>,
+    sampled_at: Option<Instant<Raw>>,
     quickest: Option<Pulse>,
 }
 
@@ -106,7 +108,7 @@ impl Receivers {
         let receiver = self.receiver(device)?;
         receiver.speaks = true;
         if mode < 2 {
-            receiver.fixed_at_raw_ns = None;
+            receiver.fixed_at = None;
             receiver.pulses.clear();
             receiver.messages.quickest = None;
             return Some(trouble(
@@ -114,34 +116,33 @@ impl Receivers {
                 "the receiver has no fix: it needs to see the sky, and some minutes".to_owned(),
             ));
         }
-        receiver.fixed_at_raw_ns = Some(now.raw_ns);
-        let utc_ns = parse_time(time?)?;
-        if let Some(report) = too_early(device, utc_ns) {
+        receiver.fixed_at = Some(now.raw);
+        let utc = parse_time(time?)?;
+        if let Some(report) = too_early(device, utc) {
             return Some(report);
         }
         receiver.reports_alone = receiver.reports_alone.saturating_add(1);
         if same_machine && receiver.reports_alone < REPORTS_ALONE {
             return None;
         }
-        let report =
-            Pulse { raw_ns: now.raw_ns, utc_ns: utc_ns.saturating_add(REPORT_LATENCY_NS), bound_ns: REPORT_BOUND_NS };
+        let report = Pulse { raw: now.raw, utc: utc + REPORT_LATENCY, bound_ns: REPORT_BOUND_NS };
         let chosen = receiver.messages.push(report)?;
         Some(sample(SourceKind::GpsMessages, device, chosen, REPORT_SIGMA_NS))
     }
 
     fn message_time(&mut self, device: &str, stamps: &Stamps, now: ClockPair) -> Option<Report> {
         self.receiver(device)?.reports_alone = 0;
-        let moment = self.history.raw_at(stamps.clock_ns()).filter(|_| self.same_machine)?;
+        let moment = self.history.raw_at(stamps.clock()).filter(|_| self.same_machine)?;
         let receiver = self.receiver(device)?;
         if !receiver.has_fix(now) {
             return None;
         }
-        if let Some(report) = too_early(device, stamps.real_ns()) {
+        if let Some(report) = too_early(device, stamps.real()) {
             return Some(report);
         }
         let told = Pulse {
-            raw_ns: moment.raw_ns,
-            utc_ns: stamps.real_ns().saturating_add(MESSAGE_LATENCY_NS),
+            raw: moment.raw,
+            utc: stamps.real() + MESSAGE_LATENCY,
             bound_ns: MESSAGE_BOUND_NS + moment.bound_ns,
         };
         let chosen = receiver.messages.push(told)?;
@@ -149,18 +150,18 @@ impl Receivers {
     }
 
     fn pulse(&mut self, device: &str, stamps: &Stamps, precision: i32, now: ClockPair) -> Option<Report> {
-        let moment = self.history.raw_at(stamps.clock_ns()).filter(|_| self.same_machine)?;
+        let moment = self.history.raw_at(stamps.clock()).filter(|_| self.same_machine)?;
         let any_fix = self.receivers.values().any(|receiver| receiver.has_fix(now));
         let receiver = self.receiver(device)?;
         if !receiver.has_fix(now) && (receiver.speaks || !any_fix) {
             return None;
         }
-        if let Some(report) = too_early(device, stamps.real_ns()) {
+        if let Some(report) = too_early(device, stamps.real()) {
             return Some(report);
         }
         let precision_ns = 2.0_f64.powi(precision.clamp(-40, 0)) * 1e9;
         let bound_ns = PULSE_LATENCY_NS + precision_ns + moment.bound_ns;
-        let pulse = Pulse { raw_ns: moment.raw_ns, utc_ns: stamps.real_ns(), bound_ns };
+        let pulse = Pulse { raw: moment.raw, utc: stamps.real(), bound_ns };
         let (found, scatter_ns) = receiver.pulses.push(pulse)?;
         Some(sample(SourceKind::GpsPps, device, found, (found.bound_ns / 3.0).max(scatter_ns)))
     }
@@ -175,20 +176,21 @@ impl Receivers {
 
 impl Receiver {
     fn has_fix(&self, now: ClockPair) -> bool {
-        self.fixed_at_raw_ns.is_some_and(|at_ns| now.raw_ns.saturating_sub(at_ns) <= FIX_LASTS_NS)
+        self.fixed_at.is_some_and(|at| now.raw - at <= FIX_LASTS)
     }
 }
 
 impl Messages {
     /// The first is given at once, and then the one with the least latency of each period.
     fn push(&mut self, told: Pulse) -> Option<Pulse> {
-        let ahead_ns = |told: &Pulse| told.utc_ns.saturating_sub(told.raw_ns);
-        let quickest = self.quickest.filter(|best| ahead_ns(best) >= ahead_ns(&told)).unwrap_or(told);
+        // The one that came with less latency has UTC further ahead of the raw clock.
+        let is_quicker = |best: &Pulse| best.utc - told.utc >= best.raw - told.raw;
+        let quickest = self.quickest.filter(is_quicker).unwrap_or(told);
         self.quickest = Some(quickest);
-        if self.sampled_raw_ns.is_some_and(|at_ns| told.raw_ns.saturating_sub(at_ns) < MESSAGES_EACH_NS) {
+        if self.sampled_at.is_some_and(|at| told.raw - at < MESSAGES_INTERVAL) {
             return None;
         }
-        self.sampled_raw_ns = Some(told.raw_ns);
+        self.sampled_at = Some(told.raw);
         self.quickest.take()
     }
 }
@@ -198,18 +200,18 @@ fn source(kind: SourceKind, device: &str) -> Source {
 }
 
 fn sample(kind: SourceKind, device: &str, found: Pulse, sigma_ns: f64) -> Report {
-    let Pulse { raw_ns, utc_ns, bound_ns } = found;
-    Report::Sample(Sample { source: source(kind, device), raw_ns, utc_ns, sigma_ns, bound_ns })
+    let Pulse { raw, utc, bound_ns } = found;
+    Report::Sample(Sample { source: source(kind, device), raw, utc, sigma_ns, bound_ns })
 }
 
 fn trouble(device: &str, reason: String) -> Report {
     Report::Trouble { source: source(SourceKind::GpsMessages, device), reason }
 }
 
-fn too_early(device: &str, utc_ns: i64) -> Option<Report> {
+fn too_early(device: &str, utc: Instant<Utc>) -> Option<Report> {
     let reason =
         "the receiver's time lies before this program was built: it has lost its almanac, or counts its weeks wrongly";
-    (utc_ns < EARLIEST_UTC_NS).then(|| trouble(device, reason.to_owned()))
+    (utc < EARLIEST).then(|| trouble(device, reason.to_owned()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 use super::*;
 
 const S: i64 = 1_000_000_000;
-const UTC_NS: i64 = EARLIEST_UTC_NS + 1_000_000 * S;
+/// UTC when the raw clock is at its zero, in ns.
+const UTC_NS: i64 = EARLIEST.ns() + 1_000_000 * S;
 
 /// gpsd's machine, whose system clock is this far off, and a receiver on it.
 struct Scene {
@@ -18,7 +19,8 @@ impl Scene {
     }
 
     fn pair(&self, raw_ns: i64) -> ClockPair {
-        ClockPair { raw_ns, utc_ns: UTC_NS + raw_ns + self.system_error_ns }
+        let utc = Instant::from_ns(UTC_NS + raw_ns + self.system_error_ns);
+        ClockPair { raw: Instant::from_ns(raw_ns), utc }
     }
 
     /// A second passes, with these messages 0.3 s after its beginning; gives what comes of them.
@@ -73,7 +75,7 @@ fn samples(reports: &[Report], kind: SourceKind) -> Vec<&Sample> {
 }
 
 fn error_ns(sample: &Sample) -> f64 {
-    (sample.utc_ns - sample.raw_ns - UTC_NS) as f64
+    (sample.utc - Instant::from_ns(UTC_NS) - (sample.raw - Instant::ZERO)).ns_f64()
 }
 
 #[test]

@@ -3,19 +3,22 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jaudiosync_time::{Instant, Raw, Span, Utc};
+
 use crate::timekeeping::references::{Sample, Source};
 
-/// A round trip longer than this tells nothing worth having, in ns.
-pub(super) const LONGEST_DELAY_NS: i64 = 1_000_000_000;
+/// A round trip longer than this says nothing worth having.
+pub(super) const LONGEST_DELAY: Span = Span::SECOND;
 
-/// No round trip is this short, in ns: such a server claims to have held the question longer than it was away.
-const SHORTEST_DELAY_NS: i64 = 2_000;
+/// No round trip is this short: such a server claims to have held the question longer than it was away.
+const SHORTEST_DELAY: Span = Span::from_us(2);
 
-/// A server may be this far from its own source, in ns: NTP's distance threshold (RFC 5905, MAXDIST, section 11.2.1).
-const LARGEST_ROOT_DISTANCE_NS: i64 = 1_500_000_000;
+/// A server may be this far from its own source: NTP's distance threshold (RFC 5905, MAXDIST, section
+/// 11.2.1).
+const LARGEST_ROOT_DISTANCE: Span = Span::from_ms(1500);
 
 /// The stamps on this side are in whole µs, two of them, in ns.
-const STAMPS_NS: i64 = 2_000;
+const STAMPS_NS: f64 = 2_000.0;
 
 /// The raw clock is not disciplined, but no crystal is more than 100 ppm off: in ns per ns.
 const RAW_CLOCK_ERROR: f64 = 100e-6;
@@ -23,35 +26,36 @@ const RAW_CLOCK_ERROR: f64 = 100e-6;
 /// One question and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exchange {
-    /// The raw clock when the answer came, in ns.
-    pub raw_ns: i64,
-    /// UTC then, if both ways took equally long, in ns since the Unix epoch.
-    pub utc_ns: i64,
-    /// The round trip without the time at the server, in ns.
-    pub delay_ns: i64,
-    /// How far the server may be from UTC: half the root delay, the root dispersion, and its precision; in ns.
-    pub root_distance_ns: i64,
+    /// The raw clock when the answer came.
+    pub raw: Instant<Raw>,
+    /// UTC then, if both ways took equally long.
+    pub utc: Instant<Utc>,
+    /// The round trip without the time at the server.
+    pub delay: Span,
+    /// How far the server may be from UTC: half the root delay, the root dispersion, and its precision.
+    pub root_distance: Span,
 }
 
 impl Exchange {
-    fn raw_to_utc_ns(&self) -> i64 {
-        self.utc_ns.saturating_sub(self.raw_ns)
+    /// Returns by how much this server is ahead of what another exchange says.
+    fn ahead_of(&self, other: &Self) -> Span {
+        self.utc - other.utc - (self.raw - other.raw)
     }
 
-    /// Half the delay, as one way may have taken all of it, and the errors of stamping.
+    /// Returns half the delay, as one way may have taken all of it, and the errors of stamping, in ns.
     fn path_bound_ns(&self) -> f64 {
-        let delay_ns = self.delay_ns as f64;
-        delay_ns / 2.0 + STAMPS_NS as f64 + delay_ns * RAW_CLOCK_ERROR
+        let delay_ns = self.delay.ns_f64();
+        delay_ns / 2.0 + STAMPS_NS + delay_ns * RAW_CLOCK_ERROR
     }
 }
 
 /// What the burst says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// The raw clock, in ns.
-    pub raw_ns: i64,
-    /// UTC then, in ns since the Unix epoch.
-    pub utc_ns: i64,
+    /// The raw clock.
+    pub raw: Instant<Raw>,
+    /// UTC then.
+    pub utc: Instant<Utc>,
     /// The expected error, in ns.
     pub sigma_ns: f64,
     /// The error possible at all if the server is honest, in ns.
@@ -61,8 +65,8 @@ pub struct Estimate {
 impl Estimate {
     /// Make it the sample of a source.
     pub fn into_sample(self, source: Source) -> Sample {
-        let Self { raw_ns, utc_ns, sigma_ns, bound_ns } = self;
-        Sample { source, raw_ns, utc_ns, sigma_ns, bound_ns }
+        let Self { raw, utc, sigma_ns, bound_ns } = self;
+        Sample { source, raw, utc, sigma_ns, bound_ns }
     }
 }
 
@@ -81,7 +85,7 @@ pub enum BurstError {
     /// The server states too large a root distance.
     #[error("the server may itself be more than 1.5 s off, it says: wait until it is synchronized, or name another")]
     TooFarFromRoot,
-    /// The server reports a time from before this program was built.
+    /// The server reports a time that has long passed.
     #[error("the server's time lies before this program was built: its clock is wrong")]
     TooOld,
     /// The exchanges exclude each other.
@@ -91,33 +95,34 @@ pub enum BurstError {
     Contradiction,
 }
 
-/// Estimate the time by the exchange with the shortest round trip: queues only ever make it longer, and what makes one way longer than
-/// the other makes the error (NTP's clock filter, RFC 5905, section 10).
+/// Takes the exchange with the shortest round trip: queues only ever make it longer, and what makes one
+/// way longer than the other makes the error (NTP's clock filter, RFC 5905, section 10).
 ///
-/// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma is made of three
-/// independent parts: a third of half the round trip and a third of the root distance (bounds are rarely met: they are
-/// taken for three standard deviations), and what the quicker half of the others differ from the chosen one (root mean
-/// square). A lone answer cannot tell queues from distance: anywhere within half its round trip is equally likely.
+/// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma is made of
+/// three independent parts: a third of half the round trip and a third of the root distance (bounds are
+/// rarely met: they are taken for three standard deviations), and what the quicker half of the others
+/// differ from the chosen one (root mean square). A lone answer cannot tell queues from distance:
+/// anywhere within half its round trip is equally likely.
 ///
 /// # Errors
-/// When the burst says nothing that may be believed. Times before `earliest_utc_ns` may not.
-pub fn estimate(exchanges: &[Exchange], earliest_utc_ns: i64) -> Result<Estimate, BurstError> {
-    let best = *exchanges.iter().min_by_key(|exchange| exchange.delay_ns).ok_or(BurstError::Empty)?;
-    if best.delay_ns > LONGEST_DELAY_NS {
+/// When the burst says nothing that may be believed. Times before `earliest` may not.
+pub fn estimate(exchanges: &[Exchange], earliest: Instant<Utc>) -> Result<Estimate, BurstError> {
+    let best = *exchanges.iter().min_by_key(|exchange| exchange.delay).ok_or(BurstError::Empty)?;
+    if best.delay > LONGEST_DELAY {
         return Err(BurstError::TooSlow);
     }
-    if best.delay_ns < SHORTEST_DELAY_NS {
+    if best.delay < SHORTEST_DELAY {
         return Err(BurstError::TooFast);
     }
-    if !(0..=LARGEST_ROOT_DISTANCE_NS).contains(&best.root_distance_ns) {
+    if !(Span::ZERO..=LARGEST_ROOT_DISTANCE).contains(&best.root_distance) {
         return Err(BurstError::TooFarFromRoot);
     }
-    if best.utc_ns < earliest_utc_ns {
+    if best.utc < earliest {
         return Err(BurstError::TooOld);
     }
-    let difference_ns = |other: &Exchange| other.raw_to_utc_ns().saturating_sub(best.raw_to_utc_ns()) as f64;
+    let difference_ns = |other: &Exchange| other.ahead_of(&best).ns_f64();
     let contradicts = |other: &&Exchange| {
-        let apart_ns = other.raw_ns.saturating_sub(best.raw_ns).saturating_abs() as f64;
+        let apart_ns = (other.raw - best.raw).abs().ns_f64();
         let allowed_ns = other.path_bound_ns() + best.path_bound_ns() + apart_ns * RAW_CLOCK_ERROR;
         difference_ns(other).abs() > allowed_ns
     };
@@ -125,18 +130,18 @@ pub fn estimate(exchanges: &[Exchange], earliest_utc_ns: i64) -> Result<Estimate
         return Err(BurstError::Contradiction);
     }
     let path_ns = best.path_bound_ns();
-    let root_ns = best.root_distance_ns as f64;
+    let root_ns = best.root_distance.ns_f64();
     let path_sigma_ns = if exchanges.len() == 1 { path_ns / 3.0_f64.sqrt() } else { path_ns / 3.0 };
     let bound_ns = path_ns + root_ns;
     let sigma_ns = path_sigma_ns.hypot(root_ns / 3.0).hypot(jitter_ns(exchanges, difference_ns));
-    Ok(Estimate { raw_ns: best.raw_ns, utc_ns: best.utc_ns, sigma_ns: sigma_ns.min(bound_ns), bound_ns })
+    Ok(Estimate { raw: best.raw, utc: best.utc, sigma_ns: sigma_ns.min(bound_ns), bound_ns })
 }
 
 /// The root mean square of the differences of the quicker half, which holds the chosen one itself and at least one
 /// more.
 fn jitter_ns(exchanges: &[Exchange], difference_ns: impl Fn(&Exchange) -> f64) -> f64 {
     let mut by_delay: Vec<&Exchange> = exchanges.iter().collect();
-    by_delay.sort_by_key(|exchange| exchange.delay_ns);
+    by_delay.sort_by_key(|exchange| exchange.delay);
     by_delay.truncate(by_delay.len().div_ceil(2).max(2));
     let others = by_delay.len().saturating_sub(1);
     if others == 0 {

@@ -5,20 +5,21 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 use sntpc::sync::{sntp_process_response, sntp_send_request};
 use sntpc::{KissOfDeathCode, NtpContext, NtpResult, NtpTimestampGenerator, NtpUdpSocket};
 
-use super::burst::{Exchange, LONGEST_DELAY_NS};
+use super::burst::{Exchange, LONGEST_DELAY};
 use crate::timekeeping::references::worker::StopSignal;
 
-/// What the stamps on this side count from, in s since the Unix epoch: 2026-01-01. The answers' era is told from it:
-/// right for 68 years on either side.
-const ORIGIN_S: i64 = 1_767_225_600;
+/// What the stamps on this side take for UTC at the raw clock's zero: 2026-01-01. The answers' era
+/// follows from it: right for 68 years on either side.
+const ORIGIN: Instant<Utc> = Instant::from_second(1_767_225_600);
 
-/// Each question shifts the origin by its own random part, up to 2^29 s (17 years): the answer repeats the question's
-/// stamp, so nobody who has not seen the question can forge an answer.
-const RANDOM_S: i64 = 1 << 29;
+/// Every question shifts the origin by its own random part, up to 2^29 s (17 years): the answer repeats
+/// the question's stamp, so nobody who has not seen the question can forge an answer.
+const RANDOM_NS: i64 = (1 << 29) * Span::SECOND.ns();
 
 /// How long a read may take until the stop signal is looked at.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -42,14 +43,15 @@ pub(super) enum ExchangeError {
 
 /// Asks once. It returns within a second, and soon after the stop signal: then with a timeout.
 pub(super) fn ask(server: SocketAddr, clocks: &dyn Clocks, stop: &StopSignal) -> Result<Exchange, ExchangeError> {
-    let origin_ns = (ORIGIN_S + fastrand::i64(0..RANDOM_S)) * NS_PER_S + fastrand::i64(0..NS_PER_S);
-    let context = NtpContext::new(RawTimestamps { clocks, origin_ns, now_ns: 0 });
+    let origin = ORIGIN + Span::from_ns(fastrand::i64(0..RANDOM_NS));
+    let stamps = ClockMap { from: Instant::ZERO, to: origin, rate: Rate::ZERO };
+    let context = NtpContext::new(RawTimestamps { clocks, stamps, now: Instant::ZERO });
     let network = |error| ExchangeError::Network(server, error);
     let socket = QuestionSocket {
         socket: connect(server).map_err(network)?,
         server,
         clocks,
-        deadline_raw_ns: clocks.raw_ns().saturating_add(LONGEST_DELAY_NS),
+        deadline: clocks.raw() + LONGEST_DELAY,
         stop,
         failure: RefCell::new(None),
     };
@@ -58,11 +60,11 @@ pub(super) fn ask(server: SocketAddr, clocks: &dyn Clocks, stop: &StopSignal) ->
     let mut strangers = false;
     loop {
         let answer = sntp_process_response(server, &socket, context, question);
-        let raw_ns = clocks.raw_ns();
+        let received = clocks.raw();
         match answer {
-            Ok(result) => return Ok(to_exchange(&result, raw_ns, origin_ns)),
+            Ok(result) => return Ok(to_exchange(&result, received, &stamps)),
             // An answer to somebody else's question does not spoil the wait for ours.
-            Err(sntpc::Error::IncorrectOriginTimestamp) if raw_ns < socket.deadline_raw_ns => strangers = true,
+            Err(sntpc::Error::IncorrectOriginTimestamp) if received < socket.deadline => strangers = true,
             Err(error) => {
                 return Err(match explain(error) {
                     ExchangeError::Timeout(_) if strangers => {
@@ -87,18 +89,17 @@ fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn to_exchange(result: &NtpResult, raw_ns: i64, origin_ns: i64) -> Exchange {
-    let offset_ns = result.offset.saturating_mul(1000);
+/// Makes an exchange of an answer that came at `received`, where `stamps` is what this side's stamps took
+/// for UTC.
+fn to_exchange(result: &NtpResult, received: Instant<Raw>, stamps: &ClockMap<Raw, Utc>) -> Exchange {
     // NTP's short format: seconds in units of 2^-16.
-    let short_ns = |value: u32| (i64::from(value) * NS_PER_S) >> 16;
-    let precision_ns = (2.0_f64.powi(i32::from(result.precision)) * 1e9) as i64;
+    let short = |value: u32| Span::from_ns((i64::from(value) * Span::SECOND.ns()) >> 16);
+    let precision = Span::from_ns((2.0_f64.powi(i32::from(result.precision)) * 1e9) as i64);
     Exchange {
-        raw_ns,
-        utc_ns: raw_ns.saturating_add(origin_ns).saturating_add(offset_ns),
-        delay_ns: i64::try_from(result.roundtrip).unwrap_or(i64::MAX).saturating_mul(1000),
-        root_distance_ns: (short_ns(result.root_delay) / 2)
-            .saturating_add(short_ns(result.root_dispersion))
-            .saturating_add(precision_ns),
+        raw: received,
+        utc: stamps.apply(received) + Span::from_us(result.offset),
+        delay: Span::from_us(i64::try_from(result.roundtrip).unwrap_or(i64::MAX)),
+        root_distance: short(result.root_delay) / 2 + short(result.root_dispersion) + precision,
     }
 }
 
@@ -131,21 +132,21 @@ fn explain(error: sntpc::Error, server: SocketAddr, failure: Option<io::Error>) 
 #[derive(Clone, Copy)]
 struct RawTimestamps<'a> {
     clocks: &'a dyn Clocks,
-    origin_ns: i64,
-    now_ns: i64,
+    stamps: ClockMap<Raw, Utc>,
+    now: Instant<Utc>,
 }
 
 impl NtpTimestampGenerator for RawTimestamps<'_> {
     fn init(&mut self) {
-        self.now_ns = self.clocks.raw_ns().saturating_add(self.origin_ns).max(0);
+        self.now = self.stamps.apply(self.clocks.raw()).max(Instant::ZERO);
     }
 
     fn timestamp_sec(&self) -> u64 {
-        (self.now_ns / NS_PER_S).unsigned_abs()
+        self.now.second().unsigned_abs()
     }
 
     fn timestamp_subsec_micros(&self) -> u32 {
-        (self.now_ns % NS_PER_S / 1000) as u32
+        (self.now.since_second().ns() / 1000) as u32
     }
 }
 
@@ -154,7 +155,7 @@ struct QuestionSocket<'a> {
     socket: UdpSocket,
     server: SocketAddr,
     clocks: &'a dyn Clocks,
-    deadline_raw_ns: i64,
+    deadline: Instant<Raw>,
     stop: &'a StopSignal,
     failure: RefCell<Option<io::Error>>,
 }
@@ -164,7 +165,7 @@ impl QuestionSocket<'_> {
         loop {
             match self.socket.recv(buffer) {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    if self.clocks.raw_ns() >= self.deadline_raw_ns || self.stop.check().is_err() {
+                    if self.clocks.raw() >= self.deadline || self.stop.check().is_err() {
                         return Err(ErrorKind::TimedOut.into());
                     }
                 }
@@ -194,9 +195,12 @@ impl NtpUdpSocket for QuestionSocket<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use jaudiosync_hw::clocks::SimulatedClocks;
 
-    use super::*;
+    fn stamps(origin: Instant<Utc>) -> ClockMap<Raw, Utc> {
+        ClockMap { from: Instant::ZERO, to: origin, rate: Rate::ZERO }
+    }
 
     fn result() -> NtpResult {
         NtpResult::new(0, 0, 1_500, -250, 2, -20, 0, 0x0000_8000, 0x0000_4000, [0; 4], 0, 6, 0)
@@ -204,10 +208,10 @@ mod tests {
 
     #[test]
     fn an_answer_is_turned_into_ns() {
-        let exchange = to_exchange(&result(), 7, 1_800_000_000_000_000_000);
-        assert_eq!(exchange.utc_ns, 1_799_999_999_999_750_007);
-        assert_eq!(exchange.delay_ns, 1_500_000);
-        assert_eq!(exchange.root_distance_ns, 250_000_000 + 250_000_000 + 953);
+        let exchange = to_exchange(&result(), Instant::from_ns(7), &stamps(Instant::from_second(1_800_000_000)));
+        assert_eq!(exchange.utc, Instant::from_ns(1_799_999_999_999_750_007));
+        assert_eq!(exchange.delay, Span::from_us(1_500));
+        assert_eq!(exchange.root_distance, Span::from_ns(250_000_000 + 250_000_000 + 953));
     }
 
     #[test]
@@ -220,19 +224,20 @@ mod tests {
             root_dispersion: u32::MAX,
             ..result()
         };
-        let exchange = to_exchange(&absurd, i64::MAX, i64::MAX);
-        assert_eq!((exchange.delay_ns, exchange.root_distance_ns), (i64::MAX, i64::MAX));
+        let exchange = to_exchange(&absurd, Instant::MAX, &stamps(Instant::MAX));
+        assert_eq!((exchange.delay, exchange.root_distance), (Span::MAX, Span::MAX));
     }
 
     #[test]
     fn stamps_come_from_the_raw_clock_alone() {
-        let clocks = SimulatedClocks::new(3_000_250_999, -5);
-        let mut stamps = RawTimestamps { clocks: &clocks, origin_ns: 10 * NS_PER_S, now_ns: 0 };
+        let clocks = SimulatedClocks::new(Instant::from_ns(3_000_250_999), Instant::from_ns(-5));
+        let mut stamps =
+            RawTimestamps { clocks: &clocks, stamps: stamps(Instant::from_second(10)), now: Instant::ZERO };
         stamps.init();
         assert_eq!((stamps.timestamp_sec(), stamps.timestamp_subsec_micros()), (13, 250));
-        clocks.set(i64::MAX, 0);
+        clocks.set(Instant::MAX, Instant::ZERO);
         stamps.init();
-        assert_eq!(stamps.timestamp_sec(), (i64::MAX / NS_PER_S) as u64, "and saturate");
+        assert_eq!(stamps.timestamp_sec(), Instant::<Utc>::MAX.second() as u64, "and saturate");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::poll_interval::{Outcome, PollInterval};
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
 use super::{ReferenceEvent, Source, SourceKind};
 use crate::config::ServerAddress;
-use crate::timekeeping::trust::EARLIEST_UTC_NS;
+use crate::timekeeping::rtc::trust::EARLIEST;
 
 /// NTP's port.
 pub const NTP_PORT: u16 = 123;
@@ -130,7 +130,7 @@ impl Client {
     }
 
     fn judge(&mut self, burst: &Burst) -> Result<Outcome, Stopped> {
-        let estimate = match burst::estimate(&burst.exchanges, EARLIEST_UTC_NS) {
+        let estimate = match burst::estimate(&burst.exchanges, EARLIEST) {
             Ok(estimate) => estimate,
             Err(error) => return self.fail(error.to_string()),
         };

@@ -10,8 +10,8 @@ pub(super) struct Clocks {}
 
 impl Clocks {
     pub(super) fn run(&self) -> Result<()> {
-        let ClockPair { raw_ns, utc_ns } = ClockPair::read(&MachineClocks);
-        println!("{raw_ns} {utc_ns}");
+        let ClockPair { raw, utc } = ClockPair::read(&MachineClocks);
+        println!("{} {}", raw.ns(), utc.ns());
         Ok(())
     }
 }

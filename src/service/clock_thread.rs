@@ -1,0 +1,236 @@
+//! The clock's thread: opens the RTC, the references and the disk for the [`ClockTask`], and runs it.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::rtc::{self, Ds3231, Ds3231Model, GpioSecondEdge, SecondEdge, SimulatedDs3231};
+use jaudiosync_hw::system_clock::{MachineSystemClock, SystemClock};
+use jaudiosync_hw::world::DeskWorld;
+
+use crate::config::{RtcChoice, TimeKeeping};
+use crate::storage::Record;
+use crate::timekeeping::published::SharedEstimate;
+use crate::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, SystemSource};
+use crate::timekeeping::saved::SavedTime;
+use crate::timekeeping::status::TimeStatus;
+use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};
+use crate::worker::{Progress, Worker};
+
+/// What the thread is to do, beyond what the configuration says.
+#[derive(Debug, Clone)]
+pub struct ClockOptions {
+    /// Where the calibration is read from.
+    pub state_folder: Option<PathBuf>,
+    /// Whether it is also saved there.
+    pub saves: bool,
+    /// Whether the RTC may be set and marked. Commands that only look must not.
+    pub sets_rtc: bool,
+    /// Whether the system clock may be steered, where the configuration wants it.
+    pub sets_system_clock: bool,
+    /// Whether the system clock is a reference: another daemon keeps it.
+    pub asks_system: bool,
+    /// Called once on the thread when it begins: to ask for priority.
+    pub on_thread: fn(),
+}
+
+impl ClockOptions {
+    /// Returns the options of commands that read what there is, and set and save nothing.
+    pub fn only_looking(state_folder: Option<PathBuf>) -> Self {
+        Self {
+            state_folder,
+            saves: false,
+            sets_rtc: false,
+            sets_system_clock: false,
+            asks_system: false,
+            on_thread: || {},
+        }
+    }
+}
+
+/// A running clock. Dropping it ends its threads; UTC is then carried on as it was known last.
+pub struct ClockThread {
+    reader: ClockReader,
+    worker: Worker<ClockCommand>,
+    /// Dropped after the worker; they end their own threads.
+    references: Vec<ReferenceThread>,
+}
+
+/// What the clock's thread reports. Clones read the same clock.
+#[derive(Clone)]
+pub struct ClockReader {
+    shared: Arc<SharedEstimate>,
+    reported: Arc<Mutex<Reported>>,
+    progress: Progress,
+}
+
+/// What the task reported last.
+struct Reported {
+    status: TimeStatus,
+    rtc_was_set: bool,
+}
+
+impl ClockThread {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(config: &TimeKeeping, options: &ClockOptions) -> std::io::Result<Self> {
+        let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
+        let shared = Arc::new(SharedEstimate::unset(clocks.as_ref()));
+        let (sender, events) = mpsc::channel();
+        let references = start_references(config, options.asks_system, &clocks, &sender);
+        let record = options.state_folder.as_ref().map(|folder| Record::<SavedTime>::in_folder(folder));
+        let saved = record.as_ref().and_then(read_saved);
+        let record = record.filter(|_| options.saves);
+        let devices = ClockDevices {
+            open_rtc: rtc_opener(config, options.sets_rtc),
+            // One reader alone: letting go of the pin would take its pull-up from the other.
+            second_edge: if options.sets_rtc { second_edge(config) } else { None },
+            system_clock: if options.sets_system_clock && config.set_system_clock { take_system_clock() } else { None },
+            clocks,
+            events,
+            persist: Box::new(move |saved| {
+                if let Some(Err(error)) = record.as_ref().map(|record| record.write(saved)) {
+                    log::warn!("cannot save the clock's calibration: {error}");
+                }
+            }),
+            random: fastrand::u32(..),
+            may_set_rtc: options.sets_rtc,
+        };
+        let mut task = ClockTask::new(devices, saved, Arc::clone(&shared));
+        let reported = Arc::new(Mutex::new(Reported { status: task.status(), rtc_was_set: false }));
+        task.report_to({
+            let reported = Arc::clone(&reported);
+            move |status, rtc_was_set| {
+                *reported.lock().unwrap_or_else(PoisonError::into_inner) = Reported { status, rtc_was_set };
+            }
+        });
+        let worker = Worker::start("clock", task, options.on_thread)?;
+        let reader = ClockReader { shared, reported, progress: worker.progress_counter() };
+        Ok(Self { reader, worker, references })
+    }
+
+    /// Lets the thread save what it knows and end, and those of the references, and does not wait for
+    /// that.
+    pub fn dismiss(&self) {
+        self.worker.dismiss();
+        self.references.iter().for_each(ReferenceThread::dismiss);
+    }
+
+    /// Returns a reader of what it reports.
+    pub fn reader(&self) -> ClockReader {
+        self.reader.clone()
+    }
+
+    /// Returns UTC, for the player and everything else.
+    pub fn source(&self) -> Arc<SharedEstimate> {
+        self.reader.source()
+    }
+
+    /// Returns what the clock reports of itself, not older than a second or two.
+    pub fn status(&self) -> TimeStatus {
+        self.reader.status()
+    }
+
+    /// Sets the RTC as soon as a reference has given the time, however right it is.
+    pub fn set_rtc(&self) {
+        self.worker.order(ClockCommand::SetRtc);
+    }
+
+    /// Returns whether the RTC was set since the start.
+    pub fn rtc_was_set(&self) -> bool {
+        self.reader.reported.lock().unwrap_or_else(PoisonError::into_inner).rtc_was_set
+    }
+}
+
+impl ClockReader {
+    /// Returns UTC, for the player and everything else.
+    pub fn source(&self) -> Arc<SharedEstimate> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Returns what the clock reports of itself, not older than a second or two.
+    pub fn status(&self) -> TimeStatus {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).status.clone()
+    }
+
+    /// Returns how often the thread has gone round: at least every few seconds for as long as it is
+    /// alive.
+    pub fn progress(&self) -> u64 {
+        self.progress.steps()
+    }
+}
+
+fn start_references(
+    config: &TimeKeeping,
+    asks_system: bool,
+    clocks: &Arc<dyn Clocks>,
+    events: &Sender<ReferenceEvent>,
+) -> Vec<ReferenceThread> {
+    let mut started: Vec<std::io::Result<ReferenceThread>> = Vec::new();
+    for server in &config.ntp_servers {
+        let source = NtpSource { server: server.clone() };
+        started.push(source.start(Arc::clone(clocks), events.clone()));
+    }
+    if let Some(server) = &config.gpsd.0 {
+        let source = GpsdSource { server: server.clone() };
+        started.push(source.start(Arc::clone(clocks), events.clone()));
+    }
+    if asks_system {
+        started.push(SystemSource.start(Arc::clone(clocks), events.clone()));
+    }
+    let keep = |result: std::io::Result<ReferenceThread>| {
+        result.inspect_err(|error| log::warn!("no thread for a source of time: {error}")).ok()
+    };
+    started.into_iter().filter_map(keep).collect()
+}
+
+fn read_saved(record: &Record<SavedTime>) -> Option<SavedTime> {
+    record.read().unwrap_or_else(|error| {
+        log::warn!("{error}; the clock's calibration begins anew");
+        None
+    })
+}
+
+fn rtc_opener(config: &TimeKeeping, sets_rtc: bool) -> Option<OpenRtc> {
+    let gives_1hz = sets_rtc && config.sqw_gpio.0.is_some();
+    match &config.rtc {
+        RtcChoice::None => None,
+        RtcChoice::Bus(path) => {
+            let path = path.clone();
+            Some(Box::new(move || {
+                let mut chip = rtc::open_chip(&path)?;
+                if gives_1hz && rtc::Rtc::is_writable(&chip) {
+                    chip.enable_1hz_output(true)?;
+                }
+                Ok(Box::new(chip))
+            }))
+        }
+        RtcChoice::Simulated => {
+            let (chip, _) = SimulatedDs3231::new(Arc::new(DeskWorld::default()), Ds3231Model::default(), 1);
+            Some(Box::new(move || Ok(Box::new(Ds3231::new(chip.clone())))))
+        }
+    }
+}
+
+fn second_edge(config: &TimeKeeping) -> Option<Box<dyn SecondEdge>> {
+    match GpioSecondEdge::new(config.sqw_gpio.0?.number()) {
+        Ok(edge) => Some(Box::new(edge)),
+        Err(error) => {
+            log::warn!("{error}");
+            None
+        }
+    }
+}
+
+fn take_system_clock() -> Option<Box<dyn SystemClock>> {
+    match MachineSystemClock::take_over() {
+        Ok(clock) => Some(Box::new(clock)),
+        Err(error) => {
+            log::warn!("{error}; it is left alone");
+            None
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! The calibration: UTC as a function of a flywheel's own time, learnt from references over days.
+//!
+//! The flywheel is the RTC, or the Pi's crystal where there is none. Its rate has a constant part, a
+//! part that depends on the temperature (a straight line and a parabola around 25 °C, as of a
+//! compensated crystal's residual), and a part that wanders for unknown reasons. A Kalman filter of
+//! five states learns them from samples of references, and knows what it does not know: that is the
+//! error bound in holdover.
+
+use jaudiosync_time::{Axis, ClockMap, Instant, Kalman, Matrix, PhaseFilter, Rate, Span, StateName, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The filter's states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// UTC, in ns.
+    Utc,
+    /// By how much UTC runs faster than the flywheel at 25 °C, in ppb.
+    Rate,
+    /// What a temperature adds to that, in ppb per 10 °C.
+    Linear,
+    /// The same, in ppb per (10 °C)².
+    Quadratic,
+    /// The wandering rate, in ppb.
+    Wander,
+}
+
+const STATES: usize = 5;
+
+impl StateName for State {
+    const PHASE: Self = Self::Utc;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The weights that pick UTC.
+const PHASE: [f64; STATES] = Kalman::<State, STATES>::PHASE;
+
+/// The temperature around which the rate is described, and the unit of what depends on it, in °C.
+const MIDDLE_C: f64 = 25.0;
+const SPAN_C: f64 = 10.0;
+
+/// After a pause longer than this the temperature in between is not known: the box was off.
+const PAUSE: Span = Span::from_seconds(600);
+
+/// How far the mean temperature of a pause may be from that at its ends, as a standard deviation in °C.
+const PAUSE_SIGMA_C: f64 = 3.0;
+
+/// A rate beyond this many standard deviations belongs to no specimen.
+const PLAUSIBLE_SIGMAS: f64 = 10.0;
+
+/// What is known of a flywheel beforehand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FlywheelModel {
+    /// Standard deviation of the rate over all specimens, in ppb.
+    pub rate_sigma_ppb: f64,
+    /// The same of what depends on the temperature: ppb per 10 °C, and ppb per (10 °C)².
+    pub temperature_sigma_ppb: [f64; 2],
+    /// Standard deviation of the wandering rate, in ppb.
+    pub wander_sigma_ppb: f64,
+    /// For how long the wandering rate stays alike, in s.
+    pub wander_s: f64,
+    /// Random walk of the constant rate, in ppb per square root of a day: aging.
+    pub aging_ppb: f64,
+}
+
+impl FlywheelModel {
+    /// A DS3231: within ±2 ppm from 0 to 40 °C, ±1 ppm in its first year (datasheet, "Timekeeping
+    /// accuracy", "Aging"), compensated in steps of about 0.1 ppm every 64 s, which leaves some tens
+    /// of ppb that depend on the temperature.
+    pub const DS3231: Self = Self {
+        rate_sigma_ppb: 600.0,
+        temperature_sigma_ppb: [45.0, 15.0],
+        wander_sigma_ppb: 30.0,
+        wander_s: 5_400.0,
+        aging_ppb: 5.0,
+    };
+
+    /// The crystal of a Raspberry Pi, whose temperature is not known.
+    pub const CRYSTAL: Self = Self {
+        rate_sigma_ppb: 15_000.0,
+        temperature_sigma_ppb: [0.0, 0.0],
+        wander_sigma_ppb: 1_000.0,
+        wander_s: 1_800.0,
+        aging_ppb: 50.0,
+    };
+}
+
+/// UTC around a moment of the flywheel, and how well it is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibrated<F: Axis> {
+    /// UTC as a function of the flywheel's time.
+    pub map: ClockMap<F, Utc>,
+    /// The standard deviation of UTC, in ns.
+    pub sigma_ns: f64,
+    /// The standard deviation of the rate, in ppb.
+    pub rate_sigma_ppb: f64,
+}
+
+/// The calibration of one flywheel, whose own time is `F`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration<F: Axis> {
+    model: FlywheelModel,
+    /// The flywheel's time up to which the filter is carried on.
+    at: Instant<F>,
+    /// UTC at that time, and the rates.
+    filter: PhaseFilter<Utc, State, STATES>,
+    temperature_c: Option<f64>,
+    samples: u64,
+    /// What all samples may have in common, however many there are: an asymmetric network. A standard
+    /// deviation, in ns.
+    bias_sigma_ns: f64,
+}
+
+/// A calibration as it is saved on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedCalibration {
+    /// The flywheel's time of the state, in ns.
+    pub flywheel_ns: i64,
+    /// The whole part of UTC minus that time, in ns.
+    pub base_offset_ns: i64,
+    /// The state: ns, ppb, ppb per 10 °C, ppb per (10 °C)², ppb.
+    pub state: [f64; STATES],
+    /// Its covariance.
+    pub covariance: [[f64; STATES]; STATES],
+    /// The temperature at that time, in °C.
+    pub temperature_c: Option<f64>,
+    /// How many samples of references it is made of.
+    pub samples: u64,
+    /// What all samples may have in common, in ns.
+    pub bias_sigma_ns: f64,
+}
+
+impl<F: Axis> Calibration<F> {
+    /// Makes a calibration that knows UTC at a moment of the flywheel to a standard deviation, and of
+    /// the rates what the model knows.
+    pub fn new(model: FlywheelModel, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) -> Self {
+        let kalman = Kalman::new(
+            [0.0; STATES],
+            [
+                sigma_ns,
+                model.rate_sigma_ppb,
+                model.temperature_sigma_ppb[0],
+                model.temperature_sigma_ppb[1],
+                model.wander_sigma_ppb,
+            ],
+        );
+        let filter = PhaseFilter::new(utc, kalman);
+        Self { model, at, filter, temperature_c: None, samples: 0, bias_sigma_ns: 0.0 }
+    }
+
+    /// Makes a calibration for a flywheel that was set to UTC by somebody, to a standard deviation.
+    pub fn uncompared(model: FlywheelModel, at: Instant<F>, sigma_ns: f64) -> Self {
+        Self::new(model, at, ClockMap::with_offset(at, Span::ZERO, Rate::ZERO).to, sigma_ns)
+    }
+
+    /// Restores what was saved; none where that is nonsense.
+    pub fn restore(model: FlywheelModel, saved: &SavedCalibration) -> Option<Self> {
+        let mut numbers = saved.state.iter().chain(saved.covariance.iter().flatten());
+        let is_finite = numbers.all(|number| number.is_finite());
+        let is_finite = is_finite && saved.bias_sigma_ns.is_finite() && saved.bias_sigma_ns >= 0.0;
+        let is_positive = (0..STATES).all(|index| saved.covariance[index][index] >= 0.0);
+        // A rate that no specimen has, or a negative variance hidden in the correlations.
+        let is_plausible = saved.state[State::Rate.index()].abs() < PLAUSIBLE_SIGMAS * model.rate_sigma_ppb;
+        let at = Instant::from_ns(saved.flywheel_ns);
+        let utc = ClockMap::with_offset(at, Span::from_ns(saved.base_offset_ns), Rate::ZERO).to;
+        (is_finite && is_positive && is_plausible).then(|| Self {
+            model,
+            at,
+            filter: PhaseFilter::new(utc, Kalman::from_parts(saved.state, saved.covariance)),
+            temperature_c: saved.temperature_c.filter(|temperature_c| temperature_c.is_finite()),
+            samples: saved.samples,
+            bias_sigma_ns: saved.bias_sigma_ns,
+        })
+    }
+
+    /// Returns it in the form for the disk.
+    pub fn save(&self) -> SavedCalibration {
+        let whole = ClockMap { from: self.at, to: self.filter.whole(), rate: Rate::ZERO };
+        SavedCalibration {
+            flywheel_ns: self.at.ns(),
+            base_offset_ns: whole.offset().ns(),
+            state: *self.filter.kalman().state(),
+            covariance: *self.filter.kalman().covariance(),
+            temperature_c: self.temperature_c,
+            samples: self.samples,
+            bias_sigma_ns: self.bias_sigma_ns,
+        }
+    }
+
+    /// Returns the number of samples of references that it is made of.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Returns the flywheel's time up to which it is carried on.
+    pub fn carried_to(&self) -> Instant<F> {
+        self.at
+    }
+
+    /// Returns what all samples so far may have in common, in ns.
+    pub fn bias_sigma_ns(&self) -> f64 {
+        self.bias_sigma_ns
+    }
+
+    /// Carries the calibration on to a later time of the flywheel, at which it has this temperature.
+    pub fn advance(&mut self, to: Instant<F>, temperature_c: Option<f64>) {
+        let elapsed = to - self.at;
+        let temperature_c = temperature_c.or(self.temperature_c);
+        if elapsed > Span::ZERO {
+            let (transition, noise) = self.step(elapsed, temperature_c);
+            self.filter.kalman_mut().predict(&transition, &noise);
+            self.filter.advance(elapsed, 0.0);
+            self.at = to;
+        }
+        self.temperature_c = temperature_c;
+    }
+
+    /// Returns what is known of UTC at a time of the flywheel, at or after the last.
+    pub fn at(&self, at: Instant<F>) -> Calibrated<F> {
+        let mut filter = self.filter;
+        let elapsed = at - self.at;
+        if elapsed > Span::ZERO {
+            let (transition, noise) = self.step(elapsed, self.temperature_c);
+            filter.kalman_mut().predict(&transition, &noise);
+        } else {
+            let (rate_ppb, _) = self.rate(filter.kalman());
+            filter.kalman_mut().shift(State::Utc, rate_ppb * elapsed.seconds());
+        }
+        let (rate_ppb, rate_sigma_ppb) = self.rate(filter.kalman());
+        Calibrated {
+            map: ClockMap { from: at, to: filter.phase() + elapsed, rate: Rate::from_ppb(rate_ppb) },
+            sigma_ns: filter.kalman().sigma_of(&PHASE).hypot(self.bias_sigma_ns),
+            rate_sigma_ppb,
+        }
+    }
+
+    /// Returns the rate at the present temperature and its standard deviation, in ppb.
+    fn rate(&self, kalman: &Kalman<State, STATES>) -> (f64, f64) {
+        let warmth = (self.temperature_c.unwrap_or(MIDDLE_C) - MIDDLE_C) / SPAN_C;
+        let weights = [0.0, 1.0, warmth, warmth * warmth, 1.0];
+        let rate_ppb = weights.iter().zip(kalman.state()).map(|(weight, state)| weight * state).sum();
+        (rate_ppb, kalman.sigma_of(&weights))
+    }
+
+    /// Absorbs what a reference says: when the flywheel showed `at`, it was `utc`. `sigma_ns` is the
+    /// part of its error that differs from sample to sample, `bias_sigma_ns` the part that does not,
+    /// which averaging does not reduce. Call [`advance`](Self::advance) for that time first.
+    pub fn correct(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64, bias_sigma_ns: f64) {
+        if self.samples == 0 {
+            self.bias_sigma_ns = bias_sigma_ns;
+        } else if bias_sigma_ns < self.bias_sigma_ns {
+            // A better source than those before: what they had in common is now an error like any
+            // other.
+            let variance = self.bias_sigma_ns.powi(2) - bias_sigma_ns.powi(2);
+            self.filter.kalman_mut().add_variance(State::Utc, variance);
+            self.bias_sigma_ns = bias_sigma_ns;
+        }
+        // A sample that is a little older than the state belongs to where the flywheel was then.
+        let age = self.at - at;
+        let (rate_ppb, _) = self.rate(self.filter.kalman());
+        let innovation_ns = self.filter.since_phase_ns(utc + age) + rate_ppb * age.seconds();
+        self.filter.kalman_mut().correct(&PHASE, innovation_ns, sigma_ns * sigma_ns);
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    /// Multiplies all variances: what was seen lies further off than this calibration holds possible.
+    pub fn lose_confidence(&mut self, factor: f64) {
+        self.filter.kalman_mut().inflate(factor);
+    }
+
+    /// Forgets UTC, which is now this when the flywheel shows `at`, but not the rates.
+    pub fn restart(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) {
+        self.at = at;
+        self.filter.restart(utc, sigma_ns * sigma_ns);
+        self.bias_sigma_ns = 0.0;
+    }
+
+    /// Returns transition and noise over a time that ends with a temperature.
+    fn step(&self, elapsed: Span, temperature_c: Option<f64>) -> (Matrix<STATES>, Matrix<STATES>) {
+        use State::{Linear, Quadratic, Rate, Utc, Wander};
+        let [utc, rate, linear, quadratic, wander] = [Utc, Rate, Linear, Quadratic, Wander].map(State::index);
+        let s = elapsed.seconds();
+        let now_c = temperature_c.unwrap_or(MIDDLE_C);
+        let mean_c = 0.5 * (now_c + self.temperature_c.unwrap_or(now_c));
+        let warmth = (mean_c - MIDDLE_C) / SPAN_C;
+        let lasting = self.model.wander_s;
+        let decay = (-s / lasting).exp();
+
+        let mut transition = [[0.0; STATES]; STATES];
+        for (index, row) in transition.iter_mut().enumerate() {
+            row[index] = 1.0;
+        }
+        transition[utc][rate] = s;
+        transition[utc][linear] = warmth * s;
+        transition[utc][quadratic] = warmth * warmth * s;
+        transition[utc][wander] = lasting * (1.0 - decay);
+        transition[wander][wander] = decay;
+
+        let mut noise = [[0.0; STATES]; STATES];
+        // The constant rate walks: aging.
+        let walk = self.model.aging_ppb.powi(2) / 86_400.0;
+        noise[utc][utc] += walk * s.powi(3) / 3.0;
+        noise[utc][rate] = walk * s * s / 2.0;
+        noise[rate][rate] = walk * s;
+        // The wandering rate is a Gauss-Markov process, here with its integral (Maybeck, Stochastic
+        // Models, 4.11).
+        let variance = self.model.wander_sigma_ppb.powi(2);
+        let ratio = s / lasting;
+        // For short times the sum of exponentials loses all its digits; its series begins with 2/3 of
+        // the cube.
+        let integral =
+            if ratio < 1e-3 { 2.0 / 3.0 * ratio.powi(3) } else { 2.0 * ratio - 3.0 + 4.0 * decay - decay * decay };
+        noise[utc][utc] += variance * lasting * lasting * integral;
+        noise[utc][wander] = variance * lasting * (1.0 - decay).powi(2);
+        noise[wander][wander] = variance * (1.0 - decay * decay);
+        if elapsed > PAUSE {
+            // How warm it was while the box was off is not known.
+            let kalman = self.filter.kalman();
+            let per_span = kalman.get(State::Linear).powi(2) + kalman.variance(State::Linear);
+            noise[utc][utc] += per_span * (PAUSE_SIGMA_C / SPAN_C * s).powi(2);
+        }
+        noise[rate][utc] = noise[utc][rate];
+        noise[wander][utc] = noise[utc][wander];
+        (transition, noise)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use jaudiosync_time::{Raw, Rtc};
+
+    const START: Instant<Rtc> = Instant::from_second(1_790_000_000);
+
+    fn uncompared(sigma_ns: f64) -> Calibration<Rtc> {
+        Calibration::uncompared(FlywheelModel::DS3231, START, sigma_ns)
+    }
+
+    /// What UTC truly is: the RTC's time and an offset in ns.
+    fn utc(at: Instant<Rtc>, offset_ns: f64) -> Instant<Utc> {
+        ClockMap::with_offset(at, Span::from_ns(offset_ns as i64), Rate::ZERO).to
+    }
+
+    /// Lets a box meet a reference once a day for some days with an RTC of this rate, then hours of
+    /// holdover. Returns the error and its sigma, in ns.
+    fn holdover(rate_ppb: f64, days: i64, hours: i64) -> (f64, f64) {
+        let truth_ns = |at: Instant<Rtc>| 5e6 + (at - START).seconds() * rate_ppb;
+        let mut calibration = uncompared(1e9);
+        for day in 0..=days {
+            let at = START + Span::DAY * day;
+            calibration.advance(at, Some(22.0));
+            calibration.correct(at, utc(at, truth_ns(at)), 500_000.0, 0.0);
+        }
+        let mut at = START + Span::DAY * days;
+        for _ in 0..hours * 60 {
+            at += Span::MINUTE;
+            calibration.advance(at, Some(22.0));
+        }
+        let known = calibration.at(at);
+        (known.map.offset().ns_f64() - truth_ns(at), known.sigma_ns)
+    }
+
+    #[test]
+    fn contacts_once_a_day_teach_the_rate() {
+        let (error_ns, sigma_ns) = holdover(-700.0, 3, 4);
+        assert!(error_ns.abs() < 300_000.0, "{error_ns}");
+        assert!(sigma_ns > 300_000.0 && sigma_ns < 1_200_000.0, "{sigma_ns}");
+    }
+
+    #[test]
+    fn an_uncalibrated_clock_knows_that_it_is_one() {
+        let (error_ns, sigma_ns) = holdover(900.0, 0, 4);
+        assert!((error_ns + 900.0 * 14_400.0).abs() < 1e6, "{error_ns}");
+        assert!(error_ns.abs() < 4.0 * sigma_ns && sigma_ns < 10e6, "{sigma_ns}");
+    }
+
+    #[test]
+    fn a_rate_that_follows_the_temperature_is_learnt_and_carried_into_the_cold() {
+        let rate_ppb = |temperature_c: f64| 300.0 - 6.0 * (temperature_c - 25.0);
+        let mut calibration = uncompared(1e9);
+        let mut offset_ns = 2e6;
+        let mut at = START;
+        // A week beside a GPS, day and night.
+        for minute in 0..7 * 1440 {
+            let temperature_c = 18.0 + 12.0 * (f64::from(minute) / 1440.0 * std::f64::consts::TAU).sin();
+            at += Span::MINUTE;
+            offset_ns += 60.0 * rate_ppb(temperature_c);
+            calibration.advance(at, Some(temperature_c));
+            if minute % 10 == 0 {
+                calibration.correct(at, utc(at, offset_ns), 10_000.0, 0.0);
+            }
+        }
+        for _ in 0..240 {
+            at += Span::MINUTE;
+            offset_ns += 60.0 * rate_ppb(5.0);
+            calibration.advance(at, Some(5.0));
+        }
+        let error_ns = calibration.at(at).map.offset().ns_f64() - offset_ns;
+        // Unlearnt, 20 °C would be 1.7 ms.
+        assert!(error_ns.abs() < 250_000.0, "{error_ns}");
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_and_nonsense_does_not() {
+        let mut calibration = Calibration::new(FlywheelModel::DS3231, START, utc(START, 77.0), 1e6);
+        let later = START + Span::SECOND * 3;
+        calibration.advance(later, Some(20.0));
+        calibration.correct(later, utc(later, 500.0), 1e5, 1e4);
+        let saved = calibration.save();
+        assert_eq!(Calibration::restore(FlywheelModel::DS3231, &saved), Some(calibration));
+        for nonsense in [f64::NAN, f64::INFINITY, -1.0] {
+            let mut broken = saved.clone();
+            broken.covariance[1][1] = nonsense;
+            assert_eq!(Calibration::<Rtc>::restore(FlywheelModel::DS3231, &broken), None);
+        }
+    }
+
+    #[test]
+    fn an_offset_of_half_a_century_keeps_its_nanoseconds() {
+        // The crystal's own time begins at 0 when the machine starts.
+        let start = Instant::<Raw>::ZERO;
+        let known = Instant::from_second(1_790_000_000) + Span::from_ns(123);
+        let mut calibration = Calibration::new(FlywheelModel::CRYSTAL, start, known, 1e6);
+        let later = start + Span::SECOND * 10;
+        calibration.advance(later, None);
+        assert_eq!(calibration.at(later).map.to, known + Span::SECOND * 10);
+    }
+}

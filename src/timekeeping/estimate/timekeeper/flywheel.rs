@@ -1,0 +1,106 @@
+//! The RTC as a flywheel: its edges, its calibration, and what bridges it while its phase is being
+//! found anew.
+
+use jaudiosync_hw::rtc::RtcStatus;
+use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Utc};
+
+use crate::timekeeping::estimate::calibration::{Calibrated, Calibration};
+use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
+use crate::timekeeping::rtc::second::DateReading;
+use crate::timekeeping::rtc::trust::Distrust;
+use crate::timekeeping::status::{Flywheel, RtcReport};
+
+/// The RTC and what is known of it.
+#[derive(Debug, Clone)]
+pub(super) struct RtcState {
+    pub(super) tracker: EdgeTracker,
+    pub(super) calibration: Calibration<Rtc>,
+    /// Whether the calibration has seen a reference, in this run or an earlier one.
+    pub(super) was_compared: bool,
+    pub(super) distrusted: Option<Distrust>,
+    /// The RTC was set or has jumped: until its new edges are known, the old ones carry on, or the
+    /// crystal; its new offset is then taken from them.
+    pub(super) rebasing: Option<Rebasing>,
+    pub(super) status: RtcStatus,
+    pub(super) date: Option<DateReading>,
+    pub(super) is_writable: bool,
+    pub(super) answers: bool,
+    /// It shows the next century, and is read without that.
+    pub(super) has_century_bit: bool,
+}
+
+/// What carries the time on while the RTC's new phase is being found.
+#[derive(Debug, Clone)]
+pub(super) enum Rebasing {
+    /// The RTC's old edges and calibration.
+    FromOldEdges(Box<(EdgeTracker, Calibration<Rtc>)>),
+    /// The crystal.
+    FromCrystal,
+}
+
+/// An estimate and where it comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Best {
+    pub(super) utc: ClockMap<Raw, Utc>,
+    pub(super) sigma_ns: f64,
+    pub(super) was_compared: bool,
+    pub(super) flywheel: Flywheel,
+}
+
+impl RtcState {
+    /// Lets what was known of the RTC before a jump carry on until its new phase is known. One that
+    /// jumps again meanwhile is still carried on from before the first.
+    pub(super) fn begin_rebasing(&mut self, before: EdgeTracker) {
+        if self.rebasing.is_none() {
+            let old = (before, self.calibration.clone());
+            self.rebasing = Some(Rebasing::FromOldEdges(Box::new(old)));
+        }
+    }
+
+    /// Carries the calibration on to a moment, with the temperature that the chip had last.
+    pub(super) fn advance(&mut self, now: Instant<Raw>) {
+        if let Some(map) = self.tracker.map() {
+            self.calibration.advance(map.apply(now), Some(self.status.temperature_c));
+        }
+    }
+
+    /// Returns what the calibration says of a moment, where RTC time is known.
+    pub(super) fn calibrated(&self, at: Instant<Raw>) -> Option<Calibrated<Rtc>> {
+        self.tracker.map().map(|map| self.calibration.at(map.apply(at)))
+    }
+
+    pub(super) fn best(&self, at: Instant<Raw>) -> Option<Best> {
+        let (tracker, calibration) = match &self.rebasing {
+            None => (&self.tracker, &self.calibration),
+            Some(Rebasing::FromOldEdges(old)) => (&old.0, &old.1),
+            Some(Rebasing::FromCrystal) => return None,
+        };
+        let raw_to_rtc = tracker.map()?.anchored_at(at);
+        let known = calibration.at(raw_to_rtc.to);
+        Some(Best {
+            utc: raw_to_rtc.then(&known.map),
+            sigma_ns: known.sigma_ns.hypot(tracker.sigma_ns(at)),
+            was_compared: self.was_compared,
+            flywheel: Flywheel::Rtc,
+        })
+    }
+
+    pub(super) fn report(&self, now: Instant<Raw>) -> RtcReport {
+        let known = self.calibrated(now);
+        RtcReport {
+            answers: self.answers,
+            has_century_bit: self.has_century_bit,
+            distrusted: self.distrusted,
+            offset_ms: known.map(|known| known.map.offset().ms()),
+            offset_sigma_ms: known.map(|known| known.sigma_ns * 1e-6),
+            rate_ppb: known.map(|known| known.map.rate.ppb()),
+            rate_sigma_ppb: known.map(|known| known.rate_sigma_ppb),
+            edge_sigma_ms: known.map(|_| self.tracker.sigma_ns(now) * 1e-6),
+            temperature_c: Some(self.status.temperature_c),
+            oscillator_stopped: Some(self.status.oscillator_stopped),
+            aging_offset: Some(self.status.aging_offset),
+            samples: self.calibration.samples(),
+            is_writable: self.is_writable,
+        }
+    }
+}

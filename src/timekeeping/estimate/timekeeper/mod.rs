@@ -1,0 +1,149 @@
+//! The timekeeper: puts the RTC, its calibration and the references together into one estimate of UTC.
+//!
+//! Two flywheels carry the time on, the RTC and the Pi's crystal, and each is calibrated by every
+//! sample of a reference that is believed. The RTC is used wherever it can be; the crystal bridges the
+//! time until its edges are found, or while it is being set. Nothing here reads a clock or a register:
+//! all that is seen is passed in.
+//!
+//! - `rtc`, `edges` and `samples` absorb what is seen, `report` says how things stand;
+//! - `flywheel` is the RTC and what bridges it, `learning` how much of a sample is taken for true.
+
+mod edges;
+mod flywheel;
+mod learning;
+mod report;
+mod rtc;
+mod samples;
+
+use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
+
+pub use self::edges::Seen;
+use self::flywheel::{Best, RtcState};
+use super::calibration::Calibration;
+use super::selection::{Selection, Verdict};
+use crate::timekeeping::notice::Notice;
+use crate::timekeeping::references::Source;
+use crate::timekeeping::saved::SavedTime;
+use crate::timekeeping::status::{BOUND_SIGMAS, Estimate, Flywheel, TimeState};
+
+/// The time counts as referenced for this long after a sample: the longest interval between samples of
+/// NTP, and a little.
+const REFERENCED: Span = Span::from_seconds(1200);
+
+/// Puts everything together.
+#[derive(Debug, Clone)]
+pub struct Timekeeper {
+    rtc: Option<RtcState>,
+    crystal: Option<Calibration<Raw>>,
+    saved: Option<SavedTime>,
+    selection: Selection,
+    believed: Option<Believed>,
+    refused: Vec<(Source, Verdict)>,
+    troubles: Vec<(Source, String)>,
+    /// When each source was heard last.
+    heard: Vec<(Source, Instant<Raw>)>,
+    notices: Vec<Notice>,
+}
+
+/// The last sample that was believed.
+#[derive(Debug, Clone)]
+struct Believed {
+    source: Source,
+    at: Instant<Raw>,
+    utc: Instant<Utc>,
+}
+
+impl Timekeeper {
+    /// Begins with what was saved.
+    pub fn new(saved: Option<SavedTime>) -> Self {
+        Self {
+            rtc: None,
+            crystal: None,
+            saved,
+            selection: Selection::default(),
+            believed: None,
+            refused: Vec::new(),
+            troubles: Vec::new(),
+            heard: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Carries the calibrations on to a moment, and returns the best estimate there. `fallback` is what
+    /// to take while nothing is known: the system clock.
+    pub fn update(&mut self, now: Instant<Raw>, fallback: &ClockMap<Raw, Utc>) -> Estimate {
+        if let Some(rtc) = &mut self.rtc {
+            rtc.advance(now);
+        }
+        if let Some(crystal) = &mut self.crystal {
+            crystal.advance(now, None);
+        }
+        let best = self.best(now);
+        Estimate {
+            utc: best.map_or(*fallback, |best| best.utc),
+            bound: best.map(|best| bound(&best)),
+            state: self.state(best.as_ref(), now),
+        }
+    }
+
+    /// Returns the best estimate of UTC, not smoothed: what the RTC is set by. None while nothing is
+    /// known.
+    pub fn best_utc(&self, now: Instant<Raw>) -> Option<ClockMap<Raw, Utc>> {
+        self.best(now).map(|best| best.utc)
+    }
+
+    fn state(&self, best: Option<&Best>, now: Instant<Raw>) -> TimeState {
+        match best {
+            None => TimeState::Unset,
+            Some(_) if self.is_referenced(now) => TimeState::Referenced,
+            Some(_) => TimeState::Holdover,
+        }
+    }
+
+    fn is_referenced(&self, now: Instant<Raw>) -> bool {
+        self.believed.as_ref().is_some_and(|believed| now - believed.at < REFERENCED)
+    }
+
+    /// Returns the best of the two flywheels.
+    fn best(&self, at: Instant<Raw>) -> Option<Best> {
+        if let Some(rtc) = &self.rtc
+            && (rtc.distrusted.is_none() || rtc.was_compared)
+            && let Some(best) = rtc.best(at)
+        {
+            return Some(best);
+        }
+        let known = self.crystal.as_ref()?.at(at);
+        Some(Best { utc: known.map, sigma_ns: known.sigma_ns, was_compared: true, flywheel: Flywheel::Crystal })
+    }
+
+    /// Returns what has happened since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Returns whether a reference was believed since the start, so that this run calibrates the RTC.
+    pub fn has_heard_reference(&self) -> bool {
+        self.believed.is_some()
+    }
+
+    /// Returns what is to be saved on disk; nothing while the time is not known, so that a wrong one
+    /// never gets there.
+    pub fn save(&mut self, now: Instant<Raw>) -> Option<SavedTime> {
+        let best = self.best(now).filter(|best| best.was_compared)?;
+        let reference = self.believed.as_ref().map(|believed| believed.utc.second());
+        let rtc = self.rtc.as_ref().filter(|rtc| rtc.was_compared && rtc.rebasing.is_none());
+        let saved = SavedTime {
+            utc_s: best.utc.to.second(),
+            reference_utc_s: reference.or(self.saved.as_ref().and_then(|saved| saved.reference_utc_s)),
+            mark: rtc.map(|rtc| rtc.status.mark.0),
+            aging_offset: rtc.map_or(0, |rtc| rtc.status.aging_offset),
+            calibration: rtc.map(|rtc| rtc.calibration.save()),
+        };
+        self.saved = Some(saved.clone());
+        Some(saved)
+    }
+}
+
+fn bound(best: &Best) -> Span {
+    Span::from_ns_f64(BOUND_SIGMAS * best.sigma_ns)
+}

@@ -1,0 +1,64 @@
+//! What the timekeeper reports of itself.
+
+use jaudiosync_time::{Instant, Raw};
+
+use super::Timekeeper;
+use super::flywheel::Best;
+use crate::timekeeping::notice::refusal;
+use crate::timekeeping::published::Output;
+use crate::timekeeping::rtc::trust::CENTURY_BIT;
+use crate::timekeeping::status::{Flywheel, TimeStatus};
+
+impl Timekeeper {
+    /// Returns everything that is reported. `output` is what everybody takes for UTC.
+    pub fn status(&self, now: Instant<Raw>, output: &Output) -> TimeStatus {
+        let best = self.best(now);
+        let utc = output.estimate.utc.apply(now);
+        let age_s = match &self.believed {
+            Some(believed) => Some((now - believed.at).seconds()),
+            None => self
+                .saved
+                .as_ref()
+                .and_then(|saved| saved.reference_utc_s)
+                .map(|reference_utc_s| utc.second().saturating_sub(reference_utc_s) as f64),
+        };
+        TimeStatus {
+            state: self.state(best.as_ref(), now),
+            utc_ns: utc.ns(),
+            bound_ms: output.estimate.bound.map(|bound| bound.ms()),
+            flywheel: best.as_ref().map_or(Flywheel::SystemClock, |best| best.flywheel),
+            reference: self.believed.as_ref().map(|believed| believed.source.to_string()),
+            reference_age_s: age_s,
+            waiting_correction_ms: output.waiting.map(|by| by.ms()),
+            rtc: self.rtc.as_ref().map(|rtc| rtc.report(now)),
+            warnings: self.warnings(best.as_ref()),
+        }
+    }
+
+    fn warnings(&self, best: Option<&Best>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if best.is_none() {
+            warnings.push("no trustworthy time: this box is not in sync with the others".to_owned());
+        } else if best.is_some_and(|best| !best.was_compared) {
+            warnings.push(
+                "the clock was never compared with a reference: it is as right as whoever set it, to a second or so"
+                    .to_owned(),
+            );
+        }
+        if let Some(rtc) = &self.rtc {
+            warnings.extend(rtc.distrusted.map(|distrust| distrust.to_string()));
+            if rtc.has_century_bit {
+                warnings.push(CENTURY_BIT.to_owned());
+            }
+            if !rtc.answers {
+                warnings.push("the clock does not answer on the bus; going on without it".to_owned());
+            }
+            if !rtc.is_writable {
+                warnings.push("the kernel's RTC driver owns the clock; remove dtoverlay=i2c-rtc".to_owned());
+            }
+        }
+        warnings.extend(self.troubles.iter().map(|(source, reason)| format!("{source}: {reason}")));
+        warnings.extend(self.refused.iter().map(|(source, verdict)| refusal(source, *verdict)));
+        warnings
+    }
+}

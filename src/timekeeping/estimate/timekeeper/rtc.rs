@@ -1,0 +1,164 @@
+//! What the timekeeper does with the RTC itself: whether it is believed, whose calibration it goes on
+//! with, and when it is to be set.
+
+use jaudiosync_hw::rtc::{ChipMark, RtcStatus, RtcTime};
+use jaudiosync_time::{Instant, Raw, Rtc, Span};
+
+use super::flywheel::{Rebasing, RtcState};
+use super::{Timekeeper, bound};
+use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
+use crate::timekeeping::notice::Notice;
+use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
+use crate::timekeeping::rtc::trust::{Distrust, Reading, judge};
+
+/// An RTC that is wrong by more than this is set.
+const SET_RTC: Span = Span::from_ms(500);
+
+/// The RTC is only set where the time is known to this.
+const SET_RTC_BOUND: Span = Span::from_ms(100);
+
+/// An RTC that was never compared is taken to be right to this: whoever set it did so by hand, or to
+/// the second.
+const UNCOMPARED_SIGMA_NS: f64 = 0.5e9;
+
+/// The RTC may be this much behind what was saved before that is a jump backwards.
+const SET_BACK_MARGIN: Span = Span::from_seconds(2);
+
+impl Timekeeper {
+    /// Absorbs what the RTC shows when it answers for the first time, or again.
+    pub fn rtc_found(&mut self, reading: Reading, status: RtcStatus, is_writable: bool, at: Instant<Raw>) {
+        if self.rtc.is_none() {
+            self.rtc = Some(self.first_seen(reading.time, status, is_writable));
+        }
+        self.rtc_read(reading, status, at);
+    }
+
+    /// Absorbs what the RTC shows, every minute or so.
+    pub fn rtc_read(&mut self, reading: Reading, status: RtcStatus, at: Instant<Raw>) {
+        self.rtc_date(reading.time, at);
+        let Some(rtc) = &mut self.rtc else { return };
+        rtc.answers = true;
+        if status.oscillator_stopped && !rtc.status.oscillator_stopped && rtc.distrusted.is_none() {
+            rtc.distrusted = Some(Distrust::OscillatorStopped);
+            self.notices.push(Notice::RtcDistrusted(Distrust::OscillatorStopped));
+        }
+        rtc.status = status;
+        rtc.advance(at);
+        if reading.has_century_bit && !rtc.has_century_bit {
+            self.notices.push(Notice::RtcCenturyBit);
+        }
+        rtc.has_century_bit = reading.has_century_bit;
+    }
+
+    fn first_seen(&mut self, time: RtcTime, status: RtcStatus, is_writable: bool) -> RtcState {
+        let last_saved_utc_s = self.saved.as_ref().map(|saved| saved.utc_s);
+        let judged = judge(time, &status, last_saved_utc_s);
+        if let Err(distrust) = judged {
+            self.notices.push(Notice::RtcDistrusted(distrust));
+        }
+        let shown = match time {
+            RtcTime::Valid { rtc_s } => Instant::from_second(rtc_s),
+            RtcTime::Invalid { .. } => Instant::ZERO,
+        };
+        let saved = if judged.is_ok() { self.saved_calibration(&status, shown) } else { None };
+        let was_compared = saved.is_some();
+        let fresh = || Calibration::uncompared(FlywheelModel::DS3231, shown, UNCOMPARED_SIGMA_NS);
+        RtcState {
+            tracker: EdgeTracker::default(),
+            calibration: saved.unwrap_or_else(fresh),
+            was_compared,
+            distrusted: judged.err(),
+            rebasing: None,
+            status,
+            date: None,
+            is_writable,
+            answers: true,
+            has_century_bit: false,
+        }
+    }
+
+    /// Returns the calibration of the last run, if it is still this chip's.
+    fn saved_calibration(&mut self, status: &RtcStatus, shown: Instant<Rtc>) -> Option<Calibration<Rtc>> {
+        let saved = self.saved.as_ref()?;
+        let calibration = saved.calibration.as_ref()?;
+        if saved.mark.is_some_and(|mark| ChipMark(mark) != status.mark) {
+            self.notices.push(Notice::CalibrationReset("this is not the clock chip that was calibrated"));
+            return None;
+        }
+        let Some(calibration) = Calibration::restore(FlywheelModel::DS3231, calibration) else {
+            self.notices.push(Notice::CalibrationReset("the saved calibration is damaged"));
+            return None;
+        };
+        let last = calibration.carried_to();
+        if last > shown + SET_BACK_MARGIN {
+            self.notices.push(Notice::CalibrationReset("the clock was set back since it was calibrated"));
+            return None;
+        }
+        if saved.aging_offset != status.aging_offset {
+            self.notices.push(Notice::CalibrationReset("the clock's aging register was changed"));
+            let known = calibration.at(last);
+            return Some(Calibration::new(FlywheelModel::DS3231, last, known.map.to, known.sigma_ns));
+        }
+        Some(calibration)
+    }
+
+    /// Notes that the RTC does not answer: its last edges carry on.
+    pub fn rtc_silent(&mut self) {
+        if let Some(rtc) = &mut self.rtc {
+            rtc.answers = false;
+        }
+    }
+
+    /// Notes that the RTC was set and marked: it is to be believed, and its edges are elsewhere now.
+    pub fn rtc_was_set(&mut self, status: RtcStatus) {
+        let Some(rtc) = &mut self.rtc else { return };
+        let was_believed = rtc.distrusted.is_none() || rtc.was_compared;
+        let before = std::mem::take(&mut rtc.tracker);
+        if was_believed {
+            rtc.begin_rebasing(before);
+        } else {
+            rtc.rebasing = Some(Rebasing::FromCrystal);
+        }
+        if rtc.distrusted.is_some() {
+            // What happened to it is not known: a new battery, another chip.
+            rtc.calibration = Calibration::uncompared(FlywheelModel::DS3231, Instant::ZERO, UNCOMPARED_SIGMA_NS);
+        }
+        rtc.distrusted = None;
+        rtc.has_century_bit = false;
+        rtc.status = status;
+    }
+
+    /// Notes that the chip was marked.
+    pub fn rtc_was_marked(&mut self, mark: ChipMark) {
+        if let Some(rtc) = &mut self.rtc {
+            rtc.status.mark = mark;
+        }
+    }
+
+    /// Returns whether the RTC should be set: it is not believed, or far off, or shows the next century,
+    /// or the user wishes it, and the time is known well from a reference.
+    pub fn wants_to_set_rtc(&self, now: Instant<Raw>, is_wished: bool) -> bool {
+        let Some(rtc) = &self.rtc else { return false };
+        if !rtc.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now) {
+            return false;
+        }
+        let Some(best) = self.best(now) else { return false };
+        let is_far_off = rtc.tracker.map().is_some_and(|map| {
+            let rtc_to_utc = map.inverse().then(&best.utc);
+            rtc_to_utc.anchored_at(map.apply(now)).offset().abs() > SET_RTC
+        });
+        let is_wrong = rtc.distrusted.is_some() || rtc.has_century_bit || is_far_off;
+        bound(&best) < SET_RTC_BOUND && (is_wished || is_wrong)
+    }
+
+    /// Returns the mark of the chip, for whoever chooses a new one.
+    pub fn mark(&self) -> Option<ChipMark> {
+        self.rtc.as_ref().map(|rtc| rtc.status.mark)
+    }
+
+    /// Returns whether the chip carries the mark of the calibration that was saved.
+    pub fn is_marked(&self) -> bool {
+        let saved = self.saved.as_ref().and_then(|saved| saved.mark);
+        saved.is_some() && self.mark().map(|mark| mark.0) == saved
+    }
+}

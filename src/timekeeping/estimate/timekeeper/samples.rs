@@ -1,0 +1,91 @@
+//! What the timekeeper does with samples of references.
+
+use super::learning::{Observed, absorb};
+use super::{Believed, Timekeeper, bound};
+use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
+use crate::timekeeping::estimate::selection::{OwnEstimate, Verdict};
+use crate::timekeeping::notice::Notice;
+use crate::timekeeping::references::{Sample, Source};
+
+/// What all samples of a source may have in common is a standard deviation of this part of what is
+/// possible at all. For NTP that is half the way there and back: networks are seldom as asymmetric as
+/// they could be.
+const BIAS_PART: f64 = 1.0 / 16.0;
+
+impl Timekeeper {
+    /// Notes that a reference has nothing to say, and why.
+    pub fn trouble(&mut self, source: Source, reason: String) {
+        self.troubles.retain(|(other, _)| *other != source);
+        self.troubles.push((source, reason));
+    }
+
+    /// Judges a sample of a reference, and learns from it where it is believed.
+    pub fn sample(&mut self, sample: &Sample) {
+        let own = self.best(sample.raw).map(|best| OwnEstimate {
+            utc: best.utc.apply(sample.raw),
+            bound_ns: bound(&best).ns_f64(),
+            was_compared: best.was_compared,
+        });
+        let verdict = self.selection.judge(sample, own);
+        self.refused.retain(|(source, _)| *source != sample.source);
+        self.troubles.retain(|(source, _)| *source != sample.source);
+        match verdict {
+            Verdict::Agrees => self.learn(sample),
+            Verdict::Overrules => {
+                self.forget_offsets(sample);
+                self.learn(sample);
+            }
+            _ => {
+                self.notices.push(Notice::Refused(sample.source.clone(), verdict));
+                self.refused.push((sample.source.clone(), verdict));
+                return;
+            }
+        }
+        if self.believed.as_ref().is_none_or(|believed| believed.source != sample.source) {
+            self.notices.push(Notice::Believed(sample.source.clone()));
+        }
+        self.believed = Some(Believed { source: sample.source.clone(), at: sample.raw, utc: sample.utc });
+    }
+
+    /// What was known is wrong: both flywheels begin anew with this sample.
+    fn forget_offsets(&mut self, sample: &Sample) {
+        self.crystal = None;
+        self.heard.clear();
+        if let Some(rtc) = &mut self.rtc
+            && let Some(map) = rtc.tracker.map()
+        {
+            rtc.calibration.restart(map.apply(sample.raw), sample.utc, sample.bound_ns);
+        }
+    }
+
+    fn learn(&mut self, sample: &Sample) {
+        let sigma_ns = sample.sigma_ns.clamp(100.0, 1e9);
+        let bias_sigma_ns = sample.bound_ns.clamp(100.0, 1e10) * BIAS_PART;
+        let observed = Observed { utc: sample.utc, sigma_ns, bias_sigma_ns, repeated: self.repeated(sample) };
+        let crystal = self
+            .crystal
+            .get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sample.bound_ns));
+        crystal.advance(sample.raw, None);
+        absorb(crystal, sample.raw, observed);
+        if let Some(rtc) = &mut self.rtc
+            && rtc.rebasing.is_none()
+            && let Some(map) = rtc.tracker.map()
+        {
+            rtc.advance(sample.raw);
+            let sigma_ns = sigma_ns.hypot(rtc.tracker.sigma_ns(sample.raw));
+            absorb(&mut rtc.calibration, map.apply(sample.raw), Observed { sigma_ns, ..observed });
+            rtc.was_compared = true;
+        }
+    }
+
+    /// Returns how many samples of a source fall within the time in which its errors stay alike, see
+    /// `SourceKind::correlation_s`: what they have in common counts once.
+    fn repeated(&mut self, sample: &Sample) -> f64 {
+        let last = self.heard.iter().find(|(source, _)| *source == sample.source).map(|(_, at)| *at);
+        self.heard.retain(|(source, _)| *source != sample.source);
+        self.heard.push((sample.source.clone(), sample.raw));
+        let Some(last) = last else { return 1.0 };
+        let since_s = (sample.raw - last).seconds();
+        (sample.source.kind.correlation_s() / since_s.max(1.0)).max(1.0)
+    }
+}

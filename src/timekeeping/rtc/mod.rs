@@ -1,0 +1,9 @@
+//! From the RTC's registers to RTC time on the raw clock: finding the edges of its seconds, following
+//! them, and deciding whether the date it shows can be true. What UTC is at such a time is not known
+//! here.
+
+pub mod edge_search;
+pub mod edge_tracker;
+mod normal;
+pub mod second;
+pub mod trust;

@@ -1,0 +1,9 @@
+//! The system clock: followed as a source of UTC where another daemon owns it, and steered as an
+//! output where this program does.
+
+mod follower;
+pub mod servo;
+mod source;
+
+pub use follower::SystemClockFollower;
+pub use source::SystemClockSource;
