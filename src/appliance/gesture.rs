@@ -128,7 +128,7 @@ impl ButtonState {
             Hold::Up => None,
             Hold::Active { held, repeat_at } => {
                 let before = *held;
-                *held = *held + by;
+                *held += by;
                 let passed = |at: Span| before < at && at <= *held;
                 if passed(STUCK) {
                     self.hold = Hold::Ignored { held: STUCK, reported: true };
@@ -141,14 +141,14 @@ impl ButtonState {
                         if *held < *repeat_at {
                             return None;
                         }
-                        *repeat_at = *repeat_at + VOLUME_REPEAT;
+                        *repeat_at += VOLUME_REPEAT;
                         let up = self.button == Button::VolumeUp;
                         Some(ButtonEvent::Gesture(if up { Gesture::VolumeUp } else { Gesture::VolumeDown }))
                     }
                 }
             }
             Hold::Ignored { held, reported } => {
-                *held = *held + by;
+                *held += by;
                 if *reported || *held < STUCK {
                     return None;
                 }
