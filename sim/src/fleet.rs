@@ -2,12 +2,13 @@
 //! all of them at once. They do not hear each other, so nothing else is needed to compare them on a
 //! common grid of seconds.
 
-use jaudiosync::timekeeping::InNanoseconds as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jaudiosync::player::feeder;
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::world::World;
+use jaudiosync_time::{Instant, Span, True};
 
 use super::dac::{LockedPlayer, Player, SoundCard, playlist};
 use super::gps::GpsReceiver;
@@ -17,16 +18,17 @@ use super::python::{PythonPlayer, PythonTime};
 use super::randomness::{Purpose, stream};
 use super::sample::BoxSample;
 use super::scenario::{Policy, RtcFault, Scenario};
-use super::schedule::{BoxSchedule, PoweredSpan};
+use super::schedule::{BoxSchedule, PoweredInterval};
 use super::service::ServiceTime;
 use super::virtual_box::BoxWorld;
 use super::weather::weather;
+use crate::true_time::utc_error;
 
 /// While a box is off, what runs on a battery is looked at this often.
-const OFF_STEP_NS: i64 = 64 * NS_PER_S;
+const OFF_STEP: Span = Span::from_seconds(64);
 
 /// A policy that wants to be woken at once is woken after this, so that every simulation ends.
-const LEAST_SLEEP_NS: i64 = 100_000;
+const LEAST_SLEEP: Span = Span::from_us(100);
 
 /// Why a fleet cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,11 +107,11 @@ pub fn run_box(
     progress: &dyn Fn(f64),
 ) -> Result<Vec<BoxSample>, FleetError> {
     let schedule = BoxSchedule::new(scenario, index);
-    let begin_ns = schedule.whole.from_ns;
+    let begin = schedule.whole.from;
     let temperature = weather(scenario, seed, index);
-    let world = Arc::new(BoxWorld::new(scenario, seed, index, temperature.clone(), begin_ns));
+    let world = Arc::new(BoxWorld::new(scenario, seed, index, temperature.clone(), begin));
     let policy = make_policy(&BoxSetup { scenario, seed, index, world: Arc::clone(&world) });
-    let card = SoundCard::new(scenario, seed, index, temperature.clone(), begin_ns);
+    let card = SoundCard::new(scenario, seed, index, temperature.clone(), begin);
     let timetable = playlist(seed).ok_or(FleetError::BoxFailed)?;
     let random = stream(seed, Some(index), Purpose::DacDriver);
     let player: Box<dyn Player> = match scenario.policy {
@@ -119,8 +121,8 @@ pub fn run_box(
     let mut run = BoxRun {
         ntp: NtpClients::new(scenario, seed, index),
         gps: GpsReceiver::new(scenario, seed, index),
-        next_sample_ns: schedule.ride.from_ns,
-        samples: Vec::with_capacity((schedule.ride.to_ns - schedule.ride.from_ns) as usize / NS_PER_S as usize + 1),
+        next_sample: schedule.ride.from,
+        samples: Vec::with_capacity(schedule.ride.length().whole_seconds() as usize + 1),
         schedule,
         world,
         policy,
@@ -128,10 +130,10 @@ pub fn run_box(
         fault: None,
     };
     for powered in run.schedule.powered.clone() {
-        run.stay_off(powered.span.from_ns);
+        run.stay_off(powered.interval.from);
         run.stay_on(powered, progress);
     }
-    run.stay_off(run.schedule.ride.to_ns);
+    run.stay_off(run.schedule.ride.to);
     progress(1.0);
     Ok(run.samples)
 }
@@ -145,107 +147,104 @@ struct BoxRun {
     gps: GpsReceiver,
     fault: Option<RtcFault>,
     /// The next instant of the grid.
-    next_sample_ns: i64,
+    next_sample: Instant<True>,
     samples: Vec<BoxSample>,
 }
 
 impl BoxRun {
-    fn stay_off(&mut self, until_ns: i64) {
-        while self.world.true_ns() < until_ns {
-            let step_ns = until_ns.min(self.world.true_ns() + OFF_STEP_NS);
-            self.world.advance_to(step_ns);
+    fn stay_off(&mut self, until: Instant<True>) {
+        while self.world.true_time() < until {
+            self.world.advance_to(until.min(self.world.true_time() + OFF_STEP));
             self.policy.pass_while_off(&self.world);
         }
-        while self.next_sample_ns < until_ns.min(self.schedule.ride.to_ns) {
-            let temperature_c = self.world.temperature_at(self.next_sample_ns);
-            self.samples.push(BoxSample::off(self.next_sample_ns, temperature_c));
-            self.next_sample_ns += NS_PER_S;
+        while self.next_sample < until.min(self.schedule.ride.to) {
+            let temperature_c = self.world.temperature_at(self.next_sample);
+            self.samples.push(BoxSample::off(self.next_sample, temperature_c));
+            self.next_sample += Span::SECOND;
         }
     }
 
-    fn stay_on(&mut self, powered: PoweredSpan, progress: &dyn Fn(f64)) {
-        let whole = self.schedule.whole;
-        let whole_ns = (whole.to_ns - whole.from_ns).max(1) as f64;
-        self.world.power_on(powered.span.from_ns);
-        let on_ns = self.world.true_ns();
+    fn stay_on(&mut self, powered: PoweredInterval, progress: &dyn Fn(f64)) {
+        let (whole, off) = (self.schedule.whole, powered.interval.to);
+        self.world.power_on(powered.interval.from);
+        let on = self.world.true_time();
         self.policy.boot(&self.world, powered.battery_was_out);
-        self.ntp.boot(on_ns);
-        self.gps.boot(on_ns);
-        self.player.power_on(on_ns);
+        self.ntp.boot(on);
+        self.gps.boot(on);
+        self.player.power_on(on);
         let mut published = self.policy.published();
-        let mut told_ns = on_ns;
+        let mut told = on;
         loop {
-            let now_ns = self.world.true_ns();
-            if now_ns >= powered.span.to_ns {
+            let now = self.world.true_time();
+            if now >= off {
                 break;
             }
-            self.break_or_repair(now_ns);
-            let mut samples = self.ntp.samples_until(now_ns, &self.world, &self.schedule);
-            samples.extend(self.gps.samples_until(now_ns, &self.world, &self.schedule));
+            self.break_or_repair(now);
+            let mut samples = self.ntp.samples_until(now, &self.world, &self.schedule);
+            samples.extend(self.gps.samples_until(now, &self.world, &self.schedule));
             let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
-            let wake_raw_ns = self.policy.step(&self.world, input);
+            let wake = self.policy.step(&self.world, input);
             // While the step lasted the player went by what was published before, but for a
             // correction that waited for nothing to play.
-            let stepped_ns = self.world.true_ns().min(powered.span.to_ns);
-            let mut at_ns = now_ns;
-            while at_ns < stepped_ns {
-                at_ns = (at_ns + feeder::STEP.as_nanos() as i64).min(stepped_ns);
-                self.play_until(at_ns, powered, &published);
+            let stepped = self.world.true_time().min(off);
+            let mut at = now;
+            while at < stepped {
+                at = (at + Span::from_duration(feeder::STEP)).min(stepped);
+                self.play_until(at, powered, &published);
                 if powered.is_ride && !self.player.plays() && self.policy.nothing_plays() {
                     published = self.policy.published();
                 }
             }
             published = self.policy.published();
-            let latest_raw_ns = self.world.raw_at_ns(powered.span.to_ns);
-            let earliest_raw_ns = self.world.raw_at_ns(self.world.true_ns()) + LEAST_SLEEP_NS;
-            self.world.sleep_until_raw(wake_raw_ns.min(latest_raw_ns).max(earliest_raw_ns));
-            if self.world.true_ns() - told_ns > 60 * NS_PER_S {
-                told_ns = self.world.true_ns();
-                progress((told_ns - whole.from_ns) as f64 / whole_ns);
+            let latest = self.world.raw_at(off);
+            let earliest = self.world.raw_at(self.world.true_time()) + LEAST_SLEEP;
+            self.world.sleep_until(wake.min(latest).max(earliest));
+            if self.world.true_time() - told > Span::MINUTE {
+                told = self.world.true_time();
+                progress((told - whole.from).seconds() / whole.length().seconds());
             }
         }
-        self.play_until(powered.span.to_ns, powered, &published);
+        self.play_until(off, powered, &published);
     }
 
-    fn break_or_repair(&mut self, now_ns: i64) {
-        let fault = self.schedule.fault(now_ns);
+    fn break_or_repair(&mut self, now: Instant<True>) {
+        let fault = self.schedule.fault(now);
         if fault != self.fault {
             self.fault = fault;
             self.policy.set_rtc_fault(fault);
         }
     }
 
-    fn play_until(&mut self, true_ns: i64, powered: PoweredSpan, published: &Published) {
+    fn play_until(&mut self, time: Instant<True>, powered: PoweredInterval, published: &Published) {
         if !powered.is_ride {
             return;
         }
-        let end_ns = self.schedule.ride.to_ns;
-        while self.next_sample_ns <= true_ns && self.next_sample_ns < end_ns {
-            let at_ns = self.next_sample_ns;
-            self.player.advance_to(at_ns, &self.world, published.timescale.as_ref());
-            self.sample(at_ns, published);
-            self.next_sample_ns += NS_PER_S;
+        let end = self.schedule.ride.to;
+        while self.next_sample <= time && self.next_sample < end {
+            let at = self.next_sample;
+            self.player.advance_to(at, &self.world, published.utc.as_ref());
+            self.sample(at, published);
+            self.next_sample += Span::SECOND;
         }
-        self.player.advance_to(true_ns, &self.world, published.timescale.as_ref());
+        self.player.advance_to(time, &self.world, published.utc.as_ref());
     }
 
-    fn sample(&mut self, true_ns: i64, published: &Published) {
-        let heard = self.player.heard(true_ns, &self.world);
-        let raw_ns = self.world.raw_at_ns(true_ns);
-        let timescale_error_ns =
-            published.timescale.map(|timescale| timescale.utc_ns(raw_ns).saturating_sub(true_ns) as f64);
-        let rtc_error_ns = self.policy.rtc_error_ns(&self.world, true_ns);
+    fn sample(&mut self, time: Instant<True>, published: &Published) {
+        let heard = self.player.heard(time, &self.world);
+        let raw = self.world.raw_at(time);
+        let timescale_error = published.utc.map(|utc| utc_error(utc.apply(raw), time));
+        let rtc_error = self.policy.rtc_error(&self.world, time);
         self.samples.push(BoxSample {
-            true_ns,
-            dac_error_ns: heard.map(|heard| heard.error_ns),
-            timescale_error_ns,
-            rtc_error_ns,
-            edge_error_ns: timescale_error_ns.zip(rtc_error_ns).map(|(timescale, rtc)| timescale - rtc),
-            servo_error_ns: heard.and_then(|heard| heard.servo_error_ns),
-            dac_clock_error_ns: heard.and_then(|heard| heard.dac_clock_error_ns),
-            stated_bound_ns: published.bound_ns,
+            time,
+            dac_error_ns_f64: heard.map(|heard| heard.error_ns_f64),
+            timescale_error,
+            rtc_error,
+            edge_error: timescale_error.zip(rtc_error).map(|(timescale, rtc)| timescale - rtc),
+            servo_error_ns_f64: heard.and_then(|heard| heard.servo_error_ns_f64),
+            dac_clock_error: heard.and_then(|heard| heard.dac_clock_error),
+            stated_bound: published.bound,
             state: published.state,
-            temperature_c: self.world.temperature_at(true_ns),
+            temperature_c: self.world.temperature_at(time),
         });
     }
 }
@@ -266,11 +265,11 @@ mod tests {
         let fleet = run_fleet(&scenario, 1, &make_policy, &|_| {}).unwrap();
         for samples in &fleet {
             assert_eq!(samples.len(), 1800);
-            assert!(samples.windows(2).all(|pair| pair[1].true_ns - pair[0].true_ns == NS_PER_S));
+            assert!(samples.windows(2).all(|pair| pair[1].time - pair[0].time == Span::SECOND));
         }
         let off = |samples: &[BoxSample]| samples.iter().filter(|sample| sample.state == TimeState::Off).count();
         assert_eq!([off(&fleet[0]), off(&fleet[1]), off(&fleet[2])], [300, 61, 0]);
-        let heard = |samples: &[BoxSample]| samples.iter().filter(|sample| sample.dac_error_ns.is_some()).count();
+        let heard = |samples: &[BoxSample]| samples.iter().filter(|sample| sample.dac_error_ns_f64.is_some()).count();
         assert!(heard(&fleet[0]) > 1450 && heard(&fleet[1]) > 1700 && heard(&fleet[2]) > 1780);
     }
 
@@ -278,9 +277,10 @@ mod tests {
     fn a_box_that_knows_the_time_is_heard_on_time() {
         let scenario = parse(SHORT, "test").unwrap();
         for samples in run_fleet(&scenario, 2, &make_policy, &|_| {}).unwrap() {
-            let errors: Vec<f64> = samples[60..].iter().filter_map(|sample| sample.dac_error_ns).collect();
+            let errors: Vec<f64> = samples[60..].iter().filter_map(|sample| sample.dac_error_ns_f64).collect();
             assert!(errors.iter().all(|error| error.abs() < 100_000.0));
-            assert!(samples.iter().all(|sample| sample.timescale_error_ns.is_some_and(|error| error.abs() < 500.0)));
+            let is_right = |error: Span| error.abs() < Span::from_ns(500);
+            assert!(samples.iter().all(|sample| sample.timescale_error.is_some_and(is_right)));
         }
     }
 

@@ -8,26 +8,27 @@ use jaudiosync::timekeeping::references::ntp::burst::{BurstPlan, Exchange, estim
 use jaudiosync::timekeeping::references::poll_interval::{Outcome, PollInterval};
 use jaudiosync::timekeeping::references::{Sample, Source, SourceKind};
 use jaudiosync::timekeeping::rtc::trust::EARLIEST;
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{Instant, Span, True};
 
 use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Ntp, ReferenceKind, Scenario};
 use super::schedule::BoxSchedule;
 use super::virtual_box::BoxWorld;
+use crate::true_time::utc_at;
 
 const NS_PER_MS: f64 = 1e6;
 
 /// Wi-Fi needs so long after boot, or when it comes into reach.
-const CONNECTING_NS: i64 = 5_000_000_000;
+const CONNECTING: Span = Span::from_seconds(5);
 
 /// What the server takes to answer.
-const SERVER_NS: i64 = 30_000;
+const SERVER_DELAY: Span = Span::from_us(30);
 
 struct Server {
     source: Source,
     /// The error that the way's asymmetry makes now, in ns.
-    asymmetry_ns: f64,
-    next_poll_true_ns: i64,
+    asymmetry_ns_f64: f64,
+    next_poll: Instant<True>,
     interval: PollInterval,
     was_in_reach: bool,
 }
@@ -45,8 +46,8 @@ impl NtpClients {
         let servers = (0..scenario.ntp.servers)
             .map(|number| Server {
                 source: Source { kind: SourceKind::Ntp, name: format!("server {}", number + 1).into() },
-                asymmetry_ns: 0.0,
-                next_poll_true_ns: 0,
+                asymmetry_ns_f64: 0.0,
+                next_poll: Instant::ZERO,
                 interval: PollInterval::default(),
                 was_in_reach: false,
             })
@@ -55,9 +56,9 @@ impl NtpClients {
     }
 
     /// The box was switched on.
-    pub fn boot(&mut self, true_ns: i64) {
+    pub fn boot(&mut self, now: Instant<True>) {
         for server in &mut self.servers {
-            server.next_poll_true_ns = true_ns + CONNECTING_NS;
+            server.next_poll = now + CONNECTING;
             server.was_in_reach = false;
         }
     }
@@ -67,19 +68,19 @@ impl NtpClients {
     }
 
     /// How long a burst takes, with what the last answer may take.
-    fn burst_ns(&self) -> i64 {
+    fn burst_length(&self) -> Span {
         let plan = self.plan();
-        plan.exchanges as i64 * plan.spacing.as_nanos() as i64
+        Span::from_duration(plan.spacing) * plan.exchanges as i64
     }
 
     /// The samples of all bursts that are over by an instant.
-    pub fn samples_until(&mut self, true_ns: i64, world: &BoxWorld, schedule: &BoxSchedule) -> Vec<Sample> {
+    pub fn samples_until(&mut self, now: Instant<True>, world: &BoxWorld, schedule: &BoxSchedule) -> Vec<Sample> {
         let mut samples = Vec::new();
         for number in 0..self.servers.len() {
-            while let Some(begin_ns) = self.next_burst_ns(number, schedule)
-                && begin_ns + self.burst_ns() <= true_ns
+            while let Some(begin) = self.next_burst(number, schedule)
+                && begin + self.burst_length() <= now
             {
-                samples.extend(self.burst(number, begin_ns, world, schedule));
+                samples.extend(self.burst(number, begin, world, schedule));
             }
         }
         samples.sort_by_key(|sample: &Sample| sample.raw);
@@ -87,19 +88,25 @@ impl NtpClients {
     }
 
     /// When a server's next burst begins; none if it is never in reach again.
-    fn next_burst_ns(&mut self, number: usize, schedule: &BoxSchedule) -> Option<i64> {
+    fn next_burst(&mut self, number: usize, schedule: &BoxSchedule) -> Option<Instant<True>> {
         let server = self.servers.get_mut(number)?;
-        let reach_ns = schedule.next_reach_ns(ReferenceKind::Ntp, server.next_poll_true_ns)?;
-        if reach_ns > server.next_poll_true_ns {
+        let reach = schedule.next_reach(ReferenceKind::Ntp, server.next_poll)?;
+        if reach > server.next_poll {
             server.was_in_reach = false;
-            server.next_poll_true_ns = reach_ns + CONNECTING_NS;
-            return self.next_burst_ns(number, schedule);
+            server.next_poll = reach + CONNECTING;
+            return self.next_burst(number, schedule);
         }
-        Some(server.next_poll_true_ns)
+        Some(server.next_poll)
     }
 
-    fn burst(&mut self, number: usize, begin_ns: i64, world: &BoxWorld, schedule: &BoxSchedule) -> Option<Sample> {
-        let (plan, burst_ns) = (self.plan(), self.burst_ns());
+    fn burst(
+        &mut self,
+        number: usize,
+        begin: Instant<True>,
+        world: &BoxWorld,
+        schedule: &BoxSchedule,
+    ) -> Option<Sample> {
+        let (plan, length) = (self.plan(), self.burst_length());
         let Self { ntp, servers, random } = self;
         let server = servers.get_mut(number)?;
         if !server.was_in_reach {
@@ -107,19 +114,18 @@ impl NtpClients {
             // and so begins anew.
             server.was_in_reach = true;
             server.interval = PollInterval::default();
-            server.asymmetry_ns = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;
+            server.asymmetry_ns_f64 = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;
         }
         let exchanges: Vec<Exchange> = (0..plan.exchanges)
             .filter_map(|step| {
-                let sent_ns = begin_ns + step as i64 * plan.spacing.as_nanos() as i64;
-                exchange(ntp, server.asymmetry_ns, random, sent_ns, world, |at_ns| {
-                    schedule.lie_ns(ReferenceKind::Ntp, number, at_ns)
-                })
+                let sent = begin + Span::from_duration(plan.spacing) * step as i64;
+                let lie = |time| schedule.lie(ReferenceKind::Ntp, number, time);
+                exchange(ntp, server.asymmetry_ns_f64, random, sent, world, lie)
             })
             .collect();
         let estimate = estimate(&exchanges, EARLIEST);
         let pause = server.interval.after(if estimate.is_ok() { Outcome::Sample } else { Outcome::Failure });
-        server.next_poll_true_ns = begin_ns + burst_ns + pause.as_nanos() as i64;
+        server.next_poll = begin + length + Span::from_duration(pause);
         estimate.ok().map(|estimate| estimate.into_sample(server.source.clone()))
     }
 }
@@ -127,29 +133,28 @@ impl NtpClients {
 /// One exchange that begins at an instant of true time; none if a packet is lost.
 fn exchange(
     ntp: &Ntp,
-    asymmetry_ns: f64,
+    asymmetry_ns_f64: f64,
     random: &mut Rng,
-    sent_true_ns: i64,
+    sent: Instant<True>,
     world: &BoxWorld,
-    lie_ns: impl Fn(i64) -> i64,
+    lie: impl Fn(Instant<True>) -> Span,
 ) -> Option<Exchange> {
     if random.f64() < ntp.loss || random.f64() < ntp.loss {
         return None;
     }
-    let half_ns = 0.5 * ntp.base_delay_ms * NS_PER_MS;
+    let half_ns_f64 = 0.5 * ntp.base_delay_ms * NS_PER_MS;
     // The error is half the difference of the two ways.
-    let up_ns = (half_ns + asymmetry_ns).max(0.0) + exponential(random, ntp.jitter_up_ms * NS_PER_MS);
-    let down_ns = (half_ns - asymmetry_ns).max(0.0) + exponential(random, ntp.jitter_down_ms * NS_PER_MS);
-    let received_ns = sent_true_ns + up_ns as i64;
-    let answered_ns = received_ns + SERVER_NS;
-    let sent_raw_ns = world.raw_at_ns(sent_true_ns);
-    let raw_ns = world.raw_at_ns(answered_ns + down_ns as i64);
-    let delay_ns = raw_ns - sent_raw_ns - SERVER_NS;
+    let up_ns_f64 = (half_ns_f64 + asymmetry_ns_f64).max(0.0) + exponential(random, ntp.jitter_up_ms * NS_PER_MS);
+    let down_ns_f64 = (half_ns_f64 - asymmetry_ns_f64).max(0.0) + exponential(random, ntp.jitter_down_ms * NS_PER_MS);
+    let received = sent + Span::from_ns(up_ns_f64 as i64);
+    let answered = received + SERVER_DELAY;
+    let raw = world.raw_at(answered + Span::from_ns(down_ns_f64 as i64));
+    let delay = raw - world.raw_at(sent) - SERVER_DELAY;
     Some(Exchange {
-        raw: Instant::from_ns(raw_ns),
+        raw,
         // The server's stamp of its answer, and half the way.
-        utc: Instant::from_ns(answered_ns.saturating_add(lie_ns(received_ns)).saturating_add(delay_ns / 2)),
-        delay: Span::from_ns(delay_ns),
+        utc: utc_at(answered) + lie(received) + delay / 2,
+        delay,
         root_distance: Span::from_ms_f64(ntp.root_distance_ms),
     })
 }
@@ -159,7 +164,7 @@ mod tests {
     use super::super::scenario::parse;
     use super::super::weather::weather;
     use super::*;
-    use crate::ride_start::RIDE_START_NS;
+    use crate::true_time::{RIDE_START, utc_error};
 
     const REACH: &str = "[calibration]\ndays_before = 0\n[ntp]\navailable_minutes = [[-1, 240]]\n";
 
@@ -167,17 +172,17 @@ mod tests {
     fn errors_ms(text: &str, index: usize) -> Vec<(f64, f64, f64)> {
         let scenario = parse(text, "test").unwrap();
         let schedule = BoxSchedule::new(&scenario, index);
-        let begin_ns = schedule.whole.from_ns;
-        let world = BoxWorld::new(&scenario, 9, index, weather(&scenario, 9, index), begin_ns);
-        world.power_on(begin_ns);
+        let begin = schedule.whole.from;
+        let world = BoxWorld::new(&scenario, 9, index, weather(&scenario, 9, index), begin);
+        world.power_on(begin);
         let mut clients = NtpClients::new(&scenario, 9, index);
-        clients.boot(begin_ns);
-        let samples = clients.samples_until(RIDE_START_NS + 4 * 3600 * 1_000_000_000, &world, &schedule);
+        clients.boot(begin);
+        let samples = clients.samples_until(RIDE_START + Span::HOUR * 4, &world, &schedule);
         samples
             .iter()
             .map(|sample| {
-                let error_ns = sample.utc.ns() - world.true_at_raw_ns(sample.raw.ns());
-                (error_ns as f64 * 1e-6, sample.sigma_ns * 1e-6, sample.bound_ns * 1e-6)
+                let error = utc_error(sample.utc, world.time_at_raw(sample.raw));
+                (error.ms(), sample.sigma_ns * 1e-6, sample.bound_ns * 1e-6)
             })
             .collect()
     }

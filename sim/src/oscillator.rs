@@ -8,16 +8,18 @@
 use std::sync::Arc;
 
 use fastrand::Rng;
+use jaudiosync_time::{Axis, Instant, Rate, Span, True};
 
 use super::randomness::normal;
+use crate::true_time::RIDE_START;
 
-const NS_PER_S: i64 = 1_000_000_000;
+const NANOSECOND: Span = Span::from_ns(1);
 
 /// No crystal here is further off; it keeps clocks monotone whatever a scenario says.
 const MAX_RATE: f64 = 1e-3;
 
-/// Temperature in degrees Celsius at an instant of true time in ns.
-pub type Temperature = Arc<dyn Fn(i64) -> f64 + Send + Sync>;
+/// Temperature in degrees Celsius at an instant of true time.
+pub type Temperature = Arc<dyn Fn(Instant<True>) -> f64 + Send + Sync>;
 
 /// What one crystal is like.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,112 +45,123 @@ pub struct CrystalModel {
 
 /// From here on the rate is this, until the next knot.
 #[derive(Debug, Clone, Copy)]
-struct Knot {
-    clock_ns: i64,
-    /// 0 to 1.
-    fraction_ns: f64,
+struct Knot<A: Axis> {
+    clock: Instant<A>,
+    /// What the clock shows beyond that, from 0 to 1 ns.
+    fraction_ns_f64: f64,
+    /// By how much the clock is fast, as a fraction.
     rate: f64,
 }
 
 /// A clock that a crystal drives, since an instant at which it was started.
-pub struct Crystal {
+pub struct Crystal<A: Axis> {
     model: CrystalModel,
     temperature: Temperature,
     random: Rng,
-    start_true_ns: i64,
-    grid_ns: i64,
-    knots: Vec<Knot>,
+    start: Instant<True>,
+    grid: Span,
+    knots: Vec<Knot<A>>,
     walked_ppm: f64,
 }
 
-impl Crystal {
-    /// A clock that shows `clock_ns` at `start_true_ns`.
+impl<A: Axis> Crystal<A> {
+    /// Makes a clock that shows `clock` at `start`.
     pub fn start(
         model: CrystalModel,
         temperature: Temperature,
         random: Rng,
-        start_true_ns: i64,
-        clock_ns: i64,
+        start: Instant<True>,
+        clock: Instant<A>,
     ) -> Self {
-        let grid_ns = model.grid_s.max(1).saturating_mul(NS_PER_S);
-        let mut crystal =
-            Self { model, temperature, random, start_true_ns, grid_ns, knots: Vec::new(), walked_ppm: 0.0 };
-        let rate = crystal.draw_rate(start_true_ns);
-        crystal.knots.push(Knot { clock_ns, fraction_ns: 0.0, rate });
+        let grid = Span::from_seconds(model.grid_s.max(1));
+        let mut crystal = Self { model, temperature, random, start, grid, knots: Vec::new(), walked_ppm: 0.0 };
+        crystal.restart(start, clock);
         crystal
     }
 
     /// Starts the clock anew, as a power cut does: the same crystal, which has wandered no further
     /// meanwhile.
-    pub fn restart(&mut self, start_true_ns: i64, clock_ns: i64) {
-        self.start_true_ns = start_true_ns;
+    pub fn restart(&mut self, start: Instant<True>, clock: Instant<A>) {
+        self.start = start;
         self.knots.clear();
-        let rate = self.draw_rate(start_true_ns);
-        self.knots.push(Knot { clock_ns, fraction_ns: 0.0, rate });
+        let rate = self.draw_rate(start);
+        self.knots.push(Knot { clock, fraction_ns_f64: 0.0, rate });
     }
 
-    /// What the clock shows at an instant, in ns. Before its start it runs backwards from there.
-    pub fn reading_ns(&mut self, true_ns: i64) -> i64 {
-        let since_ns = true_ns.saturating_sub(self.start_true_ns);
-        let index = usize::try_from(since_ns.div_euclid(self.grid_ns)).unwrap_or(0);
-        self.extend_to(index);
-        self.knot(index).reading_ns(since_ns - index as i64 * self.grid_ns)
+    /// Returns what the clock shows at an instant. Before its start it runs backwards from there.
+    pub fn reading(&mut self, time: Instant<True>) -> Instant<A> {
+        let index = self.index_at(time);
+        self.knot(index).reading(time - self.knot_time(index))
     }
 
-    /// The first instant at which the clock shows this, in ns of true time.
-    pub fn true_ns(&mut self, reading_ns: i64) -> i64 {
+    /// Returns the first instant at which the clock shows this.
+    pub fn time_of(&mut self, reading: Instant<A>) -> Instant<True> {
         // The clock's own time is a guess of the knot, a few off at most after days.
-        let guess = reading_ns.saturating_sub(self.knot(0).clock_ns).div_euclid(self.grid_ns);
-        let mut index = usize::try_from(guess).unwrap_or(0);
+        let mut index = self.whole_steps(reading - self.knot(0).clock);
         self.extend_to(index + 1);
-        while index > 0 && self.knot(index).clock_ns >= reading_ns {
+        while index > 0 && self.knot(index).clock >= reading {
             index -= 1;
         }
-        while self.knot(index + 1).clock_ns < reading_ns {
+        while self.knot(index + 1).clock < reading {
             index += 1;
             self.extend_to(index + 1);
         }
         let knot = self.knot(index);
-        let ahead_ns = reading_ns.saturating_sub(knot.clock_ns);
+        let ahead = reading - knot.clock;
         // First order is exact to a nanosecond or so over a grid step; the rest is searched.
-        let mut since_ns = ahead_ns - ((ahead_ns as f64 * knot.rate + knot.fraction_ns) / (1.0 + knot.rate)) as i64;
-        while knot.reading_ns(since_ns) < reading_ns {
-            since_ns += 1;
+        let gained_ns_f64 = (ahead.ns_f64() * knot.rate + knot.fraction_ns_f64) / (1.0 + knot.rate);
+        let mut since = ahead - Span::from_ns(gained_ns_f64 as i64);
+        while knot.reading(since) < reading {
+            since += NANOSECOND;
         }
-        while knot.reading_ns(since_ns - 1) >= reading_ns {
-            since_ns -= 1;
+        while knot.reading(since - NANOSECOND) >= reading {
+            since -= NANOSECOND;
         }
-        self.start_true_ns + index as i64 * self.grid_ns + since_ns
+        self.knot_time(index) + since
     }
 
-    /// By how much the clock is fast at an instant, as a fraction.
-    pub fn rate(&mut self, true_ns: i64) -> f64 {
-        let index = usize::try_from(true_ns.saturating_sub(self.start_true_ns).div_euclid(self.grid_ns)).unwrap_or(0);
+    /// Returns by how much the clock is fast at an instant.
+    pub fn rate(&mut self, time: Instant<True>) -> Rate {
+        let index = self.index_at(time);
+        Rate::from_fraction(self.knot(index).rate)
+    }
+
+    /// Returns the last knot at or before an instant, or the first of all, and makes it if need be.
+    fn index_at(&mut self, time: Instant<True>) -> usize {
+        let index = self.whole_steps(time - self.start);
         self.extend_to(index);
-        self.knot(index).rate
+        index
     }
 
-    fn knot(&self, index: usize) -> Knot {
+    /// Returns the whole steps of the grid in a span; none in one that points backwards.
+    fn whole_steps(&self, span: Span) -> usize {
+        usize::try_from(span.ns().div_euclid(self.grid.ns())).unwrap_or(0)
+    }
+
+    fn knot_time(&self, index: usize) -> Instant<True> {
+        self.start + self.grid * index as i64
+    }
+
+    fn knot(&self, index: usize) -> Knot<A> {
         // There is always a first one, and the others were made by `extend_to`.
-        self.knots.get(index).copied().unwrap_or(Knot { clock_ns: 0, fraction_ns: 0.0, rate: 0.0 })
+        self.knots.get(index).copied().unwrap_or(Knot { clock: Instant::ZERO, fraction_ns_f64: 0.0, rate: 0.0 })
     }
 
     fn extend_to(&mut self, index: usize) {
         while self.knots.len() <= index {
             let last = self.knot(self.knots.len() - 1);
-            let gained_ns = last.fraction_ns + self.grid_ns as f64 * last.rate;
-            let whole_ns = gained_ns.floor();
-            let clock_ns = last.clock_ns.saturating_add(self.grid_ns).saturating_add(whole_ns as i64);
-            let true_ns = self.start_true_ns.saturating_add((self.knots.len() as i64).saturating_mul(self.grid_ns));
-            let rate = self.draw_rate(true_ns);
-            self.knots.push(Knot { clock_ns, fraction_ns: gained_ns - whole_ns, rate });
+            let gained_ns_f64 = last.fraction_ns_f64 + self.grid.ns_f64() * last.rate;
+            let whole_ns_f64 = gained_ns_f64.floor();
+            let clock = last.clock + self.grid + Span::from_ns_f64(whole_ns_f64);
+            let rate = self.draw_rate(self.knot_time(self.knots.len()));
+            self.knots.push(Knot { clock, fraction_ns_f64: gained_ns_f64 - whole_ns_f64, rate });
         }
     }
 
-    fn draw_rate(&mut self, true_ns: i64) -> f64 {
+    fn draw_rate(&mut self, time: Instant<True>) -> f64 {
         let model = &self.model;
-        let grid_s = self.grid_ns as f64 * 1e-9;
-        let off_c = (self.temperature)(true_ns) - model.turnover_c;
+        let grid_s = self.grid.seconds();
+        let off_c = (self.temperature)(time) - model.turnover_c;
         let (mut walk_ppm, mut white_ppm) = (0.0, 0.0);
         if model.walk_fm_ppm > 0.0 {
             walk_ppm = model.walk_fm_ppm * grid_s.sqrt() * normal(&mut self.random);
@@ -158,7 +171,7 @@ impl Crystal {
         }
         self.walked_ppm += walk_ppm;
         // Days since the epoch of the simulated world would do as well; only differences matter.
-        let days = true_ns.saturating_sub(crate::ride_start::RIDE_START_NS) as f64 / 86_400e9;
+        let days = (time - RIDE_START).ns_f64() / Span::DAY.ns_f64();
         let ppm = model.rate_ppm
             + model.slope_ppm_per_c * off_c
             + model.parabola_ppm_per_c2 * off_c * off_c
@@ -169,10 +182,10 @@ impl Crystal {
     }
 }
 
-impl Knot {
-    fn reading_ns(&self, since_ns: i64) -> i64 {
-        let gained_ns = (self.fraction_ns + since_ns as f64 * self.rate).floor();
-        self.clock_ns.saturating_add(since_ns).saturating_add(gained_ns as i64)
+impl<A: Axis> Knot<A> {
+    fn reading(&self, since: Span) -> Instant<A> {
+        let gained_ns_f64 = (self.fraction_ns_f64 + since.ns_f64() * self.rate).floor();
+        self.clock + since + Span::from_ns(gained_ns_f64 as i64)
     }
 }
 
@@ -181,33 +194,35 @@ mod tests {
     use proptest::prelude::{prop, prop_assert, proptest};
 
     use fastrand::Rng;
+    use jaudiosync_time::Raw;
 
     use super::super::crystal_spread::CrystalSpread;
     use super::*;
 
-    const START_NS: i64 = 1_790_000_000_000_000_000;
+    const START: Instant<True> = Instant::from_second(1_790_000_000);
+    const READING: Instant<Raw> = Instant::from_ns(77);
 
     fn steady(rate_ppm: f64) -> CrystalModel {
         CrystalModel { rate_ppm, grid_s: 1, ..CrystalSpread::IDEAL.draw(&mut Rng::with_seed(0)) }
     }
 
-    fn started(model: CrystalModel, seed: u64) -> Crystal {
-        Crystal::start(model, Arc::new(|_| 25.0), Rng::with_seed(seed), START_NS, 77)
+    fn started(model: CrystalModel, seed: u64) -> Crystal<Raw> {
+        Crystal::start(model, Arc::new(|_| 25.0), Rng::with_seed(seed), START, READING)
     }
 
     #[test]
     fn a_steady_crystal_gains_what_its_rate_says_over_days() {
         let mut crystal = started(steady(-17.3), 1);
-        let days_ns = 10 * 86_400 * NS_PER_S;
-        let gained_ns = crystal.reading_ns(START_NS + days_ns) - 77 - days_ns;
-        assert!((gained_ns as f64 + days_ns as f64 * 17.3e-6).abs() < 2.0, "{gained_ns}");
+        let days = Span::DAY * 10;
+        let gained = crystal.reading(START + days) - READING - days;
+        assert!((gained.ns_f64() + days.ns_f64() * 17.3e-6).abs() < 2.0, "{gained:?}");
     }
 
     #[test]
     fn the_random_walk_grows_as_it_should() {
         let model = CrystalModel { walk_fm_ppm: 0.01, ..steady(0.0) };
-        let square_sum: f64 =
-            (0..300).map(|seed| (started(model, seed).rate(START_NS + 400 * NS_PER_S) * 1e6).powi(2)).sum();
+        let rate_ppm = |seed| started(model, seed).rate(START + Span::from_seconds(400)).ppb() * 1e-3;
+        let square_sum: f64 = (0..300).map(|seed| rate_ppm(seed).powi(2)).sum();
         // 0.01 ppm times the root of 400 s.
         let sigma_ppm = (square_sum / 300.0).sqrt();
         assert!((sigma_ppm - 0.2).abs() < 0.03, "{sigma_ppm}");
@@ -216,18 +231,20 @@ mod tests {
     #[test]
     fn temperature_moves_the_rate_along_the_parabola() {
         let model = CrystalModel { parabola_ppm_per_c2: -0.034, turnover_c: 25.0, ..steady(2.0) };
-        let mut crystal = Crystal::start(model, Arc::new(|_| 5.0), Rng::with_seed(1), START_NS, 0);
-        assert!((crystal.rate(START_NS) * 1e6 - (2.0 - 0.034 * 400.0)).abs() < 1e-9);
+        let mut crystal = Crystal::start(model, Arc::new(|_| 5.0), Rng::with_seed(1), START, READING);
+        assert!((crystal.rate(START).ppb() * 1e-3 - (2.0 - 0.034 * 400.0)).abs() < 1e-9);
     }
 
     #[test]
     fn a_restarted_clock_begins_where_it_is_told_and_keeps_its_rate() {
         let mut crystal = started(steady(50.0), 1);
-        crystal.reading_ns(START_NS + 100 * NS_PER_S);
-        crystal.restart(START_NS + 200 * NS_PER_S, 5);
-        assert_eq!(crystal.reading_ns(START_NS + 200 * NS_PER_S), 5);
-        let gained_ns = crystal.reading_ns(START_NS + 300 * NS_PER_S) - 5 - 100 * NS_PER_S;
-        assert!((gained_ns - 5_000_000).abs() <= 1, "{gained_ns}");
+        crystal.reading(START + Span::from_seconds(100));
+        let (restart, reading) = (START + Span::from_seconds(200), Instant::from_ns(5));
+        crystal.restart(restart, reading);
+        assert_eq!(crystal.reading(restart), reading);
+        let later = Span::from_seconds(100);
+        let gained = crystal.reading(restart + later) - reading - later;
+        assert!((gained - Span::from_ms(5)).abs() <= NANOSECOND, "{gained:?}");
     }
 
     proptest! {
@@ -240,20 +257,22 @@ mod tests {
             let model = CrystalModel { white_fm_ppm: 0.05, walk_fm_ppm: 0.05, grid_s: 64, ..steady(rate_ppm) };
             let mut crystal = started(model, seed);
             for offset_ns in offsets_ns {
-                let reading_ns = crystal.reading_ns(START_NS + offset_ns);
-                let true_ns = crystal.true_ns(reading_ns);
-                prop_assert!(true_ns <= START_NS + offset_ns && true_ns >= START_NS + offset_ns - 2);
-                prop_assert!(crystal.reading_ns(true_ns) >= reading_ns);
-                prop_assert!(crystal.reading_ns(true_ns - 1) < reading_ns);
+                let at = START + Span::from_ns(offset_ns);
+                let reading = crystal.reading(at);
+                let first = crystal.time_of(reading);
+                prop_assert!(first <= at && first >= at - NANOSECOND * 2);
+                prop_assert!(crystal.reading(first) >= reading);
+                prop_assert!(crystal.reading(first - NANOSECOND) < reading);
             }
         }
 
         #[test]
-        fn no_clock_runs_backwards(seed: u64, from_ns in 0_i64..3_600_000_000_000) {
+        fn no_clock_runs_backwards(seed: u64, second in 0_i64..3_600) {
             let model = CrystalModel { white_fm_ppm: 5.0, walk_fm_ppm: 1.0, ..steady(90.0) };
             let mut crystal = started(model, seed);
-            let around_a_knot_ns = START_NS + from_ns / NS_PER_S * NS_PER_S - 3;
-            let readings: Vec<i64> = (0..7).map(|step| crystal.reading_ns(around_a_knot_ns + step)).collect();
+            let before_a_knot = START + Span::from_seconds(second) - NANOSECOND * 3;
+            let readings: Vec<Instant<Raw>> =
+                (0..7).map(|step| crystal.reading(before_a_knot + NANOSECOND * step)).collect();
             prop_assert!(readings.is_sorted(), "{readings:?}");
         }
     }

@@ -7,9 +7,11 @@ use super::randomness::{Purpose, seed_of};
 use super::sample::TimeState;
 use super::scenario::{RtcFault, Scenario};
 use super::virtual_box::BoxWorld;
+use crate::true_time::utc_at;
 use jaudiosync::timekeeping::references::Sample;
-use jaudiosync::timekeeping::{Timescale, timescale};
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::world::World;
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, True, Utc};
 
 /// One box, for what makes its policy.
 pub struct BoxSetup<'a> {
@@ -33,7 +35,7 @@ impl BoxSetup<'_> {
 /// What a policy is given at each step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepInput<'a> {
-    /// What references told since the last step.
+    /// What references have reported since the last step.
     pub samples: &'a [Sample],
     /// Music is heard now, so that nothing may step.
     pub music_plays: bool,
@@ -43,9 +45,9 @@ pub struct StepInput<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Published {
     /// The map that the player goes by; without one there is no music.
-    pub timescale: Option<Timescale>,
-    /// The bound of its error, in ns.
-    pub bound_ns: Option<f64>,
+    pub utc: Option<ClockMap<Raw, Utc>>,
+    /// The bound of its error.
+    pub bound: Option<Span>,
     /// What the box says of its time.
     pub state: TimeState,
 }
@@ -57,9 +59,8 @@ pub trait TimePolicy: Send {
     /// its time.
     fn boot(&mut self, world: &BoxWorld, battery_was_out: bool);
 
-    /// Does what is due, which may take time, and gives the reading of the raw clock at which to be
-    /// woken next.
-    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64;
+    /// Does what is due, which may take time, and returns when to be woken next.
+    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw>;
 
     /// Nothing plays now: a correction that has waited for it may be made. Says whether one was.
     fn nothing_plays(&mut self) -> bool {
@@ -69,9 +70,9 @@ pub trait TimePolicy: Send {
     /// What it says of its time now.
     fn published(&self) -> Published;
 
-    /// What it would be off by if it knew the RTC's edges exactly, at an instant of true time, in
-    /// ns; none where no RTC is used. For the report alone: it may use what no box knows.
-    fn rtc_error_ns(&mut self, world: &BoxWorld, true_ns: i64) -> Option<f64>;
+    /// Returns what it would be off by at an instant if it knew the RTC's edges exactly; none where
+    /// no RTC is used. For the report alone: it may use what no box knows.
+    fn rtc_error(&mut self, world: &BoxWorld, time: Instant<True>) -> Option<Span>;
 
     /// The RTC breaks in this way, or is well again.
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>);
@@ -85,7 +86,7 @@ pub trait TimePolicy: Send {
 /// sound card's.
 #[derive(Debug, Default)]
 pub struct TrueTime {
-    timescale: Option<Timescale>,
+    utc: Option<ClockMap<Raw, Utc>>,
 }
 
 impl TimePolicy for TrueTime {
@@ -93,16 +94,16 @@ impl TimePolicy for TrueTime {
         self.update(world);
     }
 
-    fn step(&mut self, world: &BoxWorld, _: StepInput<'_>) -> i64 {
+    fn step(&mut self, world: &BoxWorld, _: StepInput<'_>) -> Instant<Raw> {
         self.update(world);
-        world.raw_ns() + 250_000_000
+        world.raw() + Span::from_ms(250)
     }
 
     fn published(&self) -> Published {
-        Published { timescale: self.timescale, bound_ns: None, state: TimeState::Referenced }
+        Published { utc: self.utc, bound: None, state: TimeState::Referenced }
     }
 
-    fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {
+    fn rtc_error(&mut self, _: &BoxWorld, _: Instant<True>) -> Option<Span> {
         None
     }
 
@@ -111,11 +112,11 @@ impl TimePolicy for TrueTime {
 
 impl TrueTime {
     fn update(&mut self, world: &BoxWorld) {
-        const BASELINE_NS: i64 = 1_000_000_000;
-        let utc_ns = world.true_ns();
-        let raw_ns = world.raw_at_ns(utc_ns);
-        let raw_elapsed_ns = world.raw_at_ns(utc_ns + BASELINE_NS) - raw_ns;
-        let rate_ppb = (BASELINE_NS - raw_elapsed_ns) as f64 / raw_elapsed_ns as f64 * 1e9;
-        self.timescale = Some(timescale(raw_ns, utc_ns, rate_ppb));
+        const BASELINE: Span = Span::SECOND;
+        let now = world.true_time();
+        let raw = world.raw_at(now);
+        let raw_elapsed = world.raw_at(now + BASELINE) - raw;
+        let rate = Rate::from_fraction((BASELINE - raw_elapsed).ns_f64() / raw_elapsed.ns_f64());
+        self.utc = Some(ClockMap { from: raw, to: utc_at(now), rate });
     }
 }

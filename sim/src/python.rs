@@ -3,37 +3,37 @@
 //! left alone.
 
 use fastrand::Rng;
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::rtc::{Ds3231, Rtc, RtcError, RtcTime, SimulatedDs3231};
 use jaudiosync_hw::world::World;
 
-use super::dac::{Heard, Player, SoundCard};
+use super::dac::{Card, Heard, Player, SoundCard};
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
-use super::randomness::{Purpose, stream};
+use super::randomness::{Purpose, span_between, stream};
 use super::rtc::BoxRtc;
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
-use jaudiosync::timekeeping::{InNanoseconds as _, Timescale};
+use crate::true_time::utc_at;
 use jaudiosync::timetable::{Place, Start, Timetable};
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{ClockMap, Instant, Raw, Span, True, Utc};
 
 /// Cron's entry: at each fifth minute of the system clock, and once after boot.
-const CRON_NS: i64 = 300 * NS_PER_S;
+const CRON: Span = Span::from_seconds(300);
 
 /// Starting `hwclock` by way of cron and a shell takes up to this.
-const STARTING_NS: i64 = 40_000_000;
+const STARTING: (Span, Span) = (Span::ZERO, Span::from_ms(40));
 
 /// `hwclock` gives up waiting for the edge after this (`busywait_for_rtc_clock_tick` in
 /// util-linux).
-const PATIENCE_NS: i64 = 1_500_000_000;
+const PATIENCE: Span = Span::from_ms(1_500);
 
 /// From the edge seen to the system clock set, another transfer aside.
-const SETTING_NS: (i64, i64) = (100_000, 2_000_000);
+const SETTING: (Span, Span) = (Span::from_us(100), Span::from_ms(2));
 
 /// pygame starts a track up to this late: the audio thread fills its buffers when it comes to it.
 /// Measured between two such players: 5 to 16 ms.
-const LATE_START_NS: i64 = 16_000_000;
+const LATE_START: Span = Span::from_ms(16);
 
 /// The Python program's time: the system clock, as `hwclock` sets it.
 pub struct PythonTime {
@@ -41,8 +41,8 @@ pub struct PythonTime {
     /// The kernel's driver, which asks the chip for what the service's own asks it for.
     driver: Ds3231<SimulatedDs3231>,
     random: Rng,
-    map: Option<Timescale>,
-    next_cron_utc_ns: i64,
+    utc: Option<ClockMap<Raw, Utc>>,
+    next_cron: Instant<Utc>,
     /// The RTC was set from the network since the box was switched on, as the setup script does.
     has_set_rtc: bool,
 }
@@ -52,34 +52,34 @@ impl PythonTime {
     pub fn new(setup: &BoxSetup<'_>) -> Self {
         let rtc = BoxRtc::new(setup);
         let random = stream(setup.seed, Some(setup.index), Purpose::Policy);
-        Self { driver: rtc.open(), rtc, random, map: None, next_cron_utc_ns: i64::MIN, has_set_rtc: false }
+        Self { driver: rtc.open(), rtc, random, utc: None, next_cron: Instant::MIN, has_set_rtc: false }
     }
 
     /// `hwclock --hctosys`: waits for the RTC's edge by reading it all the time, then sets the
     /// whole second.
     fn hctosys(&mut self, world: &BoxWorld) -> Result<(), RtcError> {
-        world.spend(Span::from_ns(self.random.i64(0..STARTING_NS)));
+        world.spend(span_between(&mut self.random, STARTING));
         let first = self.driver.read_second()?;
-        let until_raw_ns = world.raw_ns() + PATIENCE_NS;
+        let until = world.raw() + PATIENCE;
         while self.driver.read_second()? == first {
-            if world.raw_ns() > until_raw_ns {
+            if world.raw() > until {
                 return Err(RtcError::Bus("no edge".to_owned()));
             }
         }
         let RtcTime::Valid { rtc_s: utc_s } = self.driver.read_time()? else { return Ok(()) };
-        world.spend(Span::from_ns(self.random.i64(SETTING_NS.0..SETTING_NS.1)));
-        world.set_system_clock(utc_s.saturating_mul(NS_PER_S));
+        world.spend(span_between(&mut self.random, SETTING));
+        world.set_system_clock(Instant::from_second(utc_s));
         Ok(())
     }
 
     /// The system clock from the network, and the RTC from it: once at each contact.
     fn set_from_network(&mut self, world: &BoxWorld, input: StepInput<'_>) {
         let Some(sample) = input.samples.first() else { return };
-        world.set_system_clock(sample.utc.ns() + world.raw_ns() - sample.raw.ns());
+        world.set_system_clock(sample.utc + (world.raw() - sample.raw));
         if !self.has_set_rtc {
-            let now_utc_ns = world.system_utc_ns();
-            let next_s = now_utc_ns.div_euclid(NS_PER_S) + 1;
-            world.sleep_until_raw(world.raw_ns() + next_s * NS_PER_S - now_utc_ns);
+            let now = world.system_utc();
+            let next_s = now.second() + 1;
+            world.sleep_until(world.raw() + (Instant::from_second(next_s) - now));
             self.has_set_rtc = self.driver.set_time(next_s).is_ok();
         }
     }
@@ -91,29 +91,30 @@ impl TimePolicy for PythonTime {
             self.rtc.lose_time();
         }
         self.has_set_rtc = false;
-        self.next_cron_utc_ns = i64::MIN;
-        self.map = Some(world.system_clock());
+        self.next_cron = Instant::MIN;
+        self.utc = Some(world.system_clock());
     }
 
-    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64 {
+    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw> {
         self.set_from_network(world, input);
-        if world.system_utc_ns() >= self.next_cron_utc_ns {
+        if world.system_utc() >= self.next_cron {
             // A clock that cannot be read leaves the system clock as it is; nobody is told.
             let _ = self.hctosys(world);
-            self.next_cron_utc_ns = (world.system_utc_ns().div_euclid(CRON_NS) + 1).saturating_mul(CRON_NS);
+            let now = world.system_utc();
+            self.next_cron = now + CRON - (now - Instant::ZERO) % CRON;
         }
-        self.map = Some(world.system_clock());
-        world.raw_ns() + NS_PER_S
+        self.utc = Some(world.system_clock());
+        world.raw() + Span::SECOND
     }
 
     fn published(&self) -> Published {
-        Published { timescale: self.map, bound_ns: None, state: TimeState::Holdover }
+        Published { utc: self.utc, bound: None, state: TimeState::Holdover }
     }
 
-    fn rtc_error_ns(&mut self, _: &BoxWorld, _: i64) -> Option<f64> {
+    fn rtc_error(&mut self, _: &BoxWorld, _: Instant<True>) -> Option<Span> {
         // The chip is looked at now, which is less than a microsecond of its time away from the
         // instant asked for.
-        self.rtc.rtc_minus_utc().map(|by| by.ns_f64())
+        self.rtc.rtc_minus_utc()
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {
@@ -133,26 +134,26 @@ pub struct PythonPlayer {
     random: Rng,
     playing: Option<Playing>,
     next: Option<Start>,
-    last_true_ns: i64,
+    last: Instant<True>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Playing {
     slot: Start,
-    begin_true_ns: i64,
+    begin: Instant<True>,
     /// What the card's crystal showed then.
-    begin_card_ns: i64,
-    length_ns: i64,
+    begin_card: Instant<Card>,
+    length: Span,
 }
 
 impl PythonPlayer {
     /// The player of one box.
     pub fn new(card: SoundCard, timetable: Timetable, random: Rng) -> Self {
-        Self { card, timetable, random, playing: None, next: None, last_true_ns: 0 }
+        Self { card, timetable, random, playing: None, next: None, last: Instant::ZERO }
     }
 
-    fn start_after(&self, utc_ns: i64) -> Option<Start> {
-        match self.timetable.place_at(Instant::from_ns(utc_ns)) {
+    fn start_after(&self, utc: Instant<Utc>) -> Option<Start> {
+        match self.timetable.place_at(utc) {
             Place::Before { next } => Some(next),
             Place::Playing { slot, .. } => self.timetable.after(slot),
             Place::Gap { next } => next,
@@ -162,46 +163,47 @@ impl PythonPlayer {
 }
 
 impl Player for PythonPlayer {
-    fn power_on(&mut self, true_ns: i64) {
-        self.card.open(true_ns);
+    fn power_on(&mut self, now: Instant<True>) {
+        self.card.open(now);
         self.playing = None;
         self.next = None;
-        self.last_true_ns = true_ns;
+        self.last = now;
     }
 
-    fn advance_to(&mut self, true_ns: i64, world: &BoxWorld, timescale: Option<&Timescale>) {
-        let Some(timescale) = timescale else { return };
-        let now_utc_ns = timescale.utc_ns(world.raw_at_ns(true_ns));
+    fn advance_to(&mut self, time: Instant<True>, world: &BoxWorld, utc: Option<&ClockMap<Raw, Utc>>) {
+        let Some(utc) = utc else { return };
+        let now = utc.apply(world.raw_at(time));
         if self.next.is_none() {
             // The scheduler's jobs are made when the program starts; before the clock is set that
             // is in 1970.
-            self.next = self.start_after(now_utc_ns);
+            self.next = self.start_after(now);
         }
-        while let Some(slot) = self.next.filter(|slot| slot.utc().ns() <= now_utc_ns) {
+        while let Some(slot) = self.next.filter(|slot| slot.utc() <= now) {
             // Where the clock was set past the start meanwhile, the job runs at once.
-            let due_ns = world.true_at_raw_ns(timescale.raw_ns(slot.utc().ns())).max(self.last_true_ns);
-            let begin_true_ns = due_ns + self.random.i64(0..=LATE_START_NS);
-            let begin_card_ns = self.card.reading_ns(begin_true_ns);
-            let length_ns = self.timetable.length(slot.track).map_or(0, |length| length.span().ns());
-            // A job that missed its time by more than a second is dropped (apscheduler's misfire_grace_time).
-            if now_utc_ns - slot.utc().ns() <= NS_PER_S {
-                self.playing = Some(Playing { slot, begin_true_ns, begin_card_ns, length_ns });
+            let due = world.time_at_raw(utc.inverse().apply(slot.utc())).max(self.last);
+            let begin = due + Span::from_ns(self.random.i64(0..=LATE_START.ns()));
+            let begin_card = self.card.reading(begin);
+            let length = self.timetable.length(slot.track).map_or(Span::ZERO, |length| length.span());
+            // A job that missed its time by more than a second is dropped (apscheduler's
+            // misfire_grace_time).
+            if now - slot.utc() <= Span::SECOND {
+                self.playing = Some(Playing { slot, begin, begin_card, length });
                 self.next = self.timetable.after(slot);
             } else {
-                self.next = self.start_after(now_utc_ns);
+                self.next = self.start_after(now);
             }
         }
-        self.last_true_ns = true_ns;
+        self.last = time;
     }
 
-    fn heard(&mut self, true_ns: i64, _: &BoxWorld) -> Option<Heard> {
-        let playing = self.playing.filter(|playing| playing.begin_true_ns <= true_ns)?;
-        let place_ns = self.card.reading_ns(true_ns) - playing.begin_card_ns;
-        if place_ns >= playing.length_ns {
+    fn heard(&mut self, time: Instant<True>, _: &BoxWorld) -> Option<Heard> {
+        let playing = self.playing.filter(|playing| playing.begin <= time)?;
+        let place = self.card.reading(time) - playing.begin_card;
+        if place >= playing.length {
             return None;
         }
-        let error_ns = (true_ns - playing.slot.utc().ns() - place_ns) as f64;
-        Some(Heard { error_ns, servo_error_ns: None, dac_clock_error_ns: None })
+        let error = utc_at(time) - playing.slot.utc() - place;
+        Some(Heard { error_ns_f64: error.ns_f64(), servo_error_ns_f64: None, dac_clock_error: None })
     }
 
     fn plays(&self) -> bool {
@@ -229,8 +231,8 @@ mod tests {
             let samples = run_box(&scenario, 3, index, &super::super::fleet::make_policy, &|_| {}).unwrap();
             // A track is a run of seconds with sound; all of them end in a second of silence at
             // least.
-            for track in samples.split(|sample| sample.dac_error_ns.is_none()).filter(|track| track.len() > 60) {
-                let errors: Vec<f64> = track.iter().filter_map(|sample| sample.dac_error_ns).collect();
+            for track in samples.split(|sample| sample.dac_error_ns_f64.is_none()).filter(|track| track.len() > 60) {
+                let errors: Vec<f64> = track.iter().filter_map(|sample| sample.dac_error_ns_f64).collect();
                 let seconds = (errors.len() - 1) as f64;
                 starts_ms.push(errors[0] * 1e-6);
                 drifts_ppm.push((errors[errors.len() - 1] - errors[0]) / seconds * 1e-3);

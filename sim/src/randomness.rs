@@ -3,6 +3,7 @@
 
 use fastrand::Rng;
 pub use jaudiosync_hw::randomness::{exponential, normal};
+use jaudiosync_time::Span;
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,11 @@ pub fn seed_of(seed: u64, owner: Option<usize>, purpose: Purpose) -> u64 {
 /// One stream, see [`seed_of`].
 pub fn stream(seed: u64, owner: Option<usize>, purpose: Purpose) -> Rng {
     Rng::with_seed(seed_of(seed, owner, purpose))
+}
+
+/// Returns a span from the first of these until before the second, all equally likely.
+pub fn span_between(random: &mut Rng, (least, most): (Span, Span)) -> Span {
+    Span::from_ns(random.i64(least.ns()..most.ns()))
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators,

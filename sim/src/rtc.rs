@@ -98,19 +98,18 @@ fn draw(spread: &RtcSpread, random: &mut Rng) -> Ds3231Model {
 mod tests {
     use std::sync::Arc;
 
-    use jaudiosync_hw::clocks::NS_PER_S;
     use jaudiosync_hw::rtc::{Rtc, RtcTime};
     use jaudiosync_hw::world::World;
 
     use super::*;
-    use crate::ride_start::RIDE_START_NS;
     use crate::scenario::Scenario;
+    use crate::true_time::RIDE_START;
     use crate::virtual_box::BoxWorld;
     use crate::weather::weather;
 
     fn rtc(index: usize) -> (BoxRtc, Arc<BoxWorld>) {
         let scenario = Scenario::default();
-        let world = Arc::new(BoxWorld::new(&scenario, 1, index, weather(&scenario, 1, index), RIDE_START_NS));
+        let world = Arc::new(BoxWorld::new(&scenario, 1, index, weather(&scenario, 1, index), RIDE_START));
         let setup = BoxSetup { scenario: &scenario, seed: 1, index, world: Arc::clone(&world) };
         (BoxRtc::new(&setup), world)
     }
@@ -119,14 +118,13 @@ mod tests {
     fn a_set_clock_shows_the_time_it_was_set_to_and_gains_within_the_datasheet() {
         for index in 0..50 {
             let (rtc, world) = rtc(index);
-            rtc.open().set_time(RIDE_START_NS / NS_PER_S).unwrap();
-            assert!(
-                matches!(rtc.open().read_time().unwrap(), RtcTime::Valid { rtc_s } if rtc_s == RIDE_START_NS / NS_PER_S)
-            );
-            let at_first_ns = rtc.rtc_minus_utc().map(Span::ns).unwrap();
-            assert!(at_first_ns.abs() < 5_000_000, "{at_first_ns}");
+            rtc.open().set_time(RIDE_START.second()).unwrap();
+            let read = rtc.open().read_time().unwrap();
+            assert!(matches!(read, RtcTime::Valid { rtc_s } if rtc_s == RIDE_START.second()));
+            let at_first = rtc.rtc_minus_utc().unwrap();
+            assert!(at_first.abs() < Span::from_ms(5), "{at_first:?}");
             world.spend(Span::HOUR * 4);
-            let gained_ppm = (rtc.rtc_minus_utc().map(Span::ns).unwrap() - at_first_ns) as f64 / 14.4e6;
+            let gained_ppm = (rtc.rtc_minus_utc().unwrap() - at_first).ns_f64() / 14.4e6;
             assert!(gained_ppm.abs() < 3.0, "{gained_ppm}");
         }
     }
@@ -138,9 +136,9 @@ mod tests {
         rtc.set_fault(Some(RtcFault::Nack));
         assert!(driver.read_second().is_err());
         rtc.set_fault(Some(RtcFault::Stuck));
-        let before_ns = world.true_ns();
+        let before = world.true_time();
         assert!(driver.read_second().is_err());
-        assert!(world.true_ns() - before_ns >= STUCK.as_nanos() as i64);
+        assert!(world.true_time() - before >= Span::from_duration(STUCK));
         rtc.set_fault(Some(RtcFault::Garbage));
         assert!(!matches!(driver.read_time(), Ok(RtcTime::Valid { .. })));
         rtc.set_fault(None);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{Instant, Raw, Span, True};
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
 use super::randomness::Purpose;
@@ -14,6 +14,7 @@ use super::rtc::BoxRtc;
 use super::sample::TimeState;
 use super::scenario::RtcFault;
 use super::virtual_box::BoxWorld;
+use crate::true_time::{rtc_at, utc_error};
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::ReferenceEvent;
 use jaudiosync::timekeeping::saved::SavedTime;
@@ -68,7 +69,7 @@ impl TimePolicy for ServiceTime {
         self.running = Some(Running { task, events, shared });
     }
 
-    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> i64 {
+    fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw> {
         if let Some(running) = &mut self.running {
             for sample in input.samples {
                 // The task that listens lives as long as the sender.
@@ -76,9 +77,9 @@ impl TimePolicy for ServiceTime {
             }
             running.shared.allow_steps(!input.music_plays);
             let rest = running.task.step();
-            return (world.raw() + Span::from_duration(rest)).ns();
+            return world.raw() + Span::from_duration(rest);
         }
-        world.raw_ns()
+        world.raw()
     }
 
     fn nothing_plays(&mut self) -> bool {
@@ -92,7 +93,7 @@ impl TimePolicy for ServiceTime {
 
     fn published(&self) -> Published {
         let Some(running) = &self.running else {
-            return Published { timescale: None, bound_ns: None, state: TimeState::Off };
+            return Published { utc: None, bound: None, state: TimeState::Off };
         };
         let estimate = running.shared.estimate();
         let state = match estimate.state {
@@ -101,19 +102,15 @@ impl TimePolicy for ServiceTime {
             status::TimeState::Referenced => TimeState::Referenced,
         };
         let is_set = state != TimeState::Unset;
-        Published {
-            timescale: is_set.then_some(estimate.utc),
-            bound_ns: estimate.bound.filter(|_| is_set).map(Span::ns_f64),
-            state,
-        }
+        Published { utc: is_set.then_some(estimate.utc), bound: estimate.bound.filter(|_| is_set), state }
     }
 
-    fn rtc_error_ns(&mut self, _: &BoxWorld, true_ns: i64) -> Option<f64> {
+    fn rtc_error(&mut self, _: &BoxWorld, time: Instant<True>) -> Option<Span> {
         // The chip is looked at now, and is off by less than a microsecond more or less at the
         // instant that is asked for.
-        let rtc = Instant::from_ns(true_ns) + self.rtc.rtc_minus_utc()?;
+        let rtc = rtc_at(time, self.rtc.rtc_minus_utc()?);
         let utc = self.running.as_ref()?.task.timekeeper().calibrated_utc(rtc)?;
-        Some(utc.ns().saturating_sub(true_ns) as f64)
+        Some(utc_error(utc, time))
     }
 
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::oscillator::Temperature;
 use super::randomness::{Purpose, normal, stream};
 use super::scenario::{Scenario, TemperatureProfile};
-use crate::ride_start::{NS_PER_MINUTE, RIDE_START_NS};
+use crate::true_time::ride_minutes;
 
 const MINUTES_PER_DAY: f64 = 1440.0;
 
@@ -39,7 +39,7 @@ pub fn weather(scenario: &Scenario, seed: u64, index: usize) -> Temperature {
         box_offset_c: scenario.temperature.box_sigma_c * normal(&mut own),
         sun_phases: [own.f64() * TAU, own.f64() * TAU, own.f64() * TAU],
     };
-    Arc::new(move |true_ns| weather.at_minutes(true_ns.saturating_sub(RIDE_START_NS) as f64 / NS_PER_MINUTE))
+    Arc::new(move |time| weather.at_minutes(ride_minutes(time)))
 }
 
 impl Weather {
@@ -77,9 +77,10 @@ impl Weather {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::true_time::at_ride_minutes;
 
     fn at(temperature: &Temperature, minutes: f64) -> f64 {
-        temperature(RIDE_START_NS + (minutes * NS_PER_MINUTE) as i64)
+        temperature(at_ride_minutes(minutes))
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn run(scenario: &Scenario, seed: u64) -> Fleet {
 /// to another.
 fn worst_pair_ms(fleet: &Fleet, from_s: usize, to_s: usize, quantile: f64) -> f64 {
     let spread_ms = |second: usize| {
-        let errors: Vec<f64> = fleet.iter().filter_map(|samples| samples.get(second)?.dac_error_ns).collect();
+        let errors: Vec<f64> = fleet.iter().filter_map(|samples| samples.get(second)?.dac_error_ns_f64).collect();
         let (least, most) = errors.iter().fold((f64::MAX, f64::MIN), |(a, b), error| (a.min(*error), b.max(*error)));
         (errors.len() >= 2).then_some((most - least) * 1e-6)
     };
@@ -34,7 +34,7 @@ fn worst_pair_ms(fleet: &Fleet, from_s: usize, to_s: usize, quantile: f64) -> f6
 fn bounds(fleets: &[Fleet]) -> (f64, f64) {
     let stated = || {
         let samples = fleets.iter().flatten().flatten();
-        samples.filter_map(|sample| Some((sample.timescale_error_ns?.abs(), sample.stated_bound_ns?)))
+        samples.filter_map(|sample| Some((sample.timescale_error?.abs().ms(), sample.stated_bound?.ms())))
     };
     let within = stated().filter(|(error, bound)| error <= bound).count();
     let mut errors: Vec<f64> = stated().map(|(error, _)| error).collect();

@@ -11,24 +11,25 @@ use std::sync::atomic::Ordering;
 use fastrand::Rng;
 use jaudiosync::player::feeder::{Feeder, Program};
 use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
-use jaudiosync::timekeeping::{Timescale, timescale as timescale_at};
 use jaudiosync::timetable::Timetable;
 use jaudiosync_hw::dac::BufferTiming;
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, True, Utc};
 
 use super::place_voice::{NoFiles, PlaceBlock, PlaceVoice};
 use super::{Heard, Player, SoundCard};
+use crate::randomness::span_between;
 use crate::scenario::{SoundCardKind, SoundCards};
+use crate::true_time::utc_at;
 use crate::virtual_box::BoxWorld;
 
 /// The callback's thread has real-time priority: it wakes so much late.
-const WAKE_LATE_NS: (i64, i64) = (10_000, 80_000);
+const WAKE_LATE: (Span, Span) = (Span::from_us(10), Span::from_us(80));
 
 /// Between reading the delay and reading the clock up to this long passes.
-const BETWEEN_READINGS_NS: i64 = 15_000;
+const BETWEEN_READINGS: (Span, Span) = (Span::ZERO, Span::from_us(15));
 
 /// The step in which USB cards report their position.
-const USB_STEP_NS: i64 = 1_000_000;
+const USB_STEP: Span = Span::MILLISECOND;
 
 /// After opening, this many callbacks are predicted and not measured.
 const UNMEASURED_CALLBACKS: u64 = 2;
@@ -40,9 +41,9 @@ struct Block {
     epoch: u32,
     place: PlaceBlock,
     /// What the phase lock found: target minus actual place, in ns.
-    phase_error_ns: f64,
+    phase_error_ns_f64: f64,
     /// When the clock model had the first frame heard.
-    predicted_raw_ns: i64,
+    predicted: Instant<Raw>,
 }
 
 impl Block {
@@ -59,8 +60,8 @@ struct Stream {
     has_program: bool,
     /// Callbacks so far, and when the next one is.
     callbacks: u64,
-    next_callback_true_ns: i64,
-    next_step_true_ns: i64,
+    next_callback: Instant<True>,
+    next_step: Instant<True>,
     blocks: VecDeque<Block>,
 }
 
@@ -93,57 +94,55 @@ impl LockedPlayer {
     /// A period begins to be heard, and the callback is asked for the one after it.
     fn callback(&mut self, stream: &mut Stream, world: &BoxWorld) {
         let period = self.period_frames();
-        let began_ns = stream.next_callback_true_ns;
+        let began = stream.next_callback;
         stream.callbacks += 1;
         let first_frame = (stream.callbacks + 1) * period;
-        let heard_true_ns = self.card.heard_true_ns(first_frame);
-        stream.next_callback_true_ns = heard_true_ns;
+        let heard = self.card.heard(first_frame);
+        stream.next_callback = heard;
         let timing = if stream.callbacks > UNMEASURED_CALLBACKS {
-            self.timing(began_ns, heard_true_ns, world)
+            self.timing(began, heard, world)
         } else {
-            BufferTiming { raw: Instant::from_ns(world.raw_at_ns(began_ns)), delay: None, xruns: 0 }
+            BufferTiming { raw: world.raw_at(began), delay: None, xruns: 0 }
         };
         // The feeder takes them many times before they are too many.
         let _ = stream.ends.reports.push(RendererReport { timing, first_frame, frames: period as u32 });
     }
 
     /// What the driver reports: the delay, and then what time it is.
-    fn timing(&mut self, began_ns: i64, heard_true_ns: i64, world: &BoxWorld) -> BufferTiming {
-        let read_ns = began_ns + self.random.i64(WAKE_LATE_NS.0..WAKE_LATE_NS.1);
-        let delay_ns = match self.cards.kind {
+    fn timing(&mut self, began: Instant<True>, heard: Instant<True>, world: &BoxWorld) -> BufferTiming {
+        let read = began + span_between(&mut self.random, WAKE_LATE);
+        let delay = match self.cards.kind {
             SoundCardKind::I2s => {
-                let frame_ns = 1e9 / f64::from(self.card.rate_hz);
-                (((heard_true_ns - read_ns) as f64 / frame_ns).floor() * frame_ns) as i64
+                let frame_ns_f64 = 1e9 / f64::from(self.card.rate_hz);
+                let frames = ((heard - read).ns_f64() / frame_ns_f64).floor();
+                Span::from_ns((frames * frame_ns_f64) as i64)
             }
             SoundCardKind::Usb => {
                 // The position is as of the nearest tick of the bus.
-                let tick_ns = (read_ns + USB_STEP_NS / 2).div_euclid(USB_STEP_NS) * USB_STEP_NS;
-                heard_true_ns - tick_ns
+                let nearest = read + USB_STEP / 2;
+                heard - (nearest - (nearest - Instant::ZERO) % USB_STEP)
             }
         };
-        let mut stamped_ns = read_ns + self.random.i64(0..BETWEEN_READINGS_NS);
+        let mut stamped = read + span_between(&mut self.random, BETWEEN_READINGS);
         if self.random.f64() < self.cards.burst_probability {
-            stamped_ns += (self.random.f64() * self.cards.burst_ms * 1e6) as i64;
+            stamped += Span::from_ns((self.random.f64() * self.cards.burst_ms * 1e6) as i64);
         }
-        BufferTiming {
-            raw: Instant::from_ns(world.raw_at_ns(stamped_ns)),
-            delay: Some(Span::from_ns(delay_ns)),
-            xruns: 0,
-        }
+        BufferTiming { raw: world.raw_at(stamped), delay: Some(delay), xruns: 0 }
     }
 }
 
 impl Stream {
     /// Step the feeder, and take over the blocks that it has made.
-    fn step(&mut self, program: &Arc<Program>, world: &BoxWorld, timescale: Option<&Timescale>) {
-        if self.has_program != timescale.is_some() {
-            self.has_program = timescale.is_some();
-            self.feeder.set_program(timescale.map(|_| Arc::clone(program)));
+    fn step(&mut self, program: &Arc<Program>, world: &BoxWorld, utc: Option<&ClockMap<Raw, Utc>>) {
+        if self.has_program != utc.is_some() {
+            self.has_program = utc.is_some();
+            self.feeder.set_program(utc.map(|_| Arc::clone(program)));
         }
         // Without a program the feeder asks for no UTC.
-        let timescale = timescale.copied().unwrap_or(timescale_at(0, 0, 0.0));
-        self.feeder.step(Instant::from_ns(world.raw_at_ns(self.next_step_true_ns)), &timescale);
-        self.next_step_true_ns += self.feeder.rest().as_nanos() as i64;
+        let unset = ClockMap { from: Instant::ZERO, to: Instant::ZERO, rate: Rate::ZERO };
+        let utc = utc.copied().unwrap_or(unset);
+        self.feeder.step(world.raw_at(self.next_step), &utc);
+        self.next_step += Span::from_duration(self.feeder.rest());
         // As the renderer does: what is of an older epoch is thrown away.
         let epoch = self.ends.shared.epoch.load(Ordering::Relaxed);
         if self.blocks.back().is_some_and(|block| block.epoch != epoch) {
@@ -151,48 +150,47 @@ impl Stream {
         }
         while let Ok(block) = self.ends.blocks.pop() {
             let Some(predicted) = self.feeder.heard(block.first_frame) else { continue };
-            let predicted_raw_ns = predicted.ns();
-            let target_ns = (timescale.apply(predicted) - block.samples.slot.utc()).ns();
+            let target = utc.apply(predicted) - block.samples.slot.utc();
             self.blocks.push_back(Block {
                 first_frame: block.first_frame,
                 epoch: block.epoch,
                 place: block.samples,
-                phase_error_ns: target_ns as f64 - block.samples.place_s * 1e9,
-                predicted_raw_ns,
+                phase_error_ns_f64: target.ns_f64() - block.samples.place_s * 1e9,
+                predicted,
             });
         }
     }
 }
 
 impl Player for LockedPlayer {
-    fn power_on(&mut self, true_ns: i64) {
-        self.card.open(true_ns);
+    fn power_on(&mut self, now: Instant<True>) {
+        self.card.open(now);
         let (feeder_ends, ends) = channel(Arc::new(Shared::default()));
         self.stream = Some(Stream {
             feeder: Feeder::new(None, feeder_ends, self.card.rate_hz, ()),
             ends,
             has_program: false,
             callbacks: 0,
-            next_callback_true_ns: self.card.heard_true_ns(self.period_frames()),
-            next_step_true_ns: true_ns,
+            next_callback: self.card.heard(self.period_frames()),
+            next_step: now,
             blocks: VecDeque::new(),
         });
     }
 
-    fn advance_to(&mut self, true_ns: i64, world: &BoxWorld, timescale: Option<&Timescale>) {
+    fn advance_to(&mut self, time: Instant<True>, world: &BoxWorld, utc: Option<&ClockMap<Raw, Utc>>) {
         let Some(mut stream) = self.stream.take() else { return };
-        while stream.next_callback_true_ns.min(stream.next_step_true_ns) <= true_ns {
-            if stream.next_callback_true_ns <= stream.next_step_true_ns {
+        while stream.next_callback.min(stream.next_step) <= time {
+            if stream.next_callback <= stream.next_step {
                 self.callback(&mut stream, world);
             } else {
-                stream.step(&self.program, world, timescale);
+                stream.step(&self.program, world, utc);
             }
         }
         self.stream = Some(stream);
     }
 
-    fn heard(&mut self, true_ns: i64, world: &BoxWorld) -> Option<Heard> {
-        let frame = self.card.frame_at(true_ns);
+    fn heard(&mut self, time: Instant<True>, world: &BoxWorld) -> Option<Heard> {
+        let frame = self.card.frame_at(time);
         let blocks = &mut self.stream.as_mut()?.blocks;
         // What is over will not be asked for again.
         while blocks.front().is_some_and(|block| block.end_frame() as f64 <= frame) {
@@ -202,13 +200,12 @@ impl Player for LockedPlayer {
         let PlaceBlock { slot, place_s, speed, .. } = block.place;
         let frames_in = frame - block.first_frame as f64;
         let place_s = place_s + frames_in * speed / f64::from(self.card.rate_hz);
-        let error_ns = (true_ns - slot.utc().ns()) as f64 - place_s * 1e9;
-        let predicted_true_ns = world.true_at_raw_ns(block.predicted_raw_ns);
-        let dac_clock_error_ns = (self.card.heard_true_ns(block.first_frame) - predicted_true_ns) as f64;
+        let error_ns_f64 = (utc_at(time) - slot.utc()).ns_f64() - place_s * 1e9;
+        let dac_clock_error = self.card.heard(block.first_frame) - world.time_at_raw(block.predicted);
         Some(Heard {
-            error_ns,
-            servo_error_ns: Some(block.phase_error_ns),
-            dac_clock_error_ns: Some(dac_clock_error_ns),
+            error_ns_f64,
+            servo_error_ns_f64: Some(block.phase_error_ns_f64),
+            dac_clock_error: Some(dac_clock_error),
         })
     }
 

@@ -9,11 +9,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use self::layout::{Labelled, rows_for};
-use self::series::{bound_of_fleet, decimate, reach_ms};
+use self::series::{bound_of_fleet, decimate, error_ms, reach_ms};
 use super::sample::BoxSample;
 use super::scenario::{Event, ReferenceKind, Scenario};
 use super::schedule::BoxSchedule;
-use crate::ride_start::{NS_PER_MINUTE, RIDE_START_NS};
+use crate::true_time::ride_minutes;
 
 const WIDTH: u32 = 1200;
 const HEAD_HEIGHT: u32 = 60;
@@ -84,8 +84,8 @@ impl<'a> Picture<'a> {
         for index in 0..fleet.len() {
             let schedule = BoxSchedule::new(scenario, index);
             for kind in [ReferenceKind::Ntp, ReferenceKind::Gps] {
-                for span in schedule.spans_of(kind) {
-                    let (from, to) = (to_minutes(span.from_ns).max(0.0), to_minutes(span.to_ns).min(end_minutes));
+                for interval in schedule.reach_of(kind) {
+                    let (from, to) = (ride_minutes(interval.from).max(0.0), ride_minutes(interval.to).min(end_minutes));
                     if from < to {
                         references.push((kind, from, to));
                     }
@@ -197,7 +197,7 @@ impl<'a> Picture<'a> {
         }
         for (index, samples) in self.fleet.iter().enumerate() {
             let colour = colour_of(index);
-            let pieces = decimate(samples, PLOT_WIDTH as usize, |sample| Some(sample.dac_error_ns? * 1e-6));
+            let pieces = decimate(samples, PLOT_WIDTH as usize, error_ms);
             let clamp = |&(minutes, ms): &(f64, f64)| (minutes, ms.clamp(-self.reach_ms, self.reach_ms));
             for points in &pieces {
                 chart.draw_series(LineSeries::new(points.iter().map(clamp), colour.stroke_width(1)))?;
@@ -221,10 +221,6 @@ fn right_aligned() -> Pos {
     Pos::new(HPos::Right, VPos::Top)
 }
 
-fn to_minutes(true_ns: i64) -> f64 {
-    true_ns.saturating_sub(RIDE_START_NS) as f64 / NS_PER_MINUTE
-}
-
 fn hours_and_minutes(minutes: &f64) -> String {
     let minutes = minutes.round() as i64;
     format!("{}:{:02}", minutes / 60, minutes % 60)
@@ -242,6 +238,7 @@ mod tests {
     use super::super::fleet::{make_policy, run_fleet};
     use super::super::scenario::parse;
     use super::*;
+    use jaudiosync_time::Span;
 
     #[test]
     fn each_box_each_reference_and_each_event_is_in_the_picture() {
@@ -251,7 +248,7 @@ mod tests {
         let scenario = parse(text, "test").unwrap();
         let mut fleet = run_fleet(&scenario, 1, &make_policy, &|_| {}).unwrap();
         for (second, sample) in fleet.iter_mut().flat_map(|samples| samples.iter_mut().enumerate()) {
-            sample.stated_bound_ns = Some(20_000.0 + 100.0 * second as f64);
+            sample.stated_bound = Some(Span::from_us(20) + Span::from_ns(100) * second as i64);
         }
         let svg = draw(&scenario, "a < test", 1, &fleet).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));

@@ -1,7 +1,9 @@
 //! From a sample each second to as many points as there are pixels.
 
+use jaudiosync_time::Span;
+
 use super::super::sample::{BoxSample, TimeState};
-use super::to_minutes;
+use crate::true_time::ride_minutes;
 
 /// Minutes since the ride began, and a value.
 pub(super) type Point = (f64, f64);
@@ -26,7 +28,7 @@ pub(super) fn decimate(
                 }
                 continue;
             };
-            let point = (to_minutes(sample.true_ns), value);
+            let point = (ride_minutes(sample.time), value);
             extremes = Some(extremes.map_or((point, point), |(least, most)| {
                 (if value < least.1 { point } else { least }, if value > most.1 { point } else { most })
             }));
@@ -64,7 +66,7 @@ pub(super) fn bound_of_fleet(fleet: &[Vec<BoxSample>], columns: usize) -> Vec<Ve
                 }
                 is_broken = false;
                 if let Some(piece) = pieces.last_mut() {
-                    piece.push((to_minutes(sample.true_ns), bound_ms));
+                    piece.push((ride_minutes(sample.time), bound_ms));
                 }
             }
             _ => is_broken = true,
@@ -73,16 +75,20 @@ pub(super) fn bound_of_fleet(fleet: &[Vec<BoxSample>], columns: usize) -> Vec<Ve
     pieces
 }
 
+/// Returns how late a box is heard, in ms.
+pub(super) fn error_ms(sample: &BoxSample) -> Option<f64> {
+    sample.dac_error_ns_f64.map(|error_ns_f64| error_ns_f64 * 1e-6)
+}
+
 fn stated_ms(sample: &BoxSample) -> Option<f64> {
     let has_time = !matches!(sample.state, TimeState::Off | TimeState::Unset);
-    sample.stated_bound_ns.filter(|bound| has_time && bound.is_finite()).map(|bound_ns| bound_ns * 1e-6)
+    sample.stated_bound.filter(|_| has_time).map(Span::ms)
 }
 
 /// How far the axis reaches, and the largest error there is, in ms. A few seconds of a fault must
 /// not make all else a flat line, and neither must a bound that is large.
 pub(super) fn reach_ms(fleet: &[Vec<BoxSample>]) -> (f64, f64) {
-    let mut errors: Vec<f64> =
-        fleet.iter().flatten().filter_map(|sample| sample.dac_error_ns).map(|error_ns| error_ns.abs() * 1e-6).collect();
+    let mut errors: Vec<f64> = fleet.iter().flatten().filter_map(error_ms).map(f64::abs).collect();
     errors.sort_by(f64::total_cmp);
     let largest_ms = errors.last().copied().unwrap_or(0.0);
     let usual_ms = errors.get(errors.len() * 99 / 100).copied().unwrap_or(0.0);
@@ -96,15 +102,11 @@ pub(super) fn reach_ms(fleet: &[Vec<BoxSample>]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ride_start::RIDE_START_NS;
+    use crate::true_time::RIDE_START;
 
     fn sample(second: i64, error_ms: Option<f64>) -> BoxSample {
-        let off = BoxSample::off(RIDE_START_NS + second * 1_000_000_000, 20.0);
-        BoxSample { dac_error_ns: error_ms.map(|ms| ms * 1e6), ..off }
-    }
-
-    fn error_ms(sample: &BoxSample) -> Option<f64> {
-        sample.dac_error_ns.map(|error_ns| error_ns * 1e-6)
+        let off = BoxSample::off(RIDE_START + Span::from_seconds(second), 20.0);
+        BoxSample { dac_error_ns_f64: error_ms.map(|ms| ms * 1e6), ..off }
     }
 
     #[test]

@@ -11,11 +11,11 @@ pub(super) struct Figures {
 }
 
 /// The figures of absolute errors in ns; none of nothing.
-pub(super) fn figures(mut errors_ns: Vec<f64>) -> Option<Figures> {
+pub(super) fn figures(mut errors_ns_f64: Vec<f64>) -> Option<Figures> {
     Some(Figures {
-        p50_ms: percentile(&mut errors_ns, 0.5)? / NS_PER_MS,
-        p99_ms: percentile(&mut errors_ns, 0.99)? / NS_PER_MS,
-        max_ms: percentile(&mut errors_ns, 1.0)? / NS_PER_MS,
+        p50_ms: percentile(&mut errors_ns_f64, 0.5)? / NS_PER_MS,
+        p99_ms: percentile(&mut errors_ns_f64, 0.99)? / NS_PER_MS,
+        max_ms: percentile(&mut errors_ns_f64, 1.0)? / NS_PER_MS,
     })
 }
 

@@ -4,6 +4,7 @@
 mod figures;
 mod text;
 
+use jaudiosync_time::Span;
 use serde::Serialize;
 
 use self::figures::{Figures, figures, hours_of, percentile};
@@ -145,15 +146,15 @@ pub struct BoxFigures {
     pub unset_s: usize,
 }
 
-/// Which field of a sample a part is.
+/// Returns the field of a sample that a part is, in ns.
 fn error_of(part: Part, sample: &BoxSample) -> Option<f64> {
     match part {
-        Part::Rtc => sample.rtc_error_ns,
-        Part::Edge => sample.edge_error_ns,
-        Part::Timescale => sample.timescale_error_ns,
-        Part::Servo => sample.servo_error_ns,
-        Part::DacClock => sample.dac_clock_error_ns,
-        Part::Heard => sample.dac_error_ns,
+        Part::Rtc => sample.rtc_error.map(Span::ns_f64),
+        Part::Edge => sample.edge_error.map(Span::ns_f64),
+        Part::Timescale => sample.timescale_error.map(Span::ns_f64),
+        Part::Servo => sample.servo_error_ns_f64,
+        Part::DacClock => sample.dac_clock_error.map(Span::ns_f64),
+        Part::Heard => sample.dac_error_ns_f64,
     }
 }
 
@@ -238,8 +239,9 @@ fn share(fleet: &[Vec<BoxSample>], seconds: Seconds, part: Part) -> Option<Share
 fn bounds(fleet: &[Vec<BoxSample>], seconds: Seconds) -> Option<Bounds> {
     let all = fleet.iter().flat_map(|samples| within(samples, seconds.clone()));
     let stated = all.filter(|sample| !matches!(sample.state, TimeState::Off | TimeState::Unset));
-    let (mut errors, mut bounds): (Vec<f64>, Vec<f64>) =
-        stated.filter_map(|sample| Some((sample.timescale_error_ns?.abs(), sample.stated_bound_ns?))).unzip();
+    let (mut errors, mut bounds): (Vec<f64>, Vec<f64>) = stated
+        .filter_map(|sample| Some((sample.timescale_error?.abs().ns_f64(), sample.stated_bound?.ns_f64())))
+        .unzip();
     let samples = bounds.len();
     let covered = errors.iter().zip(&bounds).filter(|(error, bound)| error <= bound).count();
     let median_bound_ms = percentile(&mut bounds, 0.5)? / NS_PER_MS;
@@ -257,9 +259,9 @@ fn bounds(fleet: &[Vec<BoxSample>], seconds: Seconds) -> Option<Bounds> {
 }
 
 fn box_figures(index: usize, samples: &[BoxSample]) -> BoxFigures {
-    let mut errors: Vec<f64> = samples.iter().filter_map(|sample| sample.dac_error_ns).collect();
+    let mut errors: Vec<f64> = samples.iter().filter_map(|sample| sample.dac_error_ns_f64).collect();
     let heard_s = errors.len();
-    let median_error_ms = percentile(&mut errors, 0.5).map(|error_ns| error_ns / NS_PER_MS);
+    let median_error_ms = percentile(&mut errors, 0.5).map(|error_ns_f64| error_ns_f64 / NS_PER_MS);
     let absolute = figures(errors.into_iter().map(f64::abs).collect());
     BoxFigures {
         number: index + 1,

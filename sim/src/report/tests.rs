@@ -1,16 +1,19 @@
 use fastrand::Rng;
+use jaudiosync_time::Instant;
 
 use super::*;
 
-fn sample(second: usize, error_ns: Option<f64>, bound_ns: f64) -> BoxSample {
+fn sample(second: usize, error_ns_f64: Option<f64>, bound: Span) -> BoxSample {
+    let timescale_error = error_ns_f64.map(|error_ns_f64| -Span::from_ns_f64(error_ns_f64));
+    let edge_error = Span::from_us(10);
     BoxSample {
-        dac_error_ns: error_ns,
-        timescale_error_ns: error_ns.map(|error| -error),
-        rtc_error_ns: error_ns.map(|error| -error - 10_000.0),
-        edge_error_ns: Some(10_000.0),
-        stated_bound_ns: Some(bound_ns),
+        dac_error_ns_f64: error_ns_f64,
+        timescale_error,
+        rtc_error: timescale_error.map(|error| error - edge_error),
+        edge_error: Some(edge_error),
+        stated_bound: Some(bound),
         state: TimeState::Holdover,
-        ..BoxSample::off(second as i64 * 1_000_000_000, 20.0)
+        ..BoxSample::off(Instant::from_second(second as i64), 20.0)
     }
 }
 
@@ -21,8 +24,8 @@ fn random_fleet(boxes: usize, seconds: usize) -> Vec<Vec<BoxSample>> {
             (0..seconds)
                 .map(|second| {
                     let heard = random.u32(0..20) > 0;
-                    let error_ns = (random.f64() - 0.5) * 1e6 * (index + 1) as f64;
-                    sample(second, heard.then_some(error_ns), 1e6)
+                    let error_ns_f64 = (random.f64() - 0.5) * 1e6 * (index + 1) as f64;
+                    sample(second, heard.then_some(error_ns_f64), Span::MILLISECOND)
                 })
                 .collect()
         })
@@ -36,7 +39,7 @@ fn by_brute_force(fleet: &[Vec<BoxSample>], seconds: std::ops::Range<usize>) -> 
         for second in first + 1..fleet.len() {
             let mut apart = Vec::new();
             for second_of_ride in seconds.clone() {
-                let errors = [first, second].map(|index| fleet[index][second_of_ride].dac_error_ns);
+                let errors = [first, second].map(|index| fleet[index][second_of_ride].dac_error_ns_f64);
                 if let [Some(a), Some(b)] = errors {
                     apart.push((a - b).abs() * 1e-6);
                 }
@@ -67,7 +70,8 @@ fn pairs_are_those_that_brute_force_finds() {
 
 #[test]
 fn what_all_boxes_have_in_common_is_not_heard_between_them() {
-    let fleet: Vec<Vec<BoxSample>> = (0..3).map(|_| (0..100).map(|s| sample(s, Some(5e6), 6e6)).collect()).collect();
+    let fleet: Vec<Vec<BoxSample>> =
+        (0..3).map(|_| (0..100).map(|s| sample(s, Some(5e6), Span::from_ms(6))).collect()).collect();
     let report = Report::new(&Scenario::default(), "test", 1, &fleet);
     assert_eq!(report.pairs.unwrap().max_ms, 0.0);
     let heard = report.shares.iter().find(|share| share.part == Part::Heard).unwrap();
@@ -79,7 +83,7 @@ fn what_all_boxes_have_in_common_is_not_heard_between_them() {
 #[test]
 fn bounds_that_do_not_hold_are_counted() {
     let samples: Vec<BoxSample> =
-        (0..1000).map(|second| sample(second, Some(second as f64 * 1e3), 0.9e6 - 1.0)).collect();
+        (0..1000).map(|second| sample(second, Some(second as f64 * 1e3), Span::from_ns(899_999))).collect();
     let report = Report::new(&Scenario::default(), "test", 1, &[samples]);
     let bounds = report.bounds.unwrap();
     assert_eq!((bounds.samples, bounds.covered), (1000, 0.9));
@@ -89,7 +93,7 @@ fn bounds_that_do_not_hold_are_counted() {
 
 #[test]
 fn a_box_that_says_it_has_no_time_states_no_bound() {
-    let mut samples: Vec<BoxSample> = (0..10).map(|second| sample(second, Some(1e9), 1.0)).collect();
+    let mut samples: Vec<BoxSample> = (0..10).map(|second| sample(second, Some(1e9), Span::from_ns(1))).collect();
     for sample in &mut samples {
         sample.state = TimeState::Unset;
     }
@@ -112,7 +116,8 @@ fn text_and_json_hold_the_figures() {
     assert_eq!(json["policy"], "jaudiosync");
     assert!(line(&report).starts_with("seed   42: worst pair p99"), "{}", line(&report));
     // Nothing was heard, and nobody was on.
-    let silent: Vec<Vec<BoxSample>> = vec![(0..5).map(|second| BoxSample::off(second, 0.0)).collect(); 2];
+    let silent: Vec<Vec<BoxSample>> =
+        vec![(0..5).map(|second| BoxSample::off(Instant::from_second(second), 0.0)).collect(); 2];
     assert!(table(&Report::new(&Scenario::default(), "ride", 1, &silent)).contains("no two boxes"));
     assert!(table(&Report::new(&Scenario::default(), "ride", 1, &[])).contains("0 boxes"));
 }
