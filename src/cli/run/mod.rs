@@ -126,10 +126,9 @@ fn follow_lines(mut input: ScriptedInput) -> Result<(), Failure> {
     };
     let press = move || {
         loop {
-            let now_raw_ns = MachineClocks.raw_ns();
-            input.step(now_raw_ns);
+            input.step(MachineClocks.raw());
             match moves.recv_timeout(INPUT_STEP) {
-                Ok(what) => input.make(what, MachineClocks.raw_ns()),
+                Ok(what) => input.make(what, MachineClocks.raw()),
                 Err(RecvTimeoutError::Timeout) => {}
                 // What is held is still released, and then nobody presses anything any more.
                 Err(RecvTimeoutError::Disconnected) if input.holds_nothing() => return,

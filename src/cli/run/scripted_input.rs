@@ -4,19 +4,16 @@ use std::str::FromStr;
 
 use jaudiosync_hw::buttons::{Button, ByButton};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
+use jaudiosync_time::{Instant, Raw, Span};
 
-/// A short press, in ns.
-pub(super) const SHORT_NS: i64 = 150_000_000;
+/// How long a short press lasts.
+pub(super) const SHORT: Span = Span::from_ms(150);
 
 /// One step of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     /// Presses a button and releases it after so long.
-    Press {
-        button: Button,
-        /// In ns.
-        for_ns: i64,
-    },
+    Press { button: Button, lasts: Span },
     /// Fits or removes the jumper.
     Jumper { fitted: bool },
 }
@@ -26,7 +23,7 @@ pub(super) enum Move {
 pub(super) struct ScriptedInput {
     board: SimulatedBoard,
     /// When each button that is pressed is released, on the raw clock.
-    releases: ByButton<Option<i64>>,
+    releases: ByButton<Option<Instant<Raw>>>,
 }
 
 impl ScriptedInput {
@@ -35,13 +32,13 @@ impl ScriptedInput {
     }
 
     /// Does something, at this time of the raw clock.
-    pub(super) fn make(&mut self, what: Move, now_raw_ns: i64) {
+    pub(super) fn make(&mut self, what: Move, now: Instant<Raw>) {
         match what {
-            Move::Press { button, for_ns } => {
+            Move::Press { button, lasts } => {
                 self.board.press(button);
                 let release = &mut self.releases[button];
-                let until_raw_ns = now_raw_ns.saturating_add(for_ns);
-                *release = Some(release.map_or(until_raw_ns, |before| before.max(until_raw_ns)));
+                let until = now + lasts;
+                *release = Some(release.map_or(until, |before| before.max(until)));
             }
             Move::Jumper { fitted } => self.board.set_jumper(fitted),
         }
@@ -53,9 +50,9 @@ impl ScriptedInput {
     }
 
     /// Releases what was held for long enough.
-    pub(super) fn step(&mut self, now_raw_ns: i64) {
+    pub(super) fn step(&mut self, now: Instant<Raw>) {
         for button in Button::ALL {
-            if self.releases[button].is_some_and(|at_raw_ns| now_raw_ns >= at_raw_ns) {
+            if self.releases[button].is_some_and(|due| now >= due) {
                 self.releases[button] = None;
                 self.board.release(button);
             }
@@ -77,13 +74,13 @@ impl FromStr for Move {
             other => Err(format!("there is no button {other:?}; there are start, stop, volume-up, volume-down")),
         };
         match words[..] {
-            ["press", name] => Ok(Self::Press { button: button(name)?, for_ns: SHORT_NS }),
+            ["press", name] => Ok(Self::Press { button: button(name)?, lasts: SHORT }),
             ["press", name, seconds] => {
                 let seconds: f64 =
                     seconds.parse().ok().filter(|seconds| (0.0..=3600.0).contains(seconds)).ok_or_else(|| {
                         format!("{seconds:?} is no time; write seconds, such as 2.5, of at most 3600")
                     })?;
-                Ok(Self::Press { button: button(name)?, for_ns: (seconds * 1e9) as i64 })
+                Ok(Self::Press { button: button(name)?, lasts: Span::from_seconds_f64(seconds) })
             }
             ["jumper", "on"] => Ok(Self::Jumper { fitted: true }),
             ["jumper", "off"] => Ok(Self::Jumper { fitted: false }),
@@ -96,28 +93,27 @@ impl FromStr for Move {
 mod tests {
     use super::*;
 
-    const S: i64 = 1_000_000_000;
-
     #[test]
     fn a_press_lasts_as_long_as_was_said_and_another_prolongs_it() {
         let board = SimulatedBoard::new();
         let mut input = ScriptedInput::new(board.clone());
         let is_pressed = || board.levels().is_pressed(Button::VolumeUp);
-        let press = |seconds| Move::Press { button: Button::VolumeUp, for_ns: seconds * S };
-        input.make(press(2), 0);
-        input.make(press(1), S / 2);
-        input.step(2 * S - 1);
+        let press = |seconds| Move::Press { button: Button::VolumeUp, lasts: Span::from_seconds(seconds) };
+        let start = Instant::ZERO;
+        input.make(press(2), start);
+        input.make(press(1), start + Span::from_ms(500));
+        input.step(start + Span::from_ms(1_999));
         assert!(is_pressed());
-        input.step(2 * S);
+        input.step(start + Span::from_seconds(2));
         assert!(!is_pressed());
-        input.make(Move::Jumper { fitted: true }, 3 * S);
+        input.make(Move::Jumper { fitted: true }, start + Span::from_seconds(3));
         assert!(board.levels().jumper_fitted);
     }
 
     #[test]
     fn a_line_is_understood_or_says_what_to_write() {
-        assert_eq!("press start".parse(), Ok(Move::Press { button: Button::Start, for_ns: SHORT_NS }));
-        assert_eq!(" press stop 5.5 ".parse(), Ok(Move::Press { button: Button::Stop, for_ns: 5_500_000_000 }));
+        assert_eq!("press start".parse(), Ok(Move::Press { button: Button::Start, lasts: SHORT }));
+        assert_eq!(" press stop 5.5 ".parse(), Ok(Move::Press { button: Button::Stop, lasts: Span::from_ms(5_500) }));
         assert_eq!("jumper off".parse(), Ok(Move::Jumper { fitted: false }));
         for (line, word) in [
             ("", "press BUTTON"),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use jaudiosync_hw::clocks::ClockPair;
-use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
+use jaudiosync_hw::system_clock::MAX_FREQUENCY;
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 /// Readings are kept this far apart, and for this long: a reading is good to some 0.1 µs, so that over
@@ -52,7 +52,8 @@ impl SystemClockFollower {
 
     fn map_through(&self, reading: ClockPair) -> ClockMap<Raw, Utc> {
         // No oscillator and no time daemon makes a rate beyond the kernel's own limit.
-        let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB);
+        let limit_ppb = MAX_FREQUENCY.ppb();
+        let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-limit_ppb, limit_ppb);
         ClockMap { from: reading.raw, to: reading.utc, rate: Rate::from_ppb(rate_ppb) }
     }
 

@@ -5,7 +5,7 @@
 //! rate is measured, and an error decays.
 
 use jaudiosync_hw::clocks::ClockPair;
-use jaudiosync_hw::system_clock::MAX_FREQUENCY_PPB;
+use jaudiosync_hw::system_clock::MAX_FREQUENCY;
 use jaudiosync_time::{ClockMap, Rate, Raw, Span, Utc};
 
 /// The first time, a difference beyond this is stepped.
@@ -25,7 +25,7 @@ const MIN_INTERVAL: Span = Span::SECOND;
 
 /// The largest rate that `tick` can give the clock (adjtimex(2): ±10 %), in ppb: beyond it another
 /// program has set the clock meanwhile.
-const MAX_OWN_RATE_PPB: f64 = 20.0 * MAX_FREQUENCY_PPB;
+const MAX_OWN_RATE_PPB: f64 = 20.0 * MAX_FREQUENCY.ppb();
 
 /// What is to be done with the system clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,7 +74,7 @@ impl SystemClockServo {
         }
         let slew_ppb = behind.ns_f64() / TIME_CONSTANT_S;
         let wanted_ppb = utc.rate.ppb() + slew_ppb - self.own_rate_ppb;
-        let ppb = wanted_ppb.clamp(-MAX_FREQUENCY_PPB, MAX_FREQUENCY_PPB);
+        let ppb = wanted_ppb.clamp(-MAX_FREQUENCY.ppb(), MAX_FREQUENCY.ppb());
         self.last = Some(Steered { clock, ppb });
         Action::Frequency { rate: Rate::from_ppb(ppb) }
     }

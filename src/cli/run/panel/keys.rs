@@ -1,14 +1,15 @@
 //! What the keys of the panel are, in the bytes that a terminal sends, and what they do. Pure.
 
 use jaudiosync_hw::buttons::Button;
+use jaudiosync_time::Span;
 
 use crate::appliance::{START_HELD, STOP_HELD, STUCK};
-use crate::cli::run::scripted_input::{Move, SHORT_NS};
+use crate::cli::run::scripted_input::{Move, SHORT};
 
 /// A long press is a little longer than it need be.
-const MARGIN_NS: i64 = 200_000_000;
+const MARGIN: Span = Span::from_ms(200);
 /// Volume held: ten steps or so.
-const VOLUME_HELD_NS: i64 = 2_000_000_000;
+const VOLUME_HELD: Span = Span::from_seconds(2);
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,18 +94,18 @@ impl KeyReader {
 
 /// What a key means, if anything.
 pub(super) fn meaning(key: Key) -> Option<KeyAction> {
-    let press = |button, for_ns| Some(KeyAction::Move(Move::Press { button, for_ns }));
+    let press = |button, lasts| Some(KeyAction::Move(Move::Press { button, lasts }));
     match key {
         Key::Char('q') | Key::Escape | Key::Interrupt => Some(KeyAction::Quit),
-        Key::Char('+' | 'u') | Key::Up => press(Button::VolumeUp, SHORT_NS),
-        Key::Char('-' | 'd') | Key::Down => press(Button::VolumeDown, SHORT_NS),
-        Key::Char('U') => press(Button::VolumeUp, VOLUME_HELD_NS),
-        Key::Char('D') => press(Button::VolumeDown, VOLUME_HELD_NS),
-        Key::Char('s') => press(Button::Start, SHORT_NS),
-        Key::Char('S') => press(Button::Start, START_HELD.ns() + MARGIN_NS),
-        Key::Char('x') => press(Button::Stop, SHORT_NS),
-        Key::Char('X') => press(Button::Stop, STOP_HELD.ns() + MARGIN_NS),
-        Key::Char('Z') => press(Button::Start, STUCK.ns() + VOLUME_HELD_NS),
+        Key::Char('+' | 'u') | Key::Up => press(Button::VolumeUp, SHORT),
+        Key::Char('-' | 'd') | Key::Down => press(Button::VolumeDown, SHORT),
+        Key::Char('U') => press(Button::VolumeUp, VOLUME_HELD),
+        Key::Char('D') => press(Button::VolumeDown, VOLUME_HELD),
+        Key::Char('s') => press(Button::Start, SHORT),
+        Key::Char('S') => press(Button::Start, START_HELD + MARGIN),
+        Key::Char('x') => press(Button::Stop, SHORT),
+        Key::Char('X') => press(Button::Stop, STOP_HELD + MARGIN),
+        Key::Char('Z') => press(Button::Start, STUCK + VOLUME_HELD),
         Key::Char('j') => Some(KeyAction::TurnJumper),
         Key::Char(_) => None,
     }
@@ -118,13 +119,13 @@ mod tests {
 
     #[test]
     fn a_capital_holds_for_as_long_as_it_takes() {
-        let pressed_ns = |letter: char| match meaning(Key::Char(letter)) {
-            Some(KeyAction::Move(Move::Press { for_ns, .. })) => for_ns,
+        let held = |letter: char| match meaning(Key::Char(letter)) {
+            Some(KeyAction::Move(Move::Press { lasts, .. })) => lasts,
             other => panic!("{letter}: {other:?}"),
         };
-        assert!((START_HELD.ns()..STOP_HELD.ns()).contains(&pressed_ns('S')));
-        assert!((STOP_HELD.ns()..STUCK.ns()).contains(&pressed_ns('X')));
-        assert!(pressed_ns('Z') > STUCK.ns() && pressed_ns('s') < START_HELD.ns());
+        assert!((START_HELD..STOP_HELD).contains(&held('S')));
+        assert!((STOP_HELD..STUCK).contains(&held('X')));
+        assert!(held('Z') > STUCK && held('s') < START_HELD);
         assert_eq!(meaning(Key::Char('y')), None);
         assert_eq!(meaning(Key::Interrupt), Some(KeyAction::Quit));
     }

@@ -81,7 +81,7 @@ impl Panel {
 
     /// Does what the keys say.
     fn follow(&mut self, keys: &[Key]) -> Wish {
-        self.input.step(MachineClocks.raw_ns());
+        self.input.step(MachineClocks.raw());
         for key in keys {
             let what = match meaning(*key) {
                 Some(KeyAction::Quit) => return Wish::Quit,
@@ -89,7 +89,7 @@ impl Panel {
                 Some(KeyAction::TurnJumper) => Move::Jumper { fitted: !self.board.levels().jumper_fitted },
                 None => continue,
             };
-            self.input.make(what, MachineClocks.raw_ns());
+            self.input.make(what, MachineClocks.raw());
         }
         Wish::GoOn
     }
