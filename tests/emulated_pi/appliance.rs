@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jaudiosync::control::protocol::PlayState;
+use jaudiosync_time::Instant;
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::{boot, installed_card};
@@ -56,7 +57,7 @@ fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are(
         recording.wake_up_ms()
     );
     assert!(begins_ms.abs() < BOUND_MS && later_ms.abs() < BOUND_MS);
-    assert_eq!(recording.loudest(0.0, compared.raw_ns((slot_utc_s - 0.05) * 1e9)), 0.0, "silence before its slot");
+    assert_eq!(recording.loudest(Instant::ZERO, compared.raw_at_s(slot_utc_s - 0.05)), 0.0, "silence before its slot");
 }
 
 #[test]
@@ -88,9 +89,9 @@ fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() 
     assert_eq!(service.status(&mut machine).play.state, PlayState::Stopped);
     machine.sleep_until(stopped_utc_s + 1.5);
     let recording = recorder.finish(&mut machine);
-    let raw_ns = |utc_s: f64| compared.raw_ns(utc_s * 1e9);
-    assert_eq!(recording.loudest(raw_ns(began_utc_s), raw_ns(slot_utc_s - 0.05)), 0.0, "silence before its slot");
-    assert_eq!(recording.loudest(raw_ns(stopped_utc_s + 0.5), raw_ns(stopped_utc_s + 1.4)), 0.0, "silence after Stop");
+    let raw = |utc_s: f64| compared.raw_at_s(utc_s);
+    assert_eq!(recording.loudest(raw(began_utc_s), raw(slot_utc_s - 0.05)), 0.0, "silence before its slot");
+    assert_eq!(recording.loudest(raw(stopped_utc_s + 0.5), raw(stopped_utc_s + 1.4)), 0.0, "silence after Stop");
     let late_ms = late_ms(&recording, &compared, &common_timetable(), slot_utc_s + 1.0);
     println!("Start: heard {late_ms:+.3} ms late; a wake-up takes {:.3} ms", recording.wake_up_ms());
     assert!(late_ms.abs() < BOUND_MS);

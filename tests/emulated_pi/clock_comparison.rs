@@ -1,6 +1,8 @@
 //! What a box's raw clock shows at an instant of UTC, known without any of the program's own timekeeping: a pin is changed from
 //! outside at a known instant, and seen to change from within.
 
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
+
 use crate::machine::{FREE_PIN, Machine};
 
 /// The best is taken of so many changes: whoever looks may be put aside in between.
@@ -10,17 +12,16 @@ const PATIENCE_S: f64 = 20.0;
 /// Between two changes: longer than whoever looks is put aside for.
 const GAP_S: f64 = 0.02;
 
-/// This is known of the instant of a change, in ns.
-const STEP_NS: i64 = 1000;
+/// The instant of a change is known to this.
+const STEP: Span = Span::MICROSECOND;
 
-/// The two must be compared to this, in ns. A look at a pin takes 600 ns.
-const BOUND_NS: f64 = 5_000.0;
+/// The two must be compared to this. A look at a pin takes 600 ns.
+const BOUND: Span = Span::from_us(5);
 
 /// The difference of the two clocks at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockComparison {
-    /// How far UTC is ahead of the box's raw clock, in ns.
-    ahead_ns: i64,
+    utc: ClockMap<Raw, Utc>,
 }
 
 impl ClockComparison {
@@ -34,29 +35,34 @@ impl ClockComparison {
             machine.wait_outside(GAP_S);
             machine.pins().set(FREE_PIN, change % 2 == 0)
         });
-        let changed_utc_ns: Vec<i64> = changed.collect();
+        let changed: Vec<Instant<Utc>> = changed.collect();
         assert_eq!(watcher.wait(machine, PATIENCE_S), 0, "{}", machine.console().tail());
         let log = watcher.log(machine);
         let seen = log.lines().filter_map(|line| line.strip_prefix("changed ")?.split_once(' '));
-        let (width_ns, ahead_ns) = changed_utc_ns
+        let (width, utc) = changed
             .into_iter()
             .zip(seen)
-            .map(|(utc_ns, (from, to))| {
-                let [from_raw_ns, to_raw_ns] = [from, to].map(|number| number.parse::<i64>().expect("a number"));
-                let (least, most) = (utc_ns - to_raw_ns, utc_ns + STEP_NS - from_raw_ns);
-                (most - least, i64::midpoint(least, most))
+            .map(|(changed, (from, to))| {
+                let [from, to] = [from, to].map(|ns| Instant::from_ns(ns.parse().expect("a number")));
+                let (seen, changed) = (from + (to - from) / 2, changed + STEP / 2);
+                (to - from + STEP, ClockMap { from: seen, to: changed, rate: Rate::ZERO })
             })
-            .min()
+            .min_by_key(|(width, _)| *width)
             .expect("at least one change");
-        let bound_ns = width_ns as f64 / 2.0;
-        println!("UTC and the box's raw clock are compared to {:.4} ms", bound_ns / 1e6);
-        assert!(bound_ns < BOUND_NS, "{bound_ns} ns");
-        Self { ahead_ns }
+        let bound = width / 2;
+        println!("UTC and the box's raw clock are compared to {:.4} ms", bound.ms());
+        assert!(bound < BOUND, "{bound:?}");
+        Self { utc }
     }
 
     /// What the box's raw clock shows at this instant of UTC.
-    pub fn raw_ns(&self, utc_ns: f64) -> f64 {
-        utc_ns - self.ahead_ns as f64
+    pub fn raw(&self, utc: Instant<Utc>) -> Instant<Raw> {
+        self.utc.inverse().apply(utc)
+    }
+
+    /// The same for seconds since the Unix epoch.
+    pub fn raw_at_s(&self, utc_s: f64) -> Instant<Raw> {
+        self.raw(Instant::ZERO + Span::from_seconds_f64(utc_s))
     }
 
     /// By how much the box's system clock is ahead of UTC, in ms.
@@ -64,6 +70,6 @@ impl ClockComparison {
         let clocks = machine.run("pi-probe clocks").stdout;
         let clocks: Vec<i64> = clocks.split_whitespace().map(|number| number.parse().expect("a number")).collect();
         let [raw_ns, system_ns] = clocks[..] else { panic!("the clocks show {clocks:?}") };
-        (system_ns - (raw_ns + self.ahead_ns)) as f64 / 1e6
+        (Instant::from_ns(system_ns) - self.utc.apply(Instant::from_ns(raw_ns))).ms()
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use jaudiosync::control::protocol::PlayState;
+use jaudiosync_time::Instant;
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::boot;
@@ -123,9 +124,8 @@ fn join(machine: &mut Machine, set: &LongSet, name: &'static str) -> Joined {
     let read_bytes = Drive::read_bytes(machine) - read_before;
     let read_at_utc_s = machine.utc_s();
     let recording = recorder.finish(machine);
-    let raw_ns = |utc_s: f64| compared.raw_ns(utc_s * 1e9);
-    let heard_raw_ns = recording.first_heard_raw_ns(0.0).expect("silent for ever");
-    let heard_utc_s = slot_utc_s + (heard_raw_ns - raw_ns(slot_utc_s)) * 1e-9;
+    let heard = recording.first_heard(Instant::ZERO).expect("silent for ever");
+    let heard_utc_s = slot_utc_s + (heard - compared.raw_at_s(slot_utc_s)).seconds();
     println!(
         "{name}: joined at {:.1} s, heard {:.2} s after its slot, {:.1} MB read",
         heard_utc_s - anchor_utc_s,
@@ -173,7 +173,7 @@ impl Joined {
         let late: Vec<(f64, Option<f64>)> = windows
             .map(|utc_s| (utc_s, utc_s - self.anchor_utc_s))
             .filter(|(_, place_s)| !set.has_seam(*place_s))
-            .map(|(utc_s, place_s)| (place_s, set.late_ms(recording, place_s, self.compared.raw_ns(utc_s * 1e9))))
+            .map(|(utc_s, place_s)| (place_s, set.late_ms(recording, place_s, self.compared.raw_at_s(utc_s))))
             .collect();
         let worst = late.iter().map(|(_, late)| late.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
         println!("{} parts judged, at most {worst:.3} ms off", late.len());

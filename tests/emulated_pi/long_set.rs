@@ -3,6 +3,7 @@
 use std::fs;
 
 use jaudiosync_measure::best_lag;
+use jaudiosync_time::{Instant, Raw};
 
 use crate::recording::{RATE_HZ as RECORDED_HZ, Recording};
 use crate::support::odd_mp3::{Info, frames, info_frame, lame};
@@ -68,11 +69,11 @@ impl LongSet {
 
     /// By how much later than at its place in the set something is heard, in ms, over [`WINDOW_S`]; none in silence, and where it
     /// is something else.
-    pub fn late_ms(&self, recording: &Recording, place_s: f64, due_raw_ns: f64) -> Option<f64> {
-        let sound = recording.from(due_raw_ns, WINDOW_S)?;
+    pub fn late_ms(&self, recording: &Recording, place_s: f64, due: Instant<Raw>) -> Option<f64> {
+        let sound = recording.from(due, WINDOW_S)?;
         let rate_hz = f64::from(RECORDED_HZ);
         // The recording's first frame is a part of a frame later than what is due.
-        let place_s = place_s + sound.after_ns * 1e-9;
+        let place_s = place_s + sound.after.seconds();
         let expected: Vec<f32> =
             (0..sound.samples.len()).map(|index| self.sample(place_s + index as f64 / rate_hz)).collect();
         let lag = best_lag(&expected, sound.samples, (REACH_S * rate_hz) as usize)?;

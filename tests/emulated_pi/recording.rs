@@ -1,6 +1,7 @@
 //! What the loopback card of a box has played, recorded in the box and judged here.
 
 use jaudiosync_measure::{ClockMap, ClockSample, find_start, first_sound};
+use jaudiosync_time::{Instant, Raw, Span};
 
 use crate::machine::{Machine, Program};
 
@@ -50,20 +51,20 @@ pub struct Recording {
 pub struct Sound<'a> {
     pub samples: &'a [f32],
     /// By how much later than was asked for its first sample was played.
-    pub after_ns: f64,
+    pub after: Span,
 }
 
 /// The card's position, and what the box's raw clock showed then.
 struct Reading {
     frame: i64,
-    raw_ns: i64,
+    raw: Instant<Raw>,
 }
 
 impl Recording {
     fn parse(frames: &[u8], clock: &str) -> Self {
         let sample = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
         let readings: Vec<_> = clock.lines().map(Reading::parse).collect();
-        let on_raw = |reading: &Reading| ClockSample { frame: reading.frame as f64, utc_ns: reading.raw_ns };
+        let on_raw = |reading: &Reading| ClockSample { frame: reading.frame as f64, utc_ns: reading.raw.ns() };
         let raw_clock = ClockMap::fit(&readings.iter().map(on_raw).collect::<Vec<_>>(), RATE_HZ);
         Self {
             samples: frames.chunks_exact(SAMPLE_BYTES).map(sample).collect(),
@@ -73,42 +74,50 @@ impl Recording {
     }
 
     /// When a stretch of sound began, on the box's raw clock, if that was within 0.2 s of an instant on it.
-    pub fn heard_raw_ns(&self, reference: &[f32], near_raw_ns: f64) -> Option<f64> {
-        let expected = self.raw_clock.frame_at(near_raw_ns).round().max(0.0) as usize;
+    pub fn heard(&self, reference: &[f32], near: Instant<Raw>) -> Option<Instant<Raw>> {
+        let expected = self.frame_at(near).round().max(0.0) as usize;
         let range = expected.saturating_sub(REACH_FRAMES)..expected + REACH_FRAMES;
-        find_start(&self.samples, reference, RATE_HZ, range).map(|frame| self.raw_clock.utc_ns(frame))
+        find_start(&self.samples, reference, RATE_HZ, range).map(|frame| self.raw_at(frame))
     }
 
     /// What was heard from an instant of the box's raw clock on; none where it was not recorded.
-    pub fn from(&self, raw_ns: f64, seconds: f64) -> Option<Sound<'_>> {
-        let first = self.raw_clock.frame_at(raw_ns).ceil().max(0.0);
+    pub fn from(&self, raw: Instant<Raw>, seconds: f64) -> Option<Sound<'_>> {
+        let first = self.frame_at(raw).ceil().max(0.0);
         let samples = self.samples.get(first as usize..)?.get(..(seconds * f64::from(RATE_HZ)) as usize)?;
-        Some(Sound { samples, after_ns: self.raw_clock.utc_ns(first) - raw_ns })
+        Some(Sound { samples, after: self.raw_at(first) - raw })
     }
 
     /// When the first sound was heard from an instant of the box's raw clock on.
-    pub fn first_heard_raw_ns(&self, from_raw_ns: f64) -> Option<f64> {
-        let from = self.raw_clock.frame_at(from_raw_ns).round().max(0.0) as usize;
+    pub fn first_heard(&self, from: Instant<Raw>) -> Option<Instant<Raw>> {
+        let from = self.frame_at(from).round().max(0.0) as usize;
         let first = first_sound(self.samples.get(from..)?, HEARD)?;
-        Some(self.raw_clock.utc_ns((from + first) as f64))
+        Some(self.raw_at((from + first) as f64))
     }
 
     /// The loudest sample between two instants of the box's raw clock.
-    pub fn loudest(&self, from_raw_ns: f64, to_raw_ns: f64) -> f32 {
-        let frame = |raw_ns| (self.raw_clock.frame_at(raw_ns).round().max(0.0) as usize).min(self.samples.len());
-        self.samples[frame(from_raw_ns)..frame(to_raw_ns)].iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
+    pub fn loudest(&self, from: Instant<Raw>, to: Instant<Raw>) -> f32 {
+        let frame = |raw| (self.frame_at(raw).round().max(0.0) as usize).min(self.samples.len());
+        self.samples[frame(from)..frame(to)].iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
     }
 
     /// How long the box took on average to wake a program after the card had moved on, in ms. The player believes that its
     /// readings are true and not late, and so plays too early by as much as its own take.
     pub fn wake_up_ms(&self) -> f64 {
-        let late_ns = |reading: &Reading| reading.raw_ns as f64 - self.raw_clock.utc_ns(reading.frame as f64);
-        self.readings.iter().map(late_ns).sum::<f64>() / self.readings.len() as f64 / 1e6
+        let late_ms = |reading: &Reading| (reading.raw - self.raw_at(reading.frame as f64)).ms();
+        self.readings.iter().map(late_ms).sum::<f64>() / self.readings.len() as f64
     }
 
     /// How much faster than its nominal rate the card ran, against the box's raw clock.
     pub fn rate_error_ppm(&self) -> f64 {
         self.raw_clock.rate_error_ppm(RATE_HZ)
+    }
+
+    fn frame_at(&self, raw: Instant<Raw>) -> f64 {
+        self.raw_clock.frame_at(raw.ns() as f64)
+    }
+
+    fn raw_at(&self, frame: f64) -> Instant<Raw> {
+        Instant::ZERO + Span::from_ns_f64(self.raw_clock.utc_ns(frame))
     }
 }
 
@@ -116,6 +125,6 @@ impl Reading {
     fn parse(line: &str) -> Self {
         let mut fields = line.split(' ').map(|field| field.parse().expect("a number"));
         let [frame, raw_ns] = std::array::from_fn(|_| fields.next().expect("two numbers"));
-        Self { frame, raw_ns }
+        Self { frame, raw: Instant::from_ns(raw_ns) }
     }
 }

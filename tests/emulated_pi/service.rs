@@ -3,9 +3,9 @@
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::playlist::{LoadOptions, load};
-use jaudiosync::timetable::{NS_PER_S, Place, Timetable};
+use jaudiosync::timetable::{Place, Timetable};
 use jaudiosync_measure::stretch;
-use jaudiosync_time::Instant;
+use jaudiosync_time::{Instant, Span};
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::{music, track};
@@ -117,24 +117,24 @@ pub fn common_timetable() -> Timetable {
 /// in the next one.
 #[track_caller]
 pub fn late_ms(recording: &Recording, compared: &ClockComparison, timetable: &Timetable, from_utc_s: f64) -> f64 {
-    let mut utc_ns = (from_utc_s * 1e9) as i64;
+    let mut utc = Instant::ZERO + Span::from_seconds_f64(from_utc_s);
+    let room = Span::from_seconds_f64(STRETCH_S);
     loop {
-        let room_ns = (STRETCH_S * 1e9) as i64;
-        match (timetable.place_at(Instant::from_ns(utc_ns)), timetable.place_at(Instant::from_ns(utc_ns + room_ns))) {
+        match (timetable.place_at(utc), timetable.place_at(utc + room)) {
             (Place::Playing { slot, offset }, Place::Playing { slot: later, .. }) if slot == later => {
                 let sound = stretch(&track(slot.track), RATE_HZ, offset.seconds(), STRETCH_S).expect("a track");
-                let due_raw_ns = compared.raw_ns(utc_ns as f64);
-                let heard_raw_ns = recording.heard_raw_ns(&sound, due_raw_ns).unwrap_or_else(|| {
-                    let loudest = recording.loudest(due_raw_ns, due_raw_ns + STRETCH_S * 1e9);
+                let due = compared.raw(utc);
+                let heard = recording.heard(&sound, due).unwrap_or_else(|| {
+                    let loudest = recording.loudest(due, due + room);
                     let offset_s = offset.seconds();
                     panic!(
                         "track {} is not heard at {offset_s:.1} s; the loudest sample there is {loudest}",
                         slot.track
                     )
                 });
-                return (heard_raw_ns - due_raw_ns) / 1e6;
+                return (heard - due).ms();
             }
-            _ => utc_ns += NS_PER_S / 4,
+            _ => utc += Span::from_ms(250),
         }
     }
 }

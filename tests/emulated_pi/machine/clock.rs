@@ -4,6 +4,8 @@
 //! machine's speed, and what else runs on it, make no difference to it. UTC is the instant at which the box was switched on,
 //! as this side chose it, and that time from there.
 
+use jaudiosync_time::{Instant, Span, Utc};
+
 use super::registers::Registers;
 
 /// The chip's system timer: microseconds since the box was switched on, in two halves.
@@ -18,18 +20,18 @@ pub struct BoxClock {
 
 impl BoxClock {
     /// How long the box has been on, to the microsecond below.
-    pub fn since_power_on_us(registers: &mut Registers) -> i64 {
+    pub fn since_power_on(registers: &mut Registers) -> Span {
         loop {
             let high = registers.read(HIGH);
             let low = registers.read(LOW);
             if registers.read(HIGH) == high {
-                return i64::from(high) << 32 | i64::from(low);
+                return Span::from_us(i64::from(high) << 32 | i64::from(low));
             }
         }
     }
 
-    /// UTC in ns since the Unix epoch, to the microsecond below.
-    pub fn utc_ns(self, registers: &mut Registers) -> i64 {
-        self.on_since_utc_s * 1_000_000_000 + Self::since_power_on_us(registers) * 1000
+    /// UTC, to the microsecond below.
+    pub fn utc(self, registers: &mut Registers) -> Instant<Utc> {
+        Instant::from_second(self.on_since_utc_s) + Self::since_power_on(registers)
     }
 }

@@ -27,6 +27,7 @@ pub use agent::Answer;
 pub use card::SdCard;
 use clock::BoxClock;
 use console::Console;
+use jaudiosync_time::Instant;
 use monitor::Monitor;
 pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
@@ -181,12 +182,12 @@ impl Machine {
 
     /// UTC in the box, in seconds since the Unix epoch. None of its programs has a part in that.
     pub fn utc_s(&mut self) -> f64 {
-        self.clock.utc_ns(&mut self.registers) as f64 * 1e-9
+        (self.clock.utc(&mut self.registers) - Instant::ZERO).seconds()
     }
 
     /// How long the box has been on.
     pub fn since_power_on_s(&mut self) -> f64 {
-        BoxClock::since_power_on_us(&mut self.registers) as f64 * 1e-6
+        BoxClock::since_power_on(&mut self.registers).seconds()
     }
 
     /// Writes a file on the box, executable if it is so here.

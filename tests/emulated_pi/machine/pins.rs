@@ -4,6 +4,8 @@
 //! QEMU's pins have no outside: a level is made by making the pin an output for a moment, while the box stands still. It
 //! stays when the pin is an input again, whatever pull-up was asked for.
 
+use jaudiosync_time::{Instant, Utc};
+
 use super::clock::BoxClock;
 use super::monitor::Monitor;
 use super::registers::Registers;
@@ -68,13 +70,13 @@ impl Pins<'_> {
         self.set(contact.pin(), true);
     }
 
-    /// Gives a pin a level, and returns the instant at which it changed: UTC in ns since the Unix epoch, to the microsecond below.
-    pub fn set(&mut self, pin: u32, high: bool) -> i64 {
+    /// Gives a pin a level, and returns the instant at which it changed, to the microsecond below.
+    pub fn set(&mut self, pin: u32, high: bool) -> Instant<Utc> {
         self.monitor.execute("stop");
-        let utc_ns = self.clock.utc_ns(self.registers);
+        let changed = self.clock.utc(self.registers);
         set(self.registers, pin, high);
         self.monitor.execute("cont");
-        utc_ns
+        changed
     }
 }
 

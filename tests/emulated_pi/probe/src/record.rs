@@ -12,7 +12,7 @@ use alsa::pcm::{Access, Format, HwParams, PCM, TstampType};
 use alsa::{Direction, ValueOr};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_time::{Instant, Raw, Span};
 
 /// The capture side of the first playback device.
 const DEVICE: &str = "hw:Loopback,1,0";
@@ -51,8 +51,8 @@ impl Record {
             card.wait(None)?;
             let status = card.status()?;
             let read_at = status.get_htstamp();
-            let raw_ns = read_at.tv_sec * NS_PER_S + read_at.tv_nsec;
-            writeln!(clock, "{} {raw_ns}", recorded + status.get_avail())?;
+            let raw = Instant::<Raw>::from_second(read_at.tv_sec) + Span::from_ns(read_at.tv_nsec);
+            writeln!(clock, "{} {}", recorded + status.get_avail(), raw.ns())?;
             let count = input.readi(&mut buffer).context("the recording was held up for too long")?;
             bytes.clear();
             for frame in buffer.chunks_exact(CHANNELS as usize).take(count) {

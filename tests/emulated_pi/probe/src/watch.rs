@@ -30,18 +30,18 @@ impl Watch {
         for _ in 0..self.changes {
             let deadline = Instant::now() + Duration::from_secs(self.wait);
             // A change lies between the beginning of the last look at the old level and the end of the first at the new.
-            let mut looked_ns = MachineClocks.raw_ns();
+            let mut looked = MachineClocks.raw();
             loop {
-                let begun_ns = MachineClocks.raw_ns();
+                let begun = MachineClocks.raw();
                 if pin.read() != level {
                     break;
                 }
-                looked_ns = begun_ns;
+                looked = begun;
                 if Instant::now() > deadline {
                     bail!("GPIO{} has not changed", self.gpio);
                 }
             }
-            println!("changed {looked_ns} {}", MachineClocks.raw_ns());
+            println!("changed {} {}", looked.ns(), MachineClocks.raw().ns());
             level = pin.read();
         }
         Ok(())
