@@ -14,7 +14,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use jaudiosync::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, Sample, SourceKind};
-use jaudiosync_hw::clocks::{ClockPair, MachineClocks, NS_PER_S};
+use jaudiosync_hw::clocks::{ClockPair, MachineClocks};
+use jaudiosync_time::{self as time, ClockMap, Rate, Raw, Span, Utc};
 use time_servers::{
     Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, stamped, tell_pulses, udp_server,
 };
@@ -59,30 +60,32 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
     }
 }
 
-/// How far the sample is from this machine's clock plus `ahead_ns`, in ns.
-fn error_ns(sample: &Sample, ahead_ns: i64) -> f64 {
+/// This machine's UTC, as a map from its raw clock.
+fn machine_utc() -> ClockMap<Raw, Utc> {
     let now = ClockPair::read(&MachineClocks);
-    (sample.utc.ns() - (now.utc.ns() + (sample.raw.ns() - now.raw.ns()) + ahead_ns)) as f64
+    ClockMap { from: now.raw, to: now.utc, rate: Rate::ZERO }
+}
+
+/// How far the sample is from this machine's clock plus `ahead`.
+fn error(sample: &Sample, ahead: Span) -> Span {
+    sample.utc - machine_utc().apply(sample.raw) - ahead
 }
 
 #[track_caller]
-fn assert_within_bound(sample: &Sample, ahead_ns: i64, largest_bound_ns: f64) {
-    let error_ns = error_ns(sample, ahead_ns);
-    println!(
-        "{}: error {error_ns} ns, sigma {:.0} ns, bound {:.0} ns",
-        sample.source, sample.sigma_ns, sample.bound_ns
-    );
-    assert!(error_ns.abs() <= sample.bound_ns, "{error_ns} {sample:?}");
+fn assert_within_bound(sample: &Sample, ahead: Span, largest_bound_ns: f64) {
+    let error = error(sample, ahead);
+    println!("{}: error {error:?}, sigma {:.0} ns, bound {:.0} ns", sample.source, sample.sigma_ns, sample.bound_ns);
+    assert!(error.abs().ns_f64() <= sample.bound_ns, "{error:?} {sample:?}");
     assert!(sample.bound_ns < largest_bound_ns, "{sample:?}");
     assert!(sample.sigma_ns > 0.0 && sample.sigma_ns <= sample.bound_ns, "{sample:?}");
 }
 
 #[test]
 fn the_offset_of_a_real_chronyd_is_found_within_the_bound() {
-    for (faketime, ahead_ns) in [("+100.25s", 100_250_000_000), ("-7200.5s", -7_200_500_000_000)] {
+    for (faketime, ahead) in [("+100.25s", Span::from_ms(100_250)), ("-7200.5s", Span::from_ms(-7_200_500))] {
         let server = Chronyd::start("local stratum 8", Some(faketime));
         let (_thread, listener) = ntp(server.address);
-        assert_within_bound(&sample(&listener, SourceKind::Ntp), ahead_ns, 5e6);
+        assert_within_bound(&sample(&listener, SourceKind::Ntp), ahead, 5e6);
     }
 }
 
@@ -90,7 +93,7 @@ fn the_offset_of_a_real_chronyd_is_found_within_the_bound() {
 fn a_real_chronyd_is_found_within_the_bound_by_its_kernels_stamps_too() {
     let server = Chronyd::start("local stratum 8", None);
     let (_thread, listener) = ntp(server.address);
-    assert_within_bound(&sample(&listener, SourceKind::Ntp), 0, 5e6);
+    assert_within_bound(&sample(&listener, SourceKind::Ntp), Span::ZERO, 5e6);
 }
 
 /// Set for the process that asks under faketime: the server's address.
@@ -103,7 +106,7 @@ fn a_system_clock_that_is_off_and_races_does_no_harm() {
         let (_thread, listener) = ntp(server);
         let found = sample(&listener, SourceKind::Ntp);
         println!("\nfound {} {} {}", found.raw.ns(), found.utc.ns(), found.bound_ns);
-        let system_ahead_s = -error_ns(&found, 0) / NS_PER_S as f64;
+        let system_ahead_s = -error(&found, Span::ZERO).seconds();
         assert!(system_ahead_s > 900.0, "faketime fakes nothing: {system_ahead_s}");
         return;
     }
@@ -123,9 +126,8 @@ fn a_system_clock_that_is_off_and_races_does_no_harm() {
     let found = output.lines().find_map(|line| line.strip_prefix("found ")).expect(&output);
     let figures: Vec<f64> = found.split(' ').map(|figure| figure.parse().unwrap()).collect();
     let [raw_ns, utc_ns]: [i64; 2] = [0, 1].map(|index| found.split(' ').nth(index).unwrap().parse().unwrap());
-    let now = ClockPair::read(&MachineClocks);
-    let error_ns = (utc_ns - (now.utc.ns() + (raw_ns - now.raw.ns()))) as f64;
-    assert!(error_ns.abs() <= figures[2] && figures[2] < 5e6, "{error_ns} {found}");
+    let error = time::Instant::from_ns(utc_ns) - machine_utc().apply(time::Instant::from_ns(raw_ns));
+    assert!(error.abs().ns_f64() <= figures[2] && figures[2] < 5e6, "{error:?} {found}");
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn a_server_that_is_not_there_is_told_and_found_when_it_comes() {
     let reason = trouble(&listener);
     assert!(reason.contains("refused") && reason.contains(&address.to_string()), "{reason}");
     udp_server(address, |question| Some(ntp_answer(question, 0, 2, [127, 0, 0, 1])));
-    assert_within_bound(&sample(&listener, SourceKind::Ntp), 0, 5e6);
+    assert_within_bound(&sample(&listener, SourceKind::Ntp), Span::ZERO, 5e6);
 }
 
 #[test]
@@ -203,29 +205,28 @@ fn a_source_stops_at_once_in_the_middle_of_a_question() {
 #[test]
 fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
     // The receiver lives 5000 s in the future, and begins to tell of a second 0.2 s after its beginning.
-    const LATENCY_NS: i64 = 200_000_000;
+    const LATENCY: Span = Span::from_ms(200);
     let ahead_s = 5_000;
     let first_s = ClockPair::read(&MachineClocks).utc.second() + ahead_s;
     let server = FakeGps::start(first_s);
     let (_thread, listener) = gpsd(server.address);
     let found = sample(&listener, SourceKind::GpsMessages);
     let fed = server.fed();
-    let (raw_ns, second_ns) =
-        *fed.iter().min_by_key(|fed| (fed.0 - found.raw.ns()).abs()).expect("gpsfake tells nothing");
-    let error_ns = found.utc.ns() - (second_ns + LATENCY_NS + (found.raw.ns() - raw_ns));
-    println!("{}: error {error_ns} ns, bound {} ns", found.source, found.bound_ns);
-    assert!(error_ns.abs() as f64 <= found.bound_ns, "{error_ns} {found:?}");
+    let nearest = fed.iter().min_by_key(|fed| (fed.raw - found.raw).abs()).expect("gpsfake tells nothing");
+    let error = found.utc - nearest.second - LATENCY - (found.raw - nearest.raw);
+    println!("{}: error {error:?}, bound {} ns", found.source, found.bound_ns);
+    assert!(error.abs().ns_f64() <= found.bound_ns, "{error:?} {found:?}");
     assert!(found.bound_ns < 1e9, "the stamps of the messages are used: {found:?}");
-    assert!(error_ns.abs() < 300_000_000, "{error_ns}");
+    assert!(error.abs() < Span::from_ms(300), "{error:?}");
     assert!(found.source.name.starts_with("/dev/"), "{found:?}");
 }
 
 #[test]
 fn pulses_through_gpsd_give_the_time_within_microseconds() {
-    const AHEAD_NS: i64 = 3_600_123_456_789;
-    let address = scripted_gpsd(any_port(), |stream| tell_pulses(stream, AHEAD_NS));
+    const AHEAD: Span = Span::from_ns(3_600_123_456_789);
+    let address = scripted_gpsd(any_port(), |stream| tell_pulses(stream, AHEAD));
     let (_thread, listener) = gpsd(address);
-    assert_within_bound(&sample(&listener, SourceKind::GpsPps), AHEAD_NS, 1e5);
+    assert_within_bound(&sample(&listener, SourceKind::GpsPps), AHEAD, 1e5);
 }
 
 #[test]
@@ -234,9 +235,11 @@ fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
     let (_thread, listener) = gpsd(address);
     let reason = trouble(&listener);
     assert!(reason.contains("no gpsd at") && reason.contains("refused"), "{reason}");
-    scripted_gpsd(address, |stream| tell_pulses(stream, 0));
+    scripted_gpsd(address, |stream| tell_pulses(stream, Span::ZERO));
     match listener.recv_timeout(PATIENCE).unwrap() {
-        ReferenceEvent::Sample(sample) => assert!(error_ns(&sample, 0).abs() <= sample.bound_ns, "{sample:?}"),
+        ReferenceEvent::Sample(sample) => {
+            assert!(error(&sample, Span::ZERO).abs().ns_f64() <= sample.bound_ns, "{sample:?}")
+        }
         trouble => panic!("told again: {trouble:?}"),
     }
 }
@@ -244,10 +247,10 @@ fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
 #[test]
 fn what_a_gpsd_lacks_is_told() {
     use std::io::Write;
-    let now_ns = ClockPair::read(&MachineClocks).utc.ns();
+    let now = ClockPair::read(&MachineClocks).utc;
     let no_fix = "{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":1}\r\n".to_owned();
     let scripts = [
-        (no_fix + &stamped("PPS", now_ns, now_ns), "no fix"),
+        (no_fix + &stamped("PPS", now, now), "no fix"),
         ("{\"class\":\"DEVICES\",\"devices\":[]}\r\n".to_owned(), "no receiver"),
         ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "does not speak gpsd's protocol"),
         ("x".repeat(70_000), "longer than 64 KiB"),

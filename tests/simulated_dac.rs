@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
 use jaudiosync_hw::dac::Imperfections;
-use player_harness::{EPOCH_NS, PlayerHarness};
+use player_harness::{EPOCH, PlayerHarness};
 
 /// A USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off and wanders.
 fn bad_card(rate_error_ppm: f64) -> Imperfections {
@@ -49,7 +49,7 @@ fn two_hundred_bad_cards_stay_in_phase_for_an_hour() {
                 return results;
             }
             let rate_error_ppm = -150.0 + 300.0 * seed as f64 / (SEEDS - 1) as f64;
-            let mut player = PlayerHarness::new(2003, bad_card(rate_error_ppm), -100, 0, seed);
+            let mut player = PlayerHarness::new(2003, bad_card(rate_error_ppm), -100, Span::ZERO, seed);
             player.run(HOUR_S);
             let from_s = player.first_sound_s(0.0).unwrap_or_else(|| panic!("seed {seed}: silent")) + 5.0;
             let errors = player.errors_ms(from_s, HOUR_S);
@@ -92,7 +92,7 @@ fn a_good_card_starts_on_the_exact_instant() {
     for seed in 0..10 {
         let imperfections =
             Imperfections { rate_error_ppm: 40.0, jitter: Span::from_us(20), ..Imperfections::default() };
-        let mut player = PlayerHarness::new(48_000, imperfections, 6, 0, seed);
+        let mut player = PlayerHarness::new(48_000, imperfections, 6, Span::ZERO, seed);
         player.run(12.0);
         let first_s = player.first_sound_s(0.0).unwrap();
         assert!((first_s - 6.0).abs() < 0.012, "seed {seed}: {first_s}");
@@ -104,9 +104,8 @@ fn a_good_card_starts_on_the_exact_instant() {
 #[test]
 fn a_track_under_way_is_joined_on_the_exact_instant() {
     for seed in 0..5 {
-        let joins_ns = EPOCH_NS + 7_000_000_000;
-        let mut player =
-            PlayerHarness::joining_at(Some(Instant::from_ns(joins_ns)), 48_000, bad_card(60.0), -1000, 0, seed);
+        let joins = EPOCH + Span::from_seconds(7);
+        let mut player = PlayerHarness::joining_at(Some(joins), 48_000, bad_card(60.0), -1000, Span::ZERO, seed);
         player.run(12.0);
         let first_s = player.first_sound_s(0.0).unwrap();
         // Sampled each 10 ms, behind a fade-in of one block.
@@ -119,7 +118,7 @@ fn a_track_under_way_is_joined_on_the_exact_instant() {
 #[test]
 fn the_output_latency_is_exact_in_both_directions() {
     for latency_ms in [-250, -3, 7, 250] {
-        let mut player = PlayerHarness::new(48_000, Imperfections::default(), 6, latency_ms * 1_000_000, 1);
+        let mut player = PlayerHarness::new(48_000, Imperfections::default(), 6, Span::from_ms(latency_ms), 1);
         player.run(10.0);
         // `late_ms` is judged at the ear, which hears it that much later.
         let errors = player.errors_ms(0.0, 10.0);
@@ -131,23 +130,23 @@ fn the_output_latency_is_exact_in_both_directions() {
 
 #[test]
 fn after_a_drop_out_the_music_is_where_the_timetable_is() {
-    for pause_ns in [30_000_000, 400_000_000, 5_000_000_000_i64] {
-        let mut player = PlayerHarness::new(8011, bad_card(80.0), -20, 0, 7);
+    for pause in [Span::from_ms(30), Span::from_ms(400), Span::from_seconds(5)] {
+        let mut player = PlayerHarness::new(8011, bad_card(80.0), -20, Span::ZERO, 7);
         player.run(30.0);
-        player.interrupt(pause_ns);
-        let resumed_s = 30.0 + pause_ns as f64 * 1e-9;
+        player.interrupt(pause);
+        let resumed_s = 30.0 + pause.seconds();
         player.run(20.0);
         let first_s = player.first_sound_s(resumed_s + 0.01).unwrap();
-        assert!(first_s - resumed_s < 3.0, "{pause_ns}: silent for {} s", first_s - resumed_s);
+        assert!(first_s - resumed_s < 3.0, "{pause:?}: silent for {} s", first_s - resumed_s);
         let errors = player.errors_ms(resumed_s + 0.01, 60.0);
-        assert!(quantile(&errors, 1.0) < 1.0, "{pause_ns}: {} ms", quantile(&errors, 1.0));
+        assert!(quantile(&errors, 1.0) < 1.0, "{pause:?}: {} ms", quantile(&errors, 1.0));
         assert!(player.events.contains(&FeederEvent::Interrupted), "{:?}", player.events);
     }
 }
 
 #[test]
 fn a_card_that_was_unplugged_plays_where_the_timetable_is() {
-    let mut player = PlayerHarness::new(8011, bad_card(-80.0), -20, 0, 7);
+    let mut player = PlayerHarness::new(8011, bad_card(-80.0), -20, Span::ZERO, 7);
     player.run(20.0);
     player.dac.unplug();
     player.run(7.0);
@@ -168,7 +167,7 @@ fn silent_s(player: &PlayerHarness, from_s: f64) -> Vec<f64> {
 
 #[test]
 fn a_file_that_is_gone_for_three_seconds_is_not_heard() {
-    let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, 0, 9);
+    let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, Span::ZERO, 9);
     player.run(10.0);
     player.is_gone.store(true, Ordering::Relaxed);
     player.run(3.0);
@@ -184,7 +183,7 @@ fn a_file_that_is_gone_for_three_seconds_is_not_heard() {
 #[test]
 fn a_file_that_is_gone_is_played_as_far_as_it_was_decoded_and_again_as_soon_as_it_is_back() {
     for back_s in [17.0, 20.0, 20.3, 20.7] {
-        let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, 0, 9);
+        let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, Span::ZERO, 9);
         player.run(10.0);
         player.is_gone.store(true, Ordering::Relaxed);
         player.run(back_s - 10.0);
@@ -207,7 +206,7 @@ fn a_file_that_is_gone_is_played_as_far_as_it_was_decoded_and_again_as_soon_as_i
 
 #[test]
 fn a_place_that_cannot_be_read_costs_little_more_than_itself() {
-    let mut player = PlayerHarness::new(8011, bad_card(30.0), 6, 0, 9);
+    let mut player = PlayerHarness::new(8011, bad_card(30.0), 6, Span::ZERO, 9);
     *player.bad_frames.lock().unwrap() = 20 * 8011..20 * 8011 + 500;
     player.run(50.0);
     let silent_s = silent_s(&player, 7.0);
@@ -220,7 +219,7 @@ fn a_place_that_cannot_be_read_costs_little_more_than_itself() {
 
 #[test]
 fn a_file_that_comes_late_is_joined_and_one_that_is_known_to_be_silence_is_opened_once() {
-    let mut player = PlayerHarness::new(8011, bad_card(30.0), 6, 0, 9);
+    let mut player = PlayerHarness::new(8011, bad_card(30.0), 6, Span::ZERO, 9);
     player.is_gone.store(true, Ordering::Relaxed);
     player.run(15.0);
     assert_eq!(player.first_sound_s(0.0), None);
@@ -230,7 +229,7 @@ fn a_file_that_comes_late_is_joined_and_one_that_is_known_to_be_silence_is_opene
     let first_s = player.first_sound_s(0.0).unwrap();
     assert!((15.0..16.5).contains(&first_s), "{first_s}");
 
-    let mut player = PlayerHarness::new(8011, bad_card(30.0), 6, 0, 9);
+    let mut player = PlayerHarness::new(8011, bad_card(30.0), 6, Span::ZERO, 9);
     player.is_silent.store(true, Ordering::Relaxed);
     player.run(30.0);
     assert_eq!((player.first_sound_s(0.0), player.opened.load(Ordering::Relaxed)), (None, 1));
@@ -239,9 +238,9 @@ fn a_file_that_comes_late_is_joined_and_one_that_is_known_to_be_silence_is_opene
 
 #[test]
 fn a_file_that_does_not_answer_for_three_seconds_is_not_heard() {
-    let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, 0, 3);
+    let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, Span::ZERO, 3);
     player.run(10.0);
-    player.loader.held_up_until_ns = 13_000_000_000;
+    player.loader.held_up_until = Instant::from_second(13);
     player.run(20.0);
     let silent = player.samples.iter().filter(|sample| sample.time_s > 9.0 && sample.late_ms.is_none()).count();
     assert_eq!(silent, 0);
@@ -252,9 +251,9 @@ fn a_file_that_does_not_answer_for_three_seconds_is_not_heard() {
 
 #[test]
 fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timetable_is() {
-    let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, 0, 3);
+    let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, Span::ZERO, 3);
     player.run(10.0);
-    player.loader.held_up_until_ns = 18_000_000_000;
+    player.loader.held_up_until = Instant::from_second(18);
     player.run(20.0);
     let silence = |sample: &&player_harness::Sample| sample.time_s > 9.0 && sample.late_ms.is_none();
     let silent_s: Vec<f64> = player.samples.iter().filter(silence).map(|sample| sample.time_s).collect();
@@ -270,14 +269,14 @@ fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timet
 
 #[test]
 fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
-    let mut player = PlayerHarness::new(8011, Imperfections::default(), -20, 0, 7);
+    let mut player = PlayerHarness::new(8011, Imperfections::default(), -20, Span::ZERO, 7);
     player.run(10.0);
-    player.timescale.to += Span::from_ns(2_000_000);
+    player.utc.to += Span::from_ms(2);
     player.run(20.0);
     let errors = player.errors_ms(27.0, 30.0);
     assert!(quantile(&errors, 1.0) < 0.1, "2 ms at 300 ppm take 7 s: {} ms", quantile(&errors, 1.0));
     assert!(!player.events.iter().any(|event| matches!(event, FeederEvent::Reseeked { .. })));
-    player.timescale.to += Span::from_ns(300_000_000);
+    player.utc.to += Span::from_ms(300);
     player.run(10.0);
     let errors = player.errors_ms(31.0, 40.0);
     assert!(quantile(&errors, 1.0) < 0.1, "{} ms", quantile(&errors, 1.0));

@@ -96,11 +96,11 @@ fn an_mp3_comes_out_as_clean_as_it_was_encoded() {
 
 #[test]
 fn a_reseek_does_not_click() {
-    let mut player = PlayerHarness::new(48_000, Imperfections::default(), -20, 0, 3);
+    let mut player = PlayerHarness::new(48_000, Imperfections::default(), -20, Span::ZERO, 3);
     player.keep_sound = true;
     player.run(3.0);
     // 70 ms: the tone goes on at quite another place of its period.
-    player.timescale.to += Span::from_ns(70_000_000);
+    player.utc.to += Span::from_ms(70);
     player.run(2.0);
     assert!(player.events.iter().any(|event| format!("{event:?}").contains("Reseeked")), "{:?}", player.events);
     let left: Vec<f32> = player.sound.chunks_exact(2).map(|pair| pair[0]).collect();

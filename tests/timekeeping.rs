@@ -8,32 +8,30 @@ mod clock_harness;
 
 use std::time::Duration;
 
-use clock_harness::{ClockHarness, START_NS};
+use clock_harness::{ClockHarness, START_S, perfect};
 use jaudiosync::timekeeping::published::UtcSource as _;
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status::TimeState;
-use jaudiosync_hw::clocks::NS_PER_S;
+use jaudiosync_hw::clocks::Clocks as _;
 use jaudiosync_hw::rtc::Ds3231Model;
 use jaudiosync_hw::world::World;
 use jaudiosync_time::Span;
-
-const MS: i64 = 1_000_000;
 
 /// What a box keeps that was compared with a good reference for a while.
 fn compared() -> SavedTime {
     let mut earlier = ClockHarness::new(Ds3231Model::default(), None, 99);
     for _ in 0..10 {
         earlier.run(60);
-        earlier.tell("a", 0, 2e6);
+        earlier.tell("a", Span::ZERO, 2e6);
     }
     earlier.run(120);
     let mut saved = earlier.kept.lock().unwrap().clone().expect("a compared box keeps its calibration");
     // As if that had been before the time at which the tests begin.
-    let before_ns = 3600 * NS_PER_S;
-    saved.utc_s -= before_ns / NS_PER_S;
-    saved.reference_utc_s = saved.reference_utc_s.map(|utc_s| utc_s - before_ns / NS_PER_S);
+    let before = Span::HOUR;
+    saved.utc_s -= before.whole_seconds();
+    saved.reference_utc_s = saved.reference_utc_s.map(|utc_s| utc_s - before.whole_seconds());
     let calibration = saved.calibration.as_mut().expect("with the RTC's calibration");
-    calibration.flywheel_ns -= before_ns;
+    calibration.flywheel_ns -= before.ns();
     saved.mark = Some([0; 4]);
     saved
 }
@@ -49,20 +47,20 @@ fn calibrated_box(seed: u64) -> ClockHarness {
 
 #[test]
 fn after_a_power_cut_the_time_is_known_again_within_three_seconds() {
-    let mut slowest_ns = 0;
+    let mut slowest = Span::ZERO;
     for seed in 0..50 {
         let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
-        let from_ns = made.world.true_ns();
+        let from = made.world.true_time();
         while made.estimate().state == TimeState::Unset {
             made.step();
-            assert!(made.world.true_ns() - from_ns < 10 * NS_PER_S, "seed {seed}: {:#?}", made.status());
+            assert!(made.world.true_time() - from < Span::from_seconds(10), "seed {seed}: {:#?}", made.status());
         }
-        slowest_ns = slowest_ns.max(made.world.true_ns() - from_ns);
+        slowest = slowest.max(made.world.true_time() - from);
         assert!(made.error_ms().abs() < 1.0, "seed {seed}: {} ms", made.error_ms());
         assert!(made.warnings().is_empty(), "seed {seed}: {}", made.warnings());
     }
-    println!("the time is known after at most {:.2} s", slowest_ns as f64 * 1e-9);
-    assert!(slowest_ns < 3 * NS_PER_S, "{slowest_ns} ns");
+    println!("the time is known after at most {:.2} s", slowest.seconds());
+    assert!(slowest < Span::from_seconds(3), "{slowest:?}");
 }
 
 #[test]
@@ -71,15 +69,15 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
     for seed in 0..20 {
         let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
         made.run(120);
-        let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy().ns());
+        let (from, busy) = (made.world.true_time(), made.chip.bus_busy());
         for _ in 0..300 {
             made.run(2);
             // The chip is ideal, so that all there is of an error is that of its edges.
-            let raw = jaudiosync_hw::clocks::Clocks::raw(made.world.as_ref());
+            let raw = made.world.raw();
             let rtc = made.task.timekeeper().rtc_map().expect("followed");
-            errors_ms.push((rtc.apply(raw).ns() - made.world.true_ns()) as f64 * 1e-6);
+            errors_ms.push((rtc.apply(raw) - perfect(made.world.true_time())).ms());
         }
-        let share = (made.chip.bus_busy().ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
+        let share = (made.chip.bus_busy() - busy).ns_f64() / (made.world.true_time() - from).ns_f64();
         assert!(share < 0.02, "{share} of the bus");
     }
     let mean_ms = errors_ms.iter().map(|error| error.abs()).sum::<f64>() / errors_ms.len() as f64;
@@ -125,10 +123,10 @@ fn distrusted(
     assert!(made.warnings().contains(said), "{}", made.warnings());
     assert!(made.warnings().contains("not in sync"), "{}", made.warnings());
     // With a reference it is set, marked and believed.
-    made.tell("a", 0, 2e6);
+    made.tell("a", Span::ZERO, 2e6);
     made.run(200);
     assert_eq!(made.estimate().state, TimeState::Referenced);
-    let off_ms = made.chip.rtc_minus_utc().expect("it runs").ns() / MS;
+    let off_ms = made.chip.rtc_minus_utc().expect("it runs").whole_ms();
     assert!(off_ms.abs() < 10, "the RTC was set to {off_ms} ms off");
     assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
     assert!(made.warnings().is_empty(), "{}", made.warnings());
@@ -172,7 +170,7 @@ fn a_time_before_the_program_was_built() {
 #[test]
 fn a_time_before_the_last_saved_one() {
     distrusted(8, Some(compared()), "went back behind the last time", |_, set_up| {
-        set_up.set_to_utc_s = Some(START_NS / NS_PER_S - 86_400);
+        set_up.set_to_utc_s = Some(START_S - 86_400);
     });
 }
 
@@ -198,13 +196,13 @@ fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_cle
         let rtc = made.status().rtc.expect("there is one");
         assert!(rtc.has_century_bit && rtc.distrusted.is_none(), "{rtc:?}");
         // With a reference the clock is set, and the bit goes with that; the time does not jump.
-        made.tell("a", 0, 2e6);
-        assert!(made.run_playing(200) < 1_000_000, "UTC jumped");
+        made.tell("a", Span::ZERO, 2e6);
+        assert!(made.run_playing(200) < Span::MILLISECOND, "UTC jumped");
         made.shared.allow_steps(true);
         assert_eq!(made.chip.register(MONTH), 0x12);
         assert!(made.warnings().is_empty(), "{}", made.warnings());
         assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
-        let off_ms = made.chip.rtc_minus_utc().expect("it runs").ns() / MS;
+        let off_ms = made.chip.rtc_minus_utc().expect("it runs").whole_ms();
         assert!(off_ms.abs() < 10, "the RTC was set to {off_ms} ms off");
     }
 }
@@ -214,7 +212,7 @@ fn a_century_bit_that_somebody_sets_while_the_box_runs_is_noticed_and_no_jump() 
     let mut made = calibrated_box(23);
     made.run(300);
     made.chip.corrupt_register(MONTH, DECEMBER_OF_THE_NEXT_CENTURY);
-    assert!(made.run_playing(200) < 1_000_000, "UTC jumped");
+    assert!(made.run_playing(200) < Span::MILLISECOND, "UTC jumped");
     made.shared.allow_steps(true);
     assert!(made.error_ms().abs() < 1.0, "{} ms; {:#?}", made.error_ms(), made.status());
     assert_eq!(made.status().warnings.len(), 1, "{}", made.warnings());
@@ -286,7 +284,7 @@ fn a_stuck_bus_is_left_alone_more_and_more() {
 fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
     let mut made = calibrated_box(12);
     made.chip.set_slow(Some(Duration::from_millis(50)));
-    let (from_ns, busy_ns) = (made.world.true_ns(), made.chip.bus_busy().ns());
+    let (from, busy) = (made.world.true_time(), made.chip.bus_busy());
     for _ in 0..120 {
         made.run(10);
         assert!(
@@ -296,7 +294,7 @@ fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
         );
         assert!(made.error_ms().abs() < 10.0, "{} ms", made.error_ms());
     }
-    let share = (made.chip.bus_busy().ns() - busy_ns) as f64 / (made.world.true_ns() - from_ns) as f64;
+    let share = (made.chip.bus_busy() - busy).ns_f64() / (made.world.true_time() - from).ns_f64();
     println!("slow bus: {:.1} % in use", share * 100.0);
     assert!(share < 0.02, "{share} of the bus");
 }
@@ -305,8 +303,8 @@ fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
 fn a_reference_three_seconds_off_in_the_middle_of_a_track_is_refused() {
     let mut made = calibrated_box(13);
     for _ in 0..10 {
-        made.tell("a", 3 * NS_PER_S, 2e6);
-        assert!(made.run_playing(60) < 1000, "UTC jumped");
+        made.tell("a", Span::from_seconds(3), 2e6);
+        assert!(made.run_playing(60) < Span::MICROSECOND, "UTC jumped");
         made.shared.allow_steps(true);
     }
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
@@ -317,10 +315,10 @@ fn a_reference_three_seconds_off_in_the_middle_of_a_track_is_refused() {
 #[test]
 fn a_reference_that_jumps_by_hours_is_refused() {
     let mut made = calibrated_box(14);
-    made.tell("a", 0, 2e6);
+    made.tell("a", Span::ZERO, 2e6);
     made.run(60);
     for _ in 0..5 {
-        made.tell("a", 7200 * NS_PER_S, 2e6);
+        made.tell("a", Span::HOUR * 2, 2e6);
         made.run(60);
     }
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
@@ -332,9 +330,9 @@ fn of_three_servers_the_one_that_lies_is_named() {
     let mut made = ClockHarness::new(Ds3231Model::default(), None, 15);
     made.run(30);
     for _ in 0..5 {
-        made.tell("a", 0, 2e6);
-        made.tell("b", 0, 2e6);
-        made.tell("liar", 900 * MS, 2e6);
+        made.tell("a", Span::ZERO, 2e6);
+        made.tell("b", Span::ZERO, 2e6);
+        made.tell("liar", Span::from_ms(900), 2e6);
         made.run(60);
     }
     assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
@@ -346,8 +344,8 @@ fn of_three_servers_the_one_that_lies_is_named() {
 fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
     let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(800), ..Ds3231Model::default() }, None, 16);
     made.run(60);
-    made.tell("a", 0, 2e6);
-    assert!(made.run_playing(30) < 1000, "UTC jumped while music played");
+    made.tell("a", Span::ZERO, 2e6);
+    assert!(made.run_playing(30) < Span::MICROSECOND, "UTC jumped while music played");
     let waiting_ms = made.status().waiting_correction_ms.expect("a correction waits");
     assert!((waiting_ms + 800.0).abs() < 5.0, "{waiting_ms}");
     made.shared.allow_steps(true);
@@ -359,7 +357,7 @@ fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
 fn an_rtc_set_by_somebody_else_while_the_box_runs_is_noticed() {
     let mut made = calibrated_box(17);
     made.run(300);
-    made.chip.set_by_someone_else(START_NS / NS_PER_S + 5000);
+    made.chip.set_by_someone_else(START_S + 5000);
     made.run(120);
     assert!(made.error_ms().abs() < 2.0, "{} ms; {:#?}", made.error_ms(), made.status());
     assert_eq!(made.estimate().state, TimeState::Holdover);

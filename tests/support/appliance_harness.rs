@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
 
 use jaudiosync::config::Layers;
 use jaudiosync::control::{Command, Response, Status};
@@ -21,7 +20,6 @@ use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
 use jaudiosync::service::volume::VolumeTask;
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
-use jaudiosync::timekeeping::{InNanoseconds as _, timescale};
 use jaudiosync::timetable::Place;
 use jaudiosync::worker::Task;
 use jaudiosync_hw::board::Board;
@@ -29,13 +27,13 @@ use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
 use jaudiosync_hw::dac::SimulatedDac;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
-use jaudiosync_time::{Instant, Span, Utc};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
 
 /// The service's threads go round so often here, and the world with them.
-pub const ROUND_NS: i64 = 8_000_000;
+pub const ROUND: Span = Span::from_ms(8);
 
 /// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all
 /// parts of a millisecond.
@@ -101,9 +99,8 @@ impl ScriptedTime {
 
     /// The time is known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
-        let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns());
-        let right = timescale(raw_ns, utc_ns, 0.0);
-        let known = Estimate { utc: right, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
+        let utc = self.system_clock();
+        let known = Estimate { utc, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
         self.shared.publish(self.clocks.raw(), known);
     }
 
@@ -114,15 +111,19 @@ impl ScriptedTime {
     }
 
     /// UTC as the box takes it.
-    pub fn utc_ns(&self, raw_ns: i64) -> i64 {
-        self.shared.estimate().utc.utc_ns(raw_ns)
+    pub fn utc(&self) -> ClockMap<Raw, Utc> {
+        self.shared.estimate().utc
     }
 
     /// The box comes up with this much wrong a clock, and does not know it.
-    pub fn be_off(&self, by_ns: i64) {
-        let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns() + by_ns);
-        let utc = timescale(raw_ns, utc_ns, 0.0);
+    pub fn be_off(&self, by: Span) {
+        let utc = self.system_clock().shifted(by);
         self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, state: TimeState::Unset });
+    }
+
+    /// The simulated system clock, which runs as the raw clock does.
+    fn system_clock(&self) -> ClockMap<Raw, Utc> {
+        ClockMap { from: self.clocks.raw(), to: self.clocks.system_utc(), rate: Rate::ZERO }
     }
 }
 
@@ -156,7 +157,7 @@ impl TimePort for SharedTime {
     fn status(&self) -> TimeStatus {
         TimeStatus {
             state: self.0.shared.estimate().state,
-            utc_ns: self.0.clocks.system_utc_ns(),
+            utc_ns: self.0.clocks.system_utc().ns(),
             bound_ms: None,
             flywheel: Flywheel::SystemClock,
             reference: None,
@@ -171,7 +172,7 @@ impl TimePort for SharedTime {
 /// Something that was ordered from the player.
 #[derive(Clone)]
 pub struct Ordered {
-    pub at_raw_ns: i64,
+    pub at: Instant<Raw>,
     /// None: to stop.
     pub program: Option<Program>,
 }
@@ -179,7 +180,7 @@ pub struct Ordered {
 /// Something that was heard.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard {
-    pub raw_ns: i64,
+    pub raw: Instant<Raw>,
     /// The place that the tone tells, in seconds modulo [`PERIOD_S`]; none in silence.
     pub place_s: Option<f64>,
 }
@@ -202,16 +203,16 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    pub fn new(folder: &Path, dac: SimulatedDac, utc_ns: i64, has_mixer: bool) -> Self {
-        let clocks = Arc::new(SimulatedClocks::new(Instant::ZERO, Instant::from_ns(utc_ns)));
+    pub fn new(folder: &Path, dac: SimulatedDac, utc: Instant<Utc>, has_mixer: bool) -> Self {
+        let clocks = Arc::new(SimulatedClocks::new(Instant::ZERO, utc));
         let time = Arc::new(ScriptedTime::new(&clocks));
         let (music, state) = (folder.join("Music"), folder.join("state"));
         std::fs::create_dir_all(&music).unwrap();
         Self { clocks, time, dac, board: SimulatedBoard::new(), music, state, config: Arc::default(), has_mixer }
     }
 
-    pub fn now_raw_ns(&self) -> i64 {
-        self.clocks.raw_ns()
+    pub fn now(&self) -> Instant<Raw> {
+        self.clocks.raw()
     }
 }
 
@@ -223,16 +224,16 @@ pub struct ApplianceHarness {
     player: PlayerTask,
     pub loader: VirtualLoader,
     player_orders: Orders<Order>,
-    player_next_raw_ns: i64,
+    player_next: Instant<Raw>,
     volume: VolumeTask,
     volume_orders: Orders<u8>,
-    volume_next_raw_ns: i64,
+    volume_next: Instant<Raw>,
     state_writer: StateWriter,
     state_writer_orders: Orders<WriteCommand>,
-    state_writer_next_raw_ns: i64,
+    state_writer_next: Instant<Raw>,
     playlists: PlaylistTask,
     playlist_orders: Orders<PlaylistSource>,
-    playlist_next_raw_ns: i64,
+    playlist_next: Instant<Raw>,
     /// All that was ordered from the player, the newest last.
     pub ordered: Vec<Ordered>,
     /// What was heard in the last round.
@@ -310,7 +311,7 @@ impl ApplianceHarness {
         };
         let board = around.board.clone();
         let conductor = Conductor::new(&first, kept, Box::new(move || Ok(Board::simulated(&board))), outside);
-        let now_raw_ns = around.now_raw_ns();
+        let now = around.now();
         Self {
             status: conductor.status_board(),
             conductor,
@@ -318,16 +319,16 @@ impl ApplianceHarness {
             player,
             loader,
             player_orders,
-            player_next_raw_ns: now_raw_ns,
+            player_next: now,
             volume,
             volume_orders,
-            volume_next_raw_ns: now_raw_ns,
+            volume_next: now,
             state_writer,
             state_writer_orders,
-            state_writer_next_raw_ns: now_raw_ns,
+            state_writer_next: now,
             playlists,
             playlist_orders,
-            playlist_next_raw_ns: now_raw_ns,
+            playlist_next: now,
             ordered: Vec::new(),
             heard: Vec::new(),
         }
@@ -350,9 +351,9 @@ impl ApplianceHarness {
 
     /// Lets a round pass. Says how it ended, if it did.
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
-        around.clocks.advance(Span::from_ns(ROUND_NS));
-        let now_raw_ns = around.now_raw_ns();
-        around.dac.advance_to(Instant::from_ns(now_raw_ns));
+        around.clocks.advance(ROUND);
+        let now = around.now();
+        around.dac.advance_to(now);
         self.listen(around);
         loop {
             // Whoever tells something may be told something in turn.
@@ -362,18 +363,18 @@ impl ApplianceHarness {
         let round = self.conductor.round();
         for order in self.player_orders.lock().unwrap().drain(..) {
             let program = if let Order::Play(program) = &order { Some(program.clone()) } else { None };
-            self.ordered.push(Ordered { at_raw_ns: now_raw_ns, program });
+            self.ordered.push(Ordered { at: now, program });
             self.player.order(order);
-            self.player_next_raw_ns = now_raw_ns;
+            self.player_next = now;
         }
-        work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
-        self.loader.work(now_raw_ns);
-        take(&mut self.volume, &self.volume_orders, &mut self.volume_next_raw_ns, now_raw_ns);
-        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
-        take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
+        work(&mut self.player, &mut self.player_next, now);
+        self.loader.work(now);
+        take(&mut self.volume, &self.volume_orders, &mut self.volume_next, now);
+        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next, now);
+        take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next, now);
         match round {
             Round::Again { at } => {
-                assert!(at.ns() - now_raw_ns <= ROUND_NS, "it would look too seldom");
+                assert!(at - now <= ROUND, "it would look too seldom");
                 None
             }
             Round::End(ending) => Some(ending),
@@ -384,29 +385,29 @@ impl ApplianceHarness {
         self.heard.clear();
         for stretch in around.dac.take_heard() {
             for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {
-                let raw_ns = (stretch.raw_ns_f64 + index as f64 * stretch.frame_ns_f64).round() as i64;
+                let raw_ns_f64 = stretch.raw_ns_f64 + index as f64 * stretch.frame_ns_f64;
+                let raw = Instant::ZERO + Span::from_ns_f64(raw_ns_f64);
                 let place_s = place_tone::place_s(pair, PERIOD_S, MUSIC_AMPLITUDE);
-                self.heard.push(Heard { raw_ns, place_s });
+                self.heard.push(Heard { raw, place_s });
             }
         }
     }
 }
 
 /// Steps a task if it is time to.
-fn work<T: Task>(task: &mut T, next_raw_ns: &mut i64, now_raw_ns: i64) {
-    if now_raw_ns >= *next_raw_ns {
-        let wait: Duration = task.step();
-        *next_raw_ns = now_raw_ns.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
+fn work<T: Task>(task: &mut T, next: &mut Instant<Raw>, now: Instant<Raw>) {
+    if now >= *next {
+        *next = now + Span::from_duration(task.step());
     }
 }
 
 /// Passes orders on, and steps the task.
-fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next_raw_ns: &mut i64, now_raw_ns: i64) {
+fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next: &mut Instant<Raw>, now: Instant<Raw>) {
     for order in orders.lock().unwrap().drain(..) {
         task.order(order);
-        *next_raw_ns = now_raw_ns;
+        *next = now;
     }
-    work(task, next_raw_ns, now_raw_ns);
+    work(task, next, now);
 }
 
 /// By how much later than on a program's timetable something is heard, in ms; none where the program is silent then.

@@ -12,20 +12,26 @@ use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
 use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
 use jaudiosync::worker::Task as _;
-use jaudiosync_hw::clocks::{Clocks, NS_PER_S};
+use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
 use jaudiosync_hw::world::World;
-use jaudiosync_time::{Instant, Raw, Span, True, Utc};
+use jaudiosync_time::{Axis, ClockMap, Instant, Rate, Raw, Span, True, Utc};
 
-/// True UTC when a test begins: 2045-12-06, so that no build is later, and a second that is not
-/// whole.
-pub const START_NS: i64 = 2_396_131_200 * NS_PER_S + 318_412_077;
+/// The whole second of true UTC in which a test begins: 2045-12-06, so that no build is later.
+pub const START_S: i64 = 2_396_131_200;
+
+/// A test begins in the middle of its second.
+const START: Instant<True> = Instant::from_ns(START_S * 1_000_000_000 + 318_412_077);
+
+/// What a perfect clock shows.
+pub fn perfect<A: Axis>(time: Instant<True>) -> Instant<A> {
+    Instant::from_ns(time.ns())
+}
 
 /// True time, a crystal that is `rate_ppb` fast, and 20 °C.
 pub struct TestWorld {
     true_ns: AtomicI64,
-    rate_ppb: f64,
-    booted_ns: i64,
+    raw_clock: ClockMap<True, Raw>,
     random: Mutex<fastrand::Rng>,
 }
 
@@ -45,13 +51,12 @@ impl World for TestWorld {
 
 impl Clocks for TestWorld {
     fn raw(&self) -> Instant<Raw> {
-        let since_ns = self.true_ns() - self.booted_ns;
-        Instant::from_ns(since_ns + (since_ns as f64 * self.rate_ppb * 1e-9) as i64)
+        self.raw_clock.apply(self.true_time())
     }
 
     /// Set to nonsense, as on a Pi that has just booted.
     fn system_utc(&self) -> Instant<Utc> {
-        Instant::from_ns(self.raw_ns() + 86_400 * NS_PER_S)
+        Instant::<Utc>::ZERO + Span::DAY + (self.raw() - Instant::ZERO)
     }
 
     fn sleep_until(&self, due: Instant<Raw>) {
@@ -88,9 +93,12 @@ impl ClockHarness {
     ) -> Self {
         println!("seed {seed}");
         let world = Arc::new(TestWorld {
-            true_ns: START_NS.into(),
-            rate_ppb: 7_300.0,
-            booted_ns: START_NS - 20 * NS_PER_S,
+            true_ns: START.ns().into(),
+            raw_clock: ClockMap {
+                from: START - Span::from_seconds(20),
+                to: Instant::ZERO,
+                rate: Rate::from_ppb(7_300.0),
+            },
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
         });
         let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
@@ -123,33 +131,33 @@ impl ClockHarness {
 
     /// Runs for some seconds.
     pub fn run(&mut self, seconds: i64) {
-        let until_ns = self.world.true_ns() + seconds * NS_PER_S;
-        while self.world.true_ns() < until_ns {
+        let until = self.world.true_time() + Span::from_seconds(seconds);
+        while self.world.true_time() < until {
             self.step();
         }
     }
 
     /// Runs for some seconds while music plays, as it does afterwards. Returns by how much UTC
-    /// jumped at most from one step to the next, in ns.
-    pub fn run_playing(&mut self, seconds: i64) -> i64 {
+    /// jumped at most from one step to the next.
+    pub fn run_playing(&mut self, seconds: i64) -> Span {
         self.shared.allow_steps(false);
-        let until_ns = self.world.true_ns() + seconds * NS_PER_S;
-        let mut largest_ns = 0;
-        while self.world.true_ns() < until_ns {
+        let until = self.world.true_time() + Span::from_seconds(seconds);
+        let mut largest = Span::ZERO;
+        while self.world.true_time() < until {
             let before = self.shared.estimate().utc;
             self.step();
             let after = self.shared.estimate().utc;
-            largest_ns = largest_ns.max((after.to - before.apply(after.from)).ns().abs());
+            largest = largest.max((after.to - before.apply(after.from)).abs());
         }
-        largest_ns
+        largest
     }
 
-    /// A source says that it is `ahead_ns` later than it truly is, and may be wrong by `bound_ns`.
-    pub fn tell(&self, name: &str, ahead_ns: i64, bound_ns: f64) {
+    /// A source says that it is later than it truly is by `ahead`, and may be wrong by `bound_ns`.
+    pub fn tell(&self, name: &str, ahead: Span, bound_ns: f64) {
         let sample = Sample {
             source: Source { kind: SourceKind::Ntp, name: name.into() },
             raw: self.world.raw(),
-            utc: Instant::from_ns(self.world.true_ns() + ahead_ns),
+            utc: perfect(self.world.true_time()) + ahead,
             sigma_ns: bound_ns / 4.0,
             bound_ns,
         };
@@ -163,7 +171,7 @@ impl ClockHarness {
 
     /// UTC as everybody takes it less the true one, in ms.
     pub fn error_ms(&self) -> f64 {
-        (self.estimate().utc.apply(self.world.raw()).ns() - self.world.true_ns()) as f64 * 1e-6
+        (self.estimate().utc.apply(self.world.raw()) - perfect(self.world.true_time())).ms()
     }
 
     pub fn status(&self) -> TimeStatus {

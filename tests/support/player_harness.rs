@@ -11,16 +11,15 @@ use jaudiosync::player::feeder::{self, Feeder, FeederEvent, Hearing, Program};
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
-use jaudiosync::timekeeping::{Timescale, timescale};
 use jaudiosync::timetable::{Length, Place, Timetable};
 use jaudiosync_hw::dac::{Dac, DacStream, Imperfections, SimulatedDac};
-use jaudiosync_time::{Instant, Span, Utc};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
 
-/// UTC at raw time 0, in ns: a whole second.
-pub const EPOCH_NS: i64 = 1_790_000_000_000_000_000;
+/// UTC at raw time 0: a whole second.
+pub const EPOCH: Instant<Utc> = Instant::from_second(1_790_000_000);
 
 /// The tone tells the place in the track modulo this many seconds.
 pub const PERIOD_S: f64 = 0.2;
@@ -105,7 +104,7 @@ pub struct Sample {
 /// A player whose time passes when it is told to.
 pub struct PlayerHarness {
     pub dac: SimulatedDac,
-    pub timescale: Timescale,
+    pub utc: ClockMap<Raw, Utc>,
     pub timetable: Timetable,
     pub events: Vec<FeederEvent>,
     pub samples: Vec<Sample>,
@@ -124,27 +123,27 @@ pub struct PlayerHarness {
     program: Arc<Program>,
     shared: Arc<Shared>,
     output: Option<(Box<dyn DacStream>, Feeder, mpsc::Receiver<jaudiosync_hw::dac::DacError>)>,
-    now_ns: i64,
+    now: Instant<Raw>,
     rate_hz: u32,
 }
 
 impl PlayerHarness {
     /// A player whose one endless-looking track began at `anchor_s` (seconds of raw time).
-    pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency_ns: i64, seed: u64) -> Self {
-        Self::joining_at(None, rate_hz, imperfections, anchor_s, latency_ns, seed)
+    pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency: Span, seed: u64) -> Self {
+        Self::joining_at(None, rate_hz, imperfections, anchor_s, latency, seed)
     }
 
-    /// The same, which is silent before this UTC, in ns.
+    /// The same, which is silent before this UTC.
     pub fn joining_at(
         heard_from: Option<Instant<Utc>>,
         rate_hz: u32,
         imperfections: Imperfections,
         anchor_s: i64,
-        latency_ns: i64,
+        latency: Span,
         seed: u64,
     ) -> Self {
         let lengths = vec![Some(Length { frames: 20_000 * u64::from(rate_hz), rate_hz })];
-        let timetable = Timetable::new(lengths, EPOCH_NS / 1_000_000_000 + anchor_s, 0, false).unwrap();
+        let timetable = Timetable::new(lengths, EPOCH.second() + anchor_s, 0, false).unwrap();
         // 25 ms, as the real card has; a whole number of frames that no millisecond divides.
         let period_frames = (rate_hz as usize * 25 / 1000) | 1;
         let is_gone = Arc::new(AtomicBool::new(false));
@@ -157,15 +156,11 @@ impl PlayerHarness {
             opened: Arc::clone(&opened),
             bad_frames: Arc::clone(&bad_frames),
         };
-        let program = Program {
-            timetable: timetable.clone(),
-            library: Arc::new(tones),
-            heard_from,
-            output_latency: Span::from_ns(latency_ns),
-        };
+        let program =
+            Program { timetable: timetable.clone(), library: Arc::new(tones), heard_from, output_latency: latency };
         let mut made = Self {
             dac: SimulatedDac::new(rate_hz, period_frames, imperfections, seed),
-            timescale: timescale(0, EPOCH_NS, 0.0),
+            utc: ClockMap { from: Instant::ZERO, to: EPOCH, rate: Rate::ZERO },
             timetable,
             events: Vec::new(),
             samples: Vec::new(),
@@ -179,7 +174,7 @@ impl PlayerHarness {
             program: Arc::new(program),
             shared: Arc::new(Shared::default()),
             output: None,
-            now_ns: 0,
+            now: Instant::ZERO,
             rate_hz,
         };
         made.open();
@@ -206,18 +201,18 @@ impl PlayerHarness {
 
     /// Runs for some seconds, the feeder stepping as often as on a box.
     pub fn run(&mut self, seconds: f64) {
-        let until_ns = self.now_ns + (seconds * 1e9) as i64;
-        while self.now_ns < until_ns {
+        let until = self.now + Span::from_seconds_f64(seconds);
+        while self.now < until {
             let rest = self.output.as_ref().map_or(feeder::STEP, |(_, feeder, _)| feeder.rest());
-            self.now_ns += rest.as_nanos() as i64;
-            self.dac.advance_to(Instant::from_ns(self.now_ns));
+            self.now += Span::from_duration(rest);
+            self.dac.advance_to(self.now);
             match &mut self.output {
                 Some((_, feeder, faults)) => {
                     if faults.try_recv().is_ok() {
                         self.output = None;
                     } else {
-                        self.events.extend(feeder.step(Instant::from_ns(self.now_ns), &self.timescale));
-                        self.loader.work(self.now_ns);
+                        self.events.extend(feeder.step(self.now, &self.utc));
+                        self.loader.work(self.now);
                     }
                 }
                 None => self.open(),
@@ -227,9 +222,9 @@ impl PlayerHarness {
     }
 
     /// The process and the card stand still.
-    pub fn interrupt(&mut self, pause_ns: i64) {
-        self.dac.interrupt(Span::from_ns(pause_ns));
-        self.now_ns += pause_ns;
+    pub fn interrupt(&mut self, pause: Span) {
+        self.dac.interrupt(pause);
+        self.now += pause;
     }
 
     /// Lays what was heard against the timetable, some hundred times a second.
@@ -239,18 +234,18 @@ impl PlayerHarness {
                 self.sound.extend_from_slice(&heard.samples);
             }
             for (index, pair) in heard.samples.chunks_exact(2).enumerate().step_by(self.rate_hz as usize / 100) {
-                let raw_ns = heard.raw_ns_f64 + index as f64 * heard.frame_ns_f64;
-                self.samples.push(Sample { time_s: raw_ns * 1e-9, late_ms: self.late_ms(raw_ns, pair) });
+                let raw_ns_f64 = heard.raw_ns_f64 + index as f64 * heard.frame_ns_f64;
+                self.samples.push(Sample { time_s: raw_ns_f64 * 1e-9, late_ms: self.late_ms(raw_ns_f64, pair) });
             }
         }
     }
 
-    fn late_ms(&self, raw_ns: f64, frame: &[f32]) -> Option<f64> {
+    fn late_ms(&self, raw_ns_f64: f64, frame: &[f32]) -> Option<f64> {
         let is_s = place_tone::place_s(frame, PERIOD_S, 0.01)?;
-        let whole_ns = raw_ns.floor();
-        let ear = self.timescale.apply(Instant::from_ns(whole_ns as i64)) + self.program.output_latency;
+        let whole_ns_f64 = raw_ns_f64.floor();
+        let ear = self.utc.apply(Instant::from_ns(whole_ns_f64 as i64)) + self.program.output_latency;
         let should_s = match self.timetable.place_at(ear) {
-            Place::Playing { offset, .. } => (offset.ns_f64() + raw_ns - whole_ns) * 1e-9,
+            Place::Playing { offset, .. } => (offset.ns_f64() + raw_ns_f64 - whole_ns_f64) * 1e-9,
             other => panic!("sound at {other:?}"),
         };
         Some(place_tone::late_ms(should_s, is_s, PERIOD_S))

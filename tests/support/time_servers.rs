@@ -13,7 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
-use jaudiosync_hw::clocks::{ClockPair, Clocks, MachineClocks, NS_PER_S};
+use jaudiosync_hw::clocks::{ClockPair, Clocks, MachineClocks};
+use jaudiosync_time::{Raw, Span, Utc};
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine.
@@ -123,9 +124,9 @@ pub fn udp_server(address: SocketAddr, answer: impl Fn(&[u8]) -> Option<Vec<u8>>
 /// An NTP answer to this question, by a server whose clock is this machine's, with the first byte, stratum and
 /// reference identifier given.
 pub fn ntp_answer(question: &[u8], leap: u8, stratum: u8, identifier: [u8; 4]) -> Vec<u8> {
-    let utc_ns = MachineClocks.system_utc_ns();
-    let seconds = ((utc_ns / NS_PER_S + 2_208_988_800) as u32).to_be_bytes();
-    let fraction = ((((utc_ns % NS_PER_S) << 32) / NS_PER_S) as u32).to_be_bytes();
+    let utc = MachineClocks.system_utc();
+    let seconds = ((utc.second() + 2_208_988_800) as u32).to_be_bytes();
+    let fraction = (((utc.since_second().ns() << 32) / Span::SECOND.ns()) as u32).to_be_bytes();
     let mut answer = vec![leap << 6 | 0x24, stratum, 6, -20_i8 as u8];
     answer.extend([0; 8]);
     answer.extend(identifier);
@@ -138,11 +139,18 @@ pub fn ntp_answer(question: &[u8], leap: u8, stratum: u8, identifier: [u8; 4]) -
     answer
 }
 
+/// A second that a receiver began to report when the raw clock showed this.
+#[derive(Debug, Clone, Copy)]
+pub struct FedSecond {
+    pub raw: jaudiosync_time::Instant<Raw>,
+    pub second: jaudiosync_time::Instant<Utc>,
+}
+
 /// A real gpsd, fed by gpsfake with a receiver's sentences.
 pub struct FakeGps {
     pub address: SocketAddr,
-    first: (i64, i64),
-    fed: Receiver<(i64, i64)>,
+    first: FedSecond,
+    fed: Receiver<FedSecond>,
     _process: Group,
     _folder: TempDir,
 }
@@ -164,10 +172,11 @@ impl FakeGps {
         thread::spawn(move || {
             // gpsfake tells each line just before it feeds it. Three lines make a second.
             for line in output.lines().map_while(Result::ok) {
-                let raw_ns = MachineClocks.raw_ns();
+                let raw = MachineClocks.raw();
                 let number = line.strip_prefix("gpsfake: line ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
                 if let Some(number) = number.filter(|number: &i64| number % 3 == 1) {
-                    let _ = tell.send((raw_ns, (first_s + number / 3) * NS_PER_S));
+                    let second = jaudiosync_time::Instant::from_second(first_s + number / 3);
+                    let _ = tell.send(FedSecond { raw, second });
                 }
             }
         });
@@ -177,8 +186,8 @@ impl FakeGps {
         Self { address, first, fed, _process: process, _folder: folder }
     }
 
-    /// When the receiver began to tell of each second so far: readings of the raw clock and those seconds, in ns.
-    pub fn fed(&self) -> Vec<(i64, i64)> {
+    /// What the receiver has reported so far.
+    pub fn fed(&self) -> Vec<FedSecond> {
         std::iter::once(self.first).chain(self.fed.try_iter()).collect()
     }
 }
@@ -215,32 +224,32 @@ pub fn scripted_gpsd(
     address
 }
 
-/// A line of a scripted receiver with these stamps, in ns since the Unix epoch.
-pub fn stamped(class: &str, real_ns: i64, clock_ns: i64) -> String {
+/// A line of a scripted receiver with these stamps.
+pub fn stamped(class: &str, real: jaudiosync_time::Instant<Utc>, clock: jaudiosync_time::Instant<Utc>) -> String {
     format!(
         "{{\"class\":\"{class}\",\"device\":\"/dev/ttyS0\",\"real_sec\":{}, \"real_nsec\":{},\"clock_sec\":{},\
          \"clock_nsec\":{},\"precision\":-20}}\r\n",
-        real_ns / NS_PER_S,
-        real_ns % NS_PER_S,
-        clock_ns / NS_PER_S,
-        clock_ns % NS_PER_S
+        real.second(),
+        real.since_second().ns(),
+        clock.second(),
+        clock.since_second().ns()
     )
 }
 
-/// A receiver with a fix whose pulses come four times a second, to have less to wait for, and whose time is `ahead_ns`
-/// ahead of this machine's.
-pub fn tell_pulses(stream: &mut TcpStream, ahead_ns: i64) -> std::io::Result<()> {
+/// A receiver with a fix whose pulses come four times a second, to have less to wait for, and whose
+/// time is `ahead` of this machine's.
+pub fn tell_pulses(stream: &mut TcpStream, ahead: Span) -> std::io::Result<()> {
     write!(
         stream,
         "{{\"class\":\"VERSION\",\"release\":\"3.22\",\"rev\":\"3.22\",\"proto_major\":3,\"proto_minor\":14}}\r\n"
     )?;
     loop {
         let pulse = ClockPair::read(&MachineClocks);
-        MachineClocks.sleep_until_raw(pulse.raw.ns() + 50_000_000);
-        let real_ns = pulse.utc.ns() + ahead_ns;
-        let time = DateTime::from_timestamp_nanos(real_ns).format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        MachineClocks.sleep_until(pulse.raw + Span::from_ms(50));
+        let real = pulse.utc + ahead;
+        let time = DateTime::from_timestamp_nanos(real.ns()).format("%Y-%m-%dT%H:%M:%S%.3fZ");
         write!(stream, "{{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":3,\"time\":\"{time}\"}}\r\n")?;
-        stream.write_all(stamped("PPS", real_ns, pulse.utc.ns()).as_bytes())?;
-        MachineClocks.sleep_until_raw(pulse.raw.ns() + 250_000_000);
+        stream.write_all(stamped("PPS", real, pulse.utc).as_bytes())?;
+        MachineClocks.sleep_until(pulse.raw + Span::from_ms(250));
     }
 }

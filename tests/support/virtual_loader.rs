@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use jaudiosync::player::loader::{LoaderTask, Order, OrderLoader};
 use jaudiosync::worker::Task;
+use jaudiosync_time::{Instant, Raw};
 
 pub struct VirtualLoader {
     task: LoaderTask,
     orders: Arc<Mutex<VecDeque<Order>>>,
     /// Until this reading of the raw clock it waits for a file that does not answer.
-    pub held_up_until_ns: i64,
+    pub held_up_until: Instant<Raw>,
     /// How many tracks were sent back to be dropped.
     pub dropped: usize,
 }
 
 impl VirtualLoader {
     pub fn new() -> Self {
-        Self { task: LoaderTask::default(), orders: Arc::default(), held_up_until_ns: i64::MIN, dropped: 0 }
+        Self { task: LoaderTask::default(), orders: Arc::default(), held_up_until: Instant::MIN, dropped: 0 }
     }
 
     pub fn order_loader(&self) -> OrderLoader {
@@ -27,8 +28,8 @@ impl VirtualLoader {
     }
 
     /// Does all that there is to do.
-    pub fn work(&mut self, now_ns: i64) {
-        if now_ns < self.held_up_until_ns {
+    pub fn work(&mut self, now: Instant<Raw>) {
+        if now < self.held_up_until {
             return;
         }
         for order in self.orders.lock().unwrap().drain(..) {

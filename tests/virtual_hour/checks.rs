@@ -13,36 +13,37 @@ use super::hour::{Hour, Tally};
 use super::{MS, S};
 
 /// After any fault, a box is in phase again within this time.
-const RECOVERY_NS: i64 = 4 * S;
+const RECOVERY: Span = Span::from_seconds(4);
 
 /// What was ordered before may still be heard for so long: the fade, and what the card has
 /// buffered.
-const FADE_NS: i64 = 300 * MS;
+const FADE: Span = Span::from_ms(300);
 
 impl Hour<'_> {
     /// Checks what always holds.
     pub fn check(&mut self) {
-        let now_raw_ns = self.now_raw_ns();
-        let utc_less_raw_ns = self.around.time.utc_ns(now_raw_ns) - now_raw_ns;
-        if std::mem::replace(&mut self.utc_less_raw_ns, utc_less_raw_ns) != utc_less_raw_ns {
+        let now = self.now();
+        let utc_map = self.around.time.utc();
+        let before = std::mem::replace(&mut self.utc_map, utc_map);
+        if before.apply(now) != utc_map.apply(now) {
             self.note_disturbance();
         }
         let status = self.appliance().status();
         assert!(status.volume.percent <= status.volume.maximum_percent, "{:?}", status.volume);
         // Also with a mixer: while it does not answer, the player sets the volume.
         if status.volume.percent == 0 {
-            self.muted_raw_ns = now_raw_ns;
+            self.muted = now;
         }
-        let is_loud = now_raw_ns - self.muted_raw_ns > FADE_NS;
+        let is_loud = now - self.muted > FADE;
         let newest = self.appliance().ordered.last();
         let in_force = newest.and_then(|ordered| ordered.program.as_ref());
-        let ordered_raw_ns = newest.map_or(-S, |ordered| ordered.at_raw_ns);
-        let is_settled = now_raw_ns - self.disturbed_raw_ns.max(ordered_raw_ns) > RECOVERY_NS && self.is_plugged;
+        let ordered = newest.map_or(Instant::ZERO - S, |ordered| ordered.at);
+        let is_settled = now - self.disturbed.max(ordered) > RECOVERY && self.is_plugged;
         let mut seen = Tally::default();
         for heard in &self.appliance().heard {
-            let utc = Instant::from_ns(heard.raw_ns + utc_less_raw_ns);
+            let utc = utc_map.apply(heard.raw);
             match (heard.place_s, in_force) {
-                (Some(_), None) => check_stopped(heard.raw_ns - ordered_raw_ns),
+                (Some(_), None) => check_stopped(heard.raw - ordered),
                 (Some(place_s), Some(program)) if is_settled && plays(program, utc, Span::from_ms(20)) => {
                     check_in_phase(program, utc, place_s);
                     seen.in_phase += 1;
@@ -62,33 +63,33 @@ impl Hour<'_> {
     /// others are.
     pub fn settle_and_verify(&mut self) {
         for (_, recovery) in std::mem::take(&mut self.recoveries) {
-            self.recoveries.push((self.now_raw_ns(), recovery));
+            self.recoveries.push((self.now(), recovery));
         }
         self.edit_playlist(3);
         *self.around.config.lock().unwrap() = String::new();
         self.around.time.know();
-        self.run(3 * S);
+        self.run(S * 3);
         self.note_disturbance();
         let reload = self.appliance().ask(Command::Reload {});
         self.appliance().ask(Command::Volume { percent: Some(50), by: None });
         self.run(S);
         let answer = reload.try_recv().expect("an answer");
         assert!(answer.into_message().is_ok_and(|words| words.contains("fingerprint")));
-        self.run(9 * S);
+        self.run(S * 9);
         self.around.board.press(Button::Stop);
-        self.run(100 * MS);
+        self.run(MS * 100);
         self.around.board.release(Button::Stop);
         self.run(S);
         let status = self.appliance().status();
         assert_eq!(status.play.state, PlayState::Stopped, "{status:#?}");
         assert!(!self.around.state.join("session.json").exists());
         self.around.board.press(Button::Start);
-        self.run(100 * MS);
+        self.run(MS * 100);
         self.around.board.release(Button::Start);
         self.run(S);
         assert!(self.around.state.join("session.json").exists());
         let before = self.tally.in_phase;
-        self.run(60 * S);
+        self.run(S * 60);
         let status = self.appliance().status();
         assert!(status.play.common && status.playlist.is_some(), "{status:#?}");
         assert!(self.tally.in_phase > before + 500, "it is heard, and in its place: {status:#?}");
@@ -106,8 +107,8 @@ impl Hour<'_> {
 }
 
 /// Nothing was ordered, and sound is heard: at most the end of what was ordered before.
-fn check_stopped(since_ns: i64) {
-    assert!(since_ns < FADE_NS, "sound {} ms after Stop", since_ns / MS);
+fn check_stopped(since: Span) {
+    assert!(since < FADE, "sound {} ms after Stop", since.whole_ms());
 }
 
 /// A track is heard, and at its place.

@@ -6,7 +6,6 @@ use jaudiosync::service::conductor::Message;
 use jaudiosync_hw::buttons::{BoardError, Button};
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::mixer::MixerError;
-use jaudiosync_time::Span;
 
 use super::hour::{Hour, Recovery};
 use super::{MS, S};
@@ -24,14 +23,14 @@ impl Hour<'_> {
                 self.around.dac.unplug();
                 self.is_plugged = false;
                 self.note_disturbance();
-                let ns = self.random_ns(S / 10, 20 * S);
-                self.recover_after(ns, Recovery::CardPluggedIn);
+                let after = self.random_span(S / 10, S * 20);
+                self.recover_after(after, Recovery::CardPluggedIn);
             }
             49..53 if self.is_plugged => {
-                let pause_ns = self.random_ns(30 * MS, 3 * S);
-                self.around.dac.interrupt(Span::from_ns(pause_ns));
+                let pause = self.random_span(MS * 30, S * 3);
+                self.around.dac.interrupt(pause);
                 // The whole process stood still with it.
-                self.around.clocks.advance(Span::from_ns(pause_ns));
+                self.around.clocks.advance(pause);
                 self.note_disturbance();
             }
             53..62 => {
@@ -41,59 +40,59 @@ impl Hour<'_> {
             62..82 => self.send_a_request(),
             82..85 => {
                 self.around.board.fail_inputs(Some(BoardError::Failed("a wire is off".into())));
-                let ns = self.random_ns(S / 10, 10 * S);
-                self.recover_after(ns, Recovery::InputsReadable);
+                let after = self.random_span(S / 10, S * 10);
+                self.recover_after(after, Recovery::InputsReadable);
             }
             85..87 => {
                 let lost = MixerError::Lost { card: "simulated".into(), reason: "unplugged".into() };
                 self.around.board.fail_mixer(Some(lost));
-                let ns = self.random_ns(S / 10, 10 * S);
-                self.recover_after(ns, Recovery::MixerBack);
+                let after = self.random_span(S / 10, S * 10);
+                self.recover_after(after, Recovery::MixerBack);
             }
             87..88 => {
                 self.around.board.fail_led(Some(BoardError::Failed("the LED's pin".into())));
-                let ns = self.random_ns(S / 10, 10 * S);
-                self.recover_after(ns, Recovery::LedBack);
+                let after = self.random_span(S / 10, S * 10);
+                self.recover_after(after, Recovery::LedBack);
             }
             88..90 => {
                 self.block_state();
-                let ns = self.random_ns(S, 100 * S);
-                self.recover_after(ns, Recovery::StateWritable);
+                let after = self.random_span(S, S * 100);
+                self.recover_after(after, Recovery::StateWritable);
             }
             90..93 => {
                 self.around.time.lose();
-                let ns = self.random_ns(S, 100 * S);
-                self.recover_after(ns, Recovery::TimeKnown);
+                let after = self.random_span(S, S * 100);
+                self.recover_after(after, Recovery::TimeKnown);
             }
             93..95 => self.change_the_configuration(),
             95..96 => self.appliance().tell(Message::End),
             _ => {
-                let ns = self.random_ns(S / 2, 30 * S);
-                self.power_cycle(ns);
+                let after = self.random_span(S / 2, S * 30);
+                self.power_cycle(after);
             }
         }
     }
 
     fn press_a_button(&mut self) {
         let button = Button::ALL[self.random.usize(..4)];
-        let held_ns = match self.random.u8(..20) {
-            0 => self.random_ns(10 * S, 14 * S),
-            1..4 => self.random_ns(2 * S, 7 * S),
-            4..6 => self.random_ns(MS, 30 * MS),
-            _ => self.random_ns(60 * MS, 400 * MS),
+        let held = match self.random.u8(..20) {
+            0 => self.random_span(S * 10, S * 14),
+            1..4 => self.random_span(S * 2, S * 7),
+            4..6 => self.random_span(MS, MS * 30),
+            _ => self.random_span(MS * 60, MS * 400),
         };
         let is_free = self.recoveries.iter().all(|(_, recovery)| !matches!(recovery, Recovery::ReleaseButton(_)));
         // If the buttons can be read at all, and none was held before.
         let is_readable = self.recoveries.iter().all(|(_, recovery)| !matches!(recovery, Recovery::InputsReadable))
-            && self.now_raw_ns() >= self.readable_raw_ns;
+            && self.now() >= self.readable_from;
         let before = self.appliance().status();
         self.around.board.press(button);
-        self.recover_after(held_ns, Recovery::ReleaseButton(button));
-        if !(is_free && is_readable && (60 * MS..2 * S).contains(&held_ns)) {
+        self.recover_after(held, Recovery::ReleaseButton(button));
+        if !(is_free && is_readable && (MS * 60..S * 2).contains(&held)) {
             return;
         }
         let power_cuts = self.tally.power_cuts;
-        self.run(50 * MS);
+        self.run(MS * 50);
         let after = self.appliance().status();
         if power_cuts != self.tally.power_cuts || before.play.state == PlayState::ShuttingDown {
             return;
@@ -111,7 +110,7 @@ impl Hour<'_> {
     }
 
     fn send_a_request(&mut self) {
-        let named_utc_s = self.around.clocks.system_utc_ns() / S + 60 * self.random.i64(-60..60);
+        let named_utc_s = self.around.clocks.system_utc().second() + 60 * self.random.i64(-60..60);
         let named = chrono::DateTime::from_timestamp(named_utc_s, 0).unwrap().with_timezone(&chrono::Local);
         let named = named.format("%Y-%m-%dT%H:%M:%S").to_string();
         let request = match self.random.u8(..12) {
@@ -130,7 +129,7 @@ impl Hour<'_> {
         let answered = self.appliance().ask(request.clone());
         let power_cuts = self.tally.power_cuts;
         // At once, but for what waits for the playlist to be read.
-        self.run(50 * MS);
+        self.run(MS * 50);
         let answer = answered.try_recv();
         assert!(answer.is_ok() || power_cuts != self.tally.power_cuts, "no answer to {request:?}");
     }

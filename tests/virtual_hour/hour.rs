@@ -9,11 +9,11 @@ use jaudiosync::control::protocol::PlayState;
 use jaudiosync::service::conductor::Ending;
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 use super::appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
 use super::files::Tracks;
-use super::{BEGIN_UTC_NS, S};
+use super::{BEGIN, S};
 
 /// How often what was seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,16 +47,16 @@ pub struct Hour<'a> {
     /// None for the moment in which the power is off.
     pub appliance: Option<ApplianceHarness>,
     /// What recovers, and when.
-    pub recoveries: Vec<(i64, Recovery)>,
+    pub recoveries: Vec<(Instant<Raw>, Recovery)>,
     /// The last time at which something disturbed the sound.
-    pub disturbed_raw_ns: i64,
+    pub disturbed: Instant<Raw>,
     pub is_plugged: bool,
     /// The last time at which the player's volume was 0.
-    pub muted_raw_ns: i64,
+    pub muted: Instant<Raw>,
     /// From when on what is pressed is read.
-    pub readable_raw_ns: i64,
-    /// UTC minus the raw clock, as it was last.
-    pub utc_less_raw_ns: i64,
+    pub readable_from: Instant<Raw>,
+    /// What the box took for UTC last.
+    pub utc_map: ClockMap<Raw, Utc>,
     pub edits: u64,
     pub tally: Tally,
 }
@@ -79,14 +79,14 @@ impl<'a> Hour<'a> {
         let imperfections = Imperfections {
             rate_error_ppm: random.f64() * 200.0 - 100.0,
             wander_ppm: 0.01,
-            delay_step: Span::from_ns(if random.bool() { 1_000_000 } else { 20_833 }),
+            delay_step: if random.bool() { Span::MILLISECOND } else { Span::from_ns(20_833) },
             jitter: Span::from_us(50),
             burst_probability: 0.001,
             burst: Span::from_ms(5),
             wild_probability: 0.0001,
         };
         let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, seed);
-        let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, random.bool());
+        let around = Surroundings::new(folder, dac, BEGIN, random.bool());
         around.board.set_jumper(random.bool());
         let appliance = Some(ApplianceHarness::switch_on(&around));
         let mut hour = Self {
@@ -95,11 +95,11 @@ impl<'a> Hour<'a> {
             around,
             appliance,
             recoveries: Vec::new(),
-            disturbed_raw_ns: 0,
+            disturbed: Instant::ZERO,
             is_plugged: true,
-            muted_raw_ns: -S,
-            readable_raw_ns: S,
-            utc_less_raw_ns: 0,
+            muted: Instant::ZERO - S,
+            readable_from: Instant::ZERO + S,
+            utc_map: ClockMap { from: Instant::ZERO, to: Instant::ZERO, rate: Rate::ZERO },
             edits: 0,
             tally: Tally::default(),
         };
@@ -107,8 +107,8 @@ impl<'a> Hour<'a> {
         hour
     }
 
-    pub fn now_raw_ns(&self) -> i64 {
-        self.around.now_raw_ns()
+    pub fn now(&self) -> Instant<Raw> {
+        self.around.now()
     }
 
     pub fn appliance(&self) -> &ApplianceHarness {
@@ -116,15 +116,15 @@ impl<'a> Hour<'a> {
     }
 
     /// Lets time pass, checking all along.
-    pub fn run(&mut self, ns: i64) {
-        let until_raw_ns = self.now_raw_ns() + ns;
-        while self.now_raw_ns() < until_raw_ns {
+    pub fn run(&mut self, span: Span) {
+        let until = self.now() + span;
+        while self.now() < until {
             self.recover_what_is_due();
             let Self { appliance, around, .. } = self;
             let ending = appliance.as_mut().unwrap().round(around);
             self.check();
             match ending {
-                Some(Ending::PowerOff) => self.power_cycle(5 * S),
+                Some(Ending::PowerOff) => self.power_cycle(S * 5),
                 Some(Ending::Asked) => self.power_cycle(S / 5),
                 None => {}
             }
@@ -133,8 +133,8 @@ impl<'a> Hour<'a> {
 
     /// Lets recover what has been broken for long enough.
     fn recover_what_is_due(&mut self) {
-        let now_raw_ns = self.now_raw_ns();
-        let is_due = |(at_raw_ns, _): &(i64, Recovery)| *at_raw_ns <= now_raw_ns;
+        let now = self.now();
+        let is_due = |(at, _): &(Instant<Raw>, Recovery)| *at <= now;
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.recoveries).into_iter().partition(is_due);
         self.recoveries = later;
         for (_, recovery) in due {
@@ -148,7 +148,7 @@ impl<'a> Hour<'a> {
                 Recovery::InputsReadable => {
                     self.around.board.fail_inputs(None);
                     // It is looked for each half second, and what is pressed then is ignored.
-                    self.readable_raw_ns = now_raw_ns + S;
+                    self.readable_from = now + S;
                 }
                 Recovery::MixerBack => self.around.board.fail_mixer(None),
                 Recovery::LedBack => self.around.board.fail_led(None),
@@ -163,38 +163,37 @@ impl<'a> Hour<'a> {
 
     /// Notes that something disturbs the sound now.
     pub fn note_disturbance(&mut self) {
-        self.disturbed_raw_ns = self.now_raw_ns();
+        self.disturbed = self.now();
     }
 
     /// Has something recover after a while.
-    pub fn recover_after(&mut self, ns: i64, recovery: Recovery) {
-        self.recoveries.push((self.now_raw_ns() + ns, recovery));
+    pub fn recover_after(&mut self, after: Span, recovery: Recovery) {
+        self.recoveries.push((self.now() + after, recovery));
     }
 
     /// The power is cut, and comes back.
-    pub fn power_cycle(&mut self, after_ns: i64) {
+    pub fn power_cycle(&mut self, after: Span) {
         self.tally.power_cuts += 1;
         let before = self.appliance().status();
         let knows_the_time = self.recoveries.iter().all(|(_, recovery)| !matches!(recovery, Recovery::TimeKnown));
         let kept = fs::read_to_string(self.around.state.join("session.json"));
         let is_kept = kept.is_ok_and(|kept| kept.contains("\"anchor_utc_s\":0,"));
         let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
-        self.around.clocks.advance(Span::from_ns(after_ns));
-        let now_raw_ns = self.now_raw_ns();
-        self.around.dac.advance_to(Instant::from_ns(now_raw_ns));
+        self.around.clocks.advance(after);
+        self.around.dac.advance_to(self.now());
         self.around.dac.take_heard();
         // The clock of a box that has no RTC is behind by as long as it was off.
         if self.random.u8(..4) == 0 && !rejoins {
-            self.around.time.be_off(-after_ns);
-            let known_after_ns = self.random.i64(S..120 * S);
-            self.recover_after(known_after_ns, Recovery::TimeKnown);
+            self.around.time.be_off(-after);
+            let known_after = self.random_span(S, S * 120);
+            self.recover_after(known_after, Recovery::TimeKnown);
         }
         // The old one first: two cannot have the card.
         self.appliance = None;
         // A disk that cannot be written to can be read.
         self.unblock_state();
         self.appliance = Some(ApplianceHarness::switch_on(&self.around));
-        self.readable_raw_ns = self.now_raw_ns() + S;
+        self.readable_from = self.now() + S;
         self.note_disturbance();
         if rejoins {
             self.tally.rejoined += 1;
@@ -208,7 +207,7 @@ impl<'a> Hour<'a> {
         }
     }
 
-    pub fn random_ns(&mut self, from_ns: i64, to_ns: i64) -> i64 {
-        self.random.i64(from_ns..to_ns)
+    pub fn random_span(&mut self, from: Span, to: Span) -> Span {
+        Span::from_ns(self.random.i64(from.ns()..to.ns()))
     }
 }

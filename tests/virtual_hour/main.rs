@@ -31,18 +31,17 @@ use jaudiosync::player::feeder::Program;
 use jaudiosync::timetable::Place;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
-use jaudiosync_time::{Instant, Span};
+use jaudiosync_time::{Instant, Span, Utc};
 
-const S: i64 = 1_000_000_000;
-const MS: i64 = 1_000_000;
+const S: Span = Span::SECOND;
+const MS: Span = Span::MILLISECOND;
 
 /// 2026-11-24, some time after ten.
-const BEGIN_UTC_NS: i64 = 1_795_600_807 * S;
+const BEGIN: Instant<Utc> = Instant::from_second(1_795_600_807);
 
 #[test]
 fn an_hour_of_everything_with_fifty_seeds() {
     const SEEDS: u64 = 50;
-    const HOUR_NS: i64 = 3600 * S;
     let tracks = Tracks::make();
     // One alone, with its log: HOUR_SEED=7 RUST_LOG=debug cargo test --test virtual_hour
     let alone: Option<u64> = std::env::var("HOUR_SEED").ok().map(|seed| seed.parse().unwrap());
@@ -62,15 +61,15 @@ fn an_hour_of_everything_with_fifty_seeds() {
             let folder = memory_folder();
             let mut hour = Hour::new(seed, folder.path(), &tracks);
             hour.around.time.know();
-            while hour.now_raw_ns() < HOUR_NS {
-                let ns = match hour.random.u8(..4) {
-                    0 => hour.random_ns(20 * S, 90 * S),
-                    1 => hour.random_ns(S, 20 * S),
-                    _ => hour.random_ns(50 * MS, 2 * S),
+            while hour.now() < Instant::ZERO + Span::HOUR {
+                let span = match hour.random.u8(..4) {
+                    0 => hour.random_span(S * 20, S * 90),
+                    1 => hour.random_span(S, S * 20),
+                    _ => hour.random_span(MS * 50, S * 2),
                 };
-                hour.run(ns);
+                hour.run(span);
                 hour.inject_fault();
-                log::debug!("{:.3} s", hour.now_raw_ns() as f64 * 1e-9);
+                log::debug!("{:.3} s", (hour.now() - Instant::ZERO).seconds());
             }
             hour.settle_and_verify();
             tally += hour.tally;
@@ -98,7 +97,7 @@ fn an_hour_of_everything_with_fifty_seeds() {
 fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, ApplianceHarness, Program) {
     let imperfections = Imperfections { rate_error_ppm: 60.0, jitter: Span::from_us(50), ..Imperfections::default() };
     let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
-    let around = Surroundings::new(folder, dac, BEGIN_UTC_NS, true);
+    let around = Surroundings::new(folder, dac, BEGIN, true);
     *around.config.lock().unwrap() = format!("[sound]\noutput_latency_ms = {latency_ms}\n");
     for name in &tracks.names {
         fs::copy(tracks.folder.path().join(name), around.music.join(name)).unwrap();
@@ -108,7 +107,7 @@ fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundin
     fs::write(around.music.join("Playlist.m3u8"), format!("#EXTM3U\n{list}\n")).unwrap();
     around.time.know();
     let mut made = ApplianceHarness::switch_on(&around);
-    for _ in 0..5 * S / appliance_harness::ROUND_NS {
+    for _ in 0..(S * 5).ns() / appliance_harness::ROUND.ns() {
         made.round(&around);
     }
     made.ask(Command::Start { time: None, first_track: None, fresh: true });
@@ -126,16 +125,16 @@ fn status_says_opening_neither_at_the_end_of_a_track_nor_at_the_beginning_of_the
         let folder = memory_folder();
         let (around, mut made, program) = about_to_play(folder.path(), &tracks, latency_ms);
         let mut checked = [0; 2];
-        let begin_ns = program.timetable.first().utc().ns();
-        while around.clocks.system_utc_ns() < begin_ns + 31 * S {
+        let begin = program.timetable.first().utc();
+        while around.clocks.system_utc() < begin + S * 31 {
             made.round(&around);
             let status = made.status();
-            let (state, utc_ns) = (status.play.state, status.time.utc_ns);
-            let place = program.timetable.place_at(Instant::from_ns(utc_ns));
-            let offset_s = (utc_ns - begin_ns) as f64 * 1e-9;
+            let (state, utc) = (status.play.state, Instant::from_ns(status.time.utc_ns));
+            let place = program.timetable.place_at(utc);
+            let offset_s = (utc - begin).seconds();
             // What the player says of what is heard comes within 60 ms.
-            match (place, program.timetable.place_at(Instant::from_ns(utc_ns - 60 * MS))) {
-                _ if utc_ns < begin_ns => assert_eq!(state, PlayState::WaitingForSlot, "{offset_s}"),
+            match (place, program.timetable.place_at(utc - MS * 60)) {
+                _ if utc < begin => assert_eq!(state, PlayState::WaitingForSlot, "{offset_s}"),
                 (Place::Playing { slot, .. }, Place::Playing { slot: before, .. }) if slot == before => {
                     assert_eq!(state, PlayState::Playing, "{latency_ms} ms, {offset_s}");
                     assert!(status.phase.is_some(), "{latency_ms} ms, {offset_s}");
@@ -159,13 +158,13 @@ fn status_says_opening_where_a_track_is_not_ready_in_time_and_playing_once_it_is
     let tracks = Tracks::make();
     let folder = memory_folder();
     let (around, mut made, program) = about_to_play(folder.path(), &tracks, 0);
-    let begin_ns = program.timetable.first().utc().ns();
-    made.loader.held_up_until_ns = begin_ns - around.clocks.system_utc_ns() + around.now_raw_ns() + S;
+    let begin = program.timetable.first().utc();
+    made.loader.held_up_until = around.now() + (begin - around.clocks.system_utc()) + S;
     let mut states = Vec::new();
-    while around.clocks.system_utc_ns() < begin_ns + 2 * S {
+    while around.clocks.system_utc() < begin + S * 2 {
         made.round(&around);
         let status = made.status();
-        let offset_ms = (status.time.utc_ns - begin_ns) / MS;
+        let offset_ms = (Instant::from_ns(status.time.utc_ns) - begin).whole_ms();
         if states.last().is_none_or(|(state, _)| *state != status.play.state) {
             states.push((status.play.state, offset_ms));
         }
