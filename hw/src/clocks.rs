@@ -8,9 +8,6 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::bracketed::bracketed;
 
-/// Nanoseconds in a second. It goes once nothing but `Span::SECOND` is needed.
-pub const NS_PER_S: i64 = 1_000_000_000;
-
 /// Reads clocks; a trait so that tests and simulations decide what time it is.
 pub trait Clocks: Send + Sync {
     /// Reads `CLOCK_MONOTONIC_RAW`: never stepped and never slewed, so everything else is measured
@@ -23,21 +20,6 @@ pub trait Clocks: Send + Sync {
     /// Waits until the raw clock shows `due`; returns at once if that has passed. It returns late
     /// by however long the scheduler takes to wake the thread.
     fn sleep_until(&self, due: Instant<Raw>);
-
-    /// Reads the raw clock in nanoseconds. It goes once no caller counts in nanoseconds.
-    fn raw_ns(&self) -> i64 {
-        self.raw().ns()
-    }
-
-    /// Reads the system's UTC in nanoseconds. It goes once no caller counts in nanoseconds.
-    fn system_utc_ns(&self) -> i64 {
-        self.system_utc().ns()
-    }
-
-    /// Waits until the raw clock shows `raw_ns`. It goes once no caller counts in nanoseconds.
-    fn sleep_until_raw(&self, raw_ns: i64) {
-        self.sleep_until(Instant::from_ns(raw_ns));
-    }
 }
 
 /// What both clocks showed at one moment.

@@ -11,9 +11,6 @@ use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 /// kernel/time/ntp.c).
 pub const MAX_FREQUENCY: Rate = Rate::from_ppb(500_000.0);
 
-/// The same in ppb. It goes once every caller takes [`MAX_FREQUENCY`].
-pub const MAX_FREQUENCY_PPB: f64 = MAX_FREQUENCY.ppb();
-
 /// Sets and slews a clock.
 pub trait SystemClock: Send {
     /// Moves the clock at once, forwards when `by` is positive.

@@ -16,11 +16,6 @@ pub trait World: Send + Sync {
 
     /// Returns the temperature at the box now, in degrees Celsius.
     fn temperature_c(&self) -> f64;
-
-    /// Returns the true time in nanoseconds. It goes once no caller counts in nanoseconds.
-    fn true_ns(&self) -> i64 {
-        self.true_time().ns()
-    }
 }
 
 /// The real world, for a simulated device on a desk: true time is what the system clock showed at

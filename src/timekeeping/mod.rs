@@ -26,33 +26,3 @@ pub mod system_clock;
 pub mod task;
 
 pub use system_clock::SystemClockSource;
-
-/// UTC as a function of the raw clock. It goes once the player knows clocks.
-pub type Timescale = jaudiosync_time::ClockMap<jaudiosync_time::Raw, jaudiosync_time::Utc>;
-
-/// The map in nanoseconds. It goes once nothing counts in nanoseconds.
-pub trait InNanoseconds {
-    /// UTC when the raw clock shows this.
-    fn utc_ns(&self, raw_ns: i64) -> i64;
-    /// The raw clock at this UTC.
-    fn raw_ns(&self, utc_ns: i64) -> i64;
-}
-
-impl InNanoseconds for Timescale {
-    fn utc_ns(&self, raw_ns: i64) -> i64 {
-        self.apply(jaudiosync_time::Instant::from_ns(raw_ns)).ns()
-    }
-
-    fn raw_ns(&self, utc_ns: i64) -> i64 {
-        self.inverse().apply(jaudiosync_time::Instant::from_ns(utc_ns)).ns()
-    }
-}
-
-/// Makes a map in nanoseconds and ppb. It goes once nothing counts in nanoseconds.
-pub fn timescale(raw_ns: i64, utc_ns: i64, rate_ppb: f64) -> Timescale {
-    Timescale {
-        from: jaudiosync_time::Instant::from_ns(raw_ns),
-        to: jaudiosync_time::Instant::from_ns(utc_ns),
-        rate: jaudiosync_time::Rate::from_ppb(rate_ppb),
-    }
-}

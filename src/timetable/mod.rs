@@ -12,6 +12,3 @@ mod start_grid;
 pub use length::{Length, slot_s};
 pub use place::{Place, Start, Timetable, TimetableError};
 pub use start_grid::{START_LEAD_S, next_grid_slot};
-
-/// Nanoseconds in a second.
-pub const NS_PER_S: i64 = 1_000_000_000;
