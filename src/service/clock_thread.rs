@@ -119,6 +119,11 @@ impl ClockThread {
         self.references.iter().for_each(ReferenceThread::dismiss);
     }
 
+    /// Returns the message of the panic that has ended the thread, if one has.
+    pub fn failure(&self) -> Option<&str> {
+        self.worker.failure()
+    }
+
     /// Returns a reader of what it reports.
     pub fn reader(&self) -> ClockReader {
         self.reader.clone()

@@ -208,7 +208,8 @@ impl Service {
     /// A worker that has panicked, and why.
     fn dead(&self) -> Option<String> {
         let player = self.engine.failure().map(|reason| ("player", reason.to_owned()));
-        let (name, reason) = player.or_else(|| self.workers.dead())?;
+        let clock = || self.time.failure().map(|reason| ("clock", reason.to_owned()));
+        let (name, reason) = player.or_else(clock).or_else(|| self.workers.dead())?;
         Some(format!("the {name} has died of a fault in this program ({reason})"))
     }
 }

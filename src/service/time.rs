@@ -67,6 +67,14 @@ impl BoxTime {
         }
     }
 
+    /// Returns the message of the panic that has ended the clock's thread, if one has.
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Clock(clock) => clock.failure(),
+            Self::System(_) => None,
+        }
+    }
+
     /// Reads it.
     pub fn reader(&self) -> TimeReader {
         match self {
