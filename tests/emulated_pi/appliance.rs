@@ -32,6 +32,7 @@ fn tell_usage(machine: &mut Machine, what: &str) {
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are() {
     let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
     let mut service = Service::of_boot(&mut machine);
@@ -60,6 +61,7 @@ fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are(
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() {
     let config = format!("{CONFIG}sound.mixer_card = \"Audio\"\n[board]\ntones = false\n");
     let mut machine = boot(installed_card(Some(&config)), Fitted { usb_sound: true, ..Fitted::default() });
@@ -104,6 +106,7 @@ fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() 
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn ten_power_cuts_at_random_moments_are_survived() {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     println!("seed {seed}");

@@ -16,6 +16,7 @@ const LONG_S: u32 = 900;
 const SETTLED_S: u32 = 20;
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_crystal_that_is_100_ppm_fast_and_a_card_that_is_so_too_are_held() {
     let mut machine = installed_box();
     // 10,000 µs a tick are nominal, as CLOCK_REALTIME and CLOCK_MONOTONIC go by it. The card goes by the latter.

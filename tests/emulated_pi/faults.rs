@@ -24,6 +24,7 @@ fn plays(status: &Status) -> bool {
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_sound_card_that_comes_late_goes_away_and_comes_back() {
     let mut machine = installed_box();
     machine.pins().press(Contact::Jumper);
@@ -44,6 +45,7 @@ fn a_sound_card_that_comes_late_goes_away_and_comes_back() {
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
     let mut machine = installed_box();
     machine.pins().press(Contact::Jumper);

@@ -225,6 +225,7 @@ fn assert_has_map(index: &str) {
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_set_of_three_hours_is_joined_with_a_map_without_one_and_with_the_one_made_meanwhile() {
     let set = LongSet::make();
     let laptop = set.sandbox.music();

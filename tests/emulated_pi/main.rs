@@ -22,6 +22,7 @@ use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn contacts_that_are_closed_outside_are_read() {
     let mut machine = installed_box();
     let closed = |machine: &mut Machine| machine.run("pi-probe levels").stdout.trim().to_owned();
@@ -39,6 +40,7 @@ fn contacts_that_are_closed_outside_are_read() {
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_power_cut_leaves_what_was_synced_and_it_restarts_and_switches_itself_off() {
     let mut machine = Machine::boot(SdCard::new());
     machine.run("echo kept >/root/synced && sync && echo lost >/root/unsynced");
