@@ -1,4 +1,5 @@
-//! What always holds, under random inputs in virtual time: the numbers are those of the list in `appliance/mod.rs`.
+//! What always holds, under random inputs in virtual time. The numbers are those of the list in
+//! `appliance/mod.rs`.
 
 use crate::appliance::{PlaylistInfo, StartKind};
 use jaudiosync_hw::buttons::{Button, Levels};
@@ -12,7 +13,7 @@ use super::tests::playlist;
 use super::*;
 use crate::timetable::{Place, Timetable};
 
-/// What befalls the box next.
+/// What happens to the box next.
 #[derive(Debug, Clone)]
 enum Fate {
     Wait { ms: i64 },
@@ -120,7 +121,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// The world around the machine, which does what it is told and watches.
+/// The world around the machine: carries out its actions and checks them.
 struct Watched {
     appliance: Appliance,
     contacts: Contacts,
@@ -162,7 +163,7 @@ impl Watched {
     fn suffer(&mut self, fate: Fate) -> Result<(), TestCaseError> {
         match fate {
             Fate::Wait { ms } => {
-                // Polled more seldom in long waits, to be quick: a button is still seen to be held.
+                // Long waits are polled less often, to be quick: a button is still seen to be held.
                 let step_ms = if ms < 8_000 { 10 } else { 50 };
                 for _ in 0..ms / step_ms {
                     self.now.raw += Span::from_ms(step_ms);
@@ -195,7 +196,7 @@ impl Watched {
                 self.tell(Input::Playlist(event))
             }
             Fate::Time { trusted, moves_s } => {
-                // A trusted time does not jump; one that comes to be trusted, or never was, may.
+                // A trusted time does not jump; one that becomes trusted, or never was, may.
                 if !self.now.is_trusted {
                     self.now.utc += Span::from_seconds(moves_s);
                 }
@@ -267,7 +268,7 @@ impl Watched {
             _ => {}
         }
         if let Some((_, timetable)) = &self.running {
-            // A program may be over only while a new playlist or the time is awaited for its successor.
+            // A program may be over only while its successor waits for a new playlist or the time.
             let over = timetable.place_at(self.now.utc) == Place::Finished;
             prop_assert!(!over || self.appliance.due, "4: what is over ends");
         }
@@ -289,7 +290,8 @@ impl Watched {
                 let heard_s = program.heard_from_utc_s;
                 let on_grid = [5, 20, 35, 50].contains(&heard_s.rem_euclid(60)) && heard_s > now_utc_s;
                 let named = self.named_utc_s.contains(&heard_s);
-                // What is commanded again keeps its slot, or moves with a time that has come to be trusted.
+                // A program that is commanded again keeps its slot, or moves with a time that has
+                // become trusted.
                 let before = self.running.as_ref().map(|(before, _)| before);
                 let anew = before.is_some_and(|before| before.heard_from_utc_s == heard_s || !before.in_sync);
                 let joins = heard_s == now_utc_s;
@@ -338,7 +340,8 @@ proptest! {
         for fate in fates {
             watched.suffer(fate)?;
         }
-        // Whatever came before, Stop stops and, once the buttons are released and read, Start starts again.
+        // Whatever came before, Stop stops and, once the buttons are released and read, Start
+        // starts again.
         watched.suffer(Fate::ShutDownFails)?;
         watched.suffer(Fate::Command(Command::Stop))?;
         watched.suffer(Fate::Time { trusted: true, moves_s: 0 })?;

@@ -7,7 +7,7 @@ use crate::appliance::StartKind;
 use crate::timetable::Length;
 use jaudiosync_time::{Instant, Span};
 
-/// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
+/// A second of UTC that is not on the grid: 10:00:10, so that the next slot is 10:00:20.
 const TEN_O_CLOCK_S: i64 = 1_800_007_210;
 const NEXT_SLOT_S: i64 = TEN_O_CLOCK_S + 10;
 
@@ -36,7 +36,7 @@ impl Ride {
         Self { appliance: Appliance::new(settings, now), now }
     }
 
-    /// Switched on with this kept and the jumper so, the playlist of 10, 20 and 30 s read.
+    /// Boots with this saved state and jumper, the playlist of 10, 20 and 30 s read.
     fn boot(settings: Settings, kept: SavedState, jumper: bool) -> (Self, Vec<Action>) {
         let mut ride = Self::new(settings);
         let mut actions = ride.tell(Input::Restored(kept));
@@ -61,7 +61,7 @@ impl Ride {
         self.tell(Input::Command(command))
     }
 
-    /// Lets time pass, with a tick each 100 ms.
+    /// Lets time pass, with a tick every 100 ms.
     fn wait(&mut self, seconds: i64) -> Vec<Action> {
         let mut actions = Vec::new();
         for _ in 0..seconds * 10 {
@@ -126,7 +126,7 @@ fn pressing_start_again_loses_no_slot_and_interrupts_nothing() {
 }
 
 #[test]
-fn start_held_begins_afresh_in_place_of_what_plays() {
+fn start_held_begins_from_the_first_track_in_place_of_what_plays() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     ride.wait(30);
@@ -136,7 +136,7 @@ fn start_held_begins_afresh_in_place_of_what_plays() {
 }
 
 #[test]
-fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
+fn stop_fades_out_and_saves_the_position_and_resume_continues_the_track() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::StartHeld);
     ride.wait(10 + 11 + 4);
@@ -156,7 +156,7 @@ fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
 }
 
 #[test]
-fn stop_before_the_slot_keeps_no_position_and_starts_nothing() {
+fn stop_before_the_slot_saves_no_position_and_starts_nothing() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     let actions = ride.gesture(Gesture::Stop);
@@ -179,7 +179,7 @@ fn stop_held_shuts_down_and_then_nothing_begins() {
     assert!(played(&ride.wait(30)).is_empty());
     let actions = ride.tell(Input::ShutDownFailed("not allowed".to_owned()));
     assert_eq!(actions[0], Action::Warn(Warning::ShutDownFailed("not allowed".to_owned())));
-    assert_eq!(played(&ride.gesture(Gesture::Start)).len(), 1, "it works on");
+    assert_eq!(played(&ride.gesture(Gesture::Start)).len(), 1, "it continues to work");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn the_jumper_makes_it_play_by_itself() {
     let (ride, actions) = Ride::boot(Settings::default(), SavedState::default(), true);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
     let mut ride = ride;
-    assert!(ride.tell(Input::Contacts(ContactEvent::JumperChanged(false))).is_empty(), "removed: nothing stops");
+    assert!(ride.tell(Input::Contacts(ContactEvent::JumperChanged(false))).is_empty(), "removing it stops nothing");
     let settings = Settings { jumper: StartKind::Fresh, ..Settings::default() };
     assert_eq!(played(&Ride::boot(settings, SavedState::default(), true).1), [&fresh(NEXT_SLOT_S, 0)]);
 }
@@ -237,7 +237,7 @@ fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_
 }
 
 #[test]
-fn a_volume_that_is_not_kept_yet_can_be_kept_at_the_end() {
+fn a_volume_that_is_not_saved_yet_can_be_saved_at_the_end() {
     let mut ride = Ride::idle();
     assert_eq!(ride.appliance.unsaved_volume_percent(), None);
     ride.command(Command::Volume(VolumeChange::To(30)));
@@ -305,7 +305,7 @@ fn a_session_waits_on_disk_for_the_time_to_be_trusted() {
 }
 
 #[test]
-fn losing_the_time_stops_nothing_and_is_told() {
+fn losing_the_time_stops_nothing_and_is_reported() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     ride.wait(20);
@@ -327,7 +327,7 @@ fn a_named_time_that_has_passed_is_joined_under_way_and_refused_once_it_is_over(
     let joined = begins(TEN_O_CLOCK_S - 15, TEN_O_CLOCK_S);
     assert_eq!(played(&ride.command(at(15))), [&joined]);
     assert_eq!(ride.command(at(70)), [Action::Refuse(Refusal::AlreadyOver)]);
-    assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays goes on");
+    assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays continues");
     let later = ride.command(at(-3600));
     assert_eq!(played(&later), [&begins(TEN_O_CLOCK_S + 3600, TEN_O_CLOCK_S + 3600)]);
 }
@@ -372,7 +372,7 @@ fn a_playlist_that_is_as_it_was_again_has_not_changed() {
     assert_eq!(ride.appliance.warnings(), []);
     let actions = ride.gesture(Gesture::Start);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)], "without being read again");
-    // One that could not be read, and is there again.
+    // A playlist that could not be read, and is there again.
     ride.command(Command::Reload);
     ride.tell(Input::Playlist(PlaylistEvent::Failed("gone".to_owned())));
     assert_ne!(ride.appliance.warnings(), []);
@@ -393,7 +393,7 @@ fn reload_takes_a_changed_playlist_over_at_once_and_an_unchanged_one_not_at_all(
 }
 
 #[test]
-fn a_playlist_that_cannot_be_read_is_told_and_waited_for() {
+fn a_playlist_that_cannot_be_read_is_reported_and_waited_for() {
     let mut ride = Ride::new(Settings::default());
     ride.tell(Input::Restored(SavedState::default()));
     ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
@@ -423,13 +423,13 @@ fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
     assert_eq!(led(Delivery::AsPlanned), [Action::Led(LedPattern::InSync)]);
     assert_eq!(led(Delivery::Silence), [Action::Led(LedPattern::Fault)]);
     assert_eq!(led(Delivery::AsPlanned), [Action::Led(LedPattern::InSync)]);
-    // What the player says of the end of what was stopped changes nothing.
+    // What the player reports about the end of what was stopped changes nothing.
     ride.command(Command::Stop);
     assert_eq!(ride.tell(Input::Player(PlayerEvent::Delivery(Delivery::Silence))), []);
 }
 
 #[test]
-fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
+fn the_volume_steps_stops_at_the_maximum_and_is_saved_once() {
     let settings = Settings { maximum_percent: 80, startup_percent: 70, ..Settings::default() };
     let (mut ride, actions) = Ride::boot(settings, SavedState::default(), false);
     assert_eq!(actions[0], Action::SetVolume(70));
@@ -443,7 +443,7 @@ fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
 }
 
 #[test]
-fn the_kept_volume_is_the_startup_volume_but_no_louder_than_allowed() {
+fn the_saved_volume_is_the_startup_volume_but_no_louder_than_allowed() {
     let settings = Settings { maximum_percent: 60, ..Settings::default() };
     let (_, actions) = Ride::boot(settings, SavedState { volume_percent: Some(90), ..SavedState::default() }, false);
     assert_eq!(actions[0], Action::SetVolume(60));
@@ -494,7 +494,7 @@ fn a_box_whose_buttons_cannot_be_read_still_rejoins_and_obeys_commands() {
 }
 
 #[test]
-fn a_press_before_what_was_kept_is_read_counts() {
+fn a_press_before_what_was_saved_is_read_counts() {
     let mut ride = Ride::new(Settings::default());
     ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
     ride.gesture(Gesture::Stop);
