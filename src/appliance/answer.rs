@@ -8,7 +8,8 @@ use jaudiosync_time::{Instant, Raw, Span};
 pub enum LedPattern {
     /// Ready, waiting for Start: a blink of 50 ms every 3 s.
     Idle,
-    /// About to play, waiting for the playlist, the time, the slot or the file: half a second on, half a second off.
+    /// About to play, waiting for the playlist, the time, the slot or the file: half a second on,
+    /// half a second off.
     Waiting,
     /// Playing in sync: on.
     InSync,

@@ -56,7 +56,8 @@ const MAX_NOISE_NS: f64 = 1_500_000.0;
 /// Observations over which the noise is estimated.
 const NOISE_MEMORY: f64 = 100.0;
 
-/// An observation is an outlier beyond this many standard deviations, but never below `MIN_GATE_NS`.
+/// An observation is an outlier beyond this many standard deviations, but never below
+/// `MIN_GATE_NS`.
 const GATE_SIGMAS: f64 = 5.0;
 const MIN_GATE_NS: f64 = 1_000_000.0;
 

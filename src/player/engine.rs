@@ -58,8 +58,8 @@ impl Engine {
             let loader = Arc::clone(&loader);
             Arc::new(move |order| loader.order(order))
         };
-        let outside = PlayerPorts { dac, clocks, time, tell, order_loader };
-        let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
+        let ports = PlayerPorts { dac, clocks, time, tell, order_loader };
+        let task = PlayerTask::new(ports, Arc::clone(&shared), when_missing)?;
         let feeder = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder));
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })
     }

@@ -6,8 +6,8 @@
 //! rates of the crystals are thereby fed forward, an error decays exponentially with that time
 //! constant, and as playing starts on the exact frame there is no error to begin with.
 
-/// How far ahead the lock aims, in seconds: its time constant. Long against the jitter of the clock model, which must
-/// not be heard as vibrato, and short against its wander.
+/// How far ahead the lock aims, in seconds: its time constant. Long against the jitter of the clock
+/// model, which must not be heard as vibrato, and short against its wander.
 pub const AIM_S: f64 = 2.0;
 
 /// The most that the reading speed may differ from nominal: a quarter of the 1,200 ppm or so at
@@ -30,8 +30,9 @@ pub enum Steering {
 
 /// Steers by the phase error now and the one to come if the speed were nominal.
 ///
-/// `error_now_s` is by how much the music is late (positive) at the next frame: where it should be minus where it is,
-/// in seconds of the track. `drift` is by how much faster than nominal the target moves, as a fraction.
+/// `error_now_s` is by how much the music is late (positive) at the next frame: where it should be
+/// minus where it is, in seconds of the track. `drift` is by how much faster than nominal the
+/// target moves, as a fraction.
 pub fn steer(error_now_s: f64, drift: f64) -> Steering {
     if error_now_s.is_nan() || error_now_s.abs() * 1e9 > RESEEK_NS {
         return Steering::Reseek;
@@ -56,7 +57,8 @@ mod tests {
                 prop_assert!(next.abs() <= error.abs() + 1e-12 && next * error_s >= -1e-12);
                 error = next;
             }
-            // At the largest drift the limit leaves just enough to correct the error in these 100 s.
+            // At the largest drift the limit leaves just enough to correct the error in these
+            // 100 s.
             prop_assert!(error.abs() < 1e-6 || drift.abs() > 200e-6, "{error}");
         }
     }

@@ -23,12 +23,13 @@ use super::ring::BLOCK_FRAMES;
 /// that no loudspeaker on a bike reproduces.
 const FILTER_FRAMES: usize = 64;
 
-/// How far the ratio may leave nominal: the phase lock needs 300 ppm; beginning between two frames needs half a frame
-/// over one block.
+/// How far the ratio may leave nominal: the phase lock needs 300 ppm; beginning between two frames
+/// needs half a frame over one block.
 const MAX_RELATIVE_RATIO: f64 = 1.05;
 
-/// Filters that rubato makes for places between two frames. Places between those are interpolated linearly, which is
-/// wrong by at most (pi / phases)^2 / 8 of full scale, -106 dB, at the highest frequency.
+/// Filters that rubato makes for places between two frames. Places between those are interpolated
+/// linearly, which is wrong by at most (pi / phases)^2 / 8 of full scale, -106 dB, at the highest
+/// frequency.
 const FILTER_PHASES: usize = 512;
 
 /// Where rubato's first output lies relative to its first input, in input frames, minus one step.
@@ -163,7 +164,8 @@ impl Resampler {
         let mut output =
             InterleavedSlice::new_mut(&mut self.output, self.channels, BLOCK_FRAMES).map_err(wrong_size)?;
         self.inner.process_into_buffer(&input, &mut output, None).map_err(failed)?;
-        // The position was that of the next frame at the old step; the new step took effect with that very frame.
+        // The position was that of the next frame at the old step; the new step took effect with
+        // that very frame.
         self.position += step - self.step + BLOCK_FRAMES as f64 * step;
         self.step = step;
         Ok(())

@@ -100,7 +100,7 @@ struct Fading {
 
 /// The player of one box.
 pub struct PlayerTask {
-    outside: PlayerPorts,
+    ports: PlayerPorts,
     shared: Arc<Shared>,
     program: Option<Arc<Program>>,
     output: Option<Output>,
@@ -119,9 +119,9 @@ impl PlayerTask {
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it is to be waited for.
-    pub fn new(outside: PlayerPorts, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
+    pub fn new(ports: PlayerPorts, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
         let mut task = Self {
-            outside,
+            ports,
             shared,
             program: None,
             output: None,
@@ -145,8 +145,8 @@ impl PlayerTask {
         let make_renderer = Box::new(move |format| -> Box<dyn jaudiosync_hw::dac::Renderer> {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
-        let stream = self.outside.dac.open(make_renderer, fault_sender)?;
-        let order_loader = Arc::clone(&self.outside.order_loader);
+        let stream = self.ports.dac.open(make_renderer, fault_sender)?;
+        let order_loader = Arc::clone(&self.ports.order_loader);
         let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, order_loader);
         Ok(Output { _stream: stream, feeder, faults })
     }
@@ -155,7 +155,7 @@ impl PlayerTask {
         match self.open() {
             Ok(opened) => {
                 self.output = Some(opened);
-                (self.outside.tell)(Event::DeviceBack);
+                (self.ports.tell)(Event::DeviceBack);
             }
             Err(error) => {
                 log::debug!("{error}");
@@ -167,12 +167,12 @@ impl PlayerTask {
 
     fn lose(&mut self, error: DacError) {
         self.output = None;
-        self.reopen_at = Some(self.outside.clocks.raw() + self.reopen_after);
+        self.reopen_at = Some(self.ports.clocks.raw() + self.reopen_after);
         // One that opens and fails at once must not be tried ten times a second for ever.
         self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
-        self.outside.time.allow_steps(true);
+        self.ports.time.allow_steps(true);
         self.hear(Hearing::Nothing);
-        (self.outside.tell)(Event::DeviceLost(error));
+        (self.ports.tell)(Event::DeviceLost(error));
     }
 
     /// Steps the feeder, and passes on its events.
@@ -180,12 +180,12 @@ impl PlayerTask {
         let utc = self.utc();
         let Some(output) = &mut self.output else { return };
         for event in output.feeder.step(now, &utc) {
-            (self.outside.tell)(Event::Feeder(event));
+            (self.ports.tell)(Event::Feeder(event));
         }
         let stats = output.feeder.stats();
         let hearing = output.feeder.hearing();
         let fault = output.faults.try_recv();
-        self.outside.time.allow_steps(stats.playing.is_none());
+        self.ports.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
         self.report_stats(stats, &utc);
         if stats.phase_sigma_ns.is_finite() {
@@ -213,9 +213,9 @@ impl PlayerTask {
             output.feeder.set_program(self.program.clone());
         }
         self.shared.fade_out.store(false, Ordering::Release);
-        self.outside.time.allow_steps(true);
+        self.ports.time.allow_steps(true);
         if reports_stopped {
-            (self.outside.tell)(Event::Stopped(self.utc().apply(now)));
+            (self.ports.tell)(Event::Stopped(self.utc().apply(now)));
         }
     }
 
@@ -223,18 +223,18 @@ impl PlayerTask {
     fn hear(&mut self, hearing: Hearing) {
         if self.hearing != hearing {
             self.hearing = hearing;
-            (self.outside.tell)(Event::Hearing(hearing));
+            (self.ports.tell)(Event::Hearing(hearing));
         }
     }
 
     fn utc(&self) -> ClockMap<Raw, Utc> {
-        self.outside.time.estimate().utc
+        self.ports.time.estimate().utc
     }
 
     /// Reports the figures every second, on whole seconds of UTC, so that the lines of several
     /// boxes can be compared side by side.
     fn report_stats(&mut self, stats: FeederStats, map: &ClockMap<Raw, Utc>) {
-        let now = self.outside.clocks.raw();
+        let now = self.ports.clocks.raw();
         if self.stats_at.is_some_and(|stats_at| now < stats_at) {
             return;
         }
@@ -242,7 +242,7 @@ impl PlayerTask {
         let next = map.inverse().apply(Instant::from_second(utc.second().saturating_add(1)));
         // A step of UTC must not silence the statistics.
         self.stats_at = Some(next.min(now + Span::SECOND * 2));
-        (self.outside.tell)(Event::Stats(stats, utc));
+        (self.ports.tell)(Event::Stats(stats, utc));
     }
 }
 
@@ -261,7 +261,7 @@ impl Task for PlayerTask {
             }
             None => {
                 let is_audible = self.program.is_some() && self.output.is_some();
-                let now = self.outside.clocks.raw();
+                let now = self.ports.clocks.raw();
                 let given_up = if is_audible { now + FADE_PATIENCE } else { now };
                 if is_audible {
                     self.shared.silent_from_frame.store(0, Ordering::Release);
@@ -273,7 +273,7 @@ impl Task for PlayerTask {
     }
 
     fn step(&mut self) -> Duration {
-        let now = self.outside.clocks.raw();
+        let now = self.ports.clocks.raw();
         if self.output.is_none() && self.reopen_at.is_none_or(|reopen_at| now >= reopen_at) {
             self.reopen(now);
         }

@@ -11,10 +11,11 @@ const GRID_OFFSET_S: i64 = 5;
 /// within the same few seconds get the same one, and so that the sound card is running by then.
 pub const START_LEAD_S: i64 = 5;
 
-/// Returns the first instant of the start grid at least [`START_LEAD_S`] after `now`, in seconds since the
-/// Unix epoch.
+/// Returns the first instant of the start grid at least [`START_LEAD_S`] after `now`, in seconds
+/// since the Unix epoch.
 ///
-/// Unix minutes begin at multiples of 60 s, so the grid is the same in every time zone of whole quarter minutes.
+/// Unix minutes begin at multiples of 60 s, so the grid is the same in every time zone of whole
+/// quarter minutes.
 pub fn next_grid_slot(now: Instant<Utc>) -> i64 {
     let earliest_s = now.second() + i64::from(now.since_second() > Span::ZERO) + START_LEAD_S;
     let since_grid_s = (earliest_s - GRID_OFFSET_S).rem_euclid(GRID_SPACING_S);

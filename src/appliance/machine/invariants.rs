@@ -38,7 +38,7 @@ fn session() -> impl Strategy<Value = Session> {
     })
 }
 
-fn kept() -> impl Strategy<Value = SavedState> {
+fn saved() -> impl Strategy<Value = SavedState> {
     let position =
         (0_usize..9, 0_i64..1_000_000_000).prop_map(|(track, ns)| SavedPosition { track, offset: Span::from_ns(ns) });
     (prop::option::of(session()), prop::option::of(position), prop::option::of(any::<u8>()))
@@ -89,7 +89,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         4 => playlist_event().prop_map(Fate::Playlist),
         2 => (any::<bool>(), moves).prop_map(|(trusted, moves_s)| Fate::Time { trusted, moves_s }),
         2 => Just(Fate::ShutDownFails),
-        1 => kept().prop_map(Fate::Restored),
+        1 => saved().prop_map(Fate::Restored),
         1 => settings().prop_map(Fate::Settings),
     ]
 }
@@ -140,7 +140,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(settings: Settings, kept: &SavedState) -> Self {
+    fn new(settings: Settings, saved: &SavedState) -> Self {
         let now = Moment { raw: Instant::from_second(7), utc: Instant::from_second(1_800_000_003), is_trusted: true };
         Self {
             appliance: Appliance::new(settings.clone(), now),
@@ -151,7 +151,7 @@ impl Watched {
             settings,
             power_on: now.raw,
             running: None,
-            on_disk: kept.session,
+            on_disk: saved.session,
             restored: false,
             loaded: None,
             shutting_down: false,
@@ -170,7 +170,7 @@ impl Watched {
                     self.now.utc += Span::from_ms(step_ms);
                     let events = self.contacts.poll(self.levels, self.now.raw);
                     self.contact_events(events)?;
-                    self.tell(Input::Tick)?;
+                    self.send(Input::Tick)?;
                 }
                 Ok(())
             }
@@ -187,13 +187,13 @@ impl Watched {
                 self.ignored = ByButton::default();
                 self.contact_events(events)
             }
-            Fate::Command(command) => self.tell(Input::Command(command)),
-            Fate::Player(event) => self.tell(Input::Player(event)),
+            Fate::Command(command) => self.send(Input::Command(command)),
+            Fate::Player(event) => self.send(Input::Player(event)),
             Fate::Playlist(event) => {
                 if let PlaylistEvent::Loaded(info) = &event {
                     self.loaded = Some(info.clone()).filter(|info| !info.lengths.is_empty()).or(self.loaded.take());
                 }
-                self.tell(Input::Playlist(event))
+                self.send(Input::Playlist(event))
             }
             Fate::Time { trusted, moves_s } => {
                 // A trusted time does not jump; one that becomes trusted, or never was, may.
@@ -201,21 +201,21 @@ impl Watched {
                     self.now.utc += Span::from_seconds(moves_s);
                 }
                 self.now.is_trusted = trusted;
-                self.tell(Input::Tick)
+                self.send(Input::Tick)
             }
             Fate::ShutDownFails if self.shutting_down => {
                 self.shutting_down = false;
-                self.tell(Input::ShutDownFailed("not allowed".to_owned()))
+                self.send(Input::ShutDownFailed("not allowed".to_owned()))
             }
-            Fate::Restored(kept) if !self.restored => {
+            Fate::Restored(saved) if !self.restored => {
                 self.restored = true;
                 // What is on the disk by now is what is read.
                 let session = self.on_disk;
-                self.tell(Input::Restored(SavedState { session, ..kept }))
+                self.send(Input::Restored(SavedState { session, ..saved }))
             }
             Fate::Settings(settings) => {
                 self.settings = settings.clone();
-                self.tell(Input::Settings(settings))
+                self.send(Input::Settings(settings))
             }
             Fate::ShutDownFails | Fate::Restored(_) => Ok(()),
         }
@@ -237,12 +237,12 @@ impl Watched {
                 }
                 _ => {}
             }
-            self.tell(Input::Contacts(event))?;
+            self.send(Input::Contacts(event))?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, input: Input) -> Result<(), TestCaseError> {
+    fn send(&mut self, input: Input) -> Result<(), TestCaseError> {
         if let Input::Command(Command::Start { at_utc_s: Some(utc_s), .. }) = input {
             self.named_utc_s.push(utc_s);
         }
@@ -326,15 +326,15 @@ proptest! {
     #[test]
     fn what_always_holds(
         settings in settings(),
-        kept in kept(),
+        saved in saved(),
         jumper: bool,
         boots_in_order in prop::bool::weighted(0.8),
         fates in prop::collection::vec(fate(), 1..150),
     ) {
-        let mut watched = Watched::new(settings, &kept);
+        let mut watched = Watched::new(settings, &saved);
         watched.levels.jumper_fitted = jumper;
         if boots_in_order {
-            watched.suffer(Fate::Restored(kept))?;
+            watched.suffer(Fate::Restored(saved))?;
             watched.suffer(Fate::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))))?;
         }
         for fate in fates {

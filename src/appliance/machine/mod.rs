@@ -110,7 +110,7 @@ impl Appliance {
         // just moved.
         self.advance(now, &mut out);
         match input {
-            Input::Restored(kept) => self.restore(kept, &mut out),
+            Input::Restored(saved) => self.restore(saved, &mut out),
             Input::Contacts(event) => self.contacts(event, now, &mut out),
             Input::Command(command) => {
                 if let Err(refusal) = self.command(command, now, &mut out) {
@@ -178,20 +178,20 @@ impl Appliance {
         }
     }
 
-    fn restore(&mut self, kept: SavedState, out: &mut Vec<Action>) {
-        self.position = self.position.or(kept.position);
-        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unsaved_since.is_none()) {
+    fn restore(&mut self, saved: SavedState, out: &mut Vec<Action>) {
+        self.position = self.position.or(saved.position);
+        if let Some(percent) = saved.volume_percent.filter(|_| self.volume_unsaved_since.is_none()) {
             self.volume = self.volume.to(percent);
         }
         out.push(Action::SetVolume(self.volume.percent()));
         match &mut self.power_on {
             PowerOn::Undecided { is_restored, .. } => {
                 *is_restored = true;
-                self.saved_session = kept.session;
+                self.saved_session = saved.session;
             }
             // A button was pressed before this was read: the press counts, and the older session no
             // longer does.
-            PowerOn::Decided if kept.session.is_some() && self.saved_session.is_none() => {
+            PowerOn::Decided if saved.session.is_some() && self.saved_session.is_none() => {
                 out.push(Action::ForgetSession);
             }
             PowerOn::Decided => {}

@@ -104,7 +104,8 @@ pub struct Feeder<V: Voice = ResampledVoice> {
     pending: Vec<(Instant<Raw>, FeederEvent)>,
     announced: Option<Start>,
     given_up: Option<Start>,
-    /// The track that should be heard and is still being opened, since when, and whether that was reported.
+    /// The track that should be heard and is still being opened, since when, and whether that was
+    /// reported.
     opening: Option<(Start, Instant<Raw>, bool)>,
     is_finished: bool,
 }
