@@ -149,7 +149,7 @@ impl<R: ReadAt> Decoder<R> {
             if self.refresh_timeline() {
                 return Ok(Progress::OnTheWay);
             }
-            return Err(DecodeError::Format("the file holds no MP3 audio any more".to_owned()));
+            return Err(DecodeError::Format("the file no longer holds MP3 audio".to_owned()));
         };
         let within = frame - stretch.first_frame;
         let is_plain = stretch.rate_hz == self.rate_hz;
