@@ -71,7 +71,7 @@ pub enum Command {
     Resume,
     /// Louder or quieter.
     Volume(VolumeChange),
-    /// Read the playlist anew and take it over now.
+    /// Read the playlist again and apply it now.
     Reload,
 }
 

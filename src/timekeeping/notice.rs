@@ -42,7 +42,7 @@ impl fmt::Display for Notice {
             Self::RtcJumped { by } => {
                 write!(
                     formatter,
-                    "another program changed the RTC by {:+.3} s; the estimate of UTC takes that into account",
+                    "another program changed the RTC by {:+.3} s; UTC takes that into account",
                     by.seconds()
                 )
             }

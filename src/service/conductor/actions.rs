@@ -82,7 +82,7 @@ impl Conductor {
         }
     }
 
-    /// Plays the current program once more, because the settings for the sound have changed.
+    /// Plays the current program again, because the settings for the sound have changed.
     pub(super) fn play_again(&mut self) {
         if let Some((program, timetable, info)) = self.playing.clone() {
             self.play(program, timetable, info);

@@ -76,7 +76,7 @@ pub enum Outcome {
     },
     /// No edge: the seconds had changed before the first read, or did not change.
     Missed,
-    /// The bus failed, [`ATTEMPTS`] times in a row.
+    /// The bus failed at every attempt to read, `ATTEMPTS` times in a row.
     Failed(RtcError),
 }
 

@@ -90,9 +90,7 @@ impl Receivers {
         match message {
             Message::Version { proto_major, release } if proto_major != PROTOCOL => Some(trouble(
                 "",
-                format!(
-                    "gpsd {release} speaks version {proto_major} of its protocol; this program understands version {PROTOCOL}"
-                ),
+                format!("gpsd {release} speaks version {proto_major} of its protocol; version {PROTOCOL} is needed"),
             )),
             Message::Error { message } => Some(trouble("", format!("gpsd says: {message}"))),
             Message::Devices { devices } if devices.is_empty() => {
