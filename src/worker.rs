@@ -1,5 +1,5 @@
-//! Tasks on threads of their own: whatever may take its time (a disk, a card, a large playlist) is ordered from a task
-//! and answers by a message, so that a button is never waited for.
+//! Tasks on threads of their own: anything that may block (a disk, a sound card, a large playlist)
+//! is sent to a task as an order and answered by a message, so that a button never has to wait.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,27 +12,27 @@ use std::time::Duration;
 use crate::ending::{Hold, hold};
 use crate::panics::message;
 
-/// Work that is done step by step. A worker's thread does it, or a test in virtual time.
+/// Work that is done step by step, by a worker's thread or by a test in virtual time.
 pub trait Task: Send + 'static {
-    /// What the task can be told to do.
+    /// What the task can be ordered to do.
     type Order: Send + 'static;
 
     /// Takes an order; the next step does it.
     fn order(&mut self, order: Self::Order);
 
-    /// Does what is due, and says how soon there is something to do again without an order.
+    /// Does what is due, and returns how soon there is something to do again without an order.
     fn step(&mut self) -> Duration;
 
-    /// No order will come any more.
+    /// Notes that no more orders will come.
     fn end(&mut self) {}
 
-    /// Whether nothing more is to be done after [`end`](Self::end).
+    /// Returns whether nothing is left to do after [`end`](Self::end).
     fn has_ended(&self) -> bool {
         true
     }
 }
 
-/// A thread that does a task. Dropping it lets the task end first.
+/// A thread that runs a task. Dropping it lets the task end first.
 #[derive(Debug)]
 pub struct Worker<Order> {
     letters: Sender<Letter<Order>>,
@@ -42,7 +42,7 @@ pub struct Worker<Order> {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Counts the steps of a worker. Clones count the same ones.
+/// Counts the steps of a worker. Clones share the count.
 #[derive(Debug, Clone)]
 pub struct Progress(Arc<AtomicU64>);
 
@@ -53,19 +53,19 @@ impl Progress {
     }
 }
 
-/// What the thread is sent.
+/// What is sent to the thread.
 #[derive(Debug)]
 enum Letter<Order> {
     Order(Order),
-    /// There will be no more.
+    /// No more orders will come.
     End,
 }
 
 impl<Order: Send + 'static> Worker<Order> {
-    /// Starts the thread. `on_thread` is called on it once when it begins: to ask for priority.
+    /// Starts the thread. `on_thread` is called on it once when it begins, to ask for priority.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// When no more threads can be started.
     pub fn start<T: Task<Order = Order>>(name: &str, mut task: T, on_thread: fn()) -> io::Result<Self> {
         let (letters, receiver) = mpsc::channel();
         let steps = Arc::new(AtomicU64::new(0));
@@ -76,12 +76,13 @@ impl<Order: Send + 'static> Worker<Order> {
         let hold = Arc::downgrade(&held);
         let work = move || {
             on_thread();
-            // The panic hook has told already; whoever asks is told again. Nothing of the task is looked at any more.
+            // The panic hook has logged it already, and `failure` reports it to callers. The task
+            // itself does not run again.
             let done = catch_unwind(AssertUnwindSafe(|| run(&mut task, &receiver, &counted)));
             if let Err(panic) = done {
                 let _ = failed.set(message(panic.as_ref()));
             }
-            // A device that hangs may keep it from being dropped.
+            // A device that hangs may keep the task from being dropped.
             drop(task);
             drop(held);
         };
@@ -89,35 +90,36 @@ impl<Order: Send + 'static> Worker<Order> {
         Ok(Self { letters, steps, failure, hold, thread: Some(thread) })
     }
 
-    /// Tells the task to do something.
+    /// Sends the task an order.
     pub fn order(&self, order: Order) {
-        // A task that has panicked takes no orders; whoever asks for its failure sees it.
+        // A task that has panicked takes no orders; callers see that from `failure`.
         let _ = self.letters.send(Letter::Order(order));
     }
 
-    /// Whether its thread runs: a task that has panicked does nothing any more.
+    /// Returns whether its thread runs: a task that has panicked does nothing more.
     pub fn is_alive(&self) -> bool {
         self.failure().is_none() && self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// The message of the panic that has ended the task, if one has.
+    /// Returns the message of the panic that ended the task, if one did.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 
-    /// How many steps it has made: it goes on for as long as the task is alive.
+    /// Returns how many steps it has made; the number grows while the task is alive.
     pub fn progress(&self) -> u64 {
         self.steps.load(Ordering::Relaxed)
     }
 
-    /// Returns a counter of its steps for whoever watches over it.
+    /// Returns a counter of its steps, for a watchdog.
     pub fn progress_counter(&self) -> Progress {
         Progress(Arc::clone(&self.steps))
     }
 }
 
 impl<Order> Worker<Order> {
-    /// Lets the task end, and does not wait for it: several so end at the same time. No order is heeded any more.
+    /// Asks the task to end and does not wait for it, so that several can end at the same time.
+    /// Orders sent after that are ignored.
     pub fn dismiss(&self) {
         if let Some(hold) = self.hold.upgrade() {
             hold.ask();
@@ -127,11 +129,11 @@ impl<Order> Worker<Order> {
 }
 
 impl<Order> Drop for Worker<Order> {
-    /// Waits as long as the task takes. What bounds it is [`crate::ending`].
+    /// Waits until the task has ended. [`crate::ending`] limits how long that may take.
     fn drop(&mut self) {
         self.dismiss();
         if let Some(thread) = self.thread.take() {
-            // Of a panic while the task was dropped the panic hook has told.
+            // The panic hook has logged a panic that happened while the task was dropped.
             let _ = thread.join();
         }
     }
@@ -148,7 +150,7 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
         };
         let is_due = first.is_none();
         let mut is_ordered = false;
-        // What came meanwhile may make the first needless.
+        // What else has arrived may make the first order unnecessary.
         for letter in first.into_iter().chain(letters.try_iter()) {
             match letter {
                 Letter::Order(order) => {
@@ -180,7 +182,7 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
 mod tests {
     use super::*;
 
-    /// Adds up what it is told, and needs three steps to end.
+    /// Adds up its orders, and needs three steps to end.
     struct Sum {
         sum: Arc<AtomicU64>,
         steps_left: u32,
@@ -213,7 +215,7 @@ mod tests {
         type Order = ();
 
         fn order(&mut self, (): ()) {
-            panic!("as is wanted");
+            panic!("intended by the test");
         }
 
         fn step(&mut self) -> Duration {
@@ -229,8 +231,8 @@ mod tests {
         while worker.is_alive() {
             std::thread::yield_now();
         }
-        assert_eq!(worker.failure(), Some("as is wanted"));
-        // It takes orders as before, and they come to nothing.
+        assert_eq!(worker.failure(), Some("intended by the test"));
+        // It accepts orders as before, and they have no effect.
         worker.order(());
     }
 
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_dismissed_end_at_the_same_time_and_heed_nothing_any_more() {
+    fn dismissed_workers_end_at_the_same_time_and_ignore_later_orders() {
         let sums: Vec<Arc<AtomicU64>> = (0..3).map(|_| Arc::default()).collect();
         let task = |sum: &Arc<AtomicU64>| Sum { sum: Arc::clone(sum), steps_left: 1 };
         let workers: Vec<_> = sums.iter().map(|sum| Worker::start("sum", task(sum), || {}).unwrap()).collect();

@@ -151,8 +151,8 @@ fn servers_that_answer_wrongly_are_told_by_what_they_do() {
     type Answer = fn(&[u8]) -> Option<Vec<u8>>;
     let wrong: [(Answer, &str); 9] = [
         (|_| Some(b"hello".to_vec()), "nonsense (too short for NTP)"),
-        (|_| Some(vec![0x24; 48]), "belong to no question of this box"),
-        (|_| Some(vec![0xff; 500]), "belong to no question of this box"),
+        (|_| Some(vec![0x24; 48]), "do not belong to a question of this box"),
+        (|_| Some(vec![0xff; 500]), "do not belong to a question of this box"),
         (|question| Some(ntp_answer(question, 0, 0, *b"DENY")), "refuses to serve this box (kiss of death DENY)"),
         (|question| Some(ntp_answer(question, 3, 0, *b"RSTR")), "refuses to serve this box (kiss of death RSTR)"),
         (|question| Some(ntp_answer(question, 0, 0, *b"RATE")), "asked too often"),

@@ -166,12 +166,12 @@ fn the_year_2000_without_the_flag_as_the_kernel_driver_leaves_it() {
 
 #[test]
 fn a_time_before_the_program_was_built() {
-    distrusted(7, None, "before this program was made", |_, set_up| set_up.set_to_utc_s = Some(1_700_000_000));
+    distrusted(7, None, "before this program was built", |_, set_up| set_up.set_to_utc_s = Some(1_700_000_000));
 }
 
 #[test]
 fn a_time_before_the_last_saved_one() {
-    distrusted(8, Some(compared()), "went back behind the last time", |_, set_up| {
+    distrusted(8, Some(compared()), "went back to before the last time", |_, set_up| {
         set_up.set_to_utc_s = Some(START_NS / NS_PER_S - 86_400);
     });
 }

@@ -54,7 +54,7 @@ fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
     machine.run(&format!("echo ds1307 0x68 >{I2C_ADDRESSES}/new_device"));
     let mut service = Service::start(&mut machine, "beside", CONFIG);
     let status = service.wait_until(&mut machine, "knows the time", |status| status.time.error_bound_ms.is_some());
-    assert!(warns(&status, "the kernel's RTC driver owns the clock"), "{status:#?}");
+    assert!(warns(&status, "the kernel's driver owns the RTC"), "{status:#?}");
     assert!(status.play.state != PlayState::WaitingForTime, "it is read all the same");
     let doctor = machine.try_run("jaudiosync doctor --config /run/beside.toml").stdout;
     assert!(doctor.contains("the kernel's driver rtc-ds1307 has the clock"), "{doctor}");
@@ -63,7 +63,7 @@ fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
     // It is removed while the service runs: its last edges carry on.
     machine.run(&format!("echo {I2C_DEVICE} >{I2C_BUS}/unbind"));
     service.wait_for(&mut machine, "going on without the RTC");
-    let status = service.wait_until(&mut machine, "told", |status| warns(status, "the clock does not answer"));
+    let status = service.wait_until(&mut machine, "told", |status| warns(status, "the RTC does not answer"));
     assert_ne!(status.play.state, PlayState::WaitingForTime);
     service.end(&mut machine);
 
@@ -77,7 +77,7 @@ fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
     machine.run("i2cset -y 1 0x68 6 0x00");
     let service = Service::start(&mut machine, "wrong", &format!("{CONFIG}{SHORT_WAIT}"));
     let status = not_in_sync(&mut machine, &service);
-    assert!(warns(&status, "the clock shows the year 2000"), "{status:#?}");
+    assert!(warns(&status, "the RTC shows the year 2000"), "{status:#?}");
     service.end(&mut machine);
 }
 

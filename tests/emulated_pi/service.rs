@@ -70,7 +70,7 @@ impl Service {
     #[track_caller]
     pub fn assert_undisturbed(&self, machine: &mut Machine) {
         let log = self.log.log(machine);
-        let trouble = ["dropped out", "taken anew", "not read quickly enough", "makes no progress", "has died"];
+        let trouble = ["dropped out", "jumped to", "not read quickly enough", "makes no progress", "has died"];
         assert!(!trouble.iter().any(|words| log.contains(words)), "{log}");
     }
 
