@@ -36,7 +36,7 @@ fn main() {
         player: Box::new(|_| {}),
         sound: Box::new(|_| {}),
         library: Box::new(|playlist, mix| Arc::new(Files::of(playlist, mix)) as Arc<dyn Library>),
-        volume: Box::new(move |percent| loudness.order(percent)),
+        volume: Box::new(move |percent| loudness.command(percent)),
         state_writer: Box::new(|_| {}),
         playlists: Box::new(|_| {}),
         load_config: Box::new(Layers::default),

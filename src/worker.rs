@@ -1,5 +1,5 @@
 //! Tasks on threads of their own: anything that may block (a disk, a sound card, a large playlist)
-//! is sent to a task as an order and answered by a message, so that a button never has to wait.
+//! is sent to a task as a command and answered by a message, so that a button never has to wait.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,16 +14,16 @@ use crate::panics::message;
 
 /// Work that is done step by step, by a worker's thread or by a test in virtual time.
 pub trait Task: Send + 'static {
-    /// What the task can be ordered to do.
-    type Order: Send + 'static;
+    /// What the task can be commanded to do.
+    type Command: Send + 'static;
 
-    /// Takes an order; the next step does it.
-    fn order(&mut self, order: Self::Order);
+    /// Takes a command; the next step does it.
+    fn command(&mut self, command: Self::Command);
 
-    /// Does what is due, and returns how soon there is something to do again without an order.
+    /// Does what is due, and returns how soon there is something to do again without an command.
     fn step(&mut self) -> Duration;
 
-    /// Notes that no more orders will come.
+    /// Notes that no more commands will come.
     fn end(&mut self) {}
 
     /// Returns whether nothing is left to do after [`end`](Self::end).
@@ -34,8 +34,8 @@ pub trait Task: Send + 'static {
 
 /// A thread that runs a task. Dropping it lets the task end first.
 #[derive(Debug)]
-pub struct Worker<Order> {
-    letters: Sender<Letter<Order>>,
+pub struct Worker<Command> {
+    letters: Sender<Letter<Command>>,
     steps: Arc<AtomicU64>,
     failure: Arc<OnceLock<String>>,
     hold: Weak<Hold>,
@@ -55,18 +55,18 @@ impl Progress {
 
 /// What is sent to the thread.
 #[derive(Debug)]
-enum Letter<Order> {
-    Order(Order),
-    /// No more orders will come.
+enum Letter<Command> {
+    Command(Command),
+    /// No more commands will come.
     End,
 }
 
-impl<Order: Send + 'static> Worker<Order> {
+impl<Command: Send + 'static> Worker<Command> {
     /// Starts the thread. `on_thread` is called on it once when it begins, to ask for priority.
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub fn start<T: Task<Order = Order>>(name: &str, mut task: T, on_thread: fn()) -> io::Result<Self> {
+    pub fn start<T: Task<Command = Command>>(name: &str, mut task: T, on_thread: fn()) -> io::Result<Self> {
         let (letters, receiver) = mpsc::channel();
         let steps = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&steps);
@@ -90,10 +90,10 @@ impl<Order: Send + 'static> Worker<Order> {
         Ok(Self { letters, steps, failure, hold, thread: Some(thread) })
     }
 
-    /// Sends the task an order.
-    pub fn order(&self, order: Order) {
-        // A task that has panicked takes no orders; callers see that from `failure`.
-        let _ = self.letters.send(Letter::Order(order));
+    /// Sends the task an command.
+    pub fn command(&self, command: Command) {
+        // A task that has panicked takes no commands; callers see that from `failure`.
+        let _ = self.letters.send(Letter::Command(command));
     }
 
     /// Returns whether its thread runs: a task that has panicked does nothing more.
@@ -117,7 +117,7 @@ impl<Order: Send + 'static> Worker<Order> {
     }
 }
 
-impl<Order> Worker<Order> {
+impl<Command> Worker<Command> {
     /// Asks the task to end and does not wait for it, so that several can end at the same time.
     /// Orders sent after that are ignored.
     pub fn dismiss(&self) {
@@ -128,7 +128,7 @@ impl<Order> Worker<Order> {
     }
 }
 
-impl<Order> Drop for Worker<Order> {
+impl<Command> Drop for Worker<Command> {
     /// Waits until the task has ended. [`crate::ending`] limits how long that may take.
     fn drop(&mut self) {
         self.dismiss();
@@ -139,7 +139,7 @@ impl<Order> Drop for Worker<Order> {
     }
 }
 
-fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &AtomicU64) {
+fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Command>>, steps: &AtomicU64) {
     let mut wait = Duration::ZERO;
     let mut goes_on = true;
     while goes_on {
@@ -149,13 +149,13 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
             Err(RecvTimeoutError::Disconnected) => break,
         };
         let is_due = first.is_none();
-        let mut is_ordered = false;
-        // What else has arrived may make the first order unnecessary.
+        let mut is_commanded = false;
+        // What else has arrived may make the first command unnecessary.
         for letter in first.into_iter().chain(letters.try_iter()) {
             match letter {
-                Letter::Order(order) => {
-                    task.order(order);
-                    is_ordered = true;
+                Letter::Command(command) => {
+                    task.command(command);
+                    is_commanded = true;
                 }
                 Letter::End => {
                     goes_on = false;
@@ -163,7 +163,7 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
                 }
             }
         }
-        if !(is_due || is_ordered) {
+        if !(is_due || is_commanded) {
             break;
         }
         wait = task.step();
@@ -182,17 +182,17 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
 mod tests {
     use super::*;
 
-    /// Adds up its orders, and needs three steps to end.
+    /// Adds up its commands, and needs three steps to end.
     struct Sum {
         sum: Arc<AtomicU64>,
         steps_left: u32,
     }
 
     impl Task for Sum {
-        type Order = u64;
+        type Command = u64;
 
-        fn order(&mut self, order: u64) {
-            self.sum.fetch_add(order, Ordering::Relaxed);
+        fn command(&mut self, command: u64) {
+            self.sum.fetch_add(command, Ordering::Relaxed);
         }
 
         fn step(&mut self) -> Duration {
@@ -212,9 +212,9 @@ mod tests {
     struct Clumsy;
 
     impl Task for Clumsy {
-        type Order = ();
+        type Command = ();
 
-        fn order(&mut self, (): ()) {
+        fn command(&mut self, (): ()) {
             panic!("intended by the test");
         }
 
@@ -227,21 +227,21 @@ mod tests {
     fn a_task_that_panics_is_seen() {
         let worker = Worker::start("clumsy", Clumsy, || {}).unwrap();
         assert!(worker.is_alive() && worker.failure().is_none());
-        worker.order(());
+        worker.command(());
         while worker.is_alive() {
             std::thread::yield_now();
         }
         assert_eq!(worker.failure(), Some("intended by the test"));
-        // It accepts orders as before, and they have no effect.
-        worker.order(());
+        // It accepts commands as before, and they have no effect.
+        worker.command(());
     }
 
     #[test]
     fn orders_are_done_and_the_task_may_finish() {
         let sum = Arc::new(AtomicU64::new(0));
         let worker = Worker::start("sum", Sum { sum: Arc::clone(&sum), steps_left: 1 }, || {}).unwrap();
-        for order in 1..=100 {
-            worker.order(order);
+        for command in 1..=100 {
+            worker.command(command);
         }
         drop(worker);
         assert_eq!(sum.load(Ordering::Relaxed), 5050);
@@ -253,13 +253,13 @@ mod tests {
         let task = |sum: &Arc<AtomicU64>| Sum { sum: Arc::clone(sum), steps_left: 1 };
         let workers: Vec<_> = sums.iter().map(|sum| Worker::start("sum", task(sum), || {}).unwrap()).collect();
         for worker in &workers {
-            worker.order(1);
+            worker.command(1);
             worker.dismiss();
         }
         while workers.iter().any(Worker::is_alive) {
             std::thread::yield_now();
         }
-        workers.iter().for_each(|worker| worker.order(1));
+        workers.iter().for_each(|worker| worker.command(1));
         drop(workers);
         assert!(sums.iter().all(|sum| sum.load(Ordering::Relaxed) == 1));
     }

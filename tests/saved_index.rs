@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, SystemTime};
 
 use jaudiosync::playlist::Playlist;
-use jaudiosync::service::mapper::{MapOrder, MapperTask};
+use jaudiosync::service::mapper::{MapCommand, MapperTask};
 use jaudiosync::service::playlists::{PlaylistReport, PlaylistSource, PlaylistTask};
 use jaudiosync::worker::Task;
 use serde_json::Value;
@@ -41,26 +41,26 @@ struct Reading {
     reader: PlaylistTask,
     mapper: MapperTask,
     news: Receiver<PlaylistReport>,
-    orders: Receiver<MapOrder>,
+    commands: Receiver<MapCommand>,
     source: PlaylistSource,
 }
 
 impl Reading {
     fn new(sandbox: &Sandbox) -> Self {
         let (tell, news) = mpsc::channel();
-        let (order_maps, orders) = mpsc::channel();
+        let (command_maps, commands) = mpsc::channel();
         let tell = Box::new(move |told| tell.send(told).unwrap());
-        let reader = PlaylistTask::new(tell, Box::new(move |order| order_maps.send(order).unwrap()));
+        let reader = PlaylistTask::new(tell, Box::new(move |command| command_maps.send(command).unwrap()));
         let source = PlaylistSource { music: sandbox.music(), name: "Playlist".to_owned() };
-        Self { reader, mapper: MapperTask::default(), news, orders, source }
+        Self { reader, mapper: MapperTask::default(), news, commands, source }
     }
 
-    /// Reads the playlist as a reload does, and orders its maps.
+    /// Reads the playlist as a reload does, and commands its maps.
     fn load(&mut self) -> Arc<Playlist> {
-        self.reader.order(self.source.clone());
+        self.reader.command(self.source.clone());
         self.reader.step();
-        let order = self.orders.try_recv().unwrap();
-        self.mapper.order(order);
+        let command = self.commands.try_recv().unwrap();
+        self.mapper.command(command);
         match self.news.try_iter().last() {
             Some(PlaylistReport::Loaded(playlist, _)) => playlist,
             other => panic!("{other:?}"),

@@ -12,9 +12,9 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Dac, DacError};
 use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
-use super::loader::{LoaderTask, Order as LoaderOrder};
+use super::loader::{LoaderCommand, LoaderTask};
 use super::ring::Shared;
-use super::task::{Order, PlayerPorts, PlayerTask, Tell, WhenMissing};
+use super::task::{PlayerCommand, PlayerPorts, PlayerTask, ReportEvent, WhenMissing};
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
@@ -27,14 +27,14 @@ pub struct Parts {
     /// The source of UTC.
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
-    pub tell: Tell,
+    pub report: ReportEvent,
 }
 
 /// A running player. Dropping it fades out first.
 pub struct Engine {
-    // The feeder is dropped first, because it sends orders to the loader.
-    feeder: Worker<Order>,
-    loader: Arc<Worker<LoaderOrder>>,
+    // The feeder is dropped first, because it sends commands to the loader.
+    feeder: Worker<PlayerCommand>,
+    loader: Arc<Worker<LoaderCommand>>,
     shared: Arc<Shared>,
 }
 
@@ -50,23 +50,23 @@ impl Engine {
         };
         let loader = Arc::new(Worker::start("loader", LoaderTask::default(), || {}).map_err(no_thread("loader"))?);
         let shared = Arc::new(Shared::default());
-        let Parts { dac, clocks, time, tell } = parts;
+        let Parts { dac, clocks, time, report } = parts;
         // Sending allocates a little and may wait for a lock that the loader holds for a few
         // instructions: harmless on the feeder's thread, which is 400 ms ahead of the audio
         // callback. The callback itself sends nothing.
-        let order_loader = {
+        let send_to_loader = {
             let loader = Arc::clone(&loader);
-            Arc::new(move |order| loader.order(order))
+            Arc::new(move |command| loader.command(command))
         };
-        let ports = PlayerPorts { dac, clocks, time, tell, order_loader };
+        let ports = PlayerPorts { dac, clocks, time, report, send_to_loader };
         let task = PlayerTask::new(ports, Arc::clone(&shared), when_missing)?;
         let feeder = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder));
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })
     }
 
     /// Orders the player to do something.
-    pub fn order(&self, order: Order) {
-        self.feeder.order(order);
+    pub fn command(&self, command: PlayerCommand) {
+        self.feeder.command(command);
     }
 
     /// Returns the state that acts on the sound card's thread at once: the volume of a card that

@@ -35,8 +35,8 @@ const BLOCKS_PER_STEP: usize = 16;
 /// part of what a queue holds.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What the loader can be ordered to do.
-pub enum Order {
+/// What the loader can be commanded to do.
+pub enum LoaderCommand {
     /// Open a track and decode it into a queue.
     Open {
         /// Where the track comes from.
@@ -54,8 +54,8 @@ pub enum Order {
     Drop(Box<TrackParts>),
 }
 
-/// Where the feeder's orders go.
-pub type OrderLoader = Arc<dyn Fn(Order) + Send + Sync>;
+/// Where the feeder's commands go.
+pub type SendToLoader = Arc<dyn Fn(LoaderCommand) + Send + Sync>;
 
 /// The loader's task.
 #[derive(Default)]
@@ -99,15 +99,15 @@ enum Activity {
 }
 
 impl Task for LoaderTask {
-    type Order = Order;
+    type Command = LoaderCommand;
 
-    fn order(&mut self, order: Order) {
-        match order {
-            Order::Open { library, track, device_rate_hz, link } => {
+    fn command(&mut self, command: LoaderCommand) {
+        match command {
+            LoaderCommand::Open { library, track, device_rate_hz, link } => {
                 self.tracks.push(Loading::new(library, track, device_rate_hz, link));
             }
-            Order::Look => {}
-            Order::Drop(parts) => drop(parts),
+            LoaderCommand::Look => {}
+            LoaderCommand::Drop(parts) => drop(parts),
         }
     }
 
@@ -200,7 +200,7 @@ impl Loading {
         Ok(())
     }
 
-    /// Returns the generation of the newest order to go elsewhere, and the frame that is wanted.
+    /// Returns the generation of the newest command to go elsewhere, and the frame that is wanted.
     fn wanted(&self, rate_hz: u32) -> (u32, i64) {
         let (generation, wanted) = self.link.wanted();
         (generation, (wanted.seconds() * f64::from(rate_hz)).floor() as i64)

@@ -14,7 +14,7 @@
 //! - [`renderer`] empties it into the sound card's buffers, and does nothing else: no lock,
 //!   allocation, log or I/O;
 //! - [`tone`] makes the short tones that answer a button;
-//! - [`task`] keeps the sound card open and the feeder going, and carries out orders;
+//! - [`task`] keeps the sound card open and the feeder going, and carries out commands;
 //! - [`engine`] runs the task on a thread of its own, and is what the rest of the program sees.
 //!
 //! All but `engine` take the time as an argument or through a trait; only `task` opens the sound

@@ -20,9 +20,9 @@ pub(super) const MARGIN_FRAMES: i64 = 2048;
 
 /// Frames of a track in a row.
 pub(super) struct PcmBlock {
-    /// The order to go elsewhere to which it belongs.
+    /// The command to go elsewhere to which it belongs.
     pub first_frame: i64,
-    /// Which order to go elsewhere it obeys.
+    /// Which command to go elsewhere it obeys.
     pub generation: u32,
     /// How many frames it holds.
     pub frames: usize,

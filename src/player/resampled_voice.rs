@@ -7,7 +7,7 @@ use jaudiosync_hw::dac::CHANNELS;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::library::Library;
-use super::loader::{Order, OrderLoader};
+use super::loader::{LoaderCommand, SendToLoader};
 use super::pcm_queue::Holds;
 use super::ring::{BLOCK_FRAMES, BlockSamples};
 use super::track_link::{Opening, TrackLink, TrackParts};
@@ -28,7 +28,7 @@ const NOT_OPEN: &str = "the track is not open";
 /// that.
 pub struct ResampledVoice {
     link: Arc<TrackLink>,
-    order_loader: OrderLoader,
+    send_to_loader: SendToLoader,
     /// `None` before the track is open, and while it is being dropped.
     parts: Option<Box<TrackParts>>,
     /// When the loader was last asked to open the file.
@@ -38,11 +38,11 @@ pub struct ResampledVoice {
 }
 
 impl Voice for ResampledVoice {
-    type Opener = OrderLoader;
+    type Opener = SendToLoader;
     type Samples = BlockSamples;
 
     fn open(
-        order_loader: &OrderLoader,
+        send_to_loader: &SendToLoader,
         library: &Arc<dyn Library>,
         slot: Start,
         device_rate_hz: u32,
@@ -51,9 +51,9 @@ impl Voice for ResampledVoice {
     ) -> Self {
         let link = Arc::new(TrackLink::new(wanted(wanted_s)));
         let library = Arc::clone(library);
-        order_loader(Order::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
-        let order_loader = Arc::clone(order_loader);
-        Self { link, order_loader, parts: None, tried: now, mistake: None }
+        send_to_loader(LoaderCommand::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
+        let send_to_loader = Arc::clone(send_to_loader);
+        Self { link, send_to_loader, parts: None, tried: now, mistake: None }
     }
 
     fn want(&self, place_s: f64) {
@@ -89,7 +89,7 @@ impl Voice for ResampledVoice {
                 Holds::NotYet => {}
                 Holds::Passed => {
                     parts.queue.generation = self.link.send_back();
-                    (self.order_loader)(Order::Look);
+                    (self.send_to_loader)(LoaderCommand::Look);
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Drop for ResampledVoice {
     fn drop(&mut self) {
         self.link.abandon();
         if let Some(parts) = self.parts.take().or_else(|| self.link.take_parts()) {
-            (self.order_loader)(Order::Drop(parts));
+            (self.send_to_loader)(LoaderCommand::Drop(parts));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The player's task: keeps the sound card open and the feeder going, and carries out orders.
+//! The player's task: keeps the sound card open and the feeder going, and carries out commands.
 //!
 //! Each step does what is due and returns when there is something to do again; only a device or a
 //! file that is being opened may hold it up. The engine's thread steps it on a box, and tests step
@@ -13,7 +13,7 @@ use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
-use super::loader::OrderLoader;
+use super::loader::SendToLoader;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::published::UtcSource;
@@ -48,7 +48,7 @@ pub enum Event {
 }
 
 /// Where events go.
-pub type Tell = Box<dyn Fn(Event) + Send>;
+pub type ReportEvent = Box<dyn Fn(Event) + Send>;
 
 /// What to do about a device that cannot be opened at the start. Later it is waited for in any
 /// case.
@@ -69,14 +69,14 @@ pub struct PlayerPorts {
     /// The source of UTC.
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
-    pub tell: Tell,
+    pub report: ReportEvent,
     /// Orders for the loader.
-    pub order_loader: OrderLoader,
+    pub send_to_loader: SendToLoader,
 }
 
-/// What the player is ordered to do.
+/// What the player is commanded to do.
 #[derive(Clone)]
-pub enum Order {
+pub enum PlayerCommand {
     /// Play this, after what plays now has faded out.
     Play(Program),
     /// Fade out; [`Event::Stopped`] reports when that is done.
@@ -91,7 +91,7 @@ struct Output {
     faults: Receiver<DacError>,
 }
 
-/// What plays fades out, and then the order that came meanwhile is carried out.
+/// What plays fades out, and then the command that came meanwhile is carried out.
 struct Fading {
     given_up: Instant<Raw>,
     next: Option<Arc<Program>>,
@@ -146,8 +146,8 @@ impl PlayerTask {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
         let stream = self.ports.dac.open(make_renderer, fault_sender)?;
-        let order_loader = Arc::clone(&self.ports.order_loader);
-        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, order_loader);
+        let send_to_loader = Arc::clone(&self.ports.send_to_loader);
+        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, send_to_loader);
         Ok(Output { _stream: stream, feeder, faults })
     }
 
@@ -155,7 +155,7 @@ impl PlayerTask {
         match self.open() {
             Ok(opened) => {
                 self.output = Some(opened);
-                (self.ports.tell)(Event::DeviceBack);
+                (self.ports.report)(Event::DeviceBack);
             }
             Err(error) => {
                 log::debug!("{error}");
@@ -172,7 +172,7 @@ impl PlayerTask {
         self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
         self.ports.time.allow_steps(true);
         self.hear(Hearing::Nothing);
-        (self.ports.tell)(Event::DeviceLost(error));
+        (self.ports.report)(Event::DeviceLost(error));
     }
 
     /// Steps the feeder, and passes on its events.
@@ -180,7 +180,7 @@ impl PlayerTask {
         let utc = self.utc();
         let Some(output) = &mut self.output else { return };
         for event in output.feeder.step(now, &utc) {
-            (self.ports.tell)(Event::Feeder(event));
+            (self.ports.report)(Event::Feeder(event));
         }
         let stats = output.feeder.stats();
         let hearing = output.feeder.hearing();
@@ -215,7 +215,7 @@ impl PlayerTask {
         self.shared.fade_out.store(false, Ordering::Release);
         self.ports.time.allow_steps(true);
         if reports_stopped {
-            (self.ports.tell)(Event::Stopped(self.utc().apply(now)));
+            (self.ports.report)(Event::Stopped(self.utc().apply(now)));
         }
     }
 
@@ -223,7 +223,7 @@ impl PlayerTask {
     fn hear(&mut self, hearing: Hearing) {
         if self.hearing != hearing {
             self.hearing = hearing;
-            (self.ports.tell)(Event::Hearing(hearing));
+            (self.ports.report)(Event::Hearing(hearing));
         }
     }
 
@@ -242,17 +242,17 @@ impl PlayerTask {
         let next = map.inverse().apply(Instant::from_second(utc.second().saturating_add(1)));
         // A step of UTC must not silence the statistics.
         self.stats_at = Some(next.min(now + Span::SECOND * 2));
-        (self.ports.tell)(Event::Stats(stats, utc));
+        (self.ports.report)(Event::Stats(stats, utc));
     }
 }
 
 impl Task for PlayerTask {
-    type Order = Order;
+    type Command = PlayerCommand;
 
-    fn order(&mut self, order: Order) {
-        let (next, stops) = match order {
-            Order::Play(program) => (Some(Arc::new(program)), false),
-            Order::Stop => (None, true),
+    fn command(&mut self, command: PlayerCommand) {
+        let (next, stops) = match command {
+            PlayerCommand::Play(program) => (Some(Arc::new(program)), false),
+            PlayerCommand::Stop => (None, true),
         };
         match &mut self.fading {
             Some(fading) => {
@@ -288,7 +288,7 @@ impl Task for PlayerTask {
     }
 
     fn end(&mut self) {
-        self.order(Order::Stop);
+        self.command(PlayerCommand::Stop);
     }
 
     fn has_ended(&self) -> bool {

@@ -38,7 +38,7 @@ pub struct TrackLink {
     /// The place that is wanted next, in ns since the track's beginning. What lies before it is no
     /// longer needed.
     wanted_ns: AtomicI64,
-    /// Counts the orders to go to that place even if it lies earlier in the track.
+    /// Counts the commands to go to that place even if it lies earlier in the track.
     generation: AtomicU32,
     /// The feeder no longer needs the track.
     is_abandoned: AtomicBool,
@@ -124,7 +124,7 @@ impl TrackLink {
         self.is_opening_wanted.swap(false, Ordering::Relaxed)
     }
 
-    /// Returns the generation of the newest order to go elsewhere, and the place that is wanted.
+    /// Returns the generation of the newest command to go elsewhere, and the place that is wanted.
     pub(super) fn wanted(&self) -> (u32, Span) {
         let generation = self.generation.load(Ordering::Acquire);
         (generation, Span::from_ns(self.wanted_ns.load(Ordering::Relaxed)))

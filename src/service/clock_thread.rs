@@ -143,7 +143,7 @@ impl ClockThread {
 
     /// Sets the RTC as soon as a reference has given the time, even if the RTC is right.
     pub fn set_rtc(&self) {
-        self.worker.order(ClockCommand::SetRtc);
+        self.worker.command(ClockCommand::SetRtc);
     }
 
     /// Returns whether the RTC has been set since the start.

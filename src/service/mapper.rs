@@ -23,7 +23,7 @@ const FRAMES_PER_STEP: usize = 1000;
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// A playlist whose long files are to be mapped.
-pub struct MapOrder {
+pub struct MapCommand {
     /// The playlist.
     pub playlist: Arc<Playlist>,
     /// Where its index is.
@@ -134,11 +134,11 @@ impl MapperTask {
 }
 
 impl Task for MapperTask {
-    type Order = MapOrder;
+    type Command = MapCommand;
 
-    fn order(&mut self, order: MapOrder) {
-        self.waiting = Wanted::of(&order.playlist);
-        self.index = order.index;
+    fn command(&mut self, command: MapCommand) {
+        self.waiting = Wanted::of(&command.playlist);
+        self.index = command.index;
         // Continue a file that is half mapped already.
         self.mapping = self.mapping.take().and_then(|mapping| {
             let is_same = |wanted: &Wanted| {

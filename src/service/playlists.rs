@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::mapper::MapOrder;
+use super::mapper::MapCommand;
 use crate::playlist::{LoadError, LoadOptions, Loaded, Playlist, load};
 use crate::worker::Task;
 
@@ -31,7 +31,7 @@ pub struct PlaylistSource {
 /// What happened to a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaylistReport {
-    /// It was read, as ordered. The second part lists what went wrong.
+    /// It was read, as commanded. The second part lists what went wrong.
     Loaded(Arc<Playlist>, Vec<String>),
     /// It cannot be read, for this reason.
     Failed(String),
@@ -44,16 +44,16 @@ pub enum PlaylistReport {
 /// Where reports go.
 pub type ReportPlaylist = Box<dyn Fn(PlaylistReport) + Send>;
 
-/// Where orders to map long files go.
-pub type OrderMaps = Box<dyn FnMut(MapOrder) + Send>;
+/// Where commands to map long files go.
+pub type OrderMaps = Box<dyn FnMut(MapCommand) + Send>;
 
-/// Reads a playlist whenever it is ordered to, and then watches its files.
+/// Reads a playlist when it is commanded to, and then watches its files.
 pub struct PlaylistTask {
     report: ReportPlaylist,
-    order_maps: OrderMaps,
+    command_maps: OrderMaps,
     source: Option<PlaylistSource>,
-    is_ordered: bool,
-    /// What was last loaded by an order.
+    is_commanded: bool,
+    /// What was last loaded by an command.
     loaded: Option<Arc<Playlist>>,
     /// What the files are, as last reported, so that only a difference is reported.
     reported: Option<Arc<Playlist>>,
@@ -66,13 +66,13 @@ pub struct PlaylistTask {
 type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl PlaylistTask {
-    /// Returns a task that waits for its first order.
-    pub fn new(report: ReportPlaylist, order_maps: OrderMaps) -> Self {
+    /// Returns a task that waits for its first command.
+    pub fn new(report: ReportPlaylist, command_maps: OrderMaps) -> Self {
         Self {
             report,
-            order_maps,
+            command_maps,
             source: None,
-            is_ordered: false,
+            is_commanded: false,
             loaded: None,
             reported: None,
             read_stamps: Stamps::new(),
@@ -81,7 +81,7 @@ impl PlaylistTask {
     }
 
     fn read(&mut self, source: &PlaylistSource) {
-        self.is_ordered = false;
+        self.is_commanded = false;
         let news = match read(source) {
             Ok(Loaded { mut playlist, warnings, index, .. }) => {
                 // If nothing can be written the index has none of them.
@@ -89,7 +89,7 @@ impl PlaylistTask {
                     playlist.take_maps_of(loaded);
                 }
                 let playlist = Arc::new(playlist);
-                (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
+                (self.command_maps)(MapCommand { playlist: Arc::clone(&playlist), index });
                 self.loaded = Some(Arc::clone(&playlist));
                 self.reported = Some(Arc::clone(&playlist));
                 PlaylistReport::Loaded(playlist, warnings)
@@ -135,16 +135,16 @@ impl PlaylistTask {
 }
 
 impl Task for PlaylistTask {
-    type Order = PlaylistSource;
+    type Command = PlaylistSource;
 
-    fn order(&mut self, order: PlaylistSource) {
-        self.source = Some(order);
-        self.is_ordered = true;
+    fn command(&mut self, command: PlaylistSource) {
+        self.source = Some(command);
+        self.is_commanded = true;
     }
 
     fn step(&mut self) -> Duration {
         if let Some(source) = self.source.clone() {
-            if self.is_ordered { self.read(&source) } else { self.look(&source) }
+            if self.is_commanded { self.read(&source) } else { self.look(&source) }
         }
         LOOK
     }
@@ -201,7 +201,7 @@ mod tests {
     fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistReport>) {
         let (sender, news) = mpsc::channel();
         let mut task = PlaylistTask::new(Box::new(move |report| sender.send(report).unwrap()), Box::new(|_| {}));
-        task.order(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
+        task.command(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
         task.step();
         (task, news)
     }
@@ -270,7 +270,7 @@ mod tests {
         let (mut task, news) = watching(music.path());
         news.try_recv().unwrap();
         fs::remove_file(&list).unwrap();
-        task.order(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
+        task.command(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
         task.step();
         assert!(matches!(news.try_recv(), Ok(PlaylistReport::Failed(_))));
         fs::write(&list, "a.mp3\n").unwrap();

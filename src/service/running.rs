@@ -27,7 +27,7 @@ use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
 use crate::player::engine::{Engine, Parts};
 use crate::player::library::{Files, Library};
-use crate::player::task::{Order, WhenMissing};
+use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::worker::{Task, Worker};
 
 /// How often the loops are checked, and systemd is notified.
@@ -63,7 +63,7 @@ pub enum StartError {
 /// A service that is ready to run.
 pub struct Service {
     // Once all were asked to end, the clients are dropped first, then the conductor with all it
-    // sends orders to, then the player.
+    // sends commands to, then the player.
     server: Option<RunningServer>,
     conductor: Conductor,
     inbox: Receiver<Message>,
@@ -98,7 +98,7 @@ impl Service {
         let ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
-            player: player_orders(&engine),
+            player: player_commands(&engine),
             sound: {
                 let engine = Arc::clone(&engine);
                 Box::new(move |tone| engine.sound(tone))
@@ -114,8 +114,8 @@ impl Service {
                 workers.start("state writer", task)?
             },
             playlists: {
-                let order_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
-                workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), order_maps))?
+                let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
+                workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
             },
             load_config: options.load_config,
             dac_name,
@@ -228,19 +228,19 @@ impl Drop for Service {
     }
 }
 
-/// The workers that the conductor sends orders to. The conductor owns them; this only watches
+/// The workers that the conductor sends commands to. The conductor owns them; this only watches
 /// whether they are alive.
 #[derive(Default)]
 struct Workers(Vec<(&'static str, Weak<dyn Watched>)>);
 
-/// A worker with any type of orders.
+/// A worker with any type of commands.
 trait Watched: Send + Sync {
     /// Returns why it no longer works, if so.
     fn death(&self) -> Option<String>;
     fn dismiss(&self);
 }
 
-impl<Order: Send + 'static> Watched for Worker<Order> {
+impl<Command: Send + 'static> Watched for Worker<Command> {
     fn death(&self) -> Option<String> {
         (!self.is_alive()).then(|| self.failure().unwrap_or("its thread has ended").to_owned())
     }
@@ -251,8 +251,8 @@ impl<Order: Send + 'static> Watched for Worker<Order> {
 }
 
 impl Workers {
-    /// Starts a worker, and returns what sends it orders.
-    fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
+    /// Starts a worker, and returns what sends it commands.
+    fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Command) + Send>> {
         self.start_with(name, task, || {})
     }
 
@@ -262,11 +262,11 @@ impl Workers {
         name: &'static str,
         task: T,
         on_thread: fn(),
-    ) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
+    ) -> io::Result<Box<dyn FnMut(T::Command) + Send>> {
         let worker = Arc::new(Worker::start(name, task, on_thread)?);
-        let watched: Weak<Worker<T::Order>> = Arc::downgrade(&worker);
+        let watched: Weak<Worker<T::Command>> = Arc::downgrade(&worker);
         self.0.push((name, watched));
-        Ok(Box::new(move |order| worker.order(order)))
+        Ok(Box::new(move |command| worker.command(command)))
     }
 
     /// Returns a worker that has panicked, and why.
@@ -302,13 +302,13 @@ fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
 
 fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) -> Result<Engine, DacError> {
     let parts =
-        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), tell: reporter(sender, Message::Player) };
+        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), report: reporter(sender, Message::Player) };
     Engine::start(parts, WhenMissing::Wait)
 }
 
-fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
+fn player_commands(engine: &Arc<Engine>) -> Box<dyn FnMut(PlayerCommand) + Send> {
     let engine = Arc::clone(engine);
-    Box::new(move |order| engine.order(order))
+    Box::new(move |command| engine.command(command))
 }
 
 /// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone unless it

@@ -133,10 +133,10 @@ fn done<T>(wanted: &mut Option<T>, write: impl FnOnce(&T) -> Result<(), RecordEr
 }
 
 impl Task for StateWriter {
-    type Order = WriteCommand;
+    type Command = WriteCommand;
 
-    fn order(&mut self, order: WriteCommand) {
-        match order {
+    fn command(&mut self, command: WriteCommand) {
+        match command {
             WriteCommand::Session(session) => self.session = Some(session),
             WriteCommand::Position(position) => self.position = Some(position),
             WriteCommand::Volume(volume) => self.volume = Some(volume),
@@ -183,9 +183,9 @@ mod tests {
     fn what_was_saved_comes_back_unless_it_is_another_playlists() {
         let folder = tempfile::tempdir().unwrap();
         let mut task = StateWriter::new(Some(folder.path().to_owned()), Box::new(|trouble| panic!("{trouble:?}")));
-        task.order(WriteCommand::Session(Some(session(7))));
-        task.order(WriteCommand::Volume(Volume { percent: 35 }));
-        task.order(WriteCommand::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
+        task.command(WriteCommand::Session(Some(session(7))));
+        task.command(WriteCommand::Volume(Volume { percent: 35 }));
+        task.command(WriteCommand::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
         assert_eq!(task.step(), NOTHING);
         let restored = Restored::read(Some(folder.path()));
         let saved = restored.for_appliance("Playlist.m3u8", true);
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(saved.volume_percent, Some(35));
         let other = restored.for_appliance("Other", false);
         assert_eq!(other, appliance::SavedState::default());
-        task.order(WriteCommand::Session(None));
+        task.command(WriteCommand::Session(None));
         task.step();
         assert!(Restored::read(Some(folder.path())).session.is_none());
     }
@@ -207,9 +207,9 @@ mod tests {
         std::fs::write(&state, "").unwrap();
         let (sender, reported) = mpsc::channel();
         let mut task = StateWriter::new(Some(state.clone()), Box::new(move |trouble| sender.send(trouble).unwrap()));
-        task.order(WriteCommand::Session(Some(session(1))));
+        task.command(WriteCommand::Session(Some(session(1))));
         assert_eq!(task.step(), RETRY);
-        task.order(WriteCommand::Session(Some(session(2))));
+        task.command(WriteCommand::Session(Some(session(2))));
         assert_eq!(task.step(), RETRY);
         std::fs::remove_file(&state).unwrap();
         assert_eq!(task.step(), NOTHING);
@@ -223,7 +223,7 @@ mod tests {
     fn without_a_folder_it_reports_that_and_ends() {
         let (sender, reported) = mpsc::channel();
         let mut task = StateWriter::new(None, Box::new(move |trouble| sender.send(trouble).unwrap()));
-        task.order(WriteCommand::Volume(Volume { percent: 1 }));
+        task.command(WriteCommand::Volume(Volume { percent: 1 }));
         task.step();
         assert!(reported.try_recv().unwrap().unwrap().contains("STATE_DIRECTORY"));
         task.end();

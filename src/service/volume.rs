@@ -87,9 +87,9 @@ impl VolumeTask {
 
 impl Task for VolumeTask {
     /// The volume, in percent.
-    type Order = u8;
+    type Command = u8;
 
-    fn order(&mut self, percent: u8) {
+    fn command(&mut self, percent: u8) {
         self.wanted_percent = Some(percent);
         self.repeats_left = REPEATS;
     }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_mixer_is_set_and_the_player_then_plays_at_full_volume() {
         let mut stage = stage(true);
-        stage.task.order(30);
+        stage.task.command(30);
         assert_eq!(stage.task.step(), AGAIN);
         assert_eq!(stage.board.volume_percent(), 30);
         assert_eq!(*stage.gains.lock().unwrap(), [1.0]);
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn what_others_set_in_the_first_minute_is_set_back_and_later_is_left() {
         let mut stage = stage(true);
-        stage.task.order(30);
+        stage.task.command(30);
         for _ in 0..REPEATS {
             assert_eq!(stage.task.step(), AGAIN);
             stage.board.clone().set_volume_percent(90).unwrap();
@@ -201,9 +201,9 @@ mod tests {
         let heard = Arc::clone(&gains);
         let set_gain = Box::new(move |gain| heard.lock().unwrap().push(gain));
         let mut task = VolumeTask::new(Box::new(move || Ok(mixers.pop().unwrap())), set_gain, Box::new(|_| {}));
-        task.order(50);
+        task.command(50);
         assert_eq!(task.step(), NOTHING);
-        task.order(50);
+        task.command(50);
         assert_eq!(task.step(), AGAIN);
         assert_eq!((board.volume_percent(), gains.lock().unwrap().clone()), (50, vec![0.125, 1.0]));
     }
@@ -212,7 +212,7 @@ mod tests {
     fn without_a_mixer_the_player_does_it() {
         let mut stage = stage(false);
         for percent in [50, 0, 100, 255] {
-            stage.task.order(percent);
+            stage.task.command(percent);
             stage.task.step();
         }
         assert_eq!(*stage.gains.lock().unwrap(), [0.125, 0.0, 1.0, 1.0]);
@@ -222,13 +222,13 @@ mod tests {
     #[test]
     fn a_card_that_is_gone_is_tried_until_it_takes_the_last_volume() {
         let mut stage = stage(true);
-        stage.task.order(30);
+        stage.task.command(30);
         stage.task.step();
         let gone = MixerError::Lost { card: "simulated".into(), reason: "unplugged".into() };
         stage.board.fail_mixer(Some(gone));
-        stage.task.order(40);
+        stage.task.command(40);
         assert_eq!(stage.task.step(), AGAIN);
-        stage.task.order(45);
+        stage.task.command(45);
         assert_eq!(stage.task.step(), AGAIN);
         assert_eq!(stage.gains.lock().unwrap().last(), Some(&gain(45)), "meanwhile the player sets it");
         stage.board.fail_mixer(None);

@@ -368,9 +368,9 @@ impl ClockTask {
 }
 
 impl Task for ClockTask {
-    type Order = ClockCommand;
+    type Command = ClockCommand;
 
-    fn order(&mut self, command: ClockCommand) {
+    fn command(&mut self, command: ClockCommand) {
         match command {
             ClockCommand::SetRtc => self.shall_set_rtc = true,
         }

@@ -13,7 +13,7 @@ use jaudiosync::player::decoder::DecodeError;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::ring::Shared;
-use jaudiosync::player::task::{Order, PlayerPorts, PlayerTask, WhenMissing};
+use jaudiosync::player::task::{PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
 use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
@@ -185,7 +185,7 @@ pub struct Heard {
 }
 
 type Inbox = Arc<Mutex<VecDeque<Message>>>;
-type Orders<T> = Arc<Mutex<VecDeque<T>>>;
+type Commands<T> = Arc<Mutex<VecDeque<T>>>;
 
 /// What stays when the power is cut: the files, and the world around the box.
 pub struct Surroundings {
@@ -222,16 +222,16 @@ pub struct ApplianceHarness {
     inbox: Inbox,
     player: PlayerTask,
     pub loader: VirtualLoader,
-    player_orders: Orders<Order>,
+    player_commands: Commands<PlayerCommand>,
     player_next_raw_ns: i64,
     volume: VolumeTask,
-    volume_orders: Orders<u8>,
+    volume_commands: Commands<u8>,
     volume_next_raw_ns: i64,
     state_writer: StateWriter,
-    state_writer_orders: Orders<WriteCommand>,
+    state_writer_commands: Commands<WriteCommand>,
     state_writer_next_raw_ns: i64,
     playlists: PlaylistTask,
-    playlist_orders: Orders<PlaylistSource>,
+    playlist_commands: Commands<PlaylistSource>,
     playlist_next_raw_ns: i64,
     /// All that was ordered from the player, the newest last.
     pub ordered: Vec<Ordered>,
@@ -239,13 +239,13 @@ pub struct ApplianceHarness {
     pub heard: Vec<Heard>,
 }
 
-fn queue<T>() -> (Orders<T>, Box<dyn FnMut(T) + Send>)
+fn queue<T>() -> (Commands<T>, Box<dyn FnMut(T) + Send>)
 where
     T: Send + 'static,
 {
-    let orders = Orders::<T>::default();
-    let sender = Arc::clone(&orders);
-    (orders, Box::new(move |order| sender.lock().unwrap().push_back(order)))
+    let commands = Commands::<T>::default();
+    let sender = Arc::clone(&commands);
+    (commands, Box::new(move |command| sender.lock().unwrap().push_back(command)))
 }
 
 fn layers(config: &Arc<Mutex<String>>, music: &Path) -> Layers {
@@ -270,8 +270,8 @@ impl ApplianceHarness {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
-            tell: tell(&inbox, Message::Player),
-            order_loader: loader.order_loader(),
+            report: tell(&inbox, Message::Player),
+            send_to_loader: loader.send_to_loader(),
         };
         let player = PlayerTask::new(player, Arc::clone(&shared), WhenMissing::Wait).unwrap();
         let (board, has_mixer) = (around.board.clone(), around.has_mixer);
@@ -285,10 +285,10 @@ impl ApplianceHarness {
         );
         let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
         let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
-        let (player_orders, order_player) = queue();
-        let (volume_orders, order_volume) = queue();
-        let (state_writer_orders, order_state_writer) = queue();
-        let (playlist_orders, order_playlists) = queue();
+        let (player_commands, order_player) = queue();
+        let (volume_commands, order_volume) = queue();
+        let (state_writer_commands, order_state_writer) = queue();
+        let (playlist_commands, order_playlists) = queue();
         let (config, music) = (Arc::clone(&around.config), around.music.clone());
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
@@ -317,16 +317,16 @@ impl ApplianceHarness {
             inbox,
             player,
             loader,
-            player_orders,
+            player_commands,
             player_next_raw_ns: now_raw_ns,
             volume,
-            volume_orders,
+            volume_commands,
             volume_next_raw_ns: now_raw_ns,
             state_writer,
-            state_writer_orders,
+            state_writer_commands,
             state_writer_next_raw_ns: now_raw_ns,
             playlists,
-            playlist_orders,
+            playlist_commands,
             playlist_next_raw_ns: now_raw_ns,
             ordered: Vec::new(),
             heard: Vec::new(),
@@ -360,17 +360,17 @@ impl ApplianceHarness {
             self.conductor.take(message);
         }
         let round = self.conductor.round();
-        for order in self.player_orders.lock().unwrap().drain(..) {
-            let program = if let Order::Play(program) = &order { Some(program.clone()) } else { None };
+        for command in self.player_commands.lock().unwrap().drain(..) {
+            let program = if let PlayerCommand::Play(program) = &command { Some(program.clone()) } else { None };
             self.ordered.push(Ordered { at_raw_ns: now_raw_ns, program });
-            self.player.order(order);
+            self.player.command(command);
             self.player_next_raw_ns = now_raw_ns;
         }
         work(&mut self.player, &mut self.player_next_raw_ns, now_raw_ns);
         self.loader.work(now_raw_ns);
-        take(&mut self.volume, &self.volume_orders, &mut self.volume_next_raw_ns, now_raw_ns);
-        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next_raw_ns, now_raw_ns);
-        take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next_raw_ns, now_raw_ns);
+        take(&mut self.volume, &self.volume_commands, &mut self.volume_next_raw_ns, now_raw_ns);
+        take(&mut self.state_writer, &self.state_writer_commands, &mut self.state_writer_next_raw_ns, now_raw_ns);
+        take(&mut self.playlists, &self.playlist_commands, &mut self.playlist_next_raw_ns, now_raw_ns);
         match round {
             Round::Again { at } => {
                 assert!(at.ns() - now_raw_ns <= ROUND_NS, "it would look too seldom");
@@ -400,10 +400,10 @@ fn work<T: Task>(task: &mut T, next_raw_ns: &mut i64, now_raw_ns: i64) {
     }
 }
 
-/// Passes orders on, and steps the task.
-fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next_raw_ns: &mut i64, now_raw_ns: i64) {
-    for order in orders.lock().unwrap().drain(..) {
-        task.order(order);
+/// Passes commands on, and steps the task.
+fn take<T: Task>(task: &mut T, commands: &Commands<T::Command>, next_raw_ns: &mut i64, now_raw_ns: i64) {
+    for command in commands.lock().unwrap().drain(..) {
+        task.command(command);
         *next_raw_ns = now_raw_ns;
     }
     work(task, next_raw_ns, now_raw_ns);

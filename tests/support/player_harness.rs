@@ -193,8 +193,8 @@ impl PlayerHarness {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
         if let Ok(stream) = self.dac.open(renderer, sender) {
-            let order_loader = self.loader.order_loader();
-            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz, order_loader);
+            let send_to_loader = self.loader.send_to_loader();
+            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz, send_to_loader);
             self.output = Some((stream, feeder, faults));
         }
     }

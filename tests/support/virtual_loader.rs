@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jaudiosync::player::loader::{LoaderTask, Order, OrderLoader};
+use jaudiosync::player::loader::{LoaderCommand, LoaderTask, SendToLoader};
 use jaudiosync::worker::Task;
 
 pub struct VirtualLoader {
     task: LoaderTask,
-    orders: Arc<Mutex<VecDeque<Order>>>,
+    commands: Arc<Mutex<VecDeque<LoaderCommand>>>,
     /// Until this reading of the raw clock it waits for a file that does not answer.
     pub held_up_until_ns: i64,
     /// How many tracks were sent back to be dropped.
@@ -18,12 +18,12 @@ pub struct VirtualLoader {
 
 impl VirtualLoader {
     pub fn new() -> Self {
-        Self { task: LoaderTask::default(), orders: Arc::default(), held_up_until_ns: i64::MIN, dropped: 0 }
+        Self { task: LoaderTask::default(), commands: Arc::default(), held_up_until_ns: i64::MIN, dropped: 0 }
     }
 
-    pub fn order_loader(&self) -> OrderLoader {
-        let orders = Arc::clone(&self.orders);
-        Arc::new(move |order| orders.lock().unwrap().push_back(order))
+    pub fn send_to_loader(&self) -> SendToLoader {
+        let commands = Arc::clone(&self.commands);
+        Arc::new(move |command| commands.lock().unwrap().push_back(command))
     }
 
     /// Does all that there is to do.
@@ -31,9 +31,9 @@ impl VirtualLoader {
         if now_ns < self.held_up_until_ns {
             return;
         }
-        for order in self.orders.lock().unwrap().drain(..) {
-            self.dropped += usize::from(matches!(order, Order::Drop(_)));
-            self.task.order(order);
+        for command in self.commands.lock().unwrap().drain(..) {
+            self.dropped += usize::from(matches!(command, LoaderCommand::Drop(_)));
+            self.task.command(command);
         }
         while self.task.step() == Duration::ZERO {}
     }

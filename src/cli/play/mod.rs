@@ -25,7 +25,7 @@ use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Parts};
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
-use crate::player::task::{Event, Order, WhenMissing};
+use crate::player::task::{Event, PlayerCommand, WhenMissing};
 use crate::playlist::Playlist;
 use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Position, service_state_folder, state_folder};
@@ -208,12 +208,12 @@ impl Play {
             output_latency: Span::from_ms_f64(self.output_latency_ms),
         };
         let player_sender = sender.clone();
-        let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
+        let report_event = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
         let utc = Arc::clone(&time);
-        let engine = Engine::start(Parts { dac, clocks, time, tell }, WhenMissing::Fail)?;
-        engine.order(Order::Play(program));
+        let engine = Engine::start(Parts { dac, clocks, time, report: report_event }, WhenMissing::Fail)?;
+        engine.command(PlayerCommand::Play(program));
         // Until the position is kept, an end that does not come is a failure.
         ending::orderly(HangUp::Ends, 1, move |told| {
             if told == Told::End {
@@ -276,7 +276,7 @@ fn follow(
         let wait = stopped.map_or(LOOK, |(_, until)| until.saturating_duration_since(Instant::now()).min(LOOK));
         match messages.recv_timeout(wait) {
             Ok(Message::End) => {
-                engine.order(Order::Stop);
+                engine.command(PlayerCommand::Stop);
                 stopped.get_or_insert_with(|| (now(), Instant::now() + FADE_PATIENCE));
             }
             Ok(Message::Player(Event::Stopped(utc))) => return Ok(Outcome::Stopped(utc)),

@@ -9,7 +9,7 @@ use super::requests::clock_time;
 use super::{Conductor, Ending};
 use crate::appliance::{Action, Moment, PlaylistInfo, Program, Refusal, SavedPosition, Session};
 use crate::player::feeder;
-use crate::player::task::Order;
+use crate::player::task::PlayerCommand;
 use crate::service::settings;
 use crate::service::state_writer::WriteCommand;
 use crate::storage;
@@ -26,7 +26,7 @@ impl Conductor {
             Action::StopWithFade => {
                 log::info!("stopped");
                 self.playing = None;
-                (self.ports.player)(Order::Stop);
+                (self.ports.player)(PlayerCommand::Stop);
             }
             Action::SaveSession(session) => {
                 let session = self.saved_session(session, now);
@@ -61,7 +61,7 @@ impl Conductor {
             return log::error!("a playlist that is not there was to be played: {}", info.name);
         };
         log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
-        (self.ports.player)(Order::Play(feeder::Program {
+        (self.ports.player)(PlayerCommand::Play(feeder::Program {
             timetable: timetable.clone(),
             library: (self.ports.library)(&playlist.playlist, self.audio.mix),
             heard_from: Some(Instant::from_second(program.heard_from_utc_s)),

@@ -2,7 +2,7 @@
 //!
 //! It reads the buttons, takes what the player, the playlist's reader, the disk, the mixer and the
 //! control socket report, passes all of it to the machine, and does what the machine says. It waits
-//! for nothing and opens nothing: anything that may block is sent as an order to a worker, which
+//! for nothing and opens nothing: anything that may block is sent as a command to a worker, which
 //! answers with a [`Message`]. The service runs the conductor in a loop; tests run it in virtual
 //! time.
 //!
@@ -36,7 +36,7 @@ use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
-use crate::player::task::{Event, Order};
+use crate::player::task::{Event, PlayerCommand};
 use crate::playlist::{Playlist, Track};
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
@@ -81,7 +81,7 @@ pub struct Ports {
     /// The source of the time.
     pub time: Box<dyn TimePort>,
     /// Commands for the player.
-    pub player: Box<dyn FnMut(Order) + Send>,
+    pub player: Box<dyn FnMut(PlayerCommand) + Send>,
     /// Sounds a tone at once.
     pub sound: Box<dyn FnMut(Tone) + Send>,
     /// The tracks of a playlist, as the player opens them.
@@ -209,7 +209,7 @@ struct EndingSoon {
 }
 
 impl Conductor {
-    /// Makes the conductor of a box that was just switched on, and orders the playlist to be read;
+    /// Makes the conductor of a box that was just switched on, and commands the playlist to be read;
     /// `saved` is the state that was saved.
     pub fn new(layers: &Layers, saved: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
@@ -327,7 +327,7 @@ impl Conductor {
         if let Some(percent) = self.appliance.unsaved_volume_percent() {
             self.act(Action::SaveVolume(percent), self.now());
         }
-        (self.ports.player)(Order::Stop);
+        (self.ports.player)(PlayerCommand::Stop);
         self.ending = Some(EndingSoon {
             ending,
             is_silent: false,
