@@ -139,9 +139,9 @@ fn what_stands_in_the_way_of_a_start_is_told() {
     let config = sandbox.path().join("clock.toml");
     std::fs::write(&config, format!("[control]\nsocket = \"{socket}\"\n")).unwrap();
     let config = config.to_str().unwrap();
-    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the clock", "systemctl stop"]);
+    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the RTC", "systemctl stop"]);
     let arguments = ["time", "set-rtc", "--config", config, "--rtc", "/dev/i2c-9", "--from-system"];
-    sandbox.run(&arguments).fails(1, &["the service has the clock"]);
+    sandbox.run(&arguments).fails(1, &["the service has the RTC"]);
     sandbox.run(&["run", "--board", "moon"]).fails(2, &["possible values", "sim"]);
     // Neither music nor a sound card nor a folder for its state keeps it from running.
     let state = sandbox.path().join("no-folder");

@@ -43,7 +43,7 @@ fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
     let sandbox = Sandbox::new();
     let run = setup(&sandbox, &["--dry-run", "--mono", "--host-name", "bike-3"]);
     assert!(run.succeeds().stdout.contains("+ channels = \"mono\"") && run.stdout.contains("bike-3"), "{run:?}");
-    assert!(run.stdout.ends_with("Nothing was done.\n") && !sandbox.path().join("box.toml").exists());
+    assert!(run.stdout.ends_with("Nothing was changed.\n") && !sandbox.path().join("box.toml").exists());
     setup(&sandbox, &["--mono"]).fails(2, &["no terminal", "--yes"]);
 }
 
@@ -71,7 +71,7 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     // In another encoding: what stands there must not be lost.
     let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";
     fs::write(sandbox.path().join("box.toml"), latin).unwrap();
-    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["not saved as UTF-8"]);
+    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["is not UTF-8"]);
     assert_eq!(fs::read(sandbox.path().join("box.toml")).unwrap(), latin);
     fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
     setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is no TOML"]);
