@@ -66,7 +66,7 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     }
     // What the service would ignore.
     setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"])
-        .fails(2, &["--ntp", "http://pool.ntp.org", "names no server"]);
+        .fails(2, &["--ntp", "http://pool.ntp.org", "does not name a server"]);
     assert!(!sandbox.path().join("box.toml").exists());
     // In another encoding: what stands there must not be lost.
     let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";
