@@ -277,7 +277,7 @@ fn a_box_says_that_it_opens_the_file_until_it_is_heard_and_its_watchdog_is_fed()
     made.wait_for("opening track 0");
     let status = made.status();
     assert_eq!(status.play.state, PlayState::Opening, "{status:#?}");
-    assert!(status.phase.is_none() && status.play.summary().starts_with("Opens track 0"), "{status:#?}");
+    assert!(status.phase.is_none() && status.play.summary().starts_with("Opening track 0"), "{status:#?}");
     // Half a second on, half a second off: about to play.
     let mut seen = [false; 2];
     let status = made.wait_until("playing", |status| {

@@ -57,7 +57,7 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends(
     assert!(!seen.iter().any(|line| line == "STOPPING=1"));
     let seen = notified(&socket, "WATCHDOG=1");
     assert!(!seen.contains(&"STOPPING=1".to_owned()));
-    notified(&socket, "STATUS=Waits for a start");
+    notified(&socket, "STATUS=Waiting for a start");
     child.send(Signal::SIGTERM);
     notified(&socket, "STOPPING=1");
     assert_eq!(child.wait_for_end().0.code(), Some(0));

@@ -149,7 +149,7 @@ mod tests {
     fn everything_that_matters_is_on_a_terminal_of_80_columns() {
         let text = drawn(80, 24);
         for part in [
-            "Plays track 3, Rain  (common timetable)",
+            "Playing track 3, Rain  (common timetable)",
             "1:01 / 2:03",
             "+0.012 ms",
             "battery is empty",
