@@ -56,7 +56,7 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
         (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
         (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
         (&["--host-name", "a b"], "no host name"),
-        (&["--dac-overlay", "../x"], "no overlay"),
+        (&["--dac-overlay", "../x"], "not an overlay"),
         (&["--jumper", "maybe"], "common or fresh"),
         (&["--wifi-ssid", "Ride", "--wifi-passphrase-file", "short"], "8 to 63"),
         (&["--wifi-ssid", "Ride"], "--wifi-passphrase-file"),
@@ -74,7 +74,7 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     setup(&sandbox, &["--yes", "--gps"]).fails(1, &["is not UTF-8"]);
     assert_eq!(fs::read(sandbox.path().join("box.toml")).unwrap(), latin);
     fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
-    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is no TOML"]);
+    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is not TOML"]);
     assert_eq!(fs::read_to_string(sandbox.path().join("box.toml")).unwrap(), "[[[");
 }
 

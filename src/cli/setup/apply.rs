@@ -20,7 +20,7 @@ pub(super) fn apply(step: &Step) -> Result<(), Failure> {
             write(path, after, *is_secret, *keeps_copy).map_err(|error| explain(path, &error))
         }
         Step::Run(words) => run(words),
-        Step::Tell(_) => Ok(()),
+        Step::Say(_) => Ok(()),
     }
 }
 

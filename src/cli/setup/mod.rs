@@ -238,6 +238,6 @@ fn described(step: &Step) -> String {
             format!("Write {}:{}", path.display(), gone.chain(come).collect::<String>())
         }
         Step::Run(words) => format!("Run: {}", words.join(" ")),
-        Step::Tell(words) => words.clone(),
+        Step::Say(words) => words.clone(),
     }
 }
