@@ -55,7 +55,7 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
         (&["--pins", "24,6,5,16,26"], "six numbers"),
         (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
         (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
-        (&["--host-name", "a b"], "no host name"),
+        (&["--host-name", "a b"], "not a host name"),
         (&["--dac-overlay", "../x"], "not an overlay"),
         (&["--jumper", "maybe"], "common or fresh"),
         (&["--wifi-ssid", "Ride", "--wifi-passphrase-file", "short"], "8 to 63"),

@@ -20,7 +20,7 @@ use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
 use crate::config;
 use crate::control::protocol::FirstTrack;
-use crate::ending::{self, HangUp, Told};
+use crate::ending::{self, HangUp, Notice};
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Parts};
 use crate::player::feeder::{FeederEvent, Program};
@@ -219,8 +219,8 @@ impl Play {
         let engine = Engine::start(Parts { dac, clocks, time, tell }, WhenMissing::Fail)?;
         engine.order(Order::Play(program));
         // Until the position is saved, an end that takes too long is a failure.
-        ending::orderly(HangUp::Ends, 1, move |told| {
-            if told == Told::End {
+        ending::orderly(HangUp::Ends, 1, move |notice| {
+            if notice == Notice::End {
                 // An error means that nobody waits for it: the command is already ending.
                 let _ = sender.send(Message::End);
             }

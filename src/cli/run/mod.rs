@@ -17,7 +17,7 @@ use self::overrides::{BoardChoice, Overrides};
 use self::scripted_input::{Move, ScriptedInput};
 use super::logging::{Destination, LogLines, begin};
 use super::{Failure, exit_code, output};
-use crate::ending::{self, HangUp, Told};
+use crate::ending::{self, HangUp, Notice};
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::{Service, ServiceOptions};
 use crate::storage::state_folder;
@@ -105,10 +105,10 @@ fn conduct(mut service: Service) -> Ending {
 }
 
 fn follow_signals(sender: Sender<Message>, hang_up: HangUp) {
-    ending::orderly(hang_up, exit_code(Ending::Asked), move |told| {
-        let message = match told {
-            Told::End => Message::End,
-            Told::HangUp => Message::Reload,
+    ending::orderly(hang_up, exit_code(Ending::Asked), move |notice| {
+        let message = match notice {
+            Notice::End => Message::End,
+            Notice::HangUp => Message::Reload,
         };
         // An error means that the service has already ended.
         let _ = sender.send(message);
