@@ -1,12 +1,12 @@
-//! Records when this program was built, for `timekeeping::trust`: a clock that shows an earlier time
-//! cannot be right.
+//! Records when this program was built, for `timekeeping::trust`: a clock that shows an earlier
+//! time cannot be right.
 
 use std::path::Path;
 use std::process::Command;
 
-/// 2026-11-01, shortly before version 0.1.0. It is used for a build from an archive, where neither the
-/// environment nor git knows a date. It is also the minimum: SOURCE_DATE_EPOCH may be 0, or 1980 as in
-/// Nix, which says nothing.
+/// 2026-11-01, shortly before version 0.1.0. It is used for a build from an archive, where neither
+/// the environment nor git knows a date. It is also the minimum: SOURCE_DATE_EPOCH may be 0, or
+/// 1980 as in Nix, which says nothing.
 const NO_BUILD_IS_EARLIER_UTC_S: i64 = 1_793_491_200;
 
 /// The clock of the computer that built or committed may itself have been ahead, by up to this.

@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    fn kept(text: &str) -> (String, Vec<usize>) {
+    fn remaining(text: &str) -> (String, Vec<usize>) {
         let (text, damages) = repair(text);
         let lines = text.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("|");
         (lines, damages.iter().map(|damage| damage.line).collect())
@@ -113,24 +113,24 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_blanked_and_the_others_stay() {
-        assert_eq!(kept("a = 1\nb = yes\nc = 3\n"), ("a = 1|c = 3".to_owned(), vec![2]));
-        assert_eq!(kept("a = 1\nb\nc = \"x\nd = 4"), ("a = 1|d = 4".to_owned(), vec![2, 3]));
-        assert_eq!(kept("a = 1\na = 2\n"), ("a = 1".to_owned(), vec![2]));
+        assert_eq!(remaining("a = 1\nb = yes\nc = 3\n"), ("a = 1|c = 3".to_owned(), vec![2]));
+        assert_eq!(remaining("a = 1\nb\nc = \"x\nd = 4"), ("a = 1|d = 4".to_owned(), vec![2, 3]));
+        assert_eq!(remaining("a = 1\na = 2\n"), ("a = 1".to_owned(), vec![2]));
     }
 
     #[test]
     fn an_unclosed_array_takes_no_other_key_with_it() {
-        assert_eq!(kept("a = 1\nb = [1,\nc = 3\nd = 4\n").0, "a = 1|c = 3|d = 4");
+        assert_eq!(remaining("a = 1\nb = [1,\nc = 3\nd = 4\n").0, "a = 1|c = 3|d = 4");
     }
 
     #[test]
     fn keys_under_a_bad_header_do_not_fall_to_the_section_above() {
-        assert_eq!(kept("[v]\na = 1\n[w\na = 2\n[x]\na = 3\n"), ("[v]|a = 1|[x]|a = 3".to_owned(), vec![3]));
+        assert_eq!(remaining("[v]\na = 1\n[w\na = 2\n[x]\na = 3\n"), ("[v]|a = 1|[x]|a = 3".to_owned(), vec![3]));
     }
 
     #[test]
     fn a_text_without_an_end_leaves_what_is_before_it() {
-        assert!(kept("a = 1\nb = \"\"\"x\n").0.contains("a = 1"));
+        assert!(remaining("a = 1\nb = \"\"\"x\n").0.contains("a = 1"));
     }
 
     proptest! {

@@ -55,7 +55,7 @@ const FADE_PATIENCE: Duration = Duration::from_millis(900);
 #[command(after_help = "Examples:
   jaudiosync play
   jaudiosync play -t 18:30:05                  begin at half past six; later, join in the middle
-  jaudiosync play -t '2026-11-30 18:30'        begin on another day; also written 2026-11-30T18:30:00
+  jaudiosync play -t '2026-11-30 18:30'        begin on another day; also 2026-11-30T18:30:00
   jaudiosync play -p 2                         begin with track 2
   jaudiosync play -p res                       begin with the track that Ctrl-C stopped
   jaudiosync play --device Headphones --channels mono --loop")]
