@@ -121,9 +121,9 @@ fn times_and_tracks_that_are_none() {
     sandbox.run(&["play", "-t", "-1:00:00"]).fails(2, &["is not a time"]);
     sandbox.run(&["play", "-p", "99"]).fails(2, &["no track 99", "0 to 1"]);
     sandbox.run(&["play", "-p", "-1"]).fails(2, &["'-1'", "track number from 0, or res"]);
-    sandbox.run(&["play", "-p", "res"]).fails(1, &["no position was kept yet"]);
+    sandbox.run(&["play", "-p", "res"]).fails(1, &["no position has been saved yet"]);
     sandbox.run(&["play", "--output-latency-ms", "NaN"]).fails(2, &["--output-latency-ms"]);
-    sandbox.run(&["play", "-t", "2020-01-01T00:00:00"]).fails(2, &["was over at", "2020-01-02T00:00:00"]);
+    sandbox.run(&["play", "-t", "2020-01-01T00:00:00"]).fails(2, &["ended at", "2020-01-02T00:00:00"]);
 }
 
 #[test]

@@ -35,11 +35,11 @@ fn the_index_is_used_until_a_file_changes() {
     short_mp3(&file, 44_100, "First");
     sandbox.playlist("a.mp3\n");
     let first = sandbox.run(&["index"]);
-    assert!(first.stdout.contains("1 tracks (1 looked into"), "{first:?}");
-    assert!(sandbox.run(&["index"]).stdout.contains("(0 looked into"), "an unchanged file is not read again");
+    assert!(first.stdout.contains("1 tracks (1 read"), "{first:?}");
+    assert!(sandbox.run(&["index"]).stdout.contains("(0 read"), "an unchanged file is not read again");
     short_mp3(&file, 2 * 44_100, "Second");
     let changed = sandbox.run(&["index"]);
-    assert!(changed.stdout.contains("(1 looked into"), "{changed:?}");
+    assert!(changed.stdout.contains("(1 read"), "{changed:?}");
     let list = sandbox.list(&[]);
     assert_eq!(list["tracks"][0]["title"], "Second");
 }
@@ -117,7 +117,7 @@ fn a_start_time_shows_the_time_of_each_slot() {
         assert!(run.succeeds().stdout.contains("2026-11-30 18:30:00"), "{run:?}");
     }
     // `play` takes it as well: that one is over, and how to name the day after is said.
-    sandbox.run(&["play", "-t", "2020-11-30 18:30"]).fails(2, &["was over at", "-t 2020-12-01T18:30:00"]);
+    sandbox.run(&["play", "-t", "2020-11-30 18:30"]).fails(2, &["ended at", "-t 2020-12-01T18:30:00"]);
     sandbox.run(&["play", "-t", "2026-11-30"]).fails(2, &["is not a time", "\"2026-11-30 18:30\""]);
 }
 

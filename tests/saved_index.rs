@@ -328,7 +328,7 @@ fn lists_that_differ_in_their_extension_alone_have_indexes_of_their_own() {
     }
     for (name, index) in names.into_iter().zip(["Ride.index.json", "Ride.m3u.index.json"]) {
         let run = sandbox.run(&["index", "--playlist-name", name]);
-        assert!(run.succeeds().stdout.contains("(0 looked into") && run.stdout.contains(index), "{run:?}");
+        assert!(run.succeeds().stdout.contains("(0 read") && run.stdout.contains(index), "{run:?}");
         assert!(sandbox.music().join(index).is_file(), "{index}");
     }
 }

@@ -57,7 +57,7 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends(
     assert!(!seen.iter().any(|line| line == "STOPPING=1"));
     let seen = notified(&socket, "WATCHDOG=1");
     assert!(!seen.contains(&"STOPPING=1".to_owned()));
-    notified(&socket, "STATUS=Waits for a start");
+    notified(&socket, "STATUS=Waiting for a start");
     child.send(Signal::SIGTERM);
     notified(&socket, "STOPPING=1");
     assert_eq!(child.wait_for_end().0.code(), Some(0));
@@ -139,9 +139,9 @@ fn what_stands_in_the_way_of_a_start_is_told() {
     let config = sandbox.path().join("clock.toml");
     std::fs::write(&config, format!("[control]\nsocket = \"{socket}\"\n")).unwrap();
     let config = config.to_str().unwrap();
-    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the clock", "systemctl stop"]);
+    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the RTC", "systemctl stop"]);
     let arguments = ["time", "set-rtc", "--config", config, "--rtc", "/dev/i2c-9", "--from-system"];
-    sandbox.run(&arguments).fails(1, &["the service has the clock"]);
+    sandbox.run(&arguments).fails(1, &["the service has the RTC"]);
     sandbox.run(&["run", "--board", "moon"]).fails(2, &["possible values", "sim"]);
     // Neither music nor a sound card nor a folder for its state keeps it from running.
     let state = sandbox.path().join("no-folder");

@@ -43,7 +43,7 @@ fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
     let sandbox = Sandbox::new();
     let run = setup(&sandbox, &["--dry-run", "--mono", "--host-name", "bike-3"]);
     assert!(run.succeeds().stdout.contains("+ channels = \"mono\"") && run.stdout.contains("bike-3"), "{run:?}");
-    assert!(run.stdout.ends_with("Nothing was done.\n") && !sandbox.path().join("box.toml").exists());
+    assert!(run.stdout.ends_with("Nothing was changed.\n") && !sandbox.path().join("box.toml").exists());
     setup(&sandbox, &["--mono"]).fails(2, &["no terminal", "--yes"]);
 }
 
@@ -55,8 +55,8 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
         (&["--pins", "24,6,5,16,26"], "six numbers"),
         (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
         (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
-        (&["--host-name", "a b"], "no host name"),
-        (&["--dac-overlay", "../x"], "no overlay"),
+        (&["--host-name", "a b"], "not a host name"),
+        (&["--dac-overlay", "../x"], "not an overlay"),
         (&["--jumper", "maybe"], "common or fresh"),
         (&["--wifi-ssid", "Ride", "--wifi-passphrase-file", "short"], "8 to 63"),
         (&["--wifi-ssid", "Ride"], "--wifi-passphrase-file"),
@@ -66,15 +66,15 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     }
     // What the service would ignore.
     setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"])
-        .fails(2, &["--ntp", "http://pool.ntp.org", "names no server"]);
+        .fails(2, &["--ntp", "http://pool.ntp.org", "does not name a server"]);
     assert!(!sandbox.path().join("box.toml").exists());
     // In another encoding: what stands there must not be lost.
     let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";
     fs::write(sandbox.path().join("box.toml"), latin).unwrap();
-    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["not saved as UTF-8"]);
+    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["is not UTF-8"]);
     assert_eq!(fs::read(sandbox.path().join("box.toml")).unwrap(), latin);
     fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
-    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is no TOML"]);
+    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is not TOML"]);
     assert_eq!(fs::read_to_string(sandbox.path().join("box.toml")).unwrap(), "[[[");
 }
 
