@@ -66,7 +66,7 @@ fn a_playlist_may_be_called_m3u_and_in_any_case() {
     sandbox.run(&["play"]).fails(3, &["no playlist Music/Playlist.m3u8; Playlist.m3u8.txt", "ends in .m3u8"]);
     let sandbox = two_tracks();
     sandbox.write("Playlist.pls", "[playlist]");
-    sandbox.run(&["play"]).fails(3, &["Playlist.pls is of another format"]);
+    sandbox.run(&["play"]).fails(3, &["Playlist.pls is in another format"]);
     let sandbox = two_tracks();
     sandbox.write("playlist.m3u8", LIST);
     sandbox.write("PLAYLIST.m3u8", LIST);
@@ -303,6 +303,6 @@ fn an_index_that_is_a_pipe_holds_nothing_up() {
     sandbox.playlist("a.mp3\n");
     nix::unistd::mkfifo(&sandbox.index(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let run = sandbox.run(&["list"]);
-    assert!(run.stderr.contains("is made anew"), "{run:?}");
+    assert!(run.stderr.contains("is rebuilt"), "{run:?}");
     run.succeeds();
 }

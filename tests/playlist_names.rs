@@ -87,7 +87,7 @@ fn another_case_is_found_where_only_one_file_fits() {
     expected.push(None);
     assert_eq!(found(&sandbox, list), expected);
     let run = sandbox.run(&["list"]);
-    assert!(run.stderr.contains("line 5: SONG.mp3: several files may be meant: "), "{run:?}");
+    assert!(run.stderr.contains("line 5: SONG.mp3: it may mean several files: "), "{run:?}");
     assert!(run.stderr.contains("song.mp3") && run.stderr.contains("rename one"), "{run:?}");
 }
 
@@ -249,7 +249,7 @@ fn each_kind_of_departure_is_told_once_with_a_count_and_an_example() {
     for words in [
         "301 files are found other than as written: 300 by the end of the path (line 2: C:\\Users\\me\\Music\\Rock\\0.mp3 is \
          Rock/0.mp3), ",
-        "in other letter case (line 302: rock/1.mp3 is Rock/1.mp3)",
+        "in another letter case (line 302: rock/1.mp3 is Rock/1.mp3)",
         "jaudiosync list shows each",
     ] {
         assert!(run.stderr.contains(words), "no {words} in {}", run.stderr);

@@ -70,7 +70,7 @@ fn a_damaged_index_is_made_anew_with_a_warning() {
         fs::write(sandbox.index(), bad).unwrap();
         let run = sandbox.run(&["list"]);
         run.succeeds();
-        assert!(run.stderr.contains("made anew: it is damaged or of another version"), "{run:?}");
+        assert!(run.stderr.contains("rebuilt: it is damaged or of another version"), "{run:?}");
         assert_eq!(fs::read_to_string(sandbox.index()).unwrap(), good);
     }
 }

@@ -309,7 +309,7 @@ fn all_ways_to_read_a_long_file_agree_where_its_header_and_its_frames_do_not() {
         assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index");
         assert_eq!(length(&sandbox.list(&[])), listed, "{what}, with the index");
         sandbox.run(&["index", "--rebuild"]).succeeds();
-        assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index made anew");
+        assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index rebuilt");
         fs::remove_file(sandbox.index()).unwrap();
         assert_eq!(length(&sandbox.list(&[])), listed, "{what}, without the index");
     }

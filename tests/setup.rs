@@ -54,7 +54,7 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     let refused: [(&[&str], &str); 8] = [
         (&["--pins", "24,6,5,16,26"], "six numbers"),
         (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
-        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
+        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is used twice"),
         (&["--host-name", "a b"], "no host name"),
         (&["--dac-overlay", "../x"], "no overlay"),
         (&["--jumper", "maybe"], "common or fresh"),
