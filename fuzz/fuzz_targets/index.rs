@@ -301,7 +301,7 @@ fn says(music: &Music, saved: &Saved, text: &[u8]) {
         let map = known.map.as_deref().and_then(|map| map.parse::<FrameMap>().ok());
         assert_eq!(track.map.get().as_deref(), map.as_ref());
         assert!(map.is_none_or(|map| map.to_string().parse() == Ok(map)));
-        let path = track.path.as_ref().expect("nobody looks whether it is there");
+        let path = track.path.as_ref().expect("its existence is not checked");
         assert!(path.starts_with(music.folder.path()) && !path.iter().any(|part| part == ".."), "{path:?}");
     }
 }
@@ -349,7 +349,7 @@ fn keeps_news(music: &Music, saved: &Saved, text: &[u8]) {
     assert_eq!(kept.checksum, checksum(&kept.tracks));
     let place = |track: &SavedTrack| ENTRIES.iter().position(|entry| entry.replace('%', "%25") == track.entry);
     assert!(kept.tracks.iter().all(|track| place(track).is_some()), "{kept:?}");
-    assert!(kept.tracks.is_sorted_by(|a, b| place(a) < place(b)), "each entry once, in order: {kept:?}");
+    assert!(kept.tracks.is_sorted_by(|a, b| place(a) < place(b)), "every entry once, in order: {kept:?}");
     for (number, entry) in ENTRIES.iter().enumerate() {
         let of = |tracks: &[SavedTrack]| tracks.iter().rfind(|track| place(track) == Some(number)).cloned();
         let (mine, theirs) = (of(&kept.tracks), of(&saved.tracks));
@@ -365,7 +365,7 @@ fn keeps_news(music: &Music, saved: &Saved, text: &[u8]) {
     }
 }
 
-/// As `checksum` in src/playlist/index.rs.
+/// Returns the same as `checksum` in src/playlist/index.rs.
 fn checksum(tracks: &[SavedTrack]) -> String {
     let mut hash = Sha256::new();
     for track in tracks {

@@ -74,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
     let list = parse(data);
     if let Ok(list) = &list {
         look_at(list);
-        write_anew(list);
+        rewrite(list);
     }
     let (music, files) = &*MUSIC;
     music.write("Playlist.m3u8", data);
@@ -122,15 +122,15 @@ fn look_at(list: &M3u8) {
 }
 
 /// Asserts that a list of the entries alone names the same files, however its lines end.
-fn write_anew(list: &M3u8) {
+fn rewrite(list: &M3u8) {
     let locations = |list: &M3u8| list.entries.iter().map(|entry| entry.location.clone()).collect::<Vec<_>>();
     let before = locations(list);
     if list.entries.iter().any(|entry| entry.is_too_long) {
         return;
     }
     for line_end in [&b"\n"[..], b"\r\n", b"\r"] {
-        let anew = [b"#EXTM3U", line_end, &before.join(line_end)].concat();
-        match parse(&anew) {
+        let rewritten = [b"#EXTM3U", line_end, &before.join(line_end)].concat();
+        match parse(&rewritten) {
             Ok(again) => assert_eq!(locations(&again), before),
             // Marks of another format may have moved nearer to the beginning.
             Err(error) => assert!(matches!(error, ParseError::Foreign(_)), "{error:?}"),

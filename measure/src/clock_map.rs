@@ -31,8 +31,8 @@ pub struct ClockMap {
 impl ClockMap {
     /// Fits the map. `rate_hz` is the card's nominal rate.
     ///
-    /// `None` without readings, or with readings that are not finite. Fewer than two seconds of readings give the
-    /// nominal rate.
+    /// `None` without readings, or with readings that are not finite. Fewer than two seconds of
+    /// readings give the nominal rate.
     #[must_use]
     pub fn fit(samples: &[ClockSample], rate_hz: u32) -> Option<Self> {
         let epoch_ns = samples.first()?.utc_ns;

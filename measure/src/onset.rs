@@ -48,7 +48,7 @@ mod tests {
 
     const RATE: u32 = 48_000;
 
-    /// Three seconds of silence, then the track, which begins at frame `start`.
+    /// Returns three seconds of silence, then the track, which begins at frame `start`.
     fn recording(start: f64) -> Vec<f32> {
         let whole = start.floor() as usize;
         let fraction = start - whole as f64;

@@ -45,13 +45,14 @@ pub struct Recording {
     pub right: Vec<f32>,
     /// When the frames were played.
     pub clock: ClockMap,
-    /// The card went away (see [`VirtualCard::restart`]) before the recording was finished; it ends there.
+    /// The card went away (see [`VirtualCard::restart`]) before the recording was finished; it ends
+    /// there.
     pub interrupted: bool,
 }
 
 impl Recorder {
-    /// Begins to record: everything that players hand to the card from the return of this call on. The recording begins
-    /// with the card's next block, up to 50 ms later.
+    /// Begins to record: everything that players hand to the card from the return of this call on.
+    /// The recording begins with the card's next block, up to 50 ms later.
     ///
     /// # Errors
     /// When the card does not answer.

@@ -7,8 +7,9 @@ use std::ops::RangeInclusive;
 /// Bytes of a frame header.
 pub(super) const HEADER_BYTES: usize = 4;
 
-/// The longest frame that is decoded. No frame of a fixed bit rate is longer than 1,729 bytes (Layer II, 384 kbit/s, 32 kHz);
-/// the decoder takes free-format frames up to this size (`MAX_FREE_FORMAT_FRAME_SIZE` in minimp3.h).
+/// The longest frame that is decoded. No frame of a fixed bit rate is longer than 1,729 bytes
+/// (Layer II, 384 kbit/s, 32 kHz); the decoder takes free-format frames up to this size
+/// (`MAX_FREE_FORMAT_FRAME_SIZE` in minimp3.h).
 pub(super) const MAX_FRAME_BYTES: usize = 2304;
 
 /// Bit rates in kbit/s by their index, for MPEG-1 Layers I to III and for MPEG-2 and 2.5 (ISO/IEC

@@ -11,7 +11,8 @@ const DECODER_DELAY: u64 = 529;
 /// Where a VBRI header starts after the frame header, whatever the length of the side information.
 const VBRI_OFFSET: usize = 32;
 
-/// Bytes of LAME's extension before the encoder's delay: the encoder's name, revision, low-pass, gains, flags, bit rate.
+/// Bytes of LAME's extension before the encoder's delay: the encoder's name, revision, low-pass,
+/// gains, flags, bit rate.
 const LAME_DELAY_OFFSET: usize = 21;
 
 /// What an info frame says.

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::bytes::{Bytes, ReadAt};
 
-/// Bytes of the header, and of the footer, of an ID3v2 tag (id3.org, ID3v2.4.0 structure, 3.1 and 3.4).
+/// Bytes of the header, and of the footer, of an ID3v2 tag (id3.org, ID3v2.4.0 structure, 3.1 and
+/// 3.4).
 const ID3V2_EDGE_BYTES: u64 = 10;
 
 /// Bytes of an ID3v1 tag, and of the "TAG+" block that some programs put before it.

@@ -33,10 +33,7 @@ impl FolderLock {
             match folder.try_lock() {
                 Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::WouldBlock,
-                        "another jaudiosync has locked its folder",
-                    ));
+                    return Err(io::Error::new(io::ErrorKind::WouldBlock, "another jaudiosync has locked its folder"));
                 }
                 Ok(()) | Err(TryLockError::Error(_)) => return Ok(Self(folder)),
             }

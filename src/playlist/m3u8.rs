@@ -129,7 +129,8 @@ fn utf16(bytes: &[u8], warnings: &mut Vec<String>) -> Option<String> {
         _ => return None,
     };
     if !is_marked {
-        warnings.push("it seems to be UTF-16 without a byte order mark, and is read as such; save it as UTF-8".to_owned());
+        warnings
+            .push("it seems to be UTF-16 without a byte order mark, and is read as such; save it as UTF-8".to_owned());
     }
     // A power cut may leave half a unit.
     let units = bytes.get(..bytes.len() & !1).unwrap_or(bytes);

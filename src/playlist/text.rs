@@ -24,7 +24,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
 pub(super) fn decode_cut(bytes: &[u8]) -> Cow<'_, str> {
     let Err(error) = std::str::from_utf8(bytes) else { return decode(bytes) };
     let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
-    // A single last letter, as in Latin-1 `Café`, is no evidence of UTF-8.
+    // A single last letter, as in Latin-1 `Café`, is not a sign of UTF-8.
     if error.error_len().is_none() && !whole.is_ascii() { decode(whole) } else { decode(bytes) }
 }
 

@@ -178,7 +178,7 @@ mod tests {
     fn a_pin_of_an_i2s_dac_is_allowed_and_reported() {
         let pins = Pins { stop_gpio: 20, led_gpio: Some(15), ..Pins::default() };
         assert_eq!(pins.validate(), Ok(()));
-        let told: Vec<u8> = pins.shared().iter().map(|shared| shared.gpio).collect();
-        assert_eq!(told, [20, 15]);
+        let shared: Vec<u8> = pins.shared().iter().map(|shared| shared.gpio).collect();
+        assert_eq!(shared, [20, 15]);
     }
 }

@@ -1,7 +1,8 @@
 //! Percent of a control's range, exactly as amixer without `-M` counts it, so that 50 % here is its
 //! 50 %.
 //!
-//! Source: `convert_prange` and `convert_prange1` of alsa-utils' amixer.c, which round half to even (`rint`).
+//! Source: `convert_prange` and `convert_prange1` of alsa-utils' amixer.c, which round half to even
+//! (`rint`).
 
 /// Returns the control's value for a percentage of its range; more than 100 counts as 100. As with
 /// amixer, 1 % is never silence: if it rounds to the lowest value, it becomes the next one.

@@ -1,4 +1,5 @@
-//! How the versions of ID3v2 lay out their frames (id3.org: id3v2-00, id3v2.3.0, id3v2.4.0-structure).
+//! How the versions of ID3v2 lay out their frames (id3.org: id3v2-00, id3v2.3.0,
+//! id3v2.4.0-structure).
 
 /// Version of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

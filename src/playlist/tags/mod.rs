@@ -1,6 +1,6 @@
 //! Title and artist of an MP3 file, from ID3v2 or ID3v1: read with bounded memory and time,
 //! whatever the file claims. Frames that are not needed, such as pictures, are skipped without
-//! being read.
+//! being read. Lengths are not read here: they come from the frames.
 
 mod frames;
 mod layout;

@@ -274,15 +274,15 @@ mod tests {
         let mut bytes = message(&Command::Request(Request { channel: 0, length: 9600 }));
         bytes.extend(message(&Command::Underflow(Underflow { channel: 0, offset: 1 })));
         bytes.extend(message(&Command::Started(0)));
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         for part in bytes.chunks(13) {
             server.write_all(part).unwrap();
             assert!(connection.receive(PATIENCE).unwrap());
             while let Some(event) = connection.next_event().unwrap() {
-                told.push(event);
+                events.push(event);
             }
         }
-        assert!(matches!(told.as_slice(), [Event::Wants(9600), Event::Underflow, Event::Started]), "{told:?}");
+        assert!(matches!(events.as_slice(), [Event::Wants(9600), Event::Underflow, Event::Started]), "{events:?}");
         assert!(!connection.receive(Duration::ZERO).unwrap());
     }
 

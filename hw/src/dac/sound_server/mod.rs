@@ -1,4 +1,5 @@
-//! The DAC behind a sound server, PulseAudio or PipeWire, through PulseAudio's own protocol.
+//! The DAC behind a sound server, PulseAudio or PipeWire, through PulseAudio's own protocol, which
+//! nothing outside this folder knows.
 //!
 //! ALSA's pulse plugin plays there too, but the delay that it reports is extrapolated by libpulse
 //! and off by up to 0.4 ms for the first 15 s of a stream. The server's own answers are right from
@@ -31,8 +32,8 @@ pub const NAME: &str = "server";
 /// otherwise the first is used.
 const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
 
-/// The server buffers 1/10 s, in the stream and the sink together, and asks for 1/40 s at a time: it
-/// rides out the scheduling delays of a busy machine.
+/// The server buffers 1/10 s, in the stream and the sink together, and asks for 1/40 s at a time:
+/// it rides out the scheduling delays of a busy machine.
 const BUFFERS_PER_S: u32 = 10;
 const REQUESTS_PER_S: u32 = 40;
 

@@ -26,7 +26,7 @@ impl Demo {
     pub(super) fn run(&self) -> Result<()> {
         let card = VirtualCard::start()?;
         let recorder = Recorder::start(&card)?;
-        let player = Player::start(&self.subject, &card, Sink::Left, &[], tell)?;
+        let player = Player::start(&self.subject, &card, Sink::Left, &[], print_event)?;
         let tracks = player.finish()?;
         let recording = recorder.finish()?;
         println!("\nHow exact the starts were, in the recording:");
@@ -47,7 +47,7 @@ impl Demo {
     }
 }
 
-fn tell(event: &Value) {
+fn print_event(event: &Value) {
     match event["event"].as_str() {
         Some("start") => {
             println!("{} tracks, fingerprint {}; waiting for the start", event["tracks"], event["fingerprint"]);
