@@ -33,7 +33,7 @@ struct Entry {
 pub struct Section {
     /// Samples before its first frame.
     pub first_sample: u64,
-    /// Its rate.
+    /// The sample rate of its frames, in Hz.
     pub rate_hz: u32,
 }
 

@@ -42,7 +42,7 @@ pub enum Progress {
 pub struct Decoded<'a> {
     /// Samples before it, counted as in [`Placed::first_sample`].
     pub first_sample: u64,
-    /// Its rate.
+    /// The sample rate, in Hz.
     pub rate_hz: u32,
     /// The number of channels, 1 or 2.
     pub channels: usize,

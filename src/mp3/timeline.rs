@@ -16,7 +16,7 @@ pub struct Stretch {
     pub audible_before: u64,
     /// Audible samples of it and all before it; `None` if its end is not known.
     pub audible_end: Option<u64>,
-    /// Its rate.
+    /// The sample rate, in Hz.
     pub rate_hz: u32,
     /// Frames before it, at the timeline's rate.
     pub first_frame: u64,

@@ -186,9 +186,7 @@ fn without_zeros_at_end<'a>(bytes: &'a [u8], warnings: &mut Vec<String>) -> Resu
     Ok(bytes.get(..end).unwrap_or(bytes))
 }
 
-/// Splits at `
-/// `, `\r
-/// ` or `\r`, each of which ends one line.
+/// Splits at `\n`, `\r\n` or `\r`, each of which ends one line.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {

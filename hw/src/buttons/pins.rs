@@ -36,11 +36,11 @@ pub enum PinsError {
     /// Two things are on one pin.
     #[error("GPIO{gpio} is used twice: for {first} and for {second}")]
     Twice {
-        /// The pin.
+        /// The GPIO number.
         gpio: u8,
         /// One use.
         first: &'static str,
-        /// Another.
+        /// The other use.
         second: &'static str,
     },
     /// The header has no such pin.
@@ -48,7 +48,7 @@ pub enum PinsError {
     NotOnHeader {
         /// What the pin is meant for.
         purpose: &'static str,
-        /// The pin.
+        /// The GPIO number.
         gpio: u8,
     },
     /// The pin has another use on every box.
@@ -56,7 +56,7 @@ pub enum PinsError {
     Taken {
         /// What the pin is meant for.
         purpose: &'static str,
-        /// The pin.
+        /// The GPIO number.
         gpio: u8,
         /// What uses the pin.
         owner: &'static str,
@@ -68,7 +68,7 @@ pub enum PinsError {
 pub struct SharedPin {
     /// What it is used for here.
     pub purpose: &'static str,
-    /// The pin.
+    /// The GPIO number.
     pub gpio: u8,
     /// What else often uses it.
     pub usual_owner: &'static str,

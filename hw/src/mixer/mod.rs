@@ -47,7 +47,7 @@ pub enum MixerError {
     /// The card has no such control.
     #[error("the sound card {card} has no volume control \"{wanted}\"; it has: {}", or_none(.existing))]
     NoControl {
-        /// The card.
+        /// The card, as ALSA opens it.
         card: String,
         /// The name asked for.
         wanted: String,
@@ -57,7 +57,7 @@ pub enum MixerError {
     /// The card does not answer, or no longer answers.
     #[error("the mixer of {card} cannot be used: {reason}; it is retried when the card is back")]
     Lost {
-        /// The card.
+        /// The card, as ALSA opens it.
         card: String,
         /// What the system reports.
         reason: String,
