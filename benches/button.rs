@@ -1,4 +1,5 @@
-//! From a button's contact to the mixer: the service's own conductor and volume thread in real time, on a simulated board.
+//! From a button's contact to the mixer: the service's own conductor and volume thread in real
+//! time, on a simulated board.
 
 #![allow(clippy::unwrap_used)]
 
@@ -62,7 +63,7 @@ fn main() {
     service.join().unwrap();
 }
 
-/// As the service's own loop.
+/// Runs the conductor as the service's own loop does.
 fn run(mut conductor: Conductor, ends: &mpsc::Receiver<()>) {
     while let Round::Again { at } = conductor.round() {
         let wait = (at - MachineClocks.raw()).to_duration().unwrap_or_default();
@@ -72,14 +73,15 @@ fn run(mut conductor: Conductor, ends: &mpsc::Receiver<()>) {
     }
 }
 
-/// Presses a volume button at some phase of the conductor's rounds, and says how many ms it took.
+/// Presses a volume button at some phase of the conductor's rounds, and returns how many ms the
+/// mixer took.
 fn press(board: &SimulatedBoard, number: usize) -> f64 {
     let button = if number.is_multiple_of(2) { Button::VolumeUp } else { Button::VolumeDown };
     let before = board.volume_percent();
     let began = Instant::now();
     board.press(button);
     while board.volume_percent() == before {
-        assert!(began.elapsed() < Duration::from_secs(5), "nothing happens");
+        assert!(began.elapsed() < Duration::from_secs(5), "the press had no effect");
         std::thread::sleep(Duration::from_micros(200));
     }
     let took = began.elapsed();

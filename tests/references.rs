@@ -1,5 +1,5 @@
-//! The references against the real thing: chronyd on a loopback port, gpsd fed by gpsfake; and against servers that are
-//! broken, refuse, or are not there.
+//! The references against the real thing: chronyd on a loopback port, gpsd fed by gpsfake; and
+//! against servers that are broken, refuse, or are not there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use jaudiosync::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, Sample, SourceKind};
 use jaudiosync_hw::clocks::{ClockPair, MachineClocks, NS_PER_S};
 use time_servers::{
-    Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, stamped, tell_pulses, udp_server,
+    Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, send_pulses, stamped, udp_server,
 };
 
-/// The loopback's port 0: any free one.
+/// Returns port 0 of the loopback: any free one.
 fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
@@ -38,7 +38,7 @@ fn gpsd(server: impl ToString) -> (ReferenceThread, Receiver<ReferenceEvent>) {
     (GpsdSource { server: address(server) }.start(Arc::new(MachineClocks), events).unwrap(), listener)
 }
 
-/// The next sample of this kind; troubles before it are printed.
+/// Returns the next sample of this kind; troubles before it are printed.
 fn sample(listener: &Receiver<ReferenceEvent>, kind: SourceKind) -> Sample {
     let begin = Instant::now();
     loop {
@@ -50,7 +50,7 @@ fn sample(listener: &Receiver<ReferenceEvent>, kind: SourceKind) -> Sample {
     }
 }
 
-/// The first event, which is a trouble.
+/// Returns the first event, which must be a trouble.
 #[track_caller]
 fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
     match listener.recv_timeout(PATIENCE).expect("neither a sample nor a trouble") {
@@ -59,7 +59,7 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
     }
 }
 
-/// How far the sample is from this machine's clock plus `ahead_ns`, in ns.
+/// Returns how far the sample is from this machine's clock plus `ahead_ns`, in ns.
 fn error_ns(sample: &Sample, ahead_ns: i64) -> f64 {
     let now = ClockPair::read(&MachineClocks);
     (sample.utc.ns() - (now.utc.ns() + (sample.raw.ns() - now.raw.ns()) + ahead_ns)) as f64
@@ -137,7 +137,7 @@ fn a_real_chronyd_without_a_source_is_not_believed() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told_and_found_when_it_comes() {
+fn a_missing_server_is_reported_and_found_when_it_comes() {
     let address = free_address();
     let (_thread, listener) = ntp(address);
     let reason = trouble(&listener);
@@ -147,7 +147,7 @@ fn a_server_that_is_not_there_is_told_and_found_when_it_comes() {
 }
 
 #[test]
-fn servers_that_answer_wrongly_are_told_by_what_they_do() {
+fn servers_that_answer_wrongly_are_reported_with_what_they_do() {
     type Answer = fn(&[u8]) -> Option<Vec<u8>>;
     let wrong: [(Answer, &str); 9] = [
         (|_| Some(b"hello".to_vec()), "nonsense (too short for NTP)"),
@@ -182,7 +182,7 @@ fn a_server_whose_clock_is_of_the_last_century_is_not_believed() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_told() {
+fn a_name_that_does_not_resolve_is_reported() {
     let reason = trouble(&ntp("no-such-bike.invalid").1);
     assert!(reason.contains("cannot find \"no-such-bike.invalid\""), "{reason}");
 }
@@ -202,7 +202,8 @@ fn a_source_stops_at_once_in_the_middle_of_a_question() {
 
 #[test]
 fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
-    // The receiver lives 5000 s in the future, and begins to tell of a second 0.2 s after its beginning.
+    // The receiver lives 5000 s in the future, and starts to report a second 0.2 s after its
+    // beginning.
     const LATENCY_NS: i64 = 200_000_000;
     let ahead_s = 5_000;
     let first_s = ClockPair::read(&MachineClocks).utc.second() + ahead_s;
@@ -211,7 +212,7 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
     let found = sample(&listener, SourceKind::GpsMessages);
     let fed = server.fed();
     let (raw_ns, second_ns) =
-        *fed.iter().min_by_key(|fed| (fed.0 - found.raw.ns()).abs()).expect("gpsfake tells nothing");
+        *fed.iter().min_by_key(|fed| (fed.0 - found.raw.ns()).abs()).expect("gpsfake reports nothing");
     let error_ns = found.utc.ns() - (second_ns + LATENCY_NS + (found.raw.ns() - raw_ns));
     println!("{}: error {error_ns} ns, bound {} ns", found.source, found.bound_ns);
     assert!(error_ns.abs() as f64 <= found.bound_ns, "{error_ns} {found:?}");
@@ -223,26 +224,26 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
 #[test]
 fn pulses_through_gpsd_give_the_time_within_microseconds() {
     const AHEAD_NS: i64 = 3_600_123_456_789;
-    let address = scripted_gpsd(any_port(), |stream| tell_pulses(stream, AHEAD_NS));
+    let address = scripted_gpsd(any_port(), |stream| send_pulses(stream, AHEAD_NS));
     let (_thread, listener) = gpsd(address);
     assert_within_bound(&sample(&listener, SourceKind::GpsPps), AHEAD_NS, 1e5);
 }
 
 #[test]
-fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
+fn a_missing_gpsd_is_reported_once_and_found_when_it_comes() {
     let address = free_address();
     let (_thread, listener) = gpsd(address);
     let reason = trouble(&listener);
     assert!(reason.contains("no gpsd at") && reason.contains("refused"), "{reason}");
-    scripted_gpsd(address, |stream| tell_pulses(stream, 0));
+    scripted_gpsd(address, |stream| send_pulses(stream, 0));
     match listener.recv_timeout(PATIENCE).unwrap() {
         ReferenceEvent::Sample(sample) => assert!(error_ns(&sample, 0).abs() <= sample.bound_ns, "{sample:?}"),
-        trouble => panic!("told again: {trouble:?}"),
+        trouble => panic!("reported again: {trouble:?}"),
     }
 }
 
 #[test]
-fn what_a_gpsd_lacks_is_told() {
+fn what_a_gpsd_lacks_is_reported() {
     use std::io::Write;
     let now_ns = ClockPair::read(&MachineClocks).utc.ns();
     let no_fix = "{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":1}\r\n".to_owned();

@@ -1,4 +1,5 @@
-//! `setup` and `doctor` from outside. The system's own files are never touched: each run names its own.
+//! `setup` and `doctor` from outside. The system's own files are never touched: every run names its
+//! own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,14 +9,14 @@ use std::fs;
 
 use support::{Run, Sandbox, short_mp3};
 
-/// Without a terminal.
+/// Runs setup without a terminal.
 fn setup(sandbox: &Sandbox, arguments: &[&str]) -> Run {
     let fixed = ["setup", "--config", "box.toml", "--rtc", "none"];
     sandbox.run(&[&fixed[..], arguments].concat())
 }
 
 #[test]
-fn it_writes_what_was_said_keeps_what_stands_there_and_does_nothing_twice() {
+fn it_writes_the_answers_keeps_other_settings_and_does_nothing_twice() {
     let sandbox = Sandbox::new();
     let file = sandbox.path().join("box.toml");
     fs::write(&file, "# my box\n[volume]\nmaximum_percent = 70 # loud enough\n").unwrap();
@@ -39,7 +40,7 @@ fn it_writes_what_was_said_keeps_what_stands_there_and_does_nothing_twice() {
 }
 
 #[test]
-fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
+fn a_dry_run_only_shows_and_without_a_terminal_it_needs_a_yes() {
     let sandbox = Sandbox::new();
     let run = setup(&sandbox, &["--dry-run", "--mono", "--host-name", "bike-3"]);
     assert!(run.succeeds().stdout.contains("+ channels = \"mono\"") && run.stdout.contains("bike-3"), "{run:?}");
@@ -48,13 +49,13 @@ fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
 }
 
 #[test]
-fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
+fn invalid_answers_are_reported_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path().join("short"), "1234567\n").unwrap();
     let refused: [(&[&str], &str); 8] = [
         (&["--pins", "24,6,5,16,26"], "six numbers"),
         (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
-        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
+        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is used twice"),
         (&["--host-name", "a b"], "not a host name"),
         (&["--dac-overlay", "../x"], "not an overlay"),
         (&["--jumper", "maybe"], "common or fresh"),
@@ -64,11 +65,11 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     for (arguments, word) in refused {
         setup(&sandbox, &[&["--yes"], arguments].concat()).fails(2, &[word]);
     }
-    // What the service would ignore.
+    // An answer that the service would ignore.
     setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"])
         .fails(2, &["--ntp", "http://pool.ntp.org", "does not name a server"]);
     assert!(!sandbox.path().join("box.toml").exists());
-    // In another encoding: what stands there must not be lost.
+    // In another encoding: what the file has must not be lost.
     let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";
     fs::write(sandbox.path().join("box.toml"), latin).unwrap();
     setup(&sandbox, &["--yes", "--gps"]).fails(1, &["is not UTF-8"]);

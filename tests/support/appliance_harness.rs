@@ -34,17 +34,17 @@ use jaudiosync_time::{Instant, Span, Utc};
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
 
-/// The service's threads go round so often here, and the world with them.
+/// How often the service's threads go round here, and the world with them, in ns.
 pub const ROUND_NS: i64 = 8_000_000;
 
 /// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all
 /// parts of a millisecond.
 pub const RATE_HZ: u32 = 2003;
 
-/// The music tells its place modulo this, in seconds.
+/// The music encodes its place modulo this, in seconds.
 const PERIOD_S: f64 = 7.3;
 
-/// The music tells its track by where in that it begins: by this much further on than the track
+/// The music encodes its track by where in that it begins: this much further on than the track
 /// before, in seconds.
 const TRACK_SHIFT_S: f64 = 2.39;
 
@@ -76,7 +76,7 @@ impl TrackSource for ToneTrack {
     }
 }
 
-/// The playlist's tracks, each that can be played a tone of the track's length in seconds.
+/// The playlist's tracks: for each that can be played, a tone of the track's length in seconds.
 struct Tones(Vec<Option<f64>>);
 
 impl Library for Tones {
@@ -88,7 +88,7 @@ impl Library for Tones {
     }
 }
 
-/// The time as the script has it: UTC that may be off, and may come to be known or be lost.
+/// The time according to the script: UTC that may be off, and may become known or be lost.
 pub struct ScriptedTime {
     shared: SharedEstimate,
     clocks: Arc<SimulatedClocks>,
@@ -99,7 +99,7 @@ impl ScriptedTime {
         Self { shared: SharedEstimate::unset(clocks.as_ref()), clocks: Arc::clone(clocks) }
     }
 
-    /// The time is known from now on: true UTC, which the simulated system clock shows.
+    /// Makes the time known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns());
         let right = timescale(raw_ns, utc_ns, 0.0);
@@ -107,18 +107,18 @@ impl ScriptedTime {
         self.shared.publish(self.clocks.raw(), known);
     }
 
-    /// The time is no longer known, and goes on where it is.
+    /// Makes the time unknown; the clock continues from where it is.
     pub fn lose(&self) {
         let estimate = Estimate { state: TimeState::Unset, bound: None, ..self.shared.estimate() };
         self.shared.publish(self.clocks.raw(), estimate);
     }
 
-    /// UTC as the box takes it.
+    /// Returns UTC as the box assumes it.
     pub fn utc_ns(&self, raw_ns: i64) -> i64 {
         self.shared.estimate().utc.utc_ns(raw_ns)
     }
 
-    /// The box comes up with this much wrong a clock, and does not know it.
+    /// Makes the box start with a clock that is wrong by this much, without knowing it.
     pub fn be_off(&self, by_ns: i64) {
         let (raw_ns, utc_ns) = (self.clocks.raw_ns(), self.clocks.system_utc_ns() + by_ns);
         let utc = timescale(raw_ns, utc_ns, 0.0);
@@ -126,7 +126,7 @@ impl ScriptedTime {
     }
 }
 
-/// What the conductor and the player share of the time.
+/// The time that the conductor and the player share.
 #[derive(Clone)]
 struct SharedTime(Arc<ScriptedTime>);
 
@@ -168,11 +168,11 @@ impl TimePort for SharedTime {
     }
 }
 
-/// Something that was ordered from the player.
+/// A command to the player.
 #[derive(Clone)]
 pub struct Ordered {
     pub at_raw_ns: i64,
-    /// None: to stop.
+    /// `None`: to stop.
     pub program: Option<Program>,
 }
 
@@ -180,7 +180,7 @@ pub struct Ordered {
 #[derive(Debug, Clone, Copy)]
 pub struct Heard {
     pub raw_ns: i64,
-    /// The place that the tone tells, in seconds modulo [`PERIOD_S`]; none in silence.
+    /// The place that the tone encodes, in seconds modulo [`PERIOD_S`]; `None` in silence.
     pub place_s: Option<f64>,
 }
 
@@ -195,7 +195,7 @@ pub struct Surroundings {
     pub board: SimulatedBoard,
     pub music: PathBuf,
     pub state: PathBuf,
-    /// What the configuration is when it is read the next time.
+    /// The configuration at the time of the next reading.
     pub config: Arc<Mutex<String>>,
     /// Whether the card has a mixer.
     pub has_mixer: bool,
@@ -233,7 +233,7 @@ pub struct ApplianceHarness {
     playlists: PlaylistTask,
     playlist_commands: Commands<PlaylistSource>,
     playlist_next_raw_ns: i64,
-    /// All that was ordered from the player, the newest last.
+    /// All commands to the player, the newest last.
     pub ordered: Vec<Ordered>,
     /// What was heard in the last round.
     pub heard: Vec<Heard>,
@@ -260,9 +260,9 @@ impl ApplianceHarness {
     /// Switches it on.
     pub fn switch_on(around: &Surroundings) -> Self {
         let inbox = Inbox::default();
-        fn tell<T: 'static>(inbox: &Inbox, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
+        fn sender<T: 'static>(inbox: &Inbox, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
             let inbox = Arc::clone(inbox);
-            Box::new(move |told| inbox.lock().unwrap().push_back(message(told)))
+            Box::new(move |content| inbox.lock().unwrap().push_back(message(content)))
         }
         let shared = Arc::new(Shared::default());
         let loader = VirtualLoader::new();
@@ -270,7 +270,7 @@ impl ApplianceHarness {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
-            report: tell(&inbox, Message::Player),
+            report: sender(&inbox, Message::Player),
             send_to_loader: loader.send_to_loader(),
         };
         let player = PlayerTask::new(player, Arc::clone(&shared), WhenMissing::Wait).unwrap();
@@ -279,16 +279,16 @@ impl ApplianceHarness {
         let gain = Arc::clone(&shared);
         let volume = VolumeTask::new(
             open_mixer,
-            // The tone is told from silence by its loudness.
+            // Loudness distinguishes the tone from silence.
             Box::new(move |volume| gain.set_volume(if volume > 0.0 { 1.0 } else { 0.0 })),
-            tell(&inbox, Message::Volume),
+            sender(&inbox, Message::Volume),
         );
-        let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
-        let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
-        let (player_commands, order_player) = queue();
-        let (volume_commands, order_volume) = queue();
-        let (state_writer_commands, order_state_writer) = queue();
-        let (playlist_commands, order_playlists) = queue();
+        let state_writer = StateWriter::new(Some(around.state.clone()), sender(&inbox, Message::State));
+        let playlists = PlaylistTask::new(sender(&inbox, Message::Playlist), Box::new(|_| {}));
+        let (player_commands, command_player) = queue();
+        let (volume_commands, command_volume) = queue();
+        let (state_writer_commands, command_state_writer) = queue();
+        let (playlist_commands, command_playlists) = queue();
         let (config, music) = (Arc::clone(&around.config), around.music.clone());
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
@@ -296,15 +296,15 @@ impl ApplianceHarness {
         let outside = Ports {
             clocks: around.clocks.clone(),
             time: Box::new(SharedTime(Arc::clone(&around.time))),
-            player: order_player,
+            player: command_player,
             sound: Box::new(move |tone| shared.sound(tone)),
             library: Box::new(|playlist: &Playlist, _| -> Arc<dyn Library> {
                 let length_s = |track: &Track| track.path.as_ref().and(track.length).map(|length| length.seconds());
                 Arc::new(Tones(playlist.tracks.iter().map(length_s).collect()))
             }),
-            volume: order_volume,
-            state_writer: order_state_writer,
-            playlists: order_playlists,
+            volume: command_volume,
+            state_writer: command_state_writer,
+            playlists: command_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: "simulated".to_owned(),
         };
@@ -337,25 +337,25 @@ impl ApplianceHarness {
         self.status.read()
     }
 
-    /// Asks for something, as a client does; the answer comes within the next rounds.
+    /// Sends a command, as a client does; the answer comes within the next rounds.
     pub fn ask(&self, command: Command) -> mpsc::Receiver<Response> {
         let (answer, answered) = mpsc::sync_channel(1);
         self.inbox.lock().unwrap().push_back(Message::Command(command, answer));
         answered
     }
 
-    pub fn tell(&self, message: Message) {
+    pub fn send(&self, message: Message) {
         self.inbox.lock().unwrap().push_back(message);
     }
 
-    /// Lets a round pass. Says how it ended, if it did.
+    /// Runs a round. Returns how it ended the service, if it did.
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
         around.clocks.advance(Span::from_ns(ROUND_NS));
         let now_raw_ns = around.now_raw_ns();
         around.dac.advance_to(Instant::from_ns(now_raw_ns));
         self.listen(around);
         loop {
-            // Whoever tells something may be told something in turn.
+            // A recipient may send a message in turn.
             let Some(message) = self.inbox.lock().unwrap().pop_front() else { break };
             self.conductor.take(message);
         }
@@ -392,7 +392,7 @@ impl ApplianceHarness {
     }
 }
 
-/// Steps a task if it is time to.
+/// Steps a task if it is due.
 fn work<T: Task>(task: &mut T, next_raw_ns: &mut i64, now_raw_ns: i64) {
     if now_raw_ns >= *next_raw_ns {
         let wait: Duration = task.step();
@@ -409,7 +409,8 @@ fn take<T: Task>(task: &mut T, commands: &Commands<T::Command>, next_raw_ns: &mu
     work(task, next_raw_ns, now_raw_ns);
 }
 
-/// By how much later than on a program's timetable something is heard, in ms; none where the program is silent then.
+/// Returns by how much later than on a program's timetable something is heard, in ms; `None` if the
+/// program is silent then.
 pub fn late_ms(program: &Program, utc: Instant<Utc>, place_s: f64) -> Option<f64> {
     if program.heard_from.is_some_and(|heard_from| utc < heard_from) {
         return None;

@@ -1,4 +1,5 @@
-//! The loader in virtual time: it does what it is ordered as soon as it is stepped, unless it is held up.
+//! The loader in virtual time: it carries out its commands as soon as it is stepped, unless it is
+//! held up.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,7 @@ impl VirtualLoader {
         Arc::new(move |command| commands.lock().unwrap().push_back(command))
     }
 
-    /// Does all that there is to do.
+    /// Does all pending work.
     pub fn work(&mut self, now_ns: i64) {
         if now_ns < self.held_up_until_ns {
             return;
