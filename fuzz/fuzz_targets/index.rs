@@ -28,6 +28,7 @@ use jaudiosync::player::decoder::Mix;
 use jaudiosync::player::library::{Files, Library};
 use jaudiosync::playlist::{KnownMap, Playlist, keep_map};
 use jaudiosync_fuzz::{How, MusicFolder, is_index_refused};
+use jaudiosync_time::{Instant, Span};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -261,12 +262,12 @@ fn use_playlist(playlist: &Playlist) {
             let mut slot = Some(timetable.first());
             for _ in 0..20 {
                 let Some(start) = slot else { break };
-                timetable.place_at(start.utc_ns());
-                timetable.place_at(start.utc_ns().saturating_add(1_000_000_000));
+                timetable.place_at(start.utc());
+                timetable.place_at(start.utc() + Span::SECOND);
                 slot = timetable.after(start);
             }
-            timetable.place_at(i64::MAX);
-            timetable.place_at(i64::MIN);
+            timetable.place_at(Instant::MAX);
+            timetable.place_at(Instant::MIN);
         }
     }
     let files = Files::of(playlist, Mix::Stereo);
