@@ -1,20 +1,20 @@
-//! Writes down when this program was built, for `timekeeping::trust`: no clock is right that shows
-//! an earlier time.
+//! Records when this program was built, for `timekeeping::trust`: a clock that shows an earlier
+//! time cannot be right.
 
 use std::path::Path;
 use std::process::Command;
 
-/// 2026-11-01, when version 0.1.0 was about to be released: for a build from an archive, where
-/// neither the environment nor git knows a date. Also the least: SOURCE_DATE_EPOCH may be 0, or 1980
-/// as in Nix, and then says nothing.
+/// 2026-11-01, shortly before version 0.1.0. It is used for a build from an archive, where neither
+/// the environment nor git knows a date. It is also the minimum: SOURCE_DATE_EPOCH may be 0, or
+/// 1980 as in Nix, which says nothing.
 const NO_BUILD_IS_EARLIER_UTC_S: i64 = 1_793_491_200;
 
-/// The clock of the computer that built or committed may itself have been ahead.
+/// The clock of the computer that built or committed may itself have been ahead, by up to this.
 const MARGIN_S: i64 = 86_400;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Not at every commit, which would compile everything again: an older date is only less strict.
-    // Packages are built with SOURCE_DATE_EPOCH.
+    // Not at every commit, which would compile everything again: an older date is only less strict,
+    // and packages are built with SOURCE_DATE_EPOCH.
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let built_utc_s = match std::env::var("SOURCE_DATE_EPOCH") {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The date of the commit this source is from, where git knows it.
+/// Returns the date of the commit that this source is from, if git knows it.
 fn committed_utc_s() -> Option<i64> {
     let output = Command::new("git").args(["log", "-1", "--format=%ct"]).output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()

@@ -1,4 +1,5 @@
-//! From a button's contact to the mixer: the service's own conductor and volume thread in real time, on a simulated board.
+//! From a button's contact to the mixer: the service's own conductor and volume thread in real
+//! time, on a simulated board.
 
 #![allow(clippy::unwrap_used)]
 
@@ -36,7 +37,7 @@ fn main() {
         player: Box::new(|_| {}),
         sound: Box::new(|_| {}),
         library: Box::new(|playlist, mix| Arc::new(Files::of(playlist, mix)) as Arc<dyn Library>),
-        volume: Box::new(move |percent| loudness.order(percent)),
+        volume: Box::new(move |percent| loudness.command(percent)),
         state_writer: Box::new(|_| {}),
         playlists: Box::new(|_| {}),
         load_config: Box::new(Layers::default),
@@ -62,7 +63,7 @@ fn main() {
     service.join().unwrap();
 }
 
-/// As the service's own loop.
+/// Runs the conductor as the service's own loop does.
 fn run(mut conductor: Conductor, ends: &mpsc::Receiver<()>) {
     while let Round::Again { at } = conductor.round() {
         let wait = (at - MachineClocks.raw()).to_duration().unwrap_or_default();
@@ -72,14 +73,15 @@ fn run(mut conductor: Conductor, ends: &mpsc::Receiver<()>) {
     }
 }
 
-/// Presses a volume button at some phase of the conductor's rounds, and says how many ms it took.
+/// Presses a volume button at some phase of the conductor's rounds, and returns how many ms the
+/// mixer took.
 fn press(board: &SimulatedBoard, number: usize) -> f64 {
     let button = if number.is_multiple_of(2) { Button::VolumeUp } else { Button::VolumeDown };
     let before = board.volume_percent();
     let began = Instant::now();
     board.press(button);
     while board.volume_percent() == before {
-        assert!(began.elapsed() < Duration::from_secs(5), "nothing happens");
+        assert!(began.elapsed() < Duration::from_secs(5), "the press had no effect");
         std::thread::sleep(Duration::from_micros(200));
     }
     let took = began.elapsed();

@@ -1,5 +1,5 @@
-//! Decoding and resampling, in multiples of real time: `cargo bench --bench decode`. The throughput that criterion
-//! prints in elements is seconds of sound: 300 elem/s are 300 times real time.
+//! Decoding and resampling, in multiples of real time: `cargo bench --bench decode`. The throughput
+//! that criterion prints in elements is seconds of sound: 300 elem/s are 300 times real time.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -1,9 +1,9 @@
-//! Checksums of what is kept on disk.
+//! Checksums of files on disk.
 
 use sha2::{Digest, Sha256};
 
-/// Return the first 8 bytes of a SHA-256, in hexadecimal: 16 digits. Enough against damage and against
-/// taking one file for another; nobody is kept from forging them.
+/// Returns the first 8 bytes of a SHA-256 in hexadecimal: 16 digits. That is enough to notice
+/// damage and to distinguish files, but not to prevent forgery.
 pub(crate) fn short_hex(hash: Sha256) -> String {
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

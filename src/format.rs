@@ -1,14 +1,14 @@
-//! Instants and durations as people read them.
+//! Instants and durations as text.
 
 use chrono::{DateTime, Local};
 use jaudiosync_time::{Instant, Utc};
 
-/// Return `2026-11-22 18:30:05`, local.
+/// Returns the local time of an instant, like `2026-11-22 18:30:05`.
 pub(crate) fn local_time(utc_s: i64) -> String {
     format_local(Instant::from_second(utc_s), "%Y-%m-%d %H:%M:%S")
 }
 
-/// Return `2026-11-22 18:30:05.123`, local.
+/// Returns the local time of an instant to the millisecond, like `2026-11-22 18:30:05.123`.
 pub(crate) fn local_time_ms(utc: Instant<Utc>) -> String {
     format_local(utc, "%Y-%m-%d %H:%M:%S%.3f")
 }
@@ -17,7 +17,7 @@ fn format_local(utc: Instant<Utc>, format: &str) -> String {
     DateTime::from_timestamp_nanos(utc.ns()).with_timezone(&Local).format(format).to_string()
 }
 
-/// Return `1:02:03`, or `2:03` below an hour.
+/// Returns a duration like `1:02:03`, or `2:03` below an hour.
 pub(crate) fn duration(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }

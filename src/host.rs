@@ -1,13 +1,15 @@
-//! What the files of `/proc`, `/sys` and the boot partition show of the machine, below a root that tests put elsewhere.
-//! `doctor` and `setup` ask it.
+//! The machine as the files of `/proc`, `/sys` and the boot partition show it, below a root that
+//! tests replace. `doctor` and `setup` use it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the boot partition is: since Raspberry Pi OS 12 below `/boot/firmware`, before that below `/boot`.
+/// The boot configuration: below `/boot/firmware` since Raspberry Pi OS 12, below `/boot` before
+/// that.
 const BOOT_CONFIGS: [&str; 2] = ["boot/firmware/config.txt", "boot/config.txt"];
 
-/// Programs that set or steer the system clock, by the name that `/proc/PID/comm` shows, which the kernel cuts at 15 letters.
+/// Programs that set or steer the system clock: their name in `/proc/PID/comm`, which the kernel
+/// cuts to 15 bytes, and their package.
 const TIME_DAEMONS: [(&str, &str); 7] = [
     ("chronyd", "chrony"),
     ("ntpd", "ntpsec"),
@@ -18,30 +20,31 @@ const TIME_DAEMONS: [(&str, &str); 7] = [
     ("timemaster", "linuxptp"),
 ];
 
-/// Bits of the firmware's `get_throttled` (Raspberry Pi documentation, "vcgencmd"): now, and since the start.
+/// Bits of the firmware's `get_throttled` (Raspberry Pi documentation, "vcgencmd"): now, and since
+/// the start.
 const UNDER_VOLTAGE_NOW: u32 = 1;
 const UNDER_VOLTAGE_SINCE: u32 = 1 << 16;
 const TOO_HOT_SINCE: u32 = (1 << 17) | (1 << 18) | (1 << 19);
 
-/// What the firmware tells of the power supply.
+/// What the firmware reports about the power supply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Power {
-    /// The voltage is too low now.
+    /// Whether the voltage is too low now.
     pub is_low: bool,
-    /// It was too low at some time since the start.
+    /// Whether it has been too low since the start.
     pub was_low: bool,
-    /// The processor was slowed down at some time since the start, as it was too hot.
+    /// Whether heat has slowed down the processor since the start.
     pub was_slowed: bool,
 }
 
-/// The machine, as its files show it.
+/// A machine, as its files show it.
 #[derive(Debug, Clone)]
 pub struct Machine {
     root: PathBuf,
 }
 
 impl Machine {
-    /// The machine whose files lie below this folder: `/`, but for tests.
+    /// Makes the machine whose files are below this folder: `/`, except in tests.
     pub fn below(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
@@ -51,29 +54,29 @@ impl Machine {
         Some(String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned())
     }
 
-    /// What the machine calls itself, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; none on a PC.
+    /// Returns the name of the model, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; none on a PC.
     pub fn model(&self) -> Option<String> {
         self.read("proc/device-tree/model")
     }
 
-    /// The boot configuration and its text; none where there is none, as on a PC.
+    /// Returns the boot configuration's path and text; none if there is none, as on a PC.
     pub fn boot_config(&self) -> Option<(PathBuf, String)> {
         BOOT_CONFIGS.iter().find_map(|path| Some((Path::new("/").join(path), self.read(path)?)))
     }
 
-    /// Whether a file or device file is there.
+    /// Returns whether a file or device file exists.
     pub fn has(&self, path: &Path) -> bool {
         self.root.join(path.strip_prefix("/").unwrap_or(path)).exists()
     }
 
-    /// The kernel's driver that has the clock on this bus, if one has: such as `rtc-ds1307`.
+    /// Returns the kernel's driver that holds the RTC on this bus, if any, such as `rtc-ds1307`.
     pub fn kernel_rtc_driver(&self, bus: &Path) -> Option<String> {
         let number = bus.to_str()?.rsplit_once('-')?.1;
         let driver = self.root.join(format!("sys/bus/i2c/devices/{number}-0068/driver"));
         Some(fs::read_link(driver).ok()?.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// The packages of programs that run now and set or steer the system clock.
+    /// Returns the packages of the running programs that set or steer the system clock.
     pub fn time_daemons(&self) -> Vec<&'static str> {
         let processes = fs::read_dir(self.root.join("proc")).into_iter().flatten().flatten();
         let names: Vec<String> = processes
@@ -84,24 +87,26 @@ impl Machine {
         let mut daemons: Vec<&str> =
             TIME_DAEMONS.iter().filter(|(comm, _)| runs(comm)).map(|(_, package)| *package).collect();
         daemons.dedup();
-        // It runs at boot and at shutdown alone, so that no process shows it; the package's drop-in keeps it from both.
+        // It runs only at boot and at shutdown, so no process shows it; the package's drop-in
+        // prevents both.
         let is_there = |path: &str| self.has(Path::new(path));
-        let is_kept_back = is_there("/etc/jaudiosync/keeps-the-clock");
-        if is_there("/etc/fake-hwclock.data") && is_there("/usr/sbin/fake-hwclock") && !is_kept_back {
+        let is_prevented = is_there("/etc/jaudiosync/keeps-the-clock");
+        if is_there("/etc/fake-hwclock.data") && is_there("/usr/sbin/fake-hwclock") && !is_prevented {
             daemons.push("fake-hwclock");
         }
         daemons
     }
 
-    /// Of the processor, in °C.
+    /// Returns the processor's temperature in °C; none if it cannot be read.
     pub fn temperature_c(&self) -> Option<f64> {
         let millidegrees: f64 = self.read("sys/class/thermal/thermal_zone0/temp")?.parse().ok()?;
         Some(millidegrees / 1000.0)
     }
 
-    /// What the firmware tells of the power supply; none where nobody tells.
+    /// Returns what the firmware reports about the power supply; none if it reports nothing.
     pub fn power(&self) -> Option<Power> {
-        // Raspberry Pi OS's kernel has the firmware's own word; others at least the alarm of drivers/hwmon/raspberrypi-hwmon.c.
+        // Raspberry Pi OS's kernel passes on the firmware's own flags; others have at least the
+        // alarm of drivers/hwmon/raspberrypi-hwmon.c.
         if let Some(text) = self.read("sys/devices/platform/soc/soc:firmware/get_throttled") {
             let bits = u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()?;
             return Some(Power {
@@ -124,7 +129,7 @@ impl Machine {
 pub(super) mod tests {
     use super::*;
 
-    /// A machine of these files.
+    /// Makes a machine of these files.
     pub fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Machine) {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -151,10 +156,10 @@ pub(super) mod tests {
     #[test]
     fn the_power_supply_is_judged_by_the_firmware_or_by_the_alarm() {
         let throttled = "sys/devices/platform/soc/soc:firmware/get_throttled";
-        let (_root, told) = machine(&[(throttled, "50005\n")]);
-        assert_eq!(told.power(), Some(Power { is_low: true, was_low: true, was_slowed: true }));
-        let (_root, told) = machine(&[(throttled, "0\n")]);
-        assert_eq!(told.power(), Some(Power::default()));
+        let (_root, firmware) = machine(&[(throttled, "50005\n")]);
+        assert_eq!(firmware.power(), Some(Power { is_low: true, was_low: true, was_slowed: true }));
+        let (_root, firmware) = machine(&[(throttled, "0\n")]);
+        assert_eq!(firmware.power(), Some(Power::default()));
         let (_root, alarm) = machine(&[
             ("sys/class/hwmon/hwmon1/name", "rpi_volt\n"),
             ("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n"),
@@ -164,7 +169,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_kernels_driver_is_seen_at_the_clocks_address() {
+    fn the_kernels_driver_is_seen_at_the_rtcs_address() {
         let (root, machine) = machine(&[("sys/bus/i2c/drivers/rtc-ds1307/uevent", "")]);
         let device = root.path().join("sys/bus/i2c/devices/1-0068");
         fs::create_dir_all(&device).unwrap();

@@ -1,8 +1,8 @@
-//! JAudioSync: what to play and when, exactly.
+//! JAudioSync: decides exactly what to play, and when.
 //!
-//! The service of a box that plays the same playlist as all the others, in perfect sync and without a network. Pure
-//! logic lives here, apart from thin wiring; devices are opened by the crate `jaudiosync-hw` alone. ARCHITECTURE.md
-//! shows the way of the data.
+//! This is the service of a box that plays the same playlist as all the others, in perfect sync and
+//! without a network. Pure logic lives here, apart from thin wiring; only the crate `jaudiosync-hw`
+//! opens devices. ARCHITECTURE.md shows the data flow.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

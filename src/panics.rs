@@ -1,4 +1,5 @@
-//! Panics of libraries: caught where a file can make a library panic, so that it costs that file's part and nothing else.
+//! Catching panics of libraries, so that a file that makes a library panic costs only part of that
+//! file.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,16 +9,16 @@ thread_local! {
     static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a library's panic said.
+/// The message of a library's panic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Panicked(String);
 
-/// Call a library with data that somebody made wrong. A panic is returned instead of printed; what `call` has changed is then
-/// in no defined state and must be thrown away by the caller.
+/// Calls a library with data that may be malformed. A panic is returned instead of printed;
+/// anything that `call` has changed is then in an undefined state, and the caller must drop it.
 ///
 /// # Errors
-/// When the library panicked.
+/// If the library panicked.
 pub fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -34,7 +35,7 @@ pub fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     result.map_err(|payload| Panicked(message(payload.as_ref())))
 }
 
-/// Return what a panic said.
+/// Returns the message of a panic.
 pub fn message(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())

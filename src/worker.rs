@@ -1,5 +1,5 @@
-//! Tasks on threads of their own: whatever may take its time (a disk, a card, a large playlist) is ordered from a task
-//! and answers by a message, so that a button is never waited for.
+//! Tasks on threads of their own: anything that may block (a disk, a sound card, a large playlist)
+//! is sent to a task as a command and answered by a message, so that a button never has to wait.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,37 +12,37 @@ use std::time::Duration;
 use crate::ending::{Hold, hold};
 use crate::panics::message;
 
-/// Work that is done step by step. A worker's thread does it, or a test in virtual time.
+/// Work that is done step by step, by a worker's thread or by a test in virtual time.
 pub trait Task: Send + 'static {
-    /// What the task can be told to do.
-    type Order: Send + 'static;
+    /// What the task can be commanded to do.
+    type Command: Send + 'static;
 
-    /// Takes an order; the next step does it.
-    fn order(&mut self, order: Self::Order);
+    /// Takes a command; the next step does it.
+    fn command(&mut self, command: Self::Command);
 
-    /// Does what is due, and says how soon there is something to do again without an order.
+    /// Does what is due, and returns how soon there is something to do again without an command.
     fn step(&mut self) -> Duration;
 
-    /// No order will come any more.
+    /// Notes that no more commands will come.
     fn end(&mut self) {}
 
-    /// Whether nothing more is to be done after [`end`](Self::end).
+    /// Returns whether nothing is left to do after [`end`](Self::end).
     fn has_ended(&self) -> bool {
         true
     }
 }
 
-/// A thread that does a task. Dropping it lets the task end first.
+/// A thread that runs a task. Dropping it lets the task end first.
 #[derive(Debug)]
-pub struct Worker<Order> {
-    letters: Sender<Letter<Order>>,
+pub struct Worker<Command> {
+    letters: Sender<Letter<Command>>,
     steps: Arc<AtomicU64>,
     failure: Arc<OnceLock<String>>,
     hold: Weak<Hold>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Counts the steps of a worker. Clones count the same ones.
+/// Counts the steps of a worker. Clones share the count.
 #[derive(Debug, Clone)]
 pub struct Progress(Arc<AtomicU64>);
 
@@ -53,20 +53,20 @@ impl Progress {
     }
 }
 
-/// What the thread is sent.
+/// What is sent to the thread.
 #[derive(Debug)]
-enum Letter<Order> {
-    Order(Order),
-    /// There will be no more.
+enum Letter<Command> {
+    Command(Command),
+    /// No more commands will come.
     End,
 }
 
-impl<Order: Send + 'static> Worker<Order> {
-    /// Starts the thread. `on_thread` is called on it once when it begins: to ask for priority.
+impl<Command: Send + 'static> Worker<Command> {
+    /// Starts the thread. `on_thread` is called on it once when it begins, to ask for priority.
     ///
     /// # Errors
-    /// When there can be no more threads.
-    pub fn start<T: Task<Order = Order>>(name: &str, mut task: T, on_thread: fn()) -> io::Result<Self> {
+    /// When no more threads can be started.
+    pub fn start<T: Task<Command = Command>>(name: &str, mut task: T, on_thread: fn()) -> io::Result<Self> {
         let (letters, receiver) = mpsc::channel();
         let steps = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&steps);
@@ -76,12 +76,13 @@ impl<Order: Send + 'static> Worker<Order> {
         let hold = Arc::downgrade(&held);
         let work = move || {
             on_thread();
-            // The panic hook has told already; whoever asks is told again. Nothing of the task is looked at any more.
+            // The panic hook has logged it already, and `failure` reports it to callers. The task
+            // itself does not run again.
             let done = catch_unwind(AssertUnwindSafe(|| run(&mut task, &receiver, &counted)));
             if let Err(panic) = done {
                 let _ = failed.set(message(panic.as_ref()));
             }
-            // A device that hangs may keep it from being dropped.
+            // A device that hangs may keep the task from being dropped.
             drop(task);
             drop(held);
         };
@@ -89,35 +90,36 @@ impl<Order: Send + 'static> Worker<Order> {
         Ok(Self { letters, steps, failure, hold, thread: Some(thread) })
     }
 
-    /// Tells the task to do something.
-    pub fn order(&self, order: Order) {
-        // A task that has panicked takes no orders; whoever asks for its failure sees it.
-        let _ = self.letters.send(Letter::Order(order));
+    /// Sends the task an command.
+    pub fn command(&self, command: Command) {
+        // A task that has panicked takes no commands; callers see that from `failure`.
+        let _ = self.letters.send(Letter::Command(command));
     }
 
-    /// Whether its thread runs: a task that has panicked does nothing any more.
+    /// Returns whether its thread runs: a task that has panicked does nothing more.
     pub fn is_alive(&self) -> bool {
         self.failure().is_none() && self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// The message of the panic that has ended the task, if one has.
+    /// Returns the message of the panic that ended the task, if one did.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 
-    /// How many steps it has made: it goes on for as long as the task is alive.
+    /// Returns how many steps it has made; the number grows while the task is alive.
     pub fn progress(&self) -> u64 {
         self.steps.load(Ordering::Relaxed)
     }
 
-    /// Returns a counter of its steps for whoever watches over it.
+    /// Returns a counter of its steps, for a watchdog.
     pub fn progress_counter(&self) -> Progress {
         Progress(Arc::clone(&self.steps))
     }
 }
 
-impl<Order> Worker<Order> {
-    /// Lets the task end, and does not wait for it: several so end at the same time. No order is heeded any more.
+impl<Command> Worker<Command> {
+    /// Asks the task to end and does not wait for it, so that several can end at the same time.
+    /// Orders sent after that are ignored.
     pub fn dismiss(&self) {
         if let Some(hold) = self.hold.upgrade() {
             hold.ask();
@@ -126,18 +128,18 @@ impl<Order> Worker<Order> {
     }
 }
 
-impl<Order> Drop for Worker<Order> {
-    /// Waits as long as the task takes. What bounds it is [`crate::ending`].
+impl<Command> Drop for Worker<Command> {
+    /// Waits until the task has ended. [`crate::ending`] limits how long that may take.
     fn drop(&mut self) {
         self.dismiss();
         if let Some(thread) = self.thread.take() {
-            // Of a panic while the task was dropped the panic hook has told.
+            // The panic hook has logged a panic that happened while the task was dropped.
             let _ = thread.join();
         }
     }
 }
 
-fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &AtomicU64) {
+fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Command>>, steps: &AtomicU64) {
     let mut wait = Duration::ZERO;
     let mut goes_on = true;
     while goes_on {
@@ -147,13 +149,13 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
             Err(RecvTimeoutError::Disconnected) => break,
         };
         let is_due = first.is_none();
-        let mut is_ordered = false;
-        // What came meanwhile may make the first needless.
+        let mut is_commanded = false;
+        // What else has arrived may make the first command unnecessary.
         for letter in first.into_iter().chain(letters.try_iter()) {
             match letter {
-                Letter::Order(order) => {
-                    task.order(order);
-                    is_ordered = true;
+                Letter::Command(command) => {
+                    task.command(command);
+                    is_commanded = true;
                 }
                 Letter::End => {
                     goes_on = false;
@@ -161,7 +163,7 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
                 }
             }
         }
-        if !(is_due || is_ordered) {
+        if !(is_due || is_commanded) {
             break;
         }
         wait = task.step();
@@ -180,17 +182,17 @@ fn run<T: Task>(task: &mut T, letters: &Receiver<Letter<T::Order>>, steps: &Atom
 mod tests {
     use super::*;
 
-    /// Adds up what it is told, and needs three steps to end.
+    /// Adds up its commands, and needs three steps to end.
     struct Sum {
         sum: Arc<AtomicU64>,
         steps_left: u32,
     }
 
     impl Task for Sum {
-        type Order = u64;
+        type Command = u64;
 
-        fn order(&mut self, order: u64) {
-            self.sum.fetch_add(order, Ordering::Relaxed);
+        fn command(&mut self, command: u64) {
+            self.sum.fetch_add(command, Ordering::Relaxed);
         }
 
         fn step(&mut self) -> Duration {
@@ -210,10 +212,10 @@ mod tests {
     struct Clumsy;
 
     impl Task for Clumsy {
-        type Order = ();
+        type Command = ();
 
-        fn order(&mut self, (): ()) {
-            panic!("as is wanted");
+        fn command(&mut self, (): ()) {
+            panic!("intended by the test");
         }
 
         fn step(&mut self) -> Duration {
@@ -225,39 +227,39 @@ mod tests {
     fn a_task_that_panics_is_seen() {
         let worker = Worker::start("clumsy", Clumsy, || {}).unwrap();
         assert!(worker.is_alive() && worker.failure().is_none());
-        worker.order(());
+        worker.command(());
         while worker.is_alive() {
             std::thread::yield_now();
         }
-        assert_eq!(worker.failure(), Some("as is wanted"));
-        // It takes orders as before, and they come to nothing.
-        worker.order(());
+        assert_eq!(worker.failure(), Some("intended by the test"));
+        // It accepts commands as before, and they have no effect.
+        worker.command(());
     }
 
     #[test]
     fn orders_are_done_and_the_task_may_finish() {
         let sum = Arc::new(AtomicU64::new(0));
         let worker = Worker::start("sum", Sum { sum: Arc::clone(&sum), steps_left: 1 }, || {}).unwrap();
-        for order in 1..=100 {
-            worker.order(order);
+        for command in 1..=100 {
+            worker.command(command);
         }
         drop(worker);
         assert_eq!(sum.load(Ordering::Relaxed), 5050);
     }
 
     #[test]
-    fn those_that_are_dismissed_end_at_the_same_time_and_heed_nothing_any_more() {
+    fn dismissed_workers_end_at_the_same_time_and_ignore_later_orders() {
         let sums: Vec<Arc<AtomicU64>> = (0..3).map(|_| Arc::default()).collect();
         let task = |sum: &Arc<AtomicU64>| Sum { sum: Arc::clone(sum), steps_left: 1 };
         let workers: Vec<_> = sums.iter().map(|sum| Worker::start("sum", task(sum), || {}).unwrap()).collect();
         for worker in &workers {
-            worker.order(1);
+            worker.command(1);
             worker.dismiss();
         }
         while workers.iter().any(Worker::is_alive) {
             std::thread::yield_now();
         }
-        workers.iter().for_each(|worker| worker.order(1));
+        workers.iter().for_each(|worker| worker.command(1));
         drop(workers);
         assert!(sums.iter().all(|sum| sum.load(Ordering::Relaxed) == 1));
     }

@@ -1,5 +1,6 @@
-//! The appliance from outside: boxes as processes of their own, their buttons pressed, their sound recorded. The bounds are
-//! 1 ms, as these tests run on shared machines; what is measured is printed.
+//! The appliance from outside: boxes in processes of their own, with their buttons pressed and
+//! their sound recorded. The bounds are 1 ms, as these tests run on shared machines; the measured
+//! values are printed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -46,7 +47,7 @@ fn switched_on_with_the_jumper_twenty_seconds_apart_and_one_loses_its_power() {
     sleep_until(both_s + 8.3);
     right.cut_power();
     let back_s = now_s();
-    // The jumper was lost, too: the session is rejoined all the same, and at once.
+    // The jumper was removed, too: the session is rejoined all the same, and at once.
     let right = stage.switch_on("right", Sink::Right, false);
     sleep_until(back_s + 9.0);
     assert!(left.status().play.common && right.status().play.common);
@@ -61,11 +62,11 @@ fn switched_on_with_the_jumper_twenty_seconds_apart_and_one_loses_its_power() {
 }
 
 #[test]
-fn stop_resume_volume_and_starting_afresh() {
+fn stop_resume_volume_and_starting_over() {
     let stage = Stage::new();
     let mut made = stage.switch_on("box", Sink::Both, false);
 
-    // Held for 2 s, Start begins afresh.
+    // Held for 2 s, Start begins from the first track.
     made.hand("press start 2.2");
     let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
     let anchor_s = status.play.anchor_utc_s.unwrap();
@@ -81,14 +82,14 @@ fn stop_resume_volume_and_starting_afresh() {
     made.hand("press volume-up 2.0");
     sleep_until(fresh_s + 11.2);
     let held = made.status().volume.percent;
-    // At once, after half a second, and then each 0.15 s: twelve steps, or one less.
+    // At once, after half a second, and then every 0.15 s: twelve steps, or eleven.
     assert!((90..=95).contains(&held), "{held} %");
     let stopped_s = now_s();
     made.hand("press stop");
     let status = made.wait_until("stopped", |status| status.play.state == PlayState::Stopped);
     let position = status.play.stopped_at.expect("a position");
     assert!((position.offset_s - (stopped_s - fresh_s)).abs() < 0.3, "{position:?}");
-    made.wait_until("kept", |_| stage.state("box").join("position.json").exists());
+    made.wait_until("saved", |_| stage.state("box").join("position.json").exists());
     assert!(!stage.state("box").join("session.json").exists(), "a session that was stopped is not rejoined");
 
     let words = made.ask(protocol::Command::Resume {}).into_message().unwrap();
@@ -102,7 +103,7 @@ fn stop_resume_volume_and_starting_afresh() {
     let recording = stage.finish();
     let at = |from_s: f64| heard(&recording, &recording.left, anchor_s, fresh_s + from_s, 1.0).expect("it plays");
     let (late_ms, half) = at(1.5);
-    println!("afresh: {late_ms:+.4} ms late");
+    println!("started over: {late_ms:+.4} ms late");
     assert!(late_ms.abs() < BOUND_MS, "{late_ms} ms");
     // The player's volume is the cube of the percentage.
     let expect = |what: &str, loudness: f64, percent: u8| {
@@ -117,16 +118,16 @@ fn stop_resume_volume_and_starting_afresh() {
         .map(|step| heard(&recording, &recording.left, anchor_s, fresh_s + 7.4 + 0.5 * f64::from(step), 0.4).unwrap().1)
         .collect();
     assert!(while_held.is_sorted(), "it grows step by step: {while_held:?}");
-    // What the card has buffered is heard, then silence.
+    // The frames that the card has buffered are heard, then silence.
     assert_eq!(loudest(&recording, &recording.left, stopped_s + 0.4, resumed_s - 3.0), 0.0, "silence after Stop");
     let (late_ms, _) =
-        heard(&recording, &recording.left, resumed_s as i64, resumed_s + 1.0, 1.0).expect("it begins the track anew");
+        heard(&recording, &recording.left, resumed_s as i64, resumed_s + 1.0, 1.0).expect("it begins the track again");
     println!("resumed: {late_ms:+.4} ms late");
     assert!(late_ms.abs() < BOUND_MS, "{late_ms} ms");
 }
 
 #[test]
-fn the_mixer_of_a_card_is_the_volume_where_there_is_one() {
+fn the_mixer_of_a_card_is_the_volume_if_it_has_one() {
     let stage = Stage::new();
     let config = "[time]\nsource = \"system\"\n[sound]\nmixer_control = \"Master\"\n[volume]\nstartup_percent = 40\n";
     let mut made = stage.switch_on_with(config, "box", Sink::Left, false);
@@ -139,10 +140,10 @@ fn the_mixer_of_a_card_is_the_volume_where_there_is_one() {
     assert!(shown().contains("[40%]"), "{}", shown());
     made.hand("press volume-down");
     made.wait_until("35 %", |status| status.volume.percent == 35);
-    // The sound server takes its time to tell amixer.
+    // The sound server takes a while to report the change to amixer.
     made.wait_until("shown", |_| shown().contains("[35%]"));
-    // What is remembered comes back with the power.
-    made.wait_until("kept", |_| stage.state("box").join("volume.json").exists());
+    // Saved state comes back with the power.
+    made.wait_until("saved", |_| stage.state("box").join("volume.json").exists());
     made.cut_power();
     let made = stage.switch_on_with(config, "box", Sink::Left, false);
     assert_eq!(made.status().volume.percent, 35);
@@ -162,7 +163,7 @@ fn two_boxes_that_each_know_the_time_from_a_clock_of_their_own() {
 }
 
 #[test]
-fn without_a_trusted_time_it_plays_after_a_while_and_says_that_it_is_not_in_sync() {
+fn without_a_trusted_time_it_plays_after_a_while_and_reports_that_it_is_not_in_sync() {
     let stage = Stage::new();
     let config = "start.untrusted_wait_s = 4\n[time]\nrtc = \"none\"\n";
     let made = stage.switch_on_with(config, "box", Sink::Left, true);
@@ -170,5 +171,5 @@ fn without_a_trusted_time_it_plays_after_a_while_and_says_that_it_is_not_in_sync
     assert!(status.warnings.iter().any(|warning| warning.contains("no trustworthy time")), "{:?}", status.warnings);
     let status = made.wait_until("playing", |status| status.play.state == PlayState::Playing);
     assert!(status.warnings[0].contains("not in sync"), "{:?}", status.warnings);
-    assert!(!stage.state("box").join("session.json").exists(), "it is no session to come back to");
+    assert!(!stage.state("box").join("session.json").exists(), "it is not a session to rejoin");
 }

@@ -1,4 +1,5 @@
-//! Bad input of every kind gets a clear message and an exit code, and nothing is lost. Driven through the binary.
+//! Bad input of every kind gets a clear message and an exit code, and nothing is lost. Driven
+//! through the binary.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,7 +12,7 @@ use std::process::Command;
 
 use support::{Run, Sandbox, short_mp3};
 
-/// A sandbox whose playlist has two good tracks.
+/// Makes a sandbox whose playlist has two good tracks.
 fn two_tracks() -> Sandbox {
     let sandbox = Sandbox::new();
     short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
@@ -30,7 +31,7 @@ fn no_music_folder() {
 }
 
 #[test]
-fn no_such_playlist_names_those_there_are() {
+fn a_missing_playlist_lists_those_that_exist() {
     let sandbox = Sandbox::new();
     sandbox.run(&["play"]).fails(3, &["no playlist Music/Playlist.m3u8", ".m3u8 file there"]);
     sandbox.playlist("a.mp3");
@@ -115,15 +116,15 @@ fn an_entry_that_leads_outside_is_refused() {
 }
 
 #[test]
-fn times_and_tracks_that_are_none() {
+fn invalid_times_and_tracks() {
     let sandbox = two_tracks();
     sandbox.run(&["play", "-t", "25:00:00"]).fails(2, &["\"25:00:00\" is not a time", "HH:MM:SS"]);
     sandbox.run(&["play", "-t", "-1:00:00"]).fails(2, &["is not a time"]);
     sandbox.run(&["play", "-p", "99"]).fails(2, &["no track 99", "0 to 1"]);
     sandbox.run(&["play", "-p", "-1"]).fails(2, &["'-1'", "track number from 0, or res"]);
-    sandbox.run(&["play", "-p", "res"]).fails(1, &["no position was kept yet"]);
+    sandbox.run(&["play", "-p", "res"]).fails(1, &["no position has been saved yet"]);
     sandbox.run(&["play", "--output-latency-ms", "NaN"]).fails(2, &["--output-latency-ms"]);
-    sandbox.run(&["play", "-t", "2020-01-01T00:00:00"]).fails(2, &["was over at", "2020-01-02T00:00:00"]);
+    sandbox.run(&["play", "-t", "2020-01-01T00:00:00"]).fails(2, &["ended at", "2020-01-02T00:00:00"]);
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn a_read_only_music_folder_works_without_an_index() {
     index.fails(1, &["the index was not written"]);
 }
 
-/// Root may write anywhere, so a test that runs as root hands the binary to nobody.
+/// Runs the binary as nobody if the test runs as root, who may write anywhere.
 fn as_plain_user(sandbox: &Sandbox, arguments: &str) -> Run {
     let binary = sandbox.path().join("jaudiosync");
     support::copy_program(&binary);
@@ -162,7 +163,7 @@ fn a_full_disk_loses_nothing() {
     let sandbox = two_tracks();
     sandbox.run(&["index"]).succeeds();
     let before = fs::read(sandbox.index()).unwrap();
-    // A third track is news for the index; no file may grow, as on a full disk.
+    // The index does not know the third track; no file may grow, as on a full disk.
     short_mp3(&sandbox.music().join("c.mp3"), 44_100, "C");
     sandbox.playlist("a.mp3\nb.mp3\nc.mp3\n");
     let script = format!("trap '' XFSZ; ulimit -f 0; exec '{}' index", env!("CARGO_BIN_EXE_jaudiosync"));
@@ -176,7 +177,7 @@ fn a_full_disk_loses_nothing() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_goes_away_is_not_an_error() {
     let sandbox = two_tracks();
     let script = format!("'{}' list | true; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_jaudiosync"));
     let run = Run::of(Command::new("bash").arg("-c").arg(script).current_dir(sandbox.path()).output().unwrap());
@@ -184,7 +185,7 @@ fn a_reader_that_goes_away_is_no_error() {
     std::io::stderr().flush().unwrap();
 }
 
-/// Enough randomness for bytes, from a seed that stands in the test.
+/// Random enough for bytes, from a seed that the test gives.
 struct SmallRandom(u64);
 
 impl SmallRandom {

@@ -1,4 +1,5 @@
-//! The control socket from outside: the commands, and clients that are malformed, oversized, slow, many, or not allowed.
+//! The control socket from outside: the commands, and clients that are malformed, oversized, slow,
+//! many, or not allowed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +21,7 @@ use support::Run;
 use support::process::Process;
 use tempfile::TempDir;
 
-/// Keeps what it was asked for.
+/// Records what it was asked for.
 #[derive(Default)]
 struct TestBox {
     asked: Mutex<Vec<protocol::Command>>,
@@ -35,7 +36,7 @@ impl Handler for TestBox {
             protocol::Command::Resume {} => {
                 Response::failed(ErrorCode::NotNow, "nothing was stopped; use: jaudiosync start")
             }
-            _ => Response::done("so it shall be"),
+            _ => Response::done("as requested"),
         }
     }
 
@@ -74,18 +75,18 @@ impl Service {
         stream
     }
 
-    /// Sends bytes and gives back all that comes until the server closes, or one line.
+    /// Sends bytes and returns everything that comes until the server closes, or one line.
     fn say(&self, bytes: &[u8], whole: bool) -> String {
         let mut stream = self.connect();
         let _ = stream.write_all(bytes);
         let mut answer = String::new();
         let mut reader = BufReader::new(stream);
-        // What was not read when the server closed is told by a reset, behind the answer.
+        // Bytes that were not read when the server closed cause a reset after the answer.
         let _ = if whole { reader.read_to_string(&mut answer) } else { reader.read_line(&mut answer) };
         answer
     }
 
-    /// Asserts that the server answers, once it has seen that those before have gone.
+    /// Asserts that the server answers, once it has seen that earlier clients have gone.
     fn lives(&self) {
         let began = Instant::now();
         let mut answer = String::new();
@@ -107,7 +108,7 @@ impl Service {
 #[test]
 fn each_command_reaches_the_service_and_its_answer_the_user() {
     let service = Service::new();
-    assert_eq!(service.run(&["start", "-t", "18:30:05", "-p", "res"]).succeeds().stdout, "so it shall be\n");
+    assert_eq!(service.run(&["start", "-t", "18:30:05", "-p", "res"]).succeeds().stdout, "as requested\n");
     service.run(&["stop"]).succeeds();
     service.run(&["reload"]).succeeds();
     service.run(&["resume"]).fails(1, &["nothing was stopped"]);
@@ -148,10 +149,10 @@ fn without_a_service_the_message_says_how_to_start_it() {
 }
 
 #[test]
-fn a_service_that_hangs_is_said_to_do_so_within_seconds() {
+fn a_service_that_hangs_is_reported_within_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");
-    // Nobody takes the connection, and none reads from it.
+    // Nothing accepts the connection or reads from it.
     let _listener = UnixListener::bind(&socket).unwrap();
     let begin = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
@@ -161,7 +162,7 @@ fn a_service_that_hangs_is_said_to_do_so_within_seconds() {
 }
 
 #[test]
-fn a_watching_client_gets_a_line_each_second_until_the_service_ends() {
+fn a_watching_client_gets_a_line_every_second_until_the_service_ends() {
     let mut service = Service::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
     command.args(["status", "--watch", "--json", "--socket"]).arg(service.socket());
@@ -178,12 +179,12 @@ fn a_watching_client_gets_a_line_each_second_until_the_service_ends() {
 }
 
 #[test]
-fn malformed_requests_are_answered_and_the_connection_goes_on() {
+fn malformed_requests_are_answered_and_the_connection_stays() {
     let service = Service::new();
     let lines = b"\xff\xfe\n{\n\n{\"v\":9}\n{\"v\":1,\"command\":\"stop\"}\n";
     let mut stream = BufReader::new(service.connect());
     stream.get_mut().write_all(lines).unwrap();
-    for word in ["malformed", "malformed", "malformed", "version", "so it shall be"] {
+    for word in ["malformed", "malformed", "malformed", "version", "as requested"] {
         let mut answer = String::new();
         stream.read_line(&mut answer).unwrap();
         assert!(answer.contains(word), "no {word:?} in {answer}");
@@ -193,28 +194,28 @@ fn malformed_requests_are_answered_and_the_connection_goes_on() {
         let bytes: Vec<u8> = (0..random.usize(1..3000)).map(|_| random.u8(..)).collect();
         let _ = service.connect().write_all(&bytes);
     }
-    // Those that closed at once left no one behind.
+    // Clients that closed at once have left no threads behind.
     service.lives();
 }
 
 #[test]
-fn an_oversized_request_is_told_and_closed() {
+fn an_oversized_request_is_answered_and_closed() {
     let service = Service::new();
     let longest = format!("{:<MAX_REQUEST_BYTES$}\n", "{\"v\":1,\"command\":\"stop\"}");
-    assert!(service.say(longest.as_bytes(), false).contains("so it shall be"));
+    assert!(service.say(longest.as_bytes(), false).contains("as requested"));
     let answer = service.say(&vec![b'x'; 1_000_000], true);
     assert!(answer.contains("too_long") && answer.lines().count() == 1, "{answer}");
     service.lives();
 }
 
 #[test]
-fn a_slow_request_is_told_and_a_silent_client_is_closed() {
+fn a_slow_request_is_answered_and_a_silent_client_is_closed() {
     let service = Service::new();
     let mut silent = service.connect();
     let began = Instant::now();
     let answer = std::thread::scope(|scope| {
         let slow = scope.spawn(|| service.say(b"{\"v\":1", true));
-        // One byte each 100 ms makes progress, and is still too slow.
+        // One byte every 100 ms makes progress, and is still too slow.
         let drip = scope.spawn(|| {
             let mut stream = service.connect();
             let mut sent = 0;
@@ -244,7 +245,7 @@ fn clients_that_do_not_read_their_answers_are_dropped() {
         })
         .collect();
     let began = Instant::now();
-    while !service.say(b"{\"v\":1,\"command\":\"stop\"}\n", false).contains("so it shall be") {
+    while !service.say(b"{\"v\":1,\"command\":\"stop\"}\n", false).contains("as requested") {
         assert!(began.elapsed() < Duration::from_secs(15), "the deaf keep their places");
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -271,7 +272,8 @@ fn watchers_leave_places_for_commands() {
 const SOCKET: &str = "CONTROL_TEST_SOCKET";
 const CROWD: usize = 1000;
 
-/// The crowd, in a process of its own, so that the server's memory is not theirs; in the parent it does nothing.
+/// Acts as the crowd, in a process of its own, so that the server's memory is counted without the clients';
+/// does nothing in the parent.
 #[test]
 fn child_that_is_a_thousand_clients() {
     let Some(socket) = std::env::var_os(SOCKET) else { return };
@@ -333,7 +335,7 @@ fn a_thousand_clients_at_once_are_answered_or_sent_away() {
     service.lives();
     let grown_kib = resident_kib("VmHWM").saturating_sub(before_kib);
     println!("{outcomes:?} in {:.2} s, peak memory {grown_kib} KiB above that before", took.as_secs_f64());
-    // The other tests of this process are in it as well.
+    // The other tests of this process are included.
     assert!(grown_kib < 24 * 1024, "{grown_kib} KiB");
 }
 
@@ -357,7 +359,7 @@ fn only_the_group_gets_in() {
     }
     as_nobody(&service, 65_534).fails(5, &["you may not use", "usermod -aG"]);
     as_nobody(&service, socket.gid()).succeeds();
-    // Somebody has opened the socket to all: the credentials are looked at once more.
+    // The socket was opened to everybody: the credentials are checked as well.
     fs::set_permissions(service.socket(), Permissions::from_mode(0o666)).unwrap();
     as_nobody(&service, 65_534).fails(1, &["not in the group"]);
     as_nobody(&service, socket.gid()).succeeds();
@@ -372,7 +374,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(error.to_string().contains("already running"));
     service.lives();
     drop(service.running);
-    // What a kill leaves behind: a socket at which nobody listens.
+    // A kill leaves behind a socket on which nothing listens.
     drop(UnixListener::bind(&options.socket).unwrap());
     drop(Server::bind(&options).unwrap());
     fs::remove_file(&options.socket).unwrap();

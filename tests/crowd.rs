@@ -1,4 +1,5 @@
-//! A crowd at the control socket of a box that plays. Alone in its program, as it takes all of the machine.
+//! A crowd at the control socket of a playing box. Alone in its program, as it takes the whole
+//! machine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +14,7 @@ use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::Sink;
 use support::hearing::{Stage, assert_in_phase, now_s, sleep_until, slot_s};
 
-/// One of a thousand at the control socket: proper, malformed, oversized, or slow.
+/// Acts as one of a thousand clients of the control socket: proper, malformed, oversized, or slow.
 fn be_a_client(socket: &Path, number: usize, until_utc_s: f64) -> usize {
     let mut connected = 0;
     while now_s() < until_utc_s {
@@ -21,7 +22,7 @@ fn be_a_client(socket: &Path, number: usize, until_utc_s: f64) -> usize {
         stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
         connected += 1;
-        // The service may close at any time: all that counts is that the music goes on.
+        // The service may close at any time: all that counts is that the music continues.
         let _ = match number % 4 {
             0 => stream.write_all(b"{\"v\":1,\"command\":\"status\"}\n"),
             1 => stream.write_all(b"{\"v\":1,\"command\":\"volume\",\"percent\":-3,\"loud\":[[[[{{{\n\xff\xfe\0\n"),
@@ -30,7 +31,8 @@ fn be_a_client(socket: &Path, number: usize, until_utc_s: f64) -> usize {
         };
         let mut answer = String::new();
         let _ = BufReader::new(stream).read_line(&mut answer);
-        // A pause, so that it is the box that is judged and not the machine's other programs: some 5,000 connections a second.
+        // A pause, so that the box is judged and not the machine's other programs: some 5,000
+        // connections a second.
         std::thread::sleep(Duration::from_millis(150));
     }
     connected
@@ -57,7 +59,7 @@ fn a_thousand_clients_at_the_control_socket_are_not_heard() {
     sleep_until(until_s + 4.0);
     let status = left.status();
     assert_eq!(status.play.state, PlayState::Playing);
-    assert_eq!(status.volume.percent, 50, "nothing of what they said was taken for a command");
+    assert_eq!(status.volume.percent, 50, "none of their messages was mistaken for a command");
     println!("{connected} connections of {CLIENTS} clients in 8 s, {:?}", status.phase);
     let recording = stage.finish();
     assert_in_phase("before the crowd", &recording, both_s, from_s);

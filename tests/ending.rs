@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT end every command within 2 s, also where a file, a disk, a card or a bus hangs; what is kept is
-//! kept, and what hangs is named.
+//! SIGTERM and SIGINT end every command within 2 s, even if a file, a disk, a card or a bus hangs;
+//! saved state stays saved, and the message names what hangs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -27,10 +27,10 @@ use support::pty::Pty;
 use support::service_process::ServiceProcess;
 use support::{Sandbox, short_mp3};
 
-/// Whoever asks for an end sees it within this time.
+/// An end is seen within this time after it was requested.
 const BOUND: Duration = Duration::from_secs(2);
 
-/// Seconds of each track.
+/// The length of every track in seconds.
 const TRACK_S: i64 = 20;
 
 fn sandbox() -> Sandbox {
@@ -42,7 +42,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// A process whose words on standard error are kept.
+/// A process whose standard error is saved.
 struct Running {
     process: Process,
     log: PathBuf,
@@ -68,7 +68,7 @@ impl Running {
         }
     }
 
-    /// Waits until it waits: its first thread sleeps at each of some looks.
+    /// Waits until it waits: until its first thread sleeps at each of several checks.
     #[track_caller]
     fn wait_until_it_waits(&mut self) {
         let path = format!("/proc/{}/stat", self.process.id());
@@ -82,7 +82,7 @@ impl Running {
         });
     }
 
-    /// Asks it to end, and waits until it has, within the bound. Gives back how.
+    /// Requests its end, and waits for that, within the bound. Returns its status.
     #[track_caller]
     fn end(&mut self, what: &str, signal: Signal) -> std::process::ExitStatus {
         self.process.send(signal);
@@ -93,14 +93,14 @@ impl Running {
         status
     }
 
-    /// The same for a command that has nothing to keep: it is ended by the signal itself.
+    /// Ends a command that has nothing to save: the signal itself ends it.
     #[track_caller]
     fn is_ended_by(&mut self, what: &str, signal: Signal) {
         let status = self.end(what, signal);
         assert_eq!(status.signal(), Some(signal as i32), "{what}: {status}: {}", self.log());
     }
 
-    /// The same for one that ends by itself.
+    /// Ends a command that exits by itself.
     #[track_caller]
     fn ends_with(&mut self, what: &str, code: i32, words: &[&str]) {
         let status = self.end(what, Signal::SIGTERM);
@@ -111,7 +111,7 @@ impl Running {
     }
 }
 
-/// Both signals, each to a process of its own.
+/// Runs with both signals, each sent to a process of its own.
 #[track_caller]
 fn both_end(what: &str, mut start: impl FnMut() -> Running) {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
@@ -120,7 +120,7 @@ fn both_end(what: &str, mut start: impl FnMut() -> Running) {
 }
 
 #[test]
-fn a_file_that_hangs_does_not_keep_a_command() {
+fn a_file_that_hangs_does_not_delay_a_command() {
     let (sandbox, fault) = (sandbox(), Fault::new());
     std::fs::write(sandbox.path().join("box.toml"), "").unwrap();
     let commands: [(&[&str], (&str, &str)); 7] = [
@@ -146,12 +146,12 @@ fn a_file_that_hangs_does_not_keep_a_command() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_music_does_not_keep_a_command() {
+fn a_pipe_in_place_of_music_does_not_delay_a_command() {
     let sandbox = sandbox();
     std::fs::remove_file(sandbox.music().join("b.mp3")).unwrap();
     nix::unistd::mkfifo(&sandbox.music().join("b.mp3"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut index = Process::start(sandbox.command().arg("index").stdout(Stdio::null()).stderr(Stdio::null()));
-    // Whether it waits for somebody to write, or passes it over: it does not stay.
+    // Whether it waits for a writer or passes over the pipe: it does not hang.
     let began = Instant::now();
     while index.try_wait().unwrap().is_none() && began.elapsed() < BOUND {
         std::thread::sleep(Duration::from_millis(10));
@@ -164,7 +164,7 @@ fn a_pipe_in_the_place_of_music_does_not_keep_a_command() {
 }
 
 #[test]
-fn a_sound_server_that_hangs_does_not_keep_a_command() {
+fn a_sound_server_that_hangs_does_not_delay_a_command() {
     let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
     card.freeze().unwrap();
     for arguments in
@@ -184,7 +184,7 @@ fn a_sound_server_that_hangs_does_not_keep_a_command() {
 }
 
 #[test]
-fn a_card_that_hangs_when_it_is_opened_does_not_keep_a_command() {
+fn a_card_that_hangs_when_it_is_opened_does_not_delay_a_command() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let config = "[sound]\ndevice = \"default\"\n[control]\nsocket = \"/nowhere/socket\"\n";
     std::fs::write(sandbox.path().join("box.toml"), config).unwrap();
@@ -207,7 +207,7 @@ fn a_card_that_hangs_when_it_is_opened_does_not_keep_a_command() {
 }
 
 #[test]
-fn a_service_that_does_not_answer_does_not_keep_its_clients() {
+fn a_service_that_does_not_answer_does_not_delay_its_clients() {
     let sandbox = sandbox();
     let socket = sandbox.path().join("silent.sock");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -228,7 +228,7 @@ fn a_service_that_does_not_answer_does_not_keep_its_clients() {
             let (client, _) = listener.accept().unwrap();
             let mut request = String::new();
             BufReader::new(&client).read_line(&mut request).unwrap();
-            // It is kept open, and says nothing.
+            // It stays open, and is silent.
             std::mem::forget(client);
             running
         });
@@ -236,7 +236,7 @@ fn a_service_that_does_not_answer_does_not_keep_its_clients() {
 }
 
 #[test]
-fn what_takes_its_time_is_ended_in_the_middle() {
+fn long_work_is_ended_in_the_middle() {
     let sandbox = sandbox();
     let commands: [&[&str]; 4] = [
         &["time", "--rtc", "simulated", "--watch"],
@@ -256,7 +256,7 @@ fn what_takes_its_time_is_ended_in_the_middle() {
 #[test]
 fn the_questions_of_setup_end_and_give_the_terminal_back() {
     let sandbox = sandbox();
-    // Ctrl-C is a byte where single keys are read.
+    // Ctrl-C is a byte while single keys are read.
     for (name, ask, by) in [
         ("SIGTERM", (|process, _| Process::send(process, Signal::SIGTERM)) as fn(&Process, &mut Pty), Signal::SIGTERM),
         ("SIGINT", |process, _| process.send(Signal::SIGINT), Signal::SIGINT),
@@ -281,20 +281,20 @@ fn the_questions_of_setup_end_and_give_the_terminal_back() {
     }
 }
 
-/// Plays the playlist as begun so long ago, so that it is heard at once.
+/// Plays the playlist as if begun `ago_s` seconds ago, so that it is heard at once.
 fn player(sandbox: &Sandbox, card: &VirtualCard, device: &str, ago_s: i64) -> Command {
     let mut command = sandbox.command();
     command.args(["play", "--loop", "-t", &named(now_s() - ago_s), "--device", device]).envs(card.env(Sink::Left));
     command
 }
 
-/// A player, once it plays.
+/// Starts a player, and waits until it plays.
 fn start_playing(sandbox: &Sandbox, command: &mut Command) -> Running {
     let log = File::create(sandbox.path().join("log")).unwrap();
     start_playing_with(sandbox, command, log.into())
 }
 
-/// The same, with another standard error than a file.
+/// Starts it with a standard error that is not a file.
 fn start_playing_with(sandbox: &Sandbox, command: &mut Command, stderr: Stdio) -> Running {
     let log = sandbox.path().join("log");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
@@ -317,12 +317,12 @@ fn kept_position(sandbox: &Sandbox) -> Option<serde_json::Value> {
 
 #[track_caller]
 fn assert_position_kept(sandbox: &Sandbox) {
-    let kept = kept_position(sandbox).expect("the position is kept").to_string();
+    let kept = kept_position(sandbox).expect("the position is saved").to_string();
     assert!(kept.contains("\"offset_s\"") && kept.contains("Playlist"), "{kept}");
 }
 
 #[test]
-fn play_ends_with_its_position_kept_where_only_the_card_hangs() {
+fn play_ends_with_its_position_saved_if_only_the_card_hangs() {
     for calls in ["snd_pcm_writei,snd_pcm_close", "snd_pcm_close"] {
         let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
         let mut command = player(&sandbox, &card, "default", 1);
@@ -338,7 +338,7 @@ fn play_ends_with_its_position_kept_where_only_the_card_hangs() {
 }
 
 #[test]
-fn play_ends_with_its_position_kept_where_a_file_or_the_sound_server_hangs() {
+fn play_ends_with_its_position_saved_if_a_file_or_the_sound_server_hangs() {
     let (sandbox, mut card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     // The second track is opened soon.
     let mut command = player(&sandbox, &card, "server", TRACK_S - 5);
@@ -357,7 +357,7 @@ fn play_ends_with_its_position_kept_where_a_file_or_the_sound_server_hangs() {
 }
 
 #[test]
-fn play_says_so_where_the_position_cannot_be_kept_as_the_disk_hangs() {
+fn play_reports_a_position_that_cannot_be_saved_as_the_disk_hangs() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let mut command = player(&sandbox, &card, "server", 1);
     fault.add_to(&mut command, &[("FAULT_SYNC", "position.json")]);
@@ -368,11 +368,11 @@ fn play_says_so_where_the_position_cannot_be_kept_as_the_disk_hangs() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_does_not_keep_it() {
+fn a_log_that_nobody_reads_does_not_delay_it() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     std::fs::write(sandbox.path().join("log"), "").unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
-    // Opened once more, so that whether it waits is not shared with the player.
+    // Opened once more, so that non-blocking mode is not shared with the player.
     let path = format!("/proc/self/fd/{}", writer.as_raw_fd());
     let mut filling = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).unwrap();
     let mut command = player(&sandbox, &card, "server", 1);
@@ -400,7 +400,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_player_that_was_told_to_ignore_the_terminal_plays_on_without_it() {
+fn a_player_that_ignores_hangups_plays_on_without_its_terminal() {
     let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
     let inner = player(&sandbox, &card, "server", 1);
     let mut command = Command::new("sh");
@@ -420,14 +420,14 @@ fn a_player_that_was_told_to_ignore_the_terminal_plays_on_without_it() {
     assert_position_kept(&sandbox);
 }
 
-/// The service of a box on a desk, with a hand on its buttons.
+/// The service of a box on a desk, whose buttons the test presses.
 struct Service {
     running: Running,
     socket: PathBuf,
     state: PathBuf,
 }
 
-/// On a desk the system's time is taken for right.
+/// On a desk the system's time is trusted.
 const SYSTEM_TIME: &str = "[time]\nsource = \"system\"\n";
 
 impl Service {
@@ -456,14 +456,14 @@ impl Service {
         });
     }
 
-    /// Starts the playlist as begun so long ago, and waits until it plays.
+    /// Starts the playlist as if begun some seconds ago, and waits until it plays.
     #[track_caller]
     fn playing(self, ago_s: i64) -> Self {
         let time = named(now_s() - ago_s).parse().unwrap();
         let start = protocol::Command::Start { time: Some(time), first_track: None, fresh: false }.into();
         wait_until("started", || self.ask(&start).is_some_and(|response| response.into_message().is_ok()));
         self.wait_until("playing", |status| status.play.state == PlayState::Playing);
-        wait_until("kept", || self.state.join("session.json").exists());
+        wait_until("saved", || self.state.join("session.json").exists());
         self
     }
 
@@ -484,19 +484,19 @@ impl Service {
         assert!(text.contains(words), "no {words} in {file}: {text}");
     }
 
-    /// Where nothing is in the way, nothing is left behind.
+    /// Asserts that nothing is left behind if nothing was in the way.
     #[track_caller]
     fn has_let_go(&self) {
-        assert!(!self.socket.exists(), "the socket is left behind");
+        assert!(!self.socket.exists(), "the socket remains");
     }
 }
 
-/// The sound card that hangs where ALSA is spoken to.
+/// The sound card that hangs when ALSA is used.
 const ALSA: &str = "[sound]\ndevice = \"default\"\n";
 const CARD_HANGS: (&str, &str) = ("FAULT_CALLS", "snd_pcm_writei,snd_pcm_close");
 
 #[test]
-fn the_service_ends_with_its_state_kept_where_only_the_card_hangs() {
+fn the_service_ends_with_its_state_saved_if_only_the_card_hangs() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let config = format!("{SYSTEM_TIME}{ALSA}");
     let start = || Service::start(&sandbox, &card, &config, |command| fault.add_to(command, &[CARD_HANGS])).playing(1);
@@ -513,10 +513,11 @@ fn the_service_ends_with_its_state_kept_where_only_the_card_hangs() {
     let mut service = start();
     fault.begin();
     fault.wait_until_it_hangs();
-    // A button that is pressed before all were once seen released is taken for stuck.
+    // A button that is pressed before all were seen released counts as stuck.
     service.press("volume-up");
     service.wait_until("louder", |status| status.volume.percent == 28);
-    // For longer than need be, as a busy machine sees the contact late, and for less than a button that is stuck.
+    // Longer than necessary, as a busy machine sees the contact late, and shorter than a stuck
+    // button.
     service.press("stop 7");
     service.running.wait_for("the box is switched off");
     let (status, took) = service.running.process.wait_for_end();
@@ -527,7 +528,7 @@ fn the_service_ends_with_its_state_kept_where_only_the_card_hangs() {
 }
 
 #[test]
-fn the_service_ends_where_a_file_hangs_while_it_reads_and_while_it_plays() {
+fn the_service_ends_if_a_file_hangs_while_it_reads_and_while_it_plays() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let start = |what| Service::start(&sandbox, &card, SYSTEM_TIME, |command| fault.add_to(command, &[what]));
     let mut service = start(("FAULT_READ", "b.mp3")).playing(TRACK_S - 5);
@@ -541,13 +542,13 @@ fn the_service_ends_where_a_file_hangs_while_it_reads_and_while_it_plays() {
     fault.begin();
     let mut service = start(("FAULT_READ", "a.mp3"));
     fault.wait_until_it_hangs();
-    // What ran before is kept for when the playlist can be read again.
+    // The earlier session is saved for when the playlist can be read again.
     service.running.ends_with("a file that is read", 0, &["does not answer: playlist"]);
     service.has_kept("session.json", "anchor_utc_s");
 }
 
 #[test]
-fn the_service_ends_where_a_mixer_a_bus_or_a_disk_hangs() {
+fn the_service_ends_if_a_mixer_a_bus_or_a_disk_hangs() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let mixer = format!("{SYSTEM_TIME}[sound]\nmixer_control = \"Master\"\n");
     let bus = "[time]\nrtc = \"/dev/i2c-of-the-test\"\n".to_owned();
@@ -570,13 +571,13 @@ fn the_service_ends_where_a_mixer_a_bus_or_a_disk_hangs() {
     fault.begin();
     service.set_volume(77);
     service.running.ends_with("a disk", 0, &["does not answer: state writer"]);
-    // The old one is still there, whole.
+    // The old file is still there, whole.
     service.has_kept("volume.json", "31");
     service.has_kept("session.json", "anchor_utc_s");
 }
 
 #[test]
-fn the_service_ends_where_the_sound_server_hangs() {
+fn the_service_ends_if_the_sound_server_hangs() {
     let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
     let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, |_| {}).playing(1);
     card.freeze().unwrap();
@@ -599,13 +600,13 @@ fn a_hang_up_means_reload_to_a_service_without_a_terminal() {
     service.has_let_go();
 }
 
-/// On the threads that are named so, Rust's own clock panics.
+/// Makes Rust's own clock panic on the threads of this name.
 fn dies(fault: &Fault, command: &mut Command, thread: &str) {
     fault.add_to(command, &[("FAULT_THREAD", thread)]);
 }
 
 #[test]
-fn play_ends_with_an_error_where_the_player_has_died() {
+fn play_ends_with_an_error_if_the_player_has_died() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let mut command = player(&sandbox, &card, "server", 1);
     dies(&fault, &mut command, "feeder");
@@ -635,7 +636,7 @@ fn a_worker_of_the_service_that_has_died_is_named_once_and_the_watchdog_is_not_f
         fault.begin();
         let words = format!("the {name} has died of a fault in this program (called `Result::unwrap()`");
         service.running.wait_for(&words);
-        // It tells systemd each second: by now or never.
+        // It notifies systemd every second: by now or never.
         notify.set_nonblocking(true).unwrap();
         let mut bytes = [0; 1024];
         while notify.recv(&mut bytes).is_ok() {}

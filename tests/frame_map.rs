@@ -1,5 +1,6 @@
-//! A file that was cut, damaged and put together at random: what is heard when it is joined anywhere is what is heard there when
-//! it is played from the start, with a kept map and without; and it is as long as was found out.
+//! A file that was cut, damaged and put together at random: joining it anywhere gives the sound
+//! that playing it from the start gives there, with a saved map and without; and its length is the
+//! one that was determined.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +21,7 @@ use support::odd_mp3::{
 /// Joined samples may differ by this much of full scale.
 const DIFFERENCE: f32 = 1e-4;
 
-/// Frames of several encoders' ways.
+/// Frames from several kinds of encoders.
 static MATERIAL: LazyLock<Vec<Vec<Vec<u8>>>> = LazyLock::new(|| {
     let kinds: [(u32, u16, &[&str]); 9] = [
         (44_100, 2, &["-b", "128"]),
@@ -46,7 +47,7 @@ static FILES: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
         .map(|options| lame(&noise(6.0, 44_100, 2, 20), options))
 });
 
-/// Something that is done to a file's frames.
+/// A change of a file's frames.
 #[derive(Debug, Clone)]
 enum Piece {
     /// Some frames of a kind, from a place on.
@@ -55,7 +56,7 @@ enum Piece {
         from: usize,
         count: usize,
     },
-    /// A tag as at the seam of two files.
+    /// A tag, as at the seam of two files.
     Tag {
         picture_bytes: usize,
     },
@@ -137,21 +138,21 @@ fn check(file: &[u8], joins: &[f64]) -> Result<(), TestCaseError> {
     let Ok(found) = survey(file) else { return Ok(()) };
     let known = |map: Option<Arc<FrameMap>>| Known { rate_hz: Some(found.rate_hz), channels: Some(2), map };
     let map = survey_by_counting(file).ok().and_then(|survey| survey.map).map(Arc::new);
-    // All of it, and some silence behind.
+    // All of it, and some silence after it.
     let frames = found.frames as usize;
     let mut played = vec![0.0; 2 * (frames + 3000)];
     decoder(file, known(None)).read(&mut played).unwrap();
-    // What the header says is believed where it can be true, and may still be false.
+    // A header is believed if it can be true, and may still be false.
     let is_counted = found.map.is_some();
     let is_silent_behind = played[2 * frames..].iter().all(|sample| *sample == 0.0);
-    prop_assert!(!is_counted || is_silent_behind, "sound behind the end of {} frames", frames);
+    prop_assert!(!is_counted || is_silent_behind, "sound after the end of {} frames", frames);
     // With a map that was read from an index.
     let map = map.map(|map| Arc::new(map.to_string().parse::<FrameMap>().unwrap()));
     for map in [None, map] {
         let has_map = map.is_some();
         let mut wandering = decoder(file, known(map.clone()));
         prop_assert_eq!(wandering.rate_hz(), found.rate_hz);
-        // As a box that joins, and from where another place has led.
+        // As a box that joins does, and from where another place has led.
         for (join, is_first) in joins.iter().flat_map(|join| [(join, true), (join, false)]) {
             let place = (join * frames as f64) as usize;
             let mut fresh = decoder(file, known(map.clone()));
@@ -178,7 +179,8 @@ fn check(file: &[u8], joins: &[f64]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A frame of 24 bytes, 3 of which are main data: Layer III, MPEG-2, 8 kbit/s, 24 kHz, stereo. It rests on 250 bytes before it.
+/// Makes a frame of 24 bytes, 3 of which are main data: Layer III, MPEG-2, 8 kbit/s, 24 kHz,
+/// stereo. It depends on 250 bytes before it.
 fn small_frame(random: &mut fastrand::Rng) -> Vec<u8> {
     let mut bits: Vec<bool> = Vec::new();
     let mut put = |value: u32, count: u32| bits.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
@@ -186,7 +188,8 @@ fn small_frame(random: &mut fastrand::Rng) -> Vec<u8> {
     put(250, 8);
     put(0, 2);
     for _ in 0..2 {
-        // Bits of main data, pairs of values, gain, scale factors and window, tables, regions, flags.
+        // Bits of main data, pairs of values, gain, scale factors and window, tables, regions,
+        // flags.
         put(random.u32(60..=110), 12);
         put(random.u32(5..=20), 9);
         put(random.u32(165..=185), 8);
@@ -203,7 +206,7 @@ fn small_frame(random: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 #[test]
-fn frames_that_rest_on_many_others_are_joined_as_they_are_played() {
+fn frames_that_depend_on_many_others_are_joined_as_they_are_played() {
     let mut random = fastrand::Rng::with_seed(1);
     for _ in 0..10 {
         let file: Vec<u8> = (0..300).flat_map(|_| small_frame(&mut random)).collect();
@@ -221,7 +224,7 @@ fn what_follows_a_stream_in_free_format_changes_nothing_before_it() {
 }
 
 #[test]
-fn where_another_rate_begins_is_found_out_however_that_place_is_come_to() {
+fn the_beginning_of_another_rate_is_found_however_it_is_reached() {
     // 31 frames at 8 kHz are 98,431.2 at 44.1 kHz.
     let file = [MATERIAL[0][..60].concat(), MATERIAL[8][..31].concat(), MATERIAL[0][60..120].concat()].concat();
     let border = 60 * 1152 + 98_431;
@@ -230,7 +233,8 @@ fn where_another_rate_begins_is_found_out_however_that_place_is_come_to() {
     for place in border - 3..border + 3 {
         let mut joining = decoder(&file, Known::default());
         let mut joined = vec![0.0; 2 * 5000];
-        // From a place in the part at 8 kHz, whose end is not known then: on the way to it samples are counted as of one rate.
+        // From a place in the part at 8 kHz, whose end is not known then: on the way to it, samples
+        // count as being of one rate.
         joining.seek(75_000).unwrap();
         joining.read(&mut joined).unwrap();
         joining.seek(place as i64).unwrap();
@@ -245,14 +249,14 @@ fn where_another_rate_begins_is_found_out_however_that_place_is_come_to() {
 fn a_damaged_frame_in_free_format_silences_no_other() {
     let mut file = lame(&noise(4.0, 44_100, 2, 3), &["--freeformat", "-b", "100", "-t"]);
     let rate_hz = survey(&file[..]).unwrap().rate_hz as usize;
-    // More pairs of values than a frame has, in the first frame with sound behind the first second.
+    // More pairs of values than a frame has, in the first frame with sound after the first second.
     let header = file[..4].to_vec();
     let at = (20_000..).find(|at| file[*at..].starts_with(&header[..2])).unwrap();
     file[at + 4..at + 36].fill(0xFF);
     let mut samples = vec![0.0; 2 * 3 * rate_hz];
     decoder(&file, Known::default()).read(&mut samples).unwrap();
     let last = &samples[2 * 2 * rate_hz..];
-    assert!(last.iter().any(|sample| sample.abs() > 0.1), "nothing is heard behind the damage");
+    assert!(last.iter().any(|sample| sample.abs() > 0.1), "nothing is heard after the damage");
     check(&file, &[0.9, 0.5, 0.1]).unwrap();
 }
 
@@ -273,7 +277,8 @@ proptest! {
         check(&[head, body].concat(), &joins)?;
     }
 
-    /// Two boxes, of which one has a copy with a damaged place: they are apart for as long as that lasts, and not behind it.
+    /// Two boxes, one of which has a copy with a damaged place: they differ while that place lasts,
+    /// and not after it.
     #[test]
     fn a_damaged_byte_moves_nothing_behind_it(
         which in 0_usize..4,
@@ -290,7 +295,7 @@ proptest! {
         bad[place] ^= bits;
         let (good, bad) = (sound(good), sound(&bad));
         prop_assert_eq!(good.len(), bad.len());
-        // Up to there, and some frames that rest on the damaged one.
+        // Up to there, and some frames that depend on the damaged one.
         let differs = good.iter().zip(&bad).rposition(|(good, bad)| (good - bad).abs() > DIFFERENCE);
         let begins = good.iter().zip(&bad).position(|(good, bad)| (good - bad).abs() > DIFFERENCE);
         let lasts = differs.zip(begins).map_or(0, |(last, first)| (last - first) / 2);
@@ -298,7 +303,7 @@ proptest! {
     }
 }
 
-/// Where a frame begins, at about a part of the file.
+/// Returns where a frame begins, at about a part of the file.
 fn header_near(file: &[u8], part: f64) -> usize {
     let frames = frames(file);
     let before = (part * frames.len() as f64) as usize;

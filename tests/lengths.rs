@@ -14,7 +14,7 @@ use symphonia::core::formats::{FormatOptions, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-/// Frames that symphonia decodes; `gapless` takes the encoder's delay and padding away.
+/// Returns the frames that symphonia decodes; `gapless` removes the encoder's delay and padding.
 fn decoded_frames(path: &Path, gapless: bool) -> u64 {
     let file = Box::new(File::open(path).unwrap());
     let stream = MediaSourceStream::new(file, MediaSourceStreamOptions::default());
@@ -63,8 +63,8 @@ fn lengths_agree_with_symphonia() {
     let listed = sandbox.list(&[]);
     for (name, track) in list.lines().zip(listed["tracks"].as_array().unwrap()) {
         let frames = track["frames"].as_u64().unwrap();
-        // Without a header symphonia guesses the length from the first frames' bit rate, and with `gapless` cuts what
-        // is longer; so there all that it decodes counts.
+        // Without a header symphonia guesses the length from the first frames' bit rate, and with
+        // `gapless` cuts off anything beyond it; so there everything that it decodes counts.
         let is_tagged = !name.contains("untagged");
         assert_eq!(frames, decoded_frames(&sandbox.music().join(name), is_tagged), "{name}");
         let rate_hz: u64 = name.split('-').next().unwrap().parse().unwrap();

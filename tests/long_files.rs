@@ -1,4 +1,5 @@
-//! A set of three hours on a slow card is joined anywhere: heard soon, without interruption, after little reading.
+//! A set of three hours on a slow card is joined anywhere: heard soon, without interruption, after
+//! little reading.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -23,32 +24,33 @@ use support::{Sandbox, Signal};
 
 const RATE_HZ: u32 = 44_100;
 
-/// The set is made of the frames of so much music, again and again.
+/// The set repeats the frames of this many seconds of music.
 const REPEATED_S: usize = 60;
 const HOURS: usize = 3;
 
-/// What an SD card of class 10 reads on a Raspberry Pi.
+/// The speed of an SD card of class 10 on a Raspberry Pi.
 const CARD_MB_S: f64 = 20.0;
 
-/// It is heard within this time, without the time that reading takes and that for which other programs have the processors.
+/// It is heard within this time, not counting reading and the time for which other programs have
+/// the processors.
 const HEARD_S: f64 = 1.5;
 
-/// What a join reads at most until it is heard, with what is decoded ahead.
+/// The most that a join reads until it is heard, including what is decoded ahead.
 const JOIN_BYTES: u64 = 1 << 20;
 
-/// Joined processes are listened to for so long.
+/// How long joined processes are listened to.
 const LISTENED_S: f64 = 3.0;
 
-/// systemd waits for so long (`WatchdogSec` of the unit) before it ends the service.
+/// How long systemd waits (`WatchdogSec` of the unit) before it ends the service.
 const FED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The program may have no more memory.
+/// The most memory that the program may use.
 const MEMORY_KIB: u64 = 20_000;
 
-/// What must hold on a shared machine, in ms.
+/// The bound on a shared machine, in ms.
 const BOUND_MS: f64 = 1.0;
 
-/// A Music folder with a set of three hours, and what is repeated in it.
+/// A Music folder with a set of three hours, and the music that is repeated in it.
 struct Stage {
     sandbox: Sandbox,
     card: VirtualCard,
@@ -92,14 +94,14 @@ impl Stage {
         self.sandbox.path().join(format!("count-{}", sink.name()))
     }
 
-    /// Bytes that were read so far, and how long that took, in seconds.
+    /// Returns the bytes read so far, and how long that took, in seconds.
     fn read(&self, sink: Sink) -> (u64, f64) {
         let text = fs::read_to_string(self.count_file(sink)).unwrap();
         let (bytes, took_ms) = text.split_once(' ').unwrap();
         (bytes.parse().unwrap(), took_ms.parse::<f64>().unwrap() / 1e3)
     }
 
-    /// Starts a player that joins the set at a place, as if that had begun so long ago.
+    /// Starts a player that joins the set at a place, as if the set had begun that long ago.
     fn join(&self, sink: Sink, place_s: i64) -> Joined {
         let started_s = now_s();
         let anchor_utc_s = started_s as i64 - place_s;
@@ -114,14 +116,15 @@ impl Stage {
         Joined { playing: Playing::spawn(command, &self.card, sink), heard }
     }
 
-    /// By how much later than its place in the set something is heard, in ms; none in silence.
+    /// Returns by how much later than its place in the set something is heard, in ms; `None` in
+    /// silence.
     fn late_ms(&self, recording: &Recording, channel: &[f32], anchor_utc_s: i64, from_utc_s: f64) -> Option<f64> {
         let rate_hz = f64::from(recording.rate_hz);
         let from = recording.frame_at_utc_ns(from_utc_s * 1e9).round() as usize;
         let sound = channel.get(from..from + (0.5 * rate_hz) as usize)?;
         let place_s = from_utc_s - anchor_utc_s as f64;
-        // The music as it comes from the repeated frames, at the recording's rate. The encoder's delay is skipped once, at
-        // the beginning of the set.
+        // The music as it comes from the repeated frames, at the recording's rate. The encoder's
+        // delay is skipped once, at the beginning of the set.
         let expected: Vec<f32> = (0..sound.len())
             .map(|index| {
                 let at = (place_s + index as f64 / rate_hz) * f64::from(RATE_HZ);
@@ -144,17 +147,17 @@ struct Joined {
     heard: Heard,
 }
 
-/// What is to be judged of it.
+/// What is judged of it.
 #[derive(Clone, Copy)]
 struct Heard {
     sink: Sink,
     place_s: i64,
     started_s: f64,
     anchor_utc_s: i64,
-    /// Read of the file until it was heard, and how long that took.
+    /// What was read of the file until it was heard, and how long that took.
     read_bytes: u64,
     read_s: f64,
-    /// By then its threads had waited for a processor for so long.
+    /// How long its threads had waited for a processor by then.
     kept_waiting_s: f64,
 }
 
@@ -180,7 +183,7 @@ impl Heard {
             .collect();
         let worst_ms = late_ms.iter().map(|late| late.map_or(f64::INFINITY, f64::abs)).fold(0.0, f64::max);
         assert!(worst_ms < BOUND_MS, "at {} s: {late_ms:?}: {words}", self.place_s);
-        assert!(!words.contains("interrupted") && !words.contains("not read quickly"), "{words}");
+        assert!(!words.contains("underrun") && !words.contains("not read fast"), "{words}");
         after_s
     }
 }
@@ -189,15 +192,15 @@ fn now_s() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-/// When a channel is first heard, from an instant on.
+/// Returns when a channel is first heard, from an instant on.
 fn first_heard_s(recording: &Recording, channel: &[f32], from_utc_s: f64) -> f64 {
     let from = recording.frame_at_utc_ns(from_utc_s * 1e9).max(0.0) as usize;
     let first = channel[from..].iter().position(|sample| sample.abs() > 1e-3).expect("silent for ever");
     recording.utc_ns_of_frame((from + first) as f64) * 1e-9
 }
 
-/// Joins at two places at a time, and judges each by what is heard. Returns how long that took, without the time in which the
-/// card was read.
+/// Joins at two places at a time, and judges each by what is heard. Returns how long that took, not
+/// counting the time in which the card was read.
 fn join_at(stage: &Stage, places_s: &[i64], reading_s: impl Fn(&Heard) -> f64) -> Vec<f64> {
     let took_s = RefCell::new(Vec::new());
     for pair in places_s.chunks(2) {
@@ -229,7 +232,7 @@ fn join_pair(stage: &Stage, places_s: &[i64], reading_s: impl Fn(&Heard) -> f64)
         .collect()
 }
 
-/// Places from the first to the last minutes.
+/// Returns places from the first to the last minutes.
 fn places_s(count: usize) -> Vec<i64> {
     let mut random = fastrand::Rng::with_seed(12);
     (0..count).map(|_| random.i64(30..(HOURS * 3600 - 60) as i64)).collect()
@@ -241,7 +244,7 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     // Made on the laptop.
     stage.sandbox.run(&["index"]).succeeds();
     let indexed = fs::read_to_string(stage.sandbox.index()).unwrap();
-    assert!(indexed.contains("\"map\": \"frames-2 "), "no map is kept");
+    assert!(indexed.contains("\"map\": \"frames-2 "), "no map is saved");
     let took_s = join_at(&stage, &places_s(10), |heard| {
         assert!(heard.read_bytes <= JOIN_BYTES, "{} bytes were read", heard.read_bytes);
         0.0
@@ -256,7 +259,7 @@ fn a_set_of_three_hours_is_joined_anywhere() {
     println!("without it heard after {took_s:.2?} s and the time of reading");
 }
 
-/// A box that is switched on with the jumper fitted, in the middle of the set.
+/// Switches on a box with the jumper fitted, in the middle of the set.
 fn box_in_the_middle(stage: &Stage, place_s: i64, prepare: impl FnOnce(&mut Command)) -> ServiceProcess {
     let anchor = chrono::DateTime::from_timestamp(now_s() as i64 - place_s, 0).unwrap().to_rfc3339();
     let config = format!("start.anchor = \"{anchor}\"\n[time]\nsource = \"system\"\n");
@@ -265,11 +268,12 @@ fn box_in_the_middle(stage: &Stage, place_s: i64, prepare: impl FnOnce(&mut Comm
 }
 
 #[test]
-fn a_box_says_that_it_opens_the_file_until_it_is_heard_and_its_watchdog_is_fed() {
+fn a_box_reports_that_it_opens_the_file_until_it_is_heard_and_feeds_its_watchdog() {
     let stage = Stage::new();
     stage.sandbox.list(&[]);
     let watchdog = Watchdog::watch(stage.sandbox.path().join("notify"));
-    // 48 MB at this speed take 24 s: longer than the watchdog waits, and than the box opens it ahead.
+    // 48 MB at this speed take 24 s: longer than the watchdog waits, and than the box opens the
+    // file ahead.
     let mut made = box_in_the_middle(&stage, 1200, |command| {
         stage.fault.add_to(command, &[("FAULT_SLOW", ".mp3"), ("FAULT_MB_S", "2")]);
         command.env("NOTIFY_SOCKET", &watchdog.address);
@@ -277,7 +281,7 @@ fn a_box_says_that_it_opens_the_file_until_it_is_heard_and_its_watchdog_is_fed()
     made.wait_for("opening track 0");
     let status = made.status();
     assert_eq!(status.play.state, PlayState::Opening, "{status:#?}");
-    assert!(status.phase.is_none() && status.play.summary().starts_with("Opens track 0"), "{status:#?}");
+    assert!(status.phase.is_none() && status.play.summary().starts_with("Opening track 0"), "{status:#?}");
     // Half a second on, half a second off: about to play.
     let mut seen = [false; 2];
     let status = made.wait_until("playing", |status| {
@@ -303,7 +307,7 @@ struct Watchdog {
 }
 
 impl Watchdog {
-    /// Listens until the service says that it ends.
+    /// Listens until the service reports that it ends.
     fn watch(address: PathBuf) -> Self {
         let socket = UnixDatagram::bind(&address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
@@ -330,7 +334,7 @@ impl Watchdog {
 }
 
 #[test]
-fn a_box_without_maps_makes_them_in_the_background_and_keeps_them() {
+fn a_box_without_maps_makes_them_in_the_background_and_saves_them() {
     // Some 24 MB.
     let stage = Stage::with_seconds(600);
     stage.sandbox.list(&[]);
@@ -338,7 +342,7 @@ fn a_box_without_maps_makes_them_in_the_background_and_keeps_them() {
     assert!(!before.contains("frames-2"));
     let mut made = box_in_the_middle(&stage, 300, |_| {});
     made.wait_for("plays track 0");
-    // Which of both comes first depends on the second of the minute at which it was switched on.
+    // Which of the two comes first depends on the second of the minute at which it was switched on.
     made.has_or_will_say("mapped ");
     let kept = fs::read_to_string(stage.sandbox.index()).unwrap();
     assert!(kept.contains("\"map\": \"frames-2 "), "{kept}");
@@ -358,7 +362,7 @@ fn a_file_of_eighteen_hours_needs_little_memory() {
     run.succeeds();
     println!("index takes {peak_kib} KiB");
     assert!(peak_kib < MEMORY_KIB);
-    assert!(fs::read_to_string(stage.sandbox.index()).unwrap().contains("\"map\": \"frames-2 "), "no map is kept");
+    assert!(fs::read_to_string(stage.sandbox.index()).unwrap().contains("\"map\": \"frames-2 "), "no map is saved");
     let mut joined = stage.join(Sink::Left, 17 * 3600);
     joined.playing.wait_for("Playing: ");
     let peak_kib = joined.playing.peak_memory_kib();
@@ -379,7 +383,7 @@ fn a_card_that_stalls_for_a_second_is_not_heard() {
     undisturbed(|| {
         let fault = Fault::new();
         let recorder = Recorder::start(&card).unwrap();
-        // Late enough for both to be there, however busy the disk is with other tests' files.
+        // Late enough for both to be ready, however busy the disk is with other tests' files.
         let start_s = now_s() as i64 + 8;
         let time = ["-t", &named(start_s)];
         let mut command = sandbox.command();
@@ -387,7 +391,8 @@ fn a_card_that_stalls_for_a_second_is_not_heard() {
         fault.add_to(&mut command, &[("FAULT_STALL", ".mp3"), ("FAULT_STALL_S", "1")]);
         let stalled = Playing::spawn(command, &card, Sink::Left);
         let other = Playing::start(&sandbox, &card, Sink::Right, &time);
-        // The first one begins while the first track plays. Each lasts for a second, and then there is one to recover in.
+        // The first stall begins while the first track plays. Each lasts a second, followed by a
+        // second to recover in.
         while now_s() < start_s as f64 + 29.0 {
             std::thread::sleep(Duration::from_secs(2));
             if now_s() > start_s as f64 {
@@ -397,7 +402,7 @@ fn a_card_that_stalls_for_a_second_is_not_heard() {
         let words = [stalled.finish(), other.finish()];
         let recording = recorder.finish().unwrap();
         for words in &words {
-            assert!(!words.contains("interrupted") && !words.contains("not read quickly"), "{words}");
+            assert!(!words.contains("underrun") && !words.contains("not read fast"), "{words}");
         }
         for slot_s in [start_s, start_s + 15] {
             let lags: Vec<Option<f64>> =

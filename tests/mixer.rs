@@ -1,4 +1,4 @@
-//! The ALSA mixer against amixer, on a private sound server: what the one sets, the other shows.
+//! The ALSA mixer against amixer, on a private sound server: each shows what the other sets.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,7 +17,8 @@ fn percents_mute_and_names_are_those_of_amixer() {
         return compare_with_amixer();
     }
     let card = VirtualCard::start().unwrap();
-    // ALSA reads its configuration from the environment, which only a new process can be given safely.
+    // ALSA reads its configuration from the environment, which can be set safely only for a new
+    // process.
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "percents_mute_and_names_are_those_of_amixer", "--nocapture"])
         .env(INSIDE, "1")
@@ -52,7 +53,8 @@ fn compare_with_amixer() {
     assert!(matches!(error, MixerError::NoCard { .. }), "{error}");
 }
 
-/// What another program has set is seen. The sound server tells of it when it comes to it; a card's driver at once.
+/// Waits until what another program has set is seen. The sound server reports it when it gets to
+/// it; a card's driver at once.
 fn wait_until_it_shows(mixer: &mut AlsaMixer, percent: u8) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while mixer.volume_percent().unwrap() != percent {
@@ -67,7 +69,7 @@ fn amixer(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The channels' values in what amixer prints.
+/// Returns the channels' values in amixer's output.
 fn raw_values(printed: &str) -> Vec<&str> {
     printed.lines().filter_map(|line| line.split_once(": Playback ")?.1.split_once(" [")).map(|(raw, _)| raw).collect()
 }

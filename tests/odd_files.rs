@@ -1,5 +1,6 @@
-//! MP3s as people have them: cut, damaged, put together, with headers that lie. Each has the length that ffmpeg 5.1 and mpg123
-//! 1.31 decode, where those agree, and boxes that join behind the odd place are in phase with those that played all along.
+//! MP3s as people have them: cut, damaged, put together, with headers that lie. Each has the length
+//! that ffmpeg 5.1 and mpg123 1.31 decode, where those agree, and boxes that join after the odd
+//! place are in phase with those that played from the start.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,16 +21,16 @@ use support::undisturbed::undisturbed;
 
 const CBR: &[&str] = &["-b", "128"];
 
-/// A row of the table: what it is, the file, its frames and their rate; none where it is not an MP3.
+/// A row of the table: what it is, the file, its frames and their rate; `None` if it is not an MP3.
 type Row = (&'static str, Vec<u8>, Option<(u64, u64)>);
 
-/// Bytes with some of them changed.
+/// Returns bytes with some of them changed.
 fn changed(mut bytes: Vec<u8>, at: usize, change: impl Fn(u8) -> u8, count: usize) -> Vec<u8> {
     bytes[at..at + count].iter_mut().for_each(|byte| *byte = change(*byte));
     bytes
 }
 
-/// A WAV whose quiet beginning looks like Layer I frames in free format.
+/// Makes a WAV whose quiet beginning looks like Layer I frames in free format.
 fn quiet_wav(seed: u64, channels: u16) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
     let quiet = (0..44_100 * 5 * usize::from(channels)).flat_map(|_| {
@@ -68,7 +69,7 @@ fn rows() -> Vec<Row> {
         ("clean", clean.clone(), as_made),
         ("variable bit rate", lame(&noise(10.0, 44_100, 2, 1), &["-V", "4"]), as_made),
         (
-            "an ID3 tag behind",
+            "an ID3 tag after it",
             [id3v2("First", 40_000), all.clone(), id3v2("Ghost", 5000), id3v1()].concat(),
             frames(384),
         ),
@@ -82,7 +83,7 @@ fn rows() -> Vec<Row> {
         ),
         ("an ID3v2 that is shorter than it says", [id3v2_with(&[0; 12], 5000), clean.clone()].concat(), frames(373)),
         ("zeros before", [vec![0; 1000], all.clone()].concat(), frames(384)),
-        ("zeros behind", [all.clone(), vec![0; 70_000]].concat(), frames(384)),
+        ("zeros after it", [all.clone(), vec![0; 70_000]].concat(), frames(384)),
         ("Xing with 0 frames", lying(0, None), frames(384)),
         ("Xing with 0xFFFFFFFF frames", lying(u32::MAX, None), frames(384)),
         ("Xing with too few frames", lying(100, None), frames(384)),
@@ -102,7 +103,7 @@ fn rows() -> Vec<Row> {
             frames(384),
         ),
         ("Xing of stereo, sound in mono", [xing(&a[0], mono.len()), mono.concat()].concat(), Some((266_112, 44_100))),
-        // As mpg123: the first part's padding is not heard, the second info frame is silence.
+        // As in mpg123: the first part's padding is not heard, the second info frame is silence.
         (
             "two files with their headers",
             [id3v2("1", 0), clean.clone(), id3v2("2", 0), second].concat(),
@@ -121,7 +122,7 @@ fn rows() -> Vec<Row> {
             },
             Some((283 * 1152 - 1576, 44_100)),
         ),
-        // What was overwritten in a file that has kept its size keeps its time.
+        // A part that was overwritten in a file of unchanged size keeps its time.
         ("a damaged header", changed(clean.clone(), in_the_middle, |byte| byte ^ 0x80, 1), as_made),
         ("a damaged bit rate", changed(clean.clone(), in_the_middle + 2, |byte| byte ^ 0x10, 1), as_made),
         ("2,000 zeros in the middle", changed(clean.clone(), in_the_middle, |_| 0, 2000), as_made),
@@ -130,12 +131,12 @@ fn rows() -> Vec<Row> {
         ("stereo, then mono", [all.clone(), mono.concat()].concat(), frames(615)),
         ("protected by checksums", lame(&noise(10.0, 44_100, 2, 1), &["-b", "128", "-p"]), as_made),
         ("a last frame that is torn", [a[..100].concat(), a[100][..200].to_vec()].concat(), frames(100)),
-        // A copy that was interrupted keeps its slot, so that what follows it is in sync; one that was cut between frames is as
-        // long as what there is, as others decode it.
+        // An interrupted copy keeps its slot, so that the tracks after it are in sync; one that was
+        // cut between frames is as long as what is left, as other decoders have it.
         ("cut off in a frame", clean[..info_bytes + before.len() + 200].to_vec(), as_made),
         ("cut off between two frames", clean[..in_the_middle].to_vec(), Some((192 * 1152 - 1105, 44_100))),
         (
-            "a part behind the header of all",
+            "a part after the header of all",
             [&clean[..info_bytes], &a[100..120].concat()].concat(),
             Some((20 * 1152 - 1105, 44_100)),
         ),
@@ -176,10 +177,10 @@ fn lengths_are_those_that_others_decode_with_the_index_and_without() {
     assert_eq!(sandbox.list(&["-l"]), without, "with another index, trusted");
 }
 
-/// Seconds of each half of a track.
+/// The length of each half of a track in seconds.
 const HALF_S: f64 = 4.0;
 
-/// A track lasts some 16 s and has its odd place after 4 s.
+/// Makes tracks of some 16 s that have their odd place after 4 s.
 fn odd_tracks() -> Vec<(&'static str, Vec<u8>)> {
     let part = |seconds: f64, seed| noise_frames(seconds, 44_100, 2, seed, CBR);
     let (first, rest) = (part(HALF_S, 31).concat(), part(12.0, 32));
@@ -210,19 +211,20 @@ fn odd_tracks() -> Vec<(&'static str, Vec<u8>)> {
             [&first[..], &noise_frames(12.0, 44_100, 1, 35, &["-b", "64", "-m", "m"]).concat()].concat(),
         ),
         ("two files", [lame(&noise(HALF_S, 44_100, 2, 36), CBR), lame(&noise(12.0, 44_100, 2, 37), CBR)].concat()),
-        // Two that were damaged in different ways and kept their size play the same.
+        // Two that were damaged in different ways without changing their size play the same.
         ("overwritten", changed(lame(&noise(16.0, 44_100, 2, 38), CBR), spot * 418, |_| 0, 5000)),
     ]
 }
 
-/// A box that joins behind the odd place is heard for so long before it is judged, as its model of the card's clock is new.
+/// How long a box that joins after the odd place is heard before it is judged, as its model of the
+/// card's clock is new.
 const SETTLES_S: f64 = 4.0;
 
-/// Recorded, both are the same to within this.
+/// In the recording, both are the same to within this.
 const BOUND_MS: f64 = 0.1;
 
 #[test]
-fn who_joins_behind_an_odd_place_is_in_phase_with_who_played_all_along() {
+fn a_box_that_joins_after_an_odd_place_is_in_phase_with_one_that_played_from_the_start() {
     // Several at a time, as each is mostly waiting.
     for tracks in odd_tracks().chunks(5) {
         std::thread::scope(|scope| {
@@ -233,7 +235,8 @@ fn who_joins_behind_an_odd_place_is_in_phase_with_who_played_all_along() {
     }
 }
 
-/// One byte of one box's copy was changed, in the header of a frame whose length is unlike the others'.
+/// One byte of one box's copy was changed, in the header of a frame whose length is unlike the
+/// others'.
 #[test]
 fn a_box_with_a_damaged_copy_is_in_phase_with_one_that_has_a_good_one() {
     let good = lame(&noise(16.0, 44_100, 2, 39), &["-V", "0"]);
@@ -245,7 +248,7 @@ fn a_box_with_a_damaged_copy_is_in_phase_with_one_that_has_a_good_one() {
     undisturbed(|| assert_in_phase("a damaged copy", [&good, &damaged]));
 }
 
-/// What plays from the start, and what joins.
+/// Asserts that a player from the start and one that joins are in phase.
 fn assert_in_phase(name: &str, files: [&[u8]; 2]) {
     let [first, second] = files.map(|bytes| {
         let sandbox = Sandbox::new();
@@ -263,7 +266,7 @@ fn assert_in_phase(name: &str, files: [&[u8]; 2]) {
     let recording = recorder.finish().unwrap();
     assert!(joined.contains(" s into it)"), "{joined}");
     for words in [&began, &joined] {
-        assert!(!words.contains("interrupted") && !words.contains("Silent"), "{name}: {words}");
+        assert!(!words.contains("underrun") && !words.contains("Silent"), "{name}: {words}");
     }
     let from_s = start_s as f64 + HALF_S + 2.0 + SETTLES_S;
     let to_s = start_s as f64 + 15.5 - if name.contains("cut") { 3.0 } else { 0.0 };
@@ -275,7 +278,7 @@ fn assert_in_phase(name: &str, files: [&[u8]; 2]) {
     assert!(worst < BOUND_MS, "{name}: {lags:?}");
 }
 
-/// There is no event: a rider decides when to switch a box on.
+/// Sleeps until an instant. There is no event: a rider decides when to switch a box on.
 fn sleep_until(utc_s: f64) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     std::thread::sleep(Duration::from_secs_f64((utc_s - now).max(0.0)));

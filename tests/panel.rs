@@ -1,5 +1,5 @@
-//! The panel of `run --board sim` on a terminal: it ends when its terminal goes, in whatever way, and gives back one that
-//! stays.
+//! The panel of `run --board sim` on a terminal: it ends when its terminal goes away, in whatever
+//! way, and restores one that stays.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,16 +19,16 @@ use support::pty::Pty;
 use support::service_process::ServiceProcess;
 use support::{Sandbox, short_mp3};
 
-/// Whoever asks for an end sees it within this time.
+/// An end is seen within this time after it was requested.
 const BOUND: Duration = Duration::from_secs(2);
 
-/// What it may take of a processor while it ends: it fades out and writes a few files. Before, it took half of one, for
-/// ever.
+/// The most processor time that ending may take: it fades out and writes a few files. Once it took
+/// half a processor, forever.
 const PROCESSOR_S: f64 = 0.4;
 
 /// It leads its session, as in a window of its own or over ssh: the kernel sends it SIGHUP.
 const LEADER: &[&str] = &["setsid", "-c"];
-/// The same, and it was started with SIGHUP ignored: all that is to be seen is the terminal.
+/// It leads its session, and was started with SIGHUP ignored: the terminal is the only sign.
 const DEAF_LEADER: &[&str] = &["setsid", "-c", "sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
 /// A shell leads the session, and it is the shell's child.
 const BELOW_A_SHELL: &[&str] = &["setsid", "-c", "sh", "-c", "\"$0\" \"$@\"; :"];
@@ -53,7 +53,7 @@ fn sandbox() -> Sandbox {
 }
 
 impl Panel {
-    /// Switches a box on, with its jumper fitted, so that it plays by itself.
+    /// Switches on a box with its jumper fitted, so that it plays by itself.
     fn start(sandbox: &Sandbox, card: &VirtualCard, name: &str, below: &[&str]) -> Self {
         Self::prepared(sandbox, card, name, below, |_| {})
     }
@@ -83,13 +83,14 @@ impl Panel {
         client.request(&Request::Status { watch: false }).ok()?.into_status().ok()?
     }
 
-    /// Waits until its status is such.
+    /// Waits for a status that meets a condition.
     #[track_caller]
     fn wait_until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) {
         wait_until(what, || self.status().is_some_and(|status| is_so(&status)));
     }
 
-    /// Waits until it is shown, and plays. Only what has changed is drawn again, so that words come whole at first alone.
+    /// Waits until it is shown, and plays. Only changes are redrawn, so words are whole only the
+    /// first time.
     #[track_caller]
     fn playing(self) -> Self {
         self.pty.wait_for("s Start   x Stop");
@@ -97,7 +98,7 @@ impl Panel {
         self
     }
 
-    /// Waits until it has ended, which it was asked to do now.
+    /// Waits until it has ended, as was just requested.
     #[track_caller]
     fn ends(&mut self, what: &str) {
         let (began, before_s) = (Instant::now(), self.process.processor_s().unwrap());
@@ -118,7 +119,7 @@ impl Panel {
         self.has_kept(what);
     }
 
-    /// What plays is rejoined at the next start.
+    /// Asserts that the playing session would be rejoined at the next start.
     #[track_caller]
     fn has_kept(&self, what: &str) {
         assert!(self.state.join("session.json").exists(), "{what}: the session is lost");
@@ -150,7 +151,7 @@ fn it_ends_when_the_shell_around_it_is_ended_by_the_terminal() {
     let shell = panel.process.id();
     let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
     let child: u32 = children.trim().parse().unwrap();
-    // Where nobody waits for orphans it is left as a zombie.
+    // If nothing reaps orphans, it remains as a zombie.
     let state = || std::fs::read_to_string(format!("/proc/{child}/stat")).ok();
     let has_ended = || state().is_none_or(|stat| stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'));
     assert!(!has_ended());
@@ -178,7 +179,7 @@ fn signals_and_keys_end_it_and_give_the_terminal_back() {
         panel.pty.wait_for("s Start   x Stop");
         panel.wait_until("about to play", |status| status.play.state != PlayState::Stopped);
         assert!(!panel.pty.is_cooked(), "{name}: it reads single keys");
-        // An arrow begins with the byte of Escape and is none, however slowly it comes.
+        // An arrow key begins with the byte of Escape and is not Escape, however slowly it comes.
         panel.pty.type_in(b"\x1b[A");
         panel.wait_until("louder", |status| status.volume.percent == 55);
         ask(&mut panel);
@@ -190,7 +191,7 @@ fn signals_and_keys_end_it_and_give_the_terminal_back() {
 }
 
 #[test]
-fn a_card_that_hangs_keeps_neither_the_panel_nor_the_terminal() {
+fn a_card_that_hangs_delays_neither_the_panel_nor_the_terminal() {
     let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
     let config = std::fs::read_to_string(sandbox.path().join("panel.toml")).unwrap();
     std::fs::write(sandbox.path().join("panel.toml"), format!("{config}[sound]\ndevice = \"default\"\n")).unwrap();

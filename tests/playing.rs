@@ -1,5 +1,5 @@
-//! The program plays into a virtual sound card, and the recording is judged. On shared machines all bounds are 1 ms;
-//! the figures in the documents come from `scripts/measure-sync`.
+//! The program plays into a virtual sound card, and the recording is judged. On shared machines all
+//! bounds are 1 ms; the figures in the documents come from `scripts/measure-sync`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ use support::{Sandbox, Signal};
 
 const BOUND_MS: f64 = 1.0;
 
-/// A sandbox with tracks of noise: two of 3 s at different rates.
+/// Makes a sandbox with tracks of noise: two of 3 s at different rates.
 fn two_tracks() -> Sandbox {
     let sandbox = Sandbox::new();
     bursts(11, 44_100, 3, [1.0, 1.0]).encode(&sandbox.music().join("a.mp3"), &["-b", "192", "--tt", "A"]);
@@ -22,7 +22,7 @@ fn two_tracks() -> Sandbox {
     sandbox
 }
 
-/// By how much later than at `utc_s` a signal is heard in a channel, in ms.
+/// Returns by how much later than at `utc_s` a signal is heard in a channel, in ms.
 fn late_ms(recording: &Recording, channel: &[f32], signal: &Signal, utc_s: i64) -> f64 {
     assert_eq!(signal.rate_hz, recording.rate_hz, "the reference must be at the recording's rate");
     let reference: Vec<f32> = signal.samples.iter().copied().step_by(2).collect();
@@ -90,7 +90,7 @@ fn a_time_that_has_passed_joins_the_timetable_under_way() {
 }
 
 #[test]
-fn ctrl_c_fades_out_keeps_the_position_and_exits_cleanly() {
+fn ctrl_c_fades_out_saves_the_position_and_exits_cleanly() {
     let sandbox = two_tracks();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
@@ -101,7 +101,7 @@ fn ctrl_c_fades_out_keeps_the_position_and_exits_cleanly() {
     let said = player.finish();
     assert!(said.contains("Stopped"), "{said}");
     let recording = recorder.finish().unwrap();
-    // What the card had in its buffers is heard, and then nothing.
+    // The card's buffered frames are heard, and then nothing.
     let silence = between(&recording, &recording.left, start_s as f64 + 1.0, start_s as f64 + 1.2);
     assert!(rms(&silence) == 0.0, "still sound after a second");
     let position = fs::read_to_string(sandbox.path().join("state/jaudiosync/position.json")).unwrap();

@@ -1,4 +1,5 @@
-//! Playlist files as they come: their names, encodings, damage and other formats, and their bounds; through the binary.
+//! Playlist files as they come: their names, encodings, damage and other formats, and their bounds;
+//! through the binary.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{Sandbox, mp3_bytes, short_mp3};
 
-/// Two tracks, and no playlist yet.
+/// Makes two tracks, and no playlist yet.
 fn two_tracks() -> Sandbox {
     let sandbox = Sandbox::new();
     short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
@@ -43,15 +44,15 @@ fn assert_has_both(sandbox: &Sandbox, warning: &str) {
 }
 
 #[test]
-fn a_playlist_may_be_called_m3u_and_in_any_case() {
+fn a_playlist_may_be_named_m3u_and_in_any_case() {
     for name in ["Playlist.m3u", "Playlist.M3U8", "playlist.m3u8", "PLAYLIST.M3U"] {
         let sandbox = two_tracks();
         sandbox.write(name, LIST);
         sandbox.write("._Playlist.m3u8", b"\0\x05\x16\x07");
         assert_has_both(&sandbox, "");
-        assert_eq!(sandbox.list(&[])["playlist"], "Playlist", "what is kept of it is kept by this name");
+        assert_eq!(sandbox.list(&[])["playlist"], "Playlist", "its state is saved under this name");
     }
-    // Latin-1, as `.m3u` lists mostly are; the file name is UTF-8.
+    // Latin-1, as in most `.m3u` lists; the file name is UTF-8.
     let sandbox = two_tracks();
     sandbox.write("Playlist.m3u", b"a.mp3\r\n\xE9.mp3\r\n");
     assert_has_both(&sandbox, "in another text encoding (line 2: é.mp3 is é.mp3)");
@@ -60,13 +61,13 @@ fn a_playlist_may_be_called_m3u_and_in_any_case() {
     assert_eq!(sandbox.list(&[])["runtime_s"], 2);
     assert_eq!(sandbox.list(&["--playlist-name", "Playlist.m3u"])["runtime_s"], 5);
     sandbox.run(&["list", "--playlist-name", "Ride"]).fails(3, &["--playlist-name: Playlist.m3u, Playlist"]);
-    // What Windows does not show, and what another program saved.
+    // An extension that Windows hides, and a format that another program saved.
     let sandbox = two_tracks();
     sandbox.write("Playlist.m3u8.txt", LIST);
     sandbox.run(&["play"]).fails(3, &["no playlist Music/Playlist.m3u8; Playlist.m3u8.txt", "ends in .m3u8"]);
     let sandbox = two_tracks();
     sandbox.write("Playlist.pls", "[playlist]");
-    sandbox.run(&["play"]).fails(3, &["Playlist.pls is of another format"]);
+    sandbox.run(&["play"]).fails(3, &["Playlist.pls is in another format"]);
     let sandbox = two_tracks();
     sandbox.write("playlist.m3u8", LIST);
     sandbox.write("PLAYLIST.m3u8", LIST);
@@ -180,7 +181,7 @@ fn a_list_with_more_tracks_or_bytes_than_any_is_refused_in_little_time_and_memor
     }
     sandbox.playlist(lines(50_000));
     let (run, peak_kb) = sandbox.measure_peak(&["index"]);
-    assert!(run.succeeds().stdout.contains("50000 tracks (0 looked into, 50000 silent)"), "{run:?}");
+    assert!(run.succeeds().stdout.contains("50000 tracks (0 read, 50000 silent)"), "{run:?}");
     assert!(peak_kb < plain_kb + 60_000, "{peak_kb} kB, against {plain_kb} kB");
 }
 
@@ -198,7 +199,7 @@ fn an_extinf_makes_a_slot_of_a_day_at_most() {
     assert_eq!(list["tracks"][2]["slot_s"], 2, "a file that is there has its own length");
 }
 
-/// A frame of ID3v2.3.
+/// Makes a frame of ID3v2.3.
 fn frame(id: &[u8], flags: u8, content: &[u8]) -> Vec<u8> {
     [id, &(content.len() as u32).to_be_bytes(), &[0, flags], content].concat()
 }
@@ -214,7 +215,7 @@ fn unsynchronised(body: &[u8]) -> Vec<u8> {
     body.iter().flat_map(|&byte| [byte, 0].into_iter().take(if byte == 0xFF { 2 } else { 1 })).collect()
 }
 
-/// So many megabytes of one letter, compressed.
+/// Compresses this many megabytes of one letter.
 fn inflating(megabytes: usize) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
@@ -227,7 +228,7 @@ fn inflating(megabytes: usize) -> Vec<u8> {
 #[test]
 fn tags_of_any_size_are_read_in_little_memory_and_cut() {
     let sandbox = Sandbox::new();
-    // Without a tag of its own, and with a header that tells its length.
+    // Without a tag of its own, and with a header that gives its length.
     sandbox.write("a.mp3", mp3_bytes(44_100, "A"));
     let mp3 = fs::read(sandbox.music().join("a.mp3")).unwrap();
     let audio = &mp3[..mp3.len() - 128];
@@ -266,9 +267,9 @@ fn tags_of_any_size_are_read_in_little_memory_and_cut() {
     }
 }
 
-/// Whether or not the tests run as root: nobody else may look into the folder.
+/// Runs the tests without root's rights: nobody else may read the folder.
 #[test]
-fn what_may_not_be_read_is_said_to_be_so_and_not_to_be_missing() {
+fn unreadable_files_are_not_reported_as_missing() {
     let sandbox = Sandbox::new();
     sandbox.write("Rock/a.mp3", mp3_bytes(44_100, "A"));
     sandbox.playlist("Rock/a.mp3\nmissing.mp3\n");
@@ -303,6 +304,6 @@ fn an_index_that_is_a_pipe_holds_nothing_up() {
     sandbox.playlist("a.mp3\n");
     nix::unistd::mkfifo(&sandbox.index(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let run = sandbox.run(&["list"]);
-    assert!(run.stderr.contains("is made anew"), "{run:?}");
+    assert!(run.stderr.contains("is rebuilt"), "{run:?}");
     run.succeeds();
 }

@@ -1,4 +1,4 @@
-//! Names as playlists from elsewhere have them, and the files that are meant: through the binary.
+//! Names in playlists from elsewhere, and the files that they mean: through the binary.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use serde_json::Value;
 use support::{Sandbox, mp3_bytes};
 
-/// Music of one second each, under these names.
+/// Makes music of one second each, under these names.
 fn music(names: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
     let mp3 = mp3_bytes(44_100, "");
@@ -19,7 +19,7 @@ fn music(names: &[&str]) -> Sandbox {
     sandbox
 }
 
-/// The files that are found for a playlist, within the Music folder; none is silence.
+/// Returns the files that are found for a playlist, within the Music folder; `None` is silence.
 fn found(sandbox: &Sandbox, list: impl AsRef<[u8]>) -> Vec<Option<String>> {
     sandbox.playlist(list);
     files(sandbox, &sandbox.list(&[]))
@@ -50,7 +50,7 @@ fn windows_1252_is_found_as_bytes_and_in_percents() {
     assert_all_found(&sandbox, list, &names);
     let list = "Don%E2%80%99t%20–%20“stop”.mp3\n";
     assert_all_found(&sandbox, list, &names[..1]);
-    // Code pages of other countries, by name and by what is found.
+    // Code pages of other countries, found by name and by the files that exist.
     let names = ["Песня/Один.mp3", "Zażółć.mp3"];
     let sandbox = music(&names);
     let list = b"#EXTENC: windows-1251\r\n\xCF\xE5\xF1\xED\xFF\\\xCE\xE4\xE8\xED.mp3\r\nZa\xBF\xF3\xB3\xE6.mp3\r\n";
@@ -70,7 +70,7 @@ fn lists_of_a_playlists_folder_are_found_by_tails_and_never_outside() {
     let run = sandbox.run(&["list"]);
     assert!(run.succeeds().stderr.contains("line 2: ../b.mp3: it leads out of the Music folder"), "{run:?}");
     assert_eq!(run.stderr.matches("leads out").count(), 2, "{run:?}");
-    // A list that lies in a folder of the Music folder means paths from there.
+    // A list in a folder of the Music folder means paths from there.
     sandbox.write("Playlists/Ride.m3u8", "../Rock/x.mp3\n../a.mp3\n..\\Music\\a.mp3\nRock/x.mp3\n");
     let list = sandbox.list(&["--playlist-name", "Playlists/Ride"]);
     let names = [Some("Rock/x.mp3"), Some("a.mp3"), Some("a.mp3"), None];
@@ -87,7 +87,7 @@ fn another_case_is_found_where_only_one_file_fits() {
     expected.push(None);
     assert_eq!(found(&sandbox, list), expected);
     let run = sandbox.run(&["list"]);
-    assert!(run.stderr.contains("line 5: SONG.mp3: several files may be meant: "), "{run:?}");
+    assert!(run.stderr.contains("line 5: SONG.mp3: it may mean several files: "), "{run:?}");
     assert!(run.stderr.contains("song.mp3") && run.stderr.contains("rename one"), "{run:?}");
 }
 
@@ -104,7 +104,7 @@ fn accents_may_be_composed_otherwise_in_each_part_of_a_path() {
 }
 
 #[test]
-fn a_byte_order_mark_is_part_of_no_name() {
+fn a_byte_order_mark_is_not_part_of_a_name() {
     let sandbox = music(&["a.mp3", "b.mp3", "c.mp3"]);
     assert_all_found(&sandbox, "\u{feff}\u{feff}a.mp3\n\u{feff}b.mp3\nc.mp3\u{feff}\n", &["a.mp3", "b.mp3", "c.mp3"]);
     let joined = "\u{feff}#EXTM3U\r\na.mp3\r\nb.mp3\u{feff}#EXTM3U\r\n\u{feff}c.mp3\r\n\u{feff}./\u{feff}a.mp3";
@@ -121,7 +121,8 @@ fn a_missing_file_is_silence_and_no_other_of_its_name_takes_its_place() {
     assert_eq!(files(&sandbox, &list), [Some("CD1/01.mp3".to_owned()), None, Some("CD1/01.mp3".to_owned())]);
     assert_eq!(list["tracks"][1]["problem"], "the file is missing");
     assert_eq!((&list["tracks"][1]["slot_s"], &list["tracks"][2]["offset_s"]), (&4.into(), &6.into()), "{list}");
-    // Nor where the paths are those of another computer, as the other lines show where its folders are.
+    // The same holds if the paths are those of another computer and the other lines show where its
+    // folders are.
     sandbox.playlist("C:\\Music\\CD1\\01.mp3\n#EXTINF:3,Second\nC:\\Music\\CD2\\01.mp3\nC:\\Music\\01.mp3\n");
     let list = sandbox.list(&[]);
     assert_eq!(files(&sandbox, &list), [Some("CD1/01.mp3".to_owned()), None, Some("01.mp3".to_owned())]);
@@ -136,7 +137,7 @@ fn a_list_in_a_folder_of_its_own_means_that_folder_or_as_a_whole_the_music_folde
         sandbox.write("Lists/Ride.m3u8", list);
         let _ = fs::remove_file(sandbox.music().join("Lists/Ride.index.json"));
         let listed = sandbox.list(&["--playlist-name", "Lists/Ride"]);
-        // With the index it is as without.
+        // The result is the same with the index as without.
         for arguments in [&["--playlist-name", "Lists/Ride"][..], &["--playlist-name", "Lists/Ride", "-l"]] {
             assert_eq!(sandbox.list(arguments)["fingerprint"], listed["fingerprint"], "{list}");
         }
@@ -146,12 +147,12 @@ fn a_list_in_a_folder_of_its_own_means_that_folder_or_as_a_whole_the_music_folde
     for (name, title) in [("01.mp3", "Root 1"), ("02.mp3", "Root 2"), ("Rock/a.mp3", "A"), ("Lists/02.mp3", "Own 2")] {
         sandbox.write(name, mp3_bytes(44_100, title));
     }
-    // The second line shows where the paths begin, so the first file is missing, wherever the lines stand and however the
-    // second one is written.
+    // The second line shows where the paths begin, so the first file is missing, wherever the lines
+    // are and however the second one is written.
     assert_eq!(listed("01.mp3\n02.mp3\n"), [None, some("Lists/02.mp3")]);
     assert_eq!(listed(".\\02.MP3\n01.mp3\n"), [some("Lists/02.mp3"), None]);
     assert_eq!(listed("01.mp3\n../Rock/a.mp3\n"), [None, some("Rock/a.mp3")]);
-    // Where no line names a file from there, all are taken from the Music folder.
+    // If no line names a file from there, all are taken from the Music folder.
     assert_eq!(listed("01.mp3\nRock/a.mp3\nRock/missing.mp3\n"), [some("01.mp3"), some("Rock/a.mp3"), None]);
     assert_eq!(listed("C:\\Music\\Rock\\a.mp3\nrock\\A.mp3\n"), [some("Rock/a.mp3"), some("Rock/a.mp3")]);
 }
@@ -162,7 +163,8 @@ fn what_other_lines_show_holds_with_a_trusted_index_too() {
     sandbox.playlist("/home/me/Music/CD1/01.mp3\n/home/me/Music/CD2/01.mp3\n");
     let looked_at = sandbox.list(&[]);
     assert_eq!(files(&sandbox, &looked_at), [Some("CD1/01.mp3".to_owned()), None]);
-    // The index knows the first line and not the second, which is to be silence on this box as on all others.
+    // The index knows the first line but not the second, which must be silence on this box as on
+    // all others.
     let trusted = sandbox.list(&["--trust-index"]);
     assert_eq!(files(&sandbox, &trusted), files(&sandbox, &looked_at));
     assert_eq!(trusted["fingerprint"], looked_at["fingerprint"]);
@@ -172,7 +174,7 @@ fn what_other_lines_show_holds_with_a_trusted_index_too() {
 fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
     let sandbox = Sandbox::new();
     let (right, wrong) = (mp3_bytes(44_100, "Right"), mp3_bytes(44_100, "Wrong"));
-    assert_eq!(right.len(), wrong.len(), "size and time alone must not tell");
+    assert_eq!(right.len(), wrong.len(), "size and time alone must not distinguish them");
     for (line, file, other) in [
         ("/home/me/Music/CD2/01.mp3", "CD2/01.mp3", "01.mp3"),
         ("cd2/01.mp3", "CD2/01.mp3", "Cd2/01.mp3"),
@@ -192,7 +194,8 @@ fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
             assert_eq!(list["tracks"][0]["problem"], format!("the file is missing; {other} is another file"));
             assert_eq!(list["tracks"][0]["slot_s"], 2, "with the length that the index has");
         }
-        // The same file in another place may, and the right one is taken again when it is back.
+        // The same file in another place may replace it, and the right one is taken again when it
+        // is back.
         sandbox.write(other, &right);
         assert_eq!(files(&sandbox, &sandbox.list(&[])), [Some(other.to_owned())], "{line}");
         sandbox.write(other, &wrong);
@@ -204,7 +207,7 @@ fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
             (vec![Some(file.to_owned())], &before["fingerprint"])
         );
     }
-    // What is called as the line is written is what is meant, and is looked into even where size and time agree.
+    // A file named exactly as the line is meant, and is inspected even if size and time agree.
     let named = Sandbox::new();
     named.write("B.mp3", &right);
     named.playlist("b.mp3\n");
@@ -213,7 +216,7 @@ fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
     named.write("b.mp3", &wrong);
     let list = named.list(&[]);
     assert_eq!((files(&named, &list), &list["tracks"][0]["title"]), (vec![Some("b.mp3".to_owned())], &"Wrong".into()));
-    // An index of an older version, which took the other file for it, is not believed.
+    // An index of an older version, which mistook the other file for it, is not believed.
     sandbox.write("01.mp3", &wrong);
     sandbox.playlist("01.mp3\n");
     sandbox.run(&["index"]).succeeds();
@@ -226,7 +229,7 @@ fn what_the_index_says_was_meant_is_not_replaced_by_another_file() {
 }
 
 #[test]
-fn a_name_that_begins_with_a_number_sign_is_a_comment_and_that_is_told() {
+fn a_name_that_begins_with_a_number_sign_is_a_comment_and_that_is_reported() {
     let sandbox = music(&["#1 Hit.mp3", "a.mp3", "b.mp3"]);
     sandbox.playlist("#EXTM3U\na.mp3\n#1 Hit.mp3\n#b.mp3\n# just a comment\n#2 Hit.mp3\n");
     let run = sandbox.run(&["list"]);
@@ -238,7 +241,7 @@ fn a_name_that_begins_with_a_number_sign_is_a_comment_and_that_is_told() {
 }
 
 #[test]
-fn each_kind_of_departure_is_told_once_with_a_count_and_an_example() {
+fn every_kind_of_departure_is_reported_once_with_a_count_and_an_example() {
     let names: Vec<String> = (0..300).map(|number| format!("Rock/{number}.mp3")).collect();
     let sandbox = music(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let lines = names.iter().map(|name| format!("C:\\Users\\me\\Music\\{}\r\n", name.replace('/', "\\")));
@@ -249,7 +252,7 @@ fn each_kind_of_departure_is_told_once_with_a_count_and_an_example() {
     for words in [
         "301 files are found other than as written: 300 by the end of the path (line 2: C:\\Users\\me\\Music\\Rock\\0.mp3 is \
          Rock/0.mp3), ",
-        "in other letter case (line 302: rock/1.mp3 is Rock/1.mp3)",
+        "in another letter case (line 302: rock/1.mp3 is Rock/1.mp3)",
         "jaudiosync list shows each",
     ] {
         assert!(run.stderr.contains(words), "no {words} in {}", run.stderr);
@@ -262,7 +265,7 @@ fn each_kind_of_departure_is_told_once_with_a_count_and_an_example() {
 }
 
 #[test]
-fn a_list_made_one_folder_further_up_is_told_what_to_do() {
+fn the_remedy_is_reported_for_a_list_made_one_folder_further_up() {
     let sandbox = music(&["Rock/a.mp3", "b.mp3"]);
     sandbox.playlist("My Music\\Rock\\a.mp3\r\nMy Music\\b.mp3\r\n");
     sandbox.run(&["play"]).fails(3, &["take My Music/ out of the lines", "none of the 2 tracks can be played"]);
@@ -280,7 +283,7 @@ fn many_silent_lines_are_counted() {
     assert!(run.stderr.contains("and 480 more lines whose slots stay silent"), "{run:?}");
 }
 
-/// What programs that riders have write, each for the same two files.
+/// Exports of the programs that riders use, all of the same two files.
 #[test]
 fn exports_of_all_programs_are_understood() {
     let names = ["Rock/One & Two.mp3", "Ärger’s Lied.mp3"];
@@ -318,9 +321,10 @@ fn exports_of_all_programs_are_understood() {
 }
 
 #[test]
-fn what_cannot_be_played_says_plainly_why() {
+fn the_reason_why_a_line_cannot_be_played_is_plain() {
     let sandbox = music(&["a.mp3"]);
-    // What macOS notes about a file on a disk that is not its own, found by `ls -a > Playlist.m3u8` or `find`.
+    // The notes that macOS keeps about a file on a disk that is not its own, found by `ls -a >
+    // Playlist.m3u8` or `find`.
     sandbox.write("._a.mp3", [b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ", &[0_u8; 4000][..]].concat());
     sandbox.playlist("a.mp3\n._a.mp3\nhttps://example.org/a.mp3\nspotify:track:1\n");
     let run = sandbox.run(&["list"]);
@@ -335,7 +339,7 @@ fn what_cannot_be_played_says_plainly_why() {
 }
 
 #[test]
-fn nothing_in_a_playlist_upsets_the_terminal() {
+fn nothing_in_a_playlist_disturbs_the_terminal() {
     let sandbox = Sandbox::new();
     let name = b"x\x1B]0;title\x07\x1B[2J.mp3";
     fs::write(sandbox.music().join(OsStr::from_bytes(name)), mp3_bytes(44_100, "")).unwrap();

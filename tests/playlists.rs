@@ -35,11 +35,11 @@ fn the_index_is_used_until_a_file_changes() {
     short_mp3(&file, 44_100, "First");
     sandbox.playlist("a.mp3\n");
     let first = sandbox.run(&["index"]);
-    assert!(first.stdout.contains("1 tracks (1 looked into"), "{first:?}");
-    assert!(sandbox.run(&["index"]).stdout.contains("(0 looked into"), "an unchanged file is not read again");
+    assert!(first.stdout.contains("1 tracks (1 read"), "{first:?}");
+    assert!(sandbox.run(&["index"]).stdout.contains("(0 read"), "an unchanged file is not read again");
     short_mp3(&file, 2 * 44_100, "Second");
     let changed = sandbox.run(&["index"]);
-    assert!(changed.stdout.contains("(1 looked into"), "{changed:?}");
+    assert!(changed.stdout.contains("(1 read"), "{changed:?}");
     let list = sandbox.list(&[]);
     assert_eq!(list["tracks"][0]["title"], "Second");
 }
@@ -60,7 +60,7 @@ fn a_trusted_index_needs_no_files() {
 }
 
 #[test]
-fn a_damaged_index_is_made_anew_with_a_warning() {
+fn a_damaged_index_is_rebuilt_with_a_warning() {
     let sandbox = Sandbox::new();
     short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
     sandbox.playlist("a.mp3\n");
@@ -70,7 +70,7 @@ fn a_damaged_index_is_made_anew_with_a_warning() {
         fs::write(sandbox.index(), bad).unwrap();
         let run = sandbox.run(&["list"]);
         run.succeeds();
-        assert!(run.stderr.contains("made anew: it is damaged or of another version"), "{run:?}");
+        assert!(run.stderr.contains("rebuilt: it is damaged or of another version"), "{run:?}");
         assert_eq!(fs::read_to_string(sandbox.index()).unwrap(), good);
     }
 }
@@ -83,7 +83,7 @@ fn a_saved_index_may_not_lead_outside_either() {
     sandbox.run(&["index"]).succeeds();
     let index = fs::read_to_string(sandbox.index()).unwrap();
     fs::write(sandbox.index(), index.replace("\"file\": \"a.mp3\"", "\"file\": \"../../etc/passwd\"")).unwrap();
-    // The checksum tells; and were it forged, the parts that climb are dropped.
+    // The checksum reveals it; and if it were forged, the parts that climb are dropped.
     let list = sandbox.list(&["-l"]);
     let file = list["tracks"][0]["file"].as_str().unwrap();
     assert!(file.ends_with("Music/a.mp3"), "{file}");
@@ -105,7 +105,7 @@ fn equal_music_has_an_equal_fingerprint_wherever_it_lies() {
 }
 
 #[test]
-fn a_start_time_shows_the_time_of_each_slot() {
+fn a_start_time_shows_the_time_of_every_slot() {
     let sandbox = Sandbox::new();
     short_mp3(&sandbox.music().join("a.mp3"), 44_100, "A");
     sandbox.playlist("a.mp3\na.mp3\n");
@@ -116,8 +116,8 @@ fn a_start_time_shows_the_time_of_each_slot() {
         let run = sandbox.run(&["list", "-t", time]);
         assert!(run.succeeds().stdout.contains("2026-11-30 18:30:00"), "{run:?}");
     }
-    // `play` takes it as well: that one is over, and how to name the day after is said.
-    sandbox.run(&["play", "-t", "2020-11-30 18:30"]).fails(2, &["was over at", "-t 2020-12-01T18:30:00"]);
+    // `play` takes it as well: it reports that this one is over, and how to name the following day.
+    sandbox.run(&["play", "-t", "2020-11-30 18:30"]).fails(2, &["ended at", "-t 2020-12-01T18:30:00"]);
     sandbox.run(&["play", "-t", "2026-11-30"]).fails(2, &["is not a time", "\"2026-11-30 18:30\""]);
 }
 

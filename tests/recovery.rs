@@ -1,5 +1,6 @@
-//! Whatever interrupts a player, it goes on where the timetable is. Judged in recordings of two players, of which only
-//! one is interrupted. The bounds are 1 ms, as these tests run on shared machines; the lags are printed.
+//! Whatever interrupts a player, it resumes where the timetable is. Judged in recordings of two
+//! players, only one of which is interrupted. The bounds are 1 ms, as these tests run on shared
+//! machines; the lags are printed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +14,7 @@ use support::playing::{Playing, bursts, lag_ms, named, now_s};
 /// Seconds within which a player must be heard again.
 const SILENCE_S: f64 = 3.0;
 
-/// A sandbox with one track of 40 s.
+/// Makes a sandbox with one track of 40 s.
 fn long_track() -> Sandbox {
     let sandbox = Sandbox::new();
     bursts(77, 48_000, 40, [1.0, 1.0]).encode(&sandbox.music().join("long.mp3"), &["-V", "2", "--tt", "Long"]);
@@ -21,7 +22,7 @@ fn long_track() -> Sandbox {
     sandbox
 }
 
-/// Lags of the quarter seconds from an instant on, in which both play.
+/// Returns the lags of the quarter seconds from an instant on in which both play.
 #[track_caller]
 fn assert_in_phase(what: &str, recording: &Recording, from_utc_s: f64, to_utc_s: f64) {
     let steps = ((to_utc_s - from_utc_s) * 4.0) as usize;
@@ -60,7 +61,7 @@ fn a_killed_player_that_is_started_again_is_in_phase() {
 }
 
 #[test]
-fn a_stopped_player_that_goes_on_is_in_phase() {
+fn a_stopped_player_that_continues_is_in_phase() {
     let sandbox = long_track();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
@@ -75,7 +76,8 @@ fn a_stopped_player_that_goes_on_is_in_phase() {
     right.signal("-CONT");
     sleep_until(stopped_s + 14.0);
     let recording = recorder.finish().unwrap();
-    // It may only be heard again where it belongs: nothing of what it had left is played at the wrong place.
+    // It may only be heard again where it belongs: nothing left in its buffers is played at the
+    // wrong place.
     let heard_s = first_heard_s(&recording, &recording.right, stopped_s + 1.0);
     println!("stopped: heard again {:.2} s after it went on", heard_s - stopped_s - 5.0);
     assert!(heard_s >= stopped_s + 5.0, "heard while it was stopped");
@@ -128,9 +130,9 @@ fn a_player_follows_its_clock_and_not_the_card() {
     let start_s = now_s() + 5;
     let time = named(start_s);
     let _left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
-    // Only the system clock is made to run 100 ppm fast; the raw clock stays, as on a machine whose daemon slews. The
-    // program `faketime` would run the player as a child of its own, which a test that ends would leave behind; so its
-    // library is loaded here. The dynamic linker knows what $LIB is.
+    // Only the system clock is made to run 100 ppm fast; the raw clock stays, as on a machine whose
+    // daemon slews. The program `faketime` would run the player as a child of its own, which would
+    // outlive a test that ends; so its library is loaded here. The dynamic linker expands $LIB.
     let mut command = sandbox.command();
     command.args(["play", "-t", &time]).env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1");
     command.env("FAKETIME", "+0 x1.0001").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");

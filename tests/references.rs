@@ -1,5 +1,5 @@
-//! The references against the real thing: chronyd on a loopback port, gpsd fed by gpsfake; and against servers that are
-//! broken, refuse, or are not there.
+//! The references against the real thing: chronyd on a loopback port, gpsd fed by gpsfake; and
+//! against servers that are broken, refuse, or are not there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,10 +17,10 @@ use jaudiosync::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent,
 use jaudiosync_hw::clocks::{ClockPair, MachineClocks};
 use jaudiosync_time::{self as time, ClockMap, Rate, Raw, Span, Utc};
 use time_servers::{
-    Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, stamped, tell_pulses, udp_server,
+    Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, send_pulses, stamped, udp_server,
 };
 
-/// The loopback's port 0: any free one.
+/// Returns port 0 of the loopback: any free one.
 fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
@@ -39,7 +39,7 @@ fn gpsd(server: impl ToString) -> (ReferenceThread, Receiver<ReferenceEvent>) {
     (GpsdSource { server: address(server) }.start(Arc::new(MachineClocks), events).unwrap(), listener)
 }
 
-/// The next sample of this kind; troubles before it are printed.
+/// Returns the next sample of this kind; troubles before it are printed.
 fn sample(listener: &Receiver<ReferenceEvent>, kind: SourceKind) -> Sample {
     let begin = Instant::now();
     loop {
@@ -51,7 +51,7 @@ fn sample(listener: &Receiver<ReferenceEvent>, kind: SourceKind) -> Sample {
     }
 }
 
-/// The first event, which is a trouble.
+/// Returns the first event, which must be a trouble.
 #[track_caller]
 fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
     match listener.recv_timeout(PATIENCE).expect("neither a sample nor a trouble") {
@@ -60,7 +60,7 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
     }
 }
 
-/// This machine's UTC, as a map from its raw clock.
+/// Returns this machine's UTC, as a map from its raw clock.
 fn machine_utc() -> ClockMap<Raw, Utc> {
     let now = ClockPair::read(&MachineClocks);
     ClockMap { from: now.raw, to: now.utc, rate: Rate::ZERO }
@@ -139,7 +139,7 @@ fn a_real_chronyd_without_a_source_is_not_believed() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told_and_found_when_it_comes() {
+fn a_missing_server_is_reported_and_found_when_it_comes() {
     let address = free_address();
     let (_thread, listener) = ntp(address);
     let reason = trouble(&listener);
@@ -149,12 +149,12 @@ fn a_server_that_is_not_there_is_told_and_found_when_it_comes() {
 }
 
 #[test]
-fn servers_that_answer_wrongly_are_told_by_what_they_do() {
+fn servers_that_answer_wrongly_are_reported_with_what_they_do() {
     type Answer = fn(&[u8]) -> Option<Vec<u8>>;
     let wrong: [(Answer, &str); 9] = [
         (|_| Some(b"hello".to_vec()), "nonsense (too short for NTP)"),
-        (|_| Some(vec![0x24; 48]), "belong to no question of this box"),
-        (|_| Some(vec![0xff; 500]), "belong to no question of this box"),
+        (|_| Some(vec![0x24; 48]), "do not belong to a question of this box"),
+        (|_| Some(vec![0xff; 500]), "do not belong to a question of this box"),
         (|question| Some(ntp_answer(question, 0, 0, *b"DENY")), "refuses to serve this box (kiss of death DENY)"),
         (|question| Some(ntp_answer(question, 3, 0, *b"RSTR")), "refuses to serve this box (kiss of death RSTR)"),
         (|question| Some(ntp_answer(question, 0, 0, *b"RATE")), "asked too often"),
@@ -184,7 +184,7 @@ fn a_server_whose_clock_is_of_the_last_century_is_not_believed() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_told() {
+fn a_name_that_does_not_resolve_is_reported() {
     let reason = trouble(&ntp("no-such-bike.invalid").1);
     assert!(reason.contains("cannot find \"no-such-bike.invalid\""), "{reason}");
 }
@@ -204,7 +204,8 @@ fn a_source_stops_at_once_in_the_middle_of_a_question() {
 
 #[test]
 fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
-    // The receiver lives 5000 s in the future, and begins to tell of a second 0.2 s after its beginning.
+    // The receiver lives 5000 s in the future, and starts to report a second 0.2 s after its
+    // beginning.
     const LATENCY: Span = Span::from_ms(200);
     let ahead_s = 5_000;
     let first_s = ClockPair::read(&MachineClocks).utc.second() + ahead_s;
@@ -212,7 +213,7 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
     let (_thread, listener) = gpsd(server.address);
     let found = sample(&listener, SourceKind::GpsMessages);
     let fed = server.fed();
-    let nearest = fed.iter().min_by_key(|fed| (fed.raw - found.raw).abs()).expect("gpsfake tells nothing");
+    let nearest = fed.iter().min_by_key(|fed| (fed.raw - found.raw).abs()).expect("gpsfake reports nothing");
     let error = found.utc - nearest.second - LATENCY - (found.raw - nearest.raw);
     println!("{}: error {error:?}, bound {} ns", found.source, found.bound_ns);
     assert!(error.abs().ns_f64() <= found.bound_ns, "{error:?} {found:?}");
@@ -224,28 +225,28 @@ fn the_time_of_a_real_gpsd_is_found_within_the_bound() {
 #[test]
 fn pulses_through_gpsd_give_the_time_within_microseconds() {
     const AHEAD: Span = Span::from_ns(3_600_123_456_789);
-    let address = scripted_gpsd(any_port(), |stream| tell_pulses(stream, AHEAD));
+    let address = scripted_gpsd(any_port(), |stream| send_pulses(stream, AHEAD));
     let (_thread, listener) = gpsd(address);
     assert_within_bound(&sample(&listener, SourceKind::GpsPps), AHEAD, 1e5);
 }
 
 #[test]
-fn a_gpsd_that_is_not_there_is_told_once_and_found_when_it_comes() {
+fn a_missing_gpsd_is_reported_once_and_found_when_it_comes() {
     let address = free_address();
     let (_thread, listener) = gpsd(address);
     let reason = trouble(&listener);
     assert!(reason.contains("no gpsd at") && reason.contains("refused"), "{reason}");
-    scripted_gpsd(address, |stream| tell_pulses(stream, Span::ZERO));
+    scripted_gpsd(address, |stream| send_pulses(stream, Span::ZERO));
     match listener.recv_timeout(PATIENCE).unwrap() {
         ReferenceEvent::Sample(sample) => {
             assert!(error(&sample, Span::ZERO).abs().ns_f64() <= sample.bound_ns, "{sample:?}")
         }
-        trouble => panic!("told again: {trouble:?}"),
+        trouble => panic!("reported again: {trouble:?}"),
     }
 }
 
 #[test]
-fn what_a_gpsd_lacks_is_told() {
+fn what_a_gpsd_lacks_is_reported() {
     use std::io::Write;
     let now = ClockPair::read(&MachineClocks).utc;
     let no_fix = "{\"class\":\"TPV\",\"device\":\"/dev/ttyS0\",\"mode\":1}\r\n".to_owned();

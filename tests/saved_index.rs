@@ -1,4 +1,5 @@
-//! What is kept beside a playlist: the maps of long files, each with its own file, whoever writes the index meanwhile.
+//! What is saved beside a playlist: the maps of long files, each with its own file, even if other
+//! programs write the index meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,7 +13,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, SystemTime};
 
 use jaudiosync::playlist::Playlist;
-use jaudiosync::service::mapper::{MapOrder, MapperTask};
+use jaudiosync::service::mapper::{MapCommand, MapperTask};
 use jaudiosync::service::playlists::{PlaylistReport, PlaylistSource, PlaylistTask};
 use jaudiosync::worker::Task;
 use serde_json::Value;
@@ -22,8 +23,8 @@ use support::process::{Process, wait_until};
 use support::pty::Pty;
 use support::{Sandbox, mp3_bytes};
 
-/// A file of some 24 MB, ten seconds of noise again and again. Its info frame says its length, so that nothing but its map needs a
-/// look at the whole of it.
+/// Makes a file of some 24 MB that repeats ten seconds of noise. Its info frame gives its length,
+/// so that only its map needs a reading of the whole file.
 fn long_mp3_with_header(seed: u64, rounds: usize) -> Vec<u8> {
     let frames = noise_frames(10.0, 44_100, 2, seed, &["-b", "320", "-t"]);
     let body = frames.concat().repeat(rounds);
@@ -36,38 +37,39 @@ fn long_mp3_with_header(seed: u64, rounds: usize) -> Vec<u8> {
     [head, body].concat()
 }
 
-/// The threads of a box that read the playlist and map long files, without the threads: each step is made here.
+/// The threads of a box that read the playlist and map long files, without the threads: the test
+/// makes every step.
 struct Reading {
     reader: PlaylistTask,
     mapper: MapperTask,
     news: Receiver<PlaylistReport>,
-    orders: Receiver<MapOrder>,
+    commands: Receiver<MapCommand>,
     source: PlaylistSource,
 }
 
 impl Reading {
     fn new(sandbox: &Sandbox) -> Self {
-        let (tell, news) = mpsc::channel();
-        let (order_maps, orders) = mpsc::channel();
-        let tell = Box::new(move |told| tell.send(told).unwrap());
-        let reader = PlaylistTask::new(tell, Box::new(move |order| order_maps.send(order).unwrap()));
+        let (sender, news) = mpsc::channel();
+        let (command_maps, commands) = mpsc::channel();
+        let send = Box::new(move |event| sender.send(event).unwrap());
+        let reader = PlaylistTask::new(send, Box::new(move |command| command_maps.send(command).unwrap()));
         let source = PlaylistSource { music: sandbox.music(), name: "Playlist".to_owned() };
-        Self { reader, mapper: MapperTask::default(), news, orders, source }
+        Self { reader, mapper: MapperTask::default(), news, commands, source }
     }
 
-    /// Reads the playlist as a reload does, and orders its maps.
+    /// Reads the playlist as a reload does, and requests its maps.
     fn load(&mut self) -> Arc<Playlist> {
-        self.reader.order(self.source.clone());
+        self.reader.command(self.source.clone());
         self.reader.step();
-        let order = self.orders.try_recv().unwrap();
-        self.mapper.order(order);
+        let command = self.commands.try_recv().unwrap();
+        self.mapper.command(command);
         match self.news.try_iter().last() {
             Some(PlaylistReport::Loaded(playlist, _)) => playlist,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Goes on mapping by so many steps.
+    /// Maps for this many more steps.
     fn map(&mut self, steps: usize) {
         (0..steps).for_each(|_| _ = self.mapper.step());
     }
@@ -82,14 +84,14 @@ fn index_of(sandbox: &Sandbox) -> Value {
     serde_json::from_slice(&fs::read(sandbox.index()).unwrap()).unwrap()
 }
 
-/// The map of each track in the index.
+/// Returns the map of every track in the index.
 fn maps(sandbox: &Sandbox) -> Vec<Option<String>> {
     let index = index_of(sandbox);
     let tracks = index["tracks"].as_array().unwrap().iter();
     tracks.map(|track| track["map"].as_str().map(str::to_owned)).collect()
 }
 
-/// The index that `index` makes of the files as they are.
+/// Returns the maps in the index that `index` makes of the files as they are.
 fn made_by_index(sandbox: &Sandbox) -> Vec<Option<String>> {
     fs::remove_file(sandbox.index()).unwrap();
     sandbox.run(&["index"]).succeeds();
@@ -115,7 +117,8 @@ fn files_of_one_name_in_several_folders_have_maps_of_their_own() {
     reading.map_all();
     let kept = maps(&sandbox);
     assert_eq!(kept, made_by_index(&sandbox));
-    // Every line that names a file has its map. The index has the files in the order of their last lines.
+    // Every line that names a file has its map. The index has the files in the order of their last
+    // lines.
     let known: Vec<String> = playlist.tracks.iter().map(|track| track.map.get().unwrap().to_string()).collect();
     assert_eq!(known[3], known[0]);
     assert_eq!(known[1..].iter().cloned().map(Some).collect::<Vec<_>>(), kept);
@@ -129,7 +132,7 @@ fn a_copy_with_another_time_keeps_the_map_that_travels_with_the_music() {
     sandbox.run(&["index"]).succeeds();
     let made = maps(&sandbox);
     assert!(made[0].is_some());
-    // As copied by a program that does not keep times, or onto a disk that has local ones.
+    // As copied by a program that does not preserve times, or onto a disk with local times.
     let path = sandbox.music().join("set.mp3");
     set_modified(&path, SystemTime::now() - Duration::from_secs(3600));
     sandbox.list(&[]);
@@ -142,7 +145,7 @@ fn a_copy_with_another_time_keeps_the_map_that_travels_with_the_music() {
 }
 
 #[test]
-fn a_copy_that_was_cut_off_is_reported_each_time() {
+fn a_copy_that_was_cut_off_is_reported_every_time() {
     let sandbox = Sandbox::new();
     let whole = mp3_bytes(441_000, "Whole");
     sandbox.write("whole.mp3", &whole);
@@ -187,7 +190,7 @@ fn a_file_that_is_replaced_while_it_is_mapped_gets_no_map_of_the_old_one() {
         } else {
             fs::write(&path, new).unwrap();
         }
-        // The change is seen, and read once it rests.
+        // The change is seen, and read once the file has not changed for a while.
         (0..3).for_each(|_| _ = reading.reader.step());
         reading.map_all();
         assert_eq!(maps(&sandbox), [None], "{what}");
@@ -200,9 +203,10 @@ fn a_file_that_is_replaced_while_it_is_mapped_gets_no_map_of_the_old_one() {
 }
 
 #[test]
-fn what_two_programs_find_out_at_the_same_time_is_all_kept() {
+fn findings_of_two_programs_at_the_same_time_are_all_saved() {
     let fault = Fault::new();
-    // Bytes of the second file are read so slowly that the other program is done meanwhile, on a busy machine at the second try.
+    // Bytes of the second file are read so slowly that the other program finishes meanwhile, on a
+    // busy machine at the second attempt.
     for speed in ["0.02", "0.002"] {
         let sandbox = Sandbox::new();
         sandbox.write("set.mp3", long_mp3_with_header(1, 60));
@@ -231,12 +235,12 @@ fn what_two_programs_find_out_at_the_same_time_is_all_kept() {
 }
 
 #[test]
-fn maps_outlive_a_reload_where_the_index_cannot_be_written() {
+fn maps_outlive_a_reload_if_the_index_cannot_be_written() {
     let sandbox = Sandbox::new();
     sandbox.write("set.mp3", long_mp3_with_header(1, 60));
     sandbox.write("other.mp3", long_mp3_with_header(2, 55));
     sandbox.playlist("set.mp3\n");
-    // Where this is a folder no file can be, not even for root.
+    // No file can be written where this folder is, not even by root.
     fs::create_dir(sandbox.index()).unwrap();
     let mut reading = Reading::new(&sandbox);
     reading.load();
@@ -245,7 +249,7 @@ fn maps_outlive_a_reload_where_the_index_cannot_be_written() {
     let playlist = reading.load();
     assert!(playlist.tracks[0].map.get().is_some(), "the map is lost");
     assert!(playlist.tracks[1].map.get().is_none());
-    // A reload in the middle of a file does not begin it anew.
+    // A reload in the middle of a file does not restart its mapping.
     reading.map(4);
     let again = reading.load();
     let steps = reading.map_all();
@@ -258,13 +262,13 @@ fn maps_outlive_a_reload_where_the_index_cannot_be_written() {
     assert!(steps < reading.map_all(), "{steps} steps");
 }
 
-/// Length and fingerprint.
+/// Returns length and fingerprint.
 fn length(list: &Value) -> (Value, Value, Value) {
     (list["tracks"][0]["frames"].clone(), list["tracks"][0]["problem"].clone(), list["fingerprint"].clone())
 }
 
 #[test]
-fn all_ways_to_read_a_long_file_agree_where_its_header_and_its_frames_do_not() {
+fn all_ways_to_read_a_long_file_agree_if_its_header_and_its_frames_do_not() {
     let frames = noise_frames(10.0, 44_100, 2, 5, &["-b", "320", "-t"]);
     let count = 20_700_usize;
     // 1152 samples of 320 kbit/s.
@@ -309,7 +313,7 @@ fn all_ways_to_read_a_long_file_agree_where_its_header_and_its_frames_do_not() {
         assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index");
         assert_eq!(length(&sandbox.list(&[])), listed, "{what}, with the index");
         sandbox.run(&["index", "--rebuild"]).succeeds();
-        assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index made anew");
+        assert_eq!(length(&sandbox.list(&["-l"])), listed, "{what}, with the index rebuilt");
         fs::remove_file(sandbox.index()).unwrap();
         assert_eq!(length(&sandbox.list(&[])), listed, "{what}, without the index");
     }
@@ -328,7 +332,7 @@ fn lists_that_differ_in_their_extension_alone_have_indexes_of_their_own() {
     }
     for (name, index) in names.into_iter().zip(["Ride.index.json", "Ride.m3u.index.json"]) {
         let run = sandbox.run(&["index", "--playlist-name", name]);
-        assert!(run.succeeds().stdout.contains("(0 looked into") && run.stdout.contains(index), "{run:?}");
+        assert!(run.succeeds().stdout.contains("(0 read") && run.stdout.contains(index), "{run:?}");
         assert!(sandbox.music().join(index).is_file(), "{index}");
     }
 }

@@ -1,4 +1,5 @@
-//! A track can be joined at any frame: what is read there is what is read on the way from the beginning.
+//! A track can be joined at any frame: the samples there are those read on the way from the
+//! beginning.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -45,7 +46,7 @@ fn joining_in_the_middle_is_exact_to_the_frame() {
 }
 
 #[test]
-fn before_the_beginning_and_behind_the_end_there_is_silence() {
+fn before_the_beginning_and_after_the_end_there_is_silence() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp3");
     bursts(5, 44_100, 1, [1.0, 1.0]).encode(&path, &["-b", "128"]);
@@ -66,7 +67,7 @@ fn there_is_silence_however_far_outside_a_place_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp3");
     bursts(5, 44_100, 1, [1.0, 1.0]).encode(&path, &["-b", "128"]);
-    // Of another rate, too, as an index may say that is wrong.
+    // At another rate, too, as a wrong index may give.
     for rate_hz in [44_100, 8000, 48_000] {
         let known = Known { rate_hz: Some(rate_hz), ..Known::default() };
         let mut decoder = Decoder::open_known(&path, Mix::Stereo, known).unwrap();

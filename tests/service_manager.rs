@@ -1,4 +1,4 @@
-//! What systemd and its journal get of the service, and what an owner does to a running one.
+//! What systemd and its journal receive from the service, and what an owner does to a running one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -23,7 +23,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Collects what is notified until a line of these words.
+/// Collects notifications until a line with these words.
 fn notified(socket: &UnixDatagram, line: &str) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut seen = Vec::new();
@@ -37,7 +37,7 @@ fn notified(socket: &UnixDatagram, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends() {
+fn systemd_is_notified_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends() {
     let sandbox = sandbox();
     let card = VirtualCard::start().unwrap();
     let address = sandbox.path().join("notify");
@@ -49,7 +49,7 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends(
     let mut command = sandbox.command();
     command.args(["run", "--board", "none", "--music", "Music", "--socket"]).arg(sandbox.path().join("socket"));
     command.args(["--config", "/dev/null"]).envs(card.env(Sink::Left)).env("NOTIFY_SOCKET", &address);
-    // As systemd tells that standard error is the journal.
+    // As systemd says that standard error is the journal.
     command.env("JOURNAL_STREAM", format!("{}:{}", metadata.dev(), metadata.ino()));
     command.env("RUST_LOG", "info");
     let mut child = Process::start(command.stdin(Stdio::null()).stderr(file));
@@ -57,13 +57,13 @@ fn systemd_is_told_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends(
     assert!(!seen.iter().any(|line| line == "STOPPING=1"));
     let seen = notified(&socket, "WATCHDOG=1");
     assert!(!seen.contains(&"STOPPING=1".to_owned()));
-    notified(&socket, "STATUS=Waits for a start");
+    notified(&socket, "STATUS=Waiting for a start");
     child.send(Signal::SIGTERM);
     notified(&socket, "STOPPING=1");
     assert_eq!(child.wait_for_end().0.code(), Some(0));
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.lines().any(|line| line.starts_with("<6>ready ")), "{log}");
-    assert!(log.lines().all(|line| line.starts_with('<')), "each line has its level: {log}");
+    assert!(log.lines().all(|line| line.starts_with('<')), "every line has its level: {log}");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
     let run = sandbox.run(&["reload", "--socket", &socket]);
     assert!(run.succeeds().stdout.contains("2 tracks, fingerprint"), "{run:?}");
     assert!(run.stdout.contains("pins of [board] will take effect after: systemctl restart"), "{run:?}");
-    // What needs a restart needs it still.
+    // What needs a restart still needs it.
     let run = sandbox.run(&["reload", "--socket", &socket]);
     assert!(run.succeeds().stdout.contains("pins of [board] will take effect after: systemctl restart"), "{run:?}");
     let status = made.status();
@@ -94,12 +94,12 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
     assert!(second.tracks == 2 && !second.changed && second.fingerprint != first.fingerprint);
     assert_eq!((status.volume.percent, status.volume.maximum_percent), (30, 30));
     assert!(status.warnings.iter().any(|warning| warning.contains("box.toml") && warning.contains("loud")));
-    // A playlist that is gone: the one that was read stays.
+    // The playlist is gone: the one that was read stays.
     std::fs::remove_file(sandbox.music().join("Playlist.m3u8")).unwrap();
     sandbox.run(&["reload", "--socket", &socket]).fails(1, &["there is no playlist", "Playlist.m3u8"]);
     sandbox.run(&["start", "--socket", &socket]).succeeds();
     sandbox.run(&["start", "-t", "2199-11-30 18:30", "--socket", &socket]).succeeds();
-    // A volume that was set just before the end is kept.
+    // A volume that was set just before the end is saved.
     sandbox.run(&["volume", "20", "--socket", &socket]).succeeds();
     assert_eq!(made.end().code(), Some(0));
     let volume = std::fs::read_to_string(ServiceProcess::state(&sandbox, "box").join("volume.json")).unwrap();
@@ -107,7 +107,7 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
 }
 
 #[test]
-fn a_music_folder_that_was_away_and_is_back_as_it_was_is_no_change() {
+fn a_music_folder_that_was_away_and_is_back_as_it_was_is_not_a_change() {
     let sandbox = sandbox();
     let card = VirtualCard::start().unwrap();
     let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
@@ -120,14 +120,14 @@ fn a_music_folder_that_was_away_and_is_back_as_it_was_is_no_change() {
     let status = made.wait_until("as it was", |status| !changed(status));
     assert_eq!(status.playlist.unwrap(), before);
     assert!(!status.warnings.iter().any(|warning| warning.contains("playlist")), "{:?}", status.warnings);
-    // And what is then put there is news again.
+    // A file added afterwards is a change again.
     sandbox.playlist("a.mp3\na.mp3\n");
     made.wait_until("changed", changed);
     assert_eq!(made.end().code(), Some(0));
 }
 
 #[test]
-fn what_stands_in_the_way_of_a_start_is_told() {
+fn obstacles_to_a_start_are_reported() {
     let sandbox = sandbox();
     let card = VirtualCard::start().unwrap();
     let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
@@ -135,15 +135,15 @@ fn what_stands_in_the_way_of_a_start_is_told() {
     let arguments = ["run", "--board", "none", "--config", "/dev/null", "--socket", socket];
     let second = support::Run::of(sandbox.command().args(arguments).envs(card.env(Sink::Right)).output().unwrap());
     second.fails(1, &["already running", "stop it first"]);
-    // Nobody sets the clock, or forgets what is known of it, behind its back.
+    // Nothing sets the clock, or discards what is known about it, while the service runs.
     let config = sandbox.path().join("clock.toml");
     std::fs::write(&config, format!("[control]\nsocket = \"{socket}\"\n")).unwrap();
     let config = config.to_str().unwrap();
-    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the clock", "systemctl stop"]);
+    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the RTC", "systemctl stop"]);
     let arguments = ["time", "set-rtc", "--config", config, "--rtc", "/dev/i2c-9", "--from-system"];
-    sandbox.run(&arguments).fails(1, &["the service has the clock"]);
+    sandbox.run(&arguments).fails(1, &["the service has the RTC"]);
     sandbox.run(&["run", "--board", "moon"]).fails(2, &["possible values", "sim"]);
-    // Neither music nor a sound card nor a folder for its state keeps it from running.
+    // It runs even without music, a sound card or a folder for its state.
     let state = sandbox.path().join("no-folder");
     std::fs::write(&state, "").unwrap();
     let mut command = sandbox.command();

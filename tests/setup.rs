@@ -1,4 +1,5 @@
-//! `setup` and `doctor` from outside. The system's own files are never touched: each run names its own.
+//! `setup` and `doctor` from outside. The system's own files are never touched: every run names its
+//! own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,14 +9,14 @@ use std::fs;
 
 use support::{Run, Sandbox, short_mp3};
 
-/// Without a terminal.
+/// Runs setup without a terminal.
 fn setup(sandbox: &Sandbox, arguments: &[&str]) -> Run {
     let fixed = ["setup", "--config", "box.toml", "--rtc", "none"];
     sandbox.run(&[&fixed[..], arguments].concat())
 }
 
 #[test]
-fn it_writes_what_was_said_keeps_what_stands_there_and_does_nothing_twice() {
+fn it_writes_the_answers_keeps_other_settings_and_does_nothing_twice() {
     let sandbox = Sandbox::new();
     let file = sandbox.path().join("box.toml");
     fs::write(&file, "# my box\n[volume]\nmaximum_percent = 70 # loud enough\n").unwrap();
@@ -39,24 +40,24 @@ fn it_writes_what_was_said_keeps_what_stands_there_and_does_nothing_twice() {
 }
 
 #[test]
-fn a_dry_run_only_shows_and_without_a_terminal_it_must_be_told_so() {
+fn a_dry_run_only_shows_and_without_a_terminal_it_needs_a_yes() {
     let sandbox = Sandbox::new();
     let run = setup(&sandbox, &["--dry-run", "--mono", "--host-name", "bike-3"]);
     assert!(run.succeeds().stdout.contains("+ channels = \"mono\"") && run.stdout.contains("bike-3"), "{run:?}");
-    assert!(run.stdout.ends_with("Nothing was done.\n") && !sandbox.path().join("box.toml").exists());
+    assert!(run.stdout.ends_with("Nothing was changed.\n") && !sandbox.path().join("box.toml").exists());
     setup(&sandbox, &["--mono"]).fails(2, &["no terminal", "--yes"]);
 }
 
 #[test]
-fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
+fn invalid_answers_are_reported_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path().join("short"), "1234567\n").unwrap();
     let refused: [(&[&str], &str); 8] = [
         (&["--pins", "24,6,5,16,26"], "six numbers"),
         (&["--pins", "24,x,6,5,16,26,0"], "six numbers"),
-        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is asked for twice"),
-        (&["--host-name", "a b"], "no host name"),
-        (&["--dac-overlay", "../x"], "no overlay"),
+        (&["--pins", "24,6,5,5,26,0"], "GPIO5 is used twice"),
+        (&["--host-name", "a b"], "not a host name"),
+        (&["--dac-overlay", "../x"], "not an overlay"),
         (&["--jumper", "maybe"], "common or fresh"),
         (&["--wifi-ssid", "Ride", "--wifi-passphrase-file", "short"], "8 to 63"),
         (&["--wifi-ssid", "Ride"], "--wifi-passphrase-file"),
@@ -64,17 +65,17 @@ fn answers_that_make_no_sense_are_told_and_nothing_is_written() {
     for (arguments, word) in refused {
         setup(&sandbox, &[&["--yes"], arguments].concat()).fails(2, &[word]);
     }
-    // What the service would ignore.
+    // An answer that the service would ignore.
     setup(&sandbox, &["--yes", "--ntp", "http://pool.ntp.org"])
-        .fails(2, &["--ntp", "http://pool.ntp.org", "names no server"]);
+        .fails(2, &["--ntp", "http://pool.ntp.org", "does not name a server"]);
     assert!(!sandbox.path().join("box.toml").exists());
-    // In another encoding: what stands there must not be lost.
+    // In another encoding: what the file has must not be lost.
     let latin = b"[sound]\nchannels = \"mono\" # L\xfcbeck\n";
     fs::write(sandbox.path().join("box.toml"), latin).unwrap();
-    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["not saved as UTF-8"]);
+    setup(&sandbox, &["--yes", "--gps"]).fails(1, &["is not UTF-8"]);
     assert_eq!(fs::read(sandbox.path().join("box.toml")).unwrap(), latin);
     fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
-    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is no TOML"]);
+    setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is not TOML"]);
     assert_eq!(fs::read_to_string(sandbox.path().join("box.toml")).unwrap(), "[[[");
 }
 

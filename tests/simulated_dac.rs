@@ -1,5 +1,5 @@
-//! The whole player on simulated sound cards, in virtual time: what is heard is where the timetable says, whatever the
-//! card does.
+//! The whole player on simulated sound cards, in virtual time: what is heard is where the timetable
+//! says, whatever the card does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,7 +17,8 @@ use jaudiosync::player::feeder::{FeederEvent, Hearing};
 use jaudiosync_hw::dac::Imperfections;
 use player_harness::{EPOCH, PlayerHarness};
 
-/// A USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off and wanders.
+/// Returns a USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off
+/// and wanders.
 fn bad_card(rate_error_ppm: f64) -> Imperfections {
     Imperfections {
         rate_error_ppm,
@@ -108,7 +109,7 @@ fn a_track_under_way_is_joined_on_the_exact_instant() {
         let mut player = PlayerHarness::joining_at(Some(joins), 48_000, bad_card(60.0), -1000, Span::ZERO, seed);
         player.run(12.0);
         let first_s = player.first_sound_s(0.0).unwrap();
-        // Sampled each 10 ms, behind a fade-in of one block.
+        // Sampled every 10 ms, after a fade-in of one block.
         assert!((7.0..7.021).contains(&first_s), "seed {seed}: {first_s}");
         let errors = player.errors_ms(0.0, 12.0);
         assert!(quantile(&errors, 1.0) < 0.2, "seed {seed}: {} ms", quantile(&errors, 1.0));
@@ -159,7 +160,7 @@ fn a_card_that_was_unplugged_plays_where_the_timetable_is() {
     assert!(quantile(&errors, 1.0) < 1.0, "{} ms", quantile(&errors, 1.0));
 }
 
-/// When nothing was heard, from a time on.
+/// Returns when nothing was heard, from a time on.
 fn silent_s(player: &PlayerHarness, from_s: f64) -> Vec<f64> {
     let silence = |sample: &&player_harness::Sample| sample.time_s > from_s && sample.late_ms.is_none();
     player.samples.iter().filter(silence).map(|sample| sample.time_s).collect()
@@ -211,7 +212,7 @@ fn a_place_that_cannot_be_read_costs_little_more_than_itself() {
     player.run(50.0);
     let silent_s = silent_s(&player, 7.0);
     let (first_s, last_s) = (silent_s[0], silent_s[silent_s.len() - 1]);
-    // It is read by blocks of 128 ms, and opened anew every second.
+    // It is read in blocks of 128 ms, and reopened every second.
     assert!((25.7..26.0).contains(&first_s) && last_s < 27.5, "silent from {first_s} to {last_s} s");
     let errors = player.errors_ms(7.0, 50.0);
     assert!(quantile(&errors, 1.0) < 0.3, "{} ms", quantile(&errors, 1.0));
@@ -250,7 +251,7 @@ fn a_file_that_does_not_answer_for_three_seconds_is_not_heard() {
 }
 
 #[test]
-fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timetable_is() {
+fn a_file_that_does_not_answer_for_eight_seconds_is_resumed_where_the_timetable_is() {
     let mut player = PlayerHarness::new(8011, bad_card(30.0), -20, Span::ZERO, 3);
     player.run(10.0);
     player.loader.held_up_until = Instant::from_second(18);
@@ -258,7 +259,8 @@ fn a_file_that_does_not_answer_for_eight_seconds_is_gone_on_with_where_the_timet
     let silence = |sample: &&player_harness::Sample| sample.time_s > 9.0 && sample.late_ms.is_none();
     let silent_s: Vec<f64> = player.samples.iter().filter(silence).map(|sample| sample.time_s).collect();
     let (first_s, last_s) = (silent_s[0], silent_s[silent_s.len() - 1]);
-    // Four seconds are decoded ahead, and some are in the ring; afterwards it is heard as soon as blocks can be made.
+    // Four seconds are decoded ahead, and some are in the ring; afterwards it is heard as soon as
+    // blocks can be made.
     assert!((13.5..15.0).contains(&first_s) && (18.0..18.7).contains(&last_s), "silent from {first_s} to {last_s} s");
     let errors = player.errors_ms(last_s, 30.0);
     assert!(quantile(&errors, 1.0) < 0.2, "{} ms", quantile(&errors, 1.0));
@@ -280,9 +282,9 @@ fn a_small_step_of_the_clock_is_slewed_and_a_large_one_is_jumped() {
     player.run(10.0);
     let errors = player.errors_ms(31.0, 40.0);
     assert!(quantile(&errors, 1.0) < 0.1, "{} ms", quantile(&errors, 1.0));
-    let told = player.events.iter().find_map(|event| match event {
+    let reported = player.events.iter().find_map(|event| match event {
         FeederEvent::Reseeked { phase_error_ns } => Some(*phase_error_ns),
         _ => None,
     });
-    assert!(told.is_some_and(|error_ns| (error_ns - 300e6).abs() < 1e6), "{told:?}");
+    assert!(reported.is_some_and(|error_ns| (error_ns - 300e6).abs() < 1e6), "{reported:?}");
 }

@@ -1,4 +1,5 @@
-//! The sound stays clean on its way from the MP3 to the DAC's rate, at any speed the phase lock may take.
+//! The sound stays clean on its way from the MP3 to the DAC's rate, at any speed that the phase
+//! lock may choose.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -50,7 +51,8 @@ impl FrameSource for PureTone {
     }
 }
 
-/// THD+N of four seconds of a mono source, from half a second on, at the device's rate and a speed.
+/// Returns THD+N of four seconds of a mono source, from half a second on, at the device's rate and
+/// a speed.
 fn noise_db(source: &mut dyn FrameSource, (track_rate_hz, device_rate_hz): (u32, u32), ppm: f64) -> f64 {
     let mut resampler = Resampler::new(track_rate_hz, device_rate_hz, 1).unwrap();
     resampler.start_at(0.5 * f64::from(track_rate_hz), source).unwrap();
@@ -73,7 +75,7 @@ fn a_tone_comes_out_clean_at_any_speed() {
     }
 }
 
-/// LAME's own noise at 320 kbit/s is some -77 dB, whoever decodes it; the path may not add to it.
+/// LAME's own noise at 320 kbit/s is some -77 dB in any decoder; the path must not add to it.
 #[test]
 fn an_mp3_comes_out_as_clean_as_it_was_encoded() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,13 +101,13 @@ fn a_reseek_does_not_click() {
     let mut player = PlayerHarness::new(48_000, Imperfections::default(), -20, Span::ZERO, 3);
     player.keep_sound = true;
     player.run(3.0);
-    // 70 ms: the tone goes on at quite another place of its period.
+    // 70 ms: the tone continues at quite another place of its period.
     player.utc.to += Span::from_ms(70);
     player.run(2.0);
     assert!(player.events.iter().any(|event| format!("{event:?}").contains("Reseeked")), "{:?}", player.events);
     let left: Vec<f32> = player.sound.chunks_exact(2).map(|pair| pair[0]).collect();
     let first = left.iter().position(|sample| sample.abs() > 0.01).unwrap() + 1000;
-    // A click is a corner: of full scale it is what the second difference shows.
+    // A click is a corner: the second difference shows it, relative to full scale.
     let corner = left[first..].windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).abs()).fold(0.0, f32::max);
     let corner_db = 20.0 * corner.log10();
     println!("largest corner {corner_db:.1} dB");

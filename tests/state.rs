@@ -1,4 +1,5 @@
-//! State on disk under `kill -9`, a full disk and a read-only folder: it is the old one or the new one, always.
+//! State on disk under `kill -9`, a full disk and a read-only folder: it is always the old one or
+//! the new one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,11 +14,12 @@ use jaudiosync::storage::{Record, Session, remove_leftovers};
 
 /// Set for the child: the folder into which it writes.
 const FOLDER: &str = "STATE_TEST_FOLDER";
-/// Set for the child: how many times it writes; without it, until it is killed.
+/// Set for the child: how many times it writes; if not set, until it is killed.
 const TIMES: &str = "STATE_TEST_TIMES";
 const KILLS: usize = 1000;
 
-/// A session that tells its number in two places, of a length that changes from one to the next.
+/// Makes a session that contains its number in two places, with a length that changes from one to
+/// the next.
 fn session(number: i64) -> Session {
     Session {
         anchor_utc_s: number,
@@ -29,7 +31,8 @@ fn session(number: i64) -> Session {
     }
 }
 
-/// The child's part, in a process of its own; in the parent it does nothing. It says each number that is on disk.
+/// Plays the child's part, in a process of its own; does nothing in the parent. It prints every number
+/// that is on disk.
 #[test]
 fn child_that_writes() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
@@ -63,7 +66,7 @@ fn a_thousand_kills_leave_the_old_state_or_the_new() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // The moment is random by intent: there is no event to wait for.
+        // The moment is random on purpose: there is no event to wait for.
         std::thread::sleep(Duration::from_micros(random.u64(0..30_000)));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -109,7 +112,7 @@ fn a_read_only_folder_is_an_error_and_the_old_state_stays() {
     let record = Record::in_folder(&folder);
     record.write(&session(1)).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
-    // Root may write anywhere, so a test that runs as root hands the child to nobody.
+    // Root may write anywhere, so a test that runs as root runs the child as nobody.
     let binary = outer.path().join("child");
     fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
     let script = "if [ \"$(id -u)\" = 0 ]; then exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$0\" \"$@\"; \

@@ -1,5 +1,5 @@
-//! How a box knows the time, and what it says when something is wrong: the service's own clock task and driver on a
-//! simulated DS3231, down to the bytes on the bus, in virtual time.
+//! How a box knows the time, and what it reports when something is wrong: the service's own clock
+//! task and driver on a simulated DS3231, down to the bytes on the bus, in virtual time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,12 +17,12 @@ use jaudiosync_hw::rtc::Ds3231Model;
 use jaudiosync_hw::world::World;
 use jaudiosync_time::Span;
 
-/// What a box keeps that was compared with a good reference for a while.
+/// Returns the state that a box saves after comparison with a good reference for a while.
 fn compared() -> SavedTime {
     let mut earlier = ClockHarness::new(Ds3231Model::default(), None, 99);
     for _ in 0..10 {
         earlier.run(60);
-        earlier.tell("a", Span::ZERO, 2e6);
+        earlier.send_sample("a", Span::ZERO, 2e6);
     }
     earlier.run(120);
     let mut saved = earlier.kept.lock().unwrap().clone().expect("a compared box keeps its calibration");
@@ -36,7 +36,7 @@ fn compared() -> SavedTime {
     saved
 }
 
-/// A box that was compared an hour before, with an RTC that is right.
+/// Makes a box that was compared an hour before, with an RTC that is right.
 fn calibrated_box(seed: u64) -> ClockHarness {
     let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
     made.run(60);
@@ -72,7 +72,7 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
         let (from, busy) = (made.world.true_time(), made.chip.bus_busy());
         for _ in 0..300 {
             made.run(2);
-            // The chip is ideal, so that all there is of an error is that of its edges.
+            // The chip is ideal, so that the only error is that of the edges.
             let raw = made.world.raw();
             let rtc = made.task.timekeeper().rtc_map().expect("followed");
             errors_ms.push((rtc.apply(raw) - perfect(made.world.true_time())).ms());
@@ -87,7 +87,7 @@ fn the_edges_are_found_to_a_tenth_of_a_millisecond_within_two_percent_of_the_bus
 }
 
 #[test]
-fn an_rtc_that_was_never_compared_is_used_and_that_is_said() {
+fn an_rtc_that_was_never_compared_is_used_and_that_is_reported() {
     let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(700), ..Ds3231Model::default() }, None, 2);
     made.run(60);
     assert_eq!(made.estimate().state, TimeState::Holdover);
@@ -96,7 +96,7 @@ fn an_rtc_that_was_never_compared_is_used_and_that_is_said() {
     assert!(made.warnings().contains("never compared"), "{}", made.warnings());
 }
 
-/// A box whose RTC is not believed: it says why and is not in sync; a reference then sets it.
+/// Runs a box whose RTC is not believed: it says why and is not in sync; a reference then sets it.
 fn distrusted(
     seed: u64,
     saved: Option<SavedTime>,
@@ -123,7 +123,7 @@ fn distrusted(
     assert!(made.warnings().contains(said), "{}", made.warnings());
     assert!(made.warnings().contains("not in sync"), "{}", made.warnings());
     // With a reference it is set, marked and believed.
-    made.tell("a", Span::ZERO, 2e6);
+    made.send_sample("a", Span::ZERO, 2e6);
     made.run(200);
     assert_eq!(made.estimate().state, TimeState::Referenced);
     let off_ms = made.chip.rtc_minus_utc().expect("it runs").whole_ms();
@@ -164,12 +164,12 @@ fn the_year_2000_without_the_flag_as_the_kernel_driver_leaves_it() {
 
 #[test]
 fn a_time_before_the_program_was_built() {
-    distrusted(7, None, "before this program was made", |_, set_up| set_up.set_to_utc_s = Some(1_700_000_000));
+    distrusted(7, None, "before this program was built", |_, set_up| set_up.set_to_utc_s = Some(1_700_000_000));
 }
 
 #[test]
 fn a_time_before_the_last_saved_one() {
-    distrusted(8, Some(compared()), "went back behind the last time", |_, set_up| {
+    distrusted(8, Some(compared()), "went back to before the last time", |_, set_up| {
         set_up.set_to_utc_s = Some(START_S - 86_400);
     });
 }
@@ -179,14 +179,15 @@ const DECEMBER_OF_THE_NEXT_CENTURY: u8 = 0x12 | 0x80;
 const MONTH: u8 = 0x05;
 
 #[test]
-fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_clears_it() {
+fn a_century_bit_of_an_old_kernel_is_reported_and_ignored_and_only_a_reference_clears_it() {
     for (seed, saved, bound_ms) in [(21, Some(compared()), 1.0), (22, None, 700.0)] {
         let model = Ds3231Model::default();
         let mut made = ClockHarness::prepared(model, saved, seed, |chip| {
             chip.corrupt_register(MONTH, DECEMBER_OF_THE_NEXT_CENTURY);
         });
         made.run(600);
-        // The date is right, the calibration is this chip's as before, and nothing is written to it for that.
+        // The date is right, the calibration is still this chip's, and nothing is written to it
+        // because of the bit.
         assert_eq!(made.estimate().state, TimeState::Holdover, "{:#?}", made.status());
         assert!(made.error_ms().abs() < bound_ms, "{}", made.error_ms());
         assert_eq!(made.chip.register(MONTH), DECEMBER_OF_THE_NEXT_CENTURY);
@@ -195,8 +196,8 @@ fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_cle
         assert!(!warnings.contains("not in sync") && !warnings.contains("decades ahead"), "{warnings}");
         let rtc = made.status().rtc.expect("there is one");
         assert!(rtc.has_century_bit && rtc.distrusted.is_none(), "{rtc:?}");
-        // With a reference the clock is set, and the bit goes with that; the time does not jump.
-        made.tell("a", Span::ZERO, 2e6);
+        // With a reference the RTC is set, which clears the bit; the time does not jump.
+        made.send_sample("a", Span::ZERO, 2e6);
         assert!(made.run_playing(200) < Span::MILLISECOND, "UTC jumped");
         made.shared.allow_steps(true);
         assert_eq!(made.chip.register(MONTH), 0x12);
@@ -208,7 +209,7 @@ fn a_century_bit_of_an_old_kernel_is_told_and_read_over_and_only_a_reference_cle
 }
 
 #[test]
-fn a_century_bit_that_somebody_sets_while_the_box_runs_is_noticed_and_no_jump() {
+fn a_century_bit_that_is_set_while_the_box_runs_is_noticed_and_causes_no_jump() {
     let mut made = calibrated_box(23);
     made.run(300);
     made.chip.corrupt_register(MONTH, DECEMBER_OF_THE_NEXT_CENTURY);
@@ -217,7 +218,7 @@ fn a_century_bit_that_somebody_sets_while_the_box_runs_is_noticed_and_no_jump() 
     assert!(made.error_ms().abs() < 1.0, "{} ms; {:#?}", made.error_ms(), made.status());
     assert_eq!(made.status().warnings.len(), 1, "{}", made.warnings());
     assert!(made.warnings().contains("century bit"), "{}", made.warnings());
-    // Whoever has set it takes it back.
+    // The program that set the bit clears it again.
     made.chip.corrupt_register(MONTH, 0x12);
     made.run(120);
     assert!(made.warnings().is_empty(), "{}", made.warnings());
@@ -303,7 +304,7 @@ fn a_slow_bus_makes_the_time_less_sure_and_not_wrong() {
 fn a_reference_three_seconds_off_in_the_middle_of_a_track_is_refused() {
     let mut made = calibrated_box(13);
     for _ in 0..10 {
-        made.tell("a", Span::from_seconds(3), 2e6);
+        made.send_sample("a", Span::from_seconds(3), 2e6);
         assert!(made.run_playing(60) < Span::MICROSECOND, "UTC jumped");
         made.shared.allow_steps(true);
     }
@@ -315,10 +316,10 @@ fn a_reference_three_seconds_off_in_the_middle_of_a_track_is_refused() {
 #[test]
 fn a_reference_that_jumps_by_hours_is_refused() {
     let mut made = calibrated_box(14);
-    made.tell("a", Span::ZERO, 2e6);
+    made.send_sample("a", Span::ZERO, 2e6);
     made.run(60);
     for _ in 0..5 {
-        made.tell("a", Span::HOUR * 2, 2e6);
+        made.send_sample("a", Span::HOUR * 2, 2e6);
         made.run(60);
     }
     assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
@@ -330,9 +331,9 @@ fn of_three_servers_the_one_that_lies_is_named() {
     let mut made = ClockHarness::new(Ds3231Model::default(), None, 15);
     made.run(30);
     for _ in 0..5 {
-        made.tell("a", Span::ZERO, 2e6);
-        made.tell("b", Span::ZERO, 2e6);
-        made.tell("liar", Span::from_ms(900), 2e6);
+        made.send_sample("a", Span::ZERO, 2e6);
+        made.send_sample("b", Span::ZERO, 2e6);
+        made.send_sample("liar", Span::from_ms(900), 2e6);
         made.run(60);
     }
     assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
@@ -344,7 +345,7 @@ fn of_three_servers_the_one_that_lies_is_named() {
 fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
     let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(800), ..Ds3231Model::default() }, None, 16);
     made.run(60);
-    made.tell("a", Span::ZERO, 2e6);
+    made.send_sample("a", Span::ZERO, 2e6);
     assert!(made.run_playing(30) < Span::MICROSECOND, "UTC jumped while music played");
     let waiting_ms = made.status().waiting_correction_ms.expect("a correction waits");
     assert!((waiting_ms + 800.0).abs() < 5.0, "{waiting_ms}");
@@ -354,7 +355,7 @@ fn while_music_plays_a_large_correction_waits_and_a_small_one_is_slewed() {
 }
 
 #[test]
-fn an_rtc_set_by_somebody_else_while_the_box_runs_is_noticed() {
+fn an_rtc_set_by_another_program_while_the_box_runs_is_noticed() {
     let mut made = calibrated_box(17);
     made.run(300);
     made.chip.set_by_someone_else(START_S + 5000);
@@ -364,7 +365,7 @@ fn an_rtc_set_by_somebody_else_while_the_box_runs_is_noticed() {
 }
 
 #[test]
-fn another_chip_is_not_taken_for_the_one_that_was_calibrated() {
+fn another_chip_is_not_mistaken_for_the_one_that_was_calibrated() {
     let mut saved = compared();
     saved.mark = Some([1, 2, 3, 4]);
     let mut made = ClockHarness::new(Ds3231Model::default(), Some(saved), 18);

@@ -1,16 +1,18 @@
 //! Any bytes as the saved index of a playlist, and any fields in an index whose checksum is right.
 //!
-//! An index has a checksum over its fields, which no fuzzer finds. So bytes that are an index but for that are tried as
-//! they are, and then with the checksum that they should have; and bytes that do not begin as text are taken for fields,
-//! of which an index is made. What must hold:
+//! An index has a checksum over its fields, which no fuzzer finds. So bytes that are an index
+//! except for the checksum are tried as they are, and then with the right checksum; and bytes that
+//! do not begin as text are interpreted as fields, of which an index is made. What must hold:
 //!
 //! - No panic, and no more memory and time than the files need.
-//! - An index whose checksum and contents are right is accepted, and its lengths, names and channels are those that it
-//!   says.
-//! - The index that is written after that gives the same playlist, and is written once.
-//! - Keeping a map in an index changes nothing else.
-//! - What another program writes in the index while a playlist is loaded is kept, unless it is known better.
-//! - Files are opened, joined and read with the rates and maps that the index says, even if these are of other files.
+//! - An index whose checksum and contents are right is accepted, and its lengths, names and
+//!   channels are used.
+//! - The index that is written after that gives the same playlist, and is not written again.
+//! - Saving a map in an index changes nothing else.
+//! - Changes that another program makes to the index while a playlist is loaded are saved, unless
+//!   newer results replace them.
+//! - Files are opened, joined and read with the rates and maps that the index gives, even if these
+//!   belong to other files.
 
 #![no_main]
 
@@ -26,6 +28,7 @@ use jaudiosync::player::decoder::Mix;
 use jaudiosync::player::library::{Files, Library};
 use jaudiosync::playlist::{KnownMap, Playlist, keep_map};
 use jaudiosync_fuzz::{How, MusicFolder, is_index_refused};
+use jaudiosync_time::{Instant, Span};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -48,7 +51,7 @@ struct Saved {
     tracks: Vec<SavedTrack>,
 }
 
-/// What an index says of a file.
+/// What an index says about a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct SavedTrack {
     entry: String,
@@ -73,13 +76,14 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl SavedTrack {
-    /// Whether a file can be so long, have this rate, and say that it was so much longer.
+    /// Returns whether a file can be that long, have this rate, and be that much shorter than its
+    /// original.
     fn can_be(&self) -> bool {
         let has_possible_bytes = i64::try_from(self.size_bytes).is_ok() && u32::try_from(self.missing_bytes).is_ok();
         RATES_HZ.contains(&self.rate_hz) && self.frames <= 1152 << 32 && has_possible_bytes
     }
 
-    /// Whether it is this file, as it was at that time.
+    /// Returns whether it is this file, as it was at that time.
     fn is(&self, file: &str, size_bytes: u64, modified_s: i64) -> bool {
         self.file == file && self.size_bytes == size_bytes && self.modified_s.abs_diff(modified_s) <= 2
     }
@@ -90,7 +94,7 @@ impl SavedTrack {
 struct Fields {
     entry: Name,
     file: Name,
-    /// Whether size and time are those of the file that is there.
+    /// Whether size and time are those of the existing file.
     is_unchanged: bool,
     size_bytes: Number,
     modified_s: i64,
@@ -110,16 +114,16 @@ enum Name {
     Other(String),
 }
 
-/// A number, often one at a bound.
+/// A number, often near a bound.
 #[derive(Debug, Arbitrary)]
 enum Number {
     Small(u16),
     Any(u64),
-    /// So much less than 2 to this power.
+    /// This much less than 2 to this power.
     Below(u8, u8),
 }
 
-/// A rate, mostly one that there is.
+/// A rate, usually a valid one.
 #[derive(Debug, Arbitrary)]
 enum Rate {
     Usual(u8),
@@ -131,7 +135,7 @@ enum Rate {
 #[derive(Debug, Arbitrary)]
 enum Map {
     None,
-    /// That of the file which is there.
+    /// The map of the existing file.
     Right,
     Text(String),
     Numbers {
@@ -151,12 +155,12 @@ enum AudioEnd {
     Other(Number),
 }
 
-/// The files that are there: their frames, and what was found out about them.
+/// The files that exist: their frames, and what is known about them.
 struct Music {
     folder: MusicFolder,
     rates_hz: [u32; 2],
     maps: [Arc<FrameMap>; 2],
-    /// What the first is called in an index of it, and its map.
+    /// The name of the first file in its index, and its map.
     known: KnownMap,
     size_bytes: [u64; 2],
     modified_s: [i64; 2],
@@ -164,7 +168,8 @@ struct Music {
 
 static MUSIC: LazyLock<Music> = LazyLock::new(|| {
     let folder = MusicFolder::new();
-    // Layer III, MPEG-2.5, 8 kbit/s, 8 kHz, mono; and Layer II in free format, 44.1 kHz, stereo. Silence.
+    // Layer III, MPEG-2.5, 8 kbit/s, 8 kHz, mono; and Layer II in free format, 44.1 kHz, stereo.
+    // Silence.
     let frame = |header: [u8; 4], bytes: usize| [&header[..], &vec![0; bytes - 4]].concat();
     let files = [frame([0xFF, 0xE3, 0x18, 0xC4], 72).repeat(30), frame([0xFF, 0xFD, 0x00, 0x04], 60).repeat(10)];
     for (name, file) in ENTRIES.iter().zip(&files) {
@@ -216,7 +221,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Load the playlist with an index, and play what it says. Returns whether it was accepted.
+/// Loads the playlist with an index, and plays what it says. Returns whether it was accepted.
 fn use_index(music: &Music, index: &[u8]) -> bool {
     let folder = &music.folder;
     let load = |how| folder.load(how).expect("the playlist is there, whatever the index is");
@@ -226,7 +231,7 @@ fn use_index(music: &Music, index: &[u8]) -> bool {
         if how == How::TrustIndex {
             use_playlist(&first.playlist);
         }
-        // What was written is accepted, means the same, and is not written again.
+        // The index that was written is accepted, means the same, and is not written again.
         let written = fs::read(folder.index()).ok();
         let second = load(how);
         assert!(!is_index_refused(&second), "{:?}", second.warnings);
@@ -237,13 +242,14 @@ fn use_index(music: &Music, index: &[u8]) -> bool {
     !is_index_refused(&load(How::TrustIndex))
 }
 
-/// A playlist without how its files are called, which nobody looks at where the index is trusted.
+/// Removes from a playlist how its files' names differ, which is not checked if the index is
+/// trusted.
 fn plain(mut playlist: Playlist) -> Playlist {
     playlist.tracks.iter_mut().for_each(|track| track.departures.clear());
     playlist
 }
 
-/// Everything that is made of a playlist: timetable, lists, and sound.
+/// Uses everything that is made of a playlist: timetable, lists, and sound.
 fn use_playlist(playlist: &Playlist) {
     let runtime_s = playlist.runtime_s();
     assert!(runtime_s >= playlist.tracks.len() as i64);
@@ -256,12 +262,12 @@ fn use_playlist(playlist: &Playlist) {
             let mut slot = Some(timetable.first());
             for _ in 0..20 {
                 let Some(start) = slot else { break };
-                timetable.place_at(start.utc_ns());
-                timetable.place_at(start.utc_ns().saturating_add(1_000_000_000));
+                timetable.place_at(start.utc());
+                timetable.place_at(start.utc() + Span::SECOND);
                 slot = timetable.after(start);
             }
-            timetable.place_at(i64::MAX);
-            timetable.place_at(i64::MIN);
+            timetable.place_at(Instant::MAX);
+            timetable.place_at(Instant::MIN);
         }
     }
     let files = Files::of(playlist, Mix::Stereo);
@@ -278,7 +284,7 @@ fn use_playlist(playlist: &Playlist) {
     }
 }
 
-/// Assert that the playlist is what a right index says.
+/// Asserts that the playlist is what a right index says.
 fn says(music: &Music, saved: &Saved, text: &[u8]) {
     fs::write(music.folder.index(), text).expect("files can be written");
     let playlist = music.folder.load(How::TrustIndex).expect("the playlist is there").playlist;
@@ -296,28 +302,29 @@ fn says(music: &Music, saved: &Saved, text: &[u8]) {
         let map = known.map.as_deref().and_then(|map| map.parse::<FrameMap>().ok());
         assert_eq!(track.map.get().as_deref(), map.as_ref());
         assert!(map.is_none_or(|map| map.to_string().parse() == Ok(map)));
-        let path = track.path.as_ref().expect("nobody looks whether it is there");
+        let path = track.path.as_ref().expect("its existence is not checked");
         assert!(path.starts_with(music.folder.path()) && !path.iter().any(|part| part == ".."), "{path:?}");
     }
 }
 
-/// Keep maps in the index: that of the file which is there, and one of the file that the index says is the first.
+/// Saves maps in the index: that of the existing file, and one of the file that the index says is
+/// the first.
 fn keeps_map(music: &Music, saved: &Saved, text: &[u8]) {
     let index = music.folder.index();
     fs::write(&index, text).expect("files can be written");
     keeps(music, saved, &music.known, |track| track.is(ENTRIES[0], music.size_bytes[0], music.modified_s[0]));
-    // Of several that have the same entry the last is known.
+    // Of several with the same entry, the last is known.
     let Some(first) = saved.tracks.iter().rfind(|track| track.entry == ENTRIES[0]) else { return };
     let playlist = music.folder.load(How::TrustIndex).expect("the playlist is there").playlist;
     let known = &playlist.tracks[0].map;
-    // The first that becomes known stays.
+    // The first map that becomes known stays.
     known.set(Arc::clone(&music.maps[0]));
-    // What was not known has become so by loading.
+    // Loading has made known what was not.
     fs::write(&index, text).expect("files can be written");
     keeps(music, saved, known, |track| track.is(&first.file, first.size_bytes, first.modified_s));
 }
 
-/// Assert that the map becomes that of every track which is its file, and that nothing else changes.
+/// Asserts that every track of that file gets the map, and that nothing else changes.
 fn keeps(music: &Music, saved: &Saved, known: &KnownMap, is_file: impl Fn(&SavedTrack) -> bool) {
     let index = music.folder.index();
     let is_kept = keep_map(&index, known).expect("the index is right");
@@ -331,7 +338,8 @@ fn keeps(music: &Music, saved: &Saved, known: &KnownMap, is_file: impl Fn(&Saved
     assert_eq!(kept.tracks, expected);
 }
 
-/// Load the playlist while somebody else writes its index: what they know of entries is kept with what was found out.
+/// Loads the playlist while another program writes its index: what that program knows about entries
+/// is saved together with the new results.
 fn keeps_news(music: &Music, saved: &Saved, text: &[u8]) {
     let (folder, index) = (&music.folder, music.folder.index());
     folder.forget_index();
@@ -342,7 +350,7 @@ fn keeps_news(music: &Music, saved: &Saved, text: &[u8]) {
     assert_eq!(kept.checksum, checksum(&kept.tracks));
     let place = |track: &SavedTrack| ENTRIES.iter().position(|entry| entry.replace('%', "%25") == track.entry);
     assert!(kept.tracks.iter().all(|track| place(track).is_some()), "{kept:?}");
-    assert!(kept.tracks.is_sorted_by(|a, b| place(a) < place(b)), "each entry once, in order: {kept:?}");
+    assert!(kept.tracks.is_sorted_by(|a, b| place(a) < place(b)), "every entry once, in order: {kept:?}");
     for (number, entry) in ENTRIES.iter().enumerate() {
         let of = |tracks: &[SavedTrack]| tracks.iter().rfind(|track| place(track) == Some(number)).cloned();
         let (mine, theirs) = (of(&kept.tracks), of(&saved.tracks));
@@ -358,7 +366,7 @@ fn keeps_news(music: &Music, saved: &Saved, text: &[u8]) {
     }
 }
 
-/// As `checksum` in src/playlist/index.rs.
+/// Returns the same as `checksum` in src/playlist/index.rs.
 fn checksum(tracks: &[SavedTrack]) -> String {
     let mut hash = Sha256::new();
     for track in tracks {
@@ -443,7 +451,7 @@ impl Map {
             Self::Text(text) => Some(text),
             Self::Numbers { samples, audio_end, sections, begins_as_the_file, entries } => {
                 let audio_end = match audio_end {
-                    // There are no tags behind it.
+                    // There are no tags after it.
                     AudioEnd::OfTheFile => music.size_bytes[number],
                     AudioEnd::Other(bytes) => bytes.value(),
                 };

@@ -1,22 +1,28 @@
-//! Any bytes as an MP3: how long it is, where its frames are, and its samples, played from the start and joined anywhere.
+//! Any bytes as an MP3: how long it is, where its frames are, and its samples, played from the
+//! start and joined anywhere.
 //!
-//! The input is the file. Its last four bytes, as a number, also choose where it is joined and how it is read, so that
-//! the fuzzer can change the one without the other, and what it finds is a file that the program plays. One in four files
-//! gets a large tag between two frames, without which none would be long enough to have more than one place of entry in
-//! its map. One in eight lies on a card of which a few pages cannot be read.
+//! The input is the file. Its last four bytes, as a number, also choose where it is joined and how
+//! it is read, so that the fuzzer can change either one alone, and its findings are files that the
+//! program plays. One in four files gets a large tag between two frames, without which none would
+//! be long enough to have more than one place of entry in its map. One in eight is on a card of
+//! which a few pages cannot be read.
 //!
-//! What must hold is what `tests/frame_map.rs` asserts of files that are damaged at random, and more:
+//! What must hold is what `tests/frame_map.rs` asserts of files that are damaged at random, and
+//! more:
 //!
-//! - No panic but those of the decoder's library that are caught.
-//! - The frames lie one behind the other, their samples are numbers, and there are no more than the file's bytes can
-//!   hold.
+//! - No panic except those of the decoder's library that are caught.
+//! - The frames are consecutive, their samples are finite, and there are no more than the file's
+//!   bytes can hold.
 //! - The map that was made by counting is the one that playing makes, and survives being written.
-//! - The length that was counted is the same with and without a header, and behind it there is silence.
-//! - What is read at any place after joining there, with the map and without, and from any other place, is what is read
-//!   there from the start, to 1e-4.
-//! - Joining reads no more bytes than there are between two places of entry, and the file's beginning.
-//! - What cannot be read is as if it were zeros.
-//! - `load` gives the same length, rate, channels and missing bytes, the first time and by the index that it wrote.
+//! - The length that was counted is the same with and without a header, and after it there is
+//!   silence.
+//! - After joining at any place, with the map and without, and from any other place, the samples
+//!   are those that are read there from the start, to 1e-4.
+//! - Joining reads no more bytes than there are between two places of entry, and the file's
+//!   beginning.
+//! - Unreadable bytes count as zeros.
+//! - `load` gives the same length, rate, channels and missing bytes, the first time and from the
+//!   index that it wrote.
 
 #![no_main]
 
@@ -35,20 +41,22 @@ use jaudiosync::player::library::{FrameSource, TrackSource};
 use jaudiosync_fuzz::{How, MusicFolder, frames};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
-/// Bits of the choice that are all set where the file gets a large tag, and where it lies on a damaged card.
+/// Bits of the choice that are all set if the file gets a large tag, and if it is on a damaged
+/// card.
 const LONG: u32 = 3;
 const DAMAGED: u32 = 7 << 29;
 
 /// Joined samples may differ by this much of full scale.
 const DIFFERENCE: f32 = 1e-4;
 
-/// Of a file that says it was longer once so many frames are played: the rest of it is silence.
+/// The most frames that are played of a file that says it was longer: the rest of it is silence.
 const MOST_FRAMES: u64 = 2_000_000;
 
-/// Frames that are read behind the end.
+/// Frames that are read after the end.
 const BEHIND_THE_END: usize = 3000;
 
-/// Frames that are read at once, at least: with fewer the comparisons that the fuzzer traces would take most of the time.
+/// The fewest frames that are read at once: with fewer, the comparisons that the fuzzer traces
+/// would take most of the time.
 const FEWEST_BLOCK_FRAMES: usize = 100;
 
 /// Frames that are read after joining.
@@ -57,14 +65,14 @@ const JOINED_FRAMES: usize = 3000;
 /// Bytes of the tag that makes a file long: more than lie between two places of entry.
 const TAG_BYTES: usize = 300_000;
 
-/// Bytes that are read at most to join: up to a place of entry, the frames that are decoded to be thrown away, and the
-/// file's beginning and end.
+/// The most bytes that joining reads: up to a place of entry, the frames that are decoded and
+/// discarded, and the file's beginning and end.
 const MOST_BYTES_TO_JOIN: u64 = 1 << 20;
 
-/// What cannot be read is taken for zeros in pieces of this size, as in the program.
+/// Unreadable bytes are replaced by zeros in pieces of this size, as in the program.
 const PAGE_BYTES: usize = 4096;
 
-/// Of the file's last pages so many may be damaged.
+/// How many of the file's last pages may be damaged.
 const DAMAGED_PAGES: usize = 3;
 
 static MUSIC: LazyLock<MusicFolder> = LazyLock::new(|| {
@@ -105,7 +113,7 @@ fuzz_target!(|data: &[u8]| {
     if found.map.is_some() {
         assert_eq!(Some(&found), counted.as_ref());
     } else {
-        assert_eq!(found.missing_bytes, 0, "it is believed");
+        assert_eq!(found.missing_bytes, 0, "its length is believed");
     }
     let how = Reading {
         mix: if choice & 4 == 0 { Mix::Stereo } else { Mix::Mono },
@@ -115,8 +123,9 @@ fuzz_target!(|data: &[u8]| {
     play(file, &card, &found, map, how, places);
 });
 
-// A change of any byte mostly ends in a file of fewer frames. So every second time the frames are changed instead, and now and
-// then how the file is read: nothing else makes large tags and damaged pages common.
+// Changing any byte usually ends in a file of fewer frames. So every second time the frames are
+// changed instead, and sometimes how the file is read: nothing else makes large tags and damaged
+// pages common.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     if seed.is_multiple_of(2) {
         return fuzzer_mutate(data, size, max_size);
@@ -154,7 +163,8 @@ impl ReadAt for Card<'_> {
     }
 }
 
-/// One or two of a file's last pages, but not the first: then it could not be played.
+/// Returns one or two of a file's last pages, but not the first: without that one it could not be
+/// played.
 fn damaged_pages(file_bytes: usize, choice: usize) -> Range<usize> {
     let pages = file_bytes.div_ceil(PAGE_BYTES);
     if pages < 2 {
@@ -172,7 +182,7 @@ struct Reading {
     block_frames: usize,
 }
 
-/// The file with a large tag before the first frame header from a place on.
+/// Returns the file with a large tag before the first frame header at or after a place.
 fn with_tag(file: &[u8], from: usize) -> Vec<u8> {
     let from = from % file.len().max(1);
     let is_header = |at: &usize| file.get(*at..).and_then(Header::parse).is_some();
@@ -186,20 +196,20 @@ fn with_tag(file: &[u8], from: usize) -> Vec<u8> {
     long
 }
 
-/// Go through all frames, and return the map of them.
+/// Goes through all frames, and returns the map of them.
 fn walk(card: &Card<'_>, counted: Option<&Survey>) -> Option<FrameMap> {
     let file = card.file;
     let mut reader = Reader::open(card, None).expect("memory can be read")?;
     let mut next = 0;
     while let Some(decoded) = reader.advance().expect("memory can be read") {
-        assert_eq!(decoded.first_sample, next, "frames lie one behind the other");
+        assert_eq!(decoded.first_sample, next, "frames are consecutive");
         assert!((1..=2).contains(&decoded.channels));
-        assert!(decoded.samples.iter().all(|sample| sample.is_finite()), "a sample that is no number at {next}");
+        assert!(decoded.samples.iter().all(|sample| sample.is_finite()), "a sample that is not finite at {next}");
         next += (decoded.samples.len() / decoded.channels) as u64;
     }
     let map = reader.map().clone();
     assert_eq!(map.samples(), Some(next));
-    // A frame is a header at least, and has 1,152 samples at most.
+    // A frame is at least a header, and has at most 1,152 samples.
     assert!(next <= 288 * file.len() as u64, "{next} samples in {} bytes", file.len());
     assert!(reader.read_bytes() <= 8 * file.len() as u64 + 65_536, "{} bytes were read", reader.read_bytes());
     if let Some(counted) = counted {
@@ -214,7 +224,7 @@ fn walk(card: &Card<'_>, counted: Option<&Survey>) -> Option<FrameMap> {
     Some(kept)
 }
 
-/// Play a file from the start, and join it at several places as it lies on a card.
+/// Plays a file from the start, and joins it at several places as it is read from a card.
 fn play(
     file: &[u8],
     card: &Card<'_>,
@@ -233,14 +243,14 @@ fn play(
     for block in played.chunks_mut(channels * how.block_frames) {
         from_start.read(block).expect("memory can be read");
     }
-    // What a header says is believed where it can be true, and may still be false.
+    // A header is believed if it can be true, and may still be false.
     if found.map.is_some() && found.frames <= MOST_FRAMES {
-        assert!(played[channels * frames..].iter().all(|sample| *sample == 0.0), "sound behind {frames} frames");
+        assert!(played[channels * frames..].iter().all(|sample| *sample == 0.0), "sound after {frames} frames");
     }
     let places: Vec<usize> = places.map(|place| place.min(frames as u64) as usize).collect();
     for map in [None, map.map(Arc::new)] {
         let has_map = map.is_some();
-        // At first as a box that joins; then from wherever that has led.
+        // At first as a box that joins does; then from wherever that has led.
         let mut joining = Decoder::new(name, card, how.mix, known(map)).expect("it has a length, so it opens");
         assert_eq!(joining.rate_hz(), found.rate_hz);
         for (number, place) in places.iter().copied().enumerate() {
@@ -266,7 +276,7 @@ fn play(
     }
 }
 
-/// Load a playlist of the file, and again with the index that was written.
+/// Loads a playlist of the file, and again with the index that was written.
 fn load(file: &[u8], found: Option<&Survey>) {
     MUSIC.write("a.mp3", file);
     let expected = found.map(|found| (found.frames, found.rate_hz, found.channels, found.missing_bytes));

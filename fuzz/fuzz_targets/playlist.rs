@@ -1,15 +1,19 @@
 //! Any bytes as a playlist: what it says, and which files of a Music folder it means.
 //!
-//! The Music folder is made once, with names that are hard to tell apart, and links that lead out of it and round in it.
-//! What must hold:
+//! The Music folder is made once, with names that are hard to tell apart, and links that lead out
+//! of it and around in it. What must hold:
 //!
 //! - No panic, whatever the encoding.
-//! - Entries have no marks, zeros or white space around them, and keep within their bounds; their lines are in order.
-//! - A list that is written anew from what was read means the same.
-//! - Every entry is one track; it has a file or a problem, and never both; its file is inside the Music folder.
-//! - What is shown of it fits one line.
-//! - It is the same playlist by the index that was written, on the first reading and on every other.
-//! - With the first line as its name, a playlist is found in the folder or is not, and that is all.
+//! - Entries have no marks, zeros or white space around them, and stay within their bounds; their
+//!   lines are in order.
+//! - A list that is written from what was read means the same.
+//! - Every entry is one track; it has either a file or a problem; its file is inside the Music
+//!   folder.
+//! - Everything that is shown of it fits on one line.
+//! - It is the same playlist from the index that was written, on the first reading and on every
+//!   other.
+//! - A playlist whose name is the first line is either found in the folder or not, and nothing else
+//!   happens.
 
 #![no_main]
 
@@ -24,7 +28,7 @@ use libfuzzer_sys::fuzz_target;
 /// As `MAX_ENTRY_BYTES` in the program.
 const MOST_ENTRY_BYTES: usize = 4096;
 
-/// What is shown has so many characters at most, with the mark that it was cut.
+/// The most characters that are shown, with the mark that shows that text was cut.
 const MOST_SHOWN_CHARS: usize = 201;
 
 /// A day, as `MAX_EXTINF_S` in the program.
@@ -51,7 +55,7 @@ const FILES: [&str; 14] = [
 static MUSIC: LazyLock<(MusicFolder, HashSet<PathBuf>)> = LazyLock::new(|| {
     use std::os::unix::fs::symlink;
     let music = MusicFolder::new();
-    // Layer I, 32 kbit/s, 48 kHz, silence: each file of another length.
+    // Layer I, 32 kbit/s, 48 kHz, silence: every file has another length.
     for (number, name) in FILES.iter().enumerate() {
         let frame = [&[0xFF, 0xFF, 0x14, 0xC4][..], &[0; 28]].concat();
         music.write(name, &frame.repeat(4 + number));
@@ -70,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
     let list = parse(data);
     if let Ok(list) = &list {
         look_at(list);
-        write_anew(list);
+        rewrite(list);
     }
     let (music, files) = &*MUSIC;
     music.write("Playlist.m3u8", data);
@@ -97,7 +101,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(trusted.fingerprint(), first.playlist.fingerprint());
 });
 
-/// What was read is within its bounds.
+/// Asserts that the list is within its bounds.
 fn look_at(list: &M3u8) {
     let is_trimmed = |text: &[u8]| {
         let mark = b"\xEF\xBB\xBF";
@@ -117,24 +121,24 @@ fn look_at(list: &M3u8) {
     assert!(list.comments.iter().all(|(_, text)| text.starts_with(b"#") && is_trimmed(text)));
 }
 
-/// A list of the entries alone names the same, however its lines end.
-fn write_anew(list: &M3u8) {
+/// Asserts that a list of the entries alone names the same files, however its lines end.
+fn rewrite(list: &M3u8) {
     let locations = |list: &M3u8| list.entries.iter().map(|entry| entry.location.clone()).collect::<Vec<_>>();
     let before = locations(list);
     if list.entries.iter().any(|entry| entry.is_too_long) {
         return;
     }
     for line_end in [&b"\n"[..], b"\r\n", b"\r"] {
-        let anew = [b"#EXTM3U", line_end, &before.join(line_end)].concat();
-        match parse(&anew) {
+        let rewritten = [b"#EXTM3U", line_end, &before.join(line_end)].concat();
+        match parse(&rewritten) {
             Ok(again) => assert_eq!(locations(&again), before),
-            // Marks of another format may have come nearer to the beginning.
+            // Marks of another format may have moved nearer to the beginning.
             Err(error) => assert!(matches!(error, ParseError::Foreign(_)), "{error:?}"),
         }
     }
 }
 
-/// Each track is a file of the Music folder, or has a problem.
+/// Asserts that every track is a file of the Music folder, or has a problem.
 fn check(playlist: &Playlist, files: &HashSet<PathBuf>) {
     for track in &playlist.tracks {
         assert_eq!(track.path.is_some(), track.problem.is_none(), "{track:?}");
@@ -158,11 +162,11 @@ fn fits_a_line(text: &str, most_chars: usize) -> bool {
     text.chars().count() <= most_chars && !text.chars().any(char::is_control)
 }
 
-/// Look for a playlist that is called as the first line says.
+/// Looks for a playlist whose name is the first line.
 fn find(data: &[u8]) {
     let name = data.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let Ok(name) = String::from_utf8(name.to_vec()) else { return };
-    // Outside of the folder there may be anything.
+    // Outside the folder there may be anything.
     if name.contains(['/', '\0']) {
         return;
     }

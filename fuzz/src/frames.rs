@@ -6,8 +6,8 @@ use fastrand::Rng;
 use jaudiosync::mp3::bytes::Bytes;
 use jaudiosync::mp3::scanner::Scanner;
 
-/// Headers of all versions and layers, several rates, mono and stereo, and the bytes that a frame of each has; in free
-/// format it could be any.
+/// Headers of all versions and layers, several rates, mono and stereo, and the bytes of a frame of
+/// each; in free format any number would do.
 const KINDS: [([u8; 4], usize); 10] = [
     ([0xFF, 0xFB, 0x14, 0x44], 96),
     ([0xFF, 0xFB, 0x90, 0xC4], 417),
@@ -21,10 +21,10 @@ const KINDS: [([u8; 4], usize); 10] = [
     ([0xFF, 0xFF, 0x14, 0xC4], 32),
 ];
 
-/// Bytes of a frame in which its header and side information lie.
+/// The bytes at the beginning of a frame that contain its header and side information.
 const HEAD_BYTES: usize = 38;
 
-/// Change the frames of a file in some ways at once.
+/// Changes the frames of a file in several ways at once.
 #[must_use]
 pub fn mutate(file: &[u8], random: &mut Rng) -> Vec<u8> {
     let mut file = file.to_vec();
@@ -38,7 +38,7 @@ pub fn mutate(file: &[u8], random: &mut Rng) -> Vec<u8> {
         let some = frame.start..frames[random.usize(..frames.len())].end.max(frame.end);
         let place = frames[random.usize(..frames.len())].start;
         match random.u8(..12) {
-            // Frames are cut out, repeated, put elsewhere, or all that there is.
+            // Frames are cut out, repeated, moved, or all that is left.
             0 => drop(file.drain(some)),
             1 => {
                 let copied = file[some].to_vec();
@@ -50,14 +50,15 @@ pub fn mutate(file: &[u8], random: &mut Rng) -> Vec<u8> {
                 insert(&mut file, place, &taken);
             }
             3 => file = file[some].to_vec(),
-            // Bytes of a frame are lost, or zeroed, or others come between.
+            // Bytes of a frame are lost or zeroed, or others are inserted.
             4 => drop(file.drain(part_of(&frame, random))),
             5 => file[part_of(&frame, random)].fill(0),
             6 => {
                 let bytes: Vec<u8> = (0..random.usize(1..200)).map(|_| random.u8(..)).collect();
                 insert(&mut file, random.usize(frame.clone()), &bytes);
             }
-            // Header and side information are changed: bit rate, rate, padding, channels, the place of the main data.
+            // Header and side information are changed: bit rate, rate, padding, channels, the place
+            // of the main data.
             7 | 8 => {
                 let head = frame.start + 1..frame.end.min(frame.start + HEAD_BYTES);
                 if !head.is_empty() {
@@ -73,7 +74,7 @@ pub fn mutate(file: &[u8], random: &mut Rng) -> Vec<u8> {
                     }
                 }
             }
-            // A tag as at the seam of two files.
+            // A tag, as at the seam of two files.
             10 => {
                 let size = random.u8(..100);
                 let tag = [&b"ID3\x03\0\0\0\0\0"[..], &[size], &vec![0; size.into()]].concat();
@@ -86,7 +87,7 @@ pub fn mutate(file: &[u8], random: &mut Rng) -> Vec<u8> {
     file
 }
 
-/// Where the frames of a file are.
+/// Returns where the frames of a file are.
 fn frames_of(file: &[u8]) -> Vec<Range<usize>> {
     let Ok(mut bytes) = Bytes::new(file) else { return Vec::new() };
     let mut scanner = Scanner::new(0, file.len() as u64);
@@ -104,7 +105,7 @@ fn insert(file: &mut Vec<u8>, place: usize, bytes: &[u8]) {
     file.splice(place..place, bytes.iter().copied());
 }
 
-/// Some frames of another kind, of silence or noise.
+/// Returns some frames of another kind, of silence or noise.
 fn other_frames(random: &mut Rng) -> Vec<u8> {
     let (header, bytes) = KINDS[random.usize(..KINDS.len())];
     let noise = if random.bool() { 0 } else { 0xFF };

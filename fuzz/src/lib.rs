@@ -10,14 +10,15 @@ use jaudiosync::panics;
 use jaudiosync::playlist::{LoadError, LoadOptions, Loaded, load};
 use tempfile::TempDir;
 
-/// Why a playlist that is loaded cannot be known to the index: the words of the warning.
-const INDEX_IS_REFUSED: &str = "is made anew";
+/// The words in the warning that the index of a playlist was refused.
+const INDEX_IS_REFUSED: &str = "is rebuilt";
 
-/// A Music folder for one target, made once. `TMPDIR` says where; scripts/fuzz has it in memory, and removes it.
+/// A Music folder for one target, made once. `TMPDIR` says where; scripts/fuzz puts it in memory,
+/// and removes it.
 pub struct MusicFolder(TempDir);
 
 impl MusicFolder {
-    /// An empty one.
+    /// Makes an empty one.
     ///
     /// # Panics
     /// When it cannot be made.
@@ -28,19 +29,19 @@ impl MusicFolder {
         Self(tempfile::tempdir().expect("a temporary folder can be made"))
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Where the index of its playlist is.
+    /// Returns the path of its playlist's index.
     #[must_use]
     pub fn index(&self) -> PathBuf {
         self.path().join("Playlist.index.json")
     }
 
-    /// Write a file, and make the folders that it is in.
+    /// Writes a file, and makes the folders that it is in.
     ///
     /// # Panics
     /// When the disk is full.
@@ -50,12 +51,12 @@ impl MusicFolder {
         fs::write(path, contents).expect("files can be written");
     }
 
-    /// Remove the index, if there is one.
+    /// Removes the index, if there is one.
     pub fn forget_index(&self) {
         let _ = fs::remove_file(self.index());
     }
 
-    /// Load its playlist.
+    /// Loads its playlist.
     ///
     /// # Errors
     /// As [`load`].
@@ -63,7 +64,7 @@ impl MusicFolder {
         self.load_while(how, || ())
     }
 
-    /// Load its playlist, and do something whenever a part of a file was read.
+    /// Loads its playlist, and calls `meanwhile` whenever a part of a file was read.
     ///
     /// # Errors
     /// As [`load`].
@@ -79,10 +80,10 @@ impl MusicFolder {
     }
 }
 
-/// What the index is good for when a playlist is loaded.
+/// How the index is used when a playlist is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// For files that it knows.
+    /// For the files that it knows.
     UseIndex,
     /// For everything.
     TrustIndex,
@@ -90,21 +91,22 @@ pub enum How {
     Rebuild,
 }
 
-/// Whether the index was refused.
+/// Returns whether the index was refused.
 #[must_use]
 pub fn is_index_refused(loaded: &Loaded) -> bool {
     loaded.warnings.iter().any(|warning| warning.contains(INDEX_IS_REFUSED))
 }
 
-/// Make sure that panics which the program catches are none to the fuzzer, which would otherwise end with each of them:
-/// the decoder's library panics on some damaged frames, and that costs the frame.
+/// Hides from the fuzzer the panics that the program catches, as it would otherwise end at every
+/// one of them: the decoder's library panics on some damaged frames, and that costs the frame.
 ///
-/// libFuzzer's own hook aborts the process before a panic can be caught. `panics::catch` puts a hook before the one that
-/// is there when it is first called, which is libFuzzer's, and passes on only what happens outside of it. So nothing has
-/// to be filtered here: a panic anywhere else is a finding.
+/// libFuzzer's own hook aborts the process before a panic can be caught. `panics::catch` installs
+/// its hook in front of the one that exists when it is first called, which is libFuzzer's, and
+/// passes on only panics outside of it. So nothing needs to be filtered here: a panic anywhere else
+/// is a finding.
 ///
 /// # Panics
-/// When a panic is not caught; mostly the process is aborted instead.
+/// When a panic is not caught; usually the process is aborted instead.
 fn expect_caught_panics() {
     assert!(panics::catch(|| panic!("a library's panic")).is_err());
 }

@@ -1,11 +1,13 @@
-//! What ALSA's library writes to standard error by itself: where a card is missing, ten lines at each try. Whoever tries says
-//! what is wrong in words of its own; these go to the log for those who look closer.
+//! The messages that ALSA's library writes to standard error by itself: ten lines per attempt if a
+//! card is missing. The caller reports the problem in its own words; ALSA's go to the log for a
+//! closer look.
 
 use alsa::Output;
 
-/// Does something with ALSA on this thread, and keeps its messages off standard error.
+/// Does something with ALSA on this thread, and redirects its messages from standard error to the
+/// log.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    // From here on ALSA writes what this thread does into this buffer. A new one takes its place the next time.
+    // From here on ALSA writes this thread's messages into this buffer. The next call replaces it.
     let messages = Output::local_error_handler();
     let done = work();
     if let Ok(messages) = messages {

@@ -15,10 +15,11 @@ pub struct Board {
 }
 
 impl Board {
-    /// The pins of a Raspberry Pi.
+    /// Opens the pins of a Raspberry Pi.
     ///
     /// # Errors
-    /// When the pins make no sense, this is no Raspberry Pi, or the user may not use its pins.
+    /// When the pins are not usable as configured, this is not a Raspberry Pi, or the user may not
+    /// use its pins.
     pub fn raspberry_pi(pins: &Pins) -> Result<Self, BoardError> {
         let inputs = Box::new(PiInputs::open(pins)?);
         let led: Box<dyn Led> = match pins.led_gpio {
@@ -28,12 +29,12 @@ impl Board {
         Ok(Self { inputs, led, has_led: pins.led_gpio.is_some() })
     }
 
-    /// A simulated one, of which somebody else holds the buttons.
+    /// Makes a board from a simulated one, whose buttons another handle presses.
     pub fn simulated(board: &SimulatedBoard) -> Self {
         Self { inputs: Box::new(board.clone()), led: Box::new(board.clone()), has_led: true }
     }
 
-    /// Nothing to press and nothing to see.
+    /// Makes a board with nothing to press and nothing to see.
     pub fn none() -> Self {
         Self { inputs: Box::new(NoInputs), led: Box::new(NoLed), has_led: false }
     }

@@ -1,4 +1,5 @@
-//! The status LED: a pin that is high while it is lit. Which pattern it shows is the service's business.
+//! The status LED: a pin that is high while it is lit. The pattern that it shows is the service's
+//! business.
 
 use rppal::gpio::{Gpio, OutputPin};
 
@@ -6,7 +7,7 @@ use crate::buttons::{BoardError, board_error};
 
 /// A light that is on or off.
 pub trait Led: Send {
-    /// Switches it.
+    /// Switches the light on or off.
     ///
     /// # Errors
     /// When the pin cannot be driven.
@@ -23,17 +24,18 @@ impl Led for NoLed {
     }
 }
 
-/// An LED on a pin of a Raspberry Pi, with its resistor to ground.
+/// An LED on a pin of a Raspberry Pi, through its resistor to ground.
 #[derive(Debug)]
 pub struct PiLed {
     pin: OutputPin,
 }
 
 impl PiLed {
-    /// Makes the pin an output, dark. It becomes what it was when this is dropped.
+    /// Makes the pin an output, dark. Dropping this restores the pin.
     ///
     /// # Errors
-    /// When there is no such pin, it is in use, this is no Raspberry Pi, or the user may not use its pins.
+    /// When there is no such pin, it is in use, this is not a Raspberry Pi, or the user may not use
+    /// its pins.
     pub fn open(gpio: u8) -> Result<Self, BoardError> {
         let pin = Gpio::new().and_then(|pins| pins.get(gpio)).map_err(board_error)?.into_output_low();
         Ok(Self { pin })

@@ -1,4 +1,5 @@
-//! What a thread asks of the scheduler, and the process of the memory: to be run at once, and never to be swapped out.
+//! Requests to the scheduler and the memory management: to run a thread at once, and never to swap
+//! the process out.
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, getrlimit};
@@ -7,21 +8,22 @@ use thread_priority::{
     ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
 
-/// A thread whose lateness is heard. The numbers are priorities of SCHED_FIFO (sched(7)), below those of the kernel's own
-/// interrupt threads, which bring what is waited for and have 50 (`sched_set_fifo` in kernel/sched/syscalls.c).
+/// A thread whose lateness is heard. The numbers are priorities of SCHED_FIFO (sched(7)), below
+/// those of the kernel's own interrupt threads, which deliver the events waited for and have 50
+/// (`sched_set_fifo` in kernel/sched/syscalls.c).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum RealtimeThread {
-    /// Fills the sound card's buffers: late, it is a drop-out.
+    /// Fills the sound card's buffers: if it is late, there is a drop-out.
     Audio = 45,
-    /// Stamps the edges of the RTC: late, the time is known less well.
+    /// Stamps the edges of the RTC: if it is late, the time is known less well.
     Edge = 44,
-    /// Decodes ahead: half a second late, it is a drop-out.
+    /// Decodes ahead: if it is half a second late, there is a drop-out.
     Feeder = 40,
 }
 
 impl RealtimeThread {
-    /// What comes of it where the thread is late.
+    /// Returns the consequence if the thread is late.
     fn cost_of_delay(self) -> &'static str {
         match self {
             Self::Audio | Self::Feeder => "music may drop out",
@@ -30,7 +32,7 @@ impl RealtimeThread {
     }
 }
 
-/// Why a thread or the memory is treated as any other.
+/// Why a thread or the memory gets no special treatment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriorityError {
     /// The limit is too low.
@@ -44,10 +46,10 @@ pub enum PriorityError {
     Memory(String),
 }
 
-/// Asks for the calling thread to be run before all that is not real-time.
+/// Requests that the calling thread run before everything that is not real-time.
 ///
 /// # Errors
-/// When the limit RLIMIT_RTPRIO is lower than that. The thread goes on as it is.
+/// When the limit RLIMIT_RTPRIO is lower than its priority. The thread continues as it is.
 pub fn request_realtime(thread: RealtimeThread) -> Result<(), PriorityError> {
     let failed = |reason: String| PriorityError::Realtime(thread, reason);
     let value = ThreadPriorityValue::try_from(thread as u8).map_err(|reason| failed(reason.to_owned()))?;
@@ -56,16 +58,17 @@ pub fn request_realtime(thread: RealtimeThread) -> Result<(), PriorityError> {
         .map_err(|error| failed(format!("{error:?}")))
 }
 
-/// The same for a thread that goes on all the same: where it is not granted, that is logged.
+/// Requests the priority as [`request_realtime`] does, and only logs if it is not granted.
 pub fn ask_for_realtime(thread: RealtimeThread) {
     if let Err(error) = request_realtime(thread) {
         log::info!("{error}");
     }
 }
 
-/// Ask for the calling thread to be run, and its files to be read, only where nobody else has anything to do. A thread that is
-/// not granted that goes on as it is. The kernel takes a SCHED_IDLE thread's requests to disks as idle, too
-/// (`task_nice_ioclass` in include/linux/ioprio.h).
+/// Requests that the calling thread run, and its files be read, only while nothing else needs the
+/// processor or the disk. If that is not granted, the thread continues as it is. The kernel treats
+/// a SCHED_IDLE thread's disk requests as idle, too (`task_nice_ioclass` in
+/// include/linux/ioprio.h).
 pub fn ask_for_idle() {
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     let asked = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
@@ -74,11 +77,11 @@ pub fn ask_for_idle() {
     }
 }
 
-/// Keeps everything that the process has touched, and will touch, in memory.
+/// Locks everything that the process has touched, and will touch, into memory.
 ///
 /// # Errors
-/// When the limit RLIMIT_MEMLOCK is not infinite: a lower one counts what is only reserved, such as stacks, and would
-/// make the process fail later, when it needs more.
+/// When the limit RLIMIT_MEMLOCK is not infinite: a lower one also counts memory that is only
+/// reserved, such as stacks, and would make the process fail later, when it needs more.
 pub fn lock_memory() -> Result<(), PriorityError> {
     if let Some(limit) = getrlimit(Resource::Memlock).current {
         return Err(PriorityError::Memory(format!("the limit is {limit} bytes")));
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_gets_its_priority_or_says_what_to_set() {
+    fn a_thread_gets_its_priority_or_an_error_says_what_to_set() {
         let asked = std::thread::spawn(|| {
             let asked = request_realtime(RealtimeThread::Edge);
             (asked, thread_priority::get_current_thread_priority())

@@ -1,4 +1,5 @@
-//! A board without hardware: the buttons, the jumper, the LED and the mixer of a simulated box, in one's hand.
+//! A board without hardware: the buttons, the jumper, the LED and the mixer of a simulated box,
+//! under control of a test.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,8 +7,8 @@ use crate::buttons::{BoardError, Button, Inputs, Levels};
 use crate::led::Led;
 use crate::mixer::{Mixer, MixerError};
 
-/// A handle to a simulated board; clones are handles to the same one. One end presses and looks, the other is given to
-/// the service as [`Inputs`], [`Led`] and [`Mixer`].
+/// A handle to a simulated board; clones are handles to the same one. One handle presses and
+/// observes, another is given to the service as [`Inputs`], [`Led`] and [`Mixer`].
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedBoard {
     state: Arc<Mutex<State>>,
@@ -28,7 +29,7 @@ impl Default for State {
         Self {
             levels: Levels::default(),
             lit: false,
-            // What a card comes up with is anybody's guess.
+            // The volume that a card starts with is arbitrary.
             volume_percent: 77,
             inputs_fault: None,
             led_fault: None,
@@ -38,13 +39,13 @@ impl Default for State {
 }
 
 impl SimulatedBoard {
-    /// A board with nothing pressed and no jumper.
+    /// Makes a board with nothing pressed and no jumper.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Plain values: whatever a thread that panicked has left there is as good as any other.
+        // Plain values: those that a thread left when it panicked are as good as any.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,32 +70,32 @@ impl SimulatedBoard {
         self.state().levels.jumper_fitted = fitted;
     }
 
-    /// What is pressed and fitted.
+    /// Returns what is pressed and fitted.
     pub fn levels(&self) -> Levels {
         self.state().levels
     }
 
-    /// Whether the LED is lit.
+    /// Returns whether the LED is lit.
     pub fn is_lit(&self) -> bool {
         self.state().lit
     }
 
-    /// What the mixer is set to, in percent.
+    /// Returns what the mixer is set to, in percent.
     pub fn volume_percent(&self) -> u8 {
         self.state().volume_percent
     }
 
-    /// Makes each reading of the inputs fail so, until it is `None` again.
+    /// Makes every reading of the inputs fail with this error, until it is `None` again.
     pub fn fail_inputs(&self, fault: Option<BoardError>) {
         self.state().inputs_fault = fault;
     }
 
-    /// Makes each setting of the LED fail so, until it is `None` again.
+    /// Makes every setting of the LED fail with this error, until it is `None` again.
     pub fn fail_led(&self, fault: Option<BoardError>) {
         self.state().led_fault = fault;
     }
 
-    /// Makes each use of the mixer fail so, until it is `None` again.
+    /// Makes every use of the mixer fail with this error, until it is `None` again.
     pub fn fail_mixer(&self, fault: Option<MixerError>) {
         self.state().mixer_fault = fault;
     }
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_hand_does_the_other_sees() {
+    fn one_handle_sees_what_another_does() {
         let board = SimulatedBoard::new();
         let (mut inputs, mut led, mut mixer) = (board.clone(), board.clone(), board.clone());
         board.press(Button::Stop);
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_last_until_they_are_lifted_and_change_nothing() {
+    fn faults_last_until_they_are_cleared_and_change_nothing() {
         let mut board = SimulatedBoard::new();
         board.fail_inputs(Some(BoardError::Failed("broken".into())));
         board.fail_led(Some(BoardError::Failed("broken".into())));

@@ -1,6 +1,8 @@
-//! From frames of a recording to UTC and back, fitted through noisy readings of the card's clock. Pure.
+//! From frames of a recording to UTC and back, fitted through noisy readings of the card's clock.
+//! Pure.
 
-/// One reading of the card's clock: this frame was played at this instant or a little earlier, never later.
+/// A reading of the card's clock: this frame was played at this instant or a little earlier, never
+/// later.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClockSample {
     /// Frames since the recording began.
@@ -9,13 +11,15 @@ pub struct ClockSample {
     pub utc_ns: i64,
 }
 
-/// When each frame was played: a line through the best reading of each second.
+/// When every frame was played: a line through the best reading of each second.
 ///
-/// Readings are late by a varying delay and never early, so the earliest of each second, next to a line of the card's
-/// overall rate, is the one to believe. Between these the map is straight, and so follows a rate that drifts.
+/// Readings are late by a varying delay and never early, so the earliest of each second, relative
+/// to a line of the card's overall rate, is the one to believe. Between these the map is straight,
+/// and so follows a rate that drifts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClockMap {
-    /// UTC that all of `knots` is relative to, so that f64 keeps nanoseconds.
+    /// The instant that all of `knots` are relative to, so that f64 keeps nanoseconds, in ns of
+    /// UTC.
     epoch_ns: i64,
     /// Nanoseconds per frame over all of the recording.
     period_ns: f64,
@@ -27,8 +31,8 @@ pub struct ClockMap {
 impl ClockMap {
     /// Fits the map. `rate_hz` is the card's nominal rate.
     ///
-    /// `None` without readings, or with readings that are not finite. Fewer than two seconds of readings give the
-    /// nominal rate.
+    /// `None` without readings, or with readings that are not finite. Fewer than two seconds of
+    /// readings give the nominal rate.
     #[must_use]
     pub fn fit(samples: &[ClockSample], rate_hz: u32) -> Option<Self> {
         let epoch_ns = samples.first()?.utc_ns;
@@ -45,39 +49,43 @@ impl ClockMap {
         Some(map)
     }
 
-    /// UTC in nanoseconds since the Unix epoch at which `frame` was played. Such a number has steps of 256 ns in f64.
+    /// Returns when `frame` was played, in nanoseconds of UTC since the Unix epoch. Such a number
+    /// has steps of 256 ns in f64.
     #[must_use]
     pub fn utc_ns(&self, frame: f64) -> f64 {
         self.epoch_ns as f64 + interpolate(&self.knots, frame, self.period_ns)
     }
 
-    /// The frame that was played at a UTC instant: the reverse of [`ClockMap::utc_ns`].
+    /// Returns the frame that was played at a UTC instant: the inverse of [`ClockMap::utc_ns`].
     #[must_use]
     pub fn frame_at(&self, utc_ns: f64) -> f64 {
         let swapped: Vec<_> = self.knots.iter().map(|&(frame, ns)| (ns, frame)).collect();
         interpolate(&swapped, utc_ns - self.epoch_ns as f64, 1.0 / self.period_ns)
     }
 
-    /// How much faster than `rate_hz` the card ran against CLOCK_REALTIME, in parts per million.
+    /// Returns how much faster than `rate_hz` the card ran against CLOCK_REALTIME, in parts per
+    /// million.
     #[must_use]
     pub fn rate_error_ppm(&self, rate_hz: u32) -> f64 {
         (1e9 / f64::from(rate_hz) / self.period_ns - 1.0) * 1e6
     }
 
-    /// Half of the seconds' best readings lie closer than this to a straight line: the noise of the map, in ns.
+    /// Returns the noise of the map, in ns: half of the seconds' best readings are closer than this
+    /// to a straight line.
     #[must_use]
     pub fn residual_ns(&self) -> f64 {
         self.residual_ns
     }
 
-    /// The straight line through the middle of the knots.
+    /// Returns the straight line through the middle of the knots.
     fn line_ns(&self, frame: f64) -> f64 {
         let offset = median(self.knots.iter().map(|&(f, ns)| ns - self.period_ns * f).collect());
         offset + self.period_ns * frame
     }
 }
 
-/// For each `bin_frames` frames the point which is earliest relative to a line of the given slope.
+/// Returns, for every `bin_frames` frames, the point that is earliest relative to a line of the
+/// given slope.
 fn earliest_per_bin(points: &[(f64, f64)], period_ns: f64, bin_frames: f64) -> Vec<(f64, f64)> {
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -88,7 +96,8 @@ fn earliest_per_bin(points: &[(f64, f64)], period_ns: f64, bin_frames: f64) -> V
         .collect()
 }
 
-/// The median of the slopes of all pairs of points (Theil and Sen): outliers do not move it.
+/// Returns the median of the slopes of all pairs of points (Theil and Sen): outliers do not move
+/// it.
 fn median_slope(points: &[(f64, f64)]) -> Option<f64> {
     // A few hundred points are plenty and keep the pairs few.
     let step = points.len().div_ceil(400).max(1);
@@ -107,7 +116,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The piecewise straight line through `knots`, continued at both ends with `slope`.
+/// Returns the piecewise straight line through `knots`, continued at both ends with `slope`.
 fn interpolate(knots: &[(f64, f64)], x: f64, slope: f64) -> f64 {
     let after = knots.partition_point(|k| k.0 <= x);
     match (after.checked_sub(1).and_then(|i| knots.get(i)), knots.get(after)) {
@@ -125,7 +134,7 @@ mod tests {
     const RATE: u32 = 48_000;
     const START_NS: i64 = 1_800_000_000_123_456_789;
 
-    /// Twenty readings a second of a card that is fast by `ppm`, each late by up to 200 us.
+    /// Returns twenty readings a second of a card that is fast by `ppm`, each late by up to 200 us.
     fn readings(ppm: f64, seconds: u32) -> Vec<ClockSample> {
         let mut noise = 1_u64;
         (0..seconds * 20)

@@ -1,4 +1,4 @@
-//! The files in a virtual card's folder: what PulseAudio loads, and what ALSA's default device is.
+//! The files in a virtual card's folder: what PulseAudio loads, and ALSA's default device.
 
 use std::fs;
 use std::io;

@@ -1,15 +1,16 @@
-//! Where in a signal a template fits best: normalized cross-correlation by FFT, to a fraction of a frame. Pure.
+//! Where in a signal a template fits best: normalized cross-correlation by FFT, to a fraction of a
+//! frame. Pure.
 
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 
 use realfft::RealFftPlanner;
 
-/// Frames on either side of a place that are needed to look between the frames there.
+/// Frames on either side of a place that are needed to interpolate between the frames there.
 pub const MARGIN: usize = 32;
-/// Another place fits equally well if it reaches this part of the best fit ...
+/// Another place fits equally well if its score reaches this part of the best one.
 const EQUALLY_GOOD: f64 = 0.999;
-/// ... and is a peak of its own if the fit falls below this part in between.
+/// Such a place is a peak of its own if the score falls below this part of the best one in between.
 const VALLEY: f64 = 0.9;
 
 /// The place where a template fits best.
@@ -21,10 +22,12 @@ pub struct Match {
     pub correlation: f64,
 }
 
-/// Fits `template` into `signal` at each of `places` and returns the best, or `None` if there is none: nothing but
-/// silence, a template longer than the signal, samples that are not finite.
+/// Fits `template` into `signal` at each of `places` and returns the best fit, or `None` if there
+/// is none: in silence, with a template longer than the signal, or with samples that are not
+/// finite.
 ///
-/// With `near`, of places that fit equally well (a steady tone fits once a period) the one nearest to it is taken.
+/// With `near`, the nearest of several places that fit equally well is taken: a steady tone fits
+/// once per period.
 pub fn best_match(
     template: &[f64],
     signal: &[f64],
@@ -48,7 +51,7 @@ pub fn best_match(
     Some(Match { position, correlation: fit.score(position) })
 }
 
-/// Of the peaks as high as `scores[best]` the one nearest to `near`.
+/// Returns the nearest to `near` of the peaks as high as `scores[best]`.
 fn nearest_equal(scores: &[f64], best: usize, near: usize) -> usize {
     let is_peak = |k: usize| {
         scores[k] >= EQUALLY_GOOD * scores[best]
@@ -71,7 +74,7 @@ struct Fit {
 }
 
 impl Fit {
-    /// The normalized correlation at a place, which may lie between frames.
+    /// Returns the normalized correlation at a place, which may be between frames.
     fn score(&self, place: f64) -> f64 {
         let energy = linear(&self.energies, place);
         if energy <= self.floor || self.template_energy <= self.floor {
@@ -80,7 +83,7 @@ impl Fit {
         band_limited(&self.products, place) / (energy * self.template_energy).sqrt()
     }
 
-    /// The highest score within a frame of `place`, by golden section.
+    /// Finds the highest score within a frame of `place`, by golden section.
     fn peak_near(&self, place: f64) -> f64 {
         let last = (self.products.len() - 1) as f64;
         let (mut low, mut high) = ((place - 1.0).max(0.0), (place + 1.0).min(last));
@@ -93,12 +96,13 @@ impl Fit {
     }
 }
 
-/// `out[k]` is the sum of `template[n] * signal[n + k]` over the template, for each k where it lies in the signal.
+/// Returns the products: `out[k]` is the sum of `template[n] * signal[n + k]` over the template,
+/// for every k where it fits in the signal.
 fn products(template: &[f64], signal: &[f64]) -> Option<Vec<f64>> {
     if template.is_empty() || template.len() > signal.len() {
         return None;
     }
-    // Long enough that what wraps around falls only on places that are cut off below.
+    // Long enough that wrapping around affects only places that are cut off below.
     let size = signal.len().next_power_of_two().max(2);
     let mut planner = RealFftPlanner::<f64>::new();
     let (forward, inverse) = (planner.plan_fft_forward(size), planner.plan_fft_inverse(size));
@@ -110,7 +114,7 @@ fn products(template: &[f64], signal: &[f64]) -> Option<Vec<f64>> {
     };
     let mut cross: Vec<_> =
         spectrum(signal)?.iter().zip(&spectrum(template)?).map(|(s, t)| s * t.conj() / size as f64).collect();
-    // These two are real but for rounding, and the inverse insists.
+    // These two are real except for rounding, and the inverse insists on it.
     cross[0].im = 0.0;
     cross[size / 2].im = 0.0;
     let mut out = inverse.make_output_vec();
@@ -119,7 +123,7 @@ fn products(template: &[f64], signal: &[f64]) -> Option<Vec<f64>> {
     Some(out)
 }
 
-/// The sum of squares of each stretch of `length` frames.
+/// Returns the sum of squares of every stretch of `length` frames.
 fn energies(signal: &[f64], length: usize) -> Vec<f64> {
     let mut sums = vec![0.0];
     sums.extend(signal.iter().scan(0.0, |sum, x| {
@@ -136,7 +140,7 @@ fn linear(values: &[f64], place: f64) -> f64 {
     here + (next - here) * (place - place.floor())
 }
 
-/// The value of a band-limited sequence between its samples: a sinc with a Hann window.
+/// Returns the value of a band-limited sequence between its samples: a sinc with a Hann window.
 fn band_limited(values: &[f64], place: f64) -> f64 {
     let nearest = place.round();
     if (place - nearest).abs() < 1e-12 {

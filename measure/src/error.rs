@@ -17,10 +17,11 @@ pub enum Error {
         /// Its Debian package.
         package: &'static str,
     },
-    /// The private PulseAudio ended, or was not ready in time. Holds the reason and the end of its log.
+    /// The private PulseAudio exited, or was not ready in time. Holds the reason and the end of its
+    /// log.
     #[error("the private PulseAudio did not start: {0}")]
     Start(String),
-    /// Talking to the private PulseAudio failed.
+    /// The connection to the private PulseAudio failed.
     #[error("the private PulseAudio does not answer as expected: {0}")]
     Protocol(#[from] pulseaudio::protocol::ProtocolError),
     /// The recording cannot be used.
@@ -37,10 +38,10 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Any other failing call, with what it was meant to do.
+    /// Any other failed call, with its purpose.
     #[error("cannot {action}: {source}")]
     Io {
-        /// What was attempted: "start pulseaudio".
+        /// What was attempted, such as "start pulseaudio".
         action: &'static str,
         /// Why it failed.
         source: io::Error,
@@ -48,7 +49,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: wraps an I/O error with what was attempted.
+    /// Wraps an I/O error with what was attempted, for `map_err`.
     pub(crate) fn io(action: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, source }
     }

@@ -4,15 +4,16 @@ use crate::correlation::{MARGIN, best_match};
 
 /// The largest lag that [`lag_by_second`] finds.
 const MAX_LAG_MS: f64 = 100.0;
-/// -60 dBFS: an RMS below counts as silence.
+/// An RMS below this counts as silence: -60 dBFS.
 const SILENCE_RMS: f64 = 0.001;
 
 /// How far `b` is behind `a`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lag {
-    /// In frames; positive where `b` is later.
+    /// In frames; positive if `b` is later.
     pub frames: f64,
-    /// How alike the two are at that lag: 1 but for the gain identical, near 0 unrelated.
+    /// How similar the two are at that lag: 1 for identical except for the gain, near 0 for
+    /// unrelated.
     pub correlation: f64,
 }
 
@@ -21,16 +22,17 @@ pub struct Lag {
 pub struct SecondLag {
     /// Whole seconds since the recording began.
     pub second: usize,
-    /// How far the right channel is behind the left, in milliseconds; `None` where either is silent.
+    /// How far the right channel is behind the left, in milliseconds; `None` if either is silent.
     pub lag_ms: Option<f64>,
-    /// See [`Lag::correlation`]; below about 0.5 the two do not play the same, and the lag means nothing. 0 in silence.
+    /// See [`Lag::correlation`]; below about 0.5 the two do not play the same, and the lag is
+    /// meaningless. 0 in silence.
     pub correlation: f64,
 }
 
-/// The lag of `right` relative to `left` in each whole second, found within ±100 ms.
+/// Returns the lag of `right` relative to `left` in every whole second, found within ±100 ms.
 ///
-/// Exact to better than 0.002 ms on music. Only sound that repeats itself within 100 ms, a steady tone, is ambiguous; the
-/// smallest lag is then taken.
+/// The result is exact to better than 0.002 ms on music. Only sound that repeats within 100 ms,
+/// such as a steady tone, is ambiguous; the smallest lag is then taken.
 #[must_use]
 pub fn lag_by_second(left: &[f32], right: &[f32], rate_hz: u32) -> Vec<SecondLag> {
     let rate = rate_hz as usize;
@@ -52,10 +54,12 @@ pub fn lag_by_second(left: &[f32], right: &[f32], rate_hz: u32) -> Vec<SecondLag
         .collect()
 }
 
-/// How far `b` is behind `a`, found within ±`max_lag_frames`; both begin at the same instant.
+/// Returns how far `b` is behind `a`, found within ±`max_lag_frames`; both begin at the same
+/// instant.
 ///
-/// The middle of `a` is looked for in `b`, so both must be longer than twice the lag and then some. `None` where they
-/// are not, where either is silent (below -60 dBFS), or where nothing in `b` resembles `a`.
+/// The middle of `a` is searched for in `b`, so both must be more than twice as long as the lag.
+/// `None` if they are not, if either is silent (below -60 dBFS), or if nothing in `b` resembles
+/// `a`.
 #[must_use]
 pub fn best_lag(a: &[f32], b: &[f32], max_lag_frames: usize) -> Option<Lag> {
     let length = a.len().min(b.len());

@@ -1,9 +1,10 @@
-//! Measures, from outside, how exactly two players play in sync.
+//! Measures, from outside, how exactly two players are in sync.
 //!
-//! [`VirtualCard`] is a sound card in software: a private PulseAudio whose left channel belongs to one box and whose
-//! right channel to another. [`Recorder`] records both at once and knows when each frame was played. The rest is
-//! arithmetic on recordings: [`lag_by_second`] says how far the right box is behind the left, [`find_start`] at which
-//! frame a track began, [`thd_plus_noise_db`] how clean a tone came out.
+//! [`VirtualCard`] is a sound card in software: a private PulseAudio whose left channel belongs to
+//! one box and whose right channel to another. [`Recorder`] records both at once and knows when
+//! every frame was played. The rest is arithmetic on recordings: [`lag_by_second`] says how far the
+//! right box is behind the left, [`find_start`] at which frame a track began, [`thd_plus_noise_db`]
+//! how clean a tone came out.
 //!
 //! ```no_run
 //! use std::process::Command;

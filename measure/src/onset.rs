@@ -7,11 +7,12 @@ use crate::correlation::{MARGIN, best_match};
 /// Below this the reference is not in the recording.
 const LEAST_CORRELATION: f64 = 0.5;
 
-/// The frame of `recording_channel` at which `reference` begins, to a fraction of a frame.
+/// Returns the frame of `recording_channel` at which `reference` begins, to a fraction of a frame.
 ///
-/// `reference` is mono at the recording's rate `rate_hz`; its first second is used. The sinks for one box play the mean
-/// of left and right, so this mean is the reference for a stereo track. Looked for are beginnings in
-/// `near_frame_range`. `None` where it does not begin there: too little recorded, silence, or another sound.
+/// `reference` is mono at the recording's rate `rate_hz`; its first second is used. The sinks for
+/// one box play the mean of left and right, so this mean is the reference for a stereo track. The
+/// beginning is searched for in `near_frame_range`. `None` if it does not begin there: too little
+/// was recorded, or silence, or another sound.
 #[must_use]
 pub fn find_start(
     recording_channel: &[f32],
@@ -25,7 +26,7 @@ pub fn find_start(
     if first >= end {
         return None;
     }
-    // With a margin of silence where the recording has none.
+    // The signal, with a margin of silence where the recording has none.
     let signal: Vec<f64> = (first..end + template.len() + 2 * MARGIN)
         .map(|i| i.checked_sub(MARGIN).and_then(|i| recording_channel.get(i)).map_or(0.0, |&x| f64::from(x)))
         .collect();
@@ -33,7 +34,7 @@ pub fn find_start(
     (found.correlation >= LEAST_CORRELATION).then_some(found.position + first as f64 - MARGIN as f64)
 }
 
-/// The first frame that is louder than `threshold` (of full scale, 1), in either direction.
+/// Returns the first frame that is louder than `threshold` (of full scale, 1), in either direction.
 #[must_use]
 pub fn first_sound(channel: &[f32], threshold: f32) -> Option<usize> {
     channel.iter().position(|x| x.abs() > threshold)
@@ -47,7 +48,7 @@ mod tests {
 
     const RATE: u32 = 48_000;
 
-    /// Three seconds of silence, then the track from `start` on.
+    /// Returns three seconds of silence, then the track, which begins at frame `start`.
     fn recording(start: f64) -> Vec<f32> {
         let whole = start.floor() as usize;
         let fraction = start - whole as f64;

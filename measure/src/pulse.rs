@@ -1,7 +1,8 @@
 //! A connection to the private PulseAudio: just enough of its protocol to record with exact times.
 //!
-//! The protocol is spoken directly because only the raw timing reply holds what [`Event::Position`] needs; `parec` and
-//! ALSA's pulse plugin both give a latency that is rounded, extrapolated or stripped of its sign.
+//! The protocol is spoken directly because only the raw timing reply contains the data of
+//! [`Event::Position`]; `parec` and ALSA's pulse plugin both give a latency that is rounded,
+//! extrapolated or stripped of its sign.
 
 use std::ffi::CStr;
 use std::io::{BufReader, Cursor, Read};
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 /// How long the server may stay silent before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The server lets everyone in, but wants a cookie of this length all the same.
+/// The server admits everyone, but requires a cookie of this length all the same.
 const COOKIE_BYTES: usize = 256;
 
 /// Bytes of one recorded frame: two channels of 32-bit float.
@@ -28,7 +29,7 @@ pub const FRAME_BYTES: usize = 8;
 
 /// What the server sends while it records.
 pub enum Event {
-    /// Raw little-endian f32 samples, left and right in turn; not necessarily whole frames.
+    /// Raw little-endian f32 samples, left and right alternating; not necessarily whole frames.
     Data(Vec<u8>),
     /// The answer to [`Connection::ask_position`].
     Position(RecordLatency),
@@ -44,7 +45,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the server's socket and introduces itself.
+    /// Connects to the server's socket and introduces this client.
     pub fn open(path: &Path) -> Result<Self> {
         let socket = UnixStream::connect(path).map_err(Error::io("connect to the private PulseAudio"))?;
         socket.set_read_timeout(Some(PATIENCE)).map_err(Error::io("set a timeout"))?;
@@ -69,9 +70,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Begins to record a source as f32 stereo without resampling. Returns the stream's channel number.
+    /// Begins to record a source as f32 stereo without resampling. Returns the stream's channel
+    /// number.
     ///
-    /// The source works in blocks of `block_frames`, or less if a player asks for less.
+    /// The source works in blocks of `block_frames`, or of fewer if a player asks for that.
     pub fn record(&mut self, source: &CStr, rate_hz: u32, block_frames: u32) -> Result<u32> {
         let fragment_size = block_frames.saturating_mul(FRAME_BYTES as u32);
         let params = RecordStreamParams {
@@ -87,12 +89,12 @@ impl Connection {
         Ok(reply.channel)
     }
 
-    /// Asks how far the recording of `channel` is; the answer comes as [`Event::Position`].
+    /// Asks how far the recording of `channel` has got; the answer comes as [`Event::Position`].
     pub fn ask_position(&mut self, channel: u32) -> Result<()> {
         self.send(&Command::GetRecordLatency(LatencyParams { channel, now: SystemTime::now() }))
     }
 
-    /// Waits for the next message of the server.
+    /// Waits for the next message from the server.
     pub fn next(&mut self) -> Result<Event> {
         let (channel, body) = self.read_message()?;
         if channel != u32::MAX {

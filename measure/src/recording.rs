@@ -1,13 +1,14 @@
-//! Records both channels of the card, and knows when each frame was played.
+//! Records both channels of the card, and knows when every frame was played.
 //!
-//! PulseAudio hands its monitor the same blocks that it gives to the card, some milliseconds before they are "played".
-//! Asked for its timing, it answers with one snapshot of its sound thread: how many frames it has handed out and how
-//! long it takes until the last of them is out. That is the clock from which it also tells every player its delay, so
-//! the instants here are those a perfectly informed player would expect.
+//! PulseAudio hands its monitor the same blocks that it gives to the card, some milliseconds before
+//! they are "played". Asked for its timing, it answers with one snapshot of its sound thread: how
+//! many frames it has handed out and how long it takes until the last of them is out. From the same
+//! clock it reports its delay to every player, so the instants here are those that a perfectly
+//! informed player would expect.
 //!
-//! Measured: single readings scatter by 0.03 ms, the map fitted through them by 0.005 ms. No constant bias is corrected;
-//! it is at most 0.1 ms, since a block reaches us 0.12 ms after the instant of its first frame at the earliest, and can
-//! not before.
+//! Measured: single readings scatter by 0.03 ms, the map fitted through them by 0.005 ms. No
+//! constant bias is corrected; it is at most 0.1 ms, since a block reaches us 0.12 ms after the
+//! instant of its first frame at the earliest, and cannot arrive before that instant.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::pulse::{Connection, Event, FRAME_BYTES};
 use crate::sink::RATE_HZ;
 use crate::virtual_card::{MONITOR, VirtualCard};
 
-/// Least time between two readings of the card's clock.
+/// The shortest time between two readings of the card's clock.
 const READING_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A recording in progress. Dropping it without [`Recorder::finish`] discards it.
@@ -44,13 +45,14 @@ pub struct Recording {
     pub right: Vec<f32>,
     /// When the frames were played.
     pub clock: ClockMap,
-    /// The card went away (see [`VirtualCard::restart`]) before the recording was finished; it ends there.
+    /// The card went away (see [`VirtualCard::restart`]) before the recording was finished; it ends
+    /// there.
     pub interrupted: bool,
 }
 
 impl Recorder {
-    /// Begins to record: everything that players hand to the card from the return of this call on. The recording begins
-    /// with the card's next block, up to 50 ms later.
+    /// Begins to record: everything that players hand to the card from the return of this call on.
+    /// The recording begins with the card's next block, up to 50 ms later.
     ///
     /// # Errors
     /// When the card does not answer.
@@ -89,13 +91,15 @@ impl Drop for Recorder {
 }
 
 impl Recording {
-    /// UTC, in nanoseconds since the Unix epoch, at which a frame was played; fractions and frames outside allowed.
+    /// Returns when a frame was played, in nanoseconds of UTC since the Unix epoch; the frame may
+    /// have a fraction and be outside the recording.
     #[must_use]
     pub fn utc_ns_of_frame(&self, frame: f64) -> f64 {
         self.clock.utc_ns(frame)
     }
 
-    /// The frame played at a UTC instant in nanoseconds since the Unix epoch; may lie outside the recording.
+    /// Returns the frame played at a UTC instant in nanoseconds since the Unix epoch; it may be
+    /// outside the recording.
     #[must_use]
     pub fn frame_at_utc_ns(&self, utc_ns: f64) -> f64 {
         self.clock.frame_at(utc_ns)
@@ -121,7 +125,7 @@ impl Recording {
     }
 }
 
-/// Raw material of a recording.
+/// The raw material of a recording.
 #[derive(Debug, Default)]
 struct Taken {
     bytes: Vec<u8>,
@@ -150,7 +154,7 @@ struct Take {
     channel: u32,
     taken: Taken,
     asked_at: Instant,
-    /// A reading of the clock is under way.
+    /// Whether a reading of the clock is in progress.
     waiting: bool,
 }
 
@@ -160,7 +164,8 @@ impl Take {
         self.taken
     }
 
-    /// Records until `stop`, and then until all that the card has been given by then has arrived.
+    /// Records until `stop`, and then until everything that the card has been given by then has
+    /// arrived.
     fn record(&mut self, stop: &AtomicBool) -> Result<()> {
         let mut asked_last = false;
         let mut last_byte = usize::MAX;
@@ -189,15 +194,18 @@ impl Take {
     }
 }
 
-/// Bytes that the sound thread had given to this recording, whether or not they have arrived yet.
+/// Returns the bytes that the sound thread had given to this recording, whether or not they have
+/// arrived yet.
 fn bytes_handed_out(position: &RecordLatency) -> usize {
-    // What is on its way between PulseAudio's threads is told as a time, truncated to microseconds.
+    // What is on its way between PulseAudio's threads is reported as a time, truncated to
+    // microseconds.
     let on_the_way = (position.source_usec as f64 * 1e-6 * f64::from(RATE_HZ)).round() as usize * FRAME_BYTES;
     usize::try_from(position.write_offset).unwrap_or(0) + on_the_way
 }
 
-/// The frame after the last one handed out is played `sink_usec` after the snapshot, which is just before
-/// `remote_time`. A card that is late just now tells zero, which means nothing.
+/// Takes a sample of the clock: the frame after the last one handed out is played `sink_usec` after
+/// the snapshot, which is just before `remote_time`. A card that is late just now reports zero,
+/// which means nothing.
 fn clock_sample(position: &RecordLatency, bytes: usize) -> Option<ClockSample> {
     let replied = position.remote_time.duration_since(UNIX_EPOCH).ok()?;
     let utc = replied + Duration::from_micros(position.sink_usec);

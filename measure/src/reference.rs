@@ -1,4 +1,5 @@
-//! What a track sounds like, decoded and resampled apart from the player, to be found in a recording.
+//! The sound of a track, decoded and resampled independently of the player, to be found in a
+//! recording.
 
 use std::error::Error as StdError;
 use std::fs::File;
@@ -10,19 +11,21 @@ use rubato::{Fft, FixedSync, Resampler};
 
 use crate::error::{Error, Result};
 
-/// How much more is resampled before a stretch that does not begin with the track: the filter needs what comes before.
+/// How much more is resampled before a stretch that does not begin with the track: the filter needs
+/// the samples before it.
 const LEAD_S: f64 = 0.1;
 
-/// A stretch of an MP3, both channels mixed, at this rate: so many seconds from this second on, silence behind its end.
+/// Returns a stretch of an MP3, both channels mixed, at this rate: `seconds` long, from the second
+/// `from_s` on, with silence after the end of the file.
 ///
 /// # Errors
-/// [`Error::Track`] if the file cannot be read or is no MP3.
+/// [`Error::Track`] if the file cannot be read or is not an MP3.
 pub fn stretch(path: &Path, rate_hz: u32, from_s: f64, seconds: f64) -> Result<Vec<f32>> {
     decode(path, rate_hz, from_s, seconds)
         .map_err(|reason| Error::Track { path: path.to_owned(), reason: reason.to_string() })
 }
 
-/// The first two seconds of an MP3, as [`stretch`] gives them.
+/// Returns the first two seconds of an MP3, as [`stretch`] does.
 ///
 /// # Errors
 /// As [`stretch`].
@@ -57,7 +60,8 @@ fn decode(path: &Path, rate_hz: u32, from_s: f64, seconds: f64) -> std::result::
     Ok(resampled.into_iter().skip(frames(lead_s, rate_hz)).map(|sample| sample as f32).collect())
 }
 
-/// In double precision, as all other transforms here: the library for them is then compiled only once.
+/// Resamples in double precision, as all other transforms here do: their library is then compiled
+/// only once.
 fn resample(mono: Vec<f64>, from_hz: u32, to_hz: u32) -> std::result::Result<Vec<f64>, Box<dyn StdError>> {
     let mut resampler = Fft::<f64>::new(from_hz as usize, to_hz as usize, 1024, 1, FixedSync::Both)?;
     let frames = mono.len();

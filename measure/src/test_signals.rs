@@ -1,8 +1,9 @@
-//! Signals for tests which can be delayed exactly, by any fraction of a frame.
+//! Signals for tests that can be delayed exactly, by any fraction of a frame.
 
 use std::f64::consts::{PI, TAU};
 
-/// Something like music: notes that begin and decay, each a few harmonics, delayed by `delay_s`.
+/// Returns something like music: notes that begin and decay, each a few harmonics, delayed by
+/// `delay_s`.
 pub fn music(rate_hz: u32, seconds: f64, delay_s: f64, gain: f64) -> Vec<f32> {
     const NOTES_HZ: [f64; 7] = [110.0, 164.81, 220.0, 261.63, 329.63, 440.0, 659.26];
     let rate = f64::from(rate_hz);
@@ -25,9 +26,9 @@ pub fn music(rate_hz: u32, seconds: f64, delay_s: f64, gain: f64) -> Vec<f32> {
         .collect()
 }
 
-/// Noise up to 0.85 of half the rate, always the same, delayed by `delay_frames`.
+/// Returns noise up to 0.85 of half the rate, always the same, delayed by `delay_frames`.
 pub fn noise(length: usize, delay_frames: f64, gain: f64) -> Vec<f32> {
-    // Random numbers seen through a windowed sinc, evaluated where the delay asks for it.
+    // Random numbers through a windowed sinc, evaluated at the delayed places.
     const REACH: i64 = 24;
     (0..length as i64)
         .map(|n| {
@@ -45,7 +46,7 @@ pub fn noise(length: usize, delay_frames: f64, gain: f64) -> Vec<f32> {
         .collect()
 }
 
-/// A number from -1 to 1 that belongs to `index` (splitmix64).
+/// Returns the number from -1 to 1 that belongs to `index` (splitmix64).
 fn random(index: i64) -> f64 {
     let mut z = (index as u64).wrapping_add(1 << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

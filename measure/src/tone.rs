@@ -6,12 +6,14 @@ use std::f64::consts::TAU;
 const SEARCH_HZ: f64 = 1.5;
 const SEARCH_RELATIVE: f64 = 0.002;
 
-/// Everything but the tone itself (distortion, noise, hum; not DC), relative to the tone, in dB: the lower the cleaner.
+/// Returns everything except the tone itself (distortion, noise, hum; not DC), relative to the
+/// tone, in dB: the lower, the cleaner.
 ///
-/// `samples` hold a tone of about `tone_hz`, within 1.5 Hz or 0.2 %. Each whole second is taken by itself (or all, if
-/// it is less): the sine that fits best, of whatever frequency, amplitude and phase, is the tone, the rest the residue.
-/// The result is infinite where there is no tone, and NaN where there is nothing to measure: no samples, or a
-/// frequency not between 0 and half the rate.
+/// `samples` hold a tone of about `tone_hz`, within 1.5 Hz or 0.2 %. Every whole second is measured
+/// by itself (or all samples, if there is less than a second): the best fitting sine, of any
+/// frequency, amplitude and phase, is the tone, the rest the residue. The result is infinite if
+/// there is no tone, and NaN if there is nothing to measure: no samples, or a frequency that is not
+/// between 0 and half the rate.
 #[must_use]
 pub fn thd_plus_noise_db(samples: &[f32], rate_hz: u32, tone_hz: f64) -> f64 {
     let rate = f64::from(rate_hz);
@@ -28,13 +30,13 @@ pub fn thd_plus_noise_db(samples: &[f32], rate_hz: u32, tone_hz: f64) -> f64 {
     if tone <= 0.0 { f64::INFINITY } else { 10.0 * (rest / tone).log10() }
 }
 
-/// The energies of the best sine near `tone_hz` and of what it leaves.
+/// Returns the energies of the best sine near `tone_hz` and of the rest.
 fn split(samples: &[f32], tone_hz: f64, rate: f64) -> (f64, f64) {
     let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / samples.len() as f64;
     let samples: Vec<f64> = samples.iter().map(|&x| f64::from(x) - mean).collect();
     let fit = |hz: f64| Sine::fit(&samples, TAU * hz / rate);
-    // The fit is one smooth hill, as wide as the inverse of the duration: step over it finely enough to meet it, then
-    // climb it by ever smaller parabolas.
+    // The fit is one smooth hill, as wide as the inverse of the duration: step over it finely
+    // enough to meet it, then climb it by ever smaller parabolas.
     let width = rate / samples.len() as f64;
     let reach = SEARCH_HZ.max(SEARCH_RELATIVE * tone_hz).max(width);
     let steps = (4.0 * reach / width).ceil() as i32;
@@ -58,9 +60,9 @@ struct Sine {
     cosine: f64,
     sine: f64,
     constant: f64,
-    /// Of the sine alone.
+    /// The energy of the sine alone.
     energy: f64,
-    /// How much of the samples' energy sine and constant take away.
+    /// How much of the samples' energy the sine and the constant explain.
     explained: f64,
 }
 
@@ -84,14 +86,14 @@ impl Sine {
         Self { step, cosine, sine, constant, energy, explained }
     }
 
-    /// The energy of what is left without it.
+    /// Returns the energy of what is left without it.
     fn residue(&self, samples: &[f64]) -> f64 {
         let fitted = rotation(self.step).map(|(c, s)| self.cosine * c + self.sine * s + self.constant);
         samples.iter().zip(fitted).map(|(x, y)| (x - y) * (x - y)).sum()
     }
 }
 
-/// (cos, sin) of 0, step, 2 step, ...
+/// Returns (cos, sin) of 0, step, 2 step, ...
 fn rotation(step: f64) -> impl Iterator<Item = (f64, f64)> {
     let (turn_sin, turn_cos) = step.sin_cos();
     std::iter::successors(Some((1.0, 0.0)), move |&(c, s)| {
@@ -99,7 +101,8 @@ fn rotation(step: f64) -> impl Iterator<Item = (f64, f64)> {
     })
 }
 
-/// Solves three linear equations, each a row of coefficients and the right side (Gauss; the matrix is positive).
+/// Solves three linear equations, each a row of coefficients and the right side (Gauss; the matrix
+/// is positive definite).
 fn solve(mut rows: [[f64; 4]; 3]) -> [f64; 3] {
     for pivot in 0..3 {
         let row = rows[pivot];

@@ -1,6 +1,8 @@
-//! The whole way: an ALSA program plays on the virtual card, and the recording says what came out and when.
+//! The whole way: an ALSA program plays on the virtual card, and the recording shows what came out
+//! and when.
 //!
-//! Needs the packages `pulseaudio` and `libasound2-plugins`. Figures are printed: `cargo test -- --nocapture`.
+//! Needs the packages `pulseaudio` and `libasound2-plugins`. Figures are printed: `cargo test --
+//! --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -21,7 +23,7 @@ fn player_process() {
     player::run();
 }
 
-/// Records one player from its start to its end. Returns the clicks it announced as well.
+/// Records one player from start to end. Also returns the clicks it announced.
 fn record(card: &VirtualCard, sink: Sink, program: Program) -> (Recording, Vec<(u64, f64)>) {
     let recorder = Recorder::start(card).unwrap();
     let clicks = player::finish(player::start(card, sink, program, &[]));
@@ -106,12 +108,13 @@ fn nothing_remains_of_a_dropped_card() {
     let _ = recorder.finish();
 }
 
-/// The player predicts from ALSA's delay when each click will be heard; the recording says when it was. Returns the
-/// differences in ms, positive where the click came later than predicted.
+/// The player predicts from ALSA's delay when every click will be heard; the recording shows when
+/// it was. Returns the differences in ms, positive if the click came later than predicted.
 fn click_errors_ms(card: &VirtualCard, sink: Sink, rate_hz: u32) -> Vec<f64> {
     let (recording, clicks) = record(card, sink, Program { sound: "clicks", seconds: 3.5, rate_hz });
     let channel = if sink == Sink::Right { &recording.right } else { &recording.left };
-    // The player assumes the nominal rate from its readings on, which it takes 0.4 s after its start.
+    // The player assumes the nominal rate from its readings on, which it takes 0.4 s after its
+    // start.
     let drift = recording.clock.rate_error_ppm(48_000) * 1e-6;
     let mut from = 0;
     let error_ms = |&(frame, predicted_ns): &(u64, f64)| {
@@ -126,7 +129,8 @@ fn click_errors_ms(card: &VirtualCard, sink: Sink, rate_hz: u32) -> Vec<f64> {
     errors
 }
 
-/// Each stream has an error of its own, which is ALSA's; the median of a few streams tells that of the recording.
+/// Every stream has an error of its own, which is ALSA's; the median of a few streams is that of
+/// the recording.
 fn clicks_are_played_when_predicted(sink: Sink, rate_hz: u32) {
     let card = VirtualCard::start().unwrap();
     let streams: Vec<Vec<f64>> = (0..3).map(|_| click_errors_ms(&card, sink, rate_hz)).collect();

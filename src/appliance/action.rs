@@ -1,4 +1,4 @@
-//! What goes out: what is to be done, in this order.
+//! What comes out: the actions to be carried out, in this order.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::timetable::Timetable;
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Play this, in place of whatever plays, which fades out at once.
+    /// Play this in place of whatever plays, which fades out at once.
     Play {
         /// Which timetable, and from when on it is heard.
         program: Program,
@@ -21,28 +21,28 @@ pub enum Action {
     },
     /// Fade out and play nothing.
     StopWithFade,
-    /// Keep this session on disk, now.
+    /// Save this session to disk, now.
     SaveSession(Session),
-    /// Take the kept session from the disk, now.
+    /// Delete the saved session from the disk, now.
     ForgetSession,
-    /// Keep this position on disk.
+    /// Save this position to disk.
     SavePosition(SavedPosition),
-    /// Set the mixer, or the player's own volume, to so many percent.
+    /// Set the mixer, or the player's own volume, to this many percent.
     SetVolume(u8),
-    /// Keep the volume on disk, in percent.
+    /// Save the volume to disk, in percent.
     SaveVolume(u8),
-    /// Read the playlist again, and report what became of it.
+    /// Read the playlist again, and report the result.
     Reload,
-    /// Shut the Pi down, once what comes before is done.
+    /// Shut the Pi down, once the actions before this one are done.
     ShutDown,
-    /// From now on the LED shows this.
+    /// From now on the LED shows this pattern.
     Led(LedPattern),
-    /// The LED answers, over its pattern.
+    /// The LED answers with a flash, over its pattern.
     Flash(Flash),
-    /// A tone answers. It comes only where nothing plays.
+    /// Sound a tone as an answer. This comes only while nothing plays.
     Tone(Tone),
-    /// Something is not as it should be: to be logged.
+    /// Log that something is not as it should be.
     Warn(Warning),
-    /// What was asked for is not done: to be answered to whoever asked.
+    /// Answer a request that is not carried out.
     Refuse(Refusal),
 }

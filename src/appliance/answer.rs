@@ -1,25 +1,29 @@
-//! How the box answers: with its LED, and with short tones where nothing plays. The player makes their sound.
+//! How the box answers: with its LED, and with short tones while nothing plays. The player makes
+//! their sound.
 
 use jaudiosync_time::{Instant, Raw, Span};
 
-/// What the LED shows for as long as something lasts.
+/// What the LED shows while a state lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LedPattern {
-    /// Ready, waiting for Start: a blink of 50 ms each 3 s.
+    /// Ready, waiting for Start: a blink of 50 ms every 3 s.
     Idle,
-    /// About to play, waiting for the playlist, the time, the slot or the file: half a second on, half a second off.
+    /// About to play, waiting for the playlist, the time, the slot or the file: half a second on,
+    /// half a second off.
     Waiting,
     /// Playing in sync: on.
     InSync,
-    /// Playing, not in sync: on, with two short gaps each 2 s.
+    /// Playing, not in sync: on, with two short gaps every 2 s.
     NotInSync,
-    /// No sound card, no playlist, or a track that cannot be played: three short flashes each 1.5 s.
+    /// No sound card, no playlist, or a track that cannot be played: three short flashes every
+    /// 1.5 s.
     Fault,
     /// Shutting down: flickering, five times a second.
     ShuttingDown,
 }
 
-/// A short answer over the pattern: what it shows is turned round for a moment, so it is seen whatever that is.
+/// A short answer over the pattern: it inverts the pattern for a moment, and so is visible over any
+/// of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flash {
     /// Understood: once, for 120 ms.
@@ -28,7 +32,7 @@ pub enum Flash {
     Refused,
 }
 
-/// What a tone says.
+/// What a tone means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tone {
     /// The box is ready and waits for Start.
@@ -37,15 +41,15 @@ pub enum Tone {
     Accepted,
     /// Not possible, or nothing to do.
     Refused,
-    /// One step louder or quieter: its loudness says how loud it is.
+    /// One step louder or quieter; it sounds at the new volume.
     VolumeStep,
-    /// The volume can go no further.
+    /// The volume has reached its limit.
     VolumeLimit,
     /// The Pi shuts down.
     ShuttingDown,
 }
 
-/// A part of a tone.
+/// One note of a tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Note {
     /// Its frequency in Hz; 0 is silence.
@@ -63,7 +67,8 @@ impl Tone {
     pub const ALL: [Self; 6] =
         [Self::Ready, Self::Accepted, Self::Refused, Self::VolumeStep, Self::VolumeLimit, Self::ShuttingDown];
 
-    /// Its notes: rising is good, falling is the end, low is no. All within what a small speaker can play.
+    /// Returns its notes: rising is good, falling is the end, low is no. All are within the range
+    /// of a small speaker.
     pub const fn notes(self) -> &'static [Note] {
         match self {
             Self::Ready => const { &[note(660, 100), note(880, 100)] },
@@ -75,7 +80,7 @@ impl Tone {
         }
     }
 
-    /// How long it lasts, in ms.
+    /// Returns how long it lasts, in ms.
     pub const fn duration_ms(self) -> u32 {
         let (notes, mut index, mut sum_ms) = (self.notes(), 0, 0);
         while index < notes.len() {
@@ -87,7 +92,7 @@ impl Tone {
 }
 
 impl LedPattern {
-    /// Whether it is lit at this time of the raw clock.
+    /// Returns whether it is lit at this time of the raw clock.
     pub fn is_lit(self, now_raw: Instant<Raw>) -> bool {
         let within = |period_ms: i64| ((now_raw - Instant::ZERO) % Span::from_ms(period_ms)).whole_ms();
         match self {
@@ -112,7 +117,8 @@ impl Flash {
     }
 }
 
-/// Whether the LED is lit, given its pattern and the last flash with the raw time at which that began.
+/// Returns whether the LED is lit, given its pattern and the last flash with the raw time at which
+/// that began.
 pub fn is_lit(pattern: LedPattern, flash: Option<(Flash, Instant<Raw>)>, now_raw: Instant<Raw>) -> bool {
     let inverted = flash.is_some_and(|(flash, began)| flash.inverts(now_raw - began));
     pattern.is_lit(now_raw) != inverted
@@ -131,13 +137,13 @@ mod tests {
         LedPattern::ShuttingDown,
     ];
 
-    /// In periods of 10 ms.
+    /// Samples a pattern in steps of 10 ms.
     fn seen(pattern: LedPattern, seconds: i64) -> Vec<bool> {
         (0..seconds * 100).map(|step| pattern.is_lit(Instant::ZERO + Span::from_ms(10) * step)).collect()
     }
 
     #[test]
-    fn patterns_are_told_apart_within_three_seconds() {
+    fn patterns_can_be_distinguished_within_three_seconds() {
         for (index, pattern) in PATTERNS.iter().enumerate() {
             for other in &PATTERNS[..index] {
                 let differ = seen(*pattern, 3).iter().zip(seen(*other, 3)).filter(|(a, b)| **a != *b).count();
@@ -147,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn idle_blinks_shortly_each_three_seconds() {
+    fn idle_blinks_briefly_every_three_seconds() {
         let rises = seen(LedPattern::Idle, 12).windows(2).filter(|pair| !pair[0] && pair[1]).count();
         assert_eq!(rises, 3, "and once at the very beginning");
         assert_eq!(seen(LedPattern::Idle, 12).iter().filter(|lit| **lit).count(), 4 * 5);
     }
 
     #[test]
-    fn a_flash_is_seen_over_each_pattern_and_passes() {
+    fn a_flash_is_seen_over_every_pattern_and_passes() {
         for pattern in PATTERNS {
             for flash in [Flash::Accepted, Flash::Refused] {
                 let began = Instant::ZERO + Span::from_ms(123);

@@ -1,4 +1,4 @@
-//! The contacts of a box: four buttons and the jumper together, from levels to what is meant by them.
+//! The contacts of a box, four buttons and the jumper: from their levels to what is meant by them.
 
 use jaudiosync_hw::buttons::{Button, ByButton, Levels};
 use jaudiosync_time::{Instant, Raw, Span};
@@ -6,20 +6,20 @@ use jaudiosync_time::{Instant, Raw, Span};
 use super::debounce::{Change, Debounce};
 use super::gesture::{ButtonEvent, ButtonState, Gesture, IgnoredBecause};
 
-/// A button is held for as long as it is read as pressed, but no reading counts for more than this: what happened while
-/// the thread did not look is not known, and must not become a long press.
+/// A button counts as held while it is read as pressed, but one reading counts for at most this
+/// long: what happened while the thread was stalled is not known, and must not become a long press.
 const LONGEST_STEP: Span = Span::from_ms(50);
 
-/// What comes of the levels.
+/// What the levels lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContactEvent {
-    /// A button means something.
+    /// A gesture on a button.
     Gesture(Gesture),
     /// A button that is pressed is ignored until it is released.
     Ignored(Button, IgnoredBecause),
-    /// A button that was ignored is released and works again.
+    /// A button that was ignored has been released and works again.
     Released(Button),
-    /// Once: whether the jumper was fitted when reading began.
+    /// Whether the jumper was fitted when reading began. Reported once.
     JumperAtPowerOn(bool),
     /// The jumper was fitted or removed later.
     JumperChanged(bool),
@@ -55,12 +55,12 @@ impl Default for Contacts {
 }
 
 impl Contacts {
-    /// Contacts that have not been read yet.
+    /// Returns contacts that have not been read yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes note of the levels, read at this time of the raw clock. Call it each 5 to 10 ms.
+    /// Takes in the levels, read at this time of the raw clock. Call it every 5 to 10 ms.
     pub fn poll(&mut self, levels: Levels, now_raw: Instant<Raw>) -> Vec<ContactEvent> {
         let mut events = Vec::new();
         if std::mem::take(&mut self.unreadable) {
@@ -95,7 +95,8 @@ impl Contacts {
         events
     }
 
-    /// Takes note that the levels could not be read. What is pressed once they can be read again is ignored, as at power-on.
+    /// Notes that the levels could not be read. A button that is pressed when they can be read
+    /// again is ignored, as at power-on.
     pub fn unreadable(&mut self, reason: &str) -> Vec<ContactEvent> {
         let was_reported = self.unreadable;
         *self = Self { reported_jumper: self.reported_jumper, unreadable: true, ..Self::default() };

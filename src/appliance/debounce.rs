@@ -2,19 +2,20 @@
 
 use jaudiosync_time::{Instant, Raw, Span};
 
-/// A level counts once it has lasted this long: contacts of push buttons bounce for up to some 10 ms, worn ones for 20, and
-/// a person notices an answer that is later than about 100 ms.
+/// A level counts once it has lasted this long: contacts of push buttons bounce for up to about
+/// 10 ms, worn ones for 20, and people notice an answer that comes later than about 100 ms.
 pub const DEBOUNCE: Span = Span::from_ms(20);
 
-/// ... and was read this often, so that two spikes with a stalled thread between them are no press.
+/// A level counts only after this many readings, so that two spikes with a stalled thread between
+/// them are not a press.
 const LEAST_READINGS: u32 = 3;
 
 /// A level that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The first one: what it was when reading began.
+    /// The first one: the level when reading began.
     Settled(bool),
-    /// Another one than before.
+    /// A level that differs from the one before.
     Changed(bool),
 }
 
@@ -34,12 +35,12 @@ struct Candidate {
 }
 
 impl Debounce {
-    /// The level that counts; none until the first has lasted long enough.
+    /// Returns the level that counts, or `None` until the first one has lasted long enough.
     pub fn settled(&self) -> Option<bool> {
         self.settled
     }
 
-    /// Takes note of a level, read at this time of the raw clock.
+    /// Takes in a level, read at this time of the raw clock.
     pub fn poll(&mut self, level: bool, now_raw: Instant<Raw>) -> Option<Change> {
         if self.settled == Some(level) {
             self.candidate = None;
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_level_is_told_as_such() {
+    fn the_first_level_is_reported_as_such() {
         let mut contact = Debounce::default();
         let changes: Vec<_> = (0..10).filter_map(|step| contact.poll(true, at(step * 5))).collect();
         assert_eq!(changes, [Change::Settled(true)]);
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn spikes_around_a_stalled_thread_are_no_press() {
+    fn spikes_around_a_stalled_thread_are_not_a_press() {
         let mut contact = settled_at(false);
         assert_eq!(contact.poll(true, at(0)), None);
         assert_eq!(contact.poll(true, at(500)), None);

@@ -1,27 +1,30 @@
 //! From presses and releases to what is meant: a press, a long one, a repeated one, or nothing.
 //!
-//! **One button at a time.** While a button is held, another that is pressed later is ignored until it is released. Stop is the
-//! exception: it always acts, and whatever else is held is ignored from then on. Who stops must be obeyed, and a hand
-//! or a bag that lies on the buttons must not do two things at once.
+//! **One button at a time.** While a button is held, another that is pressed later is ignored until
+//! it is released. Stop is the exception: it always acts, and any other button that is held is
+//! ignored from then on. Stop always wins; a hand or a bag resting on the buttons must not trigger
+//! two actions.
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_time::Span;
 
-/// ButtonEvent this long, Volume up and down begin to repeat.
+/// Volume up and down begin to repeat once held for this long.
 pub const VOLUME_FIRST_REPEAT: Span = Span::from_ms(500);
-/// ... and then take a step this often: from silence to full in 3.4 s with steps of 5 %.
+/// After that the volume changes by one step at this interval: from silence to full in 3.4 s with
+/// steps of 5 %.
 pub const VOLUME_REPEAT: Span = Span::from_ms(150);
-/// ButtonEvent this long, Start begins the playlist afresh.
+/// Start begins the playlist from its first track once held for this long.
 pub const START_HELD: Span = Span::from_ms(2_000);
-/// ButtonEvent this long, Stop shuts the Pi down.
+/// Stop shuts the Pi down once held for this long.
 pub const STOP_HELD: Span = Span::from_ms(5_000);
-/// ButtonEvent this long, a button is stuck: nobody holds one on purpose for longer than any of them needs.
+/// A button that is held for this long is stuck: none of them needs to be held that long on
+/// purpose.
 pub const STUCK: Span = Span::from_ms(10_000);
 
-/// What is meant.
+/// What a press means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Gesture {
-    /// One step louder: when it is pressed, and again and again while it is held.
+    /// One step louder: when it is pressed, and repeatedly while it is held.
     VolumeUp,
     /// One step quieter, likewise.
     VolumeDown,
@@ -40,7 +43,7 @@ pub enum Gesture {
 pub enum IgnoredBecause {
     /// It was pressed already when reading began.
     HeldAtPowerOn,
-    /// It is held for longer than [`STUCK`].
+    /// It has been held for longer than [`STUCK`].
     Stuck,
 }
 
@@ -53,14 +56,14 @@ impl std::fmt::Display for IgnoredBecause {
     }
 }
 
-/// What comes of a button that is pressed, held or released.
+/// What happens to a button that is pressed, held or released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ButtonEvent {
     /// A gesture.
     Gesture(Gesture),
-    /// It is ignored from now on.
+    /// The button is ignored from now on.
     Ignored(IgnoredBecause),
-    /// A button that was reported as ignored was released.
+    /// A button that was reported as ignored has been released.
     Released,
 }
 
@@ -83,35 +86,35 @@ impl ButtonState {
         Self { button, hold: Hold::Up }
     }
 
-    /// Whether it is held and means something.
+    /// Returns whether it is held and still counts.
     pub(super) fn is_active(&self) -> bool {
         matches!(self.hold, Hold::Active { .. })
     }
 
-    /// It was pressed.
+    /// Takes in a press.
     pub(super) fn press(&mut self) -> Option<ButtonEvent> {
         self.hold = Hold::Active { held: Span::ZERO, repeat_at: VOLUME_FIRST_REPEAT };
         match self.button {
             Button::VolumeUp => Some(ButtonEvent::Gesture(Gesture::VolumeUp)),
             Button::VolumeDown => Some(ButtonEvent::Gesture(Gesture::VolumeDown)),
             Button::Stop => Some(ButtonEvent::Gesture(Gesture::Stop)),
-            // Whether it is a short or a long press is known later.
+            // Its release or a long hold decides which press it was.
             Button::Start => None,
         }
     }
 
-    /// It was pressed, or is held, where it means nothing.
+    /// Takes in a press, or a hold so far, that must not count.
     pub(super) fn ignore(&mut self) {
         self.hold = Hold::Ignored { held: Span::ZERO, reported: false };
     }
 
-    /// It was pressed when reading began.
+    /// Notes that it was pressed when reading began.
     pub(super) fn held_at_power_on(&mut self) -> ButtonEvent {
         self.hold = Hold::Ignored { held: Span::ZERO, reported: true };
         ButtonEvent::Ignored(IgnoredBecause::HeldAtPowerOn)
     }
 
-    /// It was released.
+    /// Takes in a release.
     pub(super) fn release(&mut self) -> Option<ButtonEvent> {
         match std::mem::replace(&mut self.hold, Hold::Up) {
             Hold::Active { held, .. } if self.button == Button::Start && held < START_HELD => {
@@ -122,7 +125,7 @@ impl ButtonState {
         }
     }
 
-    /// It was held for so much longer.
+    /// Takes in that it was held for this much longer.
     pub(super) fn hold_for(&mut self, by: Span) -> Option<ButtonEvent> {
         match &mut self.hold {
             Hold::Up => None,

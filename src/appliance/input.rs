@@ -1,4 +1,4 @@
-//! What comes in.
+//! What comes in: everything that can happen to the appliance.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use super::contacts::ContactEvent;
 use super::settings::Settings;
 use super::state::{PlaylistInfo, SavedPosition, Session};
 
-/// Now. All of it is taken from one reading, so that UTC and the trust in it belong together.
+/// The present. All of it is from one reading, so that UTC and the trust in it belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The raw clock.
     pub raw: Instant<Raw>,
-    /// UTC; the best guess there is where it is not trusted.
+    /// UTC; the best guess there is while it is not trusted.
     pub utc: Instant<Utc>,
     /// Whether that UTC is good enough to play in sync with others.
     pub is_trusted: bool,
@@ -22,9 +22,10 @@ pub struct Moment {
 /// What has happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// What was kept on disk, read once at power-on; before that nothing is played by itself.
+    /// The state that was saved on disk, read once at power-on; before that nothing starts playing
+    /// on its own.
     Restored(SavedState),
-    /// A button or the jumper. A box without any gets `JumperAtPowerOn(false)`.
+    /// A button or the jumper. A box that has neither gets `JumperAtPowerOn(false)`.
     Contacts(ContactEvent),
     /// A command came.
     Command(Command),
@@ -34,42 +35,43 @@ pub enum Input {
     Playlist(PlaylistEvent),
     /// The Pi could not be shut down, for this reason.
     ShutDownFailed(String),
-    /// The owner has chosen otherwise.
+    /// The owner has changed the settings.
     Settings(Settings),
-    /// Time has passed. At least each 100 ms.
+    /// Time has passed. It comes at least every 100 ms.
     Tick,
 }
 
-/// What was kept on disk when the box was last on.
+/// The state that was on disk when the box was last on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SavedState {
     /// The session that ran.
     pub session: Option<Session>,
     /// Where this playlist was stopped.
     pub position: Option<SavedPosition>,
-    /// The volume, in percent, where it is to be remembered.
+    /// The volume, in percent, if it is to be remembered.
     pub volume_percent: Option<u8>,
 }
 
 /// A command, from the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Play. With nothing said it does what a short press of Start does.
+    /// Play. Without any fields set it does the same as a short press of Start.
     Start {
-        /// When the first track begins, in seconds since the Unix epoch. What lies in the past is joined under way.
+        /// When the first track begins, in seconds since the Unix epoch. A start in the past is
+        /// joined under way.
         at_utc_s: Option<i64>,
-        /// With which track; naming one begins afresh.
+        /// Which track comes first; naming one begins a new timetable.
         first_track: Option<FirstTrack>,
-        /// Afresh, even if Start means the common timetable.
+        /// Begin from the first track, even if Start means the common timetable.
         fresh: bool,
     },
     /// Stop.
     Stop,
-    /// Go on with the track that was stopped, at the next slot of the start grid.
+    /// Resume the track that was stopped, at the next slot of the start grid.
     Resume,
     /// Louder or quieter.
     Volume(VolumeChange),
-    /// Read the playlist anew and take it over now.
+    /// Read the playlist again and apply it now.
     Reload,
 }
 
@@ -85,9 +87,9 @@ pub enum FirstTrack {
 /// How the volume is to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumeChange {
-    /// To so many percent.
+    /// To this many percent.
     To(u8),
-    /// By so many percent.
+    /// By this many percent.
     By(i8),
 }
 
@@ -105,7 +107,7 @@ pub enum PlayerEvent {
 /// How what is heard compares with a timetable that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delivery {
-    /// What should be: a track, or nothing between two.
+    /// As it should be: a track, or the silence between two.
     #[default]
     AsPlanned,
     /// Nothing yet: the track is being opened.
@@ -114,15 +116,15 @@ pub enum Delivery {
     Silence,
 }
 
-/// What became of the playlist.
+/// What happened to the playlist.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaylistEvent {
     /// It was read.
     Loaded(Arc<PlaylistInfo>),
     /// It cannot be read, for this reason.
     Failed(String),
-    /// The files are no longer what was read.
+    /// The files are no longer as they were read.
     Changed,
-    /// They are again what was read last.
+    /// The files are again as they were last read.
     Unchanged,
 }

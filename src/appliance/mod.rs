@@ -1,8 +1,9 @@
-//! What the box does when a button is pressed, a command comes, or the power is switched on: one state machine.
+//! What the box does when a button is pressed, a command arrives, or the power is switched on: one
+//! state machine.
 //!
-//! Everything here is pure: levels, commands, what became of the player and the time come in as arguments, and what is to
-//! be done goes out as a list of [`Action`]s. No clock is read, no device, file or socket opened; whoever holds the
-//! machine does that.
+//! Everything here is pure: levels, commands, the state of the player and the time come in as
+//! arguments, and what is to be done goes out as a list of [`Action`]s. No code here reads a clock
+//! or opens a device, a file or a socket; the owner of the machine, the service, does that.
 //!
 //! ```text
 //! levels, every 5 to 10 ms -> Contacts (debounce, gestures) --+
@@ -14,18 +15,22 @@
 //!
 //! `machine/invariants.rs` tests these with random inputs in virtual time:
 //!
-//! 1. The volume is within 0 and the maximum, also in each [`Action::SetVolume`].
-//! 2. At most one program runs: [`Action::Play`] replaces, [`Action::StopWithFade`] ends; a stop without a program never comes.
+//! 1. The volume is within 0 and the maximum, also in every [`Action::SetVolume`].
+//! 2. At most one program runs: [`Action::Play`] replaces, [`Action::StopWithFade`] ends; a stop
+//!    without a program never comes.
 //! 3. After Stop, by button or command, nothing runs and nothing is about to.
-//! 4. A program always has a timetable that can be played: tracks, a first track among them, and not over yet.
-//! 5. A program begins on the start grid, at a time that was named, or at once where it joins what runs already.
-//! 6. The kept session is the program that runs, exactly while it runs on trusted time. Until that is trusted, the session that
-//!    was kept before the power was lost stays.
+//! 4. A program always has a timetable that can be played: tracks, a first track among them, and
+//!    not over yet.
+//! 5. A program begins on the start grid, at a time that was named, or at once if it joins what
+//!    runs already.
+//! 6. The saved session is the program that runs, exactly while it runs on trusted time. Until the
+//!    time is trusted, the session that was saved before the power was lost stays.
 //! 7. A button that is stuck or was held at power-on does nothing.
 //! 8. While the Pi shuts down nothing begins.
-//! 9. The volume is kept at most once in 5 s.
+//! 9. The volume is saved at most once in 5 s.
 //! 10. Nothing is played before the time is trusted or the configured wait is over.
-//! 11. What began without a trusted time is commanded again, in sync, as soon as the time is trusted and the playlist is there.
+//! 11. What began without a trusted time is commanded again, in sync, as soon as the time is
+//!     trusted and the playlist is there.
 
 mod action;
 pub mod answer;

@@ -1,4 +1,4 @@
-//! What an owner can choose.
+//! The settings that an owner can choose.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,30 +16,32 @@ pub enum StartKind {
 /// The settings of the appliance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The volume at power-on where none was kept, in percent.
+    /// The volume at power-on if none was saved, in percent.
     pub startup_percent: u8,
-    /// The volume is never more than this, in percent.
+    /// The upper limit of the volume, in percent.
     pub maximum_percent: u8,
-    /// What one press of a volume button changes, in percent.
+    /// By how much one press of a volume button changes the volume, in percent.
     pub step_percent: u8,
-    /// What a short press of Start does. Held, it always begins afresh.
+    /// What a short press of Start does. Held, it always begins from the first track.
     pub start_button: StartKind,
     /// What a box does that is switched on with the jumper fitted and has no session to rejoin.
     pub jumper: StartKind,
-    /// Whether a session that still runs is rejoined at power-on, with or without the jumper: a box that lost its power
-    /// for a moment must come back by itself.
+    /// Whether a session that still runs is rejoined at power-on, with or without the jumper: a box
+    /// that lost its power for a moment must come back on its own.
     pub rejoin_session: bool,
     /// When the common timetable begins, in seconds since the Unix epoch; the same on all boxes.
     pub common_anchor_utc_s: i64,
-    /// Whether a playlist that was begun afresh or at a time repeats for ever.
+    /// Whether a playlist that was begun fresh or at a named time repeats for ever.
     pub repeats: bool,
-    /// With no trusted time, nothing is played until the box has been on for so long, in seconds.
+    /// Without a trusted time, nothing is played until the box has been on for this long, in
+    /// seconds.
     pub untrusted_wait_s: u32,
-    /// Whether tones answer where nothing plays.
+    /// Whether tones answer while nothing plays.
     pub tones: bool,
 }
 
-/// What a box has whose owner has chosen nothing: the configuration's defaults, as the service passes them on.
+/// Returns the settings of a box whose owner has changed nothing: the configuration's defaults, as
+/// the service passes them on.
 #[cfg(test)]
 impl Default for Settings {
     fn default() -> Self {

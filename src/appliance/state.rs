@@ -14,14 +14,15 @@ use crate::timetable::{Length, Timetable, TimetableError};
 pub struct Program {
     /// The timetable.
     pub session: Session,
-    /// It is silent before this second since the Unix epoch: the start grid's slot at which it begins or is joined. In
-    /// the past where it is joined at once.
+    /// It is silent before this second since the Unix epoch: the start grid's slot at which it
+    /// begins or is joined. It lies in the past if the program is joined at once.
     pub heard_from_utc_s: i64,
-    /// Whether the time was trusted when this was decided: else it is not in sync.
+    /// Whether the time was trusted when this was decided; otherwise it is not in sync.
     pub in_sync: bool,
 }
 
-/// A timetable in few numbers, as it is kept on disk. With the playlist it is everything that a box needs to rejoin.
+/// A timetable in few numbers, as it is saved on disk. With the playlist it is everything that a
+/// box needs to rejoin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// When the first track begins, or began, in seconds since the Unix epoch.
@@ -33,24 +34,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// The common timetable since this anchor.
+    /// Returns the common timetable since this anchor.
     pub fn common(anchor_utc_s: i64) -> Self {
         Self { anchor_utc_s, first_track: 0, repeats: true }
     }
 
-    /// The timetable, given the tracks.
+    /// Returns the timetable, given the tracks.
     ///
     /// # Errors
-    /// When there are no tracks, or no such first track.
+    /// When there are no tracks, or the first track is not among them.
     pub fn timetable(&self, playlist: &PlaylistInfo) -> Result<Timetable, TimetableError> {
         Timetable::new(Arc::clone(&playlist.lengths), self.anchor_utc_s, self.first_track, self.repeats)
     }
 }
 
-/// Where it was stopped.
+/// Where playing was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedPosition {
-    /// The track that played, or was to play next.
+    /// The track that played, or would have played next.
     pub track: usize,
     /// How far into it, in ns.
     pub offset: Span,
@@ -59,11 +60,11 @@ pub struct SavedPosition {
 /// What the appliance needs to know of a playlist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlaylistInfo {
-    /// What it is called. A place in one list means nothing in another.
+    /// Its name. A place in one playlist means nothing in another.
     pub name: String,
-    /// The tracks' lengths; a track of unknown length keeps a slot.
+    /// The tracks' lengths; a track of unknown length still has a slot.
     pub lengths: Arc<[Option<Length>]>,
-    /// What shows whether two playlists are the same.
+    /// Equal for two playlists that play the same.
     pub fingerprint: String,
 }
 
@@ -72,18 +73,18 @@ pub struct PlaylistInfo {
 pub enum Phase {
     /// Nothing, until Start is pressed.
     Idle,
-    /// It is to play and waits for the playlist.
+    /// It is to play, and waits for the playlist.
     WaitingForPlaylist,
-    /// It is to play and waits for a time that can be trusted.
+    /// It is to play, and waits for a time that can be trusted.
     WaitingForTime,
-    /// It is to play and waits for its slot.
+    /// It is to play, and waits for its slot.
     WaitingForSlot {
         /// The slot, in seconds since the Unix epoch.
         utc_s: i64,
     },
     /// It plays.
     Playing {
-        /// Whether in sync with the others, as far as it can know.
+        /// Whether in sync with the others, as far as the box can know.
         in_sync: bool,
     },
     /// The Pi shuts down.
@@ -99,13 +100,13 @@ pub struct Snapshot {
     pub program: Option<Program>,
     /// The volume, in percent.
     pub volume_percent: u8,
-    /// The most that is allowed, in percent.
+    /// The upper limit of the volume, in percent.
     pub maximum_percent: u8,
-    /// Whether the jumper is fitted; none while that is not known.
+    /// Whether the jumper is fitted; `None` while that is not known.
     pub jumper_fitted: Option<bool>,
     /// The buttons that are ignored, because they are stuck or were held at power-on.
     pub ignored_buttons: Vec<Button>,
-    /// Where it was stopped.
+    /// Where playing was stopped.
     pub position: Option<SavedPosition>,
     /// What is not as it should be, now.
     pub warnings: Vec<Warning>,

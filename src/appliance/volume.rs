@@ -1,6 +1,6 @@
 //! The volume: percent, steps and bounds.
 
-/// How loud it is, in percent of the mixer's range, never more than a maximum.
+/// The volume in percent of the mixer's range, never above a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Volume {
     percent: u8,
@@ -8,29 +8,29 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// This loud, or as loud as is allowed. A maximum above 100 is 100.
+    /// Returns this volume, or the maximum if that is lower. A maximum above 100 is 100.
     pub fn new(percent: u8, maximum_percent: u8) -> Self {
         let maximum_percent = maximum_percent.min(100);
         Self { percent: percent.min(maximum_percent), maximum_percent }
     }
 
-    /// In percent, 0 to [`Volume::maximum_percent`].
+    /// Returns it in percent, 0 to [`Volume::maximum_percent`].
     pub fn percent(&self) -> u8 {
         self.percent
     }
 
-    /// The most that is allowed, in percent, at most 100.
+    /// Returns the upper limit, in percent, at most 100.
     pub fn maximum_percent(&self) -> u8 {
         self.maximum_percent
     }
 
-    /// Sets it; more than the maximum is the maximum.
+    /// Returns it set to this value; anything above the maximum becomes the maximum.
     #[must_use]
     pub fn to(self, percent: u8) -> Self {
         Self::new(percent, self.maximum_percent)
     }
 
-    /// Changes it by so many percent, up to the bounds.
+    /// Returns it changed by this many percent, within the bounds.
     #[must_use]
     pub fn by(self, percent: i16) -> Self {
         let changed = i16::from(self.percent).saturating_add(percent).clamp(0, i16::from(self.maximum_percent));

@@ -1,4 +1,4 @@
-//! What is not as it should be, and why something that was asked for is not done: in words, for people.
+//! What is not as it should be, and why a request is not carried out: in words, for people.
 
 use jaudiosync_hw::buttons::Button;
 
@@ -20,7 +20,7 @@ pub enum Warning {
     #[error("the playlist no longer has track {0}; beginning with track 0")]
     TrackGone(usize),
     /// The sound card has gone.
-    #[error("the sound card is gone: {0}; it is looked for until it is back")]
+    #[error("the sound card is gone: {0}; playing resumes when it is back")]
     DeviceLost(String),
     /// A button is ignored.
     #[error("the {0} button is ignored until it is released: {1}")]
@@ -33,7 +33,7 @@ pub enum Warning {
     ShutDownFailed(String),
 }
 
-/// Why something that was asked for is not done.
+/// Why a request is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such track.
@@ -41,14 +41,14 @@ pub enum Refusal {
     NoSuchTrack {
         /// The track asked for.
         track: usize,
-        /// The last there is.
+        /// The playlist's last track.
         last: usize,
     },
-    /// What was to begin then is over.
+    /// The playlist that was to begin then is over by now.
     #[error("a playlist that began then is over by now; name a later time")]
     AlreadyOver,
-    /// Nothing was stopped yet.
-    #[error("no position was kept yet; it is kept when playing is stopped")]
+    /// Nothing has been stopped yet.
+    #[error("no position is saved yet; it is saved when playing is stopped")]
     NoPosition,
     /// The Pi shuts down.
     #[error("the box is shutting down")]

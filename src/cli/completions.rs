@@ -1,4 +1,4 @@
-//! `jaudiosync completions`: what a shell needs to complete the command line.
+//! `jaudiosync completions`: completion scripts for shells.
 
 use std::io::Write;
 
@@ -7,13 +7,13 @@ use clap_complete::Shell;
 
 use super::{Cli, Failure};
 
-/// Print completions for a shell
+/// Print the completion script of a shell
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  jaudiosync completions bash > ~/.local/share/bash-completion/completions/jaudiosync\n  jaudiosync completions zsh > ~/.zfunc/_jaudiosync"
 )]
 pub(super) struct Completions {
-    /// The shell
+    /// The shell to print it for
     shell: Shell,
 }
 

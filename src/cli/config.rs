@@ -1,4 +1,4 @@
-//! `jaudiosync config`: shows what is configured, and where each value comes from.
+//! `jaudiosync config`: shows the effective configuration, and where each value comes from.
 
 use std::path::PathBuf;
 
@@ -10,19 +10,19 @@ use crate::config::{Layers, load};
 
 /// Show the effective configuration, and where each value comes from
 ///
-/// The output is itself a configuration file. Each value is followed by the file and line it comes from.
+/// The output is a valid configuration file. A comment after each value names its file and line.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync config
-  jaudiosync config --check                        say what is wrong; the exit code tells whether anything is
-  jaudiosync config --config jaudiosync.toml       look at one file alone
-  jaudiosync config --sample > config.toml         every key with its default and what it means")]
+  jaudiosync config --check                        report problems only; fails if there are any
+  jaudiosync config --config jaudiosync.toml       read this file only
+  jaudiosync config --sample > config.toml         every key with its default and its meaning")]
 pub(super) struct ConfigCommand {
-    /// Read this file instead of those of the system and the boot partition
+    /// Read this file instead of the system's and the boot partition's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print what is wrong and nothing else; fail if anything is
+    /// Print only the problems; fail if there are any
     #[arg(long, conflicts_with = "json")]
     check: bool,
 
@@ -57,7 +57,7 @@ impl ConfigCommand {
     }
 }
 
-/// A configuration file with an origin behind each value.
+/// Formats a configuration file in which a comment after each value says where it comes from.
 fn to_toml(layers: &Layers) -> String {
     let mut text = String::new();
     for (section, keys) in layers.values() {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_itself_a_configuration() {
+    fn the_output_is_a_valid_configuration() {
         let text = to_toml(&layers());
         assert!(text.contains("step_percent = 7                         # a.toml:2"), "{text}");
         assert!(text.contains("remember = true                          # default"), "{text}");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_value_and_origin_of_each_key() {
+    fn json_has_the_value_and_origin_of_every_key() {
         let value = to_json(&layers());
         assert_eq!(
             value["values"]["volume.step_percent"],

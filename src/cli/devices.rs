@@ -1,4 +1,4 @@
-//! `jaudiosync devices`: where can be played.
+//! `jaudiosync devices`: the sound outputs.
 
 use clap::Args;
 use comfy_table::{Table, presets};
@@ -9,7 +9,8 @@ use super::{Failure, output};
 
 /// List the sound outputs
 ///
-/// The first column is what `play --device` takes; the name of a card alone, such as Headphones, will do.
+/// `play --device` takes what is in the first column; a card's name alone, such as Headphones, will
+/// do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  jaudiosync devices\n  jaudiosync play --device Headphones")]
 pub(super) struct Devices {

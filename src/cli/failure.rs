@@ -1,4 +1,4 @@
-//! Why a command failed, and the exit code that says so.
+//! Why a command failed, and its exit code.
 
 use std::process::ExitCode;
 
@@ -10,25 +10,25 @@ use crate::storage::PositionError;
 use crate::timetable::TimetableError;
 use crate::timetable::local_time::NamedTimeError;
 
-/// What went wrong, in words that say what to do next.
+/// Why a command failed. The message says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// An argument makes no sense here.
+    /// An argument makes no sense.
     #[error("{0}")]
     Usage(String),
     /// The playlist cannot be loaded.
     #[error(transparent)]
     Playlist(#[from] LoadError),
     /// No track of the playlist can be played.
-    #[error("none of the {0} tracks can be played; see the messages above")]
+    #[error("none of the {0} tracks can be played; the messages above say why")]
     NothingPlayable(usize),
     /// The sound card cannot be used.
     #[error(transparent)]
     Device(#[from] DacError),
-    /// The kept position cannot be used.
+    /// The saved position cannot be used.
     #[error("cannot resume: {0}")]
     Resume(PositionError),
-    /// The service gives no answer.
+    /// The service does not answer.
     #[error(transparent)]
     Service(#[from] ClientError),
     /// Anything else.
@@ -49,7 +49,7 @@ impl From<NamedTimeError> for Failure {
 }
 
 impl Failure {
-    /// The exit code, as `--help` lists them.
+    /// Returns the exit code that `--help` lists for it, 1 to 5.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Other(_) | Self::Resume(_) => ExitCode::from(1),

@@ -1,4 +1,4 @@
-//! `jaudiosync index`: makes the saved index, with the maps of long files.
+//! `jaudiosync index`: builds the saved index, with the maps of long files.
 
 use crate::format;
 use clap::Args;
@@ -7,22 +7,23 @@ use serde_json::json;
 use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
 
-/// Make the saved index of a playlist
+/// Build the saved index of a playlist
 ///
-/// The index keeps tags and exact lengths in one readable file beside the playlist. It travels with the music, so that
-/// all boxes agree. `play` and `list` use it for every file that has not changed since, and make it where there is
-/// none.
+/// The index holds tags and exact lengths, in one readable file beside the playlist. It travels
+/// with the music, so that all boxes agree. `play` and `list` use it for every file that has not
+/// changed since, and build it if there is none.
 ///
-/// This command also maps files over 20 MB, such as sets of hours: it notes which part of the music lies where. Each such file is
-/// read as a whole for that, once (0.6 s for 400 MB from a fast disk). A set that is joined in the middle is then heard after a
-/// moment; without its map, the box first has to read the file up to that place.
+/// This command also maps files over 20 MB, such as sets of several hours: it records where in the
+/// file each part of the music lies. That takes one pass over the whole file (0.6 s for 400 MB from
+/// a fast disk). A box that joins such a set in the middle then plays within a moment; without the
+/// map it first has to read the file up to that point.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  jaudiosync index\n  jaudiosync index --rebuild --music /media/usb/Music")]
 pub(super) struct IndexCommand {
     #[command(flatten)]
     playlist: PlaylistOptions,
 
-    /// Look into every file, whatever the present index says
+    /// Read every file again, whatever the present index says
     #[arg(long)]
     rebuild: bool,
 
@@ -48,7 +49,7 @@ impl IndexCommand {
             }))?;
         } else {
             output::say(format_args!(
-                "{}: {} tracks ({} looked into, {silent} silent), {}, fingerprint {}",
+                "{}: {} tracks ({} read, {silent} silent), {}, fingerprint {}",
                 loaded.index.display(),
                 playlist.tracks.len(),
                 loaded.inspected,

@@ -27,11 +27,11 @@ pub(super) struct List {
     #[command(flatten)]
     playlist: PlaylistOptions,
 
-    /// Show the times of a start at this time, today or on a date
+    /// Show the times for a start at this time, today or on a date
     #[arg(short = 't', long = "time", value_name = "TIME")]
     time: Option<NamedTime>,
 
-    /// Trust the saved index, without a look at the files
+    /// Trust the saved index, without checking the files
     #[arg(short = 'l', long = "trust-index")]
     trust_index: bool,
 
@@ -40,7 +40,7 @@ pub(super) struct List {
     json: bool,
 }
 
-/// What is printed with `--json`.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Listed<'a> {
     playlist: &'a str,
@@ -61,7 +61,7 @@ struct Row<'a> {
     title: &'a str,
     artist: Option<&'a str>,
     file: Option<Cow<'a, str>>,
-    /// How the file is called other than as the line says.
+    /// How the file's name differs from what the playlist's line says.
     departures: &'a BTreeSet<Departure>,
     problem: Option<String>,
 }

@@ -1,4 +1,5 @@
-//! Where the log goes: to a terminal with times, to systemd's journal with its own levels, or into the panel.
+//! Where the log goes: to a terminal with timestamps, to systemd's journal with its priorities, or
+//! to the panel.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -8,38 +9,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use env_logger::{Builder, Env, Target};
 use log::Level;
 
-/// The panel shows the last of them; no terminal has more lines.
-const KEPT_LINES: usize = 200;
+/// How many lines are held for the panel; no terminal has more.
+const MAX_LINES: usize = 200;
 
 /// Where the log goes.
 pub(super) enum Destination {
-    /// Standard error.
     StandardError,
     /// The panel.
     Lines(LogLines),
 }
 
-/// The last lines of the log.
+/// The last lines of the log, for the panel.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LogLines(Arc<Mutex<Lines>>);
 
 #[derive(Debug, Default)]
 struct Lines {
     whole: VecDeque<String>,
-    /// The beginning of the next one.
+    /// The beginning of the next line.
     begun: Vec<u8>,
-    /// The panel shows them no more: what is still said goes to standard error.
+    /// Whether the panel has gone, so that new lines go to standard error.
     are_released: bool,
 }
 
 impl LogLines {
-    /// The last `count` lines, the oldest first.
+    /// Returns the last `count` lines, the oldest first.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.whole.iter().skip(lines.whole.len().saturating_sub(count)).cloned().collect()
     }
 
-    /// There is no panel any more: what comes from now on goes to standard error.
+    /// Sends everything from now on to standard error: the panel has gone.
     pub(super) fn release(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).are_released = true;
     }
@@ -60,7 +60,7 @@ impl Write for LogLines {
                 lines.begun.push(*byte);
             }
         }
-        let too_many = lines.whole.len().saturating_sub(KEPT_LINES);
+        let too_many = lines.whole.len().saturating_sub(MAX_LINES);
         lines.whole.drain(..too_many);
         Ok(bytes.len())
     }
@@ -70,7 +70,7 @@ impl Write for LogLines {
     }
 }
 
-/// Begins to log. `RUST_LOG` goes over the default level.
+/// Starts the log. `RUST_LOG` overrides the default level.
 pub(super) fn begin(default_level: &str, destination: Destination) {
     let mut builder = Builder::from_env(Env::default().default_filter_or(default_level));
     match destination {
@@ -81,7 +81,8 @@ pub(super) fn begin(default_level: &str, destination: Destination) {
             };
             builder.format(short).target(Target::Pipe(Box::new(lines)));
         }
-        // The journal has times of its own, and takes the level from a number in front (sd-daemon(3)).
+        // The journal adds its own times, and takes the level from a number in front
+        // (sd-daemon(3)).
         Destination::StandardError if is_journal() => {
             builder.format(|out, record| {
                 let text = record.args().to_string();
@@ -92,11 +93,11 @@ pub(super) fn begin(default_level: &str, destination: Destination) {
             builder.format_timestamp_millis().format_target(false);
         }
     }
-    // A logger that is there already, as in a test, stays.
+    // A logger that is already there, as in a test, stays.
     let _ = builder.try_init();
 }
 
-/// The number of a level in syslog(3).
+/// Returns the number of a level in syslog(3).
 fn priority(level: Level) -> u8 {
     match level {
         Level::Error => 3,
@@ -106,7 +107,8 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Whether standard error is the journal's: `JOURNAL_STREAM` holds its device and inode (systemd.exec(5)).
+/// Returns whether standard error is the journal's: `JOURNAL_STREAM` holds its device and inode
+/// (systemd.exec(5)).
 fn is_journal() -> bool {
     let Ok(expected) = std::env::var("JOURNAL_STREAM") else { return false };
     let Ok(status) = nix::sys::stat::fstat(io::stderr().as_fd()) else { return false };
@@ -118,12 +120,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_are_kept() {
+    fn only_the_last_lines_are_held() {
         let mut lines = LogLines::default();
         for number in 0..500 {
             writeln!(lines, "{number}").unwrap();
         }
         assert_eq!(lines.last(2), ["498", "499"]);
-        assert_eq!(lines.last(10_000).len(), KEPT_LINES);
+        assert_eq!(lines.last(10_000).len(), MAX_LINES);
     }
 }

@@ -1,5 +1,7 @@
-//! The command line, one file for each subcommand. Here things are wired, printed, and turned into exit codes; nothing
-//! is decided.
+//! The command line, one file for each subcommand.
+//!
+//! Code here parses arguments, wires parts together, prints, and maps failures to exit codes.
+//! Nothing is decided here: what a command does belongs in another folder.
 
 mod completions;
 mod config;
@@ -30,8 +32,8 @@ pub use failure::Failure;
 use crate::ending;
 use crate::service::conductor::Ending;
 
-/// The service ends with this code when the box is to be switched off; systemd/jaudiosync.service then does so. It is
-/// none of those that a shell, sysexits.h or systemd uses.
+/// The service exits with this code when the box should be switched off; systemd/jaudiosync.service
+/// then does so. No shell uses it, nor do sysexits.h and systemd.
 pub const POWER_OFF_EXIT_CODE: u8 = 100;
 
 const EXAMPLES: &str = "\
@@ -39,20 +41,20 @@ Examples:
   jaudiosync play                       play Music/Playlist.m3u8 from the next grid slot
   jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
   jaudiosync list                       show the timetable and the fingerprint
-  jaudiosync run --board sim            a whole box on this terminal
-  jaudiosync status                     show what the running service does
-  jaudiosync devices                    show where can be played
-  jaudiosync time                       show what this box knows of the time
+  jaudiosync run --board sim            simulate a whole box on this terminal
+  jaudiosync status                     show what the running service is doing
+  jaudiosync devices                    list the sound outputs
+  jaudiosync time                       show the time, and how accurately it is known
 
 Exit codes:
   0  done                               3  the playlist cannot be used
-  1  something failed                   4  the sound card cannot be used
+  1  something else failed              4  the sound card cannot be used
   2  the command line is wrong          5  the service does not answer
 
-SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, also where a
-card or a file hangs.
+SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, even
+if a sound card or a file hangs.
 
-Set RUST_LOG=info or RUST_LOG=debug to see more of what happens.";
+Set RUST_LOG=info or RUST_LOG=debug for a more detailed log.";
 
 /// Play the same playlist on many boxes in perfect sync, without a network.
 #[derive(Debug, Parser)]
@@ -82,16 +84,16 @@ enum Command {
     Completions(completions::Completions),
 }
 
-/// Runs the program with the process's own arguments.
+/// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     let command = Cli::parse().command;
     if let Err(error) = ending::watch() {
-        output::warn(format_args!("signals do what they do by default: {error}"));
+        output::warn(format_args!("cannot handle signals, so they act as by default: {error}"));
     }
     match command {
-        // It says itself where its log goes.
+        // `run` chooses where its log goes.
         Command::Run(_) => {}
-        // Its findings say all that there is to say.
+        // The findings of `doctor` already say everything.
         Command::Doctor(_) => logging::begin("off", logging::Destination::StandardError),
         _ => logging::begin("warn", logging::Destination::StandardError),
     }

@@ -1,4 +1,4 @@
-//! The options that name a playlist, and loading it with a progress bar and messages.
+//! The options that name a playlist, and how it is loaded, with a progress bar and messages.
 
 use std::path::PathBuf;
 
@@ -9,33 +9,33 @@ use super::{Failure, output};
 use crate::format;
 use crate::playlist::{LoadOptions, Loaded, Playlist, Track, load};
 
-/// Bytes that are read so quickly that a bar would only flicker: some 20 files, or a part of a long one.
+/// Up to this many bytes a progress bar would only flicker: some 20 files, or part of a long one.
 const SILENT_BYTES: u64 = 1_500_000;
 
-/// So many silent tracks are named; the others are counted.
+/// How many silent tracks are named; the others are counted.
 const NAMED_TRACKS: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct PlaylistOptions {
-    /// Folder with the music and the playlist
+    /// Folder that holds the music and the playlist
     #[arg(long, value_name = "DIR", default_value = "Music")]
     pub music: PathBuf,
 
-    /// Which playlist of the Music folder, with or without .m3u8 or .m3u
+    /// Name of the playlist in the Music folder, with or without .m3u8 or .m3u
     #[arg(long, value_name = "NAME", default_value = "Playlist")]
     pub playlist_name: String,
 }
 
-/// How much of a playlist's files is looked at.
+/// Which of a playlist's files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// None: the index is trusted.
     TrustIndex,
-    /// What the index does not know.
+    /// Those that the index does not know.
     New,
-    /// The same, and long files are gone through to map their frames.
+    /// Those that the index does not know, and long files, to map their frames.
     WithMaps,
-    /// Everything.
+    /// All.
     Rebuild,
 }
 
@@ -46,7 +46,7 @@ impl How {
 }
 
 impl PlaylistOptions {
-    /// Load the playlist. What is wrong with it is said on standard error, each thing once.
+    /// Loads the playlist. Its problems are printed on standard error, once each.
     pub(super) fn load(&self, how: How) -> Result<Loaded, Failure> {
         let options = LoadOptions {
             music: self.music.clone(),
@@ -67,7 +67,7 @@ impl PlaylistOptions {
         Ok(loaded)
     }
 
-    /// Load a playlist that is to be played: some track must be playable.
+    /// Loads a playlist for playing: at least one track must be playable.
     pub(super) fn load_playable(&self, trust_index: bool) -> Result<Loaded, Failure> {
         let loaded = self.load(How::quick(trust_index))?;
         let tracks = &loaded.playlist.tracks;
@@ -84,7 +84,7 @@ fn show_progress(bar: &ProgressBar, done: u64, of: u64) {
         if let Ok(style) = ProgressStyle::with_template("Indexing {bar:40} {percent} %, {eta} left") {
             bar.set_style(style);
         }
-        // On anything but a terminal indicatif draws nothing.
+        // indicatif draws only on a terminal.
         bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
     }
     bar.set_position(done);
@@ -93,7 +93,7 @@ fn show_progress(bar: &ProgressBar, done: u64, of: u64) {
 fn report_problems(playlist: &Playlist) {
     let slot = |track: &Track| match track.length {
         Some(length) => format!("its slot of {} stays silent", format::duration(length.seconds().ceil() as i64)),
-        None => "its length is unknown, so that boxes which have it will be elsewhere".to_owned(),
+        None => "its length is unknown, so this box will be out of step with boxes that have it".to_owned(),
     };
     playlist.problems(NAMED_TRACKS, slot).for_each(output::warn);
 }

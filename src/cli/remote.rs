@@ -1,4 +1,4 @@
-//! `jaudiosync start`, `stop`, `resume` and `reload`: commands to the running service.
+//! `jaudiosync start`, `stop`, `resume` and `reload`: commands for the running service.
 
 use clap::Args;
 
@@ -8,27 +8,29 @@ use crate::control::Command;
 use crate::control::protocol::FirstTrack;
 use crate::timetable::local_time::NamedTime;
 
-/// Make the service play
+/// Start playing
 ///
-/// Without options it is as a press of Start: the box joins the common timetable at the next grid slot, unless it is
-/// configured otherwise. With -t, -p or --fresh the playlist begins afresh, as `play` does.
+/// Without options this does what a press of Start does: the box joins the common timetable at the
+/// next grid slot, unless it is configured otherwise. With -t, -p or --fresh the playlist begins
+/// from the first track or the one named, as with `play`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync start
-  jaudiosync start --fresh               from the first track, at the next grid slot
-  jaudiosync start -t 18:30:05 -p 3      track 3 at half past six; joins in the middle if that has passed
-  jaudiosync start -t '2026-11-30 18:30' on another day
-  jaudiosync start -p res                begin with the track at which it was stopped")]
+  jaudiosync start --fresh                 begin with the first track, at the next grid slot
+  jaudiosync start -t 18:30:05 -p 3        begin with track 3 at half past six; later, join it
+  jaudiosync start -t '2026-11-30 18:30'   begin on another day
+  jaudiosync start -p res                  begin with the track that played when it was stopped")]
 pub(super) struct Start {
-    /// When the first track begins: the box's local time, HH:MM or HH:MM:SS, today or on a date [default: the next grid slot]
+    /// When the first track begins: the box's local time, HH:MM or HH:MM:SS, today or on a date
+    /// [default: the next grid slot]
     #[arg(short = 't', long = "time", value_name = "TIME", allow_hyphen_values = true)]
     time: Option<NamedTime>,
 
-    /// First track, from 0, or `res` for the one at which playing was stopped
+    /// First track, counted from 0, or `res` for the track at which playing was stopped
     #[arg(short = 'p', long = "position", value_name = "N|res", allow_hyphen_values = true)]
     first_track: Option<FirstTrack>,
 
-    /// Begin the playlist afresh, whatever is configured for the button
+    /// Begin with the first track, whatever is configured for the button
     #[arg(long)]
     fresh: bool,
 
@@ -42,9 +44,9 @@ impl Start {
     }
 }
 
-/// Make the service stop
+/// Stop playing
 ///
-/// The sound fades out within a moment, and the position is kept for `resume`.
+/// The music fades out within a moment, and the position is saved for `resume`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  jaudiosync stop")]
 pub(super) struct Stop {
@@ -58,9 +60,9 @@ impl Stop {
     }
 }
 
-/// Make the service go on where it was stopped
+/// Resume where playing was stopped
 ///
-/// The track at which it was stopped begins at the next grid slot.
+/// The track that played then begins again at the next grid slot.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  jaudiosync resume")]
 pub(super) struct Resume {
@@ -74,9 +76,9 @@ impl Resume {
     }
 }
 
-/// Make the service look at its files again
+/// Reload the playlist, Music folder and configuration
 ///
-/// A changed playlist, Music folder or configuration is taken over. Without this it is taken over at the next start.
+/// Without this the service picks up changes at the next start.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  jaudiosync reload")]
 pub(super) struct Reload {

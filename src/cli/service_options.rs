@@ -1,4 +1,4 @@
-//! The options that name the service, and asking it.
+//! The option that names the service, and requests to it.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::control::{Client, ClientError, Command, Response, candidate_sockets, 
 
 #[derive(Debug, Args)]
 pub(super) struct ServiceOptions {
-    /// The service's control socket [default: the configured one, or where the service makes it]
+    /// The service's control socket [default: as configured, or where the service creates it]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 }
@@ -20,19 +20,19 @@ impl ServiceOptions {
         Ok(self.connect_plainly()?)
     }
 
-    /// The same, for whoever makes more of it than a message that there is no service.
+    /// Connects, for callers that distinguish why there is no connection.
     pub(super) fn connect_plainly(&self) -> Result<Client, ClientError> {
         let configured = || config::load(None).config().control.socket.clone();
         let socket = self.socket.clone().unwrap_or_else(configured);
         Client::connect(&candidate_sockets(&socket))
     }
 
-    /// Asks one thing.
+    /// Sends one command, and returns the response.
     pub(super) fn ask(&self, command: Command) -> Result<Response, Failure> {
         Ok(self.connect()?.request(&command.into())?)
     }
 
-    /// Asks for something to be done, and prints what happens now.
+    /// Sends a command, and prints what it leads to.
     pub(super) fn command(&self, command: Command) -> Result<(), Failure> {
         let message = self.ask(command)?.into_message()?;
         if !message.is_empty() {

@@ -1,4 +1,4 @@
-//! `jaudiosync volume`: turns the running service's volume.
+//! `jaudiosync volume`: shows or sets the running service's volume.
 
 use std::str::FromStr;
 
@@ -8,15 +8,15 @@ use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::control::Command;
 
-/// Show or turn the service's volume
+/// Show or set the volume
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync volume           show it
   jaudiosync volume 25        set it to 25 %
   jaudiosync volume +5        5 % louder
-  jaudiosync volume -5        5 % softer")]
+  jaudiosync volume -5        5 % quieter")]
 pub(super) struct Volume {
-    /// The volume in percent, 0 to 100; with + or - in front, the change
+    /// The volume in percent, 0 to 100; with + or - in front, a change
     #[arg(value_name = "PERCENT", allow_hyphen_values = true)]
     change: Option<Change>,
 

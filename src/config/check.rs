@@ -1,16 +1,17 @@
-//! What the types of the values do not say: ranges, and values that do not go together.
+//! Checks that types cannot make: ranges, and values that exclude each other.
 
 use super::sections::Config;
 
-/// A latency beyond this, in ms, is a slip of the pen.
+/// A latency beyond ± this, in ms, is a typing error.
 pub const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
-/// A day: whoever waits longer wants no box that plays without a trusted time.
+/// A day. A box that should wait longer had better not play without a trusted time at all.
 const MAX_UNTRUSTED_WAIT_S: u32 = 86_400;
 const MAX_NTP_SERVERS: usize = 8;
-/// The longest path of a Unix socket on Linux is 107 bytes (unix(7)); its lock file has five more.
+/// The path of a Unix socket has at most 107 bytes on Linux (unix(7)); the name of its lock file is
+/// five bytes longer.
 const MAX_SOCKET_PATH_BYTES: usize = 100;
 
-/// The first value that is out of its range, in words; none if all are within.
+/// Describes the first value that is out of its range; none if all are within.
 pub(super) fn out_of_range(config: &Config) -> Option<String> {
     let percent = |value: u8, least: u8| {
         (!(least..=100).contains(&value)).then(|| format!("{value} is not within {least} to 100 percent"))
@@ -42,12 +43,12 @@ fn texts(config: &Config) -> Option<String> {
     }
     let socket = &config.control.socket;
     if !socket.as_os_str().is_empty() && (!socket.is_absolute() || socket.as_os_str().len() > MAX_SOCKET_PATH_BYTES) {
-        return Some(format!("write a path from / of at most {MAX_SOCKET_PATH_BYTES} bytes"));
+        return Some(format!("write an absolute path of at most {MAX_SOCKET_PATH_BYTES} bytes"));
     }
     None
 }
 
-/// Keys that name the same pin, as a pair of full names; none if all pins differ.
+/// Returns two keys that name the same pin, by their full names; none if all pins differ.
 pub(super) fn shared_pin(config: &Config) -> Option<[&'static str; 2]> {
     let board = &config.board;
     let pins = [
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latency_that_is_no_number_is_out_of_range() {
+    fn a_latency_that_is_not_a_number_is_out_of_range() {
         let mut config = Config::default();
         config.sound.output_latency_ms = f64::NAN;
         assert!(out_of_range(&config).is_some_and(|words| words.contains("±5000")));

@@ -1,4 +1,4 @@
-//! The kinds of values that are more than a number or a text, each as it is written in the file.
+//! Types of values that are more than a number or a text, and how the file writes them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,25 +7,25 @@ use chrono::{DateTime, SecondsFormat};
 use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
 
-/// What is heard of the two channels.
+/// How the two channels are played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelChoice {
     /// Left and right.
     #[default]
     Stereo,
-    /// Both mixed to both outputs.
+    /// Both mixed, on both outputs.
     Mono,
 }
 
-/// Who knows the time.
+/// Where the time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeSource {
     /// This program, from the RTC and the references.
     #[default]
     Rtc,
-    /// Another daemon, which keeps the system clock.
+    /// The system clock, which another daemon sets.
     System,
 }
 
@@ -36,9 +36,9 @@ pub enum BoardKind {
     /// A Raspberry Pi with buttons on its header.
     #[default]
     Pi,
-    /// Buttons on a terminal.
+    /// Simulated buttons on a terminal.
     Simulated,
-    /// No buttons at all; the box is steered through the control socket.
+    /// No buttons at all: the box is controlled through its socket.
     None,
 }
 
@@ -62,7 +62,9 @@ impl TryFrom<String> for RtcChoice {
             "none" => Ok(Self::None),
             "simulated" => Ok(Self::Simulated),
             path if path.starts_with("/dev/") => Ok(Self::Bus(PathBuf::from(path))),
-            _ => Err(format!("{text:?} is no RTC; write a bus such as \"/dev/i2c-1\", or \"none\", or \"simulated\"")),
+            _ => Err(format!(
+                "{text:?} is not an RTC; write its bus, such as \"/dev/i2c-1\", or \"none\" or \"simulated\""
+            )),
         }
     }
 }
@@ -77,7 +79,7 @@ impl From<RtcChoice> for String {
     }
 }
 
-/// The instant since which the common timetable repeats: whole seconds, written as RFC 3339.
+/// The instant from which the common timetable repeats: whole seconds, written as in RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Anchor {
@@ -90,7 +92,7 @@ impl TryFrom<String> for Anchor {
 
     fn try_from(text: String) -> Result<Self, String> {
         let instant = DateTime::parse_from_rfc3339(&text)
-            .map_err(|_| format!("{text:?} is no instant; write it as \"2026-01-01T00:00:00Z\""))?;
+            .map_err(|_| format!("{text:?} is not an instant; write it like \"2026-01-01T00:00:00Z\""))?;
         if instant.timestamp_subsec_nanos() != 0 {
             return Err(format!("{text:?} is not a whole second; tracks begin on whole seconds"));
         }
@@ -111,21 +113,21 @@ impl fmt::Display for Anchor {
     }
 }
 
-/// A pin of the 40-pin header by its BCM number, 4 to 27. 0 and 1 are reserved for the boards' identification, 2 and 3
-/// are the I2C bus of the RTC (Raspberry Pi documentation, "GPIO and the 40-pin header").
+/// A pin of the 40-pin header by its BCM number, 4 to 27. 0 and 1 are reserved to identify HATs, 2
+/// and 3 are the I2C bus of the RTC (Raspberry Pi documentation, "GPIO and the 40-pin header").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Gpio(u8);
 
 impl Gpio {
-    /// The default pins are those of the board's own crate, which says why.
+    // The default pins are those of the crate `hw`, which gives the reasons.
     pub(super) const VOLUME_UP: Self = Self(Pins::DEFAULT.volume_up_gpio);
     pub(super) const VOLUME_DOWN: Self = Self(Pins::DEFAULT.volume_down_gpio);
     pub(super) const START: Self = Self(Pins::DEFAULT.start_gpio);
     pub(super) const STOP: Self = Self(Pins::DEFAULT.stop_gpio);
     pub(super) const JUMPER: Self = Self(Pins::DEFAULT.jumper_gpio);
 
-    /// The pin of this number; none outside of 4 to 27.
+    /// Returns the pin with this BCM number; none outside 4 to 27.
     pub const fn new(number: u8) -> Option<Self> {
         match number {
             4..=27 => Some(Self(number)),
@@ -133,7 +135,7 @@ impl Gpio {
         }
     }
 
-    /// The BCM number.
+    /// Returns the BCM number, 4 to 27.
     pub const fn number(self) -> u8 {
         self.0
     }
@@ -144,7 +146,7 @@ impl TryFrom<i64> for Gpio {
 
     fn try_from(number: i64) -> Result<Self, String> {
         let pin = u8::try_from(number).ok().and_then(Self::new);
-        pin.ok_or_else(|| format!("{number} is no free pin; write a BCM number from 4 to 27"))
+        pin.ok_or_else(|| format!("{number} is not a usable pin; write a BCM number from 4 to 27"))
     }
 }
 
@@ -154,7 +156,7 @@ impl From<Gpio> for i64 {
     }
 }
 
-/// A pin that need not be there: 0 is none.
+/// An optional pin: 0 means none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct OptionalGpio(pub Option<Gpio>);
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_of_the_bus_and_of_no_header_are_refused() {
+    fn pins_of_the_bus_and_beyond_the_header_are_refused() {
         for bad in [-1, 0, 2, 3, 28, 256] {
             assert!(Gpio::try_from(bad).is_err(), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! The layers: defaults, and files over them, key by key, each value with where it comes from.
+//! The layers: defaults, with files laid over them key by key. Every value knows its origin.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::nearest::nearest;
 use super::repair::{line_of, repair};
 use super::sections::Config;
 
-/// A configuration is some kilobytes; whatever is larger is none.
+/// A configuration has a few kilobytes; anything larger is something else.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// Where a value comes from.
@@ -32,14 +32,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Something wrong with a file. The box goes on without the value.
+/// Something that is wrong with a file. The box goes on without that value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// The line, from 1; none if it is the file as a whole.
+    /// The line, from 1; none if the file as a whole is meant.
     pub line: Option<usize>,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do about it.
     pub message: String,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The effective configuration, and how it came to be.
+/// The effective configuration, and where it comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     config: Config,
@@ -62,41 +62,43 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The effective configuration.
+    /// Returns the effective configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// What is wrong with the files.
+    /// Returns what is wrong with the files, in the order of files and lines.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The files that were read, the lowest layer first.
+    /// Returns the files that were read, the lowest layer first.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// Where the value of a key such as `volume.step_percent` comes from; none if it is the default.
+    /// Returns where the value of a key such as `volume.step_percent` comes from; none if it is the
+    /// default.
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
 
-    /// The effective values as a table of sections, in the order of the sample file.
+    /// Returns the effective values as a table of sections, in the order of the sample file.
     pub fn values(&self) -> Table {
         to_table(&self.config)
     }
 
-    /// Lays a file over what there is. One that does not exist is no problem.
+    /// Lays a file over the values so far. It is not a problem if the file does not exist.
     pub fn read(&mut self, file: &Path) {
         match read_text(file) {
             Ok(bytes) => self.lay(file, &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.problem(file, None, format!("it cannot be read: {error}")),
+            Err(error) => self.problem(file, None, format!("cannot be read: {error}")),
         }
     }
 
-    /// Lays a file over what there is that somebody named, and that should exist.
+    /// Lays a file that the user named over the values so far. It is a problem if it does not
+    /// exist.
     pub fn read_named(&mut self, file: &Path) {
         match file.exists() {
             true => self.read(file),
@@ -104,7 +106,7 @@ impl Layers {
         }
     }
 
-    /// Lays the contents of a file over what there is.
+    /// Lays the contents of a file over the values so far.
     pub fn lay(&mut self, file: &Path, contents: &[u8]) {
         self.files.push(file.to_owned());
         let before = self.config.clone();
@@ -113,7 +115,7 @@ impl Layers {
                 self.problem(
                     file,
                     Some(index + 1),
-                    "this is not UTF-8, it is ignored; save the file as UTF-8".to_owned(),
+                    "this is not UTF-8 and is ignored; save the file as UTF-8".to_owned(),
                 );
                 ""
             })
@@ -124,10 +126,10 @@ impl Layers {
             self.problem(
                 file,
                 Some(damage.line),
-                format!("this is no TOML, it is ignored: {}; texts need quotes", damage.message),
+                format!("this is not TOML and is ignored: {}; texts need quotes", damage.message),
             );
         }
-        // It parses, or `repair` would not have let it go.
+        // It parses: `repair` takes out everything that does not.
         let table = DeTable::parse(&text).map(Spanned::into_inner).unwrap_or_default();
         for (section, keys) in &table {
             self.lay_section(file, &text, section, keys);
@@ -143,16 +145,16 @@ impl Layers {
         let (Some(Value::Table(known_keys)), DeValue::Table(keys)) = (known.get(name), keys.get_ref()) else {
             let message = match (known.get(name), section_with(&known, name)) {
                 (Some(_), _) => format!("{name} is a section; write [{name}] and its keys below"),
-                (None, Some(home)) => format!("{name} belongs below [{home}]; it is ignored"),
+                (None, Some(home)) => format!("{name} belongs in [{home}]; it is ignored here"),
                 (None, None) => {
                     let hint = match nearest(name, known.keys().map(String::as_str)) {
-                        Some(name) => format!("do you mean [{name}]?"),
+                        Some(name) => format!("did you mean [{name}]?"),
                         None => format!(
-                            "there are {}",
+                            "the sections are {}",
                             known.keys().map(|name| format!("[{name}]")).collect::<Vec<_>>().join(", ")
                         ),
                     };
-                    format!("there is no section [{name}], it is ignored; {hint}")
+                    format!("there is no section [{name}]; it is ignored; {hint}")
                 }
             };
             return self.problem(file, Some(line), message);
@@ -165,17 +167,18 @@ impl Layers {
                 continue;
             }
             let hint = match (section_with(&known, key), nearest(key, known_keys.keys().map(String::as_str))) {
-                (Some(home), _) => format!("it belongs below [{home}]"),
-                (None, Some(key)) => format!("do you mean {key}?"),
+                (Some(home), _) => format!("it belongs in [{home}]"),
+                (None, Some(key)) => format!("did you mean {key}?"),
                 (None, None) => {
-                    format!("there are {}", known_keys.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+                    format!("the keys are {}", known_keys.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
                 }
             };
-            self.problem(file, Some(line), format!("there is no key {key} in [{name}], it is ignored; {hint}"));
+            self.problem(file, Some(line), format!("there is no key {key} in [{name}]; it is ignored; {hint}"));
         }
     }
 
-    /// One value, which is tried in a whole configuration: it must have the right type and be within its range.
+    /// Lays one value. It is tried in a whole configuration, so it must have the right type and be
+    /// within its range.
     fn lay_value(&mut self, file: &Path, line: usize, section: &str, key: &str, value: &DeValue<'_>) {
         let mut table = self.values();
         if let (Some(Value::Table(keys)), Some(value)) = (table.get_mut(section), plain(value)) {
@@ -191,19 +194,20 @@ impl Layers {
                 self.config = config;
                 self.origins.insert(format!("{section}.{key}"), Origin { file: file.to_owned(), line });
             }
-            Ok(_) => self.problem(file, Some(line), format!("{key}: this is no value; it is ignored")),
+            Ok(_) => self.problem(file, Some(line), format!("{key}: this is not a value; it is ignored")),
             Err(words) => {
-                let stays = self.values().get(section).and_then(|keys| keys.get(key)).map(Value::to_string);
-                let stays = stays.unwrap_or_default();
-                self.problem(file, Some(line), format!("{key}: {}; {stays} stays", words));
+                let present = self.values().get(section).and_then(|keys| keys.get(key)).map(Value::to_string);
+                let present = present.unwrap_or_default();
+                self.problem(file, Some(line), format!("{key}: {words}; {present} stays in effect"));
             }
         }
     }
 
-    /// Two things on one pin cannot work: of two keys that share one, the pins that this file named go back.
+    /// Resolves pins that are used twice: the pins that this file names go back to their values
+    /// before it.
     fn part_shared_pins(&mut self, before: &Config) {
         while let Some([one, other]) = check::shared_pin(&self.config) {
-            // At least one of the two is of this file, as all pins differed before it.
+            // At least one of the two is from this file, as all pins differed before it.
             let newest = self.files.last().cloned().unwrap_or_default();
             let mine: Vec<_> = [one, other]
                 .into_iter()
@@ -243,7 +247,7 @@ fn read_text(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a type of this program is to somebody who writes a configuration.
+/// Replaces Rust's names of types by words for people who write a configuration.
 fn in_plain_words(message: &str) -> String {
     let types = [("u8", "a whole number from 0 to 255"), ("u32", "a whole number from 0"), ("i64", "a whole number")];
     let types = types.into_iter().chain([("f64", "a number"), ("a sequence", "a list in [ ]")]);
@@ -252,7 +256,7 @@ fn in_plain_words(message: &str) -> String {
     })
 }
 
-/// Every value has a form in TOML, so this never is empty; a test sees to it.
+/// Returns the configuration as a table. Every value has a form in TOML, which a test ensures.
 fn to_table(config: &Config) -> Table {
     Table::try_from(config).unwrap_or_default()
 }
@@ -262,8 +266,8 @@ fn section_with<'a>(known: &'a Table, key: &str) -> Option<&'a str> {
     known.iter().find(|(_, keys)| has(keys)).map(|(section, _)| section.as_str())
 }
 
-/// The value without its places. An instant becomes a text, so that it may stand with or without quotes; a table is no
-/// value.
+/// Returns a value without its position in the text; none for a table. An instant becomes a text,
+/// so that it may be written with or without quotes.
 fn plain(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::String(text.clone().into_owned()),

@@ -1,8 +1,10 @@
-//! The configuration: what can be set, its defaults, and the files it is read from.
+//! The configuration: what can be set, the defaults, and the files it is read from.
 //!
-//! Two files lie over the defaults: the system's own, and one on the boot partition, which a laptop can edit with the
-//! SD card in it. A damaged file never stops a box: each key stands alone, and a bad one leaves what lies below it, with
-//! a problem that names file and line. `systemd/config.toml` documents every key and is tested to equal the defaults.
+//! Two files override the defaults: the system's, and one on the boot partition, which any laptop
+//! can edit with the SD card in it. A damaged file never stops a box: every key stands on its own,
+//! and one that cannot be used leaves the lower layer's value in effect, with a problem that names
+//! file and line. `systemd/config.toml` documents every key, and a test compares it with the
+//! defaults.
 //!
 //! Nothing here opens a device or knows what a key is used for.
 
@@ -25,20 +27,20 @@ pub use server_address::{AddressError, OptionalServer, ServerAddress};
 /// The system's own configuration file.
 pub const SYSTEM_FILE: &str = "/etc/jaudiosync/config.toml";
 
-/// Where the boot partition's configuration may be: since Raspberry Pi OS 12 (bookworm) the partition is mounted on
-/// `/boot/firmware`, before that on `/boot`.
+/// Where the boot partition's configuration may be: since Raspberry Pi OS 12 (bookworm) the
+/// partition is mounted on `/boot/firmware`, before that on `/boot`.
 pub const BOOT_FILES: [&str; 2] = ["/boot/firmware/jaudiosync.toml", "/boot/jaudiosync.toml"];
 
-/// The sample configuration, in which every key stands with its default and its documentation.
+/// The sample configuration: every key with its default and its documentation.
 pub const SAMPLE: &str = include_str!("../../systemd/config.toml");
 
-/// The files of this machine, the lowest layer first. A file that does not exist is left out when it is read.
+/// Returns the files of this machine, the lowest layer first. They need not exist.
 pub fn default_files() -> Vec<PathBuf> {
     let boot = BOOT_FILES.iter().find(|file| Path::new(file).exists()).unwrap_or(&BOOT_FILES[0]);
     vec![PathBuf::from(SYSTEM_FILE), PathBuf::from(boot)]
 }
 
-/// The configuration of this machine, or that of one file alone where it is named.
+/// Reads the configuration of this machine, or that of `file` alone if it is named.
 pub fn load(file: Option<&Path>) -> Layers {
     let mut layers = Layers::default();
     match file {

@@ -1,4 +1,4 @@
-//! The tree of values, one structure for each section of the file, with the defaults.
+//! The tree of values: a struct for each section of the file, and the defaults.
 
 use crate::appliance::StartKind;
 use std::path::PathBuf;
@@ -13,9 +13,9 @@ use super::server_address::{OptionalServer, ServerAddress};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What is played.
+    /// What to play.
     pub playlist: Playlist,
-    /// Through which sound card.
+    /// How to play it.
     pub sound: Sound,
     /// How loud.
     pub volume: Volume,
@@ -29,43 +29,44 @@ pub struct Config {
     pub control: Control,
 }
 
-/// `[playlist]`: what is played.
+/// `[playlist]`: what to play.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Playlist {
     /// The Music folder.
     pub folder: PathBuf,
-    /// Which playlist of the Music folder, with or without `.m3u8` or `.m3u`.
+    /// The name of the playlist in the Music folder, with or without `.m3u8` or `.m3u`.
     pub name: String,
 }
 
-/// `[sound]`: through which sound card.
+/// `[sound]`: the sound card, its mixer and its latency.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sound {
-    /// The output as `jaudiosync devices` lists it; empty: the system's default.
+    /// The output, as `jaudiosync devices` lists it; empty for the system's default.
     pub device: String,
-    /// What is heard of the two channels.
+    /// How the two channels are played.
     pub channels: ChannelChoice,
-    /// How much later than the sound card plays it the sound is heard, in ms, within ±5000.
+    /// How long after the sound card has played it the sound is heard, in ms, within ±5000.
     pub output_latency_ms: f64,
-    /// The card whose mixer is turned; empty: that of the device.
+    /// The card whose mixer sets the volume; empty for that of the device.
     pub mixer_card: String,
-    /// The mixer's control; empty: the first that is found of Digital, PCM, Speaker, Headphone, Master, else the only one.
+    /// The mixer's control; empty for the first found of Digital, PCM, Speaker, Headphone and
+    /// Master, otherwise the only one.
     pub mixer_control: String,
 }
 
-/// `[volume]`: how loud. All in percent, 0 to 100.
+/// `[volume]`: how loud. Everything is in percent, 0 to 100.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// The volume after power-on, at most the maximum.
     pub startup_percent: u8,
-    /// The volume is never above this.
+    /// The volume never exceeds this.
     pub maximum_percent: u8,
-    /// How much one press changes, from 1.
+    /// How much one press changes the volume, from 1.
     pub step_percent: u8,
-    /// Whether a box comes back with the volume it had, instead of the startup volume.
+    /// Whether a box starts with the volume it had before, instead of the startup volume.
     pub remember: bool,
 }
 
@@ -75,13 +76,13 @@ pub struct Volume {
 pub struct Start {
     /// What a press of Start does.
     pub button: StartKind,
-    /// What the jumper does at power-on.
+    /// What the jumper does at power-on, if it is fitted.
     pub jumper: StartKind,
-    /// Whether a session that ran when the power was lost is rejoined.
+    /// Whether a box rejoins the session that ran when it lost power.
     pub rejoin_session: bool,
-    /// The instant since which the common timetable repeats; the same on all boxes.
+    /// The instant from which the common timetable repeats; the same on all boxes.
     pub anchor: Anchor,
-    /// Whether a playlist that was begun afresh begins again after its last track.
+    /// Whether a playlist that was started fresh begins again after its last track.
     pub repeats: bool,
     /// How long to wait for a trusted time before playing without one, in seconds, 0 to 86400.
     pub untrusted_wait_s: u32,
@@ -91,17 +92,17 @@ pub struct Start {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeKeeping {
-    /// Who knows the time: this program, or the daemon that keeps the system clock.
+    /// Where the time comes from: this program, or the daemon that sets the system clock.
     pub source: TimeSource,
     /// The real-time clock.
     pub rtc: RtcChoice,
-    /// The pin to which the RTC's 1 Hz output is wired, if it is.
+    /// The pin that is wired to the RTC's 1 Hz output, if any.
     pub sqw_gpio: OptionalGpio,
-    /// Network time servers, at most 8; without a port it is NTP's.
+    /// Network time servers, at most 8; NTP's port unless another is written.
     pub ntp_servers: Vec<ServerAddress>,
-    /// Where gpsd answers, on its own port where none is written; empty: no GPS.
+    /// The address of gpsd, on its default port unless another is written; empty for no GPS.
     pub gpsd: OptionalServer,
-    /// Whether the system clock is set and steered from here.
+    /// Whether this program sets and steers the system clock.
     pub set_system_clock: bool,
 }
 
@@ -123,9 +124,9 @@ pub struct Board {
     pub jumper_gpio: Gpio,
     /// The status LED, if there is one.
     pub led_gpio: OptionalGpio,
-    /// Whether the LED shows anything.
+    /// Whether the LED is used.
     pub led: bool,
-    /// Whether a press is answered with a short tone where nothing plays.
+    /// Whether a short tone answers a press while nothing plays.
     pub tones: bool,
 }
 
@@ -133,9 +134,9 @@ pub struct Board {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// The socket; empty: in the runtime directory.
+    /// The socket; empty for `control.sock` in the runtime directory.
     pub socket: PathBuf,
-    /// The group whose members may steer the box.
+    /// The group whose members may control the box.
     pub group: String,
 }
 
@@ -206,7 +207,7 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Return which pin is for what, as the board's crate takes it.
+    /// Returns the pins as the crate `hw` takes them.
     pub fn pins(&self) -> Pins {
         Pins {
             volume_up_gpio: self.volume_up_gpio.number(),

@@ -1,4 +1,4 @@
-//! A server as people write it: a name or an address, with or without a port.
+//! Server addresses as people write them: a name or an IP address, with or without a port.
 
 use std::fmt;
 use std::io;
@@ -7,30 +7,32 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A host and perhaps a port, as the configuration, the command line and the clients share it:
+/// A host and perhaps a port, as the configuration, the command line and the clients write it:
 /// `host`, `host:port`, `address`, `[IPv6]:port` or a bare IPv6 address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServerAddress {
-    /// A name or an address; IPv6 without brackets, perhaps with its interface: `fe80::1%wlan0`.
+    /// A name or an IP address; IPv6 without brackets, perhaps with its interface: `fe80::1%wlan0`.
     pub host: String,
-    /// The port, 1 to 65535, where one was written.
+    /// The port, 1 to 65535, if one was written.
     pub port: Option<u16>,
 }
 
-/// A server that need not be there: an empty text is none.
+/// An optional server: an empty text means none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OptionalServer(pub Option<ServerAddress>);
 
-/// Why a text names no server.
+/// Why a text does not name a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// The host is missing, or has a character that no host name has.
-    #[error("{0:?} names no server: write a name or an address, like pool.ntp.org, 192.168.1.2:123 or [fe80::1]:123")]
+    #[error(
+        "{0:?} does not name a server: write a name or an address, like pool.ntp.org, 192.168.1.2:123 or [fe80::1]:123"
+    )]
     NoHost(String),
     /// The port is not a number from 1 to 65535.
-    #[error("{0:?} has no valid port: it is a number from 1 to 65535, like in pool.ntp.org:123")]
+    #[error("{0:?} has no valid port: write a number from 1 to 65535, as in pool.ntp.org:123")]
     BadPort(String),
 }
 
@@ -75,8 +77,12 @@ impl fmt::Display for ServerAddress {
 }
 
 impl ServerAddress {
-    /// Ask the resolver for the server's addresses; without a port of its own it has this one. Takes as
-    /// long as the resolver likes. Nothing is cached: servers behind a name move, and so does the box.
+    /// Asks the resolver for the server's addresses, with `default_port` if it has no port of its
+    /// own. Blocks for as long as the resolver takes. Nothing is cached: servers behind a name
+    /// move, and so does the box.
+    ///
+    /// # Errors
+    /// If the name cannot be resolved.
     pub fn resolve(&self, default_port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok((self.host.as_str(), self.port.unwrap_or(default_port)).to_socket_addrs()?.collect())
     }
@@ -119,7 +125,7 @@ impl From<OptionalServer> for String {
     }
 }
 
-/// Whether it is an IPv6 address, perhaps with the interface it is on (`fe80::1%wlan0`).
+/// Returns whether it is an IPv6 address, perhaps with its interface (`fe80::1%wlan0`).
 fn is_ipv6(text: &str) -> bool {
     text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_server_is_told() {
+    fn what_does_not_name_a_server_is_refused() {
         for text in ["", " ", ":123", "[::1", "[::1]5", "[::1:5", "[host]:5", "a b", "http://x"] {
             assert!(parsed(text).is_err(), "{text}");
         }
@@ -169,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_need_not_be_there_is_none_where_nothing_is_written() {
+    fn an_optional_server_is_none_where_nothing_is_written() {
         let optional = |text: &str| OptionalServer::try_from(text.to_owned());
         assert_eq!(optional(""), Ok(OptionalServer(None)));
         assert_eq!(optional("localhost:2947").map(String::from), Ok("localhost:2947".to_owned()));
@@ -178,7 +184,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_read_is_written_such_that_it_is_read_again(text in "\\PC{0,40}") {
+        fn anything_that_is_read_is_written_so_that_it_can_be_read_again(text in "\\PC{0,40}") {
             if let Ok(address) = parsed(&text) {
                 prop_assert_eq!(parsed(&address.to_string()), Ok(address));
             }

@@ -1,25 +1,25 @@
-//! Who may steer the box: the socket's group, its owner and root.
+//! Who may control the box: the socket's group, its owner and root.
 
 use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// The number of a group; none if there is no such group.
+/// Returns the number of a group; none if there is no such group.
 pub(super) fn group_number(name: &str) -> Option<u32> {
     Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
 }
 
-/// Whether a client may be here. The kernel has let it in by the socket's mode already; this is the second line, for
-/// a mode that somebody loosened, and for connections that were handed on.
+/// Returns whether a client may be served. The kernel has already checked the socket's mode; this
+/// is the second line of defence, against a loosened mode and connections that were handed on.
 pub(super) fn is_allowed(client: &UnixStream, socket_group: u32) -> bool {
-    // The credentials are those of the moment of connecting: nobody can change them afterwards.
+    // These are the credentials at the moment of connecting: nobody can change them afterwards.
     let Ok(peer) = getsockopt(client, PeerCredentials) else { return false };
     let is_owner = peer.uid() == 0 || peer.uid() == Uid::effective().as_raw();
     is_owner || peer.gid() == socket_group || is_member(peer.uid(), socket_group)
 }
 
-/// The kernel tells the main group alone; the others stand in the database of groups.
+/// Looks up supplementary groups in the group database: the kernel reports only the primary group.
 fn is_member(user: u32, group: u32) -> bool {
     let user = User::from_uid(Uid::from_raw(user)).ok().flatten();
     let group = Group::from_gid(Gid::from_raw(group)).ok().flatten();
@@ -36,6 +36,6 @@ mod tests {
         assert!(is_allowed(&one, u32::MAX));
         assert_eq!(group_number("root"), Some(0));
         assert_eq!(group_number("no-such-group"), None);
-        assert!(!is_member(65_534, 0), "nobody is no member of root's group");
+        assert!(!is_member(65_534, 0), "nobody is not a member of root's group");
     }
 }

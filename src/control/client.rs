@@ -1,4 +1,4 @@
-//! The client: what the subcommands speak to the service with.
+//! The client: how subcommands talk to the service.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,27 +7,28 @@ use std::time::Duration;
 
 use super::protocol::{Command, MAX_RESPONSE_BYTES, Request, Response};
 
-/// The service answers at once, however much it has to do; a reload may look into some hundred files.
+/// The service answers at once, however busy it is. Only a reload may have to read hundreds of
+/// files.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 const RELOAD_TIME: Duration = Duration::from_secs(30);
 
-/// Why the service gives no answer.
+/// Why the service does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// Nobody listens at the socket.
     #[error("no service answers at {0}; start it with: systemctl start jaudiosync")]
     NoService(PathBuf),
-    /// The user may not.
-    #[error("you may not use {0}; become a member of its group (sudo usermod -aG jaudiosync $USER), then log in again")]
+    /// The user may not use the socket.
+    #[error("you may not use {0}; join its group (sudo usermod -aG jaudiosync $USER), then log in again")]
     NotAllowed(PathBuf),
-    /// Somebody listens, and does not answer.
+    /// Somebody listens, but does not answer in time.
     #[error("the service at {0} does not answer; see: systemctl status jaudiosync")]
     Silent(PathBuf),
     /// The connection broke.
     #[error("the connection to {0} broke: {1}; see: journalctl -u jaudiosync")]
     Broken(PathBuf, io::Error),
-    /// The answer is none.
-    #[error("{0} answers what is not understood here ({1}); is the service of another version?")]
+    /// The answer cannot be read.
+    #[error("cannot understand the answer from {0} ({1}); is the service of another version?")]
     Nonsense(PathBuf, serde_json::Error),
 }
 
@@ -42,9 +43,9 @@ impl Client {
     /// Connects to the first of these sockets at which somebody listens.
     ///
     /// # Errors
-    /// When nobody does, or the user may not.
+    /// If nobody listens, or the user may not connect.
     pub fn connect(sockets: &[PathBuf]) -> Result<Self, ClientError> {
-        // What to say if none answers: the last is the system's, unless another was named.
+        // The last failure is reported: its socket is the system's, unless the user named one.
         let mut failure = None;
         for socket in sockets {
             match UnixStream::connect(socket) {
@@ -64,10 +65,10 @@ impl Client {
         }
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for the response: at most 5 s, or 30 s for a reload.
     ///
     /// # Errors
-    /// When the connection breaks, or the answer is none.
+    /// If the connection breaks, or the response cannot be read or does not come in time.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
         let answer_time =
             if matches!(request, Request::Command(Command::Reload {})) { RELOAD_TIME } else { ANSWER_TIME };
@@ -76,7 +77,7 @@ impl Client {
             .set_read_timeout(Some(answer_time))
             .map_err(|error| ClientError::Broken(self.socket.clone(), error))?;
         let sent = self.stream.get_mut().write_all(request.to_line().as_bytes());
-        // A client that is sent away cannot send, but finds an answer that says why.
+        // A client that is turned away cannot send, but can still read why.
         match self.next_response() {
             Ok(Some(response)) => Ok(response),
             Ok(None) => {
@@ -87,10 +88,10 @@ impl Client {
         }
     }
 
-    /// The next of several answers, as after a status that is watched; none when the service ends.
+    /// Waits for the next response, as when watching the status; none when the service ends.
     ///
     /// # Errors
-    /// When the connection breaks, or the answer is none.
+    /// If the connection breaks, or the response cannot be read or does not come in time.
     pub fn next_response(&mut self) -> Result<Option<Response>, ClientError> {
         let mut line = Vec::new();
         let read = (&mut self.stream).take(MAX_RESPONSE_BYTES as u64).read_until(b'\n', &mut line);
@@ -100,7 +101,7 @@ impl Client {
                 Ok(response) => Ok(Some(response)),
                 Err(error) => Err(ClientError::Nonsense(self.socket.clone(), error)),
             },
-            // What a socket's time limit is reported as.
+            // This is how a socket reports a timeout.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(ClientError::Silent(self.socket.clone())),
             Err(error) => Err(ClientError::Broken(self.socket.clone(), error)),
         }

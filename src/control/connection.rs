@@ -1,4 +1,4 @@
-//! One client: its requests, one after the other, within the limits of size and time.
+//! One client: its requests, one at a time, within limits of size and time.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -9,33 +9,33 @@ use std::time::{Duration, Instant};
 use super::Handler;
 use super::protocol::{ErrorCode, MAX_REQUEST_BYTES, Request, Response, parse_request};
 
-/// A request is complete so long after the answer before it, or the client is sent away.
+/// How long a request may take, from the previous response to its newline.
 const REQUEST_TIME: Duration = Duration::from_secs(2);
-/// An answer is taken within this time, or the client is dropped.
+/// How long a client may take to accept a response before it is dropped.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// How often a watching client gets the status.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-/// So many clients may watch: half of all, so that there is always a way in for a command.
+/// How many clients may watch: half of all, so that there is always room for a command.
 const MAX_WATCHERS: usize = 16;
 
 /// What all clients of a server share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub stopping: AtomicBool,
-    /// How often the accepting thread has gone round.
+    /// How many rounds the accepting thread has made.
     pub rounds: AtomicU64,
     clients: AtomicUsize,
     watchers: AtomicUsize,
 }
 
-/// One of a limited number of places, given back when it is dropped.
+/// One of a limited number of places. Dropping it gives it back.
 pub(super) struct Place {
     shared: Arc<Shared>,
     which: fn(&Shared) -> &AtomicUsize,
 }
 
 impl Place {
-    /// A place among the clients; none if all are taken.
+    /// Takes a place among the clients; none if all are taken.
     pub fn of_client(shared: &Arc<Shared>, limit: usize) -> Option<Self> {
         Self::take(shared, |shared| &shared.clients, limit)
     }
@@ -55,13 +55,13 @@ impl Drop for Place {
 
 /// Why there is no further request.
 enum End {
-    /// The client has gone, or says nothing more.
+    /// The client has gone, or sends nothing more.
     Gone,
-    /// It broke a limit, and is told so.
+    /// The client exceeded a limit, and gets this failure.
     Limit(ErrorCode, String),
 }
 
-/// Serves a client until it goes, breaks a limit, or the server stops.
+/// Serves a client until it goes or exceeds a limit, or the server stops.
 pub(super) fn serve(mut stream: UnixStream, handler: &dyn Handler, shared: &Arc<Shared>) -> io::Result<()> {
     let mut pending = Vec::with_capacity(MAX_REQUEST_BYTES + 1);
     while !shared.stopping.load(Ordering::Acquire) {
@@ -80,7 +80,7 @@ pub(super) fn serve(mut stream: UnixStream, handler: &dyn Handler, shared: &Arc<
     Ok(())
 }
 
-/// Sends an answer's line.
+/// Sends a response's line.
 pub(super) fn answer(stream: &mut UnixStream, response: &Response) -> io::Result<()> {
     let line = response.to_line();
     let mut left = line.as_bytes();
@@ -97,29 +97,32 @@ pub(super) fn answer(stream: &mut UnixStream, response: &Response) -> io::Result
     Ok(())
 }
 
-/// The next line, without its end. What came behind it stays pending.
+/// Reads the next line, without its newline. Bytes after it stay pending.
 fn next_line(stream: &mut UnixStream, pending: &mut Vec<u8>) -> Result<Vec<u8>, End> {
     let deadline = Instant::now() + REQUEST_TIME;
-    let mut looked_at = 0;
+    let mut searched = 0;
     loop {
-        if let Some(end) = pending.iter().skip(looked_at).position(|byte| *byte == b'\n') {
-            let mut line: Vec<u8> = pending.drain(..=looked_at + end).collect();
+        if let Some(end) = pending.iter().skip(searched).position(|byte| *byte == b'\n') {
+            let mut line: Vec<u8> = pending.drain(..=searched + end).collect();
             line.pop();
             return Ok(line);
         }
-        looked_at = pending.len();
-        if looked_at > MAX_REQUEST_BYTES {
+        searched = pending.len();
+        if searched > MAX_REQUEST_BYTES {
             return Err(End::Limit(ErrorCode::TooLong, format!("a request has at most {MAX_REQUEST_BYTES} bytes")));
         }
-        let too_slow = || match looked_at {
+        let too_slow = || match searched {
             0 => End::Gone,
-            _ => End::Limit(ErrorCode::TooSlow, format!("a request is complete within {} s", REQUEST_TIME.as_secs())),
+            _ => End::Limit(
+                ErrorCode::TooSlow,
+                format!("a request must be complete within {} s", REQUEST_TIME.as_secs()),
+            ),
         };
         let left = time_left(deadline).ok_or_else(too_slow)?;
         stream.set_read_timeout(Some(left)).map_err(|_| End::Gone)?;
-        // Never more than a request and its end are held.
+        // Never more than a request and its newline are held.
         let mut bytes = [0; MAX_REQUEST_BYTES + 1];
-        let room = (bytes.len() - looked_at).min(bytes.len());
+        let room = (bytes.len() - searched).min(bytes.len());
         match stream.read(&mut bytes[..room]) {
             Ok(0) => return Err(End::Gone),
             Ok(read) => pending.extend_from_slice(&bytes[..read]),
@@ -129,18 +132,18 @@ fn next_line(stream: &mut UnixStream, pending: &mut Vec<u8>) -> Result<Vec<u8>, 
     }
 }
 
-/// Sends the status each second, until the client closes or sends anything.
+/// Sends the status every second, until the client disconnects or sends anything.
 fn watch(stream: &mut UnixStream, handler: &dyn Handler, shared: &Arc<Shared>) -> io::Result<()> {
     let Some(_place) = Place::take(shared, |shared| &shared.watchers, MAX_WATCHERS) else {
-        let message = format!("{MAX_WATCHERS} clients watch already; ask for single states, or try again later");
+        let message = format!("{MAX_WATCHERS} clients are watching already; request single states, or try again later");
         return answer(stream, &Response::failed(ErrorCode::Busy, message));
     };
     let mut next = Instant::now();
     while !shared.stopping.load(Ordering::Acquire) {
         answer(stream, &Response::status(handler.status()))?;
-        // After a delay the rhythm begins anew: nobody wants to see what was missed.
+        // After a delay the interval starts again: nobody wants what was missed.
         next = (next + WATCH_INTERVAL).max(Instant::now());
-        // Waiting for the client instead of the clock tells at once that it has gone.
+        // Waiting by reading from the client shows at once that it has gone.
         while let Some(left) = time_left(next) {
             stream.set_read_timeout(Some(left))?;
             match stream.read(&mut [0; 64]) {
@@ -153,7 +156,8 @@ fn watch(stream: &mut UnixStream, handler: &dyn Handler, shared: &Arc<Shared>) -
     Ok(())
 }
 
-/// Until the deadline; none once it has passed. A timeout of zero would mean to wait for ever.
+/// Returns the time until the deadline; none once it has passed, as a timeout of zero means no
+/// timeout.
 fn time_left(deadline: Instant) -> Option<Duration> {
     deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }

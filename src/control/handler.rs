@@ -1,12 +1,12 @@
-//! What stands behind the server.
+//! The interface between the server and the service.
 
 use super::protocol::{Command, Response, Status};
 
-/// Does what clients ask for. It is called from several threads at once.
+/// Carries out clients' requests. Called from several threads at once.
 pub trait Handler: Send + Sync {
-    /// Do what is asked for, and answer within a second or two: the client waits.
+    /// Carries out a command, and responds within a second or two: the client waits.
     fn handle(&self, command: Command) -> Response;
 
-    /// Return what plays, and how well.
+    /// Returns the status.
     fn status(&self) -> Status;
 }

@@ -1,12 +1,14 @@
-//! The control socket: how a box is steered and asked from a shell.
+//! The control socket, by which a shell controls a box and asks for its status.
 //!
-//! `protocol` is pure: what is said, and how it is written. `server` and `client` carry it over a Unix socket. What a
-//! request does is decided by whoever implements [`Handler`]; nothing is decided here.
+//! `protocol` is pure: the messages and how they are written. `server` and `client` carry them over
+//! a Unix socket. The implementation of [`Handler`] decides what a request does; nothing is decided
+//! here.
 //!
 //! # The protocol
 //!
-//! Each line is one JSON object with the protocol's version `v`. A client sends a request and gets one line for it,
-//! then may send the next. `"ok"` tells whether it was done.
+//! Every line is one JSON object with the protocol's version `v`. A client sends a request, gets
+//! one line in response, and may then send the next. `"ok"` says whether the request was carried
+//! out.
 //!
 //! ```text
 //! > {"v":1,"command":"start","time":"18:30:05","first_track":3}
@@ -17,21 +19,22 @@
 //!
 //! | command | fields, all optional | what it does |
 //! | --- | --- | --- |
-//! | `start` | `time`: `"HH:MM:SS"` or `"YYYY-MM-DDTHH:MM:SS"`, also without the seconds or with a space for the `T`, the box's local time; `first_track`: a number from 0, or `"res"`; `fresh`: bool | as a press of Start; with a field, begins the playlist afresh |
-//! | `stop` | | stops with a fade and keeps the position |
-//! | `resume` | | begins with the track at which it was stopped |
-//! | `volume` | one of `percent`: 0 to 100, `by`: -100 to 100 | sets or changes it; `volume_percent` in the answer is what it is now |
-//! | `status` | `watch`: bool | `status` in the answer; with `watch` a line each second until the client goes |
-//! | `reload` | | takes over a changed playlist, configuration or Music folder |
+//! | `start` | `time`: `"HH:MM:SS"` or `"YYYY-MM-DDTHH:MM:SS"`, also without the seconds or with a space for the `T`, the box's local time; `first_track`: a number from 0, or `"res"`; `fresh`: bool | does what a press of Start does; with a field, starts the playlist fresh |
+//! | `stop` | | stops with a fade and saves the position |
+//! | `resume` | | begins with the track at which playing was stopped |
+//! | `volume` | one of `percent`: 0 to 100, `by`: -100 to 100 | sets or changes it; `volume_percent` in the response is the volume now |
+//! | `status` | `watch`: bool | `status` in the response; with `watch` a line every second until the client disconnects |
+//! | `reload` | | reloads the playlist, Music folder and configuration |
 //!
-//! Unknown commands and fields are errors; clients ignore fields they do not know. Error codes: see
-//! [`protocol::ErrorCode`].
+//! Unknown commands and fields are errors; clients ignore fields that they do not know. Error
+//! codes: see [`protocol::ErrorCode`].
 //!
-//! Limits: a request has at most 4 KiB and is complete within 2 s; 32 clients at once, of which 16 may watch; an answer
-//! is taken within 2 s. Who exceeds one is told, where that is possible, and the connection is closed.
+//! Limits: a request has at most 4 KiB and must be complete within 2 s; there are at most 32
+//! clients, of which 16 may watch; a client must accept a response within 2 s. A client that
+//! exceeds a limit gets an error, where that is possible, and is disconnected.
 //!
-//! The socket has mode 0660 and belongs to the configured group. The kernel lets nobody else in; the credentials of
-//! each client are looked at once more.
+//! The socket has mode 0660 and belongs to the configured group. The kernel lets nobody else in,
+//! and the server checks every client's credentials once more.
 
 mod access;
 pub mod client;

@@ -1,18 +1,19 @@
-//! Where the socket is.
+//! The path of the socket.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where the service's socket is if systemd runs it.
+/// The service's socket if systemd runs it.
 const SYSTEM_SOCKET: &str = "/run/jaudiosync/control.sock";
 
-/// The service's socket: the configured one, else in systemd's `RUNTIME_DIRECTORY`, else in `XDG_RUNTIME_DIR`, else in
-/// `/run/jaudiosync`.
+/// Returns where the service creates its socket: as configured, otherwise in systemd's
+/// `RUNTIME_DIRECTORY`, otherwise in `XDG_RUNTIME_DIR`, otherwise in `/run/jaudiosync`.
 pub fn service_socket(configured: &Path) -> PathBuf {
     candidates(configured, |name| std::env::var_os(name)).swap_remove(0)
 }
 
-/// Where a client looks for the service, in this order: it may be the user's own, or the system's.
+/// Returns where a client should look for the service, in this order: the user's own, then the
+/// system's.
 pub fn candidate_sockets(configured: &Path) -> Vec<PathBuf> {
     candidates(configured, |name| std::env::var_os(name))
 }
@@ -22,7 +23,7 @@ fn candidates(configured: &Path, variable: impl Fn(&str) -> Option<OsString>) ->
         return vec![configured.to_owned()];
     }
     let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // systemd separates several directories by colons; the unit has one.
+    // systemd would separate several directories by colons; the unit has one.
     let runtime = folder("RUNTIME_DIRECTORY").map(|folder| folder.join("control.sock"));
     let user = folder("XDG_RUNTIME_DIR").map(|folder| folder.join("jaudiosync.sock"));
     [runtime, user, Some(PathBuf::from(SYSTEM_SOCKET))].into_iter().flatten().collect()

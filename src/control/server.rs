@@ -1,4 +1,4 @@
-//! The server: the socket file, who is let in, and a thread for each client.
+//! The server: the socket file, access to it, and a thread for every client.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -18,53 +18,56 @@ use super::connection::{Place, Shared, answer, serve};
 use super::protocol::{ErrorCode, Response};
 use super::{Handler, access, path};
 
-/// So many clients are served at once.
+/// How many clients are served at once.
 pub const MAX_CLIENTS: usize = 32;
-/// A client's thread holds two lines and the handler's own frames; the default of 2 MiB would be for nothing.
+/// A client's thread holds two lines and the handler's stack frames; the default of 2 MiB would be
+/// waste.
 const STACK_BYTES: usize = 256 * 1024;
-/// After an error of accepting, such as too many open files, a pause keeps the processor free for the music.
+/// A pause after accepting fails, such as for too many open files, leaves the processor to the
+/// music.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
-/// The accepting thread goes round at least so often, to show that it is alive.
+/// The accepting thread makes a round at least this often, to show that it is alive.
 const ROUND_MS: u16 = 1000;
 
-/// Where the socket is and whose it is.
+/// Where the socket is, and which group may use it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// The socket; empty: as [`super::service_socket`] finds it.
+    /// The socket; empty for where [`super::service_socket`] puts it.
     pub socket: PathBuf,
-    /// The group that may steer the box; empty or unknown: the process's own.
+    /// The group that may control the box; if it is empty or unknown, the process's own.
     pub group: String,
 }
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// Another process serves there.
+    /// Another process serves this socket.
     #[error("already running: another process serves {0}; stop it first, or name another socket")]
     AlreadyRunning(PathBuf),
-    /// Something else has the name.
-    #[error("{0} exists and is no socket; remove it, or name another socket")]
+    /// Something else has its name.
+    #[error("{0} exists and is not a socket; remove it, or name another socket")]
     NoSocket(PathBuf),
-    /// The socket cannot be made.
-    #[error("the control socket {0} cannot be made: {1}")]
+    /// The socket cannot be created.
+    #[error("cannot create the control socket {0}: {1}")]
     Io(PathBuf, io::Error),
 }
 
-/// A socket at which nobody is served yet.
+/// A socket that exists, but serves nobody yet.
 #[derive(Debug)]
 pub struct Server {
     listener: UnixListener,
     socket: PathBuf,
     group: u32,
-    /// Locked as long as the server lives. A kill unlocks it, so a stale socket is told from a live one.
+    /// Locked while the server lives. A kill unlocks it, which distinguishes a stale socket from a
+    /// live one.
     lock: File,
 }
 
 impl Server {
-    /// Makes the socket. A stale one is replaced.
+    /// Creates the socket, and replaces a stale one.
     ///
     /// # Errors
-    /// When another process serves there, or the socket cannot be made.
+    /// If another process serves this socket, or it cannot be created.
     pub fn bind(options: &ServerOptions) -> Result<Self, ServerError> {
         let socket = path::service_socket(&options.socket);
         let failed = |error| ServerError::Io(socket.clone(), error);
@@ -88,15 +91,15 @@ impl Server {
         Ok(Self { listener, socket, group, lock })
     }
 
-    /// The socket's path.
+    /// Returns the socket's path.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
-    /// Begins to serve.
+    /// Starts to serve.
     ///
     /// # Errors
-    /// When no thread can be started.
+    /// If no thread can be started.
     pub fn serve(self, handler: Arc<dyn Handler>) -> io::Result<RunningServer> {
         let shared = Arc::new(Shared::default());
         let accepting = self.listener.try_clone()?;
@@ -109,7 +112,7 @@ impl Server {
     }
 }
 
-/// A server at work; it stops when it is dropped. Clients that are being served get the answer they wait for.
+/// A running server. Dropping it stops it; clients still get the response that they wait for.
 #[derive(Debug)]
 pub struct RunningServer {
     server: Server,
@@ -118,12 +121,13 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// The socket's path.
+    /// Returns the socket's path.
     pub fn socket(&self) -> &Path {
         self.server.socket()
     }
 
-    /// How often the accepting thread has gone round: at least once a second for as long as it is alive.
+    /// Returns how many rounds the accepting thread has made: at least one every second while it is
+    /// alive.
     pub fn progress(&self) -> u64 {
         self.shared.rounds.load(Ordering::Relaxed)
     }
@@ -132,7 +136,7 @@ impl RunningServer {
 impl Drop for RunningServer {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::Release);
-        // This wakes the accepting thread, on Linux, with an error.
+        // On Linux this wakes the accepting thread with an error.
         let _ = nix::sys::socket::shutdown(self.server.listener.as_raw_fd(), nix::sys::socket::Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -142,7 +146,8 @@ impl Drop for RunningServer {
     }
 }
 
-/// A socket under another name gets its rights first and its own name then: nobody finds it before it is safe.
+/// Creates the socket under a temporary name, sets its permissions, then renames it: nobody can
+/// find it before it is safe.
 fn make_socket(socket: &Path, group: &str) -> io::Result<UnixListener> {
     let new = with_suffix(socket, ".new");
     match std::fs::remove_file(&new) {
@@ -150,16 +155,16 @@ fn make_socket(socket: &Path, group: &str) -> io::Result<UnixListener> {
         _ => {}
     }
     let listener = UnixListener::bind(&new)?;
-    // A client may have gone before it is accepted: then nobody must be waited for.
+    // A client may go before it is accepted; accepting must not block then.
     listener.set_nonblocking(true)?;
     match access::group_number(group) {
         Some(number) => {
             if let Err(error) = chown(&new, None, Some(number)) {
-                log::warn!("the control socket cannot be given to the group {group} ({error}); only its owner gets in");
+                log::warn!("cannot give the control socket to the group {group} ({error}); only its owner can use it");
             }
         }
         None if group.is_empty() => {}
-        None => log::warn!("there is no group {group:?}; only the owner gets in at the control socket"),
+        None => log::warn!("there is no group {group:?}; only its owner can use the control socket"),
     }
     std::fs::set_permissions(&new, Permissions::from_mode(0o660))?;
     std::fs::rename(&new, socket)?;
@@ -178,7 +183,7 @@ fn accept(listener: &UnixListener, group: u32, handler: &Arc<dyn Handler>, share
         let mut waited_for = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
         match poll(&mut waited_for, PollTimeout::from(ROUND_MS)) {
             Ok(0) | Err(Errno::EINTR) => continue,
-            // Whatever else there is, accepting tells.
+            // Accepting reports anything else.
             Ok(_) | Err(_) => {}
         }
         match listener.accept() {
@@ -193,14 +198,14 @@ fn accept(listener: &UnixListener, group: u32, handler: &Arc<dyn Handler>, share
     }
 }
 
-/// Starts a client's thread, or sends the client away.
+/// Starts a client's thread, or turns the client away.
 fn welcome(client: UnixStream, group: u32, handler: &Arc<dyn Handler>, shared: &Arc<Shared>) {
     if !access::is_allowed(&client, group) {
-        return send_away(client, ErrorCode::Forbidden, "you are not in the group that may steer this box");
+        return turn_away(client, ErrorCode::Forbidden, "you are not in the group that may control this box");
     }
-    // Taken here and not in the thread, or a crowd would get a thread each.
+    // Taken here, not in the thread: otherwise every client of a crowd would get a thread.
     let Some(place) = Place::of_client(shared, MAX_CLIENTS) else {
-        return send_away(client, ErrorCode::Busy, "too many clients at once; try again");
+        return turn_away(client, ErrorCode::Busy, "too many clients at once; try again");
     };
     let (handler, theirs) = (Arc::clone(handler), Arc::clone(shared));
     let serve = move || {
@@ -211,12 +216,13 @@ fn welcome(client: UnixStream, group: u32, handler: &Arc<dyn Handler>, shared: &
     };
     let thread = Builder::new().name("control-client".to_owned()).stack_size(STACK_BYTES).spawn(serve);
     if let Err(error) = thread {
-        log::warn!("no thread for a control client: {error}");
+        log::warn!("cannot start a thread for a control client: {error}");
     }
 }
 
-/// Tells a client why it is not served. It never waits: the accepting thread has others to look after.
-fn send_away(mut client: UnixStream, code: ErrorCode, message: &str) {
+/// Sends a client the reason why it is not served. Never waits: the accepting thread has other
+/// clients.
+fn turn_away(mut client: UnixStream, code: ErrorCode, message: &str) {
     if client.set_nonblocking(true).is_ok() {
         let _ = answer(&mut client, &Response::failed(code, message));
     }

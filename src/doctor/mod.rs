@@ -1,7 +1,8 @@
-//! What a rider can get wrong, and what to do about it: `jaudiosync doctor`.
+//! The checks of `jaudiosync doctor`: what a rider can get wrong, and how to fix it.
 //!
-//! Each check looks at one thing and returns [`Finding`]s. What the files of the machine show comes from [`crate::host`];
-//! what devices report is passed in by whoever has opened them. Nothing is changed here, and nothing printed.
+//! Every check examines one thing and returns [`Finding`]s. It reads the machine's files through
+//! [`crate::host`]; what devices report is passed in by the caller that opened them. Nothing is
+//! changed or printed here.
 
 pub mod checks;
 mod finding;

@@ -1,9 +1,9 @@
-//! What an end waits for, by name: threads and acts that a device or a file may hold up.
+//! What an end waits for, by name: threads and actions that a device or a file may block.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Something that an end waits for while it lives.
+/// Something that an end waits for while it exists.
 #[derive(Debug)]
 pub struct Hold {
     name: String,
@@ -11,7 +11,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// It was asked to end: from now on it is named where it does not.
+    /// Notes that it was asked to end. If it does not, the log names it.
     pub fn ask(&self) {
         self.is_asked.store(true, Ordering::Release);
     }
@@ -19,7 +19,8 @@ impl Hold {
 
 static HOLDS: Mutex<Vec<Weak<Hold>>> = Mutex::new(Vec::new());
 
-/// A name for as long as it lives, in words that fit "is held up by a device or a file". It is to be asked to end first.
+/// Registers a name while the result lives. It must fit "held up by a device or a file: ...".
+/// [`Hold::ask`] comes first.
 pub fn hold(name: impl Into<String>) -> Arc<Hold> {
     let hold = Arc::new(Hold { name: name.into(), is_asked: AtomicBool::new(false) });
     let mut holds = HOLDS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -28,14 +29,14 @@ pub fn hold(name: impl Into<String>) -> Arc<Hold> {
     hold
 }
 
-/// The same for an act that nobody has to ask to end, such as writing a file.
+/// Registers the name of an action that ends without being asked, such as writing a file.
 pub fn hold_act(name: impl Into<String>) -> Arc<Hold> {
     let hold = hold(name);
     hold.ask();
     hold
 }
 
-/// The names of all that was asked to end and has not.
+/// Returns the names of everything that was asked to end and has not ended.
 pub(super) fn held() -> Vec<String> {
     let holds = HOLDS.lock().unwrap_or_else(PoisonError::into_inner);
     let holds = holds.iter().filter_map(Weak::upgrade);
@@ -48,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_to_end_is_named_until_it_has() {
-        // Other tests have holds of their own meanwhile.
+        // Other tests may have holds at the same time.
         let named = |name: &str| held().contains(&name.to_owned());
         let first = hold("first of the test");
         let second = hold_act("second of the test");

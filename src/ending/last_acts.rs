@@ -1,4 +1,5 @@
-//! What is to be done in any case: at the end of its scope, or just before the process is left, whichever comes first.
+//! Actions that must happen in any case: at the end of a scope or just before the process exits,
+//! whichever comes first.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,11 +7,11 @@ type Act = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 static ACTS: Mutex<Vec<Act>> = Mutex::new(Vec::new());
 
-/// An act that is done once: when this is dropped, or before.
+/// An action that is done exactly once: when this is dropped, or before.
 #[must_use]
 pub struct LastAct(Act);
 
-/// Restores a terminal, and the like. The last that was added is done first.
+/// Registers an action, such as restoring the terminal. The last one added is done first.
 pub fn last_act(act: impl FnOnce() + Send + 'static) -> LastAct {
     let act: Act = Arc::new(Mutex::new(Some(Box::new(act))));
     ACTS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&act));
@@ -24,13 +25,13 @@ impl Drop for LastAct {
     }
 }
 
-/// Does all that are left.
+/// Does all actions that are left.
 pub(super) fn do_all() {
     let acts = ACTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     acts.iter().rev().for_each(do_once);
 }
 
-/// Whoever comes second waits until it is done.
+/// Does an action unless it is done. A second caller waits until the first has done it.
 fn do_once(act: &Act) {
     let mut act = act.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(act) = act.take() {

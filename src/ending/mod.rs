@@ -1,13 +1,16 @@
-//! The way to the end of the process, the same for every command.
+//! How the process ends: the same way for every command.
 //!
-//! A signal that asks for an end ends a command at once that has nothing to keep. One that has is told ([`orderly`]), and
-//! then has a little time (`plan::BOUND`): what does not let go until then (a card, a disk or a bus that hangs) is named
-//! in the log, and the process is left all the same, with its right exit code. An end that comes by itself ([`begin`])
-//! has the same bound.
+//! A signal that asks for an end ends a command at once if it has nothing to save. A command that
+//! has is notified ([`orderly`]), and then has a limited time (`plan::BOUND`). If something still
+//! blocks it after that (a card, a disk or a bus that hangs), the log names it, and the process
+//! exits all the same, with the right exit code. An end without a signal ([`begin`]) has the same
+//! bound.
 //!
-//! Leaving must not hang itself. So it is done by a thread that does nothing else, that takes no lock under which anybody
-//! waits for a device, and that runs no destructor; whatever may block, which is the terminal and the log, another thread
-//! is asked to do, and is not waited for but for a moment.
+//! Exiting itself must not hang. So it is done by a thread that does nothing else, takes no lock
+//! under which anybody waits for a device, and runs no destructor. Anything that may block, namely
+//! the terminal and the log, is left to another thread, which gets only a moment.
+//!
+//! Nothing here knows what a command saves or which devices it holds; they register by name.
 
 mod holds;
 mod last_acts;
@@ -29,40 +32,40 @@ pub use self::last_acts::{LastAct, last_act};
 pub use self::plan::HangUp;
 use self::plan::{Asked, BOUND, Plan, Step};
 
-/// The terminal is restored, and the log says why, within this time, or not at all.
+/// How long restoring the terminal and the last log message may take.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
-/// Who asks, by what signal.
+/// The signals that ask for an end.
 const SIGNALS: [(i32, Asked); 3] = [(SIGTERM, Asked::Terminate), (SIGINT, Asked::Interrupt), (SIGHUP, Asked::HangUp)];
 
-/// What a command is told that ends in an orderly way.
+/// What a command that ends in an orderly way is notified of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    /// To end.
+pub enum Notice {
+    /// It should end.
     End,
-    /// That there was a SIGHUP, which means something else to it.
+    /// There was a SIGHUP, which means something else to it.
     HangUp,
 }
 
-type Tell = Box<dyn Fn(Told) + Send>;
+type Notify = Box<dyn Fn(Notice) + Send>;
 
 struct Watch {
     plan: Mutex<Plan>,
-    tell: Mutex<Option<Tell>>,
-    /// Wakes the thread that leaves.
+    notify: Mutex<Option<Notify>>,
+    /// Wakes the thread that ends the process.
     wake: UnixStream,
     /// Whether any signal has asked for an end.
     was_asked: Arc<AtomicBool>,
 }
 
-/// There is one for the process, from the beginning of a command on. Without it (in tests within one process) nothing is
-/// bounded.
+/// The watch of the process, from the beginning of a command. Without it, as in tests within one
+/// process, there is no bound.
 static WATCH: OnceLock<Watch> = OnceLock::new();
 
-/// Begins to attend to signals: to be called once, before anything else is done.
+/// Starts to handle signals. Call it once, before anything else.
 ///
 /// # Errors
-/// When there can be no more threads, or a signal cannot be caught. Signals then do what they do by default.
+/// If a thread cannot be started, or a signal cannot be caught. Signals then act as by default.
 pub fn watch() -> io::Result<()> {
     let (wake, woken) = UnixStream::pair()?;
     wake.set_nonblocking(true)?;
@@ -73,7 +76,7 @@ pub fn watch() -> io::Result<()> {
     let handles = SIGNALS.map(|_| wake.try_clone());
     let watch = Watch {
         plan: Mutex::new(Plan::new(hang_up_is_ignored)),
-        tell: Mutex::new(None),
+        notify: Mutex::new(None),
         wake,
         was_asked: Arc::clone(&was_asked),
     };
@@ -83,7 +86,7 @@ pub fn watch() -> io::Result<()> {
     std::thread::Builder::new().name("ending".to_owned()).spawn(attend)?;
     std::thread::Builder::new().name("last words".to_owned()).spawn(speaker)?;
     for (((signal, asked), (flag, _)), handle) in SIGNALS.into_iter().zip(flags).zip(handles) {
-        // In this order: who is woken must find the flags.
+        // In this order: the woken thread must find the flags.
         if !(asked == Asked::HangUp && hang_up_is_ignored) {
             signal_hook::flag::register(signal, Arc::clone(&was_asked))?;
         }
@@ -93,25 +96,25 @@ pub fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// From now on a signal does not end the command at once: `tell` is called, and the command ends by itself within the
-/// bound, or is left with this exit code. `tell` must not block.
-pub fn orderly(hang_up: HangUp, code: u8, tell: impl Fn(Told) + Send + 'static) {
+/// Makes the command end in an orderly way. From now on a signal calls `notify`, which must not
+/// block; the command then ends by itself within the bound, or the process exits with this code.
+pub fn orderly(hang_up: HangUp, code: u8, notify: impl Fn(Notice) + Send + 'static) {
     let Some(watch) = WATCH.get() else { return };
-    *lock(&watch.tell) = Some(Box::new(tell));
+    *lock(&watch.notify) = Some(Box::new(notify));
     lock(&watch.plan).set_orderly(hang_up, code);
 }
 
-/// The end has begun: it comes within the bound, counted from the first signal or from now, and then with this exit code
-/// at the latest.
+/// Begins the end. The process exits within the bound, counted from the first signal or otherwise
+/// from now; with this code, if the command has not exited by itself.
 pub fn begin(code: u8) {
     let Some(watch) = WATCH.get() else { return };
     lock(&watch.plan).begin(code, Instant::now());
-    // It is full only of what wakes as well.
+    // If it is full, what is in it wakes the thread as well.
     let _ = (&watch.wake).write(&[0]);
 }
 
-/// Waits to be ended, if a signal has asked for it and the command has no end of its own: what the signal has interrupted
-/// is no failure.
+/// Waits for the process to be ended, if a signal has asked for that and the command has no orderly
+/// end: whatever the signal has interrupted is not a failure.
 pub fn wait_if_asked() {
     let Some(watch) = WATCH.get() else { return };
     if watch.was_asked.load(Ordering::Acquire) && !lock(&watch.plan).is_orderly() {
@@ -121,7 +124,7 @@ pub fn wait_if_asked() {
 
 impl Watch {
     fn attend(&self, mut woken: UnixStream, flags: &[(Arc<AtomicBool>, Asked); 3], last_words: &LastWords) {
-        // Whoever has started this process may have blocked them, and here they are wanted.
+        // The process that started this one may have blocked them; here they are needed.
         let _ = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]).thread_unblock();
         loop {
             let left = lock(&self.plan).time_left(Instant::now());
@@ -129,10 +132,10 @@ impl Watch {
                 last_words.say(Some(words(&holds::held())));
                 exit(lock(&self.plan).code().into());
             }
-            // A timeout of zero would mean to wait for ever.
+            // A timeout of zero would mean none.
             let timeout = left.map(|left| left.max(Duration::from_millis(1)));
             let read = woken.set_read_timeout(timeout).and_then(|()| woken.read(&mut [0; 64]));
-            if read.is_err_and(|error| !is_in_passing(&error)) {
+            if read.is_err_and(|error| !is_transient(&error)) {
                 std::thread::sleep(Duration::from_millis(10));
             }
             for (flag, asked) in flags {
@@ -145,15 +148,15 @@ impl Watch {
 
     fn heed(&self, asked: Asked, last_words: &LastWords) {
         let step = lock(&self.plan).signal(asked, Instant::now());
-        let tell = |what| lock(&self.tell).iter().for_each(|tell| tell(what));
+        let notify = |notice| lock(&self.notify).iter().for_each(|notify| notify(notice));
         match step {
             Step::Nothing => {}
-            Step::TellEnd => tell(Told::End),
-            Step::TellHangUp => tell(Told::HangUp),
+            Step::NotifyEnd => notify(Notice::End),
+            Step::NotifyHangUp => notify(Notice::HangUp),
             Step::Leave(asked) => {
                 last_words.say(None);
                 let signal = SIGNALS.iter().find(|(_, by)| *by == asked).map_or(SIGTERM, |(signal, _)| *signal);
-                // A shell sees what has ended it.
+                // The shell should see which signal ended the process.
                 let _ = emulate_default_handler(signal);
                 exit(128 + signal);
             }
@@ -161,14 +164,14 @@ impl Watch {
     }
 }
 
-/// The thread that does what may block: it restores the terminal and says what does not let go.
+/// The thread for everything that may block: it restores the terminal and logs what blocks the end.
 struct LastWords {
     ask: Sender<Option<String>>,
     is_done: Receiver<()>,
 }
 
 impl LastWords {
-    /// With what the thread is to do.
+    /// Returns the handle, and the function that the thread should run.
     fn start() -> io::Result<(Self, impl FnOnce() + Send + 'static)> {
         let (ask, asked) = mpsc::channel::<Option<String>>();
         let (done, is_done) = mpsc::channel();
@@ -186,7 +189,7 @@ impl LastWords {
 
     fn say(&self, words: Option<String>) {
         if self.ask.send(words).is_ok() {
-            // Whether it was said or not: there is no more time.
+            // Whether that was done or not: there is no more time.
             let _ = self.is_done.recv_timeout(LAST_WORDS);
         }
     }
@@ -194,19 +197,18 @@ impl LastWords {
 
 fn words(held: &[String]) -> String {
     match held {
-        [] => "the program does not come to its end: a device or a file does not answer; it is ended all the same"
-            .to_owned(),
+        [] => "the program does not end: a device or a file does not answer; exiting all the same".to_owned(),
         held => {
             format!(
-                "held up by a device or a file that does not answer: {}; ended without waiting for it",
+                "held up by a device or a file that does not answer: {}; exiting without waiting for it",
                 held.join(", ")
             )
         }
     }
 }
 
-/// Whether a signal was ignored when the process began (nohup). The kernel says so in hexadecimal, bit n - 1 for signal
-/// n.
+/// Returns whether a signal was ignored when the process started (nohup). The kernel shows a
+/// hexadecimal mask, with bit n - 1 for signal n.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -214,7 +216,7 @@ fn is_ignored(signal: Signal) -> bool {
     mask >> (signal as i32 - 1) & 1 == 1
 }
 
-fn is_in_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
@@ -227,10 +229,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_let_go_is_named() {
+    fn anything_that_blocks_the_end_is_named() {
         let both = words(&["the player".to_owned(), "the volume".to_owned()]);
         assert!(both.contains("the player, the volume"), "{both}");
-        assert!(words(&[]).contains("does not come to its end"));
+        assert!(words(&[]).contains("does not end"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! What follows from what asks for an end, and when it is too late to wait any longer. Pure.
+//! The plan of the end: what a signal leads to, and until when to wait. Pure.
 
 use std::time::{Duration, Instant};
 
-/// A process that was asked to end waits so long for all that it holds. Whoever has asked sees it gone within 2 s; the
-/// rest is for the last words, and for a machine that is busy.
+/// How long a process that was asked to end waits for everything that it holds. It must be gone
+/// within 2 s; the rest is for the last words, and for a busy machine.
 pub(super) const BOUND: Duration = Duration::from_millis(1200);
 
 /// A signal that asks for an end.
@@ -17,46 +17,48 @@ pub(super) enum Asked {
     HangUp,
 }
 
-/// What SIGHUP means to a command: its terminal is gone, or something else.
+/// What SIGHUP means to a command: that its terminal has gone, or something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HangUp {
     /// It asks for an end, unless it was ignored from the start (nohup).
     Ends,
-    /// It asks for an end, also where it was ignored from the start.
+    /// It asks for an end, even if it was ignored from the start.
     AlwaysEnds,
-    /// It is passed on, as something that asks for no end.
+    /// It does not ask for an end, and is passed on.
     IsPassedOn,
 }
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Nothing,
-    /// The command is told to end.
-    TellEnd,
-    /// The command is told of a SIGHUP that asks for no end.
-    TellHangUp,
-    /// The process is left at once, as if by this signal's default.
+    /// Notify the command that it should end.
+    NotifyEnd,
+    /// Notify the command of a SIGHUP that does not ask for an end.
+    NotifyHangUp,
+    /// End the process at once, as this signal does by default.
     Leave(Asked),
 }
 
-/// How the process comes to its end.
+/// How the process ends.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     hang_up_was_ignored: bool,
-    /// What SIGHUP means to a command that ends in an orderly way; none where a signal ends it at once.
+    /// What SIGHUP means to a command that ends in an orderly way; none if a signal ends it at
+    /// once.
     orderly: Option<HangUp>,
-    was_told: bool,
+    was_notified: bool,
     deadline: Option<Instant>,
     code: u8,
 }
 
 impl Plan {
     pub(super) fn new(hang_up_was_ignored: bool) -> Self {
-        Self { hang_up_was_ignored, orderly: None, was_told: false, deadline: None, code: 0 }
+        Self { hang_up_was_ignored, orderly: None, was_notified: false, deadline: None, code: 0 }
     }
 
-    /// From now on the command is told, and ends by itself. `code` is what it has come to if it does not.
+    /// From now on the command is notified and ends by itself. `code` is its exit code if it does
+    /// not.
     pub(super) fn set_orderly(&mut self, hang_up: HangUp, code: u8) {
         self.orderly = Some(hang_up);
         self.code = code;
@@ -66,34 +68,34 @@ impl Plan {
         self.orderly.is_some()
     }
 
-    /// A signal has come.
+    /// Returns what to do after a signal.
     pub(super) fn signal(&mut self, asked: Asked, now: Instant) -> Step {
         if asked == Asked::HangUp {
             match self.orderly {
                 None | Some(HangUp::Ends) if self.hang_up_was_ignored => return Step::Nothing,
-                Some(HangUp::IsPassedOn) => return Step::TellHangUp,
+                Some(HangUp::IsPassedOn) => return Step::NotifyHangUp,
                 None | Some(HangUp::Ends | HangUp::AlwaysEnds) => {}
             }
         }
         if self.orderly.is_none() {
             return Step::Leave(asked);
         }
-        // A terminal that goes away may send several hang-ups, and systemd one behind SIGTERM: only who asks twice is
-        // impatient.
-        if asked != Asked::HangUp && std::mem::replace(&mut self.was_told, true) {
+        // A terminal that goes away may send several hang-ups, and systemd sends one after SIGTERM,
+        // so only a second SIGTERM or SIGINT means impatience.
+        if asked != Asked::HangUp && std::mem::replace(&mut self.was_notified, true) {
             return Step::Leave(asked);
         }
         self.deadline.get_or_insert(now + BOUND);
-        Step::TellEnd
+        Step::NotifyEnd
     }
 
-    /// The end has begun, by a signal or by itself. With this code the process is left if it does not come.
+    /// Begins the end. If the command does not end by itself, the process exits with this code.
     pub(super) fn begin(&mut self, code: u8, now: Instant) {
         self.code = code;
         self.deadline.get_or_insert(now + BOUND);
     }
 
-    /// How long may still be waited, once the end has begun.
+    /// Returns how long the end may still take; none if it has not begun.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(now))
     }
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_without_an_end_of_its_own_is_left_at_once() {
+    fn a_command_without_an_orderly_end_ends_at_once() {
         for asked in [Asked::Terminate, Asked::Interrupt, Asked::HangUp] {
             assert_eq!(Plan::new(false).signal(asked, Instant::now()), Step::Leave(asked));
         }
@@ -124,13 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_signal_is_told_and_sets_the_bound_and_a_second_is_impatient() {
+    fn the_first_signal_notifies_and_sets_the_bound_and_a_second_is_impatient() {
         let (mut plan, now) = orderly(HangUp::Ends);
         assert_eq!(plan.time_left(now), None);
-        assert_eq!(plan.signal(Asked::Terminate, now), Step::TellEnd);
+        assert_eq!(plan.signal(Asked::Terminate, now), Step::NotifyEnd);
         assert_eq!(plan.time_left(now), Some(BOUND));
         let later = now + Duration::from_millis(500);
-        // What the command makes of it does not prolong it.
+        // The command's own end does not prolong it.
         plan.begin(3, later);
         assert_eq!((plan.time_left(later), plan.code()), (Some(BOUND - Duration::from_millis(500)), 3));
         assert_eq!(plan.signal(Asked::Interrupt, later), Step::Leave(Asked::Interrupt));
@@ -138,21 +140,21 @@ mod tests {
     }
 
     #[test]
-    fn hang_ups_that_come_in_numbers_are_not_impatient() {
+    fn several_hang_ups_are_not_impatient() {
         let (mut plan, now) = orderly(HangUp::AlwaysEnds);
         for _ in 0..3 {
-            assert_eq!(plan.signal(Asked::HangUp, now), Step::TellEnd);
+            assert_eq!(plan.signal(Asked::HangUp, now), Step::NotifyEnd);
         }
-        assert_eq!(plan.signal(Asked::Terminate, now), Step::TellEnd);
+        assert_eq!(plan.signal(Asked::Terminate, now), Step::NotifyEnd);
         assert_eq!(plan.signal(Asked::Terminate, now), Step::Leave(Asked::Terminate));
     }
 
     #[test]
-    fn what_a_hang_up_means_the_command_says() {
+    fn the_command_says_what_a_hang_up_means() {
         let (mut service, now) = orderly(HangUp::IsPassedOn);
-        assert_eq!(service.signal(Asked::HangUp, now), Step::TellHangUp);
+        assert_eq!(service.signal(Asked::HangUp, now), Step::NotifyHangUp);
         assert_eq!(service.time_left(now), None);
-        for (hang_up, step) in [(HangUp::Ends, Step::Nothing), (HangUp::AlwaysEnds, Step::TellEnd)] {
+        for (hang_up, step) in [(HangUp::Ends, Step::Nothing), (HangUp::AlwaysEnds, Step::NotifyEnd)] {
             let mut plan = Plan::new(true);
             plan.set_orderly(hang_up, 0);
             assert_eq!(plan.signal(Asked::HangUp, now), step, "{hang_up:?}");
@@ -164,8 +166,8 @@ mod tests {
         let (mut plan, now) = orderly(HangUp::Ends);
         plan.begin(100, now);
         assert_eq!((plan.time_left(now), plan.code()), (Some(BOUND), 100));
-        // One who then asks is not told off for impatience.
-        assert_eq!(plan.signal(Asked::Terminate, now), Step::TellEnd);
+        // A first signal after that is not impatient.
+        assert_eq!(plan.signal(Asked::Terminate, now), Step::NotifyEnd);
         assert_eq!(plan.code(), 100);
     }
 }

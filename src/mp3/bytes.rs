@@ -4,33 +4,36 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
-/// Bytes read at once at a new place: enough to recognize a file by, so that a thousand files are looked into quickly.
+/// Bytes read at once at a new place: enough to recognize a file by, so that a thousand files are
+/// inspected quickly.
 const FIRST_WINDOW_BYTES: usize = 16 * 1024;
 
-/// Bytes read at once where reading goes on: as many as Linux reads ahead by default.
+/// Bytes read at once while reading continues: as many as Linux reads ahead by default.
 const LARGEST_WINDOW_BYTES: usize = 128 * 1024;
 
-/// What cannot be read is stepped over in pieces of this size: a page, and some sectors of a card.
+/// Unreadable bytes are stepped over in pieces of this size: a page, which is some sectors of a
+/// card.
 const PAGE_BYTES: u64 = 4096;
 
-/// Where more than this in a row cannot be read the file itself is not there any more, as with a stick that was pulled out.
+/// If more than this in a row cannot be read, the file itself is gone, as with a stick that was
+/// pulled out.
 const MAX_UNREADABLE_BYTES: u64 = 128 * 1024;
 
-/// Bytes before the place that is looked at that are kept: who looks ahead comes back.
+/// Bytes that are kept before the current place: a reader that looks ahead comes back.
 const KEPT_BYTES: u64 = 8 * 1024;
 
 /// Something whose bytes can be read at any place.
 pub trait ReadAt {
-    /// Read into `buffer` from a place on. Returns how many bytes there were; 0 at the end.
+    /// Reads into `buffer` from a place. Returns how many bytes there were; 0 at the end.
     ///
     /// # Errors
     /// When they cannot be read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     ///
     /// # Errors
-    /// When that cannot be found out.
+    /// When its length cannot be determined.
     fn length(&self) -> io::Result<u64>;
 }
 
@@ -67,7 +70,7 @@ impl ReadAt for [u8] {
     }
 }
 
-/// A window on a file that moves to where it is looked at.
+/// A window on a file, which moves to the place that is read.
 #[derive(Debug)]
 pub struct Bytes<R> {
     source: R,
@@ -80,10 +83,10 @@ pub struct Bytes<R> {
     unreadable: Unreadable,
 }
 
-/// What could not be read.
+/// The bytes that could not be read.
 #[derive(Debug, Default)]
 struct Unreadable {
-    /// Bytes in all.
+    /// How many in all.
     bytes: u64,
     /// Where the last stretch of them begins and ends.
     begin: u64,
@@ -91,23 +94,24 @@ struct Unreadable {
 }
 
 impl Unreadable {
-    /// Note that a stretch cannot be read. Returns whether it is a damaged place, and not the whole file.
+    /// Notes that a stretch cannot be read. Returns whether it is a damaged place rather than the
+    /// whole file.
     fn note(&mut self, begin: u64, end: u64) -> bool {
         self.bytes += end - begin;
         if begin != self.end {
             self.begin = begin;
         }
         self.end = end;
-        // A file whose beginning cannot be read is none that can be played.
+        // A file whose beginning cannot be read cannot be played.
         begin > 0 && end - self.begin <= MAX_UNREADABLE_BYTES
     }
 }
 
 impl<R: ReadAt> Bytes<R> {
-    /// A window on `source`, of which nothing is read yet.
+    /// Makes a window on `source`, of which nothing has been read yet.
     ///
     /// # Errors
-    /// When its length cannot be found out.
+    /// When its length cannot be determined.
     pub fn new(source: R) -> io::Result<Self> {
         Ok(Self {
             length: source.length()?,
@@ -120,22 +124,23 @@ impl<R: ReadAt> Bytes<R> {
         })
     }
 
-    /// The length of the file in bytes, when it was opened.
+    /// Returns the length of the file in bytes when it was opened.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Bytes that were read so far.
+    /// Returns the number of bytes read so far.
     pub fn read_bytes(&self) -> u64 {
         self.read_bytes
     }
 
-    /// Bytes that could not be read so far, and were taken for zeros.
+    /// Returns the number of bytes that could not be read so far and were replaced by zeros.
     pub fn unreadable_bytes(&self) -> u64 {
         self.unreadable.bytes
     }
 
-    /// Return `count` bytes from a place on; fewer at the end of the file. A damaged place of a card or disk is zeros.
+    /// Returns `count` bytes from a place; fewer at the end of the file. A damaged place on a card
+    /// or disk reads as zeros.
     ///
     /// # Errors
     /// When the beginning of the file cannot be read, or too much of it.
@@ -150,7 +155,8 @@ impl<R: ReadAt> Bytes<R> {
         Ok(self.window.get(from..to).unwrap_or_default())
     }
 
-    /// Read a window in which `count` bytes from `offset` on lie. What is there already is kept.
+    /// Reads a window that contains the `count` bytes from `offset`. Bytes that are there already
+    /// are not read again.
     fn move_to(&mut self, offset: u64, count: usize) -> io::Result<()> {
         let window_end = self.begin + self.window.len() as u64;
         let goes_on = (self.begin..=window_end).contains(&offset);
@@ -180,7 +186,7 @@ impl<R: ReadAt> Bytes<R> {
                     at_once = if at_once == usize::MAX { at_once } else { PAGE_BYTES as usize };
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Somewhere in it is a damaged place: it is looked for page by page.
+                // There is a damaged place in it: it is found page by page.
                 Err(_) if at_once == usize::MAX => at_once = (PAGE_BYTES - here % PAGE_BYTES) as usize,
                 Err(_) if self.unreadable.note(here, here + count as u64) => {
                     rest[..count].fill(0);
@@ -220,7 +226,7 @@ mod tests {
         }
     }
 
-    /// A file of ones with a place that cannot be read.
+    /// A file of 0x01 bytes with a place that cannot be read.
     struct Damaged(std::ops::Range<u64>);
 
     impl ReadAt for Damaged {
@@ -254,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_in_order_is_read_once() {
+    fn bytes_that_are_read_in_order_are_read_once() {
         let file = vec![1; 1_000_000];
         let mut bytes = Bytes::new(&file[..]).unwrap();
         for offset in (0..1_000_000).step_by(417) {

@@ -8,28 +8,29 @@ use super::map::FrameMap;
 use super::timeline::Timeline;
 use super::walk::Walk;
 
-/// What was found out about a file.
+/// What is known about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
-    /// The rate at which it is played: that of most of it.
+    /// The rate at which it is played: the one that most of it has.
     pub rate_hz: u32,
-    /// Frames of the sound at that rate, without what the encoder added.
+    /// Frames of the sound at that rate, without those that the encoder added.
     pub frames: u64,
-    /// 2 where any part is stereo; of a file that is believed, the first frame says so.
+    /// 2 if any part is stereo; if the file's own length is believed, that of the first frame.
     pub channels: usize,
     /// Where its frames are, if all were counted.
     pub map: Option<FrameMap>,
-    /// Bytes that it had more when it was made, by what it says itself: a copy that was cut off.
+    /// Bytes that it lacks compared with its original, according to the file itself: it is an
+    /// incomplete copy.
     pub missing_bytes: u64,
 }
 
-/// Frames in a row that no file has by chance.
+/// More frames in a row than any file has by chance.
 const FRAMES_OF_A_STREAM: u64 = 100;
 
-/// Otherwise at least this part of a file's bytes, tags apart, must be frames.
+/// With fewer in a row, at least this share of a file's bytes, tags apart, must be frames.
 const LEAST_PART_OF_FRAMES: f64 = 0.5;
 
-/// A count under way.
+/// A count in progress.
 pub struct Count<R> {
     bytes: Bytes<R>,
     head: Head,
@@ -42,7 +43,7 @@ pub struct Count<R> {
 }
 
 impl<R: ReadAt> Count<R> {
-    /// Begin to count the frames of a file; none where it has no frames.
+    /// Begins to count the frames of a file; `None` if it has none.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -57,7 +58,7 @@ impl<R: ReadAt> Count<R> {
         Self { bytes, head, walk, map: FrameMap::default(), channels: 1, frame_bytes: 0, in_a_row: 0, longest_row: 0 }
     }
 
-    /// Go on by so many frames. Returns whether there are more.
+    /// Counts up to `frames` more. Returns whether there are more.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -75,7 +76,8 @@ impl<R: ReadAt> Count<R> {
         Ok(true)
     }
 
-    /// Count all that is left, and say what was found; none where the frames are a handful that are there by chance.
+    /// Counts the rest, and returns the result; `None` if the frames are a handful that are there
+    /// by chance.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -90,7 +92,7 @@ impl<R: ReadAt> Count<R> {
         let rate_hz = Timeline::prevailing_rate_hz(sections, samples).unwrap_or_else(|| head.rate_hz());
         let timeline = Timeline::new(rate_hz, sections, &head.trim(), Some(samples));
         let counted = timeline.frames().unwrap_or(0);
-        // A copy that was interrupted, which is hardly ever between two frames, keeps its slot.
+        // An interrupted copy, which hardly ever ends between two frames, keeps its slot.
         let before_loss = head.before_loss().filter(|_| self.walk.is_torn());
         let promised = before_loss.map_or(0, |(frames, _)| head.audible_samples(frames));
         let frames = counted.max(promised);

@@ -1,18 +1,19 @@
-//! Decodes frames one by one, each exactly as long as it is. What cannot be decoded is silence, also where the decoder panics.
+//! Decodes frames one by one, each to exactly its own length. A frame that cannot be decoded is
+//! silence, also if the decoder panics.
 
 use nanomp3::{DecodeError, Decoder, MAX_SAMPLES_PER_FRAME};
 
 use super::header::Header;
 use crate::panics;
 
-/// The sound of one frame.
+/// The result of decoding one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sound {
     /// It was decoded.
     Decoded,
-    /// It is silence: damaged, lost, or in need of bytes of frames before it that are not there.
+    /// It is silence: damaged, lost, or dependent on bytes of earlier frames that are missing.
     Silence,
-    /// It is silence, as the decoder does not get along with it: a mistake in the decoder.
+    /// It is silence because the decoder failed on it, which is a bug in the decoder.
     DecoderFailed,
 }
 
@@ -42,7 +43,7 @@ impl Default for FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Forget the frames before: the next one is not behind them.
+    /// Forgets the earlier frames: the next one does not follow them.
     pub fn reset(&mut self) {
         if !self.is_fresh {
             *self.decoder = Decoder::new();
@@ -50,9 +51,10 @@ impl FrameDecoder {
         }
     }
 
-    /// Decode a whole frame.
+    /// Decodes a whole frame.
     pub fn decode(&mut self, header: Header, frame: &[u8]) -> Sound {
-        // Where the channels change, or free format begins or ends, another stream begins, whose frames do not rest on those before.
+        // If the channels change, or free format begins or ends, another stream begins, whose
+        // frames do not depend on earlier ones.
         if header.channels() != self.channels || header.is_free_format() != self.is_free_format {
             self.reset();
         }
@@ -60,7 +62,8 @@ impl FrameDecoder {
         self.is_free_format = header.is_free_format();
         self.count = header.samples() * self.channels;
         let input = if header.is_free_format() && self.is_fresh {
-            // The decoder finds out the frames' length by the next two headers. It shall see this frame alone.
+            // The decoder finds the frames' length from the next two headers. It must see this
+            // frame alone.
             self.scratch.clear();
             self.scratch.extend_from_slice(frame);
             self.scratch.extend_from_slice(frame);
@@ -81,7 +84,8 @@ impl FrameDecoder {
             }
             Ok(Err(DecodeError::ReservoirUnavailable(_))) => Sound::Silence,
             Ok(_) => {
-                // After such a frame the decoder begins anew: in free format it has to be shown the length again.
+                // After such a frame the decoder starts over: in free format it must be shown the
+                // length again.
                 self.reset();
                 Sound::Silence
             }
@@ -96,19 +100,19 @@ impl FrameDecoder {
         sound
     }
 
-    /// A frame that cannot be decoded: silence of its length.
+    /// Stands in for a frame that cannot be decoded: silence of its length.
     pub fn silence(&mut self, header: Header) {
         self.channels = header.channels();
         self.count = header.samples() * self.channels;
         self.samples().fill(0.0);
     }
 
-    /// The interleaved samples of the last frame.
+    /// Returns the interleaved samples of the last frame.
     pub fn samples(&mut self) -> &mut [f32] {
         self.samples.get_mut(..self.count).unwrap_or_default()
     }
 
-    /// Channels of the last frame.
+    /// Returns the channels of the last frame.
     pub fn channels(&self) -> usize {
         self.channels
     }

@@ -1,17 +1,19 @@
-//! The four bytes before each MPEG audio frame: ISO/IEC 11172-3, 2.4.1.3 (MPEG-1) and 13818-3 (MPEG-2, which halves the
-//! rates); MPEG-2.5, which halves them again, is Fraunhofer's extension that all players know.
+//! The four bytes before every MPEG audio frame: ISO/IEC 11172-3, 2.4.1.3 (MPEG-1) and 13818-3
+//! (MPEG-2, which halves the rates); MPEG-2.5, which halves them again, is Fraunhofer's extension,
+//! which all players know.
 
 use std::ops::RangeInclusive;
 
 /// Bytes of a frame header.
 pub(super) const HEADER_BYTES: usize = 4;
 
-/// The longest frame that is decoded. No frame of a fixed bit rate is longer than 1,729 bytes (Layer II, 384 kbit/s, 32 kHz);
-/// the decoder takes free-format frames up to this size (`MAX_FREE_FORMAT_FRAME_SIZE` in minimp3.h).
+/// The longest frame that is decoded. No frame of a fixed bit rate is longer than 1,729 bytes
+/// (Layer II, 384 kbit/s, 32 kHz); the decoder takes free-format frames up to this size
+/// (`MAX_FREE_FORMAT_FRAME_SIZE` in minimp3.h).
 pub(super) const MAX_FRAME_BYTES: usize = 2304;
 
-/// Bit rates in kbit/s by their index, for MPEG-1 Layers I to III and for MPEG-2 and 2.5 (ISO/IEC 11172-3, 2.4.2.3 and
-/// 13818-3, 2.4.2.3). Index 0 is the free format, 15 is forbidden.
+/// Bit rates in kbit/s by their index, for MPEG-1 Layers I to III and for MPEG-2 and 2.5 (ISO/IEC
+/// 11172-3, 2.4.2.3 and 13818-3, 2.4.2.3). Index 0 is free format, 15 is forbidden.
 const BIT_RATES_KBPS: [[[u16; 15]; 3]; 2] = [
     [
         [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
@@ -28,11 +30,11 @@ const BIT_RATES_KBPS: [[[u16; 15]; 3]; 2] = [
 /// Sample rates of MPEG-1 in Hz, by their index.
 const RATES_HZ: [u32; 3] = [44_100, 48_000, 32_000];
 
-/// Samples that a file can have: 2^32 frames, as many as an info frame can count, of 1,152 samples. A file that
-/// has them has 100 GB.
+/// The most samples that a file can have: 2^32 frames, the most an info frame can count, of 1,152
+/// samples. Such a file has 100 GB.
 pub(crate) const MAX_FILE_SAMPLES: u64 = 1152 << 32;
 
-/// Whether there are frames of this rate.
+/// Returns whether frames of this rate exist.
 pub(crate) fn is_possible_rate_hz(rate_hz: u32) -> bool {
     RATES_HZ.iter().any(|possible_hz| [1, 2, 4].iter().any(|divisor| possible_hz / divisor == rate_hz))
 }
@@ -50,15 +52,15 @@ enum Version {
 }
 
 impl Header {
-    /// Read a header at the beginning of `bytes`. Layer I in free format is refused: no encoder writes it, and quiet 16-bit
-    /// samples look like it.
+    /// Reads a header at the beginning of `bytes`. Layer I in free format is refused: no encoder
+    /// writes it, and quiet 16-bit samples look like it.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; HEADER_BYTES] = *bytes.first_chunk()?;
         let has_sync = bytes[0] == 0xFF && bytes[1] & 0xE0 == 0xE0;
         let is_reserved =
             bytes[1] & 0x18 == 0x08 || bytes[1] & 0x06 == 0 || bytes[2] >> 4 == 15 || bytes[2] & 0x0C == 0x0C;
         let header = Self(bytes);
-        // MPEG-2.5 was only ever made of Layer III.
+        // MPEG-2.5 exists only as Layer III.
         let exists = header.layer() == 3
             || header.version() != Version::Mpeg25 && !(header.is_free_format() && header.layer() == 1);
         (has_sync && !is_reserved && exists).then_some(header)
@@ -72,22 +74,23 @@ impl Header {
         }
     }
 
-    /// 1, 2 or 3.
+    /// Returns the layer: 1, 2 or 3.
     pub fn layer(self) -> u8 {
         4 - (self.0[1] >> 1 & 3)
     }
 
-    /// Whether the frame's length is not given by its bit rate, but is the same for all frames of the stream.
+    /// Returns whether the frame's length does not follow from its bit rate, but is the same for
+    /// all frames of the stream.
     pub fn is_free_format(self) -> bool {
         self.0[2] >> 4 == 0
     }
 
-    /// Whether a checksum of two bytes follows the header.
+    /// Returns whether a checksum of two bytes follows the header.
     pub fn has_checksum(self) -> bool {
         self.0[1] & 1 == 0
     }
 
-    /// Samples per channel and second.
+    /// Returns the sample rate in Hz.
     pub fn rate_hz(self) -> u32 {
         let rate_hz = RATES_HZ.get(usize::from(self.0[2] >> 2 & 3)).copied().unwrap_or_default();
         match self.version() {
@@ -97,12 +100,12 @@ impl Header {
         }
     }
 
-    /// 1 or 2.
+    /// Returns the number of channels, 1 or 2.
     pub fn channels(self) -> usize {
         if self.0[3] >> 6 == 3 { 1 } else { 2 }
     }
 
-    /// Samples per channel that the frame decodes to.
+    /// Returns the samples per channel that the frame decodes to.
     pub fn samples(self) -> usize {
         match (self.layer(), self.version()) {
             (1, _) => 384,
@@ -111,7 +114,8 @@ impl Header {
         }
     }
 
-    /// Bytes of the side information of a Layer III frame (ISO/IEC 11172-3, 2.4.1.7; 13818-3, 2.4.1.7).
+    /// Returns the bytes of the side information of a Layer III frame (ISO/IEC 11172-3, 2.4.1.7;
+    /// 13818-3, 2.4.1.7).
     pub(super) fn side_information_bytes(self) -> usize {
         match (self.version(), self.channels()) {
             (Version::Mpeg1, 1) => 17,
@@ -121,7 +125,7 @@ impl Header {
         }
     }
 
-    /// Bytes by which a padded frame is longer.
+    /// Returns by how many bytes a padded frame is longer.
     pub(super) fn padding_bytes(self) -> usize {
         match (self.0[2] & 2, self.layer()) {
             (0, _) => 0,
@@ -130,8 +134,8 @@ impl Header {
         }
     }
 
-    /// Bytes of the frame with its header and padding. In free format it is what all frames of the stream have without
-    /// padding, `free_format_bytes`, that decides.
+    /// Returns the bytes of the frame, including its header and padding. In free format they follow
+    /// from `free_format_bytes`, the length without padding of all frames of the stream.
     pub(super) fn frame_bytes(self, free_format_bytes: usize) -> usize {
         if self.is_free_format() {
             return free_format_bytes + self.padding_bytes();
@@ -146,7 +150,8 @@ impl Header {
         (slots * slot_bytes) as usize
     }
 
-    /// Whether a frame of this version, layer and rate can have so many bytes, at some bit rate, with padding or without.
+    /// Returns whether a frame of this version, layer and rate can have that many bytes, at some
+    /// bit rate, with padding or without.
     pub(super) fn can_have_bytes(self, bytes: u64) -> bool {
         let padding_bytes = if self.layer() == 1 { 4 } else { 1 };
         (1..15).any(|index| {
@@ -155,12 +160,12 @@ impl Header {
         })
     }
 
-    /// The bit rate; 0 in free format.
+    /// Returns the bit rate; 0 in free format.
     pub(super) fn bits_per_s(self) -> u32 {
         self.bits_per_s_of_index(usize::from(self.0[2] >> 4))
     }
 
-    /// The bit rates that a frame of this version and layer can have.
+    /// Returns the bit rates that a frame of this version and layer can have.
     pub(super) fn possible_bits_per_s(self) -> RangeInclusive<u32> {
         self.bits_per_s_of_index(1)..=self.bits_per_s_of_index(14)
     }
@@ -171,15 +176,17 @@ impl Header {
         1000 * u32::from(rates.get(index).copied().unwrap_or_default())
     }
 
-    /// Whether another frame can belong to the same stream: the same version, layer and rate, and both or neither in free
-    /// format. Channels and bit rate may change from frame to frame.
+    /// Returns whether another frame can belong to the same stream: the same version, layer and
+    /// rate, and both or neither in free format. Channels and bit rate may change from frame to
+    /// frame.
     pub(super) fn is_compatible(self, other: Self) -> bool {
         self.0[1] >> 1 == other.0[1] >> 1
             && self.0[2] >> 2 & 3 == other.0[2] >> 2 & 3
             && self.is_free_format() == other.is_free_format()
     }
 
-    /// Whether bytes may have been a header of the same stream before one of them was changed.
+    /// Returns whether bytes may have been a header of the same stream before one of them was
+    /// changed.
     pub(super) fn is_resembled_by(self, bytes: &[u8]) -> bool {
         bytes.iter().zip(self.0).take(2).any(|(a, b)| *a == b)
     }
@@ -216,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_or_never_written_is_no_header() {
+    fn reserved_values_and_those_never_written_are_not_headers() {
         for bytes in [
             [0xFF, 0xE9, 0x90, 0], // version 1
             [0xFF, 0xF9, 0x90, 0], // layer 0

@@ -1,37 +1,40 @@
-//! The frame without sound that most encoders write first, to say how long the file is: Xing and Info headers with LAME's
-//! extension (gabriel.mp3-tech.org/mp3infotag.html), and Fraunhofer's VBRI.
+//! The frame without sound that most encoders write first, to say how long the file is: Xing and
+//! Info headers with LAME's extension (gabriel.mp3-tech.org/mp3infotag.html), and Fraunhofer's
+//! VBRI.
 
 use super::header::{HEADER_BYTES, Header};
 
-/// Samples by which every decoder is late (the hybrid filter bank of ISO/IEC 11172-3, `DECDELAY` in LAME's encoder.h); the
-/// encoder's delay in LAME's extension does not count them.
+/// Samples by which every decoder is late (the hybrid filter bank of ISO/IEC 11172-3, `DECDELAY` in
+/// LAME's encoder.h); the encoder's delay in LAME's extension does not include them.
 const DECODER_DELAY: u64 = 529;
 
-/// Where a VBRI header stands behind the frame header, whatever the side information's length is.
+/// Where a VBRI header starts after the frame header, whatever the length of the side information.
 const VBRI_OFFSET: usize = 32;
 
-/// Bytes of LAME's extension before the encoder's delay: the encoder's name, revision, low-pass, gains, flags, bit rate.
+/// Bytes of LAME's extension before the encoder's delay: the encoder's name, revision, low-pass,
+/// gains, flags, bit rate.
 const LAME_DELAY_OFFSET: usize = 21;
 
-/// What such a frame says.
+/// What an info frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InfoFrame {
-    /// Frames of sound that follow. None where the encoder was stopped before it knew, or does not say.
+    /// Frames of sound that follow. `None` if the encoder was stopped before it knew, or does not
+    /// say.
     pub frames: Option<u32>,
-    /// Bytes of all frames, in most programs' reading this one included.
+    /// Bytes of all frames; most programs include the info frame.
     pub bytes: Option<u32>,
-    /// Whether all frames have the same bit rate, as "Info" says in the place of "Xing".
+    /// Whether all frames have the same bit rate, as "Info" in place of "Xing" says.
     pub constant_bit_rate: bool,
-    /// Samples per channel that the encoder put before the sound and behind it.
+    /// Samples per channel that the encoder put before and after the sound.
     pub delay_padding: Option<(u16, u16)>,
 }
 
 impl InfoFrame {
-    /// Read what a whole frame says, if it is such a frame.
+    /// Reads what a whole frame says, if it is an info frame.
     pub fn parse(frame: &[u8]) -> Option<Self> {
         let header = Header::parse(frame).filter(|header| header.layer() == 3)?;
         let side = HEADER_BYTES + header.side_information_bytes();
-        // LAME puts its header where it would be without a checksum, also where there is one.
+        // LAME puts its header where it would be without a checksum, even if there is one.
         let xing = [side, side + 2].into_iter().find_map(|offset| Self::parse_xing(frame.get(offset..)?));
         xing.or_else(|| Self::parse_vbri(frame.get(HEADER_BYTES + VBRI_OFFSET..)?))
     }
@@ -73,7 +76,8 @@ impl InfoFrame {
         })
     }
 
-    /// Samples before the sound that are not to be heard: the encoder's delay, and every decoder's.
+    /// Returns the samples before the sound that are not heard: the encoder's delay and every
+    /// decoder's.
     pub(super) fn skipped_samples(&self) -> u64 {
         match (self.frames, self.delay_padding) {
             (Some(_), Some((delay, _))) => u64::from(delay) + DECODER_DELAY,
@@ -81,7 +85,7 @@ impl InfoFrame {
         }
     }
 
-    /// Samples at the end of the frames that this one counts that are not to be heard.
+    /// Returns the samples that are not heard at the end of the frames that this one counts.
     pub(super) fn padding_samples(&self) -> u64 {
         match (self.frames, self.delay_padding) {
             (Some(_), Some((_, padding))) => u64::from(padding).saturating_sub(DECODER_DELAY),
@@ -96,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// A frame of 128 kbit/s at 44.1 kHz, stereo, with something at a place.
+    /// Makes a frame of 128 kbit/s at 44.1 kHz, stereo, with `tag` at a place.
     fn frame(checksum: bool, offset: usize, tag: &[u8]) -> Vec<u8> {
         let mut frame = vec![0; 417];
         frame[..4].copy_from_slice(&[0xFF, if checksum { 0xFA } else { 0xFB }, 0x90, 0]);

@@ -1,5 +1,5 @@
-//! The map of a file's frames: the places at which it can be entered, and what is where. It grows while the file is gone
-//! through; a whole one can be kept.
+//! The map of a file's frames: the places at which it can be entered, and which frame is where. It
+//! grows while the file is read; a complete map can be saved.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use super::header::{HEADER_BYTES, Header, MAX_FILE_SAMPLES, MAX_FRAME_BYTES, is_
 use super::scanner::Stream;
 use super::walk::{Placed, Walk};
 
-/// Bytes between two places of entry: what is read before the frame that is wanted, at most.
+/// Bytes between two places of entry: the most that is read before the frame that is wanted.
 const ENTRY_DISTANCE_BYTES: u64 = 256 * 1024;
 
 /// Names the written form and its version.
 const FORMAT: &str = "frames-2";
 
-/// More bytes than any file has. What a damaged map says cannot make a sum too large.
+/// More bytes than any file has. Nothing that a damaged map says can make a sum overflow.
 const MAX_FILE_BYTES: u64 = 1 << 48;
 
 /// A frame from which the file can be walked on.
@@ -24,16 +24,16 @@ const MAX_FILE_BYTES: u64 = 1 << 48;
 struct Entry {
     first_sample: u64,
     offset: u64,
-    /// The frame length of its stream, where that is in free format; 0 otherwise.
+    /// The frame length of its stream in free format; 0 otherwise.
     free_format_bytes: usize,
 }
 
-/// Frames in a row that have the same rate.
+/// Consecutive frames that have the same rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section {
     /// Samples before its first frame.
     pub first_sample: u64,
-    /// Its rate.
+    /// The sample rate of its frames, in Hz.
     pub rate_hz: u32,
 }
 
@@ -42,35 +42,36 @@ pub struct Section {
 pub struct FrameMap {
     entries: Vec<Entry>,
     sections: Vec<Section>,
-    /// Samples of all frames that were seen.
+    /// Samples of all frames seen so far.
     samples: u64,
-    /// Where the file's audio ends, once all frames are known: the map is one of no other file.
+    /// Where the file's audio ends, once all frames are known: it shows whether the map belongs to
+    /// a file.
     whole_until: Option<u64>,
 }
 
 impl FrameMap {
-    /// Samples of all frames, once all are known.
+    /// Returns the samples of all frames, once all are known.
     pub fn samples(&self) -> Option<u64> {
         self.whole_until.map(|_| self.samples)
     }
 
-    /// Samples up to which the frames are known.
+    /// Returns the number of samples up to which the frames are known.
     pub(super) fn known_samples(&self) -> u64 {
         self.samples
     }
 
-    /// The sections that are known, in order.
+    /// Returns the sections that are known, in order.
     pub fn sections(&self) -> &[Section] {
         &self.sections
     }
 
-    /// The rate at a sample, as far as the sections are known.
+    /// Returns the rate at a sample, as far as the sections are known.
     pub(super) fn rate_at(&self, sample: u64) -> Option<u32> {
         let next = self.sections.partition_point(|section| section.first_sample <= sample);
         Some(self.sections.get(next.checked_sub(1)?)?.rate_hz)
     }
 
-    /// Take note of a frame that a walk has come to. Frames that are known already change nothing.
+    /// Notes a frame that a walk has reached. Frames that are known already change nothing.
     pub(super) fn note(&mut self, placed: &Placed) {
         if placed.first_sample != self.samples || self.whole_until.is_some() {
             return;
@@ -88,13 +89,13 @@ impl FrameMap {
         }
     }
 
-    /// Note that the walk has come to the end of the file's audio.
+    /// Notes that the walk has reached the end of the file's audio.
     pub(super) fn finish(&mut self, audio_end: u64) {
         self.whole_until = Some(audio_end);
     }
 
-    /// Begin a walk at the last place of entry at or before a sample. None where there is no such place, or where the file has
-    /// no frame there: then it is not the file that the map was made of.
+    /// Begins a walk at the last place of entry at or before a sample. `None` if there is no such
+    /// place, or if the file has no frame there: then the map belongs to another file.
     pub(super) fn enter<R: ReadAt>(&self, sample: u64, head: &Head, bytes: &mut Bytes<R>) -> Option<Walk> {
         let index = self.entries.partition_point(|entry| entry.first_sample <= sample).checked_sub(1)?;
         let entry = self.entries.get(index)?;
@@ -106,15 +107,16 @@ impl FrameMap {
         Some(Walk::from_frame(head, entry.offset, stream, entry.first_sample))
     }
 
-    /// Whether the map can be one of this file.
+    /// Returns whether the map can belong to this file.
     pub(super) fn fits(&self, head: &Head) -> bool {
         let begins_there = self.entries.first().is_some_and(|entry| entry.offset == head.first.offset);
         begins_there && self.whole_until == Some(head.audio.end)
     }
 }
 
-/// As one line of numbers: all samples, where the audio ends, the number of sections and each (first sample and rate), then the
-/// entries (bytes and samples since the one before, and in free format the frame length).
+/// Writes the map as one line of numbers: all samples, where the audio ends, the number of sections
+/// and each section (first sample and rate), then the entries (bytes and samples since the one
+/// before, and in free format the frame length).
 impl std::fmt::Display for FrameMap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut line = format!("{FORMAT} {} {} {}", self.samples, self.whole_until.unwrap_or(0), self.sections.len());

@@ -1,7 +1,7 @@
-//! Reads the sound of a file frame by frame, from any place on.
+//! Reads the sound of a file frame by frame, from any place.
 //!
-//! A place is found by the map, and the frames before it are decoded and thrown away, so that what follows is what it would
-//! have been on the way from the beginning.
+//! A place is found by the map, and the frames before it are decoded and discarded, so that the
+//! sound from there on is the same as when playing from the beginning.
 
 use std::io;
 use std::sync::Arc;
@@ -12,21 +12,23 @@ use super::head::{Head, Trim};
 use super::map::FrameMap;
 use super::walk::{Placed, Walk};
 
-/// Samples before a place from which on frames are decoded, to be thrown away. A Layer III frame rests on the 511 bytes of main
-/// data before it: some ten frames at the lowest bit rates of MPEG-1, 23 at those of MPEG-2, whose frames are half as long. Its sound
-/// overlaps with two more; the rest lets a decoder that lacked something find back to where one that did not would be.
+/// How many samples before a place decoding starts; their sound is discarded. A Layer III frame
+/// depends on the 511 bytes of main data before it: some ten frames at the lowest bit rates of
+/// MPEG-1, 23 at those of MPEG-2, whose frames are half as long. Its sound overlaps with two more;
+/// the rest lets a decoder that lacked data converge to one that did not.
 const PREROLL_SAMPLES: u64 = 32 * 1152;
 
-/// The same where a frame may have a single byte of main data, as at 8 kbit/s and 24 kHz in stereo with a checksum: of 24
-/// bytes all others are header, checksum and side information. There a frame rests on 255 bytes at most.
+/// The same if a frame may have a single byte of main data, as at 8 kbit/s and 24 kHz in stereo
+/// with a checksum: of 24 bytes, all others are header, checksum and side information. There a
+/// frame depends on at most 255 bytes.
 const PREROLL_SAMPLES_OF_SMALL_FRAMES: u64 = 270 * 576;
 
-/// Frames that are gone through in one step of a search at most, and bytes that are read: a slow stick reads as many in an eighth
-/// of a second. Between two steps somebody can change his mind.
+/// The most frames that one step of a search goes through, and bytes that it reads: a slow stick
+/// reads that many in an eighth of a second. Between two steps the search can be given up.
 const FRAMES_PER_STEP: usize = 4000;
 const BYTES_PER_STEP: u64 = 256 * 1024;
 
-/// A step of going to a place.
+/// The result of one step towards a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// The place is reached.
@@ -35,16 +37,16 @@ pub enum Progress {
     OnTheWay,
 }
 
-/// One frame's sound.
+/// The sound of one frame.
 #[derive(Debug)]
 pub struct Decoded<'a> {
-    /// Samples before it, as [`Placed::first_sample`] counts them.
+    /// Samples before it, counted as in [`Placed::first_sample`].
     pub first_sample: u64,
-    /// Its rate.
+    /// The sample rate, in Hz.
     pub rate_hz: u32,
-    /// 1 or 2.
+    /// The number of channels, 1 or 2.
     pub channels: usize,
-    /// Interleaved.
+    /// Interleaved samples, full scale is ±1.
     pub samples: &'a [f32],
 }
 
@@ -54,7 +56,7 @@ pub struct Reader<R> {
     head: Head,
     trim: Trim,
     map: Arc<FrameMap>,
-    /// Whether the map came from elsewhere; it may then be one of another file.
+    /// Whether the map came from elsewhere; it may then belong to another file.
     map_was_given: bool,
     walk: Walk,
     decoder: FrameDecoder,
@@ -66,7 +68,7 @@ pub struct Reader<R> {
 }
 
 impl<R: ReadAt> Reader<R> {
-    /// Open a file; none where it has no frames. `map` is one that was kept, if there is one.
+    /// Opens a file; `None` if it has no frames. `map` is one that was saved, if there is one.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -88,34 +90,34 @@ impl<R: ReadAt> Reader<R> {
         }))
     }
 
-    /// What the file's beginning tells.
+    /// Returns what the file's beginning reveals.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// What of the sound is not heard.
+    /// Returns the samples that are not heard.
     pub fn trim(&self) -> &Trim {
         &self.trim
     }
 
-    /// The map as far as it is known.
+    /// Returns the map as far as it is known.
     pub fn map(&self) -> &FrameMap {
         &self.map
     }
 
-    /// Bytes that were read from the file so far.
+    /// Returns the number of bytes read from the file so far.
     pub fn read_bytes(&self) -> u64 {
         self.bytes.read_bytes()
     }
 
-    /// Whether anything was met so far that a good file does not have: frames that were overwritten or on which the decoder has
-    /// failed, and places that cannot be read.
+    /// Returns whether anything was met so far that an intact file does not have: frames that were
+    /// overwritten or on which the decoder failed, and places that cannot be read.
     pub fn is_damaged(&self) -> bool {
         self.has_met_damage || self.bytes.unreadable_bytes() > 0
     }
 
-    /// Go to the frame that holds a sample: [`current`](Self::current) is that frame once the place is reached, or nothing
-    /// behind the end. To be called again while it is on the way.
+    /// Goes to the frame that holds a sample: [`current`](Self::current) is that frame once the
+    /// place is reached, or nothing after the end. Call it again while it is on the way.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -135,7 +137,7 @@ impl<R: ReadAt> Reader<R> {
                 (self.target, self.current) = (None, None);
                 return Ok(Progress::Reached);
             };
-            // Once begun, none is left out.
+            // Once decoding has begun, no frame is left out.
             let preroll_samples = preroll_samples(placed.header.rate_hz());
             if self.current.is_none() && placed.end_sample().saturating_add(preroll_samples) <= sample {
                 continue;
@@ -149,7 +151,7 @@ impl<R: ReadAt> Reader<R> {
         Ok(Progress::OnTheWay)
     }
 
-    /// Go on to the next frame; none at the end.
+    /// Goes on to the next frame; `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -166,7 +168,7 @@ impl<R: ReadAt> Reader<R> {
         }
     }
 
-    /// The frame that was decoded last.
+    /// Returns the frame that was decoded last.
     pub fn current(&mut self) -> Option<Decoded<'_>> {
         let placed = self.current?;
         Some(Decoded {
@@ -181,7 +183,7 @@ impl<R: ReadAt> Reader<R> {
         self.target = Some(sample);
         let from = sample.saturating_sub(preroll_samples(self.map.rate_at(sample).unwrap_or(0)));
         let decoded_until = self.current.filter(|_| self.walk.next_sample() <= sample);
-        // A little further on the way leads there anyway.
+        // Going on a little leads there anyway.
         let is_near = decoded_until.is_some_and(|current| current.end_sample() == self.walk.next_sample())
             && sample - self.walk.next_sample() <= PREROLL_SAMPLES;
         if !is_near {
@@ -191,12 +193,12 @@ impl<R: ReadAt> Reader<R> {
         self.current = None;
     }
 
-    /// Take the walk to the last known place at or before a sample, unless it is nearer already.
+    /// Takes the walk to the last known place at or before a sample, unless it is nearer already.
     fn enter(&mut self, sample: u64) {
         let entered = self.map.enter(sample, &self.head, &mut self.bytes);
         let entered = entered.unwrap_or_else(|| {
             if std::mem::take(&mut self.map_was_given) {
-                // It is not of this file.
+                // The map belongs to another file.
                 self.map = Arc::default();
             }
             Walk::from_start(&self.head)
@@ -210,7 +212,7 @@ impl<R: ReadAt> Reader<R> {
     fn step(&mut self) -> io::Result<Option<Placed>> {
         let placed = self.walk.next(&mut self.bytes)?;
         match &placed {
-            // A map that is shared is whole, and stays as it is.
+            // A map that is shared is complete, and does not change.
             _ if self.map.samples().is_some() => {}
             Some(placed) => Arc::make_mut(&mut self.map).note(placed),
             None if self.walk.next_sample() == self.map.known_samples() => {
@@ -227,7 +229,7 @@ impl<R: ReadAt> Reader<R> {
                 let data = self.bytes.get(frame.offset, frame.bytes)?;
                 self.decoder.decode(placed.header, data)
             }
-            // Bytes are lost here, so the frames behind cannot rest on those before.
+            // Bytes are lost here, so the later frames cannot depend on the earlier ones.
             _ => {
                 self.decoder.reset();
                 self.decoder.silence(placed.header);
@@ -240,8 +242,8 @@ impl<R: ReadAt> Reader<R> {
     }
 }
 
-/// Return how many samples before a place of this rate frames are decoded, to be thrown away. Frames may be small at
-/// 22.05 and 24 kHz, the highest rates that go with bit rates of 8 kbit/s.
+/// Returns how many samples before a place of this rate decoding starts. Frames may be small at
+/// 22.05 and 24 kHz, the highest rates that allow a bit rate of 8 kbit/s.
 fn preroll_samples(rate_hz: u32) -> u64 {
     match rate_hz {
         22_050 | 24_000 => PREROLL_SAMPLES_OF_SMALL_FRAMES,

@@ -1,7 +1,9 @@
-//! Goes from frame to frame through a file, and finds the next one behind whatever is not a frame.
+//! Goes from frame to frame through a file, and finds the next one after anything that is not a
+//! frame.
 //!
-//! What it finds from a frame on depends on nothing before that frame, so that a file can be entered at any frame that was
-//! found on the way from the beginning. This is the one definition of which frames a file has.
+//! What it finds from a frame on does not depend on anything before that frame, so that a file can
+//! be entered at any frame that was found on the way from the beginning. This is the one definition
+//! of which frames a file has.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -10,27 +12,30 @@ use super::bytes::{Bytes, ReadAt};
 use super::header::{HEADER_BYTES, Header, MAX_FRAME_BYTES};
 use super::tags::id3v2_bytes;
 
-/// Headers that must follow, each at the end of the frame before, until a frame is believed that does not continue the
-/// stream: in random bytes fewer would be found in every few files of a megabyte.
+/// How many headers must follow, each at the end of the previous frame, before a frame is believed
+/// that does not continue the stream: with fewer, random bytes would look like a frame in every few
+/// files of a megabyte.
 const FOLLOWERS_OF_A_NEW_STREAM: usize = 3;
 
-/// The same for a frame that is found again in the stream's own version, layer and rate.
+/// The same for a frame of the stream's own version, layer and rate.
 const FOLLOWERS_IN_THE_STREAM: usize = 1;
 
 /// The same for a stream in free format, whose frame length is only guessed.
 const FOLLOWERS_IN_FREE_FORMAT: usize = 8;
 
-/// A stream in free format must begin within this distance: each place takes a search of its own.
+/// A stream in free format must begin within this distance: every place takes a search of its own.
 const FREE_FORMAT_SEARCH_BYTES: u64 = 64 * 1024;
 
-/// Bytes of main data that each frame of a stream in free format has, at least. With fewer there is no sound to speak of,
-/// and a frame would rest on more frames than are decoded before a place that is joined (`PREROLL_SAMPLES` in reader.rs).
+/// The least main data of a frame in free format, in bytes. With less there would hardly be any
+/// sound, and a frame would depend on more frames than are decoded before a place that is joined
+/// (`PREROLL_SAMPLES` in reader.rs).
 const LEAST_MAIN_DATA_BYTES: usize = 20;
 
-/// What is looked through at once for a frame.
+/// How many bytes are searched for a frame at once.
 const SEARCH_BYTES: usize = 4096;
 
-/// What all frames of a stream share: the header of one of them, and in free format their length without padding.
+/// What all frames of a stream share: the header of one of them, and in free format their length
+/// without padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream {
     pub(super) header: Header,
@@ -46,12 +51,12 @@ impl Stream {
         header.frame_bytes(self.free_format_bytes)
     }
 
-    /// The length of its frames, where it is in free format; 0 otherwise.
+    /// Returns the length of its frames in free format; 0 otherwise.
     pub(super) fn free_format_bytes_in_use(&self) -> usize {
         if self.header.is_free_format() { self.free_format_bytes } else { 0 }
     }
 
-    /// Bytes of a frame at this bit rate on average, over frames with padding and without.
+    /// Returns the average bytes of a frame at this bit rate, over frames with padding and without.
     pub(super) fn mean_bytes(&self) -> f64 {
         match self.header.bits_per_s() {
             0 => self.free_format_bytes as f64,
@@ -59,7 +64,7 @@ impl Stream {
         }
     }
 
-    /// Bytes that a frame can have on average, whatever its bit rate.
+    /// Returns the range of averages that a frame's bytes can have, over all bit rates.
     pub(super) fn possible_mean_bytes(&self) -> RangeInclusive<f64> {
         match self.free_format_bytes {
             0 => {
@@ -78,15 +83,16 @@ impl Stream {
 /// A frame that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// Where it begins in the file.
+    /// Where it begins in the file, in bytes.
     pub offset: u64,
-    /// Bytes up to its end.
+    /// Its length in bytes.
     pub bytes: usize,
     /// Its header and, in free format, the stream's frame length.
     pub stream: Stream,
-    /// Whether another frame begins before it should end: bytes of it are lost, and it cannot be decoded.
+    /// Whether another frame begins before it should end: bytes of it are lost, and it cannot be
+    /// decoded.
     pub is_cut: bool,
-    /// Bytes from its beginning to that of the next frame, where that is not its end; 0 otherwise.
+    /// Bytes from its beginning to that of the next frame, if that is not at its end; 0 otherwise.
     pub stride_over_junk: u64,
 }
 
@@ -102,22 +108,22 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// A walk through the bytes from `begin` to `end`, of which nothing is known.
+    /// Makes a walk through the bytes from `begin` to `end`, about which nothing is known.
     pub fn new(begin: u64, end: u64) -> Self {
         Self { position: begin, end, stream: None, is_torn: false, began: begin }
     }
 
-    /// A walk that goes on at a frame that another walk has found.
+    /// Makes a walk that continues at a frame that another walk has found.
     pub fn at_frame(offset: u64, stream: Stream, end: u64) -> Self {
         Self { position: offset, end, stream: Some(stream), is_torn: false, began: offset }
     }
 
-    /// Whether the file ended within a frame.
+    /// Returns whether the file ended within a frame.
     pub(super) fn is_torn(&self) -> bool {
         self.is_torn
     }
 
-    /// Find the next frame; none at the end.
+    /// Finds the next frame; `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -133,7 +139,7 @@ impl Scanner {
         }
         let Some(stream) = self.stream else { return Ok(None) };
         let offset = self.position;
-        // Each way that leads here has seen a header at this place.
+        // Every way that leads here has seen a header at this place.
         let Some(header) = self.header_at(bytes, offset)? else { return Ok(None) };
         let stream = Stream { header, ..stream };
         let whole = stream.frame_bytes(header);
@@ -144,7 +150,8 @@ impl Scanner {
         if self.follows(bytes, frame_end, stream)? {
             return found(whole, false, 0);
         }
-        // Something is wrong. The next frame may begin before this one's end, where bytes of it are lost.
+        // Something is wrong. The next frame may begin before the end of this one, if bytes of it
+        // are lost.
         let next = self.search(bytes, offset + HEADER_BYTES as u64)?;
         match next {
             Some((next_offset, next_stream)) => {
@@ -156,14 +163,15 @@ impl Scanner {
             None => {
                 self.position = self.end;
                 self.stream = None;
-                // A last frame of which bytes are missing is not counted.
+                // A last frame that lacks bytes is not counted.
                 self.is_torn = frame_end > self.end;
                 if self.is_torn { Ok(None) } else { found(whole, false, 0) }
             }
         }
     }
 
-    /// Whether the stream goes on at the end of a frame, or ends there; takes the walk there if so. A tag is stepped over.
+    /// Returns whether the stream continues at the end of a frame, or ends there; takes the walk
+    /// there if so. Steps over a tag.
     fn follows<R: ReadAt>(&mut self, bytes: &mut Bytes<R>, frame_end: u64, stream: Stream) -> io::Result<bool> {
         if frame_end == self.end {
             (self.position, self.stream) = (self.end, None);
@@ -193,7 +201,7 @@ impl Scanner {
         Ok(Header::parse(bytes.get(offset, HEADER_BYTES)?))
     }
 
-    /// Look for a frame that is believed and begins from `from` on.
+    /// Finds a frame that is believed and begins at `from` or later.
     fn search<R: ReadAt>(&self, bytes: &mut Bytes<R>, from: u64) -> io::Result<Option<(u64, Stream)>> {
         let mut at = from;
         while at < self.end {
@@ -205,7 +213,7 @@ impl Scanner {
             if looked.is_empty() {
                 return Ok(None);
             }
-            // What may be a header, or a tag that is to be stepped over.
+            // The next place that may be a header, or a tag to step over.
             let step =
                 looked.iter().skip(1).position(|byte| matches!(byte, 0xFF | b'I')).map_or(looked.len(), |at| at + 1);
             if looked.first() == Some(&0xFF)
@@ -218,7 +226,7 @@ impl Scanner {
         Ok(None)
     }
 
-    /// Return what a frame at a place belongs to, if there is one that is to be believed.
+    /// Returns the stream that a frame at a place belongs to, if there is a frame to believe.
     fn believe<R: ReadAt>(&self, bytes: &mut Bytes<R>, at: u64) -> io::Result<Option<Stream>> {
         let Some(header) = self.header_at(bytes, at)? else { return Ok(None) };
         if let Some(stream) = self.stream.filter(|stream| stream.continues_with(header)) {
@@ -235,7 +243,8 @@ impl Scanner {
         Ok(self.is_followed(bytes, at, stream, FOLLOWERS_OF_A_NEW_STREAM)?.then_some(stream))
     }
 
-    /// Find the frame length of a stream in free format: the distance to the next header that fits, if more follow at it.
+    /// Finds the frame length of a stream in free format: the distance to the next matching header,
+    /// if more follow at that distance.
     fn believe_free_format<R: ReadAt>(
         &self,
         bytes: &mut Bytes<R>,
@@ -256,8 +265,9 @@ impl Scanner {
         Ok(None)
     }
 
-    /// Whether so many headers of the same stream follow a frame, each at the end of the one before. Fewer are enough where
-    /// the file ends with the last of them; a frame alone is enough only if it is all that there is.
+    /// Returns whether `wanted` headers of the same stream follow a frame, each at the end of the
+    /// previous one. Fewer are enough if the file ends with the last of them; a frame alone is
+    /// enough only if there is nothing else.
     fn is_followed<R: ReadAt>(&self, bytes: &mut Bytes<R>, at: u64, stream: Stream, wanted: usize) -> io::Result<bool> {
         let mut next = at + stream.frame_bytes(stream.header) as u64;
         for followers in 0..wanted {

@@ -1,4 +1,5 @@
-//! The samples of a file that are heard: without what the encoder put before and behind the sound.
+//! The samples of a file that are heard: without those that the encoder put before and after the
+//! sound.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ pub struct Sound<R> {
 }
 
 impl<R: ReadAt> Sound<R> {
-    /// Open a file; none where it has no frames. `map` is one that was kept, if there is one.
+    /// Opens a file; `None` if it has no frames. `map` is one that was saved, if there is one.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -25,12 +26,12 @@ impl<R: ReadAt> Sound<R> {
         Ok(Reader::open(source, map)?.map(|reader| Self { reader, next: 0, searched: None }))
     }
 
-    /// The file's frames.
+    /// Returns the file's frames.
     pub fn frames(&self) -> &Reader<R> {
         &self.reader
     }
 
-    /// Go to a sample. To be called again while it is on the way.
+    /// Goes to a sample. Call it again while it is on the way.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -43,8 +44,9 @@ impl<R: ReadAt> Sound<R> {
         Ok(progress)
     }
 
-    /// Read the samples that follow, interleaved, as 1 channel (the mean of two) or 2 (one twice). Returns for how many of them
-    /// there is sound of this rate: fewer than asked for at the end of the file and where its rate changes.
+    /// Reads the samples that follow, interleaved, as 1 channel (the mean of two) or 2 (one twice).
+    /// Returns how many of them are sound of this rate: fewer than requested at the end of the file
+    /// and where its rate changes.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -65,7 +67,7 @@ impl<R: ReadAt> Sound<R> {
             let Some(offset) = place.checked_sub(frame.first_sample).filter(|_| frame.rate_hz == rate_hz) else {
                 break;
             };
-            // Up to the end of the frame, or to what is not heard of it.
+            // Up to the end of the frame, or to its part that is not heard.
             let until = if place < trim.padding.start { end.min(trim.padding.start) } else { end };
             let count = (wanted - filled).min((until - place) as usize);
             let from = offset as usize * frame.channels;
@@ -79,7 +81,7 @@ impl<R: ReadAt> Sound<R> {
     }
 }
 
-/// Copy samples, and change the number of their channels where it is another one.
+/// Copies samples, and converts the number of their channels if it differs.
 fn convert(source: &[f32], source_channels: usize, target: &mut [f32], channels: usize) {
     match (source_channels, channels) {
         (1, 2) => {

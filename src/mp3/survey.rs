@@ -1,8 +1,9 @@
-//! What a playlist needs to know of a file: how long it is, at which rate and with how many channels it is played.
+//! What a playlist needs to know about a file: how long it is, and at which rate and with how many
+//! channels it is played.
 //!
-//! A file that says how long it is, and whose size bears that out, is believed. Of any other all frames are counted; only one
-//! that ends within a frame, as a copy that was interrupted, keeps the length it says, so that its slot is that of the boxes
-//! that have the whole of it.
+//! A file that gives its length is believed if its size confirms it. In any other file all frames
+//! are counted; only a file that ends within a frame, as an interrupted copy does, keeps the length
+//! it gives, so that its slot is that of the boxes that have the whole file.
 
 use std::io;
 
@@ -17,15 +18,15 @@ pub enum SurveyError {
     /// It cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It holds no MPEG audio, or a handful of frames by chance.
+    /// It contains no MPEG audio, or a handful of frames by chance.
     #[error("the file holds no MP3 audio")]
     NoAudio,
 }
 
-/// Find out about a file.
+/// Determines length, rate and channels of a file.
 ///
 /// # Errors
-/// When it cannot be read or holds no MPEG audio.
+/// When it cannot be read or contains no MPEG audio.
 pub fn survey<R: ReadAt>(source: R) -> Result<Survey, SurveyError> {
     let mut bytes = Bytes::new(source)?;
     let head = Head::read(&mut bytes)?.ok_or(SurveyError::NoAudio)?;
@@ -38,10 +39,10 @@ pub fn survey<R: ReadAt>(source: R) -> Result<Survey, SurveyError> {
     }
 }
 
-/// Count the frames of a file, whatever it says of itself.
+/// Counts the frames of a file, whatever the file says about itself.
 ///
 /// # Errors
-/// When it cannot be read or holds no MPEG audio.
+/// When it cannot be read or contains no MPEG audio.
 pub fn survey_by_counting<R: ReadAt>(source: R) -> Result<Survey, SurveyError> {
     let count = Count::begin(source)?.ok_or(SurveyError::NoAudio)?;
     count.finish()?.ok_or(SurveyError::NoAudio)

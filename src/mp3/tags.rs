@@ -1,11 +1,13 @@
-//! Where a file's audio begins and ends: the tags that other programs put before and behind it are skipped, not read.
+//! Where a file's audio begins and ends: the tags that other programs put before and after it are
+//! skipped, not read.
 
 use std::io;
 use std::ops::Range;
 
 use super::bytes::{Bytes, ReadAt};
 
-/// Bytes of the header, and of the footer, of an ID3v2 tag (id3.org, ID3v2.4.0 structure, 3.1 and 3.4).
+/// Bytes of the header, and of the footer, of an ID3v2 tag (id3.org, ID3v2.4.0 structure, 3.1 and
+/// 3.4).
 const ID3V2_EDGE_BYTES: u64 = 10;
 
 /// Bytes of an ID3v1 tag, and of the "TAG+" block that some programs put before it.
@@ -15,13 +17,14 @@ const ID3V1_EXTENDED_BYTES: u64 = 227;
 /// Bytes of the footer, and of the header, of an APEv2 tag.
 const APE_EDGE_BYTES: u64 = 32;
 
-/// The most that a Lyrics3 tag of version 1 can have (id3.org, Lyrics3: 5,100 bytes of text between its two marks).
+/// The longest Lyrics3 tag of version 1 (id3.org, Lyrics3: 5,100 bytes of text between its two
+/// marks).
 const LYRICS3_V1_BYTES: u64 = 11 + 5100 + 9;
 
-/// Tags of a file that are skipped at most on each side, as a bound.
+/// The most tags of a file that are skipped on each side.
 const MAX_TAGS: usize = 16;
 
-/// Return the range in bytes that remains without the tags at both ends.
+/// Returns the range in bytes that remains without the tags at both ends.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -43,7 +46,8 @@ pub fn audio_range<R: ReadAt>(bytes: &mut Bytes<R>) -> io::Result<Range<u64>> {
     Ok(begin..end)
 }
 
-/// Return the length of an ID3v2 tag at a place. One that would not end within the file is not believed.
+/// Returns the length of an ID3v2 tag at a place. A tag that would not end within the file is not
+/// believed.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -52,7 +56,8 @@ pub(super) fn id3v2_bytes<R: ReadAt>(bytes: &mut Bytes<R>, offset: u64) -> io::R
     Ok((length > 0 && offset + length <= bytes.length()).then_some(length))
 }
 
-/// Return the length of a tag that ends at `end`. A file that has become shorter since it was opened has none there.
+/// Returns the length of a tag that ends at `end`; `None` in a file that has become shorter since
+/// it was opened.
 fn trailing_tag_bytes<R: ReadAt>(bytes: &mut Bytes<R>, end: u64) -> io::Result<Option<u64>> {
     let mut before = |count: u64| -> io::Result<Vec<u8>> {
         Ok(match end.checked_sub(count) {
@@ -90,7 +95,8 @@ fn trailing_tag_bytes<R: ReadAt>(bytes: &mut Bytes<R>, end: u64) -> io::Result<O
     Ok(None)
 }
 
-/// Return the length of an APEv2 tag by its footer: its size field counts all but the header, which may be missing.
+/// Returns the length of an APEv2 tag from its footer: its size field counts everything except the
+/// header, which may be missing.
 fn ape_bytes(footer: &[u8]) -> Option<u64> {
     let size = u64::from(u32::from_le_bytes(*footer.get(12..16)?.first_chunk()?));
     let has_header = footer.get(23)? & 0x80 != 0;
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_becomes_shorter_while_it_is_read_upsets_nothing() {
+    fn a_file_that_becomes_shorter_while_it_is_read_is_harmless() {
         let footer = [id3v2(500), [&b"3DI\x04\0\0"[..], &[0, 0, 3, 116]].concat()].concat();
         let lyrics_v1 = [&b"LYRICSBEGIN"[..], &[b'x'; 700], b"LYRICSEND"].concat();
         for tag in [id3v1(), [&b"TAG+"[..], &[0; 223], &id3v1()].concat(), ape(100, true), lyrics3(), lyrics_v1, footer]

@@ -1,10 +1,12 @@
-//! From samples, each at its own rate, to frames of the sound at one rate, and back: a file may change its rate on the way.
+//! From samples, each at its own rate, to frames of the sound at one rate, and back: a file may
+//! change its rate on the way.
 
 use super::head::Trim;
 use super::map::Section;
 
-/// The least number that all rates of MPEG audio divide, so that sections are added up without rounding: a half of a
-/// frame would else be rounded one way before a section and the other way behind it.
+/// The least common multiple of all rates of MPEG audio, so that sections are added up without
+/// rounding: otherwise half a frame would be rounded one way before a section and the other way
+/// after it.
 const TICKS_PER_S: u128 = 14_112_000;
 
 /// A section on the timeline.
@@ -12,9 +14,9 @@ const TICKS_PER_S: u128 = 14_112_000;
 pub struct Stretch {
     /// Audible samples before it.
     pub audible_before: u64,
-    /// Audible samples of it and all before it; none where its end is not known.
+    /// Audible samples of it and all before it; `None` if its end is not known.
     pub audible_end: Option<u64>,
-    /// Its rate.
+    /// The sample rate, in Hz.
     pub rate_hz: u32,
     /// Frames before it, at the timeline's rate.
     pub first_frame: u64,
@@ -28,9 +30,11 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// The timeline at a rate of the sections that are known, of which the last ends at `end_sample`, if that is known.
+    /// Makes the timeline, at one rate, of the known sections, the last of which ends at
+    /// `end_sample`, if that is known.
     ///
-    /// A section begins on a whole frame. The half of one by which it is moved at most is the same for every player.
+    /// A section begins on a whole frame. It is moved by at most half a frame, the same for every
+    /// player.
     pub fn new(rate_hz: u32, sections: &[Section], trim: &Trim, end_sample: Option<u64>) -> Self {
         let mut before_ticks: u128 = 0;
         let ends = sections.iter().skip(1).map(|section| Some(section.first_sample)).chain([end_sample]);
@@ -46,7 +50,7 @@ impl Timeline {
         Self { rate_hz, stretches: stretches.collect() }
     }
 
-    /// The rate that most of the sound has.
+    /// Returns the rate that most of the sound has.
     pub fn prevailing_rate_hz(sections: &[Section], end_sample: u64) -> Option<u32> {
         let mut seconds: Vec<(u32, f64)> = Vec::new();
         let ends = sections.iter().skip(1).map(|section| section.first_sample).chain([end_sample]);
@@ -62,14 +66,15 @@ impl Timeline {
         longest.map(|(rate_hz, _)| rate_hz)
     }
 
-    /// Frames of the whole sound; none where its end is not known.
+    /// Returns the frames of the whole sound; `None` if its end is not known.
     pub fn frames(&self) -> Option<u64> {
         let last = self.stretches.last()?;
         let audible = last.audible_end?.saturating_sub(last.audible_before);
         Some(last.first_frame + (audible as f64 / f64::from(last.rate_hz) * f64::from(self.rate_hz)).round() as u64)
     }
 
-    /// The stretch to which a frame belongs, and the frame at which the next one begins or the sound ends, if that is known.
+    /// Returns the stretch to which a frame belongs, and the frame at which the next one begins or
+    /// the sound ends, if that is known.
     pub fn stretch_at(&self, frame: u64) -> Option<(Stretch, Option<u64>)> {
         let next = self.stretches.partition_point(|stretch| stretch.first_frame <= frame);
         let stretch = self.stretches.get(next.checked_sub(1)?)?;

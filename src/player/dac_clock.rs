@@ -1,13 +1,14 @@
 //! The DAC clock model: from noisy observations to "frame n is heard at raw time t".
 //!
-//! A DAC's crystal is off by up to some 150 ppm and wanders slowly; what a driver reports of its position is off by far
-//! more: steps of a frame or of a millisecond, bursts of several, now and then a wild value. A Kalman filter of two
-//! states, the phase (when the reference frame is heard) and the rate, weighs the ones against the others: at first it
-//! believes each observation, later hardly any, and the same mathematics tells how far it can be wrong.
+//! A DAC's crystal is off by up to about 150 ppm and wanders slowly; what a driver reports of its
+//! position is off by far more: steps of a frame or of a millisecond, bursts of several, now and
+//! then a wild value. A Kalman filter of two states, the phase (when the reference frame is heard)
+//! and the rate, weighs one against the other: at first it believes every observation, later hardly
+//! any, and the same mathematics says how far it can be wrong.
 
 use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Rate, Raw, Span};
 
-/// When a frame was, or will be, at the output, as one observation has it.
+/// When a frame was, or will be, at the output, according to one observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// The frame, counted from the opening of the stream.
@@ -19,56 +20,60 @@ pub struct Observation {
 /// What an observation did to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was taken in.
+    /// It was absorbed.
     Taken,
     /// It is too far off to be believed.
     Outlier,
-    /// Observations kept contradicting the model: frames are now heard at other times than thought (an xrun, a
-    /// stopped process, a suspended machine), and the model has begun anew.
+    /// Observations kept contradicting the model: frames are now heard at other times than
+    /// predicted (an xrun, a stopped process, a suspended machine), and the model has started over.
     Restarted,
 }
 
-/// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard deviation.
+/// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard
+/// deviation.
 const INITIAL_RATE_SIGMA: f64 = 100e-6;
 
 /// After a restart the rate is still known to this at best.
 const RATE_SIGMA_AFTER_RESTART: f64 = 1e-6;
 
-/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm in minutes; this is
-/// ten times more, as virtual cards change their rate by up to 100 ppm when another stream comes or goes, and it costs
-/// little: observations good to 10 µs are averaged over 2 s, ones good to 0.3 ms over 12 s.
+/// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm
+/// in minutes; this is ten times more, because virtual cards change their rate by up to 100 ppm
+/// when another stream starts or ends. The price is small: observations good to 10 µs are averaged
+/// over 2 s, ones good to 0.3 ms over 12 s.
 const RATE_WALK: f64 = 0.3e-6;
 
-/// A card that reports its position more finely than this can be followed the faster for it, at no cost in steadiness:
-/// the walk is taken to be larger in that proportion, up to the limit.
+/// A card that reports its position more finely than this can be followed faster, at no cost in
+/// steadiness: the walk is taken to be larger in that proportion, up to the limit.
 const FINE_NOISE_NS: f64 = 100_000.0;
 const MAX_FINENESS: f64 = 5.0;
 
-/// The first guess of the observations' standard deviation, in ns; it is learnt from then on, within the limits.
+/// The first guess of the observations' standard deviation, in ns; from then on it is estimated,
+/// within the limits.
 const INITIAL_NOISE_NS: f64 = 100_000.0;
 const MIN_NOISE_NS: f64 = 10_000.0;
 const MAX_NOISE_NS: f64 = 1_500_000.0;
 
-/// Observations over which the noise is learnt.
+/// Observations over which the noise is estimated.
 const NOISE_MEMORY: f64 = 100.0;
 
-/// An observation is an outlier beyond this many standard deviations, but never below `MIN_GATE_NS`.
+/// An observation is an outlier beyond this many standard deviations, but never below
+/// `MIN_GATE_NS`.
 const GATE_SIGMAS: f64 = 5.0;
 const MIN_GATE_NS: f64 = 1_000_000.0;
 
-/// Outliers in a row, agreeing among themselves, that make the model begin anew.
+/// Outliers in a row, agreeing among themselves, after which the model starts over.
 const OUTLIERS_TO_RESTART: u32 = 5;
 const AGREEMENT_NS: f64 = 3_000_000.0;
 
-/// The model may be used after so many observations, once it knows what is `AHEAD_S` away to `SETTLED_SIGMA_NS`: as
-/// far ahead as the music is prepared. A card whose position is reported too coarsely for that is used after
-/// `PATIENCE_S`, as the music must not wait for ever.
+/// The model may be used after this many observations, once it knows what is `AHEAD_S` away to
+/// `SETTLED_SIGMA_NS`: as far ahead as the music is prepared. A card that reports its position too
+/// coarsely for that is used after `PATIENCE_S`, as the music must not wait for ever.
 const MIN_OBSERVATIONS: u32 = 12;
 const AHEAD_S: f64 = 0.5;
 const SETTLED_SIGMA_NS: f64 = 30_000.0;
 const PATIENCE_S: f64 = 2.0;
 
-/// When the frames of a stream are heard, for as long as nothing interrupts it.
+/// When the frames of a stream are heard, while nothing interrupts it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DacLine {
     /// The frame that is heard at `phase`, and `fraction_ns` later.
@@ -81,20 +86,21 @@ pub struct DacLine {
 }
 
 impl DacLine {
-    /// Return when a frame is heard.
+    /// Returns when a frame is heard.
     pub fn heard(&self, frame: u64) -> Instant<Raw> {
         let frames = frame as f64 - self.frame as f64;
         let frames_ns = frames * 1e9 / self.rate_hz * (1.0 + self.slower);
         self.phase + Span::from_ns_f64(self.fraction_ns + frames_ns)
     }
 
-    /// Return the frame, with its fraction, that is heard at a reading of the raw clock.
+    /// Returns the frame, with its fraction, that is heard at a reading of the raw clock.
     pub fn frame_at(&self, raw: Instant<Raw>) -> f64 {
         let since_ns = (raw - self.phase).ns_f64() - self.fraction_ns;
         self.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + self.slower))
     }
 
-    /// Return by how much the DAC is slower than nominal: the raw clock as seen by it.
+    /// Returns by how much the DAC is slower than nominal: the rate of the raw clock as seen by the
+    /// DAC.
     pub fn slower(&self) -> Rate {
         Rate::from_fraction(self.slower)
     }
@@ -113,7 +119,7 @@ pub struct DacClock {
 #[derive(Debug, Clone)]
 struct State {
     first_frame: u64,
-    /// The frame that the phase is about.
+    /// The frame that the phase refers to.
     frame: u64,
     /// When that frame is heard, and by how much a frame lasts longer than nominal, as a fraction.
     filter: PhaseFilter<Raw, PhaseRate, 2>,
@@ -123,24 +129,24 @@ struct State {
 }
 
 impl DacClock {
-    /// Make the model of a stream of this nominal rate, which knows nothing yet.
+    /// Makes the model of a stream of this nominal rate, which knows nothing yet.
     pub fn new(rate_hz: u32) -> Self {
         Self { rate_hz: f64::from(rate_hz.max(1)), state: None, outliers: 0, last_outlier_ns: 0.0, restarts: 0 }
     }
 
-    /// Forget everything: positions start afresh.
+    /// Forgets everything: positions start again from 0.
     pub fn restart(&mut self) {
         self.state = None;
         self.outliers = 0;
         self.restarts += 1;
     }
 
-    /// Return how often the model had to begin anew.
+    /// Returns how many times the model had to start over.
     pub fn restarts(&self) -> u64 {
         self.restarts
     }
 
-    /// Take an observation in. They come in the order of their frames.
+    /// Absorbs an observation. They come in the order of their frames.
     pub fn observe(&mut self, observation: Observation) -> Verdict {
         let nominal_ns = 1e9 / self.rate_hz;
         let Some(state) = &mut self.state else {
@@ -181,7 +187,7 @@ impl DacClock {
         Verdict::Taken
     }
 
-    /// Return when frames are heard, as far as that is known at all: after the first observation.
+    /// Returns when frames are heard, as far as that is known at all: after the first observation.
     pub fn line(&self) -> Option<DacLine> {
         self.state.as_ref().map(|state| DacLine {
             frame: state.frame,
@@ -192,7 +198,7 @@ impl DacClock {
         })
     }
 
-    /// Return the same once it may be relied upon.
+    /// Returns the same as [`line`](Self::line), once it may be relied upon.
     pub fn settled(&self) -> Option<DacLine> {
         self.line().filter(|_| self.is_settled())
     }
@@ -205,17 +211,18 @@ impl DacClock {
         })
     }
 
-    /// By how much the DAC is slower than nominal, in ppb (negative where it is faster).
+    /// Returns by how much the DAC is slower than nominal, in ppb (negative if it is faster).
     pub fn rate_ppb(&self) -> f64 {
         self.state.as_ref().map_or(0.0, |state| state.longer() * 1e9)
     }
 
-    /// Standard deviation of [`line`](Self::line) now, in ns; infinite before the first observation.
+    /// Returns the standard deviation of [`line`](Self::line) now, in ns; infinite before the first
+    /// observation.
     pub fn sigma_ns(&self) -> f64 {
         self.state.as_ref().map_or(f64::INFINITY, |state| state.filter.kalman().sigma_of(&PHASE))
     }
 
-    /// Standard deviation of a single observation, as learnt, in ns.
+    /// Returns the standard deviation of a single observation, as estimated, in ns.
     pub fn noise_ns(&self) -> f64 {
         self.state.as_ref().map_or(f64::INFINITY, |state| state.noise_variance.sqrt())
     }
@@ -236,7 +243,7 @@ impl State {
         }
     }
 
-    /// Move the reference to a later frame, and lets the uncertainty grow.
+    /// Moves the reference to a later frame, and lets the uncertainty grow.
     fn advance_to(&mut self, frame: u64, nominal_ns: f64) {
         let elapsed_ns = frame.saturating_sub(self.frame) as f64 * nominal_ns;
         let elapsed_s = elapsed_ns * 1e-9;
@@ -247,7 +254,7 @@ impl State {
         self.filter.advance(Span::from_ns(whole_ns as i64), elapsed_ns - whole_ns);
     }
 
-    /// Return by how much a frame lasts longer than nominal, as a fraction.
+    /// Returns by how much a frame lasts longer than nominal, as a fraction.
     fn longer(&self) -> f64 {
         self.filter.kalman().get(PhaseRate::Rate)
     }
@@ -255,8 +262,9 @@ impl State {
     fn correct(&mut self, innovation_ns: f64) {
         self.filter.kalman_mut().correct(&PHASE, innovation_ns, self.noise_variance);
         self.observations = self.observations.saturating_add(1);
-        // The noise is learnt from how far successive innovations differ, not from how large they are: a model that is
-        // wrong has large ones, and would else take its own error for noise and never find back.
+        // The noise is estimated from how far successive innovations differ, not from their
+        // magnitude: a model that is off has large ones, and would otherwise mistake its own error
+        // for noise and never recover.
         let Some(last_ns) = self.last_innovation_ns.replace(innovation_ns) else { return };
         let noise = 0.5 * (innovation_ns - last_ns).powi(2);
         let weight = 1.0 / f64::from(self.observations).clamp(10.0, NOISE_MEMORY);
@@ -272,7 +280,7 @@ mod tests {
     const RATE_HZ: u32 = 48_000;
     const PERIOD_FRAMES: u64 = 1193;
 
-    /// Observe `count` periods of a card that is this much slower than nominal, from `first` on.
+    /// Observes `count` periods of a card that is this much slower than nominal, from `first` on.
     fn observe(clock: &mut DacClock, first: u64, count: u64, slower_ppm: f64, shift_ns: i64) -> Vec<Verdict> {
         let period = |index: u64| {
             let frame = (first + index) * PERIOD_FRAMES;
@@ -298,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wild_value_is_passed_over() {
+    fn a_wild_value_is_ignored() {
         let mut clock = DacClock::new(RATE_HZ);
         observe(&mut clock, 0, 200, 0.0, 0);
         let before = clock.line();
@@ -308,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_that_agree_make_it_begin_anew_with_the_rate_kept() {
+    fn contradictions_that_agree_make_it_start_over_with_the_same_rate() {
         let mut clock = DacClock::new(RATE_HZ);
         observe(&mut clock, 0, 400, -120.0, 0);
         let verdicts = observe(&mut clock, 400, 10, -120.0, 5_000_000_000);

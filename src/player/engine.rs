@@ -1,6 +1,8 @@
-//! Runs the player's tasks on threads of their own, and is what the rest of the program sees of the player.
+//! Runs the player's tasks on threads of their own, and is the part of the player that the rest of
+//! the program uses. What the tasks do is not decided here.
 //!
-//! The stream stays open and silent where nothing is to be played, so that the model of its clock is always settled.
+//! The stream stays open and silent while nothing is to be played, so that the model of its clock
+//! is always settled.
 
 use crate::appliance::answer::Tone;
 use std::sync::Arc;
@@ -10,9 +12,9 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Dac, DacError};
 use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
-use super::loader::{LoaderTask, Order as LoaderOrder};
+use super::loader::{LoaderCommand, LoaderTask};
 use super::ring::Shared;
-use super::task::{Order, PlayerPorts, PlayerTask, Tell, WhenMissing};
+use super::task::{PlayerCommand, PlayerPorts, PlayerTask, ReportEvent, WhenMissing};
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
@@ -22,22 +24,22 @@ pub struct Parts {
     pub dac: Box<dyn Dac>,
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
-    /// Who knows UTC.
+    /// The source of UTC.
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
-    pub tell: Tell,
+    pub report: ReportEvent,
 }
 
 /// A running player. Dropping it fades out first.
 pub struct Engine {
-    // The feeder goes first: it gives orders to the loader.
-    feeder: Worker<Order>,
-    loader: Arc<Worker<LoaderOrder>>,
+    // The feeder is dropped first, because it sends commands to the loader.
+    feeder: Worker<PlayerCommand>,
+    loader: Arc<Worker<LoaderCommand>>,
     shared: Arc<Shared>,
 }
 
 impl Engine {
-    /// Open the device, silent at first.
+    /// Opens the device, silent at first.
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it is to be waited for.
@@ -48,46 +50,48 @@ impl Engine {
         };
         let loader = Arc::new(Worker::start("loader", LoaderTask::default(), || {}).map_err(no_thread("loader"))?);
         let shared = Arc::new(Shared::default());
-        let Parts { dac, clocks, time, tell } = parts;
-        // Sending allocates a little and may wait for a lock that the loader holds for some instructions: harmless on
-        // the feeder's thread, which is 400 ms ahead of the audio callback. The callback itself sends nothing.
-        let order_loader = {
+        let Parts { dac, clocks, time, report } = parts;
+        // Sending allocates a little and may wait for a lock that the loader holds for a few
+        // instructions: harmless on the feeder's thread, which is 400 ms ahead of the audio
+        // callback. The callback itself sends nothing.
+        let send_to_loader = {
             let loader = Arc::clone(&loader);
-            Arc::new(move |order| loader.order(order))
+            Arc::new(move |command| loader.command(command))
         };
-        let outside = PlayerPorts { dac, clocks, time, tell, order_loader };
-        let task = PlayerTask::new(outside, Arc::clone(&shared), when_missing)?;
+        let ports = PlayerPorts { dac, clocks, time, report, send_to_loader };
+        let task = PlayerTask::new(ports, Arc::clone(&shared), when_missing)?;
         let feeder = Worker::start("feeder", task, || ask_for_realtime(RealtimeThread::Feeder));
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })
     }
 
-    /// Order the player to do something.
-    pub fn order(&self, order: Order) {
-        self.feeder.order(order);
+    /// Orders the player to do something.
+    pub fn command(&self, command: PlayerCommand) {
+        self.feeder.command(command);
     }
 
-    /// Return what the sound card's thread sees at once: the volume of a card that has none of its own, and tones.
+    /// Returns the state that acts on the sound card's thread at once: the volume of a card that
+    /// has none of its own, and tones.
     pub fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
 
-    /// Sound a short tone.
+    /// Sounds a short tone.
     pub fn sound(&self, tone: Tone) {
         self.shared.sound(tone);
     }
 
-    /// Let it fade out and end, without waiting for that.
+    /// Asks it to fade out and end, without waiting for that.
     pub fn dismiss(&self) {
         self.feeder.dismiss();
     }
 
-    /// Return the message of the panic that has ended it, if one has: it is silent for ever then.
+    /// Returns the message of the panic that ended it, if one did: it is silent for ever then.
     pub fn failure(&self) -> Option<&str> {
         self.feeder.failure().or_else(|| self.loader.failure())
     }
 
-    /// Return how many steps the player has done, and how many buffers the sound card has taken: both go on for as long
-    /// as the player is alive and its card is there.
+    /// Returns how many steps the player has done, and how many buffers the sound card has taken.
+    /// Both numbers grow while the player is alive and its card is there.
     pub fn progress(&self) -> (u64, u64) {
         (self.feeder.progress(), self.shared.buffers.load(Ordering::Relaxed))
     }

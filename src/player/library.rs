@@ -6,34 +6,35 @@ use super::decoder::{DecodeError, Decoder, Known, Mix};
 use crate::mp3::reader::Progress;
 use crate::playlist::{KnownMap, Playlist, Track};
 
-/// Where the frames of a track come from: any place can be gone to, and outside of the track there is silence.
+/// Where the frames of a track come from. It can seek to any place, and outside the track there is
+/// silence.
 pub trait FrameSource {
-    /// Go to a frame; negative ones lie before the track.
+    /// Goes to a frame; negative ones lie before the track.
     ///
     /// # Errors
-    /// When the track cannot be read any more.
+    /// When the track can no longer be read.
     fn seek(&mut self, frame: i64) -> Result<(), DecodeError>;
 
-    /// Fill `out` with the frames that follow, interleaved.
+    /// Fills `out` with the frames that follow, interleaved.
     ///
     /// # Errors
-    /// When the track cannot be read any more.
+    /// When the track can no longer be read.
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError>;
 }
 
 /// A track that can be played.
 pub trait TrackSource: FrameSource + Send {
-    /// Frames per second.
+    /// Returns the frames per second.
     fn rate_hz(&self) -> u32;
 
-    /// Channels that it is read with, 1 or 2.
+    /// Returns the number of channels that it is read with, 1 or 2.
     fn channels(&self) -> usize;
 
-    /// Do a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for a caller that may have to go
-    /// elsewhere meanwhile.
+    /// Does a part of going to a frame, as [`seek`](FrameSource::seek) does the whole: for a caller
+    /// that may have to go elsewhere meanwhile.
     ///
     /// # Errors
-    /// When the track cannot be read any more.
+    /// When the track can no longer be read.
     fn approach(&mut self, frame: i64) -> Result<Progress, DecodeError> {
         self.seek(frame)?;
         Ok(Progress::Reached)
@@ -42,7 +43,7 @@ pub trait TrackSource: FrameSource + Send {
 
 /// The tracks of a playlist.
 pub trait Library: Send + Sync {
-    /// Open a track, by its index in the playlist; none if it is known to be silence.
+    /// Opens a track, by its index in the playlist; `None` if it is known to be silence.
     ///
     /// # Errors
     /// When it should be there and cannot be read.
@@ -59,7 +60,7 @@ pub struct Files {
 /// What is known of a track's file.
 #[derive(Debug, Clone)]
 struct TrackFile {
-    /// None is silence.
+    /// `None` is silence.
     path: Option<PathBuf>,
     rate_hz: Option<u32>,
     channels: usize,
@@ -67,7 +68,7 @@ struct TrackFile {
 }
 
 impl Files {
-    /// Make a library of a playlist's tracks; `mix` says which of their channels are heard.
+    /// Makes a library of a playlist's tracks; `mix` says which of their channels are heard.
     pub fn of(playlist: &Playlist, mix: Mix) -> Self {
         let file = |track: &Track| TrackFile {
             path: track.path.clone(),

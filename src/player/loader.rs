@@ -1,10 +1,10 @@
-//! The loader: opens tracks, finds places in them and decodes ahead, at normal priority, so that the feeder never waits
-//! for a file.
+//! The loader: opens tracks, finds places in them and decodes ahead, at normal priority, so that
+//! the feeder never waits for a file.
 //!
-//! Each step does a little, so that no track waits for another for long, and a track that nobody wants any more is let
-//! go of soon. Only a file that does not answer can hold it up. A file that fails is closed, and opened anew when the
-//! feeder says so: it may be on a stick that was pulled and put back. What was decoded before stays in the queue
-//! meanwhile.
+//! Each step does a little, so that no track waits for another for long, and a track that is no
+//! longer wanted is dropped soon. Only a file that does not respond can hold it up. A file that
+//! fails is closed, and opened again when the feeder asks for it: it may be on a stick that was
+//! pulled out and put back. What was decoded before stays in the queue meanwhile.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,39 +20,42 @@ use crate::mp3::reader::Progress;
 use crate::panics;
 use crate::worker::Task;
 
-/// How far ahead of the place that is wanted a track is decoded: a card that stalls for less is not heard.
+/// How far ahead of the wanted place a track is decoded: a card that stalls for less than this is
+/// not heard.
 const AHEAD_S: f64 = 4.0;
 
-/// Where the place that is wanted is further ahead than this, it is leapt to instead of decoded up to.
+/// If the wanted place is further ahead than this, the loader jumps to it and does not decode up
+/// to it.
 const LEAP_S: f64 = 3.0;
 
 /// Blocks that are decoded in one step.
 const BLOCKS_PER_STEP: usize = 16;
 
-/// How often it is looked whether a queue has room, or a file is to be opened anew: a small part of what a queue holds.
+/// How often the loader checks whether a queue has room, or a file is to be opened again: a small
+/// part of what a queue holds.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What the loader is asked to do.
-pub enum Order {
+/// What the loader can be commanded to do.
+pub enum LoaderCommand {
     /// Open a track and decode it into a queue.
     Open {
         /// Where the track comes from.
         library: Arc<dyn Library>,
         /// Its index in the playlist.
         track: usize,
-        /// The rate of the device for which it will be resampled, in frames a second.
+        /// The rate of the device for which it will be resampled, in frames per second.
         device_rate_hz: u32,
-        /// What the feeder shares of it.
+        /// What it shares with the feeder.
         link: Arc<TrackLink>,
     },
-    /// Look at once at what is wanted: somewhere it has changed.
+    /// Check at once what is wanted: it has changed somewhere.
     Look,
     /// Free what a track was played with.
     Drop(Box<TrackParts>),
 }
 
-/// Where the feeder's orders go.
-pub type OrderLoader = Arc<dyn Fn(Order) + Send + Sync>;
+/// Where the feeder's commands go.
+pub type SendToLoader = Arc<dyn Fn(LoaderCommand) + Send + Sync>;
 
 /// The loader's task.
 #[derive(Default)]
@@ -66,12 +69,12 @@ struct Loading {
     track: usize,
     device_rate_hz: u32,
     link: Arc<TrackLink>,
-    /// None before the file was opened for the first time.
+    /// `None` before the file was opened for the first time.
     output: Option<Output>,
-    /// None while the file is not open.
+    /// `None` while the file is not open.
     source: Option<Box<dyn TrackSource>>,
     generation: u32,
-    /// The frame it is on the way to; none once it is there.
+    /// The frame it is on the way to; `None` once it is there.
     aim: Option<i64>,
     /// The next frame to be decoded; before all places until there is one.
     position: i64,
@@ -84,7 +87,7 @@ struct Output {
     channels: usize,
 }
 
-/// What a track has to do.
+/// What there is to do for a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Activity {
     /// More, at once.
@@ -96,15 +99,15 @@ enum Activity {
 }
 
 impl Task for LoaderTask {
-    type Order = Order;
+    type Command = LoaderCommand;
 
-    fn order(&mut self, order: Order) {
-        match order {
-            Order::Open { library, track, device_rate_hz, link } => {
+    fn command(&mut self, command: LoaderCommand) {
+        match command {
+            LoaderCommand::Open { library, track, device_rate_hz, link } => {
                 self.tracks.push(Loading::new(library, track, device_rate_hz, link));
             }
-            Order::Look => {}
-            Order::Drop(parts) => drop(parts),
+            LoaderCommand::Look => {}
+            LoaderCommand::Drop(parts) => drop(parts),
         }
     }
 
@@ -146,12 +149,13 @@ impl Loading {
         if self.link.is_abandoned() {
             return Activity::Over;
         }
-        // A file can make a library panic. It costs that file alone.
+        // A file can make a library panic. That costs this file alone.
         let result = panics::catch(|| self.try_step());
         let result = result.unwrap_or_else(|panic| Err(DecodeError::Format(format!("it cannot be read: {panic}"))));
         result.unwrap_or_else(|error| {
             log::debug!("track {}: {error}", self.track);
-            // Of a panic it may be in no defined state; of a stick that was pulled nothing is read any more.
+            // After a panic it may be in no defined state; from a stick that was pulled out nothing
+            // more can be read.
             (self.source, self.aim) = (None, None);
             self.link.fail(error.to_string());
             Activity::Waiting
@@ -178,13 +182,14 @@ impl Loading {
             Some(_) => {}
         }
         self.source = Some(source);
-        // What is in the queue stays: it goes on behind it, or where it is wanted by now.
+        // What is in the queue stays: decoding continues after it, or at the place that is wanted
+        // by now.
         let (_, wanted) = self.wanted(rate_hz);
         self.aim = Some(self.position.max(wanted - MARGIN_FRAMES));
         Ok(Activity::Busy)
     }
 
-    /// Make what the feeder plays the track with.
+    /// Makes what the feeder plays the track with.
     fn hand_over(&mut self, rate_hz: u32, channels: usize) -> Result<(), DecodeError> {
         let resampler = Resampler::new(rate_hz, self.device_rate_hz, channels)
             .map_err(|error| DecodeError::Format(error.to_string()))?;
@@ -195,13 +200,13 @@ impl Loading {
         Ok(())
     }
 
-    /// The newest order to go elsewhere, and the frame that is wanted.
+    /// Returns the generation of the newest command to go elsewhere, and the frame that is wanted.
     fn wanted(&self, rate_hz: u32) -> (u32, i64) {
         let (generation, wanted) = self.link.wanted();
         (generation, (wanted.seconds() * f64::from(rate_hz)).floor() as i64)
     }
 
-    /// Go a step towards the place that is wanted, or decode some blocks from there on.
+    /// Goes a step towards the wanted place, or decodes some blocks from there on.
     fn decode(&mut self) -> Result<Activity, DecodeError> {
         let Some((rate_hz, channels)) = self.output.as_ref().map(|output| (output.rate_hz, output.channels)) else {
             return Ok(Activity::Over);
@@ -233,7 +238,7 @@ impl Loading {
             self.link.recover();
             self.position = block.end_frame();
             if block.end_frame() > wanted - MARGIN_FRAMES {
-                // There is room: it was asked above, and nobody else writes.
+                // There is room: that was checked above, and no other thread writes.
                 let _ = output.blocks.push(block);
             }
         }

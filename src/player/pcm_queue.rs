@@ -1,6 +1,8 @@
-//! The queue of decoded blocks from the loader's thread to the feeder's: an `rtrb` ring, which neither side waits for.
+//! The queue of decoded blocks from the loader's thread to the feeder's: an `rtrb` ring, on which
+//! neither side waits.
 //!
-//! The loader makes it, as its memory (1.6 MB) must not be asked for, or given back, on the feeder's thread.
+//! The loader makes it, as its memory (1.6 MB) must not be allocated or freed on the feeder's
+//! thread.
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -13,18 +15,18 @@ pub(super) const BLOCK_SAMPLES: usize = 2048;
 /// Blocks of a queue: more than 4 s of stereo at 48 kHz.
 const QUEUE_BLOCKS: usize = 192;
 
-/// Frames before the place that is wanted that are kept: it may be corrected by a little.
+/// Frames before the wanted place that stay in the queue: the place may be corrected by a little.
 pub(super) const MARGIN_FRAMES: i64 = 2048;
 
 /// Frames of a track in a row.
 pub(super) struct PcmBlock {
-    /// The frame of the track with which it begins.
+    /// The command to go elsewhere to which it belongs.
     pub first_frame: i64,
-    /// Which order to go elsewhere it obeys.
+    /// Which command to go elsewhere it obeys.
     pub generation: u32,
-    /// How many frames there are.
+    /// How many frames it holds.
     pub frames: usize,
-    /// Interleaved.
+    /// The frames, interleaved.
     pub samples: [f32; BLOCK_SAMPLES],
 }
 
@@ -39,9 +41,9 @@ impl PcmBlock {
 pub(super) enum Holds {
     /// All of them.
     All,
-    /// They will be.
+    /// Not yet, but they will be.
     NotYet,
-    /// Never: they lie before all that is there, and were thrown away.
+    /// Never: they lie before everything that is there, and were thrown away.
     Passed,
 }
 
@@ -55,14 +57,15 @@ pub(super) struct PcmQueue {
     channels: usize,
 }
 
-/// Make both ends of a queue for a track of this many channels.
+/// Makes both ends of a queue for a track of this many channels.
 pub(super) fn pcm_queue(channels: usize) -> (Producer<PcmBlock>, PcmQueue) {
     let (producer, blocks) = RingBuffer::new(QUEUE_BLOCKS);
     (producer, PcmQueue { blocks, generation: 0, position: i64::MIN, channels: channels.max(1) })
 }
 
 impl PcmQueue {
-    /// Return whether all frames from `from` up to `to` are here. What lies well before `from` is thrown away.
+    /// Returns whether all frames from `from` up to `to` are here. Throws away what lies well
+    /// before `from`.
     pub(super) fn holds(&mut self, from: i64, to: i64) -> Holds {
         while let Ok(block) = self.blocks.peek() {
             if block.generation == self.generation && block.end_frame() > from.saturating_sub(MARGIN_FRAMES) {
@@ -70,7 +73,7 @@ impl PcmQueue {
             }
             let _ = self.blocks.pop();
         }
-        // The first block is of this generation now, and so are all behind it.
+        // The first block is of this generation now, and so are all those after it.
         let Some(begin) = self.blocks.peek().ok().map(|block| block.first_frame) else { return Holds::NotYet };
         if begin > from {
             return Holds::Passed;
@@ -78,13 +81,13 @@ impl PcmQueue {
         if self.contiguous_end(from) >= to { Holds::All } else { Holds::NotYet }
     }
 
-    /// Return how many frames are here from the next one on.
+    /// Returns how many frames are here from the next one on.
     pub(super) fn ready_frames(&mut self) -> usize {
         let end = self.contiguous_end(self.position);
         usize::try_from(end.saturating_sub(self.position)).unwrap_or(0)
     }
 
-    /// The end of what is here without a gap from a frame on.
+    /// Returns the end of what is here without a gap from a frame on.
     fn contiguous_end(&mut self, from: i64) -> i64 {
         let count = self.blocks.slots();
         let Ok(chunk) = self.blocks.read_chunk(count) else { return from };
@@ -103,7 +106,7 @@ impl FrameSource for PcmQueue {
         Ok(())
     }
 
-    /// Whoever reads has asked before whether there is as much. What is not here is silence.
+    /// Reads frames. The caller has checked that they are here; missing ones are silence.
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         let mut filled = 0;
         while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {

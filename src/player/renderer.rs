@@ -1,5 +1,5 @@
-//! The audio callback: copies each block to its place in the DAC's stream. It runs on the sound card's thread, where
-//! nothing may wait: no lock, no allocation, no log, no I/O.
+//! The audio callback: copies each block to its place in the DAC's stream. It runs on the sound
+//! card's thread, where nothing may wait: no lock, no allocation, no log, no I/O.
 
 use std::sync::atomic::Ordering;
 
@@ -12,11 +12,11 @@ use super::tone::TonePlayer;
 /// How long the fade-out of a stop takes: short enough to be prompt, long enough not to click.
 const FADE_S: f32 = 0.010;
 
-/// A device that must have run dry by more than this has dropped out, whatever it says. More than the bursts by which
-/// delays are misread.
+/// A device that should have run dry this long ago has dropped out, whatever it reports. That is
+/// longer than the bursts by which delays are misread.
 const DRY_MARGIN: Span = Span::from_ns(20_000_000);
 
-/// Fills the sound card's buffers from the ring, with silence where there is nothing.
+/// Fills the sound card's buffers from the ring, with silence wherever the ring has nothing.
 pub struct RingRenderer {
     ends: RendererEnds,
     /// The next frame of the stream.
@@ -36,7 +36,7 @@ pub struct RingRenderer {
 }
 
 impl RingRenderer {
-    /// Make a renderer at the beginning of a stream.
+    /// Makes a renderer at the beginning of a stream.
     pub fn new(ends: RendererEnds, format: StreamFormat) -> Self {
         let volume = f32::from_bits(ends.shared.volume.load(Ordering::Relaxed));
         Self {
@@ -54,8 +54,9 @@ impl RingRenderer {
         }
     }
 
-    /// After a drop-out what waits in the ring would be heard where it stopped, which is the wrong place: it is thrown
-    /// away by beginning a new epoch. The device reports a drop-out; a process that was stopped sees it by the time.
+    /// Begins a new epoch after a drop-out. What waits in the ring would be heard from where it
+    /// stopped, which is the wrong place; the new epoch throws it away. The device reports a
+    /// drop-out; a process that was stopped recognizes it by the time.
     fn notice_drop_out(&mut self, timing: BufferTiming, frames: usize) {
         let is_dry = self.runs_dry.is_some_and(|runs_dry| timing.raw - runs_dry > DRY_MARGIN);
         if timing.xruns != self.xruns || is_dry {
@@ -80,7 +81,8 @@ impl RingRenderer {
                 self.waiting = Some(block);
                 return;
             }
-            // What lies before the buffer should have been heard by now, but for a block that was begun.
+            // What lies before the buffer should have been heard by now, except a block that was
+            // begun.
             let block_end = block.first_frame + BLOCK_FRAMES as u64;
             let from = block.first_frame.max(heard_until);
             let to = block_end.min(end);
@@ -109,7 +111,7 @@ impl RingRenderer {
             return;
         }
         if is_fading_out && self.gain <= 0.0 && self.ends.shared.silent_from_frame.load(Ordering::Relaxed) == 0 {
-            // A fade that begins while the last one has not been taken back.
+            // A fade that begins before the last one has been taken back.
             self.ends.shared.silent_from_frame.store(self.frame.max(1), Ordering::Release);
         }
         let step = if is_fading_out { -self.fade_step } else { self.fade_step };
@@ -123,7 +125,7 @@ impl RingRenderer {
         }
     }
 
-    /// The volume moves to what is wanted as quickly as a fade, so that it does not click.
+    /// Moves the volume to the wanted one as quickly as a fade, so that it does not click.
     fn set_volume(&mut self, output: &mut [f32]) {
         let wanted = f32::from_bits(self.ends.shared.volume.load(Ordering::Relaxed)).clamp(0.0, 1.0);
         if self.volume >= 1.0 && wanted >= 1.0 {

@@ -1,4 +1,4 @@
-//! The service's voice: what the loader has decoded of a track, resampled so that it fits the DAC
+//! The service's voice: resamples what the loader has decoded of a track, so that it fits the DAC
 //! exactly.
 
 use std::sync::Arc;
@@ -7,42 +7,42 @@ use jaudiosync_hw::dac::CHANNELS;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::library::Library;
-use super::loader::{Order, OrderLoader};
+use super::loader::{LoaderCommand, SendToLoader};
 use super::pcm_queue::Holds;
 use super::ring::{BLOCK_FRAMES, BlockSamples};
 use super::track_link::{Opening, TrackLink, TrackParts};
 use super::voice::{Fade, Readiness, Voice};
 use crate::timetable::Start;
 
-/// By how much earlier than a place the loader is asked to begin: what the resampler's filter needs before
-/// it.
+/// By how much earlier than a place the loader is asked to begin: the resampler's filter needs that
+/// much before it.
 const BEFORE: Span = Span::from_ms(20);
 
 /// A file that cannot be opened or read is tried again after this long.
 const RETRY: Span = Span::SECOND;
 
-/// A mistake of this program: it asks first.
+/// This would be a mistake of this program: it checks first.
 const NOT_OPEN: &str = "the track is not open";
 
-/// A track that the loader opens and decodes. It makes and frees nothing large: that is the
-/// loader's.
+/// A track that the loader opens and decodes. It allocates and frees nothing large; the loader does
+/// that.
 pub struct ResampledVoice {
     link: Arc<TrackLink>,
-    order_loader: OrderLoader,
-    /// None before the track is open, and when it is dropped.
+    send_to_loader: SendToLoader,
+    /// `None` before the track is open, and while it is being dropped.
     parts: Option<Box<TrackParts>>,
-    /// When the file was last asked to be opened.
+    /// When the loader was last asked to open the file.
     tried: Instant<Raw>,
-    /// The resampler has refused; that would be a mistake of this program.
+    /// The resampler refused; that would be a mistake of this program.
     mistake: Option<String>,
 }
 
 impl Voice for ResampledVoice {
-    type Opener = OrderLoader;
+    type Opener = SendToLoader;
     type Samples = BlockSamples;
 
     fn open(
-        order_loader: &OrderLoader,
+        send_to_loader: &SendToLoader,
         library: &Arc<dyn Library>,
         slot: Start,
         device_rate_hz: u32,
@@ -51,9 +51,9 @@ impl Voice for ResampledVoice {
     ) -> Self {
         let link = Arc::new(TrackLink::new(wanted(wanted_s)));
         let library = Arc::clone(library);
-        order_loader(Order::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
-        let order_loader = Arc::clone(order_loader);
-        Self { link, order_loader, parts: None, tried: now, mistake: None }
+        send_to_loader(LoaderCommand::Open { library, track: slot.track, device_rate_hz, link: Arc::clone(&link) });
+        let send_to_loader = Arc::clone(send_to_loader);
+        Self { link, send_to_loader, parts: None, tried: now, mistake: None }
     }
 
     fn want(&self, place_s: f64) {
@@ -84,12 +84,12 @@ impl Voice for ResampledVoice {
         if let Some(parts) = self.parts.as_deref_mut() {
             let needed = parts.resampler.needed_to_start(place_s * f64::from(parts.rate_hz));
             match parts.queue.holds(needed.start, needed.end) {
-                // Also where the file has failed meanwhile.
+                // Even if the file has failed meanwhile.
                 Holds::All => return Readiness::Ready,
                 Holds::NotYet => {}
                 Holds::Passed => {
                     parts.queue.generation = self.link.send_back();
-                    (self.order_loader)(Order::Look);
+                    (self.send_to_loader)(LoaderCommand::Look);
                 }
             }
         }
@@ -125,19 +125,19 @@ impl Voice for ResampledVoice {
 }
 
 impl ResampledVoice {
-    /// Remember a mistake of this program: the track is silent for good, instead of failing again
-    /// and again.
+    /// Remembers a mistake of this program: the track is silent for good, instead of failing
+    /// repeatedly.
     fn refuse(&mut self, error: &dyn std::fmt::Display) -> String {
         self.mistake.insert(error.to_string()).clone()
     }
 }
 
 impl Drop for ResampledVoice {
-    /// Send everything large back to the loader, which frees it.
+    /// Sends everything large back to the loader, which frees it.
     fn drop(&mut self) {
         self.link.abandon();
         if let Some(parts) = self.parts.take().or_else(|| self.link.take_parts()) {
-            (self.order_loader)(Order::Drop(parts));
+            (self.send_to_loader)(LoaderCommand::Drop(parts));
         }
     }
 }
@@ -146,7 +146,7 @@ fn wanted(place_s: f64) -> Span {
     Span::from_ns((place_s * 1e9) as i64) - BEFORE
 }
 
-/// Copy a block of one or two channels to both of the device's.
+/// Copies a block of one or two channels to both of the device's.
 fn faded(block: &[f32], channels: usize, fade: Fade) -> BlockSamples {
     let mut out = [0.0; BLOCK_FRAMES * CHANNELS];
     for (index, (frame, source)) in out.chunks_exact_mut(CHANNELS).zip(block.chunks_exact(channels)).enumerate() {

@@ -1,7 +1,9 @@
-//! Makes a track fit the DAC's rate, and knows to a fraction of a frame which place of the track each output frame is.
+//! Makes a track fit the DAC's rate, and knows to a fraction of a frame which place in the track
+//! each output frame is.
 //!
-//! The filter is rubato's windowed sinc with a ratio that may change at every block. Two things are added: the place
-//! in the track is counted exactly, and playing can begin at any place between two of the track's frames.
+//! The filter is rubato's windowed sinc with a ratio that may change at every block. Two things are
+//! added: the place in the track is counted exactly, and playing can begin at any place between two
+//! of the track's frames.
 
 use std::ops::Range;
 
@@ -15,22 +17,24 @@ use super::decoder::DecodeError;
 use super::library::FrameSource;
 use super::ring::BLOCK_FRAMES;
 
-/// Length of the filter in the track's frames. With this window its edge is at 18.8 kHz for 44.1 kHz (0.85 of half the
-/// rate, by rubato's `calculate_cutoff`), and what aliases is below -94 dB, which the tests assert. Twice as many would
-/// take twice the processor time for a kilohertz that no loudspeaker on a bike has.
+/// Length of the filter in the track's frames. With this window its edge is at 18.8 kHz for
+/// 44.1 kHz (0.85 of half the rate, by rubato's `calculate_cutoff`), and aliases are below -94 dB,
+/// which the tests assert. Twice the length would take twice the processor time for one kilohertz
+/// that no loudspeaker on a bike reproduces.
 const FILTER_FRAMES: usize = 64;
 
-/// How far the ratio may leave nominal: the phase lock needs 300 ppm; beginning between two frames needs half a frame
-/// over one block.
+/// How far the ratio may leave nominal: the phase lock needs 300 ppm; beginning between two frames
+/// needs half a frame over one block.
 const MAX_RELATIVE_RATIO: f64 = 1.05;
 
-/// Filters that rubato makes for places between two frames. Places between those are interpolated linearly, which is
-/// wrong by at most (pi / phases)^2 / 8 of full scale, -106 dB, at the highest frequency.
+/// Filters that rubato makes for places between two frames. Places between those are interpolated
+/// linearly, which is wrong by at most (pi / phases)^2 / 8 of full scale, -106 dB, at the highest
+/// frequency.
 const FILTER_PHASES: usize = 512;
 
-/// Where rubato's first output lies relative to its first input, in input frames, less one step. Its index begins at
-/// `1 - length` (`init_last_index` in rubato's asynchro_sinc.rs), and the filter of index 0 has its centre one phase
-/// behind tap `length / 2 - 1` (`make_sincs` in sinc.rs).
+/// Where rubato's first output lies relative to its first input, in input frames, minus one step.
+/// Its index begins at `1 - length` (`init_last_index` in rubato's asynchro_sinc.rs), and the
+/// filter of index 0 has its centre one phase after tap `length / 2 - 1` (`make_sincs` in sinc.rs).
 const FIRST_OUTPUT_OFFSET: f64 = 1.0 / FILTER_PHASES as f64 - (FILTER_FRAMES / 2) as f64;
 
 /// A track on its way to the DAC's rate.
@@ -46,10 +50,10 @@ pub struct Resampler {
     output: Vec<f32>,
 }
 
-/// Why a track cannot be resampled on.
+/// Why a track cannot be resampled any further.
 #[derive(Debug, thiserror::Error)]
 pub enum ResampleError {
-    /// The decoder gave up.
+    /// The decoder failed.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The filter refused; that would be a mistake of this program.
@@ -58,7 +62,7 @@ pub enum ResampleError {
 }
 
 impl Resampler {
-    /// Make one for a track of this rate and number of channels (1 or 2) on a DAC of this rate.
+    /// Makes one for a track of this rate and number of channels (1 or 2) on a DAC of this rate.
     ///
     /// # Errors
     /// When rubato cannot convert between the two.
@@ -84,41 +88,42 @@ impl Resampler {
         Ok(Self { inner, channels, nominal_step, position: 0.0, step: nominal_step, input, output })
     }
 
-    /// Return the place, in frames of the track, of the next output frame.
+    /// Returns the place, in frames of the track, of the next output frame.
     pub fn position(&self) -> f64 {
         self.position
     }
 
-    /// Return the frames of the track that [`start_at`](Self::start_at) and the block after it read, at most.
+    /// Returns the frames of the track that [`start_at`](Self::start_at) and the block after it
+    /// read, at most.
     pub(super) fn needed_to_start(&self, position: f64) -> Range<i64> {
         let (begin, _) = self.begin(position);
         let blocks = self.blocks_before_start() + 1;
         begin.round() as i64..begin.round() as i64 + (blocks * self.needed_for_a_block()) as i64
     }
 
-    /// Return how many frames of the track [`next_block`](Self::next_block) reads at most.
+    /// Returns how many frames of the track [`next_block`](Self::next_block) reads at most.
     pub(super) fn needed_for_a_block(&self) -> usize {
         self.inner.input_frames_max()
     }
 
-    /// Return how many blocks are made and thrown away before playing begins: until as many frames as the filter is long
-    /// have gone in, it still sees the silence it began with.
+    /// Returns how many blocks are made and thrown away before playing begins: until as many frames
+    /// as the filter is long have gone in, it still sees the silence it began with.
     fn blocks_before_start(&self) -> usize {
         (FILTER_FRAMES as f64 / (BLOCK_FRAMES as f64 * self.nominal_step)).ceil() as usize
     }
 
-    /// Return where reading has to begin for the next output to be at `position` after those blocks, exactly, and how
-    /// many frames of output they have.
+    /// Returns where reading has to begin for the next output to be at `position` after those
+    /// blocks, exactly, and how many frames of output they have.
     fn begin(&self, position: f64) -> (f64, f64) {
         let steps = (self.blocks_before_start() * BLOCK_FRAMES) as f64;
         (position - FIRST_OUTPUT_OFFSET - (steps + 1.0) * self.nominal_step, steps)
     }
 
-    /// Prepare so that the next output frame is exactly the track's place `position` (in its frames; negative ones
-    /// lie before the track).
+    /// Prepares so that the next output frame is exactly the track's place `position` (in its
+    /// frames; negative ones lie before the track).
     ///
-    /// A few blocks are made and thrown away, at a speed that leads from a whole frame, where reading has to begin, to
-    /// the place in between.
+    /// A few blocks are made and thrown away, at a speed that leads from a whole frame, where
+    /// reading has to begin, to the place in between.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -132,16 +137,17 @@ impl Resampler {
         for _ in 0..self.blocks_before_start() {
             self.make_block(self.nominal_step + (exact_begin - begin) / steps, source)?;
         }
-        // The last step, behind these blocks, is a nominal one.
+        // The last step, after these blocks, is a nominal one.
         self.position += self.nominal_step - self.step;
         self.step = self.nominal_step;
         Ok(())
     }
 
-    /// Make the next [`BLOCK_FRAMES`] frames, interleaved, at `speed` times the nominal speed.
+    /// Makes the next [`BLOCK_FRAMES`] frames, interleaved, at `speed` times the nominal speed.
     ///
     /// # Errors
-    /// When the file cannot be read. What was read is lost then; begin anew with [`start_at`](Self::start_at).
+    /// When the file cannot be read. What was read is lost then; begin again with
+    /// [`start_at`](Self::start_at).
     pub fn next_block(&mut self, speed: f64, source: &mut dyn FrameSource) -> Result<&[f32], ResampleError> {
         self.make_block(self.nominal_step * speed, source)?;
         Ok(&self.output)
@@ -158,7 +164,8 @@ impl Resampler {
         let mut output =
             InterleavedSlice::new_mut(&mut self.output, self.channels, BLOCK_FRAMES).map_err(wrong_size)?;
         self.inner.process_into_buffer(&input, &mut output, None).map_err(failed)?;
-        // The position was that of the next frame at the old step; the new step took effect with that very frame.
+        // The position was that of the next frame at the old step; the new step took effect with
+        // that very frame.
         self.position += step - self.step + BLOCK_FRAMES as f64 * step;
         self.step = step;
         Ok(())
@@ -194,7 +201,8 @@ mod tests {
         }
     }
 
-    /// The largest difference between what comes out and the tone itself at the places that were counted.
+    /// Returns the largest difference between what comes out and the tone itself at the places that
+    /// were counted.
     fn largest_error(track_rate_hz: u32, device_rate_hz: u32, start: f64, speeds: &[f64], tone_hz: f64) -> f64 {
         let mut tone = Tone { position: 0, cycles_per_frame: tone_hz / f64::from(track_rate_hz) };
         let mut resampler = Resampler::new(track_rate_hz, device_rate_hz, 1).unwrap();

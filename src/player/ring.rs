@@ -1,5 +1,5 @@
 //! What travels between the feeder's thread and the sound card's: blocks of frames one way,
-//! observations the other, and a few flags. All of it lock-free: the audio callback waits for
+//! observations the other, and a few flags. All of it is lock-free: the audio callback waits for
 //! nothing.
 
 use crate::appliance::answer::Tone;
@@ -22,7 +22,7 @@ const RING_BLOCKS: usize = 128;
 /// Observations that wait at most; the feeder takes them many times a second.
 const RING_OBSERVATIONS: usize = 256;
 
-/// Frames that belong at a certain place of the DAC's stream. A simulation may put something else
+/// Frames that belong at a certain place in the DAC's stream. A simulation may put something else
 /// in the place of samples.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<S = BlockSamples> {
@@ -50,7 +50,7 @@ pub struct RendererReport {
 pub struct Shared {
     /// The epoch that blocks must be of.
     pub epoch: AtomicU32,
-    /// Set: the sound fades out and stays out.
+    /// If set, the sound fades out and stays out.
     pub fade_out: AtomicBool,
     /// The first frame that is silent after a fade-out; 0 before.
     pub silent_from_frame: AtomicU64,
@@ -58,9 +58,9 @@ pub struct Shared {
     pub late_frames: AtomicU64,
     /// The volume as a factor, 0 to 1: the bits of an f32.
     pub volume: AtomicU32,
-    /// The tone to be sounded next, as [`Tone`] numbers them; 0 for none.
+    /// The tone to sound next, as [`Tone`] numbers them; 0 for none.
     pub tone: AtomicU32,
-    /// Buffers rendered so far: the sound card is alive.
+    /// Buffers rendered so far: while this number grows the sound card is alive.
     pub buffers: AtomicU64,
 }
 
@@ -79,12 +79,12 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// Set the volume as a factor; what is not within 0 to 1 is taken as the nearer of the two.
+    /// Sets the volume as a factor; a value outside 0 to 1 is clamped.
     pub fn set_volume(&self, volume: f32) {
         self.volume.store(volume.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
     }
 
-    /// Sound a short tone, in place of one that still sounds.
+    /// Sounds a short tone, in place of one that still sounds.
     pub fn sound(&self, tone: Tone) {
         self.tone.store(tone.number(), Ordering::Relaxed);
     }
@@ -110,7 +110,7 @@ pub struct RendererEnds<S = BlockSamples> {
     pub shared: Arc<Shared>,
 }
 
-/// Make both ends, for one opened stream.
+/// Makes both ends, for one opened stream.
 pub fn channel<S>(shared: Arc<Shared>) -> (FeederEnds<S>, RendererEnds<S>) {
     let (block_sender, block_receiver) = RingBuffer::new(RING_BLOCKS);
     let (report_sender, report_receiver) = RingBuffer::new(RING_OBSERVATIONS);

@@ -1,4 +1,4 @@
-//! A slot's voice and its phase lock, which keeps it where the timetable is.
+//! A slot's voice and its phase lock, which makes it follow the timetable.
 
 use super::phase_lock::{Steering, steer};
 use super::voice::{Fade, Voice};
@@ -7,9 +7,9 @@ use crate::timetable::Start;
 /// Where in a track the DAC's next frames belong.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Target {
-    /// Of the next frame, in seconds since the slot began.
+    /// The place of the next frame, in seconds since the slot began.
     pub now_s: f64,
-    /// By how much faster than the DAC's nominal rate the place moves on, as a fraction.
+    /// By how much faster than the DAC's nominal rate the place moves, as a fraction.
     pub drift: f64,
 }
 
@@ -28,25 +28,25 @@ pub(super) struct SteeredVoice<V> {
     pub slot: Start,
     pub voice: V,
     fades_in: bool,
-    /// The place is to be taken anew, because the phase error was this, in ns.
+    /// Playing has to jump, because the phase error was this, in ns.
     pub left_at_ns: Option<f64>,
 }
 
 impl<V: Voice> SteeredVoice<V> {
-    /// Make a slot's voice into one that can be steered.
+    /// Makes a slot's voice into one that can be steered.
     pub(super) fn new(slot: Start, voice: V) -> Self {
         Self { slot, voice, fades_in: false, left_at_ns: None }
     }
 
-    /// Prepare so that the next block begins at this place, which is ready. `fade_in` where it is
-    /// not the track's beginning.
+    /// Prepares so that the next block begins at this place, which is ready. `fade_in` unless it is
+    /// the track's beginning.
     pub(super) fn start_at(&mut self, place_s: f64, fade_in: bool) -> Result<(), String> {
         self.fades_in = fade_in;
         self.voice.start_at(place_s)
     }
 
-    /// Make the next block, and steer it towards the target. Where it is too far off, the block
-    /// fades out, and [`left_at_ns`](Self::left_at_ns) says that the place is to be taken anew.
+    /// Makes the next block, and steers it towards the target. If it is too far off, the block
+    /// fades out, and [`left_at_ns`](Self::left_at_ns) says that playing has to jump.
     pub(super) fn next_block(&mut self, target: Target) -> Result<(V::Samples, BlockReport), String> {
         let error_s = target.now_s - self.voice.place_s();
         let steering = steer(error_s, target.drift);

@@ -1,8 +1,8 @@
-//! The player's task: keeps the sound card open and the feeder going, and does what is ordered.
+//! The player's task: keeps the sound card open and the feeder going, and carries out commands.
 //!
 //! Each step does what is due and returns when there is something to do again; only a device or a
-//! file that is being opened may keep it waiting. It is stepped by the engine's thread on a box,
-//! and by tests in virtual time.
+//! file that is being opened may hold it up. The engine's thread steps it on a box, and tests step
+//! it in virtual time.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, atomic::Ordering};
@@ -13,21 +13,21 @@ use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
-use super::loader::OrderLoader;
+use super::loader::SendToLoader;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Task;
 
 /// How long the task rests while something fades out: no device reports when a frame is heard, so
-/// it is asked.
+/// the task polls it.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
 const REOPEN_FIRST: Span = Span::from_ms(100);
 const REOPEN_LAST: Span = Span::SECOND;
 
-/// A device that faded out is taken for silent after this long even if it does not say so.
+/// A device that is fading out counts as silent after this long even if it does not report that.
 const FADE_PATIENCE: Span = Span::SECOND;
 
 /// What the player reports.
@@ -35,11 +35,11 @@ const FADE_PATIENCE: Span = Span::SECOND;
 pub enum Event {
     /// The feeder reports something.
     Feeder(FeederEvent),
-    /// Every second: the numbers, and UTC.
+    /// The figures and UTC, every second.
     Stats(FeederStats, Instant<Utc>),
-    /// Something else is heard of the timetable than before.
+    /// What is heard of the timetable has changed.
     Hearing(Hearing),
-    /// The sound card went away; it is looked for until it is back.
+    /// The sound card went away; the task tries to open it until it is back.
     DeviceLost(DacError),
     /// The sound card is back.
     DeviceBack,
@@ -48,10 +48,10 @@ pub enum Event {
 }
 
 /// Where events go.
-pub type Tell = Box<dyn Fn(Event) + Send>;
+pub type ReportEvent = Box<dyn Fn(Event) + Send>;
 
-/// What is to be done about a device that cannot be opened at the start. Later it is waited for in
-/// any case.
+/// What to do about a device that cannot be opened at the start. Later it is waited for in any
+/// case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenMissing {
     /// Starting fails.
@@ -66,32 +66,32 @@ pub struct PlayerPorts {
     pub dac: Box<dyn Dac>,
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
-    /// Who knows UTC.
+    /// The source of UTC.
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
-    pub tell: Tell,
+    pub report: ReportEvent,
     /// Orders for the loader.
-    pub order_loader: OrderLoader,
+    pub send_to_loader: SendToLoader,
 }
 
-/// What the player is ordered to do.
+/// What the player is commanded to do.
 #[derive(Clone)]
-pub enum Order {
+pub enum PlayerCommand {
     /// Play this, after what plays now has faded out.
     Play(Program),
     /// Fade out; [`Event::Stopped`] reports when that is done.
     Stop,
 }
 
-/// An open device and the feeder that belongs to it. The stream is dropped first, so the renderer
-/// never outlives it.
+/// An open device and the feeder that belongs to it. The stream is dropped first, so that the
+/// renderer never outlives it.
 struct Output {
     _stream: Box<dyn DacStream>,
     feeder: Feeder,
     faults: Receiver<DacError>,
 }
 
-/// What plays fades out, and then comes what was ordered meanwhile.
+/// What plays fades out, and then the command that came meanwhile is carried out.
 struct Fading {
     given_up: Instant<Raw>,
     next: Option<Arc<Program>>,
@@ -100,28 +100,28 @@ struct Fading {
 
 /// The player of one box.
 pub struct PlayerTask {
-    outside: PlayerPorts,
+    ports: PlayerPorts,
     shared: Arc<Shared>,
     program: Option<Arc<Program>>,
     output: Option<Output>,
     fading: Option<Fading>,
-    /// When a device that is missing is looked for next; at once where this is none.
+    /// When to try again to open a device that is missing; at once if `None`.
     reopen_at: Option<Instant<Raw>>,
     reopen_after: Span,
-    /// When the numbers are due; at once where this is none.
+    /// When the figures are due; at once if `None`.
     stats_at: Option<Instant<Raw>>,
     /// What is heard, as it was last reported.
     hearing: Hearing,
 }
 
 impl PlayerTask {
-    /// Open the device, silent at first.
+    /// Opens the device, silent at first.
     ///
     /// # Errors
     /// When the device cannot be opened now, unless it is to be waited for.
-    pub fn new(outside: PlayerPorts, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
+    pub fn new(ports: PlayerPorts, shared: Arc<Shared>, when_missing: WhenMissing) -> Result<Self, DacError> {
         let mut task = Self {
-            outside,
+            ports,
             shared,
             program: None,
             output: None,
@@ -145,9 +145,9 @@ impl PlayerTask {
         let make_renderer = Box::new(move |format| -> Box<dyn jaudiosync_hw::dac::Renderer> {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
-        let stream = self.outside.dac.open(make_renderer, fault_sender)?;
-        let order_loader = Arc::clone(&self.outside.order_loader);
-        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, order_loader);
+        let stream = self.ports.dac.open(make_renderer, fault_sender)?;
+        let send_to_loader = Arc::clone(&self.ports.send_to_loader);
+        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, send_to_loader);
         Ok(Output { _stream: stream, feeder, faults })
     }
 
@@ -155,7 +155,7 @@ impl PlayerTask {
         match self.open() {
             Ok(opened) => {
                 self.output = Some(opened);
-                (self.outside.tell)(Event::DeviceBack);
+                (self.ports.report)(Event::DeviceBack);
             }
             Err(error) => {
                 log::debug!("{error}");
@@ -167,29 +167,29 @@ impl PlayerTask {
 
     fn lose(&mut self, error: DacError) {
         self.output = None;
-        self.reopen_at = Some(self.outside.clocks.raw() + self.reopen_after);
+        self.reopen_at = Some(self.ports.clocks.raw() + self.reopen_after);
         // One that opens and fails at once must not be tried ten times a second for ever.
         self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
-        self.outside.time.allow_steps(true);
+        self.ports.time.allow_steps(true);
         self.hear(Hearing::Nothing);
-        (self.outside.tell)(Event::DeviceLost(error));
+        (self.ports.report)(Event::DeviceLost(error));
     }
 
-    /// Let the feeder do a step, and report what it says.
+    /// Steps the feeder, and passes on its events.
     fn feed(&mut self, now: Instant<Raw>) {
         let utc = self.utc();
         let Some(output) = &mut self.output else { return };
         for event in output.feeder.step(now, &utc) {
-            (self.outside.tell)(Event::Feeder(event));
+            (self.ports.report)(Event::Feeder(event));
         }
         let stats = output.feeder.stats();
         let hearing = output.feeder.hearing();
         let fault = output.faults.try_recv();
-        self.outside.time.allow_steps(stats.playing.is_none());
+        self.ports.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
         self.report_stats(stats, &utc);
         if stats.phase_sigma_ns.is_finite() {
-            // It has reported its timing, and so works.
+            // It has reported its timing, and so it works.
             self.reopen_after = REOPEN_FIRST;
         }
         if let Ok(fault) = fault {
@@ -197,7 +197,7 @@ impl PlayerTask {
         }
     }
 
-    /// Begin what comes next, once the last sound has left the device.
+    /// Begins what comes next, once the last sound has left the device.
     fn finish_fading(&mut self, now: Instant<Raw>) {
         let Some(fading) = &self.fading else { return };
         if let Some(output) = self.output.as_ref().filter(|_| self.program.is_some()) {
@@ -213,28 +213,28 @@ impl PlayerTask {
             output.feeder.set_program(self.program.clone());
         }
         self.shared.fade_out.store(false, Ordering::Release);
-        self.outside.time.allow_steps(true);
+        self.ports.time.allow_steps(true);
         if reports_stopped {
-            (self.outside.tell)(Event::Stopped(self.utc().apply(now)));
+            (self.ports.report)(Event::Stopped(self.utc().apply(now)));
         }
     }
 
-    /// Report what is heard, if that has changed.
+    /// Reports what is heard, if that has changed.
     fn hear(&mut self, hearing: Hearing) {
         if self.hearing != hearing {
             self.hearing = hearing;
-            (self.outside.tell)(Event::Hearing(hearing));
+            (self.ports.report)(Event::Hearing(hearing));
         }
     }
 
     fn utc(&self) -> ClockMap<Raw, Utc> {
-        self.outside.time.estimate().utc
+        self.ports.time.estimate().utc
     }
 
-    /// Report the numbers every second, on whole seconds of UTC, so that the lines of several boxes can be laid side by
-    /// side.
+    /// Reports the figures every second, on whole seconds of UTC, so that the lines of several
+    /// boxes can be compared side by side.
     fn report_stats(&mut self, stats: FeederStats, map: &ClockMap<Raw, Utc>) {
-        let now = self.outside.clocks.raw();
+        let now = self.ports.clocks.raw();
         if self.stats_at.is_some_and(|stats_at| now < stats_at) {
             return;
         }
@@ -242,17 +242,17 @@ impl PlayerTask {
         let next = map.inverse().apply(Instant::from_second(utc.second().saturating_add(1)));
         // A step of UTC must not silence the statistics.
         self.stats_at = Some(next.min(now + Span::SECOND * 2));
-        (self.outside.tell)(Event::Stats(stats, utc));
+        (self.ports.report)(Event::Stats(stats, utc));
     }
 }
 
 impl Task for PlayerTask {
-    type Order = Order;
+    type Command = PlayerCommand;
 
-    fn order(&mut self, order: Order) {
-        let (next, stops) = match order {
-            Order::Play(program) => (Some(Arc::new(program)), false),
-            Order::Stop => (None, true),
+    fn command(&mut self, command: PlayerCommand) {
+        let (next, stops) = match command {
+            PlayerCommand::Play(program) => (Some(Arc::new(program)), false),
+            PlayerCommand::Stop => (None, true),
         };
         match &mut self.fading {
             Some(fading) => {
@@ -261,7 +261,7 @@ impl Task for PlayerTask {
             }
             None => {
                 let is_audible = self.program.is_some() && self.output.is_some();
-                let now = self.outside.clocks.raw();
+                let now = self.ports.clocks.raw();
                 let given_up = if is_audible { now + FADE_PATIENCE } else { now };
                 if is_audible {
                     self.shared.silent_from_frame.store(0, Ordering::Release);
@@ -273,7 +273,7 @@ impl Task for PlayerTask {
     }
 
     fn step(&mut self) -> Duration {
-        let now = self.outside.clocks.raw();
+        let now = self.ports.clocks.raw();
         if self.output.is_none() && self.reopen_at.is_none_or(|reopen_at| now >= reopen_at) {
             self.reopen(now);
         }
@@ -288,7 +288,7 @@ impl Task for PlayerTask {
     }
 
     fn end(&mut self) {
-        self.order(Order::Stop);
+        self.command(PlayerCommand::Stop);
     }
 
     fn has_ended(&self) -> bool {

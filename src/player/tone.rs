@@ -1,5 +1,5 @@
-//! Makes the sound of the short tones by which a box answers. They are made in the audio callback, so nothing here
-//! allocates or waits.
+//! Makes the sound of the short tones by which a box answers. They are made in the audio callback,
+//! so nothing here may allocate or wait.
 
 use std::f32::consts::TAU;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,14 +8,14 @@ use jaudiosync_hw::dac::CHANNELS;
 
 use crate::appliance::answer::{Note, Tone};
 
-/// Loudness of the tones: -20 dB of full scale, clearly heard and no fright.
+/// Level of the tones: -20 dB of full scale, clearly heard without startling anybody.
 const AMPLITUDE: f32 = 0.1;
 
 /// How long a tone rises and falls, in seconds: it must not click.
 const EDGE_S: f32 = 0.005;
 
 impl Tone {
-    /// Its number in [`Shared::tone`](super::ring::Shared::tone), from 1; 0 is none.
+    /// Returns its number in [`Shared::tone`](super::ring::Shared::tone), from 1; 0 is none.
     pub fn number(self) -> u32 {
         self as u32 + 1
     }
@@ -26,7 +26,7 @@ impl Tone {
     }
 }
 
-/// Plays what is asked for.
+/// Plays the tone that was asked for.
 #[derive(Debug)]
 pub(super) struct TonePlayer {
     rate_hz: f32,
@@ -41,7 +41,7 @@ impl TonePlayer {
         Self { rate_hz: rate_hz.max(1) as f32, notes: &[], frame: 0.0, phase: 0.0 }
     }
 
-    /// Add what there is to be heard to a buffer, and takes the wish from `wanted`.
+    /// Adds the tone to a buffer, and takes the next one from `wanted`.
     pub(super) fn add(&mut self, wanted: &AtomicU32, output: &mut [f32]) {
         if wanted.load(Ordering::Relaxed) != 0 {
             self.notes = Tone::of_number(wanted.swap(0, Ordering::Relaxed)).map_or(&[], Tone::notes);

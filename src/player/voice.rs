@@ -12,17 +12,17 @@ use crate::timetable::Start;
 
 /// The track of one slot, which is being opened, is open, or plays.
 ///
-/// It is made, asked and dropped on the feeder's thread, and so never waits. Places are in seconds
+/// It is made, polled and dropped on the feeder's thread, and so never waits. Places are in seconds
 /// since the track's beginning.
 pub trait Voice: Sized {
-    /// What the feeder has tracks opened with.
+    /// What the feeder opens tracks with.
     type Opener;
 
     /// What a block of it consists of.
     type Samples;
 
-    /// Have a slot's track opened for a stream of this rate. `wanted_s` is the place that is wanted
-    /// of it first.
+    /// Has a slot's track opened for a stream of this rate. `wanted_s` is the place in it that is
+    /// wanted first.
     fn open(
         opener: &Self::Opener,
         library: &Arc<dyn Library>,
@@ -32,35 +32,35 @@ pub trait Voice: Sized {
         now: Instant<Raw>,
     ) -> Self;
 
-    /// Say which place will be wanted next.
+    /// Notes which place will be wanted next.
     fn want(&self, place_s: f64);
 
-    /// Have a file opened anew that cannot be read, once in a while.
+    /// Has a file that cannot be read opened again, once in a while.
     fn retry_if_failed(&mut self, now: Instant<Raw>);
 
-    /// Return whether the track is open: the place that is wanted may still be looked for.
+    /// Returns whether the track is open; the wanted place may still have to be found.
     fn is_open(&self) -> bool;
 
-    /// Return whether playing can begin at a place.
+    /// Returns whether playing can begin at a place.
     fn readiness(&mut self, place_s: f64) -> Readiness;
 
-    /// Return why the file cannot be read on, if that is so now. What was decoded before can be
-    /// played all the same.
+    /// Returns why the file can no longer be read, if that is so now. What was decoded before can
+    /// be played all the same.
     fn failure(&self) -> Option<&str>;
 
-    /// Begin the next block at this place, which is ready.
+    /// Begins the next block at this place, which is ready.
     ///
     /// # Errors
-    /// When it was not ready or something refuses, which would be a mistake of this program.
+    /// When it was not ready or the resampler refuses, which would be a mistake of this program.
     fn start_at(&mut self, place_s: f64) -> Result<(), String>;
 
-    /// Return the place at which the next block begins.
+    /// Returns the place at which the next block begins.
     fn place_s(&self) -> f64;
 
-    /// Return whether the next block can be made now.
+    /// Returns whether the next block can be made now.
     fn has_next_block(&mut self) -> bool;
 
-    /// Make the next block at a speed relative to nominal.
+    /// Makes the next block at a speed relative to nominal.
     ///
     /// # Errors
     /// As [`start_at`](Self::start_at).
@@ -72,18 +72,18 @@ pub trait Voice: Sized {
 pub enum Readiness {
     /// At once.
     Ready,
-    /// It is being opened, or the place is being looked for.
+    /// It is being opened, or the place is being found.
     Opening,
     /// Never: the track is known to be silence.
     Silent,
-    /// Not as long as its file cannot be opened or read, for this reason.
+    /// Not while its file cannot be opened or read, for this reason.
     Failed(String),
 }
 
-/// What becomes of the loudness within one block: a fade lasts some 5 ms.
+/// How the volume changes within one block: a fade lasts about 5 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fade {
-    /// It is heard as it is.
+    /// It is played as it is.
     None,
     /// It fades in.
     In,
@@ -94,8 +94,8 @@ pub enum Fade {
 }
 
 impl Fade {
-    /// The gain of a block's frame, counted from 0: a raised cosine over one block, which has no
-    /// corner that could click.
+    /// Returns the gain of a block's frame, counted from 0: a raised cosine over one block, which
+    /// has no corner that could click.
     pub fn gain(self, frame: usize) -> f32 {
         let phase = (frame as f32 + 0.5) / BLOCK_FRAMES as f32;
         let rising = 0.5 - 0.5 * (std::f32::consts::PI * phase).cos();

@@ -1,4 +1,4 @@
-//! Which file of the Music folder is the playlist that is asked for.
+//! Finds the file in the Music folder that is the requested playlist.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,14 +8,15 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::load_error::{Listing, LoadError};
 
-/// What playlists are called, the better one first.
+/// The extensions of playlists, the preferred one first.
 const EXTENSIONS: [&str; 2] = ["m3u8", "m3u"];
 
-/// Find the playlist of this name: `Ride` is `Ride.m3u8`, and where there is none `Ride.m3u`; `Ride.m3u` is that alone.
-/// Where no file is called so, one in other letter case is taken.
+/// Finds the playlist of this name: `Ride` means `Ride.m3u8` or, if there is none, `Ride.m3u`;
+/// `Ride.m3u` means that file alone. If no file has exactly that name, one that differs only in
+/// letter case is taken.
 ///
 /// # Errors
-/// When there is none, or several differ in nothing but case.
+/// When there is none, or several differ only in letter case.
 pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {
     match fs::read_dir(music) {
         Ok(_) => {}
@@ -51,28 +52,29 @@ pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadErr
     }
     if let Some(file) = mistaken_in(folder, &path) {
         let advice = match file.to_ascii_lowercase().ends_with(".txt") {
-            true => "is not called as one: if it lists files, rename it so that it ends in .m3u8",
-            false => "is of another format: export it as M3U8 in the program that it comes from",
+            true => "is not named as one: if it lists files, rename it so that it ends in .m3u8",
+            false => "is in another format: export it as M3U8 in the program that made it",
         };
         return Err(LoadError::Mistaken { path, file, advice });
     }
     Err(LoadError::NoPlaylist { path, others: Listing(all.iter().map(|file| short_name(file).to_owned()).collect()) })
 }
 
-/// What a playlist is called that is asked for by this name: without folders and extension.
+/// Returns the name of the playlist that a request by this name means: without folders and
+/// extension.
 pub fn playlist_name(asked: &str) -> String {
     let path = Path::new(asked);
     let name = if has_extension(asked) { path.file_stem() } else { path.file_name() };
     name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The names of all playlists in a folder, in order.
+/// Returns the names of all playlists in a folder, sorted.
 fn playlists_in(folder: &Path) -> Vec<String> {
     files_in(folder, has_extension)
 }
 
-/// A file that somebody may have taken for the playlist: Notepad calls it `Ride.m3u8.txt` and does not show the end, and
-/// other formats have the same name.
+/// Returns a file that may have been mistaken for the playlist: Notepad saves it as `Ride.m3u8.txt`
+/// and hides the end, and files of other formats share its name.
 fn mistaken_in(folder: &Path, path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_string_lossy();
     let is_mistaken = |name: &str| {
@@ -86,7 +88,8 @@ fn mistaken_in(folder: &Path, path: &Path) -> Option<String> {
     files_in(folder, is_mistaken).into_iter().next()
 }
 
-/// The names of such files in a folder, in order. `._Ride.m3u8` is what macOS notes about `Ride.m3u8`.
+/// Returns the names of the wanted files in a folder, sorted. `._Ride.m3u8`, in which macOS keeps
+/// its notes about `Ride.m3u8`, is left out.
 fn files_in(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let named = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok().filter(|name| is_wanted(name) && !name.starts_with('.'))?;
@@ -97,7 +100,8 @@ fn files_in(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
     names
 }
 
-/// How a playlist is named on the command line: with its extension only where it is another than usual.
+/// Returns the name to give on the command line: with its extension only if that is not the usual
+/// one.
 fn short_name(file: &str) -> &str {
     if extension_of(file) == Some("m3u8") { stem_of(file) } else { file }
 }
@@ -124,7 +128,7 @@ fn is_alike(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The file that is taken of these, or why none is.
+    /// Chooses among these files, or says why none is chosen.
     fn chosen(files: &[&str], name: &str) -> Result<String, String> {
         let music = tempfile::tempdir().unwrap();
         for file in files {
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_clear_or_not_there_is_named() {
+    fn what_is_ambiguous_or_missing_is_named() {
         let error = chosen(&["playlist.m3u8", "PLAYLIST.m3u8"], "Playlist").unwrap_err();
         assert!(error.contains("PLAYLIST.m3u8, playlist.m3u8"), "{error}");
         for mistaken in ["Playlist.m3u8.txt", "playlist.TXT", "Playlist.pls", "Playlist.xspf"] {

@@ -1,5 +1,6 @@
-//! In which ways a file was found other than as its line is written, and how that is reported: once for a playlist, as a list
-//! of 10,000 lines that was made on another system departs in every line.
+//! The ways in which a file was found other than as its line is written, and how they are reported:
+//! once per playlist, since in a list of 10,000 lines that was made on another system every line
+//! departs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,34 +11,35 @@ use serde::Serialize;
 use super::Track;
 use super::text::shown_path;
 
-/// A way in which a file is found other than as its line is written.
+/// A way in which a file was found other than as its line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Departure {
-    /// Backslashes, a URL, `%20` or quotation marks: the same name in another notation, which is not worth a word.
+    /// Backslashes, a URL, `%20` or quotation marks: the same name in another notation, not worth
+    /// reporting.
     Notation,
-    /// The end of an absolute path, or of one that leads out of the Music folder.
+    /// The end of an absolute path, or of a path that leads out of the Music folder.
     Tail,
-    /// In the Music folder, and not in the playlist's own.
+    /// In the Music folder instead of the playlist's own folder.
     MusicFolder,
-    /// In upper or lower case.
+    /// Another letter case.
     LetterCase,
-    /// Letters with accents composed in another way (NFC, NFD).
+    /// Accents composed in another way (NFC, NFD).
     Accents,
-    /// Bytes of a code page.
+    /// A name in a code page.
     Encoding,
-    /// White space or dots at the end of a name.
+    /// Other white space or dots at the end of a name.
     Spaces,
 }
 
 impl Departure {
-    /// How such files are found.
+    /// Returns how such files are found, in words.
     fn how(self) -> &'static str {
         match self {
             Self::Notation => "in another notation",
             Self::Tail => "by the end of the path",
             Self::MusicFolder => "from the Music folder instead of the playlist's",
-            Self::LetterCase => "in other letter case",
+            Self::LetterCase => "in another letter case",
             Self::Accents => "with accents composed in another way",
             Self::Encoding => "in another text encoding",
             Self::Spaces => "with other spaces or dots at the end of a name",
@@ -45,8 +47,8 @@ impl Departure {
     }
 }
 
-/// Describe how the file of a track was found, if other than as its line is written: the file within the Music folder,
-/// and how.
+/// Describes how a track's file was found, if other than as its line is written: the file within
+/// the Music folder, and how.
 pub fn describe(track: &Track, music: &Path) -> Option<String> {
     let ways: Vec<&str> = reported(&track.departures).map(Departure::how).collect();
     let path = track.path.as_deref().filter(|_| !ways.is_empty())?;
@@ -57,7 +59,8 @@ fn reported(departures: &BTreeSet<Departure>) -> impl Iterator<Item = Departure>
     departures.iter().copied().filter(|&departure| departure != Departure::Notation)
 }
 
-/// Say in one line how the files of a playlist were found other than as written, with a count and an example of each way.
+/// Summarizes in one line how a playlist's files were found other than as written, with a count and
+/// an example of each way.
 pub(super) fn summary<'a>(tracks: &'a [Track], file: impl Fn(&'a Track) -> String) -> Option<String> {
     let mut ways: BTreeMap<Departure, (usize, &Track)> = BTreeMap::new();
     let mut lines = 0;

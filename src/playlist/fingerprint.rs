@@ -1,4 +1,4 @@
-//! The fingerprint of a playlist: boxes with the same one play the same thing.
+//! The fingerprint of a playlist: boxes with equal fingerprints play the same music.
 
 use std::fmt;
 
@@ -6,12 +6,14 @@ use sha2::{Digest, Sha256};
 
 use super::Track;
 
-/// Short hash of the slots and the tracks' contents, shown as three groups of four hexadecimal digits.
+/// A short hash of the slots and the tracks' contents, shown as three groups of four hexadecimal
+/// digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 6]);
 
 impl Fingerprint {
-    /// Make the fingerprint of tracks from what is heard, and when: their order, lengths and contents, not their names.
+    /// Makes the fingerprint of tracks from what is heard, and when: their order, lengths and
+    /// contents, not their names.
     pub fn of(tracks: &[Track]) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"jaudiosync-fingerprint-2");
@@ -19,7 +21,7 @@ impl Fingerprint {
             let (frames, rate_hz) = track.length.map_or((u64::MAX, 0), |length| (length.frames, length.rate_hz));
             hash.update(frames.to_le_bytes());
             hash.update(rate_hz.to_le_bytes());
-            // A missing file is another content than any file: that box is silent where others are not.
+            // A missing file differs from every file: this box is silent where others are not.
             hash.update(track.content.as_deref().unwrap_or("silence").as_bytes());
             hash.update([0]);
         }

@@ -1,5 +1,5 @@
-//! The folders of one Music folder, listed as they are asked for: to find names that differ in case, accents or encoding,
-//! each part of a path on its own.
+//! The listings of the folders in one Music folder, read when they are first needed: to find names
+//! that differ in case, accents or encoding, separately for each part of a path.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,30 +12,31 @@ use unicode_normalization::UnicodeNormalization;
 use super::departure::Departure;
 use super::text::decode;
 
-/// So many folders are looked into for one entry: folders whose names differ in nothing but case may lie in each other.
+/// The most folders that are searched for one entry: folders whose names differ only in case may be
+/// nested.
 const MAX_LOOKS: usize = 1000;
 
-/// How much a name on disk differs from the one that is looked for.
+/// How much a name on disk differs from the requested one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeness {
     /// Not at all.
     Same,
-    /// The same text in other bytes.
+    /// The same text as different bytes.
     SameText(Departure),
-    /// The same but for case, or for spaces and dots at its end.
+    /// The same except for case, or for spaces and dots at its end.
     Alike(Departure),
 }
 
-/// A path on disk that may be meant.
+/// A path on disk that may be the requested one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub path: PathBuf,
-    /// Of its parts, the one that differs most counts.
+    /// The likeness of the part that differs most.
     pub likeness: Likeness,
     pub departures: Vec<Departure>,
 }
 
-/// A path to look for: names, and what they are found by.
+/// A path to find: its names, and the keys to find them by.
 pub(super) struct Wanted<'a> {
     names: &'a [Vec<u8>],
     keys: Vec<Vec<u8>>,
@@ -50,21 +51,22 @@ impl<'a> Wanted<'a> {
         self.names.len()
     }
 
-    /// The first names, comparable without regard to case.
+    /// Returns the keys of the first `count` names, by which they compare without regard to case.
     pub(super) fn first_keys(&self, count: usize) -> &[Vec<u8>] {
         self.keys.get(..count).unwrap_or_default()
     }
 }
 
-/// The folders that were listed: the names in each, by key. What is not a folder, or cannot be read, has none.
+/// The folders listed so far: the names in each, by key. Anything that is not a folder, or cannot
+/// be read, has none.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     listed: HashMap<PathBuf, HashMap<Vec<u8>, Vec<Vec<u8>>>>,
 }
 
 impl Folders {
-    /// Find all that may be meant by the last `count` parts of a path, below `folder`. Only folders for which `may_enter`
-    /// says so are listed.
+    /// Finds everything below `folder` that the last `count` parts of a path may mean. Only folders
+    /// that `may_enter` accepts are listed.
     pub(super) fn find(
         &mut self,
         folder: &Path,
@@ -113,7 +115,7 @@ impl Candidate {
     }
 }
 
-/// Compare two names of the same key.
+/// Compares two names that have the same key.
 fn likeness(wanted: &[u8], actual: &[u8]) -> Likeness {
     if wanted == actual {
         return Likeness::Same;
@@ -130,8 +132,8 @@ fn likeness(wanted: &[u8], actual: &[u8]) -> Likeness {
     }
 }
 
-/// What names have in common that may mean each other: their text without regard to case, to how accents are composed,
-/// and to white space and dots at its end, which Windows drops.
+/// Returns the key that two names share if they may mean each other: the text without regard to
+/// case, to how accents are composed, or to white space and dots at its end, which Windows drops.
 fn key(name: &[u8]) -> Vec<u8> {
     let folded = if name.is_ascii() { name.to_ascii_lowercase() } else { fold(&decode(name)).into_bytes() };
     let end = folded.iter().rposition(|byte| !matches!(byte, b' ' | b'.')).map_or(0, |last| last + 1);
@@ -139,7 +141,8 @@ fn key(name: &[u8]) -> Vec<u8> {
     folded.get(begin..end).unwrap_or_default().to_vec()
 }
 
-/// Without regard to case: by way of upper case, so that `ß` is `SS` and each sigma the same.
+/// Removes differences of case by way of upper case, so that `ß` becomes `SS` and every sigma the
+/// same letter.
 fn fold(text: &str) -> String {
     let lower: String = text.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
     lower.nfc().collect()

@@ -1,29 +1,29 @@
-//! Knows files of other formats that were saved as, or taken for, an M3U8 playlist: by their beginnings, so that the
-//! error can say what to do.
+//! Recognizes files of other formats that were saved as, or mistaken for, an M3U8 playlist, by how
+//! they begin, so that the error can say what to do.
 
 use std::fmt;
 
-/// Of a text so many bytes are looked at for the marks of its format.
+/// How many bytes of a text are searched for the marks of its format.
 const HEAD_BYTES: usize = 4096;
 
 /// A format that is not M3U8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `[playlist]`, of Winamp and radio stations.
+    /// `[playlist]`, from Winamp and radio stations.
     Pls,
-    /// An XML playlist of VLC and others.
+    /// An XML playlist from VLC and others.
     Xspf,
-    /// A playlist of Windows Media Player or Zune, in SMIL.
+    /// A playlist from Windows Media Player or Zune, in SMIL.
     Wpl,
-    /// A playlist of Windows Media Player.
+    /// A playlist from Windows Media Player.
     Asx,
-    /// The library or a playlist of iTunes.
+    /// The library or a playlist from iTunes.
     ItunesXml,
-    /// A collection of Rekordbox.
+    /// A collection from Rekordbox.
     RekordboxXml,
-    /// A collection or playlist of Traktor.
+    /// A collection or playlist from Traktor.
     Nml,
-    /// A playlist of Winamp.
+    /// A playlist from Winamp.
     B4s,
     /// Another XML file.
     Xml,
@@ -37,13 +37,13 @@ pub enum Format {
     Table,
     /// A cue sheet.
     Cue,
-    /// A playlist of AIMP.
+    /// A playlist from AIMP.
     Aimp,
-    /// A playlist of Media Player Classic.
+    /// A playlist from Media Player Classic.
     MediaPlayerClassic,
-    /// Pieces of a stream, whose lists are called `.m3u8` too.
+    /// The pieces of a stream, whose lists are named `.m3u8` too.
     Hls,
-    /// A ZIP archive, which documents of word processors are, too.
+    /// A ZIP archive, which word processors' documents are, too.
     Zip,
     /// An MP3.
     Mp3,
@@ -52,7 +52,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a file is, by its beginning; none if it may be a list of paths.
+    /// Recognizes a file by how it begins; `None` if it may be a list of paths.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let begin = bytes.trim_ascii_start();
         let head = begin.get(..HEAD_BYTES).unwrap_or(begin).to_ascii_lowercase();
@@ -116,7 +116,7 @@ impl Format {
         }
     }
 
-    /// How to get an M3U8 playlist instead.
+    /// Returns how to get an M3U8 playlist instead.
     fn advice(self) -> &'static str {
         match self {
             Self::Pls | Self::Xspf | Self::Asx => {
@@ -135,7 +135,7 @@ impl Format {
             }
             Self::Aimp | Self::MediaPlayerClassic => "save the playlist as type M3U8 there",
             Self::Rtf => "in TextEdit use Format > Make Plain Text, and save it as UTF-8",
-            Self::Html | Self::Json | Self::Xml => "export the playlist as type M3U8 in the program that it comes from",
+            Self::Html | Self::Json | Self::Xml => "export the playlist as type M3U8 in the program that made it",
             Self::Cue | Self::Hls | Self::Zip | Self::Mp3 | Self::Pdf => {
                 "a playlist is a text file with the name of one MP3 file a line"
             }
@@ -143,13 +143,13 @@ impl Format {
     }
 }
 
-/// Whether it is JSON, whole or begun: names may begin with brackets, too.
+/// Returns whether it is JSON, complete or cut off: names may begin with brackets, too.
 fn is_json(bytes: &[u8], behind_bracket: &[u8]) -> bool {
     matches!(behind_bracket.trim_ascii_start(), [b'"' | b'{', ..])
         || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-/// Whether the first line has as many tabs as no name has.
+/// Returns whether the first line has more tabs than any name has.
 fn is_table(head: &[u8]) -> bool {
     first_line(head).iter().filter(|&&byte| byte == b'\t').count() >= 3
 }
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_of_paths_are_no_other_format() {
+    fn lists_of_paths_are_not_another_format() {
         for list in [
             "a.mp3\nb.mp3\n",
             "#EXTM3U\n#EXT-X-RATING:0\n#EXTINF:1,{x}\na.mp3\n",
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_known_by_their_beginnings() {
+    fn formats_are_recognized_by_how_they_begin() {
         let cases: [(&[u8], Format); 22] = [
             (b"[playlist]\nFile1=a.mp3\n", Format::Pls),
             (b"\r\n[Playlist]\r\n", Format::Pls),

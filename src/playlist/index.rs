@@ -1,5 +1,5 @@
-//! The saved index: what was found out about each file of a playlist, in one readable JSON file beside it, so that it
-//! travels with the music and every box has the same lengths.
+//! The saved index: everything known about the files of a playlist, in one readable JSON file
+//! beside it, so that it travels with the music and every box has the same lengths.
 
 use crate::digest::short_hex;
 use std::collections::HashMap;
@@ -18,36 +18,38 @@ use crate::mp3::map::FrameMap;
 use crate::storage;
 use crate::timetable::Length;
 
-/// Names the format and its version; an index of another one is made anew. What was added later is covered by the checksum, so
-/// that an index of an older program is made anew too: its lengths were found by other rules.
+/// Names the format and its version; an index of another version is rebuilt. Fields that were added
+/// later are covered by the checksum, so an older program's index is rebuilt as well: its lengths
+/// were found by other rules.
 const FORMAT: &str = "jaudiosync-index-1";
 
-/// A file longer than this is not an index: the longest playlist's, with the maps of a thousand sets, has some 60 MB.
+/// A longer file is not an index: that of the longest playlist, with the maps of a thousand sets,
+/// has some 60 MB.
 const MAX_INDEX_BYTES: u64 = 128 << 20;
 
-/// No file is longer on Linux.
+/// The largest file on Linux.
 const MAX_FILE_BYTES: u64 = i64::MAX as u64;
 
-/// A file says in 32 bits how long it was.
+/// MP3 files give their original length in 32 bits.
 const MAX_MISSING_BYTES: u64 = u32::MAX as u64;
 
 /// The index of one playlist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Index {
     format: String,
-    /// For people to compare; it is computed anew from the tracks.
+    /// For people to compare; the program computes it from the tracks.
     pub fingerprint: String,
-    /// Over all tracks as they stand here: a damaged index is not trusted.
+    /// Covers all tracks as they are written here: a damaged index is not trusted.
     checksum: String,
     pub tracks: Vec<IndexedTrack>,
 }
 
-/// What is known of one file.
+/// What is known about one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct IndexedTrack {
-    /// The playlist's entry, as it stands there; bytes outside of UTF-8 as `%XX`.
+    /// The playlist's entry, as written there; bytes that are not UTF-8 as `%XX`.
     pub entry: String,
-    /// The file, relative to the Music folder, written the same way.
+    /// The file, relative to the Music folder, in the same notation.
     pub file: String,
     pub size_bytes: u64,
     pub modified_s: i64,
@@ -58,10 +60,11 @@ pub(super) struct IndexedTrack {
     pub title: Option<String>,
     pub artist: Option<String>,
     pub content: String,
-    /// Bytes that a copy which was cut off lacks, by what the file says of itself.
+    /// Bytes that an incomplete copy lacks, according to the file itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing_bytes: u64,
-    /// Where the frames of a long file are, as [`FrameMap`](crate::mp3::map::FrameMap) writes it.
+    /// Where the frames of a long file are, in the notation of
+    /// [`FrameMap`](crate::mp3::map::FrameMap).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<String>,
 }
@@ -75,13 +78,13 @@ impl IndexedTrack {
         Length { frames: self.frames, rate_hz: self.rate_hz.max(1) }
     }
 
-    /// The map, if there is one that this version can read.
+    /// Returns the map, if there is one that this version can read.
     pub fn frame_map(&self) -> Option<FrameMap> {
         self.map.as_deref()?.parse().ok()
     }
 
-    /// Whether there can be such a file. The checksum tells that nothing was damaged, not that what was written was
-    /// right.
+    /// Returns whether such a file can exist. The checksum shows that nothing was damaged, not that
+    /// what was written was right.
     fn can_be(&self) -> bool {
         let has_possible_bytes = self.size_bytes <= MAX_FILE_BYTES && self.missing_bytes <= MAX_MISSING_BYTES;
         is_possible_rate_hz(self.rate_hz) && self.frames <= MAX_FILE_SAMPLES && has_possible_bytes
@@ -92,7 +95,7 @@ impl IndexedTrack {
     }
 }
 
-/// Why there is no index to use.
+/// Why there is no usable index.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IndexError {
     #[error("there is none")]
@@ -108,16 +111,16 @@ impl Index {
         Self { format: FORMAT.to_owned(), fingerprint, checksum: checksum(&tracks), tracks }
     }
 
-    /// Read and verify an index.
+    /// Reads and verifies an index.
     ///
     /// # Errors
-    /// When there is none that can be used.
+    /// When there is no usable one.
     pub fn read(path: &Path) -> Result<Self, IndexError> {
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => IndexError::Missing,
             _ => IndexError::Unreadable(error),
         };
-        // To open a pipe would wait for somebody who writes into it.
+        // Opening a pipe would wait for a writer.
         if !fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(IndexError::Damaged);
         }
@@ -131,8 +134,8 @@ impl Index {
         if is_whole && index.tracks.iter().all(IndexedTrack::can_be) { Ok(index) } else { Err(IndexError::Damaged) }
     }
 
-    /// Write the index in place of one that was read before. What others have found out in the meantime stays: maps of the same
-    /// files, and entries of the playlist that this index knows nothing of.
+    /// Replaces the index that was read before. What others have written in the meantime stays:
+    /// maps of the same files, and entries of the playlist that this index lacks.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -146,7 +149,7 @@ impl Index {
         if merged == now { Ok(()) } else { merged.write(path) }
     }
 
-    /// This index with what `now` has beyond `before`.
+    /// Merges into this index what `now` has beyond `before`.
     fn with_news(self, before: Option<&Self>, now: &Self, entries: &HashMap<String, usize>) -> Self {
         let before = before.map(Self::by_entry).unwrap_or_default();
         let is_news = |track: &&IndexedTrack| before.get(track.entry.as_str()) != Some(track);
@@ -165,20 +168,21 @@ impl Index {
         Self::new(self.fingerprint, tracks)
     }
 
-    /// Write it whole or not at all.
+    /// Writes the whole file or nothing.
     fn write(&self, path: &Path) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
         storage::write_atomically(path, &text)
     }
 
-    /// The tracks by entry.
+    /// Returns the tracks by entry.
     pub fn by_entry(&self) -> HashMap<&str, &IndexedTrack> {
         self.tracks.iter().map(|track| (track.entry.as_str(), track)).collect()
     }
 }
 
-/// Keep a map that has become known in a saved index. Returns whether the index has the file, as it was when it was mapped.
+/// Saves a map that has become known in the index. Returns whether the index has the file in the
+/// state in which it was mapped.
 ///
 /// # Errors
 /// When the index cannot be read or written.
@@ -203,8 +207,8 @@ fn folder_of(index_path: &Path) -> &Path {
     index_path.parent().unwrap_or(Path::new(""))
 }
 
-/// Return where the index of a playlist file is: `Ride.m3u8` has `Ride.index.json`, and any other its own, as `Ride.m3u` has
-/// `Ride.m3u.index.json`: both may be there.
+/// Returns the path of a playlist's index: `Ride.index.json` for `Ride.m3u8`, and for any other
+/// extension a name of its own, such as `Ride.m3u.index.json`, since both playlists may exist.
 pub(super) fn index_path(playlist: &Path) -> PathBuf {
     if playlist.extension().is_some_and(|extension| extension == "m3u8") {
         return playlist.with_extension("index.json");
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_file_can_be_is_refused_though_its_checksum_is_right() {
+    fn impossible_files_are_refused_though_the_checksum_is_right() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("Playlist.index.json");
         let is_read = |track: IndexedTrack| {

@@ -1,5 +1,5 @@
-//! Looks into an MP3 file: tags, exact length, and a short hash of its content. Whole files are read only where no header
-//! gives a length that can be true, or for the map of a long one.
+//! Inspects an MP3 file: its tags, exact length, and a short hash of its content. Reads the whole
+//! file only if no header gives a plausible length, or to map a long file.
 
 use crate::digest::short_hex;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::mp3::map::FrameMap;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
 use crate::panics;
 
-/// What a file says of itself.
+/// What inspecting a file has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Inspected {
     pub title: Option<String>,
@@ -25,34 +25,34 @@ pub(super) struct Inspected {
     pub content: String,
 }
 
-/// Bytes of the beginning of a file that are read at once: a small tag and the first frames.
+/// Bytes read at once from the beginning of a file: a small tag and the first frames.
 const FIRST_BYTES: usize = 20 * 1024;
 
-/// Files longer than this have their maps kept: reading as much takes a second from a card.
+/// The maps of files longer than this are saved: reading that much takes a second from a card.
 pub(super) const MAPPED_FROM_BYTES: u64 = 20_000_000;
 
 /// Bytes hashed at the beginning, in the middle and at the end of a file.
 const SAMPLED_BYTES: usize = 1024;
 
-/// Whether files are gone through for the sake of their maps alone.
+/// Whether files are read from end to end for their maps alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Maps {
     /// Long files are.
     OfLongFiles,
-    /// Only what falls off is kept.
+    /// No file is; a map is saved if counting the frames has made one.
     AsTheyCome,
 }
 
-/// Bytes that a look into a file takes, roughly, where it is not read as a whole.
+/// The approximate number of bytes that inspecting a file reads, unless it is read whole.
 const LOOK_BYTES: u64 = 64 * 1024;
 
-/// Return how many bytes it takes to look into a file of this size, roughly.
+/// Returns roughly how many bytes must be read to inspect a file of this size.
 pub(super) fn cost_bytes(size_bytes: u64, maps: Maps) -> u64 {
     let is_mapped = maps == Maps::OfLongFiles && size_bytes > MAPPED_FROM_BYTES;
     LOOK_BYTES + if is_mapped { size_bytes } else { 0 }
 }
 
-/// A file of which is reported how many bytes of it are read.
+/// A file that reports how many of its bytes are read.
 struct Watched<'a> {
     file: &'a File,
     report: &'a dyn Fn(u64),
@@ -70,7 +70,7 @@ impl ReadAt for Watched<'_> {
     }
 }
 
-/// Look into a file. Bytes are reported as they are read of it.
+/// Inspects a file. Bytes are reported as they are read from it.
 ///
 /// # Errors
 /// When it cannot be played, and why.
@@ -100,8 +100,8 @@ pub(super) fn inspect(path: &Path, maps: Maps, report: &dyn Fn(u64)) -> Result<I
     Ok(Inspected { title, artist, survey, content })
 }
 
-/// Return the map of a file whose length is known already. Where none can be made the file goes without: what is known of it must
-/// not depend on whether somebody made maps.
+/// Returns the map of a file whose length is already known. If none can be made, the file does
+/// without: what is known about it must not depend on whether maps are made.
 fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
     let failed: String = match panics::catch(|| survey_by_counting(file)) {
         Ok(Ok(survey)) => return survey.map,
@@ -112,9 +112,9 @@ fn map_of(path: &Path, file: &Watched<'_>) -> Option<FrameMap> {
     None
 }
 
-/// Hash the size and a few blocks: quick on a slow card, and still no two different tracks are taken
-/// for one. Tags lie in these blocks, so that files that differ in nothing but their tags count as
-/// different: that errs on the safe side.
+/// Hashes the size and a few blocks: quick on a slow card, and still distinguishes any two tracks.
+/// Tags lie in these blocks, so files that differ only in their tags count as different, which errs
+/// on the safe side.
 fn hash_content(file: &File, size: u64, first: &[u8]) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(size.to_le_bytes());

@@ -1,4 +1,5 @@
-//! Loads a playlist: the list, the saved index, and a look into each file that the index does not know.
+//! Loads a playlist: reads the list and the saved index, and inspects each file that the index does
+//! not know.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -21,29 +22,29 @@ use super::notices::{cut_lengths, cut_off_files, made_one_folder_up, names_like_
 use super::text::bytes_to_text;
 use super::{M3u8, Playlist, Track, parse};
 
-/// What came of it.
+/// What loading has produced.
 #[derive(Debug)]
 pub struct Loaded {
     /// The playlist.
     pub playlist: Playlist,
-    /// Where its index is.
+    /// The path of its index.
     pub index: PathBuf,
-    /// Why the index could not be written, if so.
+    /// Why the index could not be written, if it could not.
     pub index_error: Option<std::io::Error>,
-    /// How many files were looked into; the others were in the index.
+    /// How many files were inspected; the others were in the index.
     pub inspected: usize,
-    /// What did not go well and did not keep it from loading, for people.
+    /// Problems that did not prevent loading, in words.
     pub warnings: Vec<String>,
 }
 
-/// What is reported while files are looked into: how many bytes are read, of how many; both roughly.
+/// Receives the progress of inspecting files: bytes read, and bytes to read; both approximate.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
-/// Load a playlist. The saved index is used for every file whose size and modification time still agree, and written
-/// anew where something changed; that it cannot be written is a warning.
+/// Loads a playlist. The saved index is used for every file whose size and modification time still
+/// agree, and rewritten if anything changed; if it cannot be written, that is a warning.
 ///
 /// # Errors
-/// When there is no playlist to speak of. Broken and missing files are not errors: they are silence.
+/// When there is no usable playlist. Broken and missing files are not errors: they are silence.
 pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, LoadError> {
     let path = find_playlist(&options.music, &options.name)?;
     let list = read_list(&path)?;
@@ -86,7 +87,7 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     let written = if is_news { new_index.replace(index.as_ref(), &index_file, &order) } else { Ok(()) };
     if let Err(error) = &written {
         warnings.push(format!(
-            "the index {} cannot be written ({error}); all works without it, only slower",
+            "the index {} cannot be written ({error}); everything works without it, only more slowly",
             index_file.display()
         ));
     }
@@ -97,7 +98,7 @@ fn read_list(path: &Path) -> Result<M3u8, LoadError> {
     let unreadable = |error| LoadError::Unreadable(path.to_owned(), error);
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    // One more byte than is allowed shows that there are more.
+    // One byte more than allowed shows that the file is too long.
     file.take(MAX_PLAYLIST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let list = parse(&bytes).map_err(|error| LoadError::NotAPlaylist(path.to_owned(), error))?;
     if list.entries.is_empty() { Err(LoadError::Empty(path.to_owned())) } else { Ok(list) }
@@ -109,13 +110,13 @@ fn read_index(path: &Path, options: &LoadOptions, warnings: &mut Vec<String>) ->
         Err(_) if options.rebuild => None,
         Err(IndexError::Missing) if !options.trust_index => None,
         Err(error) => {
-            warnings.push(format!("the index {} is made anew: {error}", path.display()));
+            warnings.push(format!("the index {} is rebuilt: {error}", path.display()));
             None
         }
     }
 }
 
-/// Look into all files that need it, on all processors. Returns how many there were.
+/// Inspects all files that need it, on all processors. Returns how many there were.
 fn inspect_all(looks: &mut [Look<'_>], maps: Maps, progress: &Progress<'_>) -> usize {
     let pending: Vec<Mutex<&mut Look<'_>>> =
         looks.iter_mut().filter(|look| look.is_pending()).map(Mutex::new).collect();
@@ -124,9 +125,9 @@ fn inspect_all(looks: &mut [Look<'_>], maps: Maps, progress: &Progress<'_>) -> u
     let (next, done_bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let work = || {
         while let Some(look) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // Each is taken by one thread only.
+            // Only one thread takes each of them.
             let mut look = look.lock().unwrap_or_else(PoisonError::into_inner);
-            // No file counts for more than was expected of it, and each for as much in the end.
+            // No file counts for more than was expected of it, and each counts in full at the end.
             let left_bytes = Cell::new(look.cost_bytes(maps));
             let report = |bytes: u64| {
                 let bytes = bytes.min(left_bytes.get());

@@ -4,41 +4,41 @@ use std::path::PathBuf;
 
 use super::ParseError;
 
-/// Why a playlist cannot be loaded. Each says what to do.
+/// Why a playlist cannot be loaded. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// There is no Music folder.
     #[error("there is no Music folder at {0}; make one, or name another with --music")]
     NoMusic(PathBuf),
-    /// The Music folder is there, and may not be looked into.
+    /// The Music folder exists, but its files may not be listed.
     #[error(
-        "the Music folder {0} cannot be read: {1}; give the user that this runs as the right to, as with: chmod -R a+rX {0}"
+        "the Music folder {0} cannot be read: {1}; let the user that runs this read it, for example with: chmod -R a+rX {0}"
     )]
     MusicDenied(PathBuf, std::io::Error),
     /// There is no such playlist; others may be there.
     #[error("there is no playlist {path}; {others}")]
     NoPlaylist {
-        /// Where it was looked for.
+        /// Where it was expected.
         path: PathBuf,
-        /// Which are there.
+        /// The playlists that exist.
         others: Listing,
     },
-    /// There is none, but a file that somebody may take for it.
+    /// There is no such playlist, but a file that may be mistaken for it.
     #[error("there is no playlist {path}; {file} {advice}")]
     Mistaken {
-        /// Where it was looked for.
+        /// Where it was expected.
         path: PathBuf,
-        /// The file that is there.
+        /// The file that exists.
         file: String,
         /// What to do with it.
         advice: &'static str,
     },
-    /// Several files may be meant.
+    /// The name may mean several files.
     #[error("there is no playlist {path}, and several that differ from it in letter case: {files}; rename one")]
     SeveralPlaylists {
-        /// Where it was looked for.
+        /// Where it was expected.
         path: PathBuf,
-        /// Which there are.
+        /// The files it may mean.
         files: String,
     },
     /// It cannot be read.

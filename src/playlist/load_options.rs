@@ -5,18 +5,18 @@ use std::path::PathBuf;
 use super::index::IndexedTrack;
 use super::inspect::MAPPED_FROM_BYTES;
 
-/// What to load and how.
+/// What to load, and how.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// The Music folder, which holds the playlist too.
     pub music: PathBuf,
     /// The playlist's name, with or without `.m3u8` or `.m3u`.
     pub name: String,
-    /// Take the saved index as it is, without a look at the files.
+    /// Take the saved index as it is, without checking the files.
     pub trust_index: bool,
-    /// Look into every file, whatever the index says.
+    /// Inspect every file, whatever the index says.
     pub rebuild: bool,
-    /// Go through long files to map their frames, where the index has no map.
+    /// Read long files to map their frames if the index has no map.
     pub make_maps: bool,
 }
 

@@ -1,13 +1,15 @@
 //! Finds the file that a playlist's entry means, inside the Music folder and never outside it.
 //!
-//! The file that is called as the entry is written is taken. Where there is none, the entry is read in other ways
-//! ([`readings`]), and names are compared without regard to how accents are composed and to case ([`Folders`]): the
-//! closest name wins, and of several that differ in case none does.
+//! A file that is named exactly as the entry is written is taken. If there is none, the entry is
+//! read in other ways ([`readings`]), and names are compared without regard to case and to how
+//! accents are composed ([`Folders`]): the closest name wins, and if several differ in case, none
+//! does.
 //!
-//! An absolute path is taken by its tail: `/home/me/Music/Rock/a.mp3` is looked for as `home/me/Music/Rock/a.mp3`, then
-//! `me/Music/Rock/a.mp3`, and so on to `a.mp3`; a path that leads out of the Music folder (`../Rock/a.mp3`) likewise. A
-//! relative path says where its file is, from the playlist's folder or, for a list as a whole ([`Locator::choose_base`]), from the
-//! Music folder, and another file of the same name is never taken for it.
+//! An absolute path is found by its end: `/home/me/Music/Rock/a.mp3` is tried as
+//! `home/me/Music/Rock/a.mp3`, then `me/Music/Rock/a.mp3`, and so on to `a.mp3`; likewise a path
+//! that leads out of the Music folder (`../Rock/a.mp3`). A relative path says where its file is,
+//! from the playlist's folder or, for a list as a whole ([`Locator::choose_base`]), from the Music
+//! folder, and another file of the same name is never taken for it.
 
 mod search;
 
@@ -26,20 +28,20 @@ use super::readings::{Origin, Reading, as_written, is_remote, is_too_long, readi
 use super::stamp::FileStamp;
 use super::text::{bytes_to_text, decode, shown_path, text_to_bytes};
 
-/// What became of an entry.
+/// What an entry leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Located {
     /// An existing regular file inside the Music folder.
     File(Found),
     /// No such file.
     Missing,
-    /// Several files may be meant: these, within the Music folder.
+    /// The entry may mean several files: these, within the Music folder.
     Ambiguous(Vec<String>),
     /// The entry leads out of the Music folder.
     Outside,
     /// The entry is a network address.
     Remote,
-    /// The entry has more folders than any path.
+    /// The entry has more folders than any path that is searched for.
     TooLong,
 }
 
@@ -48,36 +50,39 @@ pub(super) enum Located {
 pub(super) struct Found {
     pub path: PathBuf,
     pub stamp: FileStamp,
-    /// How its name differs from the entry; empty where it does not.
+    /// How its name differs from the entry; empty if it does not.
     pub departures: BTreeSet<Departure>,
-    /// Where nothing but the name of the file is left of a path: the folders that it had, to be compared with those of
-    /// others.
+    /// If the file was found by its name alone: the folders that the path had, to be compared with
+    /// those of other entries.
     pub dropped: Option<Folder>,
 }
 
-/// The folders of an absolute path, comparable without regard to case.
+/// The folders of an absolute path, in a form that compares without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Folder(Vec<Vec<u8>>);
 
-/// Looks entries up in one Music folder.
+/// Finds the files of entries in one Music folder.
 pub(super) struct Locator {
     root: PathBuf,
-    /// The playlist's own folder, from which relative paths are taken: the Music folder or one in it, as its parts.
+    /// The playlist's own folder, where relative paths begin: the Music folder or one in it, as its
+    /// parts.
     playlist_folder: Vec<Vec<u8>>,
-    /// Whether relative paths that are not found from there are taken from the Music folder; see [`Locator::choose_base`].
+    /// Whether relative paths that lead nowhere from there are tried from the Music folder; see
+    /// [`Locator::choose_base`].
     tries_music_folder: bool,
     encoding: Option<&'static Encoding>,
-    /// Folders that were asked for, and whether they are inside: asking the system for each file would take as long
-    /// as everything else together.
+    /// Folders that were looked up, and whether they are inside: asking the system for every file
+    /// would take as long as everything else together.
     inside: HashMap<PathBuf, Option<bool>>,
     folders: Folders,
-    /// Folders of absolute paths which are the Music folder here, as files in their folders show.
+    /// Folders of absolute paths that correspond to the Music folder here, as files found in their
+    /// subfolders show.
     music_folders: HashSet<Folder>,
 }
 
 impl Locator {
-    /// `music` is the Music folder, which exists, and `playlist` a file in it or in a folder of it; `encoding` is that of
-    /// names where the playlist says so.
+    /// Makes a locator for `music`, the Music folder, which exists, and `playlist`, a file in it or
+    /// in one of its folders; `encoding` is that of the names if the playlist declares it.
     pub(super) fn new(music: &Path, playlist: &Path, encoding: Option<&'static Encoding>) -> std::io::Result<Self> {
         let root = music.canonicalize()?;
         let folder = playlist.parent().and_then(|folder| folder.canonicalize().ok());
@@ -94,9 +99,11 @@ impl Locator {
         })
     }
 
-    /// Decide for a playlist as a whole where its relative paths begin. Some programs keep playlists in a folder of the Music folder
-    /// and write paths from the latter. A list is read so only if not one of its lines names a file from the playlist's own
-    /// folder: otherwise a file that is missing there would be replaced by another of the same name.
+    /// Decides for a playlist as a whole where its relative paths begin. Some programs keep
+    /// playlists in a folder of the Music folder and write paths relative to the Music folder
+    /// itself. A list is read that way only if none of its lines names a file relative to the
+    /// playlist's own folder: otherwise a file that is missing there would be replaced by another
+    /// of the same name.
     pub(super) fn choose_base<'a>(&mut self, mut locations: impl Iterator<Item = &'a [u8]>) {
         self.tries_music_folder = false;
         self.tries_music_folder =
@@ -117,31 +124,31 @@ impl Locator {
         Search::new(self).in_own_folder(&wanted).is_some()
     }
 
-    /// The path of a located file within the Music folder, as the index writes it.
+    /// Returns the path of a located file within the Music folder, in the notation of the index.
     pub(super) fn relative(&self, path: &Path) -> String {
         bytes_to_text(path.strip_prefix(&self.root).unwrap_or(path).as_os_str().as_bytes())
     }
 
-    /// The path of a file within the Music folder, fit to be shown.
+    /// Returns the path of a file within the Music folder, fit to be shown.
     pub(super) fn shown(&self, path: &Path) -> String {
         shown_path(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
-    /// A path within the Music folder, as the index writes it.
+    /// Returns the path of a file that the index names, within the Music folder.
     pub(super) fn path_of(&self, relative: &str) -> PathBuf {
-        // The index is a file like any other: it too may not lead out of the Music folder.
+        // The index is a file like any other: it must not lead out of the Music folder either.
         let bytes = text_to_bytes(relative);
         let parts = bytes.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"." | b".."));
         parts.fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part)))
     }
 
-    /// Whether the Music folder has a file, as the index writes it.
+    /// Returns whether the Music folder has a file that the index names.
     pub(super) fn has(&mut self, relative: &str) -> bool {
         let path = self.path_of(relative);
         matches!(self.look(&path), Some(Ok(_)))
     }
 
-    /// Find the file that an entry means.
+    /// Finds the file that an entry means.
     pub(super) fn locate(&mut self, location: &[u8]) -> Located {
         if is_remote(location) {
             return Located::Remote;
@@ -170,7 +177,7 @@ impl Locator {
         }
     }
 
-    /// The first folder of a relative path whose file is found without it.
+    /// Returns the first folder of a relative path whose file is found without that folder.
     pub(super) fn found_without_first_folder(&mut self, location: &[u8]) -> Option<String> {
         let readings = readings(location, self.encoding).into_iter();
         let mut relative = readings.filter(|reading| reading.origin == Origin::Playlist { up: 0 });
@@ -186,15 +193,16 @@ impl Locator {
         })
     }
 
-    /// Whether files of other folders of the same path show that its Music folder lies further up, so that a file that is
-    /// found by nothing but its name is another one.
+    /// Returns whether files of other folders in the same path show that its Music folder is
+    /// further up, so that a file that was found by its name alone is a different one.
     pub(super) fn lies_deeper(&self, dropped: &Folder) -> bool {
         let above = |length: usize| Some(Folder(dropped.0.get(..length)?.to_vec()));
         (0..dropped.0.len()).filter_map(above).any(|above| self.music_folders.contains(&above))
     }
 
-    /// Take note of what is above the last `kept` parts of an absolute path that was found by these: the Music folder, if
-    /// a folder is among them. Of nothing but a file name, return what was above it.
+    /// Remembers what is above the last `kept` parts of an absolute path that was found by them:
+    /// the Music folder, if a folder is among them. For a file name alone, returns what was above
+    /// it.
     fn learn(&mut self, reading: &Reading, wanted: &Wanted<'_>, kept: usize) -> Option<Folder> {
         if reading.origin != Origin::Root {
             return None;
@@ -207,7 +215,7 @@ impl Locator {
         None
     }
 
-    /// The place that a relative path names, if that is in the Music folder.
+    /// Returns the place that a relative path names, if it is in the Music folder.
     fn path_as_written(&self, reading: &Reading) -> Option<PathBuf> {
         let Origin::Playlist { up } = reading.origin else { return None };
         let folder = self.playlist_folder.get(..self.playlist_folder.len().checked_sub(up)?)?;
@@ -215,14 +223,15 @@ impl Locator {
         Some(parts.fold(self.root.clone(), |path, part| path.join(OsStr::from_bytes(part))))
     }
 
-    /// Why nobody may look for the file that an entry names as it is written, if so: it may be there.
+    /// Returns why the file that an entry names exactly may not be accessed, if that is so: it may
+    /// exist.
     pub(super) fn denied(&self, location: &[u8]) -> Option<String> {
         let path = self.path_as_written(&as_written(location)?)?;
         let error = fs::symlink_metadata(path).err()?;
         (error.kind() == std::io::ErrorKind::PermissionDenied).then(|| error.to_string())
     }
 
-    /// Whether there is a regular file, and whether it lies inside.
+    /// Returns whether there is a regular file, and whether it lies inside.
     fn look(&mut self, path: &Path) -> Option<Result<fs::Metadata, Escapes>> {
         let metadata = fs::symlink_metadata(path).ok()?;
         let folder = if metadata.is_symlink() { path.canonicalize().ok()? } else { path.parent()?.to_owned() };
@@ -247,7 +256,7 @@ fn found(path: PathBuf, metadata: &fs::Metadata, departures: BTreeSet<Departure>
     Located::File(Found { path, stamp: FileStamp::of(metadata), departures, dropped: None })
 }
 
-/// A symbolic link leads out of the Music folder.
+/// A symbolic link that leads out of the Music folder.
 struct Escapes;
 
 #[cfg(test)]

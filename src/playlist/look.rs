@@ -1,4 +1,5 @@
-//! One entry of a playlist on its way to a track: what the index knows of it, where its file is, and what that holds.
+//! One entry of a playlist on its way to becoming a track: what the index knows about it, where its
+//! file is, and what that contains.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -15,11 +16,11 @@ use super::text::{bytes_to_text, decode, shown, shown_path, text_to_bytes};
 use super::{Departure, Entry, KnownMap, Problem, Track};
 use crate::panics;
 
-/// One entry on its way to a track.
+/// One entry on its way to becoming a track.
 pub(super) struct Look<'a> {
     entry: &'a Entry,
     key: String,
-    /// What the index knows of it.
+    /// What the index knows about it.
     known: Option<&'a IndexedTrack>,
     state: State,
     /// How the file was found other than as the entry says.
@@ -29,9 +30,9 @@ pub(super) struct Look<'a> {
 }
 
 enum State {
-    /// The index answers.
+    /// The index has the answer.
     Known(PathBuf),
-    /// The file is to be looked into.
+    /// The file must be inspected.
     ToInspect(ToInspect),
     Inspected(PathBuf, Box<IndexedTrack>),
     Broken(Problem),
@@ -42,7 +43,7 @@ struct ToInspect {
     stamp: FileStamp,
     /// The path within the Music folder.
     file: String,
-    /// The content that it must have, where the index says that another file was meant.
+    /// The content that it must have, if the index says that the entry meant another file.
     must_be: Option<String>,
 }
 
@@ -80,9 +81,9 @@ impl<'a> Look<'a> {
         look
     }
 
-    /// What to do with a file that was found. Where the index says that the entry meant another file, and that one is
-    /// gone, only a file of the same content takes its place: any other would play for another time than on boxes that
-    /// have the right one.
+    /// Decides what to do with a file that was found. If the index says that the entry meant
+    /// another file, which is gone, only a file of the same content takes its place: any other
+    /// would have another length than on boxes that have the right one.
     fn settle(&mut self, found: Found, options: &LoadOptions, locator: &mut Locator) -> State {
         let Found { path, stamp, departures, dropped } = found;
         let is_named = departures.is_empty();
@@ -101,21 +102,22 @@ impl<'a> Look<'a> {
         State::ToInspect(ToInspect { path, stamp, file, must_be })
     }
 
-    /// Whether its file was found by nothing but its name.
+    /// Returns whether its file was found by its name alone.
     pub(super) fn may_be_reconsidered(&self) -> bool {
         self.dropped.is_some()
     }
 
-    /// Let the locator learn from an entry that a trusted index has answered, and that nobody has looked for, where its
-    /// Music folder lies: what other entries mean must not depend on whether the index is trusted.
+    /// Lets the locator learn where the Music folder of an entry's path is, from an entry that a
+    /// trusted index has answered without a search: what other entries mean must not depend on
+    /// whether the index is trusted.
     pub(super) fn teach(&self, locator: &mut Locator) {
         if self.departures.is_empty() && matches!(self.state, State::Known(_)) {
             locator.locate(&self.entry.location);
         }
     }
 
-    /// Give a file up which was found by nothing but its name, where other lines show that its folder is a folder of the
-    /// Music folder and so not the Music folder itself.
+    /// Gives up a file that was found by its name alone if other lines show that its folder is
+    /// inside the Music folder, and so is not the Music folder itself.
     pub(super) fn reconsider(&mut self, locator: &mut Locator) {
         if self.dropped.as_ref().is_none_or(|dropped| !locator.lies_deeper(dropped)) {
             return;
@@ -126,18 +128,19 @@ impl<'a> Look<'a> {
         self.doubt_index(locator);
     }
 
-    /// An index which names a file that is there, and that the entry does not mean, is mistaken about the entry: it was
-    /// made by an older version, or for another playlist.
+    /// Discards what the index says about the entry if it names an existing file that the entry
+    /// does not mean: the index was made by an older version, or for another playlist.
     fn doubt_index(&mut self, locator: &mut Locator) {
         self.known = self.known.filter(|known| !locator.has(&known.file));
     }
 
-    /// Whether its file is to be looked into.
+    /// Returns whether its file must be inspected.
     pub(super) fn is_pending(&self) -> bool {
         matches!(self.state, State::ToInspect(..))
     }
 
-    /// Return how many bytes it takes to look into its file, roughly; 0 where nothing is to be looked into.
+    /// Returns roughly how many bytes must be read to inspect its file; 0 if it need not be
+    /// inspected.
     pub(super) fn cost_bytes(&self, maps: Maps) -> u64 {
         match &self.state {
             State::ToInspect(ToInspect { stamp, .. }) => cost_bytes(stamp.size_bytes, maps),
@@ -145,7 +148,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Look into the file where that is wanted. Bytes are reported as they are read of it.
+    /// Inspects the file if that is needed. Bytes are reported as they are read from it.
     pub(super) fn inspect(&mut self, maps: Maps, report: &dyn Fn(u64)) {
         let State::ToInspect(ToInspect { path, stamp, file, must_be }) = &self.state else { return };
         let result = guarded(path, || inspect(path, maps, report));
@@ -157,7 +160,7 @@ impl<'a> Look<'a> {
             }
             Err(Problem::NoAudio) if is_macos_notes(path) => State::Broken(Problem::MacosNotes),
             Ok(found) => {
-                // A copy often has another time. Where its frames are is known all the same.
+                // A copy often has another time. Its frames are in the same places nevertheless.
                 let kept = || self.known.filter(|known| known.content == found.content)?.map.clone();
                 let map = found.survey.map.as_ref().map(ToString::to_string).or_else(kept);
                 let track = IndexedTrack {
@@ -180,16 +183,16 @@ impl<'a> Look<'a> {
         };
     }
 
-    /// Make the track, and keep in `saved` what is known of it. A track that is broken now keeps what the index
-    /// knew, so that its slot stays as long as on all the other boxes.
+    /// Makes the track, and records in `saved` what is known about it. A track that is broken now
+    /// keeps what the index knew, so that its slot stays as long as on all the other boxes.
     pub(super) fn finish(self, saved: &mut BTreeMap<String, IndexedTrack>) -> Track {
         let (path, track, problem) = match self.state {
             State::Known(path) => (Some(path), self.known.cloned(), None),
             State::Inspected(path, track) => (Some(path), Some(*track), None),
             State::Broken(problem) => (None, self.known.cloned(), Some(problem)),
-            // All of these were looked into; one that was not is silence.
+            // All pending files have been inspected; one that has not is silence.
             State::ToInspect(..) => {
-                (None, self.known.cloned(), Some(Problem::Unreadable("nobody has looked at it".to_owned())))
+                (None, self.known.cloned(), Some(Problem::Unreadable("it was not inspected".to_owned())))
             }
         };
         let extinf = self.entry.extinf.as_ref();
@@ -223,15 +226,16 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Look into a file. A panic in here or in a library costs this file's slot its music, and nothing else.
+/// Inspects a file. A panic here or in a library costs this file's slot its music, and nothing
+/// else.
 fn guarded(path: &Path, inspect: impl FnOnce() -> Result<Inspected, Problem>) -> Result<Inspected, Problem> {
     panics::catch(inspect).unwrap_or_else(|panic| {
-        let fault = format!("a fault of this program, please report it with {}: {panic}", shown_path(path));
+        let fault = format!("a bug in this program; please report it with {}: {panic}", shown_path(path));
         Err(Problem::Unreadable(fault))
     })
 }
 
-/// The name to show for a file without tags: its name without folders and extension.
+/// Returns the name to show for a file without tags: its name without folders and extension.
 fn file_title(location: &[u8]) -> String {
     let name = location.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or(location);
     let name: Vec<u8> = percent_encoding::percent_decode(name).collect();
@@ -241,7 +245,8 @@ fn file_title(location: &[u8]) -> String {
     title.unwrap_or_else(|| "?".to_owned())
 }
 
-/// Whether it is called as macOS calls what it notes about another file on disks that are not its own (AppleDouble).
+/// Returns whether a file has the kind of name under which macOS stores its notes about another
+/// file on disks that are not its own (AppleDouble).
 fn is_macos_notes(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("._"))
 }

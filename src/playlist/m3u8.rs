@@ -1,8 +1,8 @@
 //! Reads the lines of a `.m3u8` or `.m3u` playlist, as bytes: names need not be UTF-8.
 //!
-//! What a playlist may hold is bounded, so that a damaged or foreign file costs neither memory nor time. The bounds are
-//! the same on every box. An entry that exceeds one keeps its slot; a list that exceeds one is refused as a whole, as one
-//! that was cut would be another list.
+//! The contents of a playlist are bounded, so that a damaged or foreign file costs neither memory
+//! nor time. The bounds are the same on every box. An entry that exceeds one keeps its slot; a list
+//! that exceeds one is refused as a whole, as a truncated list would be a different list.
 
 use encoding_rs::Encoding;
 
@@ -10,22 +10,22 @@ use super::foreign::Format;
 use super::text;
 use crate::timetable::Length;
 
-/// A playlist may have so many bytes; 50,000 lines of 300 bytes are 15 MB.
+/// The largest size of a playlist, in bytes; 50,000 lines of 300 bytes are 15 MB.
 pub const MAX_PLAYLIST_BYTES: usize = 16 * 1024 * 1024;
 
-/// A playlist may name so many tracks; songs of four minutes then last for 138 days.
+/// The most tracks that a playlist may name; songs of four minutes would then last 138 days.
 pub const MAX_ENTRIES: usize = 50_000;
 
-/// An entry may have so many bytes, as a path has on Linux (`PATH_MAX`).
+/// The longest entry, in bytes: that of a path on Linux (`PATH_MAX`).
 pub const MAX_ENTRY_BYTES: usize = 4096;
 
-/// An `#EXTINF` line may make a slot of so many seconds, a day.
+/// The longest slot that an `#EXTINF` line may make, in seconds: a day.
 pub const MAX_EXTINF_S: f64 = 86_400.0;
 
-/// So many comments are kept, to see whether they were meant as names.
+/// The most comments that are saved, to check whether they were meant as names.
 const MAX_COMMENTS: usize = 1000;
 
-/// Of an `#EXTINF` line so many bytes are read; its title is shown with fewer.
+/// How many bytes of an `#EXTINF` line are read; its title is shown with fewer.
 const MAX_EXTINF_BYTES: usize = 4096;
 
 /// UTF-8's byte order mark.
@@ -36,44 +36,45 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 pub struct M3u8 {
     /// The tracks, in order.
     pub entries: Vec<Entry>,
-    /// Comments that are not directives (`#EXT...`), with their lines: a file name that begins with `#` looks like one.
+    /// Comments that are not directives (`#EXT...`), with their lines: a file name that begins with
+    /// `#` looks like a comment.
     pub comments: Vec<(usize, Vec<u8>)>,
-    /// The code page of names, where an `#EXTENC` line names it.
+    /// The code page of the names, if an `#EXTENC` line declares it.
     pub encoding: Option<&'static Encoding>,
-    /// What was ignored, for people.
+    /// What was ignored, in words.
     pub warnings: Vec<String>,
 }
 
 /// A track as the playlist names it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Line of the file, from 1.
+    /// Its line in the file, counted from 1.
     pub line: usize,
-    /// The path or URL as written, without surrounding white space and byte order marks; at most 4,096 bytes of
-    /// it.
+    /// The path or URL as written, without surrounding white space and byte order marks; at most
+    /// its first 4,096 bytes.
     pub location: Vec<u8>,
-    /// Whether it was longer: it cannot be a path.
+    /// Whether it was longer, and so cannot be a path.
     pub is_too_long: bool,
-    /// What the `#EXTINF` line before it said.
+    /// What the `#EXTINF` line before it says.
     pub extinf: Option<ExtInf>,
 }
 
 /// An `#EXTINF:seconds,title` line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtInf {
-    /// The length; none where it is unknown, which is written as -1.
+    /// The length in seconds; `None` if it is unknown, which is written as -1.
     pub seconds: Option<f64>,
     /// The title to show, if there is one.
     pub title: Option<String>,
 }
 
 impl ExtInf {
-    /// The length of a slot for it, at most a day.
+    /// Returns the length of a slot for it, at most a day.
     pub fn length(&self) -> Option<Length> {
         self.seconds.map(|seconds| Length::from_seconds(seconds.min(MAX_EXTINF_S)))
     }
 
-    /// Whether [`length`](Self::length) is shorter than what was written.
+    /// Returns whether [`length`](Self::length) is shorter than what was written.
     pub fn is_cut(&self) -> bool {
         self.seconds.is_some_and(|seconds| seconds > MAX_EXTINF_S)
     }
@@ -82,10 +83,10 @@ impl ExtInf {
 /// Why a file is not a playlist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// It holds zero bytes, which no path can.
+    /// It contains zero bytes, which no path can.
     #[error("it holds zero bytes: it is damaged, or not a playlist but binary data; copy or export it again")]
     Binary,
-    /// It holds nothing else.
+    /// It contains nothing else.
     #[error("it holds nothing but zero bytes, as after a power cut; copy it again")]
     Zeros,
     /// It is of another format.
@@ -95,15 +96,15 @@ pub enum ParseError {
     #[error("it names more than {MAX_ENTRIES} tracks; make several playlists of it")]
     TooManyEntries,
     /// It is too large.
-    #[error("it is larger than {} MiB, as no playlist is", MAX_PLAYLIST_BYTES / (1024 * 1024))]
+    #[error("it is larger than {} MiB, the most a playlist may have", MAX_PLAYLIST_BYTES / (1024 * 1024))]
     TooLarge,
 }
 
-/// Read a playlist: with or without `#EXTM3U`, UTF-8 or a code page, UTF-16, byte order marks, any line ends, comments
-/// and blank lines.
+/// Reads a playlist: with or without `#EXTM3U`, in UTF-8, a code page or UTF-16, with or without
+/// byte order marks, and with any line ends, comments and blank lines.
 ///
 /// # Errors
-/// When the bytes cannot be a list of paths at all, or too long a one.
+/// When the bytes cannot be a list of paths at all, or are too long a list.
 pub fn parse(bytes: &[u8]) -> Result<M3u8, ParseError> {
     if bytes.len() > MAX_PLAYLIST_BYTES {
         return Err(ParseError::TooLarge);
@@ -117,7 +118,8 @@ pub fn parse(bytes: &[u8]) -> Result<M3u8, ParseError> {
     Ok(list)
 }
 
-/// The text of a file in UTF-16: with its byte order mark, or where every second byte is zero at the beginning.
+/// Returns the text of a file in UTF-16: one with a byte order mark, or one in which every second
+/// byte at the beginning is zero.
 fn utf16(bytes: &[u8], warnings: &mut Vec<String>) -> Option<String> {
     let (is_big_endian, is_marked) = match *bytes {
         [0xFF, 0xFE, ..] => (false, true),
@@ -127,9 +129,10 @@ fn utf16(bytes: &[u8], warnings: &mut Vec<String>) -> Option<String> {
         _ => return None,
     };
     if !is_marked {
-        warnings.push("it seems to be UTF-16 without a byte order mark, and is read so; save it as UTF-8".to_owned());
+        warnings
+            .push("it seems to be UTF-16 without a byte order mark, and is read as such; save it as UTF-8".to_owned());
     }
-    // Half a unit is what a power cut may leave.
+    // A power cut may leave half a unit.
     let units = bytes.get(..bytes.len() & !1).unwrap_or(bytes);
     let text = if is_big_endian { text::decode_utf16_be(units) } else { text::decode_utf16(units) };
     Some(text.into_owned())
@@ -167,8 +170,8 @@ fn parse_lines(bytes: &[u8], list: &mut M3u8) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Cut off the zeros at the end that a FAT file system shows where a power cut came before the last of a file was
-/// written.
+/// Removes the zeros at the end that a FAT file system shows if a power cut came before the end of
+/// a file was written.
 fn without_zeros_at_end<'a>(bytes: &'a [u8], warnings: &mut Vec<String>) -> Result<&'a [u8], ParseError> {
     let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let zeros = bytes.len() - end;
@@ -177,13 +180,13 @@ fn without_zeros_at_end<'a>(bytes: &'a [u8], warnings: &mut Vec<String>) -> Resu
     }
     if zeros > 0 {
         warnings.push(format!(
-            "{zeros} zero bytes at its end are ignored, as a power cut leaves them; see whether its last tracks are there"
+            "{zeros} zero bytes at its end are ignored, as a power cut leaves them; check whether its last tracks are there"
         ));
     }
     Ok(bytes.get(..end).unwrap_or(bytes))
 }
 
-/// Split at `\n`, `\r\n` or `\r`, each of which ends one line.
+/// Splits at `\n`, `\r\n` or `\r`, each of which ends one line.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
@@ -199,7 +202,8 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Split a line in which another playlist begins: one was put behind another whose last line had no end.
+/// Splits a line in which another playlist begins: it was appended to one whose last line had no
+/// end.
 fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     const BEGINNING: &[u8] = b"\xEF\xBB\xBF#EXT";
     let middle = line.windows(BEGINNING.len()).position(|window| window.eq_ignore_ascii_case(BEGINNING));
@@ -207,7 +211,7 @@ fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     [first, second].into_iter()
 }
 
-/// Cut off white space and byte order marks on both sides.
+/// Trims white space and byte order marks on both sides.
 fn trim(line: &[u8]) -> &[u8] {
     let mut line = line.trim_ascii();
     while let Some(rest) = line.strip_prefix(MARK).or_else(|| line.strip_suffix(MARK)) {
@@ -221,7 +225,7 @@ fn strip_prefix_ignoring_case<'a>(line: &'a [u8], prefix: &[u8]) -> Option<&'a [
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// Read `seconds[ attributes],title`.
+/// Reads `seconds[ attributes],title`.
 fn parse_extinf(text: &[u8]) -> ExtInf {
     let text = text::decode_cut(text.get(..MAX_EXTINF_BYTES).unwrap_or(text));
     let (head, title) = text.split_once(',').unwrap_or((&text, ""));

@@ -1,7 +1,8 @@
-//! From a `.m3u8` or `.m3u` file to tracks with exact lengths: reading the list, finding the files, reading tags and
-//! lengths, the saved index that makes it quick, and the fingerprint that shows whether two boxes play the same.
+//! From a `.m3u8` or `.m3u` file to tracks with exact lengths: reading the list, finding the files,
+//! reading tags and lengths, the saved index that makes this quick, and the fingerprint that shows
+//! whether two boxes play the same music.
 //!
-//! Files are only read here, and only the index is written. Nothing here knows when a track plays.
+//! Files are only read here; the index alone is written. Nothing here knows when a track plays.
 
 mod choose;
 mod departure;

@@ -1,12 +1,12 @@
-//! What is reported about a playlist that was read, beside what is wrong with each of its tracks: each thing once,
-//! with an example, however many lines it is about.
+//! What is reported about a playlist apart from what is wrong with each of its tracks: every kind
+//! of notice once, with an example, however many lines it concerns.
 
 use super::locate::{Located, Locator};
 use super::m3u8::MAX_EXTINF_S;
 use super::text::{decode, shown};
 use super::{Entry, M3u8, Track};
 
-/// Report comments that are called as files are: `#1 Hit.mp3` is a comment to every player.
+/// Reports comments that are also names of files: `#1 Hit.mp3` is a comment to every player.
 pub(super) fn names_like_comments(list: &M3u8, locator: &mut Locator) -> Option<String> {
     let is_file = |(_, text): &&(usize, Vec<u8>)| matches!(locator.locate(text), Located::File(_));
     let names: Vec<&(usize, Vec<u8>)> = list.comments.iter().filter(is_file).collect();
@@ -14,12 +14,12 @@ pub(super) fn names_like_comments(list: &M3u8, locator: &mut Locator) -> Option<
     let text = shown(&decode(text)).unwrap_or_default();
     let others = if names.len() > 1 { format!(" ({} such lines)", names.len()) } else { String::new() };
     Some(format!(
-        "line {line}: {text} is a comment, as it begins with #, although there is a file of that name{others}; to have it \
-         played write ./{text} on all boxes"
+        "line {line}: {text} is a comment, as it begins with #, although there is a file of that name{others}; to play it, \
+         write ./{text} on all boxes"
     ))
 }
 
-/// Report files that are copies which were cut off: their slots are silence behind what there is.
+/// Reports files that are incomplete copies: the rest of their slots is silence.
 pub(super) fn cut_off_files(tracks: &[Track]) -> Option<String> {
     let is_cut_off = |track: &&Track| track.path.is_some() && track.missing_bytes > 0;
     let cut_off: Vec<&Track> = tracks.iter().filter(is_cut_off).collect();
@@ -34,7 +34,8 @@ pub(super) fn cut_off_files(tracks: &[Track]) -> Option<String> {
     ))
 }
 
-/// Report lengths of `#EXTINF` that were cut, where the files are missing and nothing else says how long they are.
+/// Reports lengths from `#EXTINF` that were limited, if the files are missing and nothing else says
+/// how long they are.
 pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String> {
     let is_cut = |(entry, track): &(&Entry, &Track)| {
         let extinf = entry.extinf.as_ref().filter(|extinf| extinf.is_cut());
@@ -44,16 +45,17 @@ pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String>
     let (_, first) = cut.first()?;
     let others = if cut.len() > 1 { format!(" ({} such lines)", cut.len()) } else { String::new() };
     Some(format!(
-        "line {}: {}: its #EXTINF is longer than a day, and is taken for one of {} h{others}",
+        "line {}: {}: its #EXTINF is longer than a day, and counts as {} h{others}",
         first.line,
         first.location,
         MAX_EXTINF_S / 3600.0
     ))
 }
 
-/// Where no file is found at all: whether all would be, were the playlist one folder further up.
+/// Reports, if no file is found at all, that all would be found if the playlist were one folder
+/// further up.
 pub(super) fn made_one_folder_up(entries: &[Entry], tracks: &[Track], locator: &mut Locator) -> Option<String> {
-    /// So many lines are enough to know.
+    /// This many lines are enough to know.
     const LOOKED_AT: usize = 20;
     if tracks.iter().any(|track| track.path.is_some()) {
         return None;

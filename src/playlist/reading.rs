@@ -1,10 +1,11 @@
-//! Reads at a place of a file as much as there is.
+//! Reads as much as there is at a place in a file.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Fill `buffer` from a place of a file on. Returns how many bytes there were: fewer than fit in only at the file's end.
+/// Fills `buffer` from a place in a file. Returns how many bytes there were: fewer than fit only at
+/// the end of the file.
 ///
 /// # Errors
 /// When they cannot be read.

@@ -1,5 +1,6 @@
-//! The ways to read an entry. Playlists are made elsewhere: on a laptop with other folders, on Windows with backslashes,
-//! by programs that encode names as in URLs or in the code page of their country.
+//! The ways to read an entry. Playlists are made elsewhere: on a laptop with other folders, on
+//! Windows with backslashes, by programs that encode names as in URLs or in the code page of their
+//! country.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +9,11 @@ use percent_encoding::percent_decode;
 
 use super::departure::Departure;
 
-/// A path has so many folders at most; a longer one is looked for nowhere.
+/// The most folders that a path may have; a longer one is not searched for.
 pub(super) const MAX_PARTS: usize = 100;
 
-/// Code pages in which names are looked for, the most common first. Windows-1252 is not among them: it is how bytes that
-/// are not UTF-8 are compared in any case.
+/// Code pages in which names are searched for, the most common first. Windows-1252 is not among
+/// them: bytes that are not UTF-8 are always compared as Windows-1252.
 const CODE_PAGES: [&Encoding; 10] = [
     encoding_rs::MACINTOSH,
     encoding_rs::WINDOWS_1250,
@@ -29,14 +30,14 @@ const CODE_PAGES: [&Encoding; 10] = [
 /// Schemes of URLs that are files somewhere, of which there may be a copy here.
 const FILE_SCHEMES: [&[u8]; 8] = [b"file", b"smb", b"cifs", b"nfs", b"afp", b"sftp", b"ftp", b"content"];
 
-/// Schemes of titles that a streaming service has, as Rekordbox exports them.
+/// Schemes of titles on a streaming service, as Rekordbox exports them.
 const STREAMING_SCHEMES: [&[u8]; 6] = [b"spotify", b"soundcloud", b"beatport", b"beatsource", b"tidal", b"deezer"];
 
 /// A way to read an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reading {
     pub origin: Origin,
-    /// The names of folders and file, with `.` and `..` resolved as far as they can be.
+    /// The names of the folders and the file, with `.` and `..` resolved as far as possible.
     pub parts: Vec<Vec<u8>>,
     /// How it differs from what is written.
     pub departures: BTreeSet<Departure>,
@@ -45,13 +46,13 @@ pub(super) struct Reading {
 /// Where a path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// So many folders above the playlist's own.
+    /// This many folders above the playlist's own.
     Playlist { up: usize },
     /// The root of a file system: `/`, `C:\`, `\\server\share`, `file://`.
     Root,
 }
 
-/// Whether an entry is an address of something that no file here is a copy of.
+/// Returns whether an entry is the address of something that no file here is a copy of.
 pub(super) fn is_remote(location: &[u8]) -> bool {
     let is = |scheme: &[u8], known: &[&[u8]]| known.iter().any(|known| scheme.eq_ignore_ascii_case(known));
     scheme(location).is_some_and(|(scheme, rest)| {
@@ -59,13 +60,13 @@ pub(super) fn is_remote(location: &[u8]) -> bool {
     })
 }
 
-/// Read an entry as it is written; none if that names nothing.
+/// Reads an entry as it is written; `None` if it names nothing.
 pub(super) fn as_written(location: &[u8]) -> Option<Reading> {
     Reading::new(location, BTreeSet::new())
 }
 
-/// Read an entry in all ways, the plainest first, without repetition. Those with more than [`MAX_PARTS`] parts are left
-/// out.
+/// Reads an entry in all ways, the plainest first, without repetition. Readings with more than
+/// [`MAX_PARTS`] parts are left out.
 pub(super) fn readings(location: &[u8], declared: Option<&'static Encoding>) -> Vec<Reading> {
     let mut readings: Vec<Reading> = Vec::new();
     let mut add = |path: &[u8], departures: &[Departure]| {
@@ -84,7 +85,8 @@ pub(super) fn readings(location: &[u8], declared: Option<&'static Encoding>) -> 
     let has_percents = |path: &[u8]| path.contains(&b'%');
     for path in notations(location) {
         add(&path, &[]);
-        // Bytes of a code page are written as they are, or as percents, but not both.
+        // Bytes of a code page are written either as they are or as percents, never both ways in
+        // one name.
         if !is_in_code_page || has_percents(&path) == has_percents(location) {
             other_encodings(&path, declared).iter().for_each(|text| add(text.as_bytes(), &[Departure::Encoding]));
         }
@@ -92,7 +94,7 @@ pub(super) fn readings(location: &[u8], declared: Option<&'static Encoding>) -> 
     readings
 }
 
-/// Whether a path has more parts than any that is looked for.
+/// Returns whether a path has more parts than any that is searched for.
 pub(super) fn is_too_long(location: &[u8]) -> bool {
     let slashes = location.iter().filter(|byte| matches!(byte, b'/' | b'\\')).count();
     slashes > MAX_PARTS
@@ -117,12 +119,13 @@ impl Reading {
     }
 }
 
-/// The same path in other notations: without quotation marks and byte order marks, out of a URL, with `%20` decoded.
+/// Returns the same path in other notations: without quotation marks and byte order marks, taken
+/// out of a URL, with `%20` decoded.
 fn notations(location: &[u8]) -> Vec<Vec<u8>> {
     let unmarked = location.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(location);
     let path = strip_file_url(unmarked);
     let decoded: Vec<u8> = percent_decode(path).collect();
-    // What comes out of a URL is encoded for certain; anywhere else a percent sign may be one.
+    // The contents of a URL are certainly encoded; anywhere else a percent sign may be just that.
     let is_url = path.len() != unmarked.len();
     let mut notations = if is_url { vec![decoded, path.to_vec()] } else { vec![path.to_vec(), decoded] };
     let unmarked = path.utf8_chunks().flat_map(|chunk| {
@@ -133,8 +136,8 @@ fn notations(location: &[u8]) -> Vec<Vec<u8>> {
     notations
 }
 
-/// What the path is in other code pages: bytes that are not UTF-8, or UTF-8 that was taken for Windows-1252 and encoded
-/// again.
+/// Returns the path in other code pages: bytes that are not UTF-8, or UTF-8 that was mistaken for
+/// Windows-1252 and encoded again.
 fn other_encodings(path: &[u8], declared: Option<&'static Encoding>) -> Vec<String> {
     let Ok(text) = std::str::from_utf8(path) else {
         let decode = |page: &'static Encoding| page.decode_without_bom_handling_and_without_replacement(path);
@@ -148,7 +151,7 @@ fn other_encodings(path: &[u8], declared: Option<&'static Encoding>) -> Vec<Stri
     again.into_iter().filter(|_| !has_others).collect()
 }
 
-/// Take away `file://` and a host name behind it.
+/// Removes `file://` and a host name after it.
 fn strip_file_url(location: &[u8]) -> &[u8] {
     let Some((scheme, rest)) = scheme(location) else { return location };
     if !FILE_SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
@@ -164,7 +167,7 @@ fn strip_file_url(location: &[u8]) -> &[u8] {
     }
 }
 
-/// Split a URL at its first colon; a single letter is a drive and not a scheme.
+/// Splits a URL at its first colon; a single letter is a drive, not a scheme.
 fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     let (scheme, rest) = location.split_at(location.iter().position(|&byte| byte == b':')?);
     let is_scheme = scheme.len() > 1 && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));

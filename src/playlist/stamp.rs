@@ -1,9 +1,9 @@
-//! What says whether a file is still the one that was looked at.
+//! Whether a file is still the one that was inspected.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// Size and time of a file, as the index keeps them.
+/// Size and time of a file, as saved in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileStamp {
     /// Size in bytes.
@@ -13,32 +13,34 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// The stamp of a file.
+    /// Returns the stamp of a file.
     pub fn of(metadata: &Metadata) -> Self {
         Self { size_bytes: metadata.len(), modified_s: metadata.mtime() }
     }
 
-    /// Whether a file still agrees with what was saved. FAT, as on the cards and sticks that music travels on, keeps
-    /// times in steps of 2 s.
+    /// Returns whether a file still agrees with what was saved. FAT, as on the cards and sticks
+    /// that music travels on, stores times in steps of 2 s.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.size_bytes == other.size_bytes && self.modified_s.abs_diff(other.modified_s) <= 2
     }
 }
 
-/// Which file this is, and in which state: for who reads one for minutes on the machine that has it.
+/// Which file this is, and in which state, for reads that take minutes on the machine that has the
+/// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileState {
-    /// Device and inode: a file that takes another's place has another one.
+    /// Device and inode: a file that takes another's place has different ones.
     file: (u64, u64),
     /// Size in bytes.
     size_bytes: u64,
-    /// Seconds and nanoseconds of the last change of the content, and of anything about the file: the latter cannot be set.
+    /// Seconds and nanoseconds of the last change of the content, and of anything about the file:
+    /// the latter cannot be set by programs.
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
 impl FileState {
-    /// The state of a file.
+    /// Returns the state of a file.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             file: (metadata.dev(), metadata.ino()),

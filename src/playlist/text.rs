@@ -1,4 +1,4 @@
-//! Text from files made elsewhere: code pages, and what of it is fit to be shown.
+//! Text from files made elsewhere: code pages, and the part of it that is fit to be shown.
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
@@ -6,11 +6,13 @@ use std::path::Path;
 
 use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// Titles, artists and entries are shown with so many characters at most: more than fits on a line anywhere.
+/// The most characters that are shown of a title, artist or entry: more than fit on a line
+/// anywhere.
 const MAX_SHOWN_CHARS: usize = 200;
 
-/// Decode text of unknown encoding: UTF-8 if it is that, and otherwise Windows-1252, which contains Latin-1. Every
-/// byte stands for a character, so that different bytes remain different text.
+/// Decodes text of unknown encoding: as UTF-8 if it is valid, and otherwise as Windows-1252, which
+/// contains Latin-1. Every byte stands for a character, so that different bytes remain different
+/// text.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -18,26 +20,27 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Decode as [`decode`] does text that may have been cut in the middle of a character.
+/// Decodes text that may have been cut in the middle of a character, as [`decode`] does otherwise.
 pub(super) fn decode_cut(bytes: &[u8]) -> Cow<'_, str> {
     let Err(error) = std::str::from_utf8(bytes) else { return decode(bytes) };
     let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
-    // A last letter alone, as in Latin-1 `Café`, is not a sign of UTF-8.
+    // A single last letter, as in Latin-1 `Café`, is not a sign of UTF-8.
     if error.error_len().is_none() && !whole.is_ascii() { decode(whole) } else { decode(bytes) }
 }
 
-/// Decode UTF-16 in the order of its byte order mark, which is left out; without one in little-endian order.
+/// Decodes UTF-16 in the order of its byte order mark, which is left out; without one, as
+/// little-endian.
 pub(super) fn decode_utf16(bytes: &[u8]) -> Cow<'_, str> {
     UTF_16LE.decode(bytes).0
 }
 
-/// Decode UTF-16 in big-endian order.
+/// Decodes UTF-16 in big-endian order.
 pub(super) fn decode_utf16_be(bytes: &[u8]) -> Cow<'_, str> {
     UTF_16BE.decode(bytes).0
 }
 
-/// Make text from a file fit for one line on a terminal: without control characters and white space around it, and cut
-/// to [`MAX_SHOWN_CHARS`]. None if nothing is left.
+/// Makes text from a file fit for one line on a terminal: without control characters and
+/// surrounding white space, and cut to [`MAX_SHOWN_CHARS`]. Returns `None` if nothing is left.
 pub(super) fn shown(text: &str) -> Option<String> {
     let mut letters = text.chars().filter(|&letter| !upsets_a_line(letter));
     let shown: String = letters.by_ref().skip_while(|letter| letter.is_whitespace()).take(MAX_SHOWN_CHARS).collect();
@@ -48,18 +51,19 @@ pub(super) fn shown(text: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
-/// Control characters, marks that turn the direction of the rest of the line, and byte order marks.
+/// Returns whether a character would disturb a line: control characters, marks that change the
+/// direction of the rest of the line, and byte order marks.
 fn upsets_a_line(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// Return a path fit to be shown.
+/// Returns a path fit to be shown.
 pub(super) fn shown_path(path: &Path) -> String {
     shown(&decode(path.as_os_str().as_bytes())).unwrap_or_default()
 }
 
-/// Write bytes as readable text from which they can be had back: what is not UTF-8, control characters, and the
-/// percent sign itself become `%XX`.
+/// Writes bytes as readable text from which they can be recovered: bytes that are not UTF-8,
+/// control characters, and the percent sign itself become `%XX`.
 pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -77,7 +81,7 @@ pub(super) fn bytes_to_text(bytes: &[u8]) -> String {
     text
 }
 
-/// The reverse of [`bytes_to_text`].
+/// Recovers the bytes from the text of [`bytes_to_text`].
 pub(super) fn text_to_bytes(text: &str) -> Vec<u8> {
     percent_encoding::percent_decode_str(text).collect()
 }
@@ -104,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_upsets_a_terminal_is_shown() {
+    fn nothing_that_disturbs_a_terminal_is_shown() {
         assert_eq!(shown("\u{1b}[2Jno\u{202e}ise\u{0}\u{7}\n").as_deref(), Some("[2Jnoise"));
         assert_eq!(shown(" \u{1b}\u{feff} "), None);
     }

@@ -1,4 +1,5 @@
-//! The clock's thread: opens the RTC, the references and the disk for the [`ClockTask`], and runs it.
+//! The clock's thread: opens the RTC, the references and the disk for the [`ClockTask`], and runs
+//! it.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
@@ -18,25 +19,25 @@ use crate::timekeeping::status::TimeStatus;
 use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};
 use crate::worker::{Progress, Worker};
 
-/// What the thread is to do, beyond what the configuration says.
+/// What the thread may do, beyond what the configuration says.
 #[derive(Debug, Clone)]
 pub struct ClockOptions {
     /// Where the calibration is read from.
     pub state_folder: Option<PathBuf>,
     /// Whether it is also saved there.
     pub saves: bool,
-    /// Whether the RTC may be set and marked. Commands that only look must not.
+    /// Whether the RTC may be set and marked. Commands that only show something must not.
     pub sets_rtc: bool,
-    /// Whether the system clock may be steered, where the configuration wants it.
+    /// Whether the system clock may be steered, if the configuration wants it.
     pub sets_system_clock: bool,
-    /// Whether the system clock is a reference: another daemon keeps it.
+    /// Whether the system clock is a reference, because another daemon keeps it.
     pub asks_system: bool,
-    /// Called once on the thread when it begins: to ask for priority.
+    /// Called once on the thread when it begins, to ask for priority.
     pub on_thread: fn(),
 }
 
 impl ClockOptions {
-    /// Returns the options of commands that read what there is, and set and save nothing.
+    /// Returns the options of commands that only read, and set and save nothing.
     pub fn only_looking(state_folder: Option<PathBuf>) -> Self {
         Self {
             state_folder,
@@ -49,7 +50,7 @@ impl ClockOptions {
     }
 }
 
-/// A running clock. Dropping it ends its threads; UTC is then carried on as it was known last.
+/// A running clock. Dropping it ends its threads; UTC then continues from the last estimate.
 pub struct ClockThread {
     reader: ClockReader,
     worker: Worker<ClockCommand>,
@@ -72,7 +73,7 @@ struct Reported {
 }
 
 impl ClockThread {
-    /// Starts it.
+    /// Starts the thread.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -86,14 +87,15 @@ impl ClockThread {
         let record = record.filter(|_| options.saves);
         let devices = ClockDevices {
             open_rtc: rtc_opener(config, options.sets_rtc),
-            // One reader alone: letting go of the pin would take its pull-up from the other.
+            // With one reader alone: a second one that releases the pin would take the pull-up away
+            // from the first.
             second_edge: if options.sets_rtc { second_edge(config) } else { None },
             system_clock: if options.sets_system_clock && config.set_system_clock { take_system_clock() } else { None },
             clocks,
             events,
             persist: Box::new(move |saved| {
                 if let Some(Err(error)) = record.as_ref().map(|record| record.write(saved)) {
-                    log::warn!("cannot save the clock's calibration: {error}");
+                    log::warn!("cannot save the RTC's calibration: {error}");
                 }
             }),
             random: fastrand::u32(..),
@@ -112,52 +114,57 @@ impl ClockThread {
         Ok(Self { reader, worker, references })
     }
 
-    /// Lets the thread save what it knows and end, and those of the references, and does not wait for
-    /// that.
+    /// Asks the thread to save what it has learnt and to end, and the threads of the references to
+    /// end, and does not wait for them.
     pub fn dismiss(&self) {
         self.worker.dismiss();
         self.references.iter().for_each(ReferenceThread::dismiss);
     }
 
-    /// Returns a reader of what it reports.
+    /// Returns the message of the panic that has ended the thread, if one has.
+    pub fn failure(&self) -> Option<&str> {
+        self.worker.failure()
+    }
+
+    /// Returns a reader of what the thread reports.
     pub fn reader(&self) -> ClockReader {
         self.reader.clone()
     }
 
-    /// Returns UTC, for the player and everything else.
+    /// Returns the source of UTC for the player and everything else.
     pub fn source(&self) -> Arc<SharedEstimate> {
         self.reader.source()
     }
 
-    /// Returns what the clock reports of itself, not older than a second or two.
+    /// Returns what the clock reports of itself, at most a second or two old.
     pub fn status(&self) -> TimeStatus {
         self.reader.status()
     }
 
-    /// Sets the RTC as soon as a reference has given the time, however right it is.
+    /// Sets the RTC as soon as a reference has given the time, even if the RTC is right.
     pub fn set_rtc(&self) {
-        self.worker.order(ClockCommand::SetRtc);
+        self.worker.command(ClockCommand::SetRtc);
     }
 
-    /// Returns whether the RTC was set since the start.
+    /// Returns whether the RTC has been set since the start.
     pub fn rtc_was_set(&self) -> bool {
         self.reader.reported.lock().unwrap_or_else(PoisonError::into_inner).rtc_was_set
     }
 }
 
 impl ClockReader {
-    /// Returns UTC, for the player and everything else.
+    /// Returns the source of UTC for the player and everything else.
     pub fn source(&self) -> Arc<SharedEstimate> {
         Arc::clone(&self.shared)
     }
 
-    /// Returns what the clock reports of itself, not older than a second or two.
+    /// Returns what the clock reports of itself, at most a second or two old.
     pub fn status(&self) -> TimeStatus {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner).status.clone()
     }
 
-    /// Returns how often the thread has gone round: at least every few seconds for as long as it is
-    /// alive.
+    /// Returns how many steps the thread has done; the number grows at least every few seconds
+    /// while the thread is alive.
     pub fn progress(&self) -> u64 {
         self.progress.steps()
     }
@@ -182,14 +189,14 @@ fn start_references(
         started.push(SystemSource.start(Arc::clone(clocks), events.clone()));
     }
     let keep = |result: std::io::Result<ReferenceThread>| {
-        result.inspect_err(|error| log::warn!("no thread for a source of time: {error}")).ok()
+        result.inspect_err(|error| log::warn!("cannot start the thread of a time source: {error}")).ok()
     };
     started.into_iter().filter_map(keep).collect()
 }
 
 fn read_saved(record: &Record<SavedTime>) -> Option<SavedTime> {
     record.read().unwrap_or_else(|error| {
-        log::warn!("{error}; the clock's calibration begins anew");
+        log::warn!("{error}; the RTC's calibration starts over");
         None
     })
 }
@@ -229,7 +236,7 @@ fn take_system_clock() -> Option<Box<dyn SystemClock>> {
     match MachineSystemClock::take_over() {
         Ok(clock) => Some(Box::new(clock)),
         Err(error) => {
-            log::warn!("{error}; it is left alone");
+            log::warn!("{error}; the system clock is left alone");
             None
         }
     }

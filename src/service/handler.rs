@@ -1,4 +1,5 @@
-//! What the control socket's clients get: commands go to the conductor, the status is read where it was written last.
+//! What the control socket's clients get: commands go to the conductor, the status is read where it
+//! was last published.
 
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
@@ -7,8 +8,8 @@ use super::conductor::{Message, StatusBoard};
 use crate::control::protocol::ErrorCode;
 use crate::control::{Command, Handler, Response, Status};
 
-/// The conductor answers within milliseconds, but for a reload, which may look into hundreds of new files; the client
-/// waits a little longer.
+/// How long to wait for the conductor. It answers within milliseconds, except to a reload, which
+/// may read hundreds of new files; the client waits a little longer than this.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Passes commands on to the conductor.
@@ -18,7 +19,7 @@ pub struct ControlHandler {
 }
 
 impl ControlHandler {
-    /// Pass commands on to the conductor that takes these messages.
+    /// Makes a handler that passes commands on to the conductor that takes these messages.
     pub fn new(messages: Sender<Message>, status: StatusBoard) -> Self {
         Self { messages, status }
     }
@@ -30,7 +31,7 @@ impl Handler for ControlHandler {
         let sent = self.messages.send(Message::Command(command, answer)).is_ok();
         let response = if sent { answered.recv_timeout(PATIENCE).ok() } else { None };
         response.unwrap_or_else(|| {
-            Response::failed(ErrorCode::Failed, "the service gives no answer; see: journalctl -u jaudiosync")
+            Response::failed(ErrorCode::Failed, "the service does not answer; see: journalctl -u jaudiosync")
         })
     }
 

@@ -2,8 +2,8 @@
 
 use jaudiosync_time::{Instant, Raw, Span};
 
-/// A loop that makes no progress for so long is stuck. The clock's may wait for seconds on a bus that hangs; systemd's
-/// watchdog is set to 10 s.
+/// A loop that makes no progress for this long is stuck. The clock's loop may wait for seconds on a
+/// bus that hangs; systemd's watchdog is set to 10 s.
 const STUCK: Span = Span::from_seconds(8);
 
 /// A loop that counts its rounds.
@@ -22,7 +22,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Takes note of how many rounds a loop has made.
+    /// Notes how many rounds a loop has made.
     pub fn saw(&mut self, name: &'static str, rounds: u64, now_raw: Instant<Raw>) {
         match self.watched.iter_mut().find(|watched| watched.name == name) {
             Some(watched) if watched.rounds == rounds => {}
@@ -31,12 +31,13 @@ impl Heartbeat {
         }
     }
 
-    /// A loop has nothing to do for now, such as that of a sound card which is not there.
+    /// Notes that a loop has nothing to do for now, such as that of a sound card which is not
+    /// there.
     pub fn excuse(&mut self, name: &'static str) {
         self.watched.retain(|watched| watched.name != name);
     }
 
-    /// The loop that is stuck; none where all is well.
+    /// Returns the loop that is stuck, or `None` if all is well.
     pub fn stuck(&self, now_raw: Instant<Raw>) -> Option<&'static str> {
         let is_stuck = |watched: &&Watched| now_raw - watched.since >= STUCK;
         self.watched.iter().find(is_stuck).map(|watched| watched.name)

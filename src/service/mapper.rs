@@ -1,5 +1,5 @@
-//! Maps the frames of long files of which the saved index has no map, and keeps the maps there: in the background, so slowly
-//! that neither the music nor a laptop that copies files notices.
+//! Maps the frames of long files of which the saved index has no map, and saves the maps there: in
+//! the background, so slowly that neither the music nor a laptop that copies files is disturbed.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -13,24 +13,24 @@ use crate::panics;
 use crate::playlist::{FileStamp, FileState, KnownMap, Playlist, keep_map, wants_map};
 use crate::worker::Task;
 
-/// A box that comes up has other things to do first.
+/// A box that was just switched on has other things to do first.
 const FIRST: Duration = Duration::from_secs(10);
 
-/// Frames that are gone through at once, some 1 MiB at the highest bit rate: 50 ms of a card's time.
+/// Frames that are read in one step, about 1 MiB at the highest bit rate: 50 ms of a card's time.
 const FRAMES_PER_STEP: usize = 1000;
 
-/// The pause behind them: the card is left to others for three quarters of the time.
+/// The pause after a step: it leaves the card to others for three quarters of the time.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// A playlist whose long files are to be mapped.
-pub struct MapOrder {
+pub struct MapCommand {
     /// The playlist.
     pub playlist: Arc<Playlist>,
     /// Where its index is.
     pub index: PathBuf,
 }
 
-/// Maps one file after the other.
+/// Maps one file after another.
 #[derive(Default)]
 pub struct MapperTask {
     index: PathBuf,
@@ -39,23 +39,23 @@ pub struct MapperTask {
     is_new: bool,
 }
 
-/// A file that wants a map.
+/// A file that needs a map.
 struct Wanted {
     path: PathBuf,
-    /// Those of all tracks that are this file.
+    /// The maps of all tracks that are this file.
     maps: Vec<KnownMap>,
 }
 
 struct Mapping {
     wanted: Wanted,
     file: File,
-    /// As it was when it was opened.
+    /// The file's state when it was opened.
     state: FileState,
     count: Count<File>,
 }
 
 impl Wanted {
-    /// The files of a playlist that want a map, each once.
+    /// Returns the files of a playlist that need a map, each once.
     fn of(playlist: &Playlist) -> VecDeque<Self> {
         let mut all: VecDeque<Self> = VecDeque::new();
         for track in playlist.tracks.iter().filter(|track| wants_map(track)) {
@@ -72,7 +72,8 @@ impl Wanted {
         self.maps.first().map(KnownMap::stamp).unwrap_or_default()
     }
 
-    /// Open the file; none where it is not the one that the playlist was read with, or has no frames.
+    /// Opens the file; returns `None` if it is no longer the one that the playlist was read with,
+    /// or has no frames.
     fn open(self) -> io::Result<Option<Mapping>> {
         let file = File::open(&self.path)?;
         let metadata = file.metadata()?;
@@ -86,7 +87,7 @@ impl Wanted {
 }
 
 impl Mapping {
-    /// Whether the file has stayed as it was when it was opened, and in its place.
+    /// Returns whether the file is still in its place, and as it was when it was opened.
     fn is_still_right(&self) -> bool {
         let states = [self.file.metadata(), fs::metadata(&self.wanted.path)];
         states.into_iter().all(|metadata| metadata.is_ok_and(|metadata| FileState::of(&metadata) == self.state))
@@ -116,7 +117,7 @@ impl MapperTask {
         let is_right = mapping.is_still_right();
         let Mapping { wanted: Wanted { path, maps }, count, .. } = mapping;
         if !is_right {
-            log::info!("{} has changed while it was mapped: it goes without a map until a reload", path.display());
+            log::info!("{} changed while it was being mapped; it has no map until the next reload", path.display());
             return;
         }
         let Ok(Some(map)) = count.finish().map(|survey| survey.and_then(|survey| survey.map)) else { return };
@@ -125,20 +126,20 @@ impl MapperTask {
         let Some(known) = maps.first() else { return };
         let (path, index) = (path.display(), self.index.display());
         match keep_map(&self.index, known) {
-            Ok(true) => log::info!("mapped {path}: it is joined quickly from now on"),
-            Ok(false) => log::info!("mapped {path}; the map is not kept, as {index} does not have this file any more"),
-            Err(error) => log::info!("mapped {path}; the map cannot be kept in {index}: {error}"),
+            Ok(true) => log::info!("mapped {path}: joining it is quick from now on"),
+            Ok(false) => log::info!("mapped {path}; the map is not saved, as {index} no longer has this file"),
+            Err(error) => log::info!("mapped {path}; the map cannot be saved in {index}: {error}"),
         }
     }
 }
 
 impl Task for MapperTask {
-    type Order = MapOrder;
+    type Command = MapCommand;
 
-    fn order(&mut self, order: MapOrder) {
-        self.waiting = Wanted::of(&order.playlist);
-        self.index = order.index;
-        // A file that is half mapped already is gone on with.
+    fn command(&mut self, command: MapCommand) {
+        self.waiting = Wanted::of(&command.playlist);
+        self.index = command.index;
+        // Continue a file that is half mapped already.
         self.mapping = self.mapping.take().and_then(|mapping| {
             let is_same = |wanted: &Wanted| {
                 wanted.path == mapping.wanted.path && wanted.stamp().agrees_with(&mapping.wanted.stamp())
@@ -153,7 +154,7 @@ impl Task for MapperTask {
         if std::mem::take(&mut self.is_new) {
             return FIRST;
         }
-        // A file can make a library panic: it goes without a map then.
+        // A file can make a library panic. It then stays without a map.
         let stepped = panics::catch(|| if self.mapping.is_some() { self.go_on() } else { self.begin() });
         if let Err(panic) = stepped {
             log::debug!("a file is not mapped: {panic}");

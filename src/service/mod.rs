@@ -1,11 +1,13 @@
-//! The service: the appliance's state machine wired to a box. Nothing here decides what is to be played or when; that is
-//! `appliance` and `timetable`.
+//! The service: the appliance's state machine wired to a box. Nothing here decides what is to be
+//! played or when; that belongs in `appliance` and `timetable`.
 //!
-//! - [`conductor`] stands in the middle: messages in, commands out, no waiting, no device; [`settings`] is what it takes
-//!   from the configuration;
-//! - [`playlists`], [`mapper`], [`state_writer`] and [`volume`] do whatever may block, each on a thread of its own; [`time`]
-//!   is who knows the time, [`handler`] what the control socket's clients get;
-//! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] reports whether all of it is alive.
+//! - [`conductor`] is at the centre: messages in, commands out, no waiting, no device; [`settings`]
+//!   is what it takes from the configuration;
+//! - [`playlists`], [`mapper`], [`state_writer`] and [`volume`] do whatever may block, each on a
+//!   thread of its own; [`time`] is the source of the time, [`handler`] answers the control
+//!   socket's clients;
+//! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] reports
+//!   whether all of it is alive.
 
 pub mod clock_thread;
 pub mod conductor;

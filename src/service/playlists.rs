@@ -1,21 +1,22 @@
-//! Reads playlists, and notices when their files have changed: on a thread of its own, as there may be many files and the
-//! card may be slow.
+//! Reads playlists, and notices when their files have changed: on a thread of its own, as there may
+//! be many files and the card may be slow.
 //!
-//! Changes are found by looking at sizes and times every two seconds, which works on every file system and for files that
-//! come to be where none was. A change counts once the files have rested for a look, and what is read is another
-//! playlist: while music is being copied, and where only times have changed, nothing is reported. A change that is gone
-//! again, as where a card dropped out and came back, is taken back.
+//! Changes are found by checking sizes and times every two seconds, which works on every file
+//! system and for files that appear later. A change counts once the files have stayed the same for
+//! one check, and once they make a different playlist: while music is being copied, or if only
+//! times have changed, nothing is reported. A change that is undone, for example when a card
+//! dropped out and came back, is taken back.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::mapper::MapOrder;
+use super::mapper::MapCommand;
 use crate::playlist::{LoadError, LoadOptions, Loaded, Playlist, load};
 use crate::worker::Task;
 
-/// How often the files are looked at: 500 of them take some 2 ms.
+/// How often the files are checked: 500 of them take about 2 ms.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Which playlist.
@@ -27,51 +28,51 @@ pub struct PlaylistSource {
     pub name: String,
 }
 
-/// What became of a playlist.
+/// What happened to a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaylistReport {
-    /// It was read, as was ordered; with what did not go well.
+    /// It was read, as commanded. The second part lists what went wrong.
     Loaded(Arc<Playlist>, Vec<String>),
     /// It cannot be read, for this reason.
     Failed(String),
-    /// The files are now another playlist, or one where none was.
+    /// The files now make a different playlist, or one where none was.
     Changed,
-    /// They were, and are again the playlist that was loaded.
+    /// The files had changed, and are again the playlist that was loaded.
     Unchanged,
 }
 
-/// Where news goes.
+/// Where reports go.
 pub type ReportPlaylist = Box<dyn Fn(PlaylistReport) + Send>;
 
-/// Where orders to map long files go.
-pub type OrderMaps = Box<dyn FnMut(MapOrder) + Send>;
+/// Where commands to map long files go.
+pub type OrderMaps = Box<dyn FnMut(MapCommand) + Send>;
 
-/// Reads a playlist whenever it is ordered to, and then keeps an eye on it.
+/// Reads a playlist when it is commanded to, and then watches its files.
 pub struct PlaylistTask {
     report: ReportPlaylist,
-    order_maps: OrderMaps,
+    command_maps: OrderMaps,
     source: Option<PlaylistSource>,
-    is_ordered: bool,
-    /// What was loaded last, as was ordered.
+    is_commanded: bool,
+    /// What was last loaded by an command.
     loaded: Option<Arc<Playlist>>,
-    /// What the files are, as was reported last, so that only something else is news.
+    /// What the files are, as last reported, so that only a difference is reported.
     reported: Option<Arc<Playlist>>,
-    /// The files as they were when they were read last, and as they were at the last look.
+    /// The files as they were when they were last read, and as they were at the last check.
     read_stamps: Stamps,
     seen_stamps: Stamps,
 }
 
-/// Size and time of each file and folder that matters; none where there is none.
+/// Size and time of each file and folder that matters; `None` if it does not exist.
 type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl PlaylistTask {
-    /// A task that waits for its first order.
-    pub fn new(report: ReportPlaylist, order_maps: OrderMaps) -> Self {
+    /// Returns a task that waits for its first command.
+    pub fn new(report: ReportPlaylist, command_maps: OrderMaps) -> Self {
         Self {
             report,
-            order_maps,
+            command_maps,
             source: None,
-            is_ordered: false,
+            is_commanded: false,
             loaded: None,
             reported: None,
             read_stamps: Stamps::new(),
@@ -80,21 +81,21 @@ impl PlaylistTask {
     }
 
     fn read(&mut self, source: &PlaylistSource) {
-        self.is_ordered = false;
+        self.is_commanded = false;
         let news = match read(source) {
             Ok(Loaded { mut playlist, warnings, index, .. }) => {
-                // Where nothing can be written the index has none of them.
+                // If nothing can be written the index has none of them.
                 if let Some(loaded) = &self.loaded {
                     playlist.take_maps_of(loaded);
                 }
                 let playlist = Arc::new(playlist);
-                (self.order_maps)(MapOrder { playlist: Arc::clone(&playlist), index });
+                (self.command_maps)(MapCommand { playlist: Arc::clone(&playlist), index });
                 self.loaded = Some(Arc::clone(&playlist));
                 self.reported = Some(Arc::clone(&playlist));
                 PlaylistReport::Loaded(playlist, warnings)
             }
             Err(reason) => {
-                // What was loaded before goes on playing.
+                // What was loaded before continues to play.
                 self.reported = None;
                 PlaylistReport::Failed(reason)
             }
@@ -111,7 +112,7 @@ impl PlaylistTask {
         if !(rests && differs) {
             return;
         }
-        // This also brings the saved index up to date, so that the change is taken over quickly.
+        // This also brings the saved index up to date, so that a reload takes little time.
         let now = read(source).ok().map(|loaded| loaded.playlist);
         self.remember(source);
         if now.as_ref() != self.reported.as_deref() {
@@ -126,32 +127,33 @@ impl PlaylistTask {
         self.seen_stamps.clone_from(&self.read_stamps);
     }
 
-    /// While there is nothing to read, the files of what was loaded show when they are back.
+    /// Returns the stamps to watch. While there is nothing to read, the files of what was loaded
+    /// show when they are back.
     fn stamps(&self, source: &PlaylistSource) -> Stamps {
         stamps(source, self.reported.as_deref().or(self.loaded.as_deref()))
     }
 }
 
 impl Task for PlaylistTask {
-    type Order = PlaylistSource;
+    type Command = PlaylistSource;
 
-    fn order(&mut self, order: PlaylistSource) {
-        self.source = Some(order);
-        self.is_ordered = true;
+    fn command(&mut self, command: PlaylistSource) {
+        self.source = Some(command);
+        self.is_commanded = true;
     }
 
     fn step(&mut self) -> Duration {
         if let Some(source) = self.source.clone() {
-            if self.is_ordered { self.read(&source) } else { self.look(&source) }
+            if self.is_commanded { self.read(&source) } else { self.look(&source) }
         }
         LOOK
     }
 }
 
-/// Read a playlist. What is wrong says which key of the configuration to look at.
+/// Reads a playlist. Errors name the key of the configuration to check.
 ///
 /// # Errors
-/// When there is no playlist to speak of.
+/// When there is no usable playlist.
 pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
     let options = LoadOptions {
         music: source.music.clone(),
@@ -161,7 +163,7 @@ pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
         make_maps: false,
     };
     load(&options, &|_, _| {}).map_err(|error| match error {
-        // Here it is the configuration that names these, and no command line.
+        // Here these come from the configuration, and not from a command line.
         LoadError::NoMusic(folder) => {
             format!("there is no Music folder at {}; make one, or set playlist.folder", folder.display())
         }
@@ -172,12 +174,12 @@ pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
     })
 }
 
-/// Return the stamps of all that matters. A folder's own shows files that come to be in it; the saved index beside the playlist is
-/// written by ourselves.
+/// Returns the stamps of everything that matters. That of a folder shows new files in it; the saved
+/// index beside the playlist does not count, because this program writes it.
 fn stamps(source: &PlaylistSource, playlist: Option<&Playlist>) -> Stamps {
     let tracks = playlist.map_or(&[][..], |playlist| &playlist.tracks);
     let files = tracks.iter().filter_map(|track| track.path.clone());
-    // One in other letter case, or a new one, shows in its folder.
+    // A file in other letter case, or a new one, shows in its folder.
     let names = ["", ".m3u8", ".m3u"].map(|extension| format!("{}{extension}", source.name));
     let lists = names.map(|name| source.music.join(name));
     let folders = tracks.iter().filter_map(|track| track.path.as_deref().and_then(Path::parent).map(Path::to_owned));
@@ -198,8 +200,8 @@ mod tests {
 
     fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistReport>) {
         let (sender, news) = mpsc::channel();
-        let mut task = PlaylistTask::new(Box::new(move |told| sender.send(told).unwrap()), Box::new(|_| {}));
-        task.order(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
+        let mut task = PlaylistTask::new(Box::new(move |report| sender.send(report).unwrap()), Box::new(|_| {}));
+        task.command(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
         task.step();
         (task, news)
     }
@@ -224,7 +226,7 @@ mod tests {
         fs::write(&list, "a.mp3\nb.mp3\n").unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
         assert_eq!(looks(&mut task, &news), []);
-        // A file that was missing comes to be.
+        // The missing file appears.
         fs::write(music.path().join("b.mp3"), "no music either").unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
         fs::remove_file(&list).unwrap();
@@ -261,14 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_ordered_and_failed_keeps_what_was_loaded() {
+    fn what_was_loaded_stays_when_an_order_fails() {
         let music = tempfile::tempdir().unwrap();
         let list = music.path().join("Playlist.m3u8");
         fs::write(&list, "a.mp3\n").unwrap();
         let (mut task, news) = watching(music.path());
         news.try_recv().unwrap();
         fs::remove_file(&list).unwrap();
-        task.order(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
+        task.command(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
         task.step();
         assert!(matches!(news.try_recv(), Ok(PlaylistReport::Failed(_))));
         fs::write(&list, "a.mp3\n").unwrap();
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_that_comes_to_be_is_reported() {
+    fn a_playlist_that_appears_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let music = folder.path().join("Music");
         let (mut task, news) = watching(&music);

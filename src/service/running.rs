@@ -27,20 +27,20 @@ use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
 use crate::player::engine::{Engine, Parts};
 use crate::player::library::{Files, Library};
-use crate::player::task::{Order, WhenMissing};
+use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::worker::{Task, Worker};
 
-/// How often the loops are checked, and systemd notified.
+/// How often the loops are checked, and systemd is notified.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Until it is ready, systemd is asked every second for this much more time.
+/// Until the service is ready, it asks systemd every second for this much more time.
 const STARTING_US: u32 = 20_000_000;
 
 /// What a service is started with.
 pub struct ServiceOptions {
-    /// Reads the configuration; called at once, and again at each reload.
+    /// Reads the configuration; called at once, and again at every reload.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
-    /// Where the state is kept.
+    /// Where the state is saved.
     pub state_folder: Option<PathBuf>,
     /// The simulated board, for `board.kind = "simulated"`.
     pub simulated: SimulatedBoard,
@@ -49,10 +49,10 @@ pub struct ServiceOptions {
 /// Why a service cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Another one runs.
+    /// Another service runs.
     #[error(transparent)]
     Control(#[from] ServerError),
-    /// There can be no more threads.
+    /// No more threads can be started.
     #[error("no thread can be started: {0}")]
     Thread(#[from] io::Error),
     /// The player's thread.
@@ -62,7 +62,8 @@ pub enum StartError {
 
 /// A service that is ready to run.
 pub struct Service {
-    // Once all were asked to end, the clients go first, then the conductor with all it gives orders to, then what plays.
+    // Once all were asked to end, the clients are dropped first, then the conductor with all it
+    // sends commands to, then the player.
     server: Option<RunningServer>,
     conductor: Conductor,
     inbox: Receiver<Message>,
@@ -74,10 +75,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts everything; the sound card, the buttons and the playlist may be missing, and are waited for.
+    /// Starts everything; the sound card, the buttons and the playlist may be missing, and are
+    /// waited for.
     ///
     /// # Errors
-    /// When another service has the control socket, or there can be no more threads.
+    /// When another service has the control socket, or no more threads can be started.
     pub fn start(mut options: ServiceOptions) -> Result<Self, StartError> {
         let began = Instant::now();
         let layers = (options.load_config)();
@@ -96,7 +98,7 @@ impl Service {
         let ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
-            player: player_orders(&engine),
+            player: player_commands(&engine),
             sound: {
                 let engine = Arc::clone(&engine);
                 Box::new(move |tone| engine.sound(tone))
@@ -112,33 +114,33 @@ impl Service {
                 workers.start("state writer", task)?
             },
             playlists: {
-                let order_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
-                workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), order_maps))?
+                let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
+                workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
             },
             load_config: options.load_config,
             dac_name,
         };
         let restored = Restored::read(options.state_folder.as_deref());
         restored.problems.iter().for_each(|problem| log::warn!("{problem}"));
-        let kept = restored.for_appliance(&config.playlist.name, config.volume.remember);
-        let conductor = Conductor::new(&layers, kept, board_opener(&config, &options.simulated), ports);
+        let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
+        let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
         Ok(Self { server, conductor, inbox, sender, engine, time, workers, began })
     }
 
-    /// Return where it can be asked to end, or to reload.
+    /// Returns where requests to end or to reload can be sent.
     pub fn sender(&self) -> Sender<Message> {
         self.sender.clone()
     }
 
-    /// Where the status can be read.
+    /// Returns where the status can be read.
     pub fn status_board(&self) -> StatusBoard {
         self.conductor.status_board()
     }
 
-    /// Run until it is asked to end. What it has is let go of when it is dropped, which waits for whatever is being done;
-    /// what bounds that is [`crate::ending`].
+    /// Runs until it is asked to end. Dropping it releases what it has, and waits for the work in
+    /// progress; [`crate::ending`] limits how long that may take.
     pub fn run(&mut self) -> Ending {
         let clocks = MachineClocks;
         let mut heartbeat = Heartbeat::default();
@@ -159,11 +161,12 @@ impl Service {
                 next_heartbeat = Instant::now() + HEARTBEAT;
                 let trouble = self.beat(&mut heartbeat);
                 if let Some(trouble) = trouble.as_ref().filter(|trouble| logged_trouble.as_ref() != Some(*trouble)) {
-                    log::error!("{trouble}; systemd will start the service anew");
+                    log::error!("{trouble}; systemd will restart the service");
                 }
                 logged_trouble = trouble;
                 if !is_ready && logged_trouble.is_none() {
-                    // A large playlist that is read for the first time takes longer than systemd would wait.
+                    // Reading a large playlist for the first time takes longer than systemd would
+                    // wait.
                     notify(&[NotifyState::ExtendTimeoutUsec(STARTING_US)]);
                 }
             }
@@ -171,7 +174,8 @@ impl Service {
             if let Ok(message) = self.inbox.recv_timeout(wait) {
                 self.conductor.take(message);
                 if self.conductor.is_ending() {
-                    // It takes up to a second to write down what it has learnt, while the music fades out.
+                    // It takes up to a second to save what it has learnt, while the music fades
+                    // out.
                     self.time.dismiss();
                 }
             }
@@ -180,7 +184,8 @@ impl Service {
         ending
     }
 
-    /// Feeds the watchdog if all loops make progress; otherwise says which one does not, or has died.
+    /// Feeds the watchdog if all loops make progress; otherwise returns which one does not, or has
+    /// died.
     fn beat(&self, heartbeat: &mut Heartbeat) -> Option<String> {
         let now_raw = MachineClocks.raw();
         if let Some(server) = &self.server {
@@ -205,16 +210,17 @@ impl Service {
         trouble
     }
 
-    /// A worker that has panicked, and why.
+    /// Returns a worker that has panicked, and why.
     fn dead(&self) -> Option<String> {
         let player = self.engine.failure().map(|reason| ("player", reason.to_owned()));
-        let (name, reason) = player.or_else(|| self.workers.dead())?;
+        let clock = || self.time.failure().map(|reason| ("clock", reason.to_owned()));
+        let (name, reason) = player.or_else(clock).or_else(|| self.workers.dead())?;
         Some(format!("the {name} has died of a fault in this program ({reason})"))
     }
 }
 
 impl Drop for Service {
-    /// All end at the same time, so that none waits for one that hangs.
+    /// Asks all to end at the same time, so that none waits for one that hangs.
     fn drop(&mut self) {
         self.time.dismiss();
         self.workers.dismiss();
@@ -222,18 +228,19 @@ impl Drop for Service {
     }
 }
 
-/// The workers that the conductor gives orders to. It has them; here is only seen whether they live.
+/// The workers that the conductor sends commands to. The conductor owns them; this only watches
+/// whether they are alive.
 #[derive(Default)]
 struct Workers(Vec<(&'static str, Weak<dyn Watched>)>);
 
-/// A worker, whatever its orders are.
+/// A worker with any type of commands.
 trait Watched: Send + Sync {
-    /// Why it does nothing any more, if so.
+    /// Returns why it no longer works, if so.
     fn death(&self) -> Option<String>;
     fn dismiss(&self);
 }
 
-impl<Order: Send + 'static> Watched for Worker<Order> {
+impl<Command: Send + 'static> Watched for Worker<Command> {
     fn death(&self) -> Option<String> {
         (!self.is_alive()).then(|| self.failure().unwrap_or("its thread has ended").to_owned())
     }
@@ -244,25 +251,25 @@ impl<Order: Send + 'static> Watched for Worker<Order> {
 }
 
 impl Workers {
-    /// Starts one, and gives what takes its orders.
-    fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
+    /// Starts a worker, and returns what sends it commands.
+    fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Command) + Send>> {
         self.start_with(name, task, || {})
     }
 
-    /// The same, with what is called on the thread when it begins.
+    /// Does the same, with a function that is called on the thread when it begins.
     fn start_with<T: Task>(
         &mut self,
         name: &'static str,
         task: T,
         on_thread: fn(),
-    ) -> io::Result<Box<dyn FnMut(T::Order) + Send>> {
+    ) -> io::Result<Box<dyn FnMut(T::Command) + Send>> {
         let worker = Arc::new(Worker::start(name, task, on_thread)?);
-        let watched: Weak<Worker<T::Order>> = Arc::downgrade(&worker);
+        let watched: Weak<Worker<T::Command>> = Arc::downgrade(&worker);
         self.0.push((name, watched));
-        Ok(Box::new(move |order| worker.order(order)))
+        Ok(Box::new(move |command| worker.command(command)))
     }
 
-    /// One that has panicked, and why.
+    /// Returns a worker that has panicked, and why.
     fn dead(&self) -> Option<(&'static str, String)> {
         self.0.iter().find_map(|(name, worker)| Some((*name, worker.upgrade()?.death()?)))
     }
@@ -272,21 +279,22 @@ impl Workers {
     }
 }
 
-/// Without systemd nobody is notified.
+/// Notifies systemd. Without systemd this does nothing.
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::debug!("systemd cannot be notified: {error}");
     }
 }
 
-/// The control socket. One that cannot be made stops no music, but one that another service has does.
+/// Opens the control socket. The service plays without one that cannot be made, but does not start
+/// if another service has it.
 fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
     let options = ServerOptions { socket: config.control.socket.clone(), group: config.control.group.clone() };
     match Server::bind(&options) {
         Ok(server) => Ok(Some(server)),
         Err(error @ ServerError::AlreadyRunning(_)) => Err(error),
         Err(error) => {
-            log::error!("{error}; the box can be steered by its buttons alone");
+            log::error!("{error}; the box can be controlled by its buttons only");
             Ok(None)
         }
     }
@@ -294,17 +302,17 @@ fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
 
 fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) -> Result<Engine, DacError> {
     let parts =
-        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), tell: reporter(sender, Message::Player) };
+        Parts { dac, clocks: Arc::new(MachineClocks), time: time.source(), report: reporter(sender, Message::Player) };
     Engine::start(parts, WhenMissing::Wait)
 }
 
-fn player_orders(engine: &Arc<Engine>) -> Box<dyn FnMut(Order) + Send> {
+fn player_commands(engine: &Arc<Engine>) -> Box<dyn FnMut(PlayerCommand) + Send> {
     let engine = Arc::clone(engine);
-    Box::new(move |order| engine.order(order))
+    Box::new(move |command| engine.command(command))
 }
 
-/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone, unless it was named: it is
-/// everybody's.
+/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone unless it
+/// was named, as other programs share it.
 pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let control = named(&config.sound.mixer_control);
@@ -312,7 +320,7 @@ pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
     let own_device = dac.mixer_device().filter(|_| is_named || config.board.kind != BoardKind::Simulated);
     let named_card = named(&config.sound.mixer_card);
     Box::new(move || {
-        // Anew each time: which card a device is on is known only while it is there.
+        // Determined again every time: which card a device is on is known only while it is there.
         let card = match (&named_card, &own_device) {
             (Some(card), _) => Some(card.clone()),
             (None, Some(device)) => match card_of(device) {
@@ -343,9 +351,9 @@ fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
     }
 }
 
-/// Return what sends reports to the conductor.
+/// Returns a function that sends reports to the conductor.
 fn reporter<T: Send + 'static>(sender: &Sender<Message>, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
     let sender = sender.clone();
-    // The conductor is gone only when the service ends, and then nobody listens.
+    // The conductor is gone only when the service ends, and then no one listens.
     Box::new(move |report| _ = sender.send(message(report)))
 }

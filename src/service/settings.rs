@@ -1,4 +1,4 @@
-//! From the configuration to what each part of the service wants to know. Pure.
+//! From the configuration to what each part of the service needs to know. Pure.
 
 use super::playlists::PlaylistSource;
 use crate::appliance::Settings;
@@ -7,7 +7,7 @@ use jaudiosync_time::Span;
 use crate::config::{ChannelChoice, Config};
 use crate::player::decoder::Mix;
 
-/// How what is played comes to the ear.
+/// How what is played reaches the ear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioSettings {
     /// Which channels are heard.
@@ -17,7 +17,7 @@ pub struct AudioSettings {
 }
 
 impl AudioSettings {
-    /// As it is configured.
+    /// Returns it as configured.
     pub fn from_config(config: &Config) -> Self {
         let mix = match config.sound.channels {
             ChannelChoice::Stereo => Mix::Stereo,
@@ -27,7 +27,7 @@ impl AudioSettings {
     }
 }
 
-/// The settings of the state machine.
+/// Returns the settings of the state machine.
 pub fn appliance_settings(config: &Config) -> Settings {
     Settings {
         startup_percent: config.volume.startup_percent,
@@ -43,12 +43,12 @@ pub fn appliance_settings(config: &Config) -> Settings {
     }
 }
 
-/// Which playlist is played.
+/// Returns which playlist is played.
 pub fn playlist_source(config: &Config) -> PlaylistSource {
     PlaylistSource { music: config.playlist.folder.clone(), name: config.playlist.name.clone() }
 }
 
-/// The keys that differ and are only looked at when the program begins.
+/// Returns the keys that differ and are only read when the program begins.
 pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     let sections = [
         ("sound.device", before.sound.device != after.sound.device),

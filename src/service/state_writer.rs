@@ -1,4 +1,5 @@
-//! Writes the state that a box must have after a power cut: on a thread of its own, as an SD card may take its time.
+//! Writes the state that a box needs after a power cut: on a thread of its own, as an SD card may
+//! be slow.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,16 +11,17 @@ use crate::playlist::playlist_name;
 use crate::storage::{Persistent, Position, Record, RecordError, Session, Volume, remove_leftovers};
 use crate::worker::Task;
 
-/// The pause before what could not be written is tried again: a full disk may get room, a card may be made writable.
+/// The pause before a failed write is tried again: a full disk may get room, a card may be made
+/// writable.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Without anything to write there is nothing to do.
+/// The pause while there is nothing to write.
 const NOTHING: Duration = Duration::from_secs(3600);
 
 /// What is to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteCommand {
-    /// This session; none forgets the one that is saved.
+    /// This session; `None` deletes the one that is saved.
     Session(Option<Session>),
     /// This position.
     Position(Position),
@@ -40,7 +42,7 @@ pub struct Restored {
     pub problems: Vec<String>,
 }
 
-/// Where trouble with the disk goes: what is wrong, or none when all is well again.
+/// Where trouble with the disk is reported: what is wrong, or `None` when all is well again.
 pub type ReportTrouble = Box<dyn Fn(Option<String>) + Send>;
 
 /// Writes what it is given, and tries again until it is written.
@@ -54,7 +56,7 @@ pub struct StateWriter {
 }
 
 impl Restored {
-    /// Reads what there is in the state folder. What is damaged is put aside.
+    /// Reads the state folder. A damaged file is put aside.
     pub fn read(folder: Option<&Path>) -> Self {
         let mut restored = Self::default();
         let Some(folder) = folder else { return restored };
@@ -75,7 +77,8 @@ impl Restored {
         })
     }
 
-    /// Return what the appliance makes of it, given the playlist's name: what was saved of another playlist means nothing.
+    /// Returns what the appliance needs of it, given the playlist's name: what was saved of another
+    /// playlist means nothing.
     pub fn for_appliance(&self, playlist: &str, remembers_volume: bool) -> appliance::SavedState {
         let name = playlist_name(playlist);
         let session = self.session.as_ref().filter(|session| session.playlist == name);
@@ -96,7 +99,7 @@ impl Restored {
 }
 
 impl StateWriter {
-    /// Write to this folder; without one nothing is saved, and that is reported.
+    /// Makes a writer to this folder; without one nothing is saved, and that is reported.
     pub fn new(folder: Option<PathBuf>, report: ReportTrouble) -> Self {
         Self { folder, report, session: None, position: None, volume: None, trouble: None }
     }
@@ -110,7 +113,7 @@ impl StateWriter {
             return Err("there is no folder for the state: set STATE_DIRECTORY, XDG_STATE_HOME or HOME".to_owned());
         };
         let session = Record::<Session>::in_folder(folder);
-        // The session first: it is what a power cut would lose.
+        // The session first: a power cut would lose it.
         done(&mut self.session, |wanted| match wanted {
             Some(wanted) => session.write(wanted).map(|_| ()),
             None => session.forget(),
@@ -120,7 +123,7 @@ impl StateWriter {
     }
 }
 
-/// Writes what is wanted, and wants it no more.
+/// Writes what is wanted, and clears it once it is written.
 fn done<T>(wanted: &mut Option<T>, write: impl FnOnce(&T) -> Result<(), RecordError>) -> Result<(), String> {
     if let Some(value) = wanted {
         write(value).map_err(|error| error.to_string())?;
@@ -130,10 +133,10 @@ fn done<T>(wanted: &mut Option<T>, write: impl FnOnce(&T) -> Result<(), RecordEr
 }
 
 impl Task for StateWriter {
-    type Order = WriteCommand;
+    type Command = WriteCommand;
 
-    fn order(&mut self, order: WriteCommand) {
-        match order {
+    fn command(&mut self, command: WriteCommand) {
+        match command {
             WriteCommand::Session(session) => self.session = Some(session),
             WriteCommand::Position(position) => self.position = Some(position),
             WriteCommand::Volume(volume) => self.volume = Some(volume),
@@ -177,52 +180,52 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_comes_back_unless_it_is_another_playlists() {
+    fn what_was_saved_comes_back_unless_it_is_another_playlists() {
         let folder = tempfile::tempdir().unwrap();
         let mut task = StateWriter::new(Some(folder.path().to_owned()), Box::new(|trouble| panic!("{trouble:?}")));
-        task.order(WriteCommand::Session(Some(session(7))));
-        task.order(WriteCommand::Volume(Volume { percent: 35 }));
-        task.order(WriteCommand::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
+        task.command(WriteCommand::Session(Some(session(7))));
+        task.command(WriteCommand::Volume(Volume { percent: 35 }));
+        task.command(WriteCommand::Position(Position { playlist: "Playlist".into(), track: 2, offset_s: 1.5 }));
         assert_eq!(task.step(), NOTHING);
         let restored = Restored::read(Some(folder.path()));
-        let kept = restored.for_appliance("Playlist.m3u8", true);
-        assert_eq!(kept.session, Some(appliance::Session { anchor_utc_s: 7, first_track: 1, repeats: true }));
-        assert_eq!(kept.position, Some(appliance::SavedPosition { track: 2, offset: Span::from_ms(1_500) }));
-        assert_eq!(kept.volume_percent, Some(35));
+        let saved = restored.for_appliance("Playlist.m3u8", true);
+        assert_eq!(saved.session, Some(appliance::Session { anchor_utc_s: 7, first_track: 1, repeats: true }));
+        assert_eq!(saved.position, Some(appliance::SavedPosition { track: 2, offset: Span::from_ms(1_500) }));
+        assert_eq!(saved.volume_percent, Some(35));
         let other = restored.for_appliance("Other", false);
         assert_eq!(other, appliance::SavedState::default());
-        task.order(WriteCommand::Session(None));
+        task.command(WriteCommand::Session(None));
         task.step();
         assert!(Restored::read(Some(folder.path())).session.is_none());
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_once_and_tried_again() {
+    fn what_cannot_be_written_is_reported_once_and_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         // A file where the folder should be.
         std::fs::write(&state, "").unwrap();
-        let (sender, told) = mpsc::channel();
+        let (sender, reported) = mpsc::channel();
         let mut task = StateWriter::new(Some(state.clone()), Box::new(move |trouble| sender.send(trouble).unwrap()));
-        task.order(WriteCommand::Session(Some(session(1))));
+        task.command(WriteCommand::Session(Some(session(1))));
         assert_eq!(task.step(), RETRY);
-        task.order(WriteCommand::Session(Some(session(2))));
+        task.command(WriteCommand::Session(Some(session(2))));
         assert_eq!(task.step(), RETRY);
         std::fs::remove_file(&state).unwrap();
         assert_eq!(task.step(), NOTHING);
-        let told: Vec<Option<String>> = told.try_iter().collect();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].as_ref().is_some_and(|words| words.contains("session.json")) && told[1].is_none());
+        let reported: Vec<Option<String>> = reported.try_iter().collect();
+        assert_eq!(reported.len(), 2, "{reported:?}");
+        assert!(reported[0].as_ref().is_some_and(|words| words.contains("session.json")) && reported[1].is_none());
         assert_eq!(Restored::read(Some(&state)).session, Some(session(2)));
     }
 
     #[test]
-    fn without_a_folder_it_says_so_and_ends() {
-        let (sender, told) = mpsc::channel();
+    fn without_a_folder_it_reports_that_and_ends() {
+        let (sender, reported) = mpsc::channel();
         let mut task = StateWriter::new(None, Box::new(move |trouble| sender.send(trouble).unwrap()));
-        task.order(WriteCommand::Volume(Volume { percent: 1 }));
+        task.command(WriteCommand::Volume(Volume { percent: 1 }));
         task.step();
-        assert!(told.try_recv().unwrap().unwrap().contains("STATE_DIRECTORY"));
+        assert!(reported.try_recv().unwrap().unwrap().contains("STATE_DIRECTORY"));
         task.end();
         assert!(task.has_ended());
     }

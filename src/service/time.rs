@@ -1,4 +1,4 @@
-//! Who knows the time: the clock's own thread, or the daemon that keeps the system clock.
+//! The source of the time: the clock's own thread, or the daemon that keeps the system clock.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::timekeeping::status::{Estimate, TimeStatus};
 
 /// The time of a box. Dropping it stops the clock's thread.
 pub enum BoxTime {
-    /// The clock's thread knows it.
+    /// The clock's thread determines it.
     Clock(ClockThread),
     /// The system clock shows it.
     System(Arc<SystemClockSource>),
@@ -32,14 +32,14 @@ pub enum TimeReader {
 }
 
 impl BoxTime {
-    /// Begins to know the time. The calibration is kept in the state folder. On a desk the system clock is taken for
-    /// right.
+    /// Starts the source of the time. The calibration is saved in the state folder. On a desk the
+    /// system clock is taken to be right.
     ///
     /// # Errors
-    /// When there can be no more threads.
+    /// When no more threads can be started.
     pub fn start(config: &Config, state_folder: Option<PathBuf>) -> io::Result<Self> {
         let clocks = Arc::new(MachineClocks);
-        // Containers and virtual machines have the right time and no daemon that says so.
+        // Containers and virtual machines have the right time and no daemon that reports it.
         let is_desk = config.board.kind == BoardKind::Simulated;
         let config = &config.time;
         if config.source == TimeSource::System {
@@ -59,7 +59,8 @@ impl BoxTime {
         Ok(Self::Clock(ClockThread::start(config, &options)?))
     }
 
-    /// Lets the clock's thread end, and does not wait for it. UTC is carried on as it was known last.
+    /// Asks the clock's thread to end, and does not wait for it. UTC continues from the last
+    /// estimate.
     pub fn dismiss(&self) {
         match self {
             Self::Clock(clock) => clock.dismiss(),
@@ -67,7 +68,15 @@ impl BoxTime {
         }
     }
 
-    /// Reads it.
+    /// Returns the message of the panic that has ended the clock's thread, if one has.
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Clock(clock) => clock.failure(),
+            Self::System(_) => None,
+        }
+    }
+
+    /// Returns a reader of the time.
     pub fn reader(&self) -> TimeReader {
         match self {
             Self::Clock(clock) => TimeReader::Clock(clock.reader()),
@@ -77,7 +86,7 @@ impl BoxTime {
 }
 
 impl TimeReader {
-    /// UTC, for the player.
+    /// Returns the source of UTC for the player.
     pub fn source(&self) -> Arc<dyn UtcSource> {
         match self {
             Self::Clock(clock) => clock.source(),
@@ -85,7 +94,7 @@ impl TimeReader {
         }
     }
 
-    /// How often its thread has gone round; none where it has no thread.
+    /// Returns how many steps its thread has done, or `None` if it has no thread.
     pub fn progress(&self) -> Option<u64> {
         match self {
             Self::Clock(clock) => Some(clock.progress()),

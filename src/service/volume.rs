@@ -1,8 +1,10 @@
-//! Sets the volume: on the card's own mixer, or in the player where the card has none, or while its mixer is
-//! not responding. On a thread of its own, as a USB card that is being pulled out may keep a caller waiting.
+//! Sets the volume: on the card's own mixer, or in the player if the card has none or its mixer is
+//! not responding. It does so on a thread of its own, as a USB card that is being pulled out may
+//! block a caller.
 //!
-//! A mixer is set again and again for a minute: at boot, and whenever a card is plugged in, `alsactl restore` puts back what
-//! was stored at some shutdown (alsa-utils' alsa-restore.service and 90-alsa-restore.rules), and it may come later.
+//! A mixer is set repeatedly for a minute: at boot, and whenever a card is plugged in,
+//! `alsactl restore` puts back what was stored at some shutdown (alsa-utils' alsa-restore.service and
+//! 90-alsa-restore.rules), and that may happen later.
 
 use std::time::Duration;
 
@@ -10,26 +12,27 @@ use jaudiosync_hw::mixer::{Mixer, MixerError};
 
 use crate::worker::Task;
 
-/// The pause before a card that does not answer is tried again, and before one that does is set again.
+/// The pause before a card that does not answer is tried again, and before one that does is set
+/// again.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How many times a card that answers is set again.
 const REPEATS: u32 = 30;
 
-/// With the volume set there is nothing to do.
+/// The pause while the volume is set and there is nothing to do.
 const NOTHING: Duration = Duration::from_secs(3600);
 
-/// What does the volume.
+/// What sets the volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VolumeReport {
     /// This mixer.
     Mixer(String),
-    /// The player itself, as there is no mixer.
+    /// The player itself, because there is no mixer.
     Software,
-    /// Not what should, for this reason.
+    /// Not what should set it, for this reason.
     Trouble(String),
 }
 
-/// Opens the card's mixer; none where it has no control for the volume.
+/// Opens the card's mixer; `None` if it has no control for the volume.
 pub type OpenMixer = Box<dyn FnMut() -> Result<Option<Box<dyn Mixer>>, MixerError> + Send>;
 
 /// Sets the volume within the player, as a factor.
@@ -47,12 +50,13 @@ pub struct VolumeTask {
 }
 
 impl VolumeTask {
-    /// Opens the mixer when the volume is first set.
+    /// Makes a task that opens the mixer when the volume is first set.
     pub fn new(open: OpenMixer, set_gain: SetGain, report: Box<dyn Fn(VolumeReport) + Send>) -> Self {
         Self { open, set_gain, report, reported: None, mixer: None, wanted_percent: None, repeats_left: 0 }
     }
 
-    /// Sets it on the mixer that is open, or else on what can be opened now: the card may be another one than before.
+    /// Sets it on the mixer that is open, or otherwise on one that can be opened now: the card may
+    /// be a different one than before.
     fn set(&mut self, percent: u8) -> Result<VolumeReport, MixerError> {
         let mixer = match self.mixer.take() {
             Some(mixer) => Ok(Some(mixer)),
@@ -70,7 +74,8 @@ impl VolumeTask {
                 (self.set_gain)(gain(percent));
                 Ok(VolumeReport::Software)
             }
-            // The owner has named a control that is not there: better a volume that can be set than none.
+            // The owner has named a control that does not exist: a volume that can be set is better
+            // than none.
             Err(error @ MixerError::NoControl { .. }) => {
                 (self.set_gain)(gain(percent));
                 Ok(VolumeReport::Trouble(format!("{error}; the player sets the volume instead")))
@@ -81,10 +86,10 @@ impl VolumeTask {
 }
 
 impl Task for VolumeTask {
-    /// In percent.
-    type Order = u8;
+    /// The volume, in percent.
+    type Command = u8;
 
-    fn order(&mut self, percent: u8) {
+    fn command(&mut self, percent: u8) {
         self.wanted_percent = Some(percent);
         self.repeats_left = REPEATS;
     }
@@ -110,7 +115,8 @@ impl Task for VolumeTask {
             Err(_) => AGAIN,
         };
         let news = done.unwrap_or_else(|error| {
-            // It may play although its mixer does not answer, and never louder than is wanted.
+            // The card may play although its mixer does not answer, and must never be louder than
+            // wanted.
             (self.set_gain)(gain(percent));
             VolumeReport::Trouble(error.to_string())
         });
@@ -122,8 +128,9 @@ impl Task for VolumeTask {
     }
 }
 
-/// The factor for a percentage: its cube, as PulseAudio and PipeWire do it (`pa_sw_volume_to_linear` in
-/// src/pulse/volume.c), so that each step sounds about as large as the next. 50 % are -18 dB.
+/// Returns the factor for a percentage: its cube, as PulseAudio and PipeWire do it
+/// (`pa_sw_volume_to_linear` in src/pulse/volume.c), so that every step sounds about equally large.
+/// 50 % are -18 dB.
 fn gain(percent: u8) -> f32 {
     (f32::from(percent.min(100)) / 100.0).powi(3)
 }
@@ -139,13 +146,13 @@ mod tests {
     struct Stage {
         board: SimulatedBoard,
         gains: Arc<Mutex<Vec<f32>>>,
-        told: Arc<Mutex<Vec<VolumeReport>>>,
+        reported: Arc<Mutex<Vec<VolumeReport>>>,
         task: VolumeTask,
     }
 
     fn stage(has_mixer: bool) -> Stage {
         let board = SimulatedBoard::new();
-        let (gains, told) = (Arc::<Mutex<Vec<f32>>>::default(), Arc::<Mutex<Vec<VolumeReport>>>::default());
+        let (gains, reported) = (Arc::<Mutex<Vec<f32>>>::default(), Arc::<Mutex<Vec<VolumeReport>>>::default());
         let task = VolumeTask::new(
             Box::new({
                 let board = board.clone();
@@ -156,17 +163,17 @@ mod tests {
                 move |gain| gains.lock().unwrap().push(gain)
             }),
             Box::new({
-                let told = Arc::clone(&told);
-                move |news| told.lock().unwrap().push(news)
+                let reported = Arc::clone(&reported);
+                move |news| reported.lock().unwrap().push(news)
             }),
         );
-        Stage { board, gains, told, task }
+        Stage { board, gains, reported, task }
     }
 
     #[test]
     fn a_mixer_is_set_and_the_player_then_plays_at_full_volume() {
         let mut stage = stage(true);
-        stage.task.order(30);
+        stage.task.command(30);
         assert_eq!(stage.task.step(), AGAIN);
         assert_eq!(stage.board.volume_percent(), 30);
         assert_eq!(*stage.gains.lock().unwrap(), [1.0]);
@@ -175,7 +182,7 @@ mod tests {
     #[test]
     fn what_others_set_in_the_first_minute_is_set_back_and_later_is_left() {
         let mut stage = stage(true);
-        stage.task.order(30);
+        stage.task.command(30);
         for _ in 0..REPEATS {
             assert_eq!(stage.task.step(), AGAIN);
             stage.board.clone().set_volume_percent(90).unwrap();
@@ -194,9 +201,9 @@ mod tests {
         let heard = Arc::clone(&gains);
         let set_gain = Box::new(move |gain| heard.lock().unwrap().push(gain));
         let mut task = VolumeTask::new(Box::new(move || Ok(mixers.pop().unwrap())), set_gain, Box::new(|_| {}));
-        task.order(50);
+        task.command(50);
         assert_eq!(task.step(), NOTHING);
-        task.order(50);
+        task.command(50);
         assert_eq!(task.step(), AGAIN);
         assert_eq!((board.volume_percent(), gains.lock().unwrap().clone()), (50, vec![0.125, 1.0]));
     }
@@ -205,28 +212,28 @@ mod tests {
     fn without_a_mixer_the_player_does_it() {
         let mut stage = stage(false);
         for percent in [50, 0, 100, 255] {
-            stage.task.order(percent);
+            stage.task.command(percent);
             stage.task.step();
         }
         assert_eq!(*stage.gains.lock().unwrap(), [0.125, 0.0, 1.0, 1.0]);
-        assert_eq!(*stage.told.lock().unwrap(), [VolumeReport::Software]);
+        assert_eq!(*stage.reported.lock().unwrap(), [VolumeReport::Software]);
     }
 
     #[test]
-    fn a_card_that_is_gone_is_tried_until_it_takes_what_was_wanted_last() {
+    fn a_card_that_is_gone_is_tried_until_it_takes_the_last_volume() {
         let mut stage = stage(true);
-        stage.task.order(30);
+        stage.task.command(30);
         stage.task.step();
         let gone = MixerError::Lost { card: "simulated".into(), reason: "unplugged".into() };
         stage.board.fail_mixer(Some(gone));
-        stage.task.order(40);
+        stage.task.command(40);
         assert_eq!(stage.task.step(), AGAIN);
-        stage.task.order(45);
+        stage.task.command(45);
         assert_eq!(stage.task.step(), AGAIN);
         assert_eq!(stage.gains.lock().unwrap().last(), Some(&gain(45)), "meanwhile the player sets it");
         stage.board.fail_mixer(None);
         stage.task.step();
         assert_eq!((stage.board.volume_percent(), stage.gains.lock().unwrap().last()), (45, Some(&1.0)));
-        assert_eq!(stage.told.lock().unwrap().len(), 3, "mixer, trouble, mixer");
+        assert_eq!(stage.reported.lock().unwrap().len(), 3, "mixer, trouble, mixer");
     }
 }

@@ -1,4 +1,4 @@
-//! What an owner chooses.
+//! The owner's choices, and checks of what is possible.
 
 use crate::appliance::StartKind;
 use crate::timekeeping::references::gpsd::GPSD_PORT;
@@ -8,12 +8,12 @@ use jaudiosync_hw::buttons::Pins;
 
 use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress};
 
-/// Where gpsd answers, as Debian's package sets it up.
+/// Returns the address of gpsd as Debian's package sets it up.
 pub fn local_gpsd() -> OptionalServer {
     OptionalServer(Some(ServerAddress { host: "localhost".to_owned(), port: Some(GPSD_PORT) }))
 }
 
-/// The bus on the header of every Raspberry Pi.
+/// The I2C bus on the header of every Raspberry Pi.
 pub const HEADER_BUS: &str = "/dev/i2c-1";
 
 /// A wireless network.
@@ -25,35 +25,36 @@ pub struct Wifi {
     pub passphrase: String,
 }
 
-/// Everything that is asked. The configuration's own values stand where nothing was chosen.
+/// All answers. Where nothing was chosen, they are the configuration's present values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
-    /// The output, as `sound.device` takes it; empty for the system's default.
+    /// The output, as in `sound.device`; empty for the system's default.
     pub device: String,
-    /// The overlay of a DAC on the header, such as `hifiberry-dac`; none leaves the boot configuration as it is.
+    /// The overlay of a DAC on the header, such as `hifiberry-dac`; none leaves the boot
+    /// configuration unchanged.
     pub overlay: Option<String>,
-    /// What is heard of the two channels.
+    /// How the two channels are played.
     pub channels: ChannelChoice,
     /// The RTC.
     pub rtc: RtcChoice,
-    /// Where gpsd answers; none for no GPS.
+    /// The address of gpsd; none for no GPS.
     pub gpsd: OptionalServer,
     /// Time servers.
     pub ntp_servers: Vec<ServerAddress>,
     /// Buttons, jumper, LED.
     pub pins: Pins,
-    /// What the jumper starts at power-on.
+    /// What to play at power-on with the jumper fitted.
     pub jumper: StartKind,
     /// The Music folder.
     pub music: PathBuf,
-    /// The box's name on the network; none leaves it.
+    /// The box's name on the network; none leaves it unchanged.
     pub host_name: Option<String>,
-    /// A wireless network to join; none leaves what there is.
+    /// A wireless network to join; none leaves the network unchanged.
     pub wifi: Option<Wifi>,
 }
 
 impl Answers {
-    /// What is in effect now.
+    /// Returns the present values.
     pub fn current(config: &Config) -> Self {
         Self {
             device: config.sound.device.clone(),
@@ -71,7 +72,7 @@ impl Answers {
     }
 }
 
-/// Whether a box can be called this on a network (RFC 1123, 2.1: letters, digits and hyphens, at most 63).
+/// Checks a host name (RFC 1123, section 2.1): 1 to 63 letters, digits and hyphens.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -83,34 +84,35 @@ pub fn check_host_name(name: &str) -> Result<(), String> {
     if is_good {
         Ok(())
     } else {
-        Err(format!("{name:?} is no host name: write letters, digits and hyphens, such as bike-3"))
+        Err(format!("{name:?} is not a host name: write up to 63 letters, digits and hyphens, such as bike-3"))
     }
 }
 
-/// Whether a network can be called this (IEEE 802.11: at most 32 bytes), and have this passphrase (WPA: 8 to 63 ASCII
+/// Checks a network's name (IEEE 802.11: 1 to 32 bytes) and passphrase (WPA: 8 to 63 ASCII
 /// characters).
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_wifi(wifi: &Wifi) -> Result<(), String> {
     if !(1..=32).contains(&wifi.ssid.len()) || wifi.ssid.contains(['\n', '\0']) {
-        return Err(format!("{:?} is no name of a wireless network: it has 1 to 32 bytes", wifi.ssid));
+        return Err(format!("{:?} is not the name of a wireless network: it must have 1 to 32 bytes", wifi.ssid));
     }
     let passphrase = &wifi.passphrase;
     if !(8..=63).contains(&passphrase.len()) || !passphrase.bytes().all(|letter| (b' '..=b'~').contains(&letter)) {
-        return Err("a passphrase has 8 to 63 ASCII characters".to_owned());
+        return Err("a passphrase must have 8 to 63 ASCII characters".to_owned());
     }
     Ok(())
 }
 
-/// Whether an overlay can be called this: the names of the firmware's files in `overlays/`, and their parameters.
+/// Checks an overlay: the name of one of the firmware's files in `overlays/`, and perhaps
+/// parameters.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn check_overlay(overlay: &str) -> Result<(), String> {
     let may_be = |letter: u8| letter.is_ascii_alphanumeric() || b"-_,=.".contains(&letter);
     let is_good = !overlay.is_empty() && overlay.bytes().all(may_be) && !overlay.starts_with([',', '-']);
-    if is_good { Ok(()) } else { Err(format!("{overlay:?} is no overlay; write its name, such as hifiberry-dac")) }
+    if is_good { Ok(()) } else { Err(format!("{overlay:?} is not an overlay; write its name, such as hifiberry-dac")) }
 }
 
 #[cfg(test)]
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_cannot_be_are_told() {
+    fn impossible_names_are_refused() {
         assert!(["bike-3", "a", "Box7"].iter().all(|name| check_host_name(name).is_ok()));
         assert!(["", "-a", "a-", "a b", "büro", "a.b"].iter().all(|name| check_host_name(name).is_err()));
         assert!(["hifiberry-dac", "iqaudio-dacplus,unmute_amp"].iter().all(|name| check_overlay(name).is_ok()));

@@ -1,13 +1,14 @@
-//! Changes the firmware's `config.txt` (Raspberry Pi documentation, "config.txt"): lines such as `dtparam=i2c_arm=on`, below
-//! filters such as `[pi4]`, of which `[all]` is for every board.
+//! Changes the firmware's `config.txt` (Raspberry Pi documentation, "config.txt"): lines such as
+//! `dtparam=i2c_arm=on`, below filters such as `[pi4]`, of which `[all]` stands for every board.
 
-/// Switches the header's I2C bus on.
+/// Turns on the header's I2C bus.
 pub const I2C_ON: &str = "dtparam=i2c_arm=on";
 
-/// Binds the kernel's own driver to the clock, which then cannot be set from here.
+/// Binds the kernel's driver to the RTC, which this program then cannot set.
 const KERNEL_RTC: &str = "dtoverlay=i2c-rtc";
 
-/// The overlays of DACs on the header begin so; two of them fight for the same pins.
+/// How the names of overlays for DACs on the header begin. Two of them would fight for the same
+/// pins.
 const DAC_OVERLAYS: [&str; 10] = [
     "allo-",
     "audioinjector-",
@@ -21,18 +22,18 @@ const DAC_OVERLAYS: [&str; 10] = [
     "pisound",
 ];
 
-/// What is to be in the boot configuration.
+/// What the boot configuration should have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
-    /// Whether there is a clock on the header's bus.
+    /// Whether there is an RTC on the header's bus.
     pub has_rtc: bool,
-    /// The overlay of a DAC; none leaves what there is.
+    /// The overlay of a DAC; none leaves overlays unchanged.
     pub overlay: Option<String>,
 }
 
-/// Whether a boot configuration switches the header's I2C bus on for every board. Of several lines the last one counts; those
-/// below a filter do not, as the card may go into another Pi. `i2c` and `i2c1` are other names of `i2c_arm`
-/// (firmware's overlays/README, "i2c").
+/// Returns whether a boot configuration turns on the header's I2C bus for every board. Of several
+/// lines the last one counts. Lines below a filter do not, as the card may go into another Pi.
+/// `i2c` and `i2c1` are other names of `i2c_arm` (firmware's overlays/README, "i2c").
 pub fn has_i2c(boot_config: &str) -> bool {
     let mut is_for_all = true;
     let mut is_on = false;
@@ -51,20 +52,21 @@ pub fn has_i2c(boot_config: &str) -> bool {
     is_on
 }
 
-/// Whether a boot configuration gives the clock to the kernel's own driver.
+/// Returns whether a boot configuration gives the RTC to the kernel's driver.
 pub fn has_kernel_rtc(boot_config: &str) -> bool {
     boot_config.lines().any(|line| is_setting(line, KERNEL_RTC))
 }
 
-/// The boot configuration as it shall be. What is as wanted already is not touched; what is in the way becomes a comment.
+/// Returns the boot configuration with what is wanted. Lines that are right already stay, and lines
+/// that are in the way become comments.
 pub fn edit(before: &str, wanted: &Wanted) -> String {
     let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
     if wanted.has_rtc {
         comment_out(&mut lines, |line| is_setting(line, KERNEL_RTC));
         if !has_i2c(before) {
-            switch_on(&mut lines, I2C_ON);
+            turn_on(&mut lines, I2C_ON);
         }
-        // A line further down switches it off again.
+        // A line further down may turn it off again.
         if !has_i2c(&lines.join("\n")) {
             append(&mut lines, I2C_ON);
         }
@@ -73,7 +75,7 @@ pub fn edit(before: &str, wanted: &Wanted) -> String {
         let line = format!("dtoverlay={overlay}");
         comment_out(&mut lines, |other| is_other_dac(other, &line));
         if !lines.iter().any(|other| is_setting(other, &line)) {
-            switch_on(&mut lines, &line);
+            turn_on(&mut lines, &line);
         }
     }
     if lines == before.lines().collect::<Vec<_>>() {
@@ -82,7 +84,7 @@ pub fn edit(before: &str, wanted: &Wanted) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A setting, with or without parameters behind a comma.
+/// Returns whether a line makes this setting, with or without parameters after a comma.
 fn is_setting(line: &str, setting: &str) -> bool {
     line.trim().strip_prefix(setting).is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ' ', '\t', '#']))
 }
@@ -103,8 +105,8 @@ fn is_filter(line: &str) -> bool {
     line.trim().starts_with('[')
 }
 
-/// Takes the comment sign from the line if it stands there as one, or puts it at the end, for every board.
-fn switch_on(lines: &mut Vec<String>, wanted: &str) {
+/// Uncomments the line if it is there as a comment; otherwise appends it, for every board.
+fn turn_on(lines: &mut Vec<String>, wanted: &str) {
     let is_comment = |line: &&mut String| line.trim().strip_prefix('#').is_some_and(|rest| rest.trim() == wanted);
     // One below a filter might be meant for another board.
     let first_filter = lines.iter().position(|line| is_filter(line)).unwrap_or(lines.len());
@@ -115,7 +117,7 @@ fn switch_on(lines: &mut Vec<String>, wanted: &str) {
     append(lines, wanted);
 }
 
-/// Puts a line at the end, for every board.
+/// Appends a line, for every board.
 fn append(lines: &mut Vec<String>, wanted: &str) {
     let last_filter = lines.iter().rev().find(|line| is_filter(line));
     if last_filter.is_some_and(|filter| filter.trim() != "[all]") {
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bus_is_switched_on_once() {
+    fn the_bus_is_turned_on_once() {
         let before = "# For more options\n#dtparam=i2c_arm=on\ndtparam=audio=on\n\n[pi4]\narm_boost=1\n\n[all]\n";
         let after = edit(before, &rtc());
         assert_eq!(after, before.replace("#dtparam=i2c_arm=on", I2C_ON));
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bus_is_on_where_the_firmware_takes_it_for_on() {
+    fn the_bus_is_on_where_the_firmware_turns_it_on() {
         let on = [
             "dtparam=i2c_arm=on",
             "dtparam=audio=on, i2c_arm=on",
@@ -185,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_stands_there_the_second_time_changes_nothing(
+        fn a_second_time_changes_nothing(
             lines in prop::collection::vec(
                 prop_oneof![
                     Just("dtparam=i2c_arm=on".to_owned()),

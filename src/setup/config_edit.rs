@@ -1,37 +1,37 @@
-//! Changes keys of a configuration file; comments, order and everything else stay as they are.
+//! Changes keys of a configuration file. Comments, order and everything else stay as they are.
 
 use toml_edit::{DocumentMut, Item, Table, Value};
 
-/// A key to be set.
+/// A key and its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Such as `sound`.
+    /// The section, such as `sound`.
     pub section: &'static str,
-    /// Such as `device`.
+    /// The key, such as `device`.
     pub key: &'static str,
-    /// What it shall be, as TOML writes it.
+    /// The value, as TOML.
     pub value: String,
 }
 
-/// What stands at the head of a file that was not there.
-const HEAD: &str = "# Written by `jaudiosync setup`, which can be run again at any time; what is written here by hand stays. All\n\
-                    # keys and what they mean: jaudiosync config --sample\n\n";
+/// The head of a new file.
+const HEAD: &str = "# Written by `jaudiosync setup`, which can be run again at any time and leaves manual changes alone.\n\
+# All keys and their meanings: jaudiosync config --sample\n\n";
 
-/// The file with these keys set.
+/// Returns the file with these keys set.
 ///
 /// # Errors
-/// Where the file is no TOML: it is not to be written over.
+/// If the file is not TOML, as it must not be overwritten then.
 pub fn edit(before: Option<&str>, settings: &[Setting]) -> Result<String, String> {
     let mut document: DocumentMut =
-        before.unwrap_or_default().parse().map_err(|error| format!("it is no TOML: {error}"))?;
+        before.unwrap_or_default().parse().map_err(|error| format!("it is not TOML: {error}"))?;
     for setting in settings {
         let value: Value = setting.value.parse().map_err(|error| format!("{}: {error}", setting.key))?;
         let section = document.entry(setting.section).or_insert_with(|| Item::Table(Table::new()));
         let Some(section) = section.as_table_like_mut() else {
-            return Err(format!("{} is no section in it", setting.section));
+            return Err(format!("{} is not a section in it", setting.section));
         };
         match section.get_mut(setting.key).and_then(Item::as_value_mut) {
-            // What stands behind it on its line stays.
+            // The rest of the line stays.
             Some(old) => {
                 let decor = old.decor().clone();
                 *old = value;
@@ -76,10 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_gets_a_head_and_one_that_is_no_toml_is_left() {
+    fn a_new_file_gets_a_head_and_one_that_is_not_toml_is_left_alone() {
         let new = edit(None, &[setting("sound", "channels", "\"mono\"")]).unwrap();
         assert!(new.starts_with("# Written by") && new.ends_with("[sound]\nchannels = \"mono\"\n"), "{new}");
         assert!(edit(Some("[[["), &[]).is_err());
-        assert!(edit(Some("sound = 3\n"), &[setting("sound", "device", "\"\"")]).unwrap_err().contains("no section"));
+        assert!(
+            edit(Some("sound = 3\n"), &[setting("sound", "device", "\"\"")]).unwrap_err().contains("not a section")
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! Setting a box up: from answers to the files that are to be written. Pure: what there is comes in as text, what there shall
-//! be goes out as a plan; nothing is read, written or run here.
+//! Setting up a box: from answers to the files to write. Pure: the present files come in as text,
+//! and a plan goes out. Nothing is read, written or run here.
 //!
-//! - [`answers`] is what an owner chooses, and what makes no sense;
-//! - [`config_edit`] changes keys of a configuration and leaves everything else as it stands;
+//! - [`answers`] holds what an owner chooses, and checks it;
+//! - [`config_edit`] changes keys of a configuration and leaves everything else as it is;
 //! - [`boot_config`] does the same to the firmware's `config.txt`;
 //! - [`plan`] puts them together.
 

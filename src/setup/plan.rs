@@ -1,4 +1,4 @@
-//! From answers to what is to be done.
+//! The plan: from answers to steps.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,9 @@ use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
 use crate::config::{Config, Layers, RtcChoice, ServerAddress, TimeSource};
 
-/// The package's program that turns on I2C and keeps others from the clock, or gives both back, as the configuration says
-/// (`packaging/prepare-pi`). What it changed it takes back when the package is removed, which is why it is left to it.
+/// The package's program that turns on I2C and keeps others from the clock, or restores both, as
+/// the configuration says (`packaging/prepare-pi`). It undoes its changes when the package is
+/// removed, which is why they are left to it.
 pub const PREPARE_PI: &str = "/usr/lib/jaudiosync/prepare-pi";
 
 /// A file as it is now.
@@ -18,53 +19,53 @@ pub const PREPARE_PI: &str = "/usr/lib/jaudiosync/prepare-pi";
 pub struct TextFile {
     /// Where it is.
     pub path: PathBuf,
-    /// What stands in it; none if it is not there.
+    /// Its contents; none if it does not exist.
     pub text: Option<String>,
 }
 
-/// Something to be done.
+/// A step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Write a file.
     Write {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What stands in it now.
+        /// Its present contents; none if it does not exist.
         before: Option<String>,
-        /// What shall stand in it.
+        /// Its new contents.
         after: String,
-        /// Whether only its owner may read it, and nothing of it is shown.
+        /// Whether only its owner may read it, and none of it is shown.
         is_secret: bool,
-        /// Whether a copy of what was there before the first change is kept beside it.
+        /// Whether a copy of the original file stays beside it.
         keeps_copy: bool,
     },
     /// Run a command.
     Run(Vec<String>),
-    /// Tell the owner.
-    Tell(String),
+    /// Say something to the owner.
+    Say(String),
 }
 
 /// The machine as it is now.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
-    /// The configuration's files, the lowest layer first. The first is the one that is written to.
+    /// The configuration's files, the lowest layer first. New keys go to the first.
     pub config_files: Vec<TextFile>,
-    /// The boot configuration; none on a machine that is no Raspberry Pi.
+    /// The boot configuration; none on a machine that is not a Raspberry Pi.
     pub boot_config: Option<TextFile>,
-    /// Whether NetworkManager keeps the networks, as on Raspberry Pi OS since 12.
+    /// Whether NetworkManager manages the networks, as in Raspberry Pi OS since 12.
     pub has_network_manager: bool,
-    /// Whether `raspi-config` is there, which knows how its system sets names and networks.
+    /// Whether there is `raspi-config`, which knows how the system sets names and networks.
     pub has_raspi_config: bool,
-    /// Whether the package is installed, whose [`PREPARE_PI`] keeps I2C and the clock as the configuration wants them.
+    /// Whether the package is installed, whose [`PREPARE_PI`] looks after I2C and the clock.
     pub has_package: bool,
-    /// Whether the service runs.
+    /// Whether the service is running.
     pub service_runs: bool,
 }
 
-/// What is to be done so that the answers hold. Nothing, where they do already.
+/// Returns the steps that put the answers into effect; none if they are in effect already.
 ///
 /// # Errors
-/// Where a file cannot be changed without losing what stands in it.
+/// If a file cannot be changed without damaging it, or the service would refuse a value.
 pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<Step>, String> {
     let mut steps = config_steps(layers, answers, host)?;
     check(layers, &steps, host)?;
@@ -79,15 +80,16 @@ pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<
         steps.push(run(&["systemctl", "restart", "jaudiosync"]));
     }
     if needs_reboot {
-        steps.push(Step::Tell("The boot configuration takes effect after: sudo reboot".to_owned()));
+        steps.push(Step::Say("The boot configuration takes effect after: sudo reboot".to_owned()));
     }
     if needs_reboot && answers.overlay.is_some() {
-        steps.push(Step::Tell("Then choose the new sound card: sudo jaudiosync setup".to_owned()));
+        steps.push(Step::Say("Then choose the new sound card: sudo jaudiosync setup".to_owned()));
     }
     Ok(steps)
 }
 
-/// Each key is written to the file that it comes from now, so that it takes effect; a new one to the system's.
+/// Writes every key to the file that it comes from now, so that it takes effect, and a new one to
+/// the system's.
 fn config_steps(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<Step>, String> {
     let changed = changed_settings(layers.config(), answers);
     let mut steps = Vec::new();
@@ -110,7 +112,7 @@ fn config_steps(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<
     Ok(steps)
 }
 
-/// What the service would ignore is not written.
+/// Refuses values that the service would ignore.
 fn check(layers: &Layers, steps: &[Step], host: &HostFacts) -> Result<(), String> {
     let mut planned = Layers::default();
     for file in &host.config_files {
@@ -124,7 +126,7 @@ fn check(layers: &Layers, steps: &[Step], host: &HostFacts) -> Result<(), String
     }
     let before: Vec<String> = layers.problems().iter().map(|problem| problem.message.clone()).collect();
     match planned.problems().iter().find(|problem| !before.contains(&problem.message)) {
-        Some(problem) => Err(format!("nothing was done, as the service would not take this: {}", problem.message)),
+        Some(problem) => Err(format!("nothing was changed, as the service would refuse this: {}", problem.message)),
         None => Ok(()),
     }
 }
@@ -134,7 +136,7 @@ fn write(file: &TextFile, after: String) -> Step {
     Step::Write { path, before, after, is_secret: false, keeps_copy: false }
 }
 
-/// The keys whose values differ from what is in effect.
+/// Returns the keys whose values differ from the present ones.
 fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     let text = |text: &str| Value::from(text).to_string();
     let gpio = |number: u8| number.to_string();
@@ -166,7 +168,8 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     changed.map(|(section, key, _, value)| Setting { section, key, value }).collect()
 }
 
-/// The package sees to I2C, wherever the answers or the boot configuration are not as it left them.
+/// Has the package look after I2C, if the answers or the boot configuration are not as it left
+/// them.
 fn prepared(config: &Config, answers: &Answers, host: &HostFacts) -> Option<Step> {
     let text = host.boot_config.as_ref()?.text.as_deref().unwrap_or_default();
     let is_ready = boot_config::has_i2c(text) && !boot_config::has_kernel_rtc(text);
@@ -183,8 +186,8 @@ fn boot_steps(answers: &Answers, host: &HostFacts) -> Vec<Step> {
     let has_rtc = has_rtc(answers) && !host.has_package;
     let wanted = Wanted { has_rtc, overlay: answers.overlay.clone() };
     let Some(file) = &host.boot_config else {
-        let told = "There is no boot configuration here, so the overlay is not set.".to_owned();
-        return answers.overlay.iter().map(|_| Step::Tell(told.clone())).collect();
+        let words = "There is no boot configuration here, so the overlay was not set.".to_owned();
+        return answers.overlay.iter().map(|_| Step::Say(words.clone())).collect();
     };
     let before = file.text.clone().unwrap_or_default();
     let after = boot_config::edit(&before, &wanted);
@@ -197,21 +200,22 @@ fn boot_steps(answers: &Answers, host: &HostFacts) -> Vec<Step> {
 
 fn host_name(name: &str, host: &HostFacts) -> Step {
     match host.has_raspi_config {
-        // It also keeps /etc/hosts in step.
+        // It also updates /etc/hosts.
         true => run(&["raspi-config", "nonint", "do_hostname", name]),
         false => run(&["hostnamectl", "set-hostname", name]),
     }
 }
 
-/// A file for NetworkManager, which others cannot read, rather than a passphrase on a command line, which they can.
+/// Joins a network by a file for NetworkManager, which others cannot read: on a command line they
+/// could see the passphrase.
 fn join(wifi: &Wifi, host: &HostFacts) -> Vec<Step> {
     if !host.has_network_manager {
         let how = if host.has_raspi_config { "sudo raspi-config" } else { "by hand" };
-        return vec![Step::Tell(format!("NetworkManager is not here: join {} {how}.", wifi.ssid))];
+        return vec![Step::Say(format!("There is no NetworkManager here: join {} {how}.", wifi.ssid))];
     }
     let file =
         TextFile { path: PathBuf::from("/etc/NetworkManager/system-connections/jaudiosync.nmconnection"), text: None };
-    // A semicolon separates the numbers that may stand for an SSID's bytes, so in a plain one it is escaped.
+    // An SSID may also be a list of byte values with semicolons, so a plain one escapes them.
     let ssid = key_file_text(&wifi.ssid).replace(';', "\\;");
     let passphrase = key_file_text(&wifi.passphrase);
     let after = format!(
@@ -222,7 +226,7 @@ fn join(wifi: &Wifi, host: &HostFacts) -> Vec<Step> {
     vec![secret, run(&["nmcli", "connection", "reload"])]
 }
 
-/// A text in a key file (nm-settings-keyfile(5)): backslashes are escaped, and a blank in front.
+/// Escapes a text for a key file (nm-settings-keyfile(5)): backslashes, and a leading space.
 fn key_file_text(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\");
     match escaped.strip_prefix(' ') {
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_already_needs_no_step() {
+    fn answers_in_effect_need_no_step() {
         let (layers, mut host) = pi("[sound]\nchannels = \"mono\"\n", "");
         host.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
         let answers = Answers::current(layers.config());
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
+    fn every_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
         let (layers, mut host) = pi("[sound]\nchannels = \"mono\"\n", "[sound]\ndevice = \"Headphones\" # my own\n");
         host.boot_config = None;
         let answers = Answers {
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rtc_switches_the_bus_on_with_a_copy_kept_and_asks_for_a_reboot() {
+    fn an_rtc_turns_the_bus_on_with_a_copy_of_the_file_and_asks_for_a_reboot() {
         let (layers, host) = pi("", "");
         let answers = Answers { overlay: Some("hifiberry-dac".to_owned()), ..Answers::current(layers.config()) };
         let steps = plan(&layers, &answers, &host).unwrap();
@@ -307,14 +311,14 @@ mod tests {
             Some("dtparam=audio=on\ndtparam=i2c_arm=on\ndtoverlay=hifiberry-dac\n")
         );
         assert!(matches!(steps[0], Step::Write { keeps_copy: true, .. }));
-        let told: Vec<&String> = steps
+        let said: Vec<&String> = steps
             .iter()
             .filter_map(|step| match step {
-                Step::Tell(words) => Some(words),
+                Step::Say(words) => Some(words),
                 _ => None,
             })
             .collect();
-        assert!(told.len() == 2 && told[0].contains("reboot") && told[1].contains("sound card"), "{told:?}");
+        assert!(said.len() == 2 && said[0].contains("reboot") && said[1].contains("sound card"), "{said:?}");
     }
 
     #[test]
@@ -333,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passphrase_stands_in_a_file_that_others_cannot_read_and_on_no_command_line() {
+    fn a_passphrase_is_in_a_file_that_others_cannot_read_and_on_no_command_line() {
         let (layers, mut host) = pi("", "");
         host.boot_config = None;
         let wifi = Wifi { ssid: " a;b\\c".to_owned(), passphrase: "secret; words".to_owned() };
@@ -353,6 +357,6 @@ mod tests {
         let (layers, mut host) = pi("", "");
         host.config_files[0].text = Some("[[[".to_owned());
         let answers = Answers { device: "Audio".to_owned(), ..Answers::current(layers.config()) };
-        assert!(plan(&layers, &answers, &host).unwrap_err().starts_with("/etc/config.toml: it is no TOML"));
+        assert!(plan(&layers, &answers, &host).unwrap_err().starts_with("/etc/config.toml: it is not TOML"));
     }
 }

@@ -1,15 +1,16 @@
-//! What a kill in the middle of a write leaves behind.
+//! Temporary files that a kill during a write leaves behind.
 
 use std::io;
 use std::path::Path;
 
 use super::{Persistent, Position, RANDOM_LETTERS, Session, Volume};
 
-/// Removes the temporary files of records in a state folder, and says how many there were. For the service alone, at
-/// its start: another program's write in that very moment would fail, with an error and without loss.
+/// Removes the temporary files of records from a state folder, and returns how many it removed.
+/// Only the service should call this, at its start: another program's write at that very moment
+/// would fail, with an error and without loss.
 ///
 /// # Errors
-/// When the folder cannot be read; one that does not exist has no leftovers.
+/// If the folder cannot be read; one that does not exist has no leftovers.
 pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -48,8 +49,7 @@ mod tests {
     #[test]
     fn a_temporary_file_has_the_name_that_is_looked_for() {
         let folder = tempfile::tempdir().unwrap();
-        // A folder cannot be replaced by a file, so this fails at the last step, and cleans up after itself; a file of
-        // the same make shows the name.
+        // A file that is created as `write_atomically` does it shows the name.
         let file = tempfile::Builder::new().prefix(".session.json").rand_bytes(RANDOM_LETTERS).tempfile_in(&folder);
         let name = file.unwrap().path().file_name().unwrap().to_str().unwrap().to_owned();
         assert!(is_leftover(&name), "{name}");

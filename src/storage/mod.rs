@@ -1,6 +1,7 @@
-//! What is kept on disk between runs, written so that a pulled plug leaves the old or the new and nothing between.
+//! The state on disk between runs, written so that a power cut leaves the old or the new and
+//! nothing in between.
 //!
-//! What the values mean is decided elsewhere; here is only how they are kept.
+//! This folder defines only how values are saved, and where. What they mean is decided elsewhere.
 
 mod leftovers;
 mod position;
@@ -21,10 +22,11 @@ pub use volume::Volume;
 /// Letters and digits at the end of a temporary file's name.
 const RANDOM_LETTERS: usize = 6;
 
-/// Writes a file whole or not at all: beside it, synced, then renamed over it. On an error the old file stays.
+/// Writes a file whole or not at all: to a temporary file beside it, which is synced and then
+/// renamed. On an error the old file stays.
 ///
 /// # Errors
-/// When the folder cannot be written to or the disk is full.
+/// If the folder cannot be written to or the disk is full.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -40,15 +42,15 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     file.write_all(contents)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    // The rename itself is on disk only when the folder is.
+    // The rename is on disk only once the folder is synced.
     std::fs::File::open(folder)?.sync_all()
 }
 
 /// The state folder of the service that systemd runs (`StateDirectory=` in its unit).
 const SERVICE_STATE_FOLDER: &str = "/var/lib/jaudiosync";
 
-/// Where this machine's service keeps what it knows: for commands that look at it from a shell, also as root. Without such a
-/// service it is [`state_folder`].
+/// Returns the state folder of this machine's service, for commands that read it from a shell, also
+/// as root. Without such a service it is [`state_folder`]'s.
 pub fn service_state_folder() -> Option<PathBuf> {
     let of_service = PathBuf::from(SERVICE_STATE_FOLDER);
     if std::env::var_os("STATE_DIRECTORY").is_none() && of_service.exists() {
@@ -57,8 +59,8 @@ pub fn service_state_folder() -> Option<PathBuf> {
     state_folder()
 }
 
-/// The folder for what the program keeps: systemd's `STATE_DIRECTORY` where it is set, else `XDG_STATE_HOME`, else
-/// `~/.local/state`, in a folder of the program's own.
+/// Returns the folder for the program's state: systemd's `STATE_DIRECTORY` if it is set, otherwise
+/// `jaudiosync` in `XDG_STATE_HOME`, otherwise in `~/.local/state`; none if even `HOME` is not set.
 pub fn state_folder() -> Option<PathBuf> {
     let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     from("STATE_DIRECTORY")

@@ -1,4 +1,4 @@
-//! The place at which playing was stopped, for `-p res` and for resuming.
+//! The position at which playing was stopped, for `-p res` and for resuming.
 
 use std::path::Path;
 
@@ -13,18 +13,18 @@ pub struct Position {
     pub playlist: String,
     /// The track that played, or was to play next.
     pub track: usize,
-    /// How far into it, in seconds.
+    /// The position in it, in seconds.
     pub offset_s: f64,
 }
 
-/// Why there is no kept position.
+/// Why there is no saved position.
 #[derive(Debug, thiserror::Error)]
 pub enum PositionError {
-    /// Nothing was kept yet.
-    #[error("no position was kept yet; it is kept when playing is stopped with Ctrl-C")]
+    /// Nothing has been saved yet.
+    #[error("no position has been saved yet; stopping with Ctrl-C saves one")]
     Missing,
-    /// There is no place to keep it.
-    #[error("there is no folder to keep it in; set XDG_STATE_HOME or HOME")]
+    /// There is no folder to save it in.
+    #[error("there is no folder for the position; set XDG_STATE_HOME or HOME")]
     NoFolder,
     /// The file cannot be used.
     #[error(transparent)]
@@ -35,25 +35,25 @@ impl Persistent for Position {
     const FILE: &'static str = "position.json";
     const VERSION: u32 = 1;
 
-    /// The first programs kept it without an envelope.
+    /// The first versions saved it without an envelope.
     fn from_earlier(version: Option<u32>, data: &[u8]) -> Option<Self> {
         version.is_none().then(|| serde_json::from_slice(data).ok()).flatten()
     }
 }
 
 impl Position {
-    /// Reads what was kept in the state folder.
+    /// Reads the position from the state folder.
     ///
     /// # Errors
-    /// When nothing was kept, or it cannot be read.
+    /// If none was saved, or it cannot be read.
     pub fn read(folder: Option<&Path>) -> Result<Self, PositionError> {
         Record::in_folder(folder.ok_or(PositionError::NoFolder)?).read()?.ok_or(PositionError::Missing)
     }
 
-    /// Keeps it in the state folder, which is made if need be.
+    /// Saves it in the state folder, which is created if necessary.
     ///
     /// # Errors
-    /// When it cannot be written; what was kept before stays.
+    /// If it cannot be written; the position saved before stays.
     pub fn write(&self, folder: Option<&Path>) -> Result<(), PositionError> {
         Record::in_folder(folder.ok_or(PositionError::NoFolder)?).write(self)?;
         Ok(())
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_comes_back_and_damage_is_told() {
+    fn a_position_comes_back_and_damage_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("state");
         assert!(matches!(Position::read(Some(&folder)), Err(PositionError::Missing)));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_programs_kept_is_still_read() {
+    fn a_position_from_the_first_versions_is_still_read() {
         let folder = tempfile::tempdir().unwrap();
         let plain = r#"{"playlist":"Ride","track":2,"offset_s":1.5}"#;
         std::fs::write(folder.path().join("position.json"), plain).unwrap();

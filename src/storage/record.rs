@@ -1,8 +1,9 @@
-//! Records: small values that are kept as JSON with a version and a checksum.
+//! Records: small values, saved as JSON with a version and a checksum.
 //!
-//! A record is written whole or not at all, so a pulled plug leaves the old one or the new one. What can still damage
-//! it is the SD card; then the damaged file is put aside, once, and its owner goes on with a default. No older copy is
-//! kept beside it: it would double the writes that wear the card out, and every record has a default that is safe.
+//! A record is written whole or not at all, so a power cut leaves the old one or the new one. Only
+//! the SD card can still damage it: the damaged file is then put aside, once, and its owner goes on
+//! with a default. There is no older copy beside it: that would double the writes that wear out the
+//! card, and every record has a safe default.
 
 use crate::digest::short_hex;
 use std::io;
@@ -14,17 +15,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-/// A record is some hundred bytes; whatever is larger is none.
+/// A record has a few hundred bytes; anything larger is something else.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// A value that is kept in a record.
+/// A value that can be saved as a record.
 pub trait Persistent: Serialize + DeserializeOwned {
     /// The name of its file in the state folder.
     const FILE: &'static str;
-    /// The version of its form, from 1.
+    /// The version of its format, from 1.
     const VERSION: u32;
 
-    /// Reads what an earlier program kept, in another version or, where `version` is none, without an envelope.
+    /// Reads data that an earlier program saved, in another version or, if `version` is none,
+    /// without an envelope. Returns none if it cannot be read.
     fn from_earlier(version: Option<u32>, data: &[u8]) -> Option<Self> {
         let _ = (version, data);
         None
@@ -34,7 +36,7 @@ pub trait Persistent: Serialize + DeserializeOwned {
 /// Why a record cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// It is damaged, or of a version that is not known here.
+    /// It is damaged, or of an unknown version.
     #[error("{path} is damaged and cannot be used; {}", aside(.put_aside.as_deref()))]
     Damaged {
         /// The file.
@@ -42,12 +44,12 @@ pub enum RecordError {
         /// Where it is now; none if it could not be put aside.
         put_aside: Option<PathBuf>,
     },
-    /// The file cannot be read or written. What was kept before is still there.
+    /// The file cannot be read or written. What was saved before is still there.
     #[error("{path}: {error}; check that the disk is neither full nor read-only")]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
 }
@@ -59,10 +61,10 @@ fn aside(put_aside: Option<&Path>) -> String {
     }
 }
 
-/// Whether something was written.
+/// Whether a record was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It was.
+    /// It was written.
     Yes,
     /// The disk holds the same already.
     Unchanged,
@@ -84,20 +86,21 @@ struct Envelope<'a> {
 }
 
 impl<T: Persistent> Record<T> {
-    /// The record in a state folder.
+    /// Returns the record in a state folder. Reads nothing.
     pub fn in_folder(folder: &Path) -> Self {
         Self { path: folder.join(T::FILE), kind: PhantomData }
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads what was kept; none if nothing was.
+    /// Reads the saved value; none if nothing was saved.
     ///
     /// # Errors
-    /// When the file cannot be read, or is damaged. A damaged one is put aside, so that this is told once.
+    /// If the file cannot be read or is damaged. A damaged one is put aside, so the error comes
+    /// only once.
     pub fn read(&self) -> Result<Option<T>, RecordError> {
         let Some(bytes) = self.bytes().map_err(|error| self.io_error(error))? else { return Ok(None) };
         decode(&bytes).map(Some).ok_or_else(|| {
@@ -108,10 +111,11 @@ impl<T: Persistent> Record<T> {
         })
     }
 
-    /// Keeps a value; the folder is made if need be. Nothing is written if the disk holds the same already.
+    /// Saves a value, and creates the folder if necessary. Writes nothing if the disk already holds
+    /// the same value.
     ///
     /// # Errors
-    /// When it cannot be written; what was kept before stays.
+    /// If it cannot be written; the value saved before stays.
     pub fn write(&self, value: &T) -> Result<Written, RecordError> {
         let write = || {
             let bytes = encode(value)?;
@@ -125,10 +129,10 @@ impl<T: Persistent> Record<T> {
         write().map_err(|error| self.io_error(error))
     }
 
-    /// Forgets what was kept.
+    /// Removes the saved value, if there is one.
     ///
     /// # Errors
-    /// When the file cannot be removed.
+    /// If the file cannot be removed.
     pub fn forget(&self) -> Result<(), RecordError> {
         let remove = || {
             std::fs::remove_file(&self.path)?;
@@ -175,7 +179,7 @@ fn decode<T: Persistent>(bytes: &[u8]) -> Option<T> {
     }
 }
 
-/// Return the checksum over the version and the very bytes of the data.
+/// Returns the checksum over the version and the exact bytes of the data.
 fn checksum(version: u32, data: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(version.to_le_bytes());
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_comes_back_and_can_be_forgotten() {
+    fn a_saved_value_comes_back_and_can_be_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let record = Record::<Sample>::in_folder(&folder.path().join("not yet there"));
         assert_eq!(record.read().unwrap(), None);
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_again_is_not_written() {
+    fn the_same_value_is_not_written_again() {
         use std::os::unix::fs::MetadataExt;
         let folder = tempfile::tempdir().unwrap();
         let record = Record::in_folder(folder.path());
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_put_aside_and_told_once() {
+    fn a_damaged_file_is_put_aside_and_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let record = Record::<Sample>::in_folder(folder.path());
         std::fs::write(record.path(), b"\0\0\0\0").unwrap();
@@ -267,14 +271,14 @@ mod tests {
     proptest! {
         #[test]
         fn no_changed_byte_goes_unnoticed(number: i64, share in -1e9..1e9_f64, text: String, at: prop::sample::Index, change in 1_u8..) {
-            let kept = Sample { number, share, text };
-            let mut bytes = encode(&kept).unwrap();
-            prop_assert_eq!(decode::<Sample>(&bytes).unwrap().text, kept.text.clone());
-            // Behind the data there is only white space, which may become other white space.
+            let saved = Sample { number, share, text };
+            let mut bytes = encode(&saved).unwrap();
+            prop_assert_eq!(decode::<Sample>(&bytes).unwrap().text, saved.text.clone());
+            // Only white space follows the data, and may become other white space.
             let at = at.index(bytes.len() - 1);
             bytes[at] ^= change;
             let decoded = decode::<Sample>(&bytes);
-            prop_assert!(decoded.is_none_or(|decoded| decoded.number == kept.number && decoded.text == kept.text));
+            prop_assert!(decoded.is_none_or(|decoded| decoded.number == saved.number && decoded.text == saved.text));
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The session: a running timetable, so that a box that lost power rejoins in the middle of a track.
+//! The session: the running timetable, by which a box rejoins in the middle of a track after a
+//! power cut.
 
 use serde::{Deserialize, Serialize};
 
 use super::Persistent;
 
-/// What is needed to make the same timetable again.
+/// Everything that makes the same timetable again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// The instant at which the first track begins, in seconds since the Unix epoch.
+    /// When the first track begins, in seconds since the Unix epoch.
     pub anchor_utc_s: i64,
     /// The track that begins at the anchor, from 0.
     pub first_track: usize,
@@ -15,9 +16,9 @@ pub struct Session {
     pub repeats: bool,
     /// The playlist's name.
     pub playlist: String,
-    /// The playlist's fingerprint: with another one the same timetable leads elsewhere.
+    /// The playlist's fingerprint: with another one the same timetable would play something else.
     pub fingerprint: String,
-    /// When the session was started, in seconds since the Unix epoch; for people.
+    /// When the session was started, in seconds since the Unix epoch; only for people to read.
     pub started_utc_s: i64,
 }
 

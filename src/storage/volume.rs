@@ -1,13 +1,13 @@
-//! The volume a box had.
+//! The last volume of a box.
 
 use serde::{Deserialize, Serialize};
 
 use super::Persistent;
 
-/// The volume, as it was set last.
+/// The volume as last set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
-    /// In percent, 0 to 100; whoever reads it clamps it to the maximum that holds now.
+    /// In percent, 0 to 100. The reader clamps it to the present maximum.
     pub percent: u8,
 }
 

@@ -11,7 +11,7 @@ use super::rtc::trust::{CENTURY_BIT, Distrust};
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// A source is believed from now on that was not heard before, or is back.
+    /// A source is believed from now on that had sent nothing before, or is back.
     Believed(Source),
     /// A source is not believed.
     Refused(Source, Verdict),
@@ -24,10 +24,10 @@ pub enum Notice {
     RtcCenturyBit,
     /// The RTC is not believed.
     RtcDistrusted(Distrust),
-    /// A calibration is given up: of another chip, or from before a change of the battery or the aging
-    /// register.
+    /// A calibration is dropped: it belongs to another chip, or to the time before a change of the
+    /// battery or the aging register.
     CalibrationReset(&'static str),
-    /// UTC, as everybody takes it, was stepped.
+    /// UTC, as everything uses it, was stepped.
     Stepped {
         /// By how much.
         by: Span,
@@ -40,17 +40,21 @@ impl fmt::Display for Notice {
             Self::Believed(source) => write!(formatter, "{source} gives the time"),
             Self::Refused(source, verdict) => formatter.write_str(&refusal(source, *verdict)),
             Self::RtcJumped { by } => {
-                write!(formatter, "another program set the RTC by {:+.3} s; that is allowed for", by.seconds())
+                write!(
+                    formatter,
+                    "another program changed the RTC by {:+.3} s; UTC takes that into account",
+                    by.seconds()
+                )
             }
             Self::RtcCenturyBit => formatter.write_str(CENTURY_BIT),
             Self::RtcDistrusted(distrust) => write!(formatter, "{distrust}"),
-            Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration begins anew"),
+            Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration starts over"),
             Self::Stepped { by } => write!(formatter, "UTC was stepped by {:+.6} s", by.seconds()),
         }
     }
 }
 
-/// Says why a source is not believed, and what to do about it.
+/// Returns why a source is not believed, and what to do about it.
 pub fn refusal(source: &Source, verdict: Verdict) -> String {
     match verdict {
         Verdict::Contradicts { by_ns } => format!(

@@ -1,4 +1,4 @@
-//! Where the player and everything else take UTC from.
+//! Where the player and everything else get UTC from.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,24 +8,24 @@ use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span};
 use super::estimate::smoothing::Smoother;
 use super::status::{Estimate, TimeState};
 
-/// Knows UTC.
+/// A source of UTC.
 pub trait UtcSource: Send + Sync {
     /// Returns UTC as it is known now.
     fn estimate(&self) -> Estimate;
 
-    /// Says whether UTC may be stepped from now on: nothing is being played.
+    /// Notes whether UTC may be stepped from now on, because nothing is being played.
     fn allow_steps(&self, allowed: bool);
 
-    /// Makes a correction that waits until nothing is being played: what plays is not in sync in any
-    /// case.
+    /// Makes a correction that waits until nothing is being played, at once: what plays is not in
+    /// sync in any case.
     fn step(&self);
 }
 
-/// What the clock's thread has found, for all others to read.
+/// What the clock's thread has found, for all other threads to read.
 ///
-/// This is the only place where UTC is stepped. A large correction waits here until nothing plays, so
-/// that a gap of a second between two tracks is long enough for it, whenever the clock's thread comes
-/// round.
+/// This is the only place where UTC is stepped. A large correction waits here until nothing plays,
+/// so that a gap of a second between two tracks is long enough for it, whenever the clock's thread
+/// runs its next step.
 pub struct SharedEstimate {
     published: Mutex<Published>,
 }
@@ -33,7 +33,7 @@ pub struct SharedEstimate {
 #[derive(Debug, Clone, Copy)]
 struct Published {
     smoother: Option<Smoother>,
-    /// The best estimate as it was published last, not smoothed.
+    /// The best estimate as last published, not smoothed.
     best: Estimate,
     may_step: bool,
     stepped: Option<Span>,
@@ -42,7 +42,7 @@ struct Published {
 /// How the output differs from the best estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Output {
-    /// UTC as everybody takes it.
+    /// UTC as everything uses it.
     pub estimate: Estimate,
     /// A correction that waits until nothing plays: by how much UTC will be stepped.
     pub waiting: Option<Span>,
@@ -61,7 +61,7 @@ impl SharedEstimate {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes a newer best estimate, and moves the output towards it: at once to it where UTC may be
+    /// Publishes a newer best estimate, and moves the output towards it: at once if UTC may be
     /// stepped, slowly otherwise.
     pub fn publish(&self, now: Instant<Raw>, best: Estimate) {
         let mut published = self.published();
@@ -85,7 +85,7 @@ impl SharedEstimate {
         self.published().stepped.take()
     }
 
-    /// Returns the output, and what it lacks.
+    /// Returns the output, and the correction that still waits.
     pub fn output(&self) -> Output {
         let published = self.published();
         let waiting = published.smoother.filter(Smoother::is_step_due).map(|smoother| smoother.behind());

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::rtc::trust::Distrust;
 
-/// An error bound is this many standard deviations, wherever one is shown: of UTC, and of the place at
-/// which music is heard. Were errors normal, 1 in 16,000 would lie beyond.
+/// An error bound is this many standard deviations, wherever one is shown: of UTC, and of the place
+/// at which music is heard. If errors were normally distributed, 1 in 16,000 would lie beyond.
 pub const BOUND_SIGMAS: f64 = 4.0;
 
-/// How UTC is known.
+/// How well UTC is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeState {
@@ -33,7 +33,7 @@ pub enum Flywheel {
     /// The crystal of the raw clock.
     #[serde(rename = "the Pi's crystal")]
     Crystal,
-    /// The system clock, however it is kept.
+    /// The system clock, whatever keeps it.
     #[default]
     #[serde(rename = "the system clock")]
     SystemClock,
@@ -49,25 +49,25 @@ impl fmt::Display for Flywheel {
     }
 }
 
-/// UTC as everybody shall take it, and how far it can be wrong.
+/// UTC as everything should use it, and how far it can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// UTC as a function of the raw clock.
     pub utc: ClockMap<Raw, Utc>,
-    /// How far it can be wrong; none while nothing trustworthy is known.
+    /// How far it can be wrong; `None` while nothing trustworthy is known.
     pub bound: Option<Span>,
-    /// How it is known.
+    /// How well it is known.
     pub state: TimeState,
 }
 
 /// Everything that is reported.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct TimeStatus {
-    /// How UTC is known.
+    /// How well UTC is known.
     pub state: TimeState,
     /// UTC, in ns since the Unix epoch.
     pub utc_ns: i64,
-    /// How far it can be wrong, in ms; none while nothing trustworthy is known.
+    /// How far it can be wrong, in ms; `None` while nothing trustworthy is known.
     pub bound_ms: Option<f64>,
     /// What carries the time on.
     pub flywheel: Flywheel,
@@ -77,7 +77,7 @@ pub struct TimeStatus {
     pub reference_age_s: Option<f64>,
     /// A correction that waits until nothing plays, in ms.
     pub waiting_correction_ms: Option<f64>,
-    /// The RTC; none where there is none.
+    /// The RTC; `None` if there is none.
     pub rtc: Option<RtcReport>,
     /// What is wrong, and what to do about it.
     pub warnings: Vec<String>,
@@ -92,23 +92,23 @@ pub struct RtcReport {
     pub has_century_bit: bool,
     /// Why its time is not believed.
     pub distrusted: Option<Distrust>,
-    /// UTC minus its time, in ms, and the standard deviation.
+    /// UTC minus the RTC's time, in ms.
     pub offset_ms: Option<f64>,
-    /// See `offset_ms`.
+    /// The standard deviation of `offset_ms`, in ms.
     pub offset_sigma_ms: Option<f64>,
-    /// By how much it is slow, in ppb, and the standard deviation.
+    /// By how much the RTC is slow, in ppb.
     pub rate_ppb: Option<f64>,
-    /// See `rate_ppb`.
+    /// The standard deviation of `rate_ppb`, in ppb.
     pub rate_sigma_ppb: Option<f64>,
     /// How well its seconds are known on the raw clock: a standard deviation, in ms.
     pub edge_sigma_ms: Option<f64>,
-    /// In degrees Celsius.
+    /// The temperature, in degrees Celsius.
     pub temperature_c: Option<f64>,
     /// Whether the oscillator stop flag is set: the battery is empty or was changed.
     pub oscillator_stopped: Option<bool>,
     /// The aging register.
     pub aging_offset: Option<i8>,
-    /// Samples of references that the calibration is made of.
+    /// How many samples of references went into the calibration.
     pub samples: u64,
     /// Whether it may be written to.
     pub is_writable: bool,

@@ -1,8 +1,8 @@
-//! The clock's task: finds the RTC's edges, hears the references, keeps the timekeeper and steers the
-//! system clock.
+//! The clock's task: finds the RTC's edges, receives the references' samples, runs the timekeeper
+//! and steers the system clock.
 //!
 //! One call of [`step`](Task::step) does what is due and returns how long there is nothing to do. A
-//! worker's thread calls it on a box, and the simulation in virtual time; all it touches are the RTC,
+//! worker's thread calls it on a box, and the simulation in virtual time; it touches only the RTC,
 //! the clocks and the system clock, through their traits. Within a step it waits only for the last
 //! moments before a read, for the transfers themselves, and for an edge of the 1 Hz output.
 
@@ -30,42 +30,42 @@ use crate::worker::Task;
 /// The longest rest between two steps.
 const REST: Span = Span::SECOND;
 
-/// A search that begins later than this is planned anew then.
+/// A search that begins later than this is planned again when it is nearer.
 const PLAN_AHEAD: Span = Span::from_ms(1_250);
 
-/// A search is waited for within a step for this long at most, and slept for before: the thread may
-/// wake late.
+/// A step waits at most this long for a search, and the thread sleeps until then: it may wake late.
 const LEAD: Span = Span::from_ms(2);
 
-/// How often temperature and flags are read: the chip measures its temperature as often (datasheet,
-/// "Temperature Sensor").
+/// How often temperature and flags are read: the chip measures its temperature at the same interval
+/// (datasheet, "Temperature Sensor").
 const STATUS_INTERVAL: Span = Span::from_seconds(64);
 
 /// How often the system clock is steered.
 const SERVO_INTERVAL: Span = Span::from_seconds(4);
 
-/// How often the calibration is saved: rarely, as SD cards wear out.
+/// How often the calibration is saved: rarely, because SD cards wear out.
 const SAVE_INTERVAL: Span = Span::from_seconds(600);
 
 /// The calibration is saved this soon after the start, and after a new reference was believed: a
-/// contact may be short, and what it taught must not be lost with the power.
+/// contact may be short, and what was learnt from it must not be lost with the power.
 const FIRST_SAVE: Span = Span::from_seconds(60);
 
-/// A clock that does not answer is asked again after a second, then after twice as long each time, up
-/// to a minute.
+/// A clock that does not answer is tried again after a second, then after twice as long each time,
+/// up to a minute.
 const FIRST_RETRY: Span = Span::SECOND;
 const LAST_RETRY: Span = Span::from_seconds(64);
 
-/// An edge that an interrupt has stamped is known to this: the time until the kernel reads its clock.
+/// An edge that an interrupt has stamped is known to this: the time until the kernel reads its
+/// clock.
 const INTERRUPT_HALF_WIDTH: Span = Span::from_us(20);
 
-/// For this long an edge of the 1 Hz output is waited for.
+/// How long to wait for an edge of the 1 Hz output.
 const SECOND_EDGE_TIMEOUT: Duration = Duration::from_millis(1200);
 
 /// Attempts per transfer.
 const ATTEMPTS: usize = 3;
 
-/// Opens the RTC; called again and again while there is none.
+/// Opens the RTC; called repeatedly while there is none.
 pub type OpenRtc = Box<dyn FnMut() -> Result<Box<dyn Rtc>, RtcError> + Send>;
 
 /// Saves what must survive the run.
@@ -75,11 +75,11 @@ pub type Persist = Box<dyn FnMut(&SavedTime) + Send>;
 pub struct ClockDevices {
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
-    /// Opens the RTC; none where there is none.
+    /// Opens the RTC; `None` if there is none.
     pub open_rtc: Option<OpenRtc>,
-    /// The RTC's 1 Hz output, where it is wired: its edges then need no search.
+    /// The RTC's 1 Hz output, if it is wired: its edges then need no search.
     pub second_edge: Option<Box<dyn SecondEdge>>,
-    /// The system clock, where it shall be set.
+    /// The system clock, if it should be set.
     pub system_clock: Option<Box<dyn SystemClock>>,
     /// What the references report.
     pub events: Receiver<ReferenceEvent>,
@@ -94,7 +94,7 @@ pub struct ClockDevices {
 /// What the task can be commanded to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockCommand {
-    /// Set the RTC as soon as a reference has given the time, however right it is.
+    /// Set the RTC as soon as a reference has given the time, even if the RTC is right.
     SetRtc,
 }
 
@@ -122,7 +122,7 @@ pub struct ClockTask {
 
 /// When there is something to do with the RTC again.
 enum Next {
-    /// At once: the RTC was read just now.
+    /// At once: the RTC has just been read.
     Now,
     /// At the search that was planned.
     Search(Instant<Raw>),
@@ -172,7 +172,7 @@ impl ClockTask {
         self.timekeeper.status(self.devices.clocks.raw(), &self.shared.output())
     }
 
-    /// Returns the timekeeper, for whoever wants to know more.
+    /// Returns the timekeeper, for its details.
     pub fn timekeeper(&self) -> &Timekeeper {
         &self.timekeeper
     }
@@ -215,7 +215,7 @@ impl ClockTask {
         }
     }
 
-    /// Looks for the RTC, if it is time to.
+    /// Tries to open the RTC, if it is time to.
     fn find_rtc(&mut self) -> Result<Next, RtcError> {
         let now = self.devices.clocks.raw();
         let Some(open) = &mut self.devices.open_rtc else { return Ok(Next::Rest) };
@@ -236,7 +236,7 @@ impl ClockTask {
 
     fn lose_rtc(&mut self, error: &RtcError) {
         if !self.reported_missing {
-            log::warn!("{error}; going on without the RTC, and trying again");
+            log::warn!("{error}; going on without the RTC, and trying to open it again");
             self.reported_missing = true;
         }
         self.rtc = None;
@@ -290,28 +290,29 @@ impl ClockTask {
         };
         let trouble = match second_edge.wait_edge(SECOND_EDGE_TIMEOUT) {
             Ok(Some(at)) => {
-                // Which second has begun, the chip itself must say; there is most of a second for it.
+                // Only the chip itself shows which second has begun; there is most of a second to
+                // read it.
                 let second = retry(|| rtc.read_second())?;
                 let seen = self.timekeeper.edge(second, at, INTERRUPT_HALF_WIDTH);
                 self.heed(seen, at);
                 return Ok(Next::Now);
             }
-            Ok(None) => "no edge comes from the RTC's 1 Hz output; check the wire".to_owned(),
+            Ok(None) => "there is no edge from the RTC's 1 Hz output; check the wire".to_owned(),
             Err(error) => error.to_string(),
         };
-        log::warn!("{trouble}. Its edges are read over I2C instead");
+        log::warn!("{trouble}. Reading its edges over I2C instead");
         self.devices.second_edge = None;
         Ok(Next::Now)
     }
 
-    /// Reads the date next where the RTC shows what was not expected.
+    /// Reads the date next if the RTC shows what was not expected.
     fn heed(&mut self, seen: Seen, at: Instant<Raw>) {
         if seen == Seen::Doubtful {
             self.status_at = at;
         }
     }
 
-    /// Marks a chip that was calibrated, so that it can be told from another one.
+    /// Marks a chip that was calibrated, so that it can be distinguished from another one.
     fn mark(&mut self) -> Result<(), RtcError> {
         let Some(rtc) = &mut self.rtc else { return Ok(()) };
         let is_calibrated =
@@ -334,7 +335,7 @@ impl ClockTask {
         let (Some(rtc), Some(utc)) = (&mut self.rtc, self.timekeeper.best_utc(now)) else { return Ok(()) };
         let second = utc.apply(now).second().saturating_add(1);
         self.devices.clocks.sleep_until(utc.inverse().apply(Instant::from_second(second)));
-        // Not tried again: a moment later would be another time. The next round does.
+        // Not tried again: a moment later the time would be different. The next round sets it.
         rtc.set_time(second)?;
         let status = retry(|| rtc.read_status())?;
         log::info!("the RTC was set from the reference");
@@ -367,9 +368,9 @@ impl ClockTask {
 }
 
 impl Task for ClockTask {
-    type Order = ClockCommand;
+    type Command = ClockCommand;
 
-    fn order(&mut self, command: ClockCommand) {
+    fn command(&mut self, command: ClockCommand) {
         match command {
             ClockCommand::SetRtc => self.shall_set_rtc = true,
         }
@@ -414,8 +415,8 @@ impl Task for ClockTask {
     }
 }
 
-/// Makes a mark that the alarm's registers can hold as a time of a day of a month: they are binary-coded
-/// decimals.
+/// Makes a mark that the alarm's registers can hold as a time of a day of a month: they are
+/// binary-coded decimals.
 fn new_mark(random: u32) -> ChipMark {
     let bcd = |value: u32| ((value / 10 * 16) + value % 10) as u8;
     let day = 1 + random / (60 * 60 * 24) % 28;

@@ -13,26 +13,29 @@ pub struct Length {
 }
 
 impl Length {
-    /// A length known in seconds only, such as that of an `#EXTINF` line; negative and absurd ones are zero.
+    /// Returns a length that is known in seconds only, such as that of an `#EXTINF` line; a
+    /// negative or absurd one becomes zero.
     pub fn from_seconds(seconds: f64) -> Self {
         let milliseconds = if seconds.is_finite() { (seconds.clamp(0.0, 1e7) * 1000.0).round() } else { 0.0 };
         Self { frames: milliseconds as u64, rate_hz: 1000 }
     }
 
-    /// Returns it as a span, rounded up to a nanosecond, so that the last frame still lies within.
+    /// Returns it as a span, rounded up to a nanosecond, so that the last frame still lies within
+    /// it.
     pub fn span(self) -> Span {
         let ns = (u128::from(self.frames) * 1_000_000_000).div_ceil(u128::from(self.rate_hz.max(1)));
         Span::from_ns(i64::try_from(ns).unwrap_or(i64::MAX / 4))
     }
 
-    /// In seconds.
+    /// Returns it in seconds.
     pub fn seconds(&self) -> f64 {
         self.frames as f64 / f64::from(self.rate_hz.max(1))
     }
 }
 
-/// Seconds of the slot that a track of this length takes: its length rounded up to whole seconds, and one more, as in
-/// the Python program that came before. A track without a known length takes the shortest slot, one second.
+/// Returns the seconds of the slot that a track of this length takes: its length rounded up to
+/// whole seconds, plus one, as in the Python program that came before. A track without a known
+/// length takes the shortest slot, one second.
 pub fn slot_s(length: Option<Length>) -> i64 {
     let whole = length.map_or(0, |length| length.frames.div_ceil(u64::from(length.rate_hz.max(1))));
     // A thousand years, so that no sum over a playlist can overflow.

@@ -1,4 +1,4 @@
-//! The times that riders name: local time of day, today; turned into UTC here and nowhere else.
+//! The times that riders name: local time of day, today. They become UTC here and nowhere else.
 
 use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use jaudiosync_time::{self as axis, Instant};
@@ -12,7 +12,7 @@ pub enum NamedTime {
     OnDate(NaiveDateTime),
 }
 
-/// Why a named time is none.
+/// Why a named time cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NamedTimeError {
     /// It cannot be read.
@@ -31,7 +31,7 @@ impl std::str::FromStr for NamedTime {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        // chrono takes 60 for a leap second; a box knows none.
+        // chrono accepts 60 for a leap second; a box has none.
         let leap = text.ends_with(":60");
         let of_day =
             |text: &str| ["%H:%M:%S", "%H:%M"].iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok());
@@ -45,8 +45,8 @@ impl std::str::FromStr for NamedTime {
 }
 
 impl NamedTime {
-    /// The instant, in whole seconds of UTC, given the time zone and what time it is. A time that comes twice, when
-    /// the clocks go back, is the first of the two, on every box.
+    /// Returns the instant, in whole seconds of UTC, given the time zone and the present. A time
+    /// that comes twice, when the clocks go back, is the first of the two, on every box.
     ///
     /// # Errors
     /// When the clocks of the zone go forward over the time.
@@ -64,7 +64,8 @@ impl NamedTime {
         }
     }
 
-    /// How to name the same time of day on the day after the one meant, to show what to do when it has passed.
+    /// Returns how to name the same time of day one day later, for the message that the time has
+    /// passed.
     pub fn a_day_later<Zone: TimeZone>(self, zone: &Zone, now: Instant<axis::Utc>) -> Option<String> {
         let local = match self {
             Self::OfDay(time) => {
@@ -118,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn of_an_hour_that_comes_twice_the_first_is_meant_before_and_after() {
+    fn in_an_hour_that_comes_twice_the_first_is_meant_before_and_after() {
         for now in ["2026-10-25T00:00:00Z", "2026-10-25T00:45:00Z", "2026-10-25T01:45:00Z"] {
             assert_eq!(resolve("02:30:05", Berlin, now).as_deref(), Ok("2026-10-25T00:30:05Z"));
         }
     }
 
     #[test]
-    fn a_date_and_a_time_may_be_written_in_each_usual_way() {
+    fn a_date_and_a_time_may_be_written_in_every_usual_way() {
         let expected = Ok("2026-11-30T17:30:00Z");
         for named in
             ["2026-11-30T18:30:00", "2026-11-30 18:30:00", "2026-11-30T18:30", "2026-11-30 18:30", "2026-11-30t18:30"]

@@ -1,8 +1,9 @@
-//! When what plays: slots, the start grid, the anchor, and the timetable made of them.
+//! When what plays: slots, the start grid, the anchor, and the timetable made from them.
 //!
-//! Everything here is a pure function of its arguments: no clock is read, no file opened. Instants are UTC,
-//! slots whole seconds of it (`_utc_s`) since the Unix epoch, so that neither time zones nor daylight
-//! saving can move a track; only [`local_time`] knows of them, where a rider names a time.
+//! Everything here is a pure function of its arguments: nothing may read a clock or open a file.
+//! Instants are UTC, and slots are whole seconds of it (`_utc_s`) since the Unix epoch, so that
+//! neither time zones nor daylight saving can move a track; only [`local_time`] knows about them,
+//! for the times that riders name.
 
 mod length;
 pub mod local_time;

@@ -14,7 +14,8 @@ pub struct Timetable {
     /// The instant at which track 0 begins, or would have begun, in the round of the anchor.
     round_utc_s: i64,
     lengths: Arc<[Option<Length>]>,
-    /// When each track begins after the round does, in seconds; one more than there are tracks: the last is the whole.
+    /// When each track begins after the round does, in seconds. It has one entry more than there
+    /// are tracks: the last is the length of the round.
     offsets_s: Arc<[i64]>,
     repeats: bool,
 }
@@ -50,9 +51,9 @@ pub enum Place {
         /// Since the slot began; less than the track's length.
         offset: Span,
     },
-    /// Behind a track's end, before the next slot.
+    /// After a track's end, before the next slot.
     Gap {
-        /// The next slot; none after the last.
+        /// The next slot; `None` after the last.
         next: Option<Start>,
     },
     /// After the last slot.
@@ -60,8 +61,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// Returns where playing goes on when it is stopped here: a track, and how far into it. Between
-    /// tracks that is the next one, after the last the first.
+    /// Returns where playing resumes when it is stopped here: a track, and how far into it. Between
+    /// tracks that is the next one, after the last it is the first.
     pub fn resume_point(self) -> (usize, Span) {
         match self {
             Self::Playing { slot, offset } => (slot.track, offset),
@@ -82,18 +83,18 @@ pub enum TimetableError {
     NoSuchTrack {
         /// The track asked for.
         track: usize,
-        /// The last there is.
+        /// The playlist's last track.
         last: usize,
     },
 }
 
 impl Timetable {
-    /// The timetable whose track `first_track` begins at `anchor_utc_s`; the others follow, each on a whole second.
-    /// With `repeats` the playlist begins again at track 0 after the last, for ever. A track without a length keeps
-    /// a slot of one second.
+    /// Makes the timetable whose track `first_track` begins at `anchor_utc_s`; the others follow,
+    /// each on a whole second. With `repeats` the playlist begins again at track 0 after the last,
+    /// for ever. A track without a length has a slot of one second.
     ///
     /// # Errors
-    /// When there are no tracks, or no such first track.
+    /// When there are no tracks, or `first_track` is not among them.
     pub fn new(
         lengths: impl Into<Arc<[Option<Length>]>>,
         anchor_utc_s: i64,
@@ -117,8 +118,8 @@ impl Timetable {
         }
     }
 
-    /// The common timetable: the playlist repeating since a fixed anchor, so that every box that comes up at any time
-    /// is at the same place.
+    /// Makes the common timetable: the playlist repeats since a fixed anchor, so that every box is
+    /// at the same place whenever it is switched on.
     ///
     /// # Errors
     /// When there are no tracks.
@@ -126,22 +127,24 @@ impl Timetable {
         Self::new(lengths, anchor_utc_s, 0, true)
     }
 
-    /// The instant at which the first track to be played begins.
+    /// Returns the instant at which the first track to be played begins, in seconds since the Unix
+    /// epoch.
     pub fn anchor_utc_s(&self) -> i64 {
         self.anchor_utc_s
     }
 
-    /// The instant at which the last slot ends; none if the timetable repeats.
+    /// Returns the instant at which the last slot ends, in seconds since the Unix epoch; `None` if
+    /// the timetable repeats.
     pub fn end_utc_s(&self) -> Option<i64> {
         (!self.repeats).then(|| self.round_utc_s.saturating_add(self.round_s()))
     }
 
-    /// The length of a track, if it is known.
+    /// Returns the length of a track, if it is known.
     pub fn length(&self, track: usize) -> Option<Length> {
         self.lengths.get(track).copied().flatten()
     }
 
-    /// Where the playlist is at an instant.
+    /// Returns where the playlist is at an instant.
     pub fn place_at(&self, utc: Instant<Utc>) -> Place {
         if utc < Instant::from_second(self.anchor_utc_s) {
             return Place::Before { next: self.first() };
@@ -151,7 +154,8 @@ impl Timetable {
         if round > 0 && !self.repeats {
             return Place::Finished;
         }
-        // The slot is the last one that begins at or before the instant; there is always one, as offset 0 is.
+        // The slot is the last one that begins at or before the instant; there is always one, as
+        // offset 0 is.
         let within_round_s = since_round_s.rem_euclid(self.round_s());
         let track = self.offsets_s.partition_point(|&offset_s| offset_s <= within_round_s).saturating_sub(1);
         let slot = self.slot_start(round, track);
@@ -163,7 +167,7 @@ impl Timetable {
         }
     }
 
-    /// The slot that follows another; none after the last.
+    /// Returns the slot that follows another; `None` after the last.
     pub fn after(&self, slot: Start) -> Option<Start> {
         let utc_s = slot.utc_s.saturating_add(slot_s(self.length(slot.track)));
         match slot.track + 1 {
@@ -172,7 +176,7 @@ impl Timetable {
         }
     }
 
-    /// The first slot.
+    /// Returns the first slot.
     pub fn first(&self) -> Start {
         let offset_s = self.anchor_utc_s.saturating_sub(self.round_utc_s);
         let track = self.offsets_s.partition_point(|&start_s| start_s <= offset_s).saturating_sub(1);
@@ -185,7 +189,8 @@ impl Timetable {
         Start { track, utc_s }
     }
 
-    /// Seconds from the beginning of the first slot to the end of the last; at least one.
+    /// Returns the seconds from the beginning of the first slot to the end of the last; at least
+    /// one.
     fn round_s(&self) -> i64 {
         self.offsets_s.last().copied().unwrap_or(0).max(1)
     }
@@ -219,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_track_may_be_any_and_a_loop_goes_on_at_the_beginning() {
+    fn any_track_may_be_the_first_and_a_loop_continues_at_the_beginning() {
         let table = Timetable::new(lengths(&[10, 20]), 1000, 1, true).unwrap();
         assert_eq!(table.first(), Start { track: 1, utc_s: 1000 });
         assert!(matches!(at(&table, 990.0), Place::Before { .. }));
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_on_the_common_timetable_agree_whenever_they_come_up() {
+    fn boxes_on_the_common_timetable_agree_whenever_they_are_switched_on() {
         let table = Timetable::common(lengths(&[10, 20]), 0).unwrap();
         let now_s = 1_800_000_000;
         let expected_offset = now_s % 32;

@@ -2,19 +2,20 @@
 
 use jaudiosync_time::{Instant, Span, Utc};
 
-/// Starts fall on seconds 5, 20, 35 and 50 of each minute: far from the full minute, when scheduled jobs make a small
-/// computer busy, and near enough that nobody waits long.
+/// Starts fall on seconds 5, 20, 35 and 50 of every minute: far from the full minute, when
+/// scheduled jobs keep a small computer busy, and close enough together that the wait is short.
 const GRID_SPACING_S: i64 = 15;
 const GRID_OFFSET_S: i64 = 5;
 
-/// A start takes the next grid slot that is at least this far ahead, so that two riders who press within the same few
-/// seconds get the same one, and so that the sound card is warm by then.
+/// A start takes the next grid slot that is at least this far ahead, so that two riders who press
+/// within the same few seconds get the same one, and so that the sound card is running by then.
 pub const START_LEAD_S: i64 = 5;
 
-/// Returns the first instant of the start grid at least [`START_LEAD_S`] after `now`, in seconds since the
-/// Unix epoch.
+/// Returns the first instant of the start grid at least [`START_LEAD_S`] after `now`, in seconds
+/// since the Unix epoch.
 ///
-/// Unix minutes begin at multiples of 60 s, so the grid is the same in every time zone of whole quarter minutes.
+/// Unix minutes begin at multiples of 60 s, so the grid is the same in every time zone of whole
+/// quarter minutes.
 pub fn next_grid_slot(now: Instant<Utc>) -> i64 {
     let earliest_s = now.second() + i64::from(now.since_second() > Span::ZERO) + START_LEAD_S;
     let since_grid_s = (earliest_s - GRID_OFFSET_S).rem_euclid(GRID_SPACING_S);

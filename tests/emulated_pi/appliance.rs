@@ -1,4 +1,4 @@
-//! The service as riders have it: jumper, buttons, volume, power cuts.
+//! The service as riders use it: jumper, buttons, volume, power cuts.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,18 +11,20 @@ use crate::machine::{Contact, Fitted, Machine};
 use crate::recording::Recorder;
 use crate::service::{CONFIG, Service, common_timetable, late_ms};
 
-/// What must hold of a place on the timetable. The emulator's own jitter is that of a wake-up, some 0.2 to 1 ms.
+/// The largest deviation from the timetable. The emulator's own jitter is that of a wake-up, some
+/// 0.2 to 1 ms.
 const BOUND_MS: f64 = 5.0;
 
-/// A short press: longer than it takes to read it.
+/// A short press: longer than reading it takes.
 const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
 const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false, stick: None };
 
-/// Memory and processor time of the service over some seconds, as the box itself counts them.
-fn tell_usage(machine: &mut Machine, what: &str) {
+/// Prints memory and processor time of the service over some seconds, as the box itself counts
+/// them.
+fn print_usage(machine: &mut Machine, what: &str) {
     const SECONDS: u32 = 8;
     let ticks = "awk '{ print $14 + $15 }' /proc/$(pidof jaudiosync)/stat";
     let usage = machine.run(&format!("{ticks}; sleep {SECONDS}; {ticks}; grep VmHWM /proc/$(pidof jaudiosync)/status"));
@@ -33,16 +35,17 @@ fn tell_usage(machine: &mut Machine, what: &str) {
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are() {
     let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
     let mut service = Service::of_boot(&mut machine);
     let recorder = Recorder::start(&mut machine);
     let compared = ClockComparison::make(&mut machine);
-    // The kernel began in 1970.
+    // The kernel started in 1970.
     service.wait_for(&mut machine, "the system clock is stepped by +");
     let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
     machine.sleep_until(slot_utc_s + 2.5);
-    tell_usage(&mut machine, "playing");
+    print_usage(&mut machine, "playing");
     let status = service.status(&mut machine);
     assert!(status.play.common && status.board.jumper == Some(true), "{status:#?}");
     let wrong_ms = compared.system_clock_ahead_ms(&mut machine);
@@ -61,6 +64,7 @@ fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are(
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() {
     let config = format!("{CONFIG}sound.mixer_card = \"Audio\"\n[board]\ntones = false\n");
     let mut machine = boot(installed_card(Some(&config)), Fitted { usb_sound: true, ..Fitted::default() });
@@ -69,9 +73,9 @@ fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() 
     machine.run("modprobe -a phy-generic dwc2 snd-usb-audio");
     service.wait_for(&mut machine, "the volume is Audio Output Volume Control of hw:1");
     let volume = |machine: &mut Machine| {
-        let told = machine.run("pi-probe mixer hw:Audio").stdout;
-        let numbers: Vec<f64> = told.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect();
-        let [value, least, most] = numbers[..] else { panic!("{told}") };
+        let printed = machine.run("pi-probe mixer hw:Audio").stdout;
+        let numbers: Vec<f64> = printed.split_whitespace().skip(1).map(|number| number.parse().unwrap()).collect();
+        let [value, least, most] = numbers[..] else { panic!("{printed}") };
         (value - least) / (most - least)
     };
     assert!((volume(&mut machine) - 0.5).abs() < 0.01, "{}", volume(&mut machine));
@@ -105,6 +109,7 @@ fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() 
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn ten_power_cuts_at_random_moments_are_survived() {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     println!("seed {seed}");
@@ -115,10 +120,10 @@ fn ten_power_cuts_at_random_moments_are_survived() {
     machine.sleep_until(slot_utc_s + 1.0);
     for cut in 1..=POWER_CUTS {
         machine.sleep(random.f64() * 4.0);
-        // The jumper is lost with the power.
+        // The jumper is removed with the power.
         machine = Machine::boot(machine.cut_power());
         let service = Service::of_boot(&mut machine);
-        // A phase error is told only while something is heard, or is just about to be.
+        // A phase error is reported only while something is heard, or is just about to be.
         let status = service.wait_until(&mut machine, "playing again", |status| status.phase.is_some());
         assert!(status.play.common, "cut {cut}: {status:#?}");
         assert_eq!(machine.try_run("ls /var/lib/jaudiosync | grep damaged").stdout, "", "cut {cut}");

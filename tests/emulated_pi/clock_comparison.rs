@@ -1,21 +1,21 @@
-//! What a box's raw clock shows at an instant of UTC, known without any of the program's own timekeeping: a pin is changed from
-//! outside at a known instant, and seen to change from within.
+//! What a box's raw clock shows at an instant of UTC, found without any of the program's own
+//! timekeeping: a pin is changed from outside at a known instant, and the change is seen inside.
 
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 use crate::machine::{FREE_PIN, Machine};
 
-/// The best is taken of so many changes: whoever looks may be put aside in between.
+/// The best of this many changes is taken: the watcher may be preempted.
 const CHANGES: u32 = 5;
 const PATIENCE_S: f64 = 20.0;
 
-/// Between two changes: longer than whoever looks is put aside for.
+/// Between two changes: longer than the watcher is ever preempted.
 const GAP_S: f64 = 0.02;
 
 /// The instant of a change is known to this.
 const STEP: Span = Span::MICROSECOND;
 
-/// The two must be compared to this. A look at a pin takes 600 ns.
+/// The two must be compared to this. Reading a pin takes 600 ns.
 const BOUND: Span = Span::from_us(5);
 
 /// The difference of the two clocks at one moment.
@@ -25,12 +25,12 @@ pub struct ClockComparison {
 }
 
 impl ClockComparison {
-    /// Beside other programs of the box.
+    /// Compares them while other programs of the box run.
     pub fn make(machine: &mut Machine) -> Self {
         machine.pins().set(FREE_PIN, false);
         let mut watcher = machine.spawn("watcher", &format!("pi-probe watch {FREE_PIN} --changes {CHANGES}"));
         watcher.wait_for(machine, "watching", PATIENCE_S);
-        // Nothing is asked of the box meanwhile, so that it has nothing to do but to look.
+        // The box is asked nothing meanwhile, so that watching is all it does.
         let changed = (0..CHANGES).map(|change| {
             machine.wait_outside(GAP_S);
             machine.pins().set(FREE_PIN, change % 2 == 0)
@@ -55,7 +55,7 @@ impl ClockComparison {
         Self { utc }
     }
 
-    /// What the box's raw clock shows at this instant of UTC.
+    /// Returns what the box's raw clock shows at this instant of UTC.
     pub fn raw(&self, utc: Instant<Utc>) -> Instant<Raw> {
         self.utc.inverse().apply(utc)
     }
@@ -65,7 +65,7 @@ impl ClockComparison {
         self.raw(Instant::ZERO + Span::from_seconds_f64(utc_s))
     }
 
-    /// By how much the box's system clock is ahead of UTC, in ms.
+    /// Returns by how much the box's system clock is ahead of UTC, in ms.
     pub fn system_clock_ahead_ms(&self, machine: &mut Machine) -> f64 {
         let clocks = machine.run("pi-probe clocks").stdout;
         let clocks: Vec<i64> = clocks.split_whitespace().map(|number| number.parse().expect("a number")).collect();

@@ -8,23 +8,23 @@ use crate::machine::{Fitted, Machine, SdCard, SwitchedOff};
 const PLAYLIST: &str = "Playlist.m3u8";
 const TRACKS: [&str; 3] = ["01 Chain and Sprocket.mp3", "02 Tail Lights.mp3", "03 Critical Mass.mp3"];
 
-/// What cargo builds into.
+/// Returns the folder that cargo builds into.
 pub fn target_folder() -> PathBuf {
     // The tests' scratch folder is in it.
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder").to_owned()
 }
 
-/// The Music folder that each box here has a copy of.
+/// Returns the Music folder that every box here has a copy of.
 pub fn music() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("Music")
 }
 
-/// A track of the playlist, by its number.
+/// Returns a track of the playlist, by its number.
 pub fn track(number: usize) -> PathBuf {
     music().join(TRACKS[number])
 }
 
-/// A card as it would be put into a box: with a configuration the service begins by itself.
+/// Makes a card as it would be put into a box: with a configuration the service starts by itself.
 pub fn installed_card(config: Option<&str>) -> SdCard {
     let names = TRACKS.into_iter().chain([PLAYLIST]);
     let music = names.map(|name| (music().join(name), format!("/srv/jaudiosync/Music/{name}")));
@@ -40,12 +40,12 @@ pub fn installed_card(config: Option<&str>) -> SdCard {
     card
 }
 
-/// The box, switched on, without a service that begins by itself.
+/// Boots the box without a service that starts by itself.
 pub fn installed_box() -> Machine {
     boot(installed_card(None), Fitted::default())
 }
 
-/// Switches a box on, and says how long that took.
+/// Switches a box on, and prints how long that took.
 pub fn boot(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Machine {
     let began = Instant::now();
     let mut machine = Machine::boot_with(off, fitted);

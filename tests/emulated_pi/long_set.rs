@@ -1,4 +1,4 @@
-//! A set of three hours at 320 kbit/s, 432 MB, of which is known what is to be heard where.
+//! A set of three hours at 320 kbit/s, 432 MB, for which the sound at every place is known.
 
 use std::fs;
 
@@ -18,16 +18,16 @@ const ENCODER_DELAY: u16 = 576;
 const DELAY_SAMPLES: usize = ENCODER_DELAY as usize + 529;
 const LENGTH_S: usize = 3 * 3600;
 
-/// The minute that is repeated for most of the set ...
+/// The length of the music that is repeated for most of the set.
 const REPEATED_S: usize = 60;
-/// ... and the music that is in one place only, and so is joined.
+/// The length of the music that occurs once, which is the part that is joined.
 const UNIQUE_S: usize = 120;
 pub const UNIQUE_FROM_S: usize = 8000;
 
-/// How far from its place the music is looked for.
+/// How far from its place the music is searched for.
 const REACH_S: f64 = 0.05;
 
-/// What is judged at once.
+/// The length of what is judged at once.
 pub const WINDOW_S: f64 = 0.5;
 
 /// The Music folder with the set in it, and the music it is made of.
@@ -36,7 +36,7 @@ pub struct LongSet {
     music: Signal,
     repeated_frames: usize,
     unique_frames: usize,
-    /// How many times the minute is repeated before the unique part.
+    /// How many times the repeated minute comes before the unique part.
     rounds_before: usize,
 }
 
@@ -67,12 +67,12 @@ impl LongSet {
         Self { sandbox, music, repeated_frames, unique_frames, rounds_before }
     }
 
-    /// By how much later than at its place in the set something is heard, in ms, over [`WINDOW_S`]; none in silence, and where it
-    /// is something else.
+    /// Returns by how much later than at its place in the set something is heard, in ms, over
+    /// [`WINDOW_S`]; `None` in silence, and if it is something else.
     pub fn late_ms(&self, recording: &Recording, place_s: f64, due: Instant<Raw>) -> Option<f64> {
         let sound = recording.from(due, WINDOW_S)?;
         let rate_hz = f64::from(RECORDED_HZ);
-        // The recording's first frame is a part of a frame later than what is due.
+        // The recording's first frame is a part of a frame later than the due instant.
         let place_s = place_s + sound.after.seconds();
         let expected: Vec<f32> =
             (0..sound.samples.len()).map(|index| self.sample(place_s + index as f64 / rate_hz)).collect();
@@ -80,7 +80,8 @@ impl LongSet {
         (lag.correlation > 0.5).then_some(lag.frames * 1000.0 / rate_hz)
     }
 
-    /// Whether a window that begins here lies across a seam, where the decoder has bits of other music left.
+    /// Returns whether a window that begins here is across a seam, where the decoder has bits of
+    /// other music left.
     pub fn has_seam(&self, place_s: f64) -> bool {
         let frame = |seconds: f64| (seconds * f64::from(RATE_HZ)) as usize / FRAME_SAMPLES;
         // The encoder's delay and the decoder's overlap are less than four frames.
@@ -89,7 +90,8 @@ impl LongSet {
         parts.first() != parts.last()
     }
 
-    /// Which part of the set one of its frames belongs to, and which frame of the music it is.
+    /// Returns which part of the set one of its frames belongs to, and which frame of the music it
+    /// is.
     fn part(&self, frame: usize) -> (usize, usize) {
         let before = self.rounds_before * self.repeated_frames;
         let later = (frame + self.repeated_frames).checked_sub(before + self.unique_frames);
@@ -103,11 +105,12 @@ impl LongSet {
         }
     }
 
-    /// What is heard at a place, both channels mixed, between two samples on the line from one to the other.
+    /// Returns what is heard at a place, both channels mixed, interpolated linearly between
+    /// samples.
     fn sample(&self, place_s: f64) -> f32 {
         let place = place_s * f64::from(RATE_HZ);
         let sample = |place: usize| {
-            // A decoder skips what the encoder and itself are late by, once, at the beginning of the set.
+            // A decoder skips the encoder's delay and its own, once, at the beginning of the set.
             let decoded = place + DELAY_SAMPLES;
             let (_, frame) = self.part(decoded / FRAME_SAMPLES);
             let index = (frame * FRAME_SAMPLES + decoded % FRAME_SAMPLES).checked_sub(DELAY_SAMPLES);

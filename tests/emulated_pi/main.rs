@@ -1,7 +1,9 @@
-//! The program as it is installed on a box, cross-compiled, on an emulated Raspberry Pi with the real drivers under it.
+//! The program as it is installed on a box, cross-compiled, on an emulated Raspberry Pi with the
+//! real drivers under it.
 //!
-//! `scripts/emulated-pi` prepares what is needed and runs them all. `appliance` is the service as riders have it, `faults`
-//! what it does where something is wrong, `clocks` how it follows clocks that run fast, `long_files` how it joins a set of hours; here is what the board itself does.
+//! `scripts/emulated-pi` prepares everything and runs them all. `appliance` is the service as
+//! riders use it, `faults` what it does if something is wrong, `clocks` how it follows clocks that
+//! run fast, `long_files` how it joins a set of hours; here is what the board itself does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -22,6 +24,7 @@ use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn contacts_that_are_closed_outside_are_read() {
     let mut machine = installed_box();
     let closed = |machine: &mut Machine| machine.run("pi-probe levels").stdout.trim().to_owned();
@@ -33,12 +36,13 @@ fn contacts_that_are_closed_outside_are_read() {
     assert_eq!(closed(&mut machine), "Volume down,Start,jumper");
     Contact::ALL.into_iter().for_each(|contact| machine.pins().release(contact));
     assert_eq!(closed(&mut machine), "none");
-    // Files go in and out unchanged, as recordings do.
+    // Files go in and out unchanged, and so do recordings.
     machine.push(&track(0), "/tmp/a file");
     assert!(machine.pull("/tmp/a file") == std::fs::read(track(0)).unwrap());
 }
 
 #[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_power_cut_leaves_what_was_synced_and_it_restarts_and_switches_itself_off() {
     let mut machine = Machine::boot(SdCard::new());
     machine.run("echo kept >/root/synced && sync && echo lost >/root/unsynced");

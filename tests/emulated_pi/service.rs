@@ -1,4 +1,4 @@
-//! The service in a box: what it says of itself, and what is heard of it.
+//! The service in a box: what it reports, and what is heard of it.
 
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::PlayState;
@@ -15,17 +15,18 @@ use crate::recording::{RATE_HZ, Recording};
 /// The configuration of all boxes here. Another line begins a section.
 pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
 
-/// What must hold of a place on the timetable. It is exact but for what a wake-up takes, by which the player's readings of the
-/// card are late, some 0.02 ms.
+/// The largest deviation from the timetable. Playback is exact except for wake-ups, by which the
+/// player's readings of the card are late, some 0.02 ms.
 pub const PLACE_BOUND_MS: f64 = 0.25;
 
-/// The longest that is waited for is the next slot of the grid.
+/// The longest wait is for the next slot of the grid.
 const PATIENCE_S: f64 = 90.0;
 
-/// Between two looks at the status.
+/// Between two requests of the status.
 const LOOK_S: f64 = 0.1;
 
-/// A sound that is looked for lasts so long: it is in one place only, and most of it may be missing for a drop-out.
+/// The length of a sound that is searched for: it occurs once, and most of it may be lost in a
+/// drop-out.
 const STRETCH_S: f64 = 1.0;
 
 /// The service of a box.
@@ -34,12 +35,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// The one that begins with the box, once it is ready.
+    /// Returns the service that starts with the box, once it is ready.
     pub fn of_boot(machine: &mut Machine) -> Self {
         Self::ready(machine.follow("box"), machine)
     }
 
-    /// One that is started now, with this configuration, and is ready.
+    /// Starts one now, with this configuration, and waits until it is ready.
     pub fn start(machine: &mut Machine, name: &'static str, config: &str) -> Self {
         machine.run(&format!("printf %s '{config}' >/run/{name}.toml; mkdir -p /run/jaudiosync /run/{name}.state"));
         let command = format!("jaudiosync run --config /run/{name}.toml --state /run/{name}.state");
@@ -70,7 +71,7 @@ impl Service {
     #[track_caller]
     pub fn assert_undisturbed(&self, machine: &mut Machine) {
         let log = self.log.log(machine);
-        let trouble = ["dropped out", "taken anew", "not read quickly enough", "makes no progress", "has died"];
+        let trouble = ["dropped out", "jumped to", "not read quickly enough", "makes no progress", "has died"];
         assert!(!trouble.iter().any(|words| log.contains(words)), "{log}");
     }
 
@@ -78,7 +79,7 @@ impl Service {
         serde_json::from_str(&machine.run("jaudiosync status --json").stdout).expect("a status")
     }
 
-    /// Waits until its status is such.
+    /// Waits for a status that meets a condition.
     #[track_caller]
     pub fn wait_until(&self, machine: &mut Machine, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
         let deadline_utc_s = machine.utc_s() + PATIENCE_S;
@@ -92,7 +93,7 @@ impl Service {
         }
     }
 
-    /// Waits for its slot to be told, and says when that is.
+    /// Waits until its slot is reported, and returns when that is.
     #[track_caller]
     pub fn slot_utc_s(&self, machine: &mut Machine) -> i64 {
         let is_waiting = |status: &Status| status.play.state == PlayState::WaitingForSlot;
@@ -100,7 +101,7 @@ impl Service {
     }
 }
 
-/// The common timetable of the demo playlist, made here.
+/// Returns the common timetable of the demo playlist, made here.
 pub fn common_timetable() -> Timetable {
     let options = LoadOptions {
         music: music(),
@@ -113,8 +114,8 @@ pub fn common_timetable() -> Timetable {
     Timetable::common(playlist.lengths(), 0).expect("a timetable")
 }
 
-/// By how much later than on a timetable a box is heard, in ms, at or soon after an instant of UTC: where a track ends there,
-/// in the next one.
+/// Returns by how much later than on a timetable a box is heard, in ms, at or soon after an instant
+/// of UTC: if a track ends there, in the next one.
 #[track_caller]
 pub fn late_ms(recording: &Recording, compared: &ClockComparison, timetable: &Timetable, from_utc_s: f64) -> f64 {
     let mut utc = Instant::ZERO + Span::from_seconds_f64(from_utc_s);

@@ -1,4 +1,5 @@
-# Whom the owner lets keep the clock: the configuration decides, also one on the boot partition, and also later.
+# Which program may keep the clock: the configuration decides, also the one on the boot partition,
+# and also later.
 
 make_raspberry_pi <<'TXT'
 dtparam=i2c_arm=on

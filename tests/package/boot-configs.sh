@@ -1,5 +1,6 @@
-# Boot configurations of all kinds: I2C is on exactly once afterwards, what takes the RTC is a comment, twice is as once, and
-# what is given back is as it was, to the byte. What an owner writes below our lines counts afterwards for the same boards.
+# Boot configurations of all kinds: afterwards I2C is on exactly once, lines
+# that take the RTC are comments, doing it twice is the same as once, and giving back restores every
+# byte. Lines that an owner writes below ours apply to the same boards afterwards.
 
 expect "it installs" install_package
 prepare=/usr/lib/jaudiosync/prepare-pi
@@ -38,7 +39,8 @@ boot_config "empty" 4 ''
 boot_config "lines as Windows ends them" 4 'dtparam=audio=on\r\ndtoverlay=i2c-rtc,ds3231\r\n'
 boot_config "empty lines at the end" 4 'dtparam=audio=on\n\n\n'
 
-# followed NAME BEFORE BELOW AFTER: what an owner writes below the block, and what is left when all is given back.
+# followed NAME BEFORE BELOW AFTER: what an owner writes below the block, and what remains when
+# everything is given back.
 followed() {
     local file=$root/boot/firmware/config.txt place
     printf '%b' "$2" | make_raspberry_pi

@@ -1,5 +1,5 @@
-# scripts/deploy: two boxes that run, with sshd, one as root and one by sudo; one that is not there, one that refuses, one
-# whose user may nothing. Folders with spaces.
+# scripts/deploy: two running boxes with sshd, one as root and one by sudo; one that does not exist,
+# one that refuses, one whose user has no rights. Folders with spaces.
 
 here="$work/a laptop"
 mkdir "$here" "$here/My Music" "$here/bikes"
@@ -52,7 +52,7 @@ boot "$root" || return
 boot "$second" || return
 first() { in_box "$root" "$@"; }
 other() { in_box "$second" "$@"; }
-# With a program that is built already, if there is one; else scripts/deploy builds it.
+# With a program that is already built, if there is one; otherwise scripts/deploy builds it.
 deploy() { scripts/deploy ${PROGRAM:+--program "$PROGRAM"} --ssh-config "$here/ssh config" --connect-timeout 5 "$@" >"$work/notes/deploy" 2>&1; }
 # The last words of the table about a box.
 result() { sed -n '/^box /,$p' "$work/notes/deploy" | grep "^$1 " | grep -e "$2" || { cat "$work/notes/deploy" && false; }; }
@@ -61,7 +61,7 @@ pattern='[0-9a-f]\{4\}-[0-9a-f]\{4\}-[0-9a-f]\{4\}'
 fingerprint=$("${PROGRAM:-${CARGO_TARGET_DIR:-target}/release/jaudiosync}" list --json --music Music | grep -o -m 1 "\"$pattern\"" | tr -d '"')
 
 expect "a dry run" exits 0 deploy --dry-run --package "$here/the package.deb" --music "$here/My Music" first second_box.lan
-expect "tells what would be done" grep -q '^first: would install .*; has nothing' "$work/notes/deploy"
+expect "says what would be done" grep -q '^first: would install .*; has nothing' "$work/notes/deploy"
 expect_not "and does nothing" first dpkg -s jaudiosync
 expect_not "not even here" test -e "$here/My Music/Playlist.index.json"
 
@@ -71,9 +71,9 @@ expect "one as root" result first "$fingerprint .* ok$"
 expect "one by sudo" result second_box.lan "$fingerprint .* ok$"
 expect "one is not there" result away 'Connection refused$'
 expect "one refuses" result refuses 'Permission denied'
-expect "one's user may nothing" result guest 'neither root nor sudo without a password'
+expect "the user of one has no rights" result guest 'neither root nor sudo without a password'
 expect "of which only the user's own password is missing" grep -qF "ssh -F '$here/ssh config' -t guest \"" "$work/notes/deploy"
-# What is to be typed there, once, by somebody who knows the password: here by root.
+# The command to run there, once, by a user who knows the password: here by root.
 allowing=$(sed -n 's/^guest .* -t guest "\(.*\)"$/\1/p' "$work/notes/deploy")
 expect "a box named twice is one box" test "$(sed -n '/^box /,$p' "$work/notes/deploy" | grep -c '^first ')" = 1
 expect "a line of progress for each" test "$(grep -c ': looking$' "$work/notes/deploy")" = 5
@@ -85,7 +85,7 @@ for box in first other; do
 done
 
 other sh -c "$allowing" >/dev/null 2>&1
-expect "the user who is let do so, as is told, may" exits 0 deploy --dry-run --package "$here/the package.deb" guest
+expect "after the command that is printed, the user may" exits 0 deploy --dry-run --package "$here/the package.deb" guest
 
 before=$(first systemctl show -P MainPID jaudiosync.service)
 touch -d '1 hour ago' "$here/My Music/"*.mp3

@@ -1,4 +1,5 @@
-# A Debian that is no Raspberry Pi, although it has a file of that name: nothing of the system is touched.
+# A Debian that is not a Raspberry Pi, although it has a file of that name: the system is not
+# touched.
 
 mkdir -p "$root/boot"
 printf 'timeout=5\nno newline at the end' >"$root/boot/config.txt"
@@ -9,12 +10,12 @@ expect "the Music folder" has_mode /srv/jaudiosync/Music "2775 jaudiosync:jaudio
 snapshot installed
 folders='/usr/(lib|share)/[^ ]* d '
 expect "nothing else is changed" unchanged before installed "$users|jaudiosync|\./var/lib/systemd/|$folders"
-expect_not "whoever keeps the clock is not held back" inside test -e /etc/jaudiosync/keeps-the-clock
+expect_not "the program that keeps the clock is not held back" inside test -e /etc/jaudiosync/keeps-the-clock
 expect "it is purged" inside dpkg -P jaudiosync
 snapshot after
 expect "all is as it was" unchanged before after "$users"
 
-# On a Pi whose boot partition is not there neither.
+# Neither on a Pi without a boot partition.
 echo "Raspberry Pi reference" >"$root/etc/rpi-issue"
 rm "$root/boot/config.txt"
 expect "it installs without a boot partition" install_package

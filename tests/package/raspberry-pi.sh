@@ -1,5 +1,5 @@
-# A Raspberry Pi OS where everything stands that fights for the clock: installing, again, a newer version, removing,
-# installing again, purging.
+# A Raspberry Pi OS with every program that competes for the clock: installing, again, a newer
+# version, removing, installing again, purging.
 
 boot=$root/boot/firmware/config.txt
 make_raspberry_pi <<'TXT'
@@ -46,7 +46,7 @@ expect "the service starts at boot" test -L "$root/etc/systemd/system/multi-user
 expect "I2C is on, once" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
 expect "it stands below [all]" grep -q -A 1 -Fx '[all]' "$boot"
 expect "the kernel does not get the RTC" count 0 '^dtoverlay=i2c-rtc' boot/firmware/config.txt
-expect "the boot configuration as it was is kept" same "$work/notes/config.txt" "$boot.before-jaudiosync"
+expect "the original boot configuration is saved" same "$work/notes/config.txt" "$boot.before-jaudiosync"
 expect "what the firmware does not read is left alone" count 1 'DO NOT EDIT' boot/config.txt
 expect "i2c-dev is loaded at boot" grep -qx i2c-dev "$root/etc/modules-load.d/jaudiosync.conf"
 held_back() { [[ $(inside systemd-analyze condition --unit="$1" 2>&1) = *keeps-the-clock\ failed* ]]; }
@@ -64,7 +64,7 @@ expect "which changes nothing" unchanged installed twice '\./var/lib/systemd/'
 
 make_version newer 9999-1 's/^#step_percent = 5/#step_percent = 6/'
 expect "a newer version installs" install_package /root/newer.deb
-expect "its configuration replaces one that nobody changed" count 1 '^#step_percent = 6' etc/jaudiosync/config.toml
+expect "its configuration replaces one that was not changed" count 1 '^#step_percent = 6' etc/jaudiosync/config.toml
 expect "I2C is still on, once" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
 sed -i 's/^#startup_percent = 50/startup_percent = 30/' "$root/etc/jaudiosync/config.toml"
 make_version newest 99999-1 's/^#step_percent = 5/#step_percent = 7/'
@@ -97,4 +97,4 @@ expect "what was changed in the boot configuration meanwhile stays, for every bo
 sed -i '$d' "$boot"
 sed -i '$d' "$boot"
 snapshot after
-expect "all else is as it was" unchanged before after "$users"
+expect "everything else is as it was" unchanged before after "$users"

@@ -1,5 +1,5 @@
-# A Raspberry Pi OS that runs, with systemd: what is started, stopped, started again. The real service in its real unit,
-# but for the right to set the clock, which nothing here has.
+# A running Raspberry Pi OS with systemd: which services are started, stopped and restarted. The
+# real service in its real unit, except for the right to set the clock, which nothing here has.
 
 make_raspberry_pi <<<'dtparam=i2c_arm=on'
 without_board "$root"

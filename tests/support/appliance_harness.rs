@@ -12,7 +12,7 @@ use jaudiosync::player::decoder::DecodeError;
 use jaudiosync::player::feeder::Program;
 use jaudiosync::player::library::{FrameSource, Library, TrackSource};
 use jaudiosync::player::ring::Shared;
-use jaudiosync::player::task::{Order, PlayerPorts, PlayerTask, WhenMissing};
+use jaudiosync::player::task::{PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
 use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
@@ -32,17 +32,17 @@ use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 use super::place_tone::{self, PlaceTone};
 use super::virtual_loader::VirtualLoader;
 
-/// The service's threads go round so often here, and the world with them.
+/// How often the service's threads go round here, and the world with them.
 pub const ROUND: Span = Span::from_ms(8);
 
 /// A low rate, as the resampler's filter is most of the work; a prime, so that periods fall on all
 /// parts of a millisecond.
 pub const RATE_HZ: u32 = 2003;
 
-/// The music tells its place modulo this, in seconds.
+/// The music encodes its place modulo this, in seconds.
 const PERIOD_S: f64 = 7.3;
 
-/// The music tells its track by where in that it begins: by this much further on than the track
+/// The music encodes its track by where in that it begins: this much further on than the track
 /// before, in seconds.
 const TRACK_SHIFT_S: f64 = 2.39;
 
@@ -74,7 +74,7 @@ impl TrackSource for ToneTrack {
     }
 }
 
-/// The playlist's tracks, each that can be played a tone of the track's length in seconds.
+/// The playlist's tracks: for each that can be played, a tone of the track's length in seconds.
 struct Tones(Vec<Option<f64>>);
 
 impl Library for Tones {
@@ -86,7 +86,7 @@ impl Library for Tones {
     }
 }
 
-/// The time as the script has it: UTC that may be off, and may come to be known or be lost.
+/// The time according to the script: UTC that may be off, and may become known or be lost.
 pub struct ScriptedTime {
     shared: SharedEstimate,
     clocks: Arc<SimulatedClocks>,
@@ -97,25 +97,25 @@ impl ScriptedTime {
         Self { shared: SharedEstimate::unset(clocks.as_ref()), clocks: Arc::clone(clocks) }
     }
 
-    /// The time is known from now on: true UTC, which the simulated system clock shows.
+    /// Makes the time known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
         let utc = self.system_clock();
         let known = Estimate { utc, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
         self.shared.publish(self.clocks.raw(), known);
     }
 
-    /// The time is no longer known, and goes on where it is.
+    /// Makes the time unknown; the clock continues from where it is.
     pub fn lose(&self) {
         let estimate = Estimate { state: TimeState::Unset, bound: None, ..self.shared.estimate() };
         self.shared.publish(self.clocks.raw(), estimate);
     }
 
-    /// UTC as the box takes it.
+    /// Returns UTC as the box assumes it.
     pub fn utc(&self) -> ClockMap<Raw, Utc> {
         self.shared.estimate().utc
     }
 
-    /// The box comes up with this much wrong a clock, and does not know it.
+    /// Makes the box start with a clock that is wrong by this much, without knowing it.
     pub fn be_off(&self, by: Span) {
         let utc = self.system_clock().shifted(by);
         self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, state: TimeState::Unset });
@@ -127,7 +127,7 @@ impl ScriptedTime {
     }
 }
 
-/// What the conductor and the player share of the time.
+/// The time that the conductor and the player share.
 #[derive(Clone)]
 struct SharedTime(Arc<ScriptedTime>);
 
@@ -169,11 +169,11 @@ impl TimePort for SharedTime {
     }
 }
 
-/// Something that was ordered from the player.
+/// A command to the player.
 #[derive(Clone)]
 pub struct Ordered {
     pub at: Instant<Raw>,
-    /// None: to stop.
+    /// `None`: to stop.
     pub program: Option<Program>,
 }
 
@@ -181,12 +181,12 @@ pub struct Ordered {
 #[derive(Debug, Clone, Copy)]
 pub struct Heard {
     pub raw: Instant<Raw>,
-    /// The place that the tone tells, in seconds modulo [`PERIOD_S`]; none in silence.
+    /// The place that the tone encodes, in seconds modulo [`PERIOD_S`]; `None` in silence.
     pub place_s: Option<f64>,
 }
 
 type Inbox = Arc<Mutex<VecDeque<Message>>>;
-type Orders<T> = Arc<Mutex<VecDeque<T>>>;
+type Commands<T> = Arc<Mutex<VecDeque<T>>>;
 
 /// What stays when the power is cut: the files, and the world around the box.
 pub struct Surroundings {
@@ -196,7 +196,7 @@ pub struct Surroundings {
     pub board: SimulatedBoard,
     pub music: PathBuf,
     pub state: PathBuf,
-    /// What the configuration is when it is read the next time.
+    /// The configuration at the time of the next reading.
     pub config: Arc<Mutex<String>>,
     /// Whether the card has a mixer.
     pub has_mixer: bool,
@@ -223,30 +223,30 @@ pub struct ApplianceHarness {
     inbox: Inbox,
     player: PlayerTask,
     pub loader: VirtualLoader,
-    player_orders: Orders<Order>,
+    player_commands: Commands<PlayerCommand>,
     player_next: Instant<Raw>,
     volume: VolumeTask,
-    volume_orders: Orders<u8>,
+    volume_commands: Commands<u8>,
     volume_next: Instant<Raw>,
     state_writer: StateWriter,
-    state_writer_orders: Orders<WriteCommand>,
+    state_writer_commands: Commands<WriteCommand>,
     state_writer_next: Instant<Raw>,
     playlists: PlaylistTask,
-    playlist_orders: Orders<PlaylistSource>,
+    playlist_commands: Commands<PlaylistSource>,
     playlist_next: Instant<Raw>,
-    /// All that was ordered from the player, the newest last.
+    /// All commands to the player, the newest last.
     pub ordered: Vec<Ordered>,
     /// What was heard in the last round.
     pub heard: Vec<Heard>,
 }
 
-fn queue<T>() -> (Orders<T>, Box<dyn FnMut(T) + Send>)
+fn queue<T>() -> (Commands<T>, Box<dyn FnMut(T) + Send>)
 where
     T: Send + 'static,
 {
-    let orders = Orders::<T>::default();
-    let sender = Arc::clone(&orders);
-    (orders, Box::new(move |order| sender.lock().unwrap().push_back(order)))
+    let commands = Commands::<T>::default();
+    let sender = Arc::clone(&commands);
+    (commands, Box::new(move |command| sender.lock().unwrap().push_back(command)))
 }
 
 fn layers(config: &Arc<Mutex<String>>, music: &Path) -> Layers {
@@ -261,9 +261,9 @@ impl ApplianceHarness {
     /// Switches it on.
     pub fn switch_on(around: &Surroundings) -> Self {
         let inbox = Inbox::default();
-        fn tell<T: 'static>(inbox: &Inbox, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
+        fn sender<T: 'static>(inbox: &Inbox, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
             let inbox = Arc::clone(inbox);
-            Box::new(move |told| inbox.lock().unwrap().push_back(message(told)))
+            Box::new(move |content| inbox.lock().unwrap().push_back(message(content)))
         }
         let shared = Arc::new(Shared::default());
         let loader = VirtualLoader::new();
@@ -271,8 +271,8 @@ impl ApplianceHarness {
             dac: Box::new(around.dac.clone()),
             clocks: around.clocks.clone(),
             time: Arc::new(SharedTime(Arc::clone(&around.time))),
-            tell: tell(&inbox, Message::Player),
-            order_loader: loader.order_loader(),
+            report: sender(&inbox, Message::Player),
+            send_to_loader: loader.send_to_loader(),
         };
         let player = PlayerTask::new(player, Arc::clone(&shared), WhenMissing::Wait).unwrap();
         let (board, has_mixer) = (around.board.clone(), around.has_mixer);
@@ -280,16 +280,16 @@ impl ApplianceHarness {
         let gain = Arc::clone(&shared);
         let volume = VolumeTask::new(
             open_mixer,
-            // The tone is told from silence by its loudness.
+            // Loudness distinguishes the tone from silence.
             Box::new(move |volume| gain.set_volume(if volume > 0.0 { 1.0 } else { 0.0 })),
-            tell(&inbox, Message::Volume),
+            sender(&inbox, Message::Volume),
         );
-        let state_writer = StateWriter::new(Some(around.state.clone()), tell(&inbox, Message::State));
-        let playlists = PlaylistTask::new(tell(&inbox, Message::Playlist), Box::new(|_| {}));
-        let (player_orders, order_player) = queue();
-        let (volume_orders, order_volume) = queue();
-        let (state_writer_orders, order_state_writer) = queue();
-        let (playlist_orders, order_playlists) = queue();
+        let state_writer = StateWriter::new(Some(around.state.clone()), sender(&inbox, Message::State));
+        let playlists = PlaylistTask::new(sender(&inbox, Message::Playlist), Box::new(|_| {}));
+        let (player_commands, command_player) = queue();
+        let (volume_commands, command_volume) = queue();
+        let (state_writer_commands, command_state_writer) = queue();
+        let (playlist_commands, command_playlists) = queue();
         let (config, music) = (Arc::clone(&around.config), around.music.clone());
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
@@ -297,15 +297,15 @@ impl ApplianceHarness {
         let outside = Ports {
             clocks: around.clocks.clone(),
             time: Box::new(SharedTime(Arc::clone(&around.time))),
-            player: order_player,
+            player: command_player,
             sound: Box::new(move |tone| shared.sound(tone)),
             library: Box::new(|playlist: &Playlist, _| -> Arc<dyn Library> {
                 let length_s = |track: &Track| track.path.as_ref().and(track.length).map(|length| length.seconds());
                 Arc::new(Tones(playlist.tracks.iter().map(length_s).collect()))
             }),
-            volume: order_volume,
-            state_writer: order_state_writer,
-            playlists: order_playlists,
+            volume: command_volume,
+            state_writer: command_state_writer,
+            playlists: command_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: "simulated".to_owned(),
         };
@@ -318,16 +318,16 @@ impl ApplianceHarness {
             inbox,
             player,
             loader,
-            player_orders,
+            player_commands,
             player_next: now,
             volume,
-            volume_orders,
+            volume_commands,
             volume_next: now,
             state_writer,
-            state_writer_orders,
+            state_writer_commands,
             state_writer_next: now,
             playlists,
-            playlist_orders,
+            playlist_commands,
             playlist_next: now,
             ordered: Vec::new(),
             heard: Vec::new(),
@@ -338,40 +338,40 @@ impl ApplianceHarness {
         self.status.read()
     }
 
-    /// Asks for something, as a client does; the answer comes within the next rounds.
+    /// Sends a command, as a client does; the answer comes within the next rounds.
     pub fn ask(&self, command: Command) -> mpsc::Receiver<Response> {
         let (answer, answered) = mpsc::sync_channel(1);
         self.inbox.lock().unwrap().push_back(Message::Command(command, answer));
         answered
     }
 
-    pub fn tell(&self, message: Message) {
+    pub fn send(&self, message: Message) {
         self.inbox.lock().unwrap().push_back(message);
     }
 
-    /// Lets a round pass. Says how it ended, if it did.
+    /// Runs a round. Returns how it ended the service, if it did.
     pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
         around.clocks.advance(ROUND);
         let now = around.now();
         around.dac.advance_to(now);
         self.listen(around);
         loop {
-            // Whoever tells something may be told something in turn.
+            // A recipient may send a message in turn.
             let Some(message) = self.inbox.lock().unwrap().pop_front() else { break };
             self.conductor.take(message);
         }
         let round = self.conductor.round();
-        for order in self.player_orders.lock().unwrap().drain(..) {
-            let program = if let Order::Play(program) = &order { Some(program.clone()) } else { None };
+        for command in self.player_commands.lock().unwrap().drain(..) {
+            let program = if let PlayerCommand::Play(program) = &command { Some(program.clone()) } else { None };
             self.ordered.push(Ordered { at: now, program });
-            self.player.order(order);
+            self.player.command(command);
             self.player_next = now;
         }
         work(&mut self.player, &mut self.player_next, now);
         self.loader.work(now);
-        take(&mut self.volume, &self.volume_orders, &mut self.volume_next, now);
-        take(&mut self.state_writer, &self.state_writer_orders, &mut self.state_writer_next, now);
-        take(&mut self.playlists, &self.playlist_orders, &mut self.playlist_next, now);
+        take(&mut self.volume, &self.volume_commands, &mut self.volume_next, now);
+        take(&mut self.state_writer, &self.state_writer_commands, &mut self.state_writer_next, now);
+        take(&mut self.playlists, &self.playlist_commands, &mut self.playlist_next, now);
         match round {
             Round::Again { at } => {
                 assert!(at - now <= ROUND, "it would look too seldom");
@@ -394,23 +394,24 @@ impl ApplianceHarness {
     }
 }
 
-/// Steps a task if it is time to.
+/// Steps a task if it is due.
 fn work<T: Task>(task: &mut T, next: &mut Instant<Raw>, now: Instant<Raw>) {
     if now >= *next {
         *next = now + Span::from_duration(task.step());
     }
 }
 
-/// Passes orders on, and steps the task.
-fn take<T: Task>(task: &mut T, orders: &Orders<T::Order>, next: &mut Instant<Raw>, now: Instant<Raw>) {
-    for order in orders.lock().unwrap().drain(..) {
-        task.order(order);
+/// Passes commands on, and steps the task.
+fn take<T: Task>(task: &mut T, commands: &Commands<T::Command>, next: &mut Instant<Raw>, now: Instant<Raw>) {
+    for command in commands.lock().unwrap().drain(..) {
+        task.command(command);
         *next = now;
     }
     work(task, next, now);
 }
 
-/// By how much later than on a program's timetable something is heard, in ms; none where the program is silent then.
+/// Returns by how much later than on a program's timetable something is heard, in ms; `None` if the
+/// program is silent then.
 pub fn late_ms(program: &Program, utc: Instant<Utc>, place_s: f64) -> Option<f64> {
     if program.heard_from.is_some_and(|heard_from| utc < heard_from) {
         return None;

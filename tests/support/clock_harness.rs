@@ -56,13 +56,13 @@ impl Clocks for TestWorld {
         Instant::ZERO + since + Span::from_ns((since.ns_f64() * self.rate_ppb * 1e-9) as i64)
     }
 
-    /// Set to nonsense, as on a Pi that has just booted.
+    /// Returns nonsense, as on a Pi that has just booted.
     fn system_utc(&self) -> Instant<Utc> {
         Instant::<Utc>::ZERO + Span::DAY + (self.raw() - Instant::ZERO)
     }
 
     fn sleep_until(&self, due: Instant<Raw>) {
-        // The scheduler wakes a thread late, now and then by much.
+        // The scheduler wakes a thread late, sometimes by much.
         let mut random = self.random.lock().unwrap();
         let late_ns = if random.u8(..) < 3 { random.i64(0..2_000_000) } else { random.i64(40_000..110_000) };
         self.spend((due - self.raw()).max(Span::ZERO) + Span::from_ns(late_ns));
@@ -81,12 +81,12 @@ pub struct ClockHarness {
 }
 
 impl ClockHarness {
-    /// A box that boots with such a chip and with what an earlier run has kept.
+    /// Makes a box that boots with this chip and with what an earlier run has saved.
     pub fn new(model: Ds3231Model, saved: Option<SavedTime>, seed: u64) -> Self {
         Self::prepared(model, saved, seed, |_| {})
     }
 
-    /// The same, with something done to the chip before the box boots.
+    /// Makes a box whose chip is changed before it boots.
     pub fn prepared(
         model: Ds3231Model,
         saved: Option<SavedTime>,
@@ -120,7 +120,7 @@ impl ClockHarness {
         Self { world, chip, samples, shared, kept, task, rest: Duration::ZERO }
     }
 
-    /// Lets the world pass the task's rest, and does its next step.
+    /// Advances the world by the task's rest, and does its next step.
     pub fn step(&mut self) {
         if !self.rest.is_zero() {
             self.world.sleep_until(self.world.raw() + Span::from_duration(self.rest));
@@ -151,8 +151,8 @@ impl ClockHarness {
         largest
     }
 
-    /// A source says that it is later than it truly is by `ahead`, and may be wrong by `bound_ns`.
-    pub fn tell(&self, name: &str, ahead: Span, bound_ns: f64) {
+    /// Sends a sample from a source that is `ahead` of true UTC, and may be wrong by `bound_ns`.
+    pub fn send_sample(&self, name: &str, ahead: Span, bound_ns: f64) {
         let sample = Sample {
             source: Source { kind: SourceKind::Ntp, name: name.into() },
             raw: self.world.raw(),
@@ -163,12 +163,12 @@ impl ClockHarness {
         self.samples.send(ReferenceEvent::Sample(sample)).unwrap();
     }
 
-    /// What everybody takes for UTC now.
+    /// Returns the current estimate of UTC, which all threads share.
     pub fn estimate(&self) -> Estimate {
         self.shared.estimate()
     }
 
-    /// UTC as everybody takes it less the true one, in ms.
+    /// Returns the estimate of UTC minus the true one, in ms.
     pub fn error_ms(&self) -> f64 {
         (self.estimate().utc.apply(self.world.raw()) - perfect(self.world.true_time())).ms()
     }
@@ -177,7 +177,7 @@ impl ClockHarness {
         self.task.status()
     }
 
-    /// All warnings in one.
+    /// Returns all warnings in one text.
     pub fn warnings(&self) -> String {
         self.status().warnings.join("\n")
     }

@@ -1,17 +1,17 @@
-/* Faults of files, cards and threads, for a program that this is preloaded into. But for FAULT_SLOW nothing happens before
- * the file FAULT_FROM exists.
+/* Faults of files, cards and threads, for a program into which this is preloaded. Except for
+ * FAULT_SLOW, nothing happens before the file FAULT_FROM exists.
  *
- * FAULT_SLOW=SUFFIX    files whose path ends so are read at FAULT_MB_S megabytes a second, as from a card with nothing in
- *                      the kernel's cache; how many bytes were read so far, and how many ms that took, is
- *                      written to the file FAULT_COUNT
- * FAULT_STALL=SUFFIX   to read such a file takes until FAULT_STALL_S seconds after FAULT_FROM came to be
- * FAULT_READ=SUFFIX    to read, or FAULT_OPEN=SUFFIX to open, a file whose path ends so hangs
- * FAULT_SYNC=PART      to bring a file to the disk whose path has this in it does
+ * FAULT_SLOW=SUFFIX    files whose path ends with this are read at FAULT_MB_S megabytes a second,
+ *                      as from a card with nothing in the kernel's cache; the bytes read so
+ *                      far, and how many ms that took, are written to the file FAULT_COUNT
+ * FAULT_STALL=SUFFIX   reading such a file takes until FAULT_STALL_S s after FAULT_FROM appeared
+ * FAULT_READ=SUFFIX    reading (FAULT_OPEN=SUFFIX: opening) a file whose path ends with this hangs
+ * FAULT_SYNC=PART      syncing a file to the disk whose path contains this hangs
  * FAULT_CALLS=A,B      these calls of ALSA's library hang
- * FAULT_THREAD=NAME    on this thread clock_gettime() fails, which makes Rust's own Instant::now() panic
+ * FAULT_THREAD=NAME    on this thread clock_gettime() fails, so Rust's own Instant::now() panics
  *
- * What hangs does so for ever and heeds no signal, as a wait in the kernel that cannot be interrupted. FAULT_SEEN is a
- * file that is made just before. */
+ * A hang lasts forever and ignores signals, like an uninterruptible wait in the kernel. The file
+ * FAULT_SEEN is made just before. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ static int has_begun(void)
     return from && syscall(SYS_faccessat, AT_FDCWD, from, F_OK) == 0;
 }
 
-/* Whether the path ends with what a variable holds. */
+/* Returns whether the path ends with the value of a variable. */
 static int ends_with(const char *path, const char *variable)
 {
     const char *suffix = getenv(variable);
@@ -44,7 +44,7 @@ static int ends_with(const char *path, const char *variable)
     return strcmp(path + strlen(path) - strlen(suffix), suffix) == 0;
 }
 
-/* The path of an open file; empty where it has none. */
+/* Finds the path of an open file; empty if it has none. */
 static const char *path_of(int fd, char *path, size_t size)
 {
     char link[64];
@@ -79,7 +79,7 @@ static void pause_s(double seconds)
         while (nanosleep(&left, &left) != 0 && errno == EINTR) { }
 }
 
-/* What was read of a slow file takes its time, and is counted. */
+/* Delays and counts what was read of a slow file. */
 static void take_time(int fd, ssize_t size)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,5 +1,5 @@
-//! Files, cards and threads that fail in ways no test could make otherwise, by a library that is preloaded into the
-//! program.
+//! Files, cards and threads that fail in ways that no test could cause otherwise, through a library
+//! that is preloaded into the program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,18 +25,19 @@ impl Fault {
         Self { folder }
     }
 
-    /// Adds the library to what a command runs, with what shall happen, such as `("FAULT_READ", ".mp3")`.
+    /// Adds the library to what a command runs, with the fault to cause, such as `("FAULT_READ",
+    /// ".mp3")`.
     pub fn add_to(&self, command: &mut Command, what: &[(&str, &str)]) {
         command.env("LD_PRELOAD", self.folder.path().join("fault.so"));
         command.env("FAULT_FROM", self.from()).env("FAULT_SEEN", self.seen()).envs(what.iter().copied());
     }
 
-    /// From now on it happens.
+    /// Begins the fault.
     pub fn begin(&self) {
         std::fs::write(self.from(), "").unwrap();
     }
 
-    /// What is started from now on has no fault until it begins again.
+    /// Removes the fault from what is started from now on, until it begins again.
     pub fn forget(&self) {
         for file in [self.from(), self.seen()] {
             let _ = std::fs::remove_file(file);

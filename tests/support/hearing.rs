@@ -9,15 +9,15 @@ use super::playing::{bursts, lag_ms};
 use super::service_process::{Make, ServiceProcess};
 use super::{Sandbox, Signal};
 
-/// What must hold on a shared machine.
+/// The bound on a shared machine.
 pub const BOUND_MS: f64 = 1.0;
 
 /// The playlist's only track. Its slot is a second longer.
 const TRACK_S: usize = 120;
 const SEED: u64 = 4711;
 
-/// Boxes with one long track on a virtual card that is recorded. Their common timetable begins now, so that the track's end is
-/// not heard.
+/// Boxes with one long track on a virtual card that is recorded. Their common timetable begins now,
+/// so that the track's end is not heard.
 pub struct Stage {
     pub sandbox: Sandbox,
     pub card: VirtualCard,
@@ -36,12 +36,12 @@ impl Stage {
         Self { sandbox, card, anchor_utc_s: now_s() as i64 - 5, recorder }
     }
 
-    /// Switches on a box that goes by the system clock, and waits until it is ready.
+    /// Switches on a box that follows the system clock, and waits until it is ready.
     pub fn switch_on(&self, name: &str, sink: Sink, jumper: bool) -> ServiceProcess {
         self.switch_on_with("[time]\nsource = \"system\"\n", name, sink, jumper)
     }
 
-    /// The same with a configuration of its own.
+    /// Switches on a box with a configuration of its own.
     pub fn switch_on_with(&self, config: &str, name: &str, sink: Sink, jumper: bool) -> ServiceProcess {
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let config = format!("start.anchor = \"{anchor}\"\n{config}");
@@ -65,12 +65,13 @@ pub fn now_s() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-/// There is no event: sound takes its time, and a rider decides when to press.
+/// Sleeps until an instant. There is no event: sound takes its time, and a rider decides when to
+/// press.
 pub fn sleep_until(utc_s: f64) {
     std::thread::sleep(Duration::from_secs_f64((utc_s - now_s()).max(0.0)));
 }
 
-/// Lags of the quarter seconds in which both are heard: the largest, in ms.
+/// Returns the lags of the quarter seconds in which both are heard: the largest, in ms.
 #[track_caller]
 pub fn assert_in_phase(what: &str, recording: &Recording, from_utc_s: f64, to_utc_s: f64) {
     let steps = ((to_utc_s - from_utc_s) * 4.0) as usize;
@@ -84,8 +85,8 @@ pub fn assert_in_phase(what: &str, recording: &Recording, from_utc_s: f64, to_ut
     assert!(worst < BOUND_MS, "{what}: {lags:?}");
 }
 
-/// A stretch of the recording laid against the place of the track that belongs there: by how much it is late in ms, and
-/// how loud it is against the track, as a factor. None in silence.
+/// Compares a stretch of the recording with the place of the track that belongs there: by how much
+/// it is late in ms, and how loud it is compared with the track, as a factor. `None` in silence.
 pub fn heard(
     recording: &Recording,
     channel: &[f32],
@@ -107,19 +108,19 @@ pub fn heard(
     Some((lag.frames * 1000.0 / rate_hz, (energy(sound) / energy(expected)).sqrt()))
 }
 
-/// The loudest sample of a stretch.
+/// Returns the loudest sample of a stretch.
 pub fn loudest(recording: &Recording, channel: &[f32], from_utc_s: f64, to_utc_s: f64) -> f32 {
     let frame = |utc_s: f64| recording.frame_at_utc_ns(utc_s * 1e9).round() as usize;
     channel[frame(from_utc_s)..frame(to_utc_s)].iter().fold(0.0, |loudest, sample| loudest.max(sample.abs()))
 }
 
-/// Waits until a box waits for its slot, and says when that is.
+/// Waits until a box waits for its slot, and returns when that is.
 pub fn slot_s(made: &ServiceProcess) -> f64 {
     let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
     status.play.next.expect("a slot").utc_s as f64
 }
 
-/// When a channel is heard again, at or after an instant.
+/// Returns when a channel is heard again, at or after an instant.
 pub fn first_heard_s(recording: &Recording, channel: &[f32], from_utc_s: f64) -> f64 {
     let from = recording.frame_at_utc_ns(from_utc_s * 1e9).max(0.0) as usize;
     let first = channel[from..].iter().position(|sample| sample.abs() > 1e-4).expect("silent for ever");

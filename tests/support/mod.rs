@@ -1,4 +1,5 @@
-//! What the tests share: a temporary folder with music, the binary run in it, and MP3s made by LAME on the spot.
+//! What the tests share: a temporary folder with music, the binary run in it, and MP3s made by LAME
+//! on the spot.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -48,7 +49,7 @@ impl Sandbox {
         self.music().join("Playlist.index.json")
     }
 
-    /// A command that runs the binary in the folder, with a state folder of its own.
+    /// Returns a command that runs the binary in the folder, with a state folder of its own.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
         command.current_dir(self.path());
@@ -60,7 +61,8 @@ impl Sandbox {
         Run::of(self.command().args(arguments).output().unwrap())
     }
 
-    /// Runs the binary, and measures the most memory that it had, in kB. What python3 itself has is a floor to it.
+    /// Runs the binary, and measures its peak memory, in kB. The result is at least what python3
+    /// itself uses.
     pub fn measure_peak(&self, arguments: &[&str]) -> (Run, u64) {
         const SCRIPT: &str = "import resource, subprocess, sys\n\
             code = subprocess.run(sys.argv[1:]).returncode\n\
@@ -76,14 +78,14 @@ impl Sandbox {
         (run, peak)
     }
 
-    /// Puts a file there, and the folders that it is in.
+    /// Writes a file, and makes the folders that it is in.
     pub fn write(&self, name: impl AsRef<OsStr>, contents: impl AsRef<[u8]>) {
         let path = self.music().join(name.as_ref());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, contents).unwrap();
     }
 
-    /// The output of `list --json`.
+    /// Returns the output of `list --json`.
     pub fn list(&self, arguments: &[&str]) -> serde_json::Value {
         let run = self.run(&[&["list", "--json"], arguments].concat());
         assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -91,7 +93,7 @@ impl Sandbox {
     }
 }
 
-/// What a run of the binary left.
+/// The result of a run of the binary.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -137,7 +139,7 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// A tone of -6 dBFS.
+    /// Makes a tone of -6 dBFS.
     pub fn tone(rate_hz: u32, channels: u16, frames: usize, tone_hz: f64) -> Self {
         let sample =
             |frame: usize| (0.5 * (std::f64::consts::TAU * tone_hz * frame as f64 / f64::from(rate_hz)).sin()) as f32;
@@ -171,12 +173,12 @@ impl Signal {
     }
 }
 
-/// A short tagged MP3 of so many frames.
+/// Writes a short tagged MP3 of this many frames.
 pub fn short_mp3(path: &Path, frames: usize, title: &str) {
     Signal::tone(44_100, 2, frames, 440.0).encode(path, &["-b", "128", "--tt", title, "--ta", "Test"]);
 }
 
-/// A short MP3 of so many frames, to be written under several names.
+/// Returns a short MP3 of this many frames, to be written under several names.
 pub fn mp3_bytes(frames: usize, title: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.mp3");
@@ -184,8 +186,9 @@ pub fn mp3_bytes(frames: usize, title: &str) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Puts the program where another user may run it. By a process of its own: were it opened for writing here, a process that another
-/// test starts at that moment would hold it open, and it could not be run ("Text file busy").
+/// Copies the program to where another user may run it. A process of its own does that: if this one
+/// opened it for writing, a process that another test starts at that moment would hold it open, and
+/// it could not be run ("Text file busy").
 pub fn copy_program(to: &Path) {
     assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_jaudiosync")).arg(to).status().unwrap().success());
 }

@@ -1,17 +1,18 @@
-//! MP3s as cutters, taggers, damaged cards and encoders that were killed leave them, made of frames that LAME has made.
+//! MP3s as cutters, taggers, damaged cards and killed encoders leave them, made of frames that LAME
+//! has made.
 
 use std::path::Path;
 
 use super::Signal;
 
-/// Bit rates of Layer III in kbit/s by their index, for MPEG-1 and for MPEG-2 and 2.5. Written apart from the program's own, so
-/// that the one does not hide a mistake of the other.
+/// Bit rates of Layer III in kbit/s by their index, for MPEG-1 and for MPEG-2 and 2.5. Written
+/// independently of the program's own, so that neither hides a mistake in the other.
 const KBPS: [[usize; 15]; 2] = [
     [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
     [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
 ];
 
-/// Bursts of noise every half second, each unlike the others.
+/// Makes bursts of noise every half second, each unlike the others.
 pub fn noise(seconds: f64, rate_hz: u32, channels: u16, seed: u64) -> Signal {
     let mut random = fastrand::Rng::with_seed(seed);
     let rate = f64::from(rate_hz);
@@ -23,7 +24,7 @@ pub fn noise(seconds: f64, rate_hz: u32, channels: u16, seed: u64) -> Signal {
     Signal { rate_hz, channels, samples: samples.collect() }
 }
 
-/// What LAME makes of a signal.
+/// Encodes a signal with LAME.
 pub fn lame(signal: &Signal, options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp3");
@@ -31,7 +32,7 @@ pub fn lame(signal: &Signal, options: &[&str]) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// Bytes of the Layer III frame that begins here, and samples per channel.
+/// Returns the bytes of the Layer III frame that begins here, and its samples per channel.
 fn frame_bytes(bytes: &[u8]) -> Option<(usize, usize)> {
     let &[0xFF, second, third, _, ..] = bytes else { return None };
     let (version, layer) = (second >> 3 & 3, second >> 1 & 3);
@@ -45,7 +46,7 @@ fn frame_bytes(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((samples / 8 * kbps * 1000 / rate_hz + usize::from(padding), samples))
 }
 
-/// The frames of a clean file, without LAME's info frame.
+/// Returns the frames of a clean file, without LAME's info frame.
 pub fn frames(file: &[u8]) -> Vec<Vec<u8>> {
     let mut frames: Vec<Vec<u8>> = Vec::new();
     let mut rest = file;
@@ -59,7 +60,8 @@ pub fn frames(file: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// The frames of a clean file in free format, whose length is the distance of its headers, with padding and without.
+/// Returns the frames of a clean file in free format, whose length is the distance of its headers,
+/// with padding and without.
 pub fn free_format_frames(file: &[u8]) -> Vec<Vec<u8>> {
     let is_header = |at: usize| {
         file.get(at..at + 3).is_some_and(|header| header[..2] == file[..2] && header[2] & 0xFC == file[2] & 0xFC)
@@ -79,7 +81,7 @@ pub fn free_format_frames(file: &[u8]) -> Vec<Vec<u8>> {
     frames
 }
 
-/// Frames that LAME makes of noise.
+/// Returns frames that LAME makes of noise.
 pub fn noise_frames(seconds: f64, rate_hz: u32, channels: u16, seed: u64, options: &[&str]) -> Vec<Vec<u8>> {
     frames(&lame(&noise(seconds, rate_hz, channels, seed), options))
 }
@@ -93,7 +95,7 @@ pub struct Info<'a> {
     pub delay_padding: Option<(u16, u16)>,
 }
 
-/// An info frame like the given one, with room for it.
+/// Makes an info frame from a frame like it, with room for the fields.
 pub fn info_frame(like: &[u8], info: &Info<'_>) -> Vec<u8> {
     let mut header = [like[0], like[1] | 1, like[2], like[3]];
     let length = (1..15)
@@ -126,18 +128,18 @@ pub fn info_frame(like: &[u8], info: &Info<'_>) -> Vec<u8> {
     frame
 }
 
-/// An info frame that says how many frames there are and nothing else.
+/// Makes an info frame that gives the number of frames and nothing else.
 pub fn xing(like: &[u8], frames: usize) -> Vec<u8> {
     info_frame(like, &Info { frames: frames as u32, ..Info::default() })
 }
 
-/// Random bytes.
+/// Returns random bytes.
 pub fn random_bytes(count: usize, seed: u64) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
     (0..count).map(|_| random.u8(..)).collect()
 }
 
-/// Bytes as of a JPEG: no 0xFF that is not followed by 0.
+/// Returns bytes as in a JPEG: every 0xFF is followed by 0.
 pub fn picture(count: usize, seed: u64) -> Vec<u8> {
     let entropy =
         random_bytes(count, seed).into_iter().flat_map(|byte| if byte == 0xFF { vec![0xFF, 0] } else { vec![byte] });
@@ -148,7 +150,7 @@ fn synchsafe(size: usize) -> [u8; 4] {
     [size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127].map(|part| part as u8)
 }
 
-/// An ID3v2.3 tag with a title and a picture.
+/// Makes an ID3v2.3 tag with a title and a picture.
 pub fn id3v2(title: &str, picture_bytes: usize) -> Vec<u8> {
     let frame = |id: &[u8], body: Vec<u8>| [id, &(body.len() as u32).to_be_bytes(), &[0, 0], &body].concat();
     let mut body = frame(b"TIT2", [&[0], title.as_bytes()].concat());
@@ -158,7 +160,7 @@ pub fn id3v2(title: &str, picture_bytes: usize) -> Vec<u8> {
     id3v2_with(&body, body.len())
 }
 
-/// An ID3v2.3 tag that claims a size.
+/// Makes an ID3v2.3 tag that claims a size.
 pub fn id3v2_with(body: &[u8], claimed: usize) -> Vec<u8> {
     [&b"ID3\x03\0\0"[..], &synchsafe(claimed), body].concat()
 }

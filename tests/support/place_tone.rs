@@ -1,18 +1,18 @@
-//! A tone that tells its place in the track: cosine on the left, sine on the right.
+//! A tone that encodes its place in the track: cosine on the left, sine on the right.
 
 use std::f64::consts::TAU;
 
 const AMPLITUDE: f64 = 0.5;
 
-/// The tone of a track, which is silent outside of it.
+/// The tone of a track, which is silent outside it.
 pub struct PlaceTone {
     pub rate_hz: u32,
-    /// The place is told modulo this many seconds.
+    /// The place is encoded modulo this many seconds.
     pub period_s: f64,
     /// The place that the track's beginning sounds like.
     pub shift_s: f64,
     pub length_s: f64,
-    /// The next frame; negative ones lie before the track.
+    /// The next frame; negative ones are before the track.
     pub frame: i64,
 }
 
@@ -29,14 +29,15 @@ impl PlaceTone {
     }
 }
 
-/// The place that a frame tells, in seconds modulo the period; none where it is not louder than
-/// `quietest`.
+/// Returns the place that a frame encodes, in seconds modulo the period; `None` if it is not louder
+/// than `quietest`.
 pub fn place_s(frame: &[f32], period_s: f64, quietest: f64) -> Option<f64> {
     let (left, right) = (f64::from(frame[0]), f64::from(frame[1]));
     (left.hypot(right) > quietest).then(|| right.atan2(left) / TAU * period_s)
 }
 
-/// By how much later than it should be a place is heard, in ms, if that is less than half a period.
+/// Returns by how much later than it should be a place is heard, in ms, if that is less than half a
+/// period.
 pub fn late_ms(should_s: f64, is_s: f64, period_s: f64) -> f64 {
     let late = (should_s - is_s) / period_s;
     (late - late.round()) * period_s * 1e3

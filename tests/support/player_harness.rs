@@ -1,5 +1,5 @@
 //! The player in virtual time: its own feeder and renderer on a simulated sound card. The music is
-//! a tone that tells its place in the track, so that what is heard can be laid against the
+//! a tone that encodes its place in the track, so that what is heard can be compared with the
 //! timetable.
 
 use std::ops::Range;
@@ -21,10 +21,10 @@ use super::virtual_loader::VirtualLoader;
 /// UTC at raw time 0: a whole second.
 pub const EPOCH: Instant<Utc> = Instant::from_second(1_790_000_000);
 
-/// The tone tells the place in the track modulo this many seconds.
+/// The tone encodes the place in the track modulo this many seconds.
 pub const PERIOD_S: f64 = 0.2;
 
-/// The tone, out of a file that may be broken.
+/// The tone, from a file that may be broken.
 struct ToneFile {
     tone: PlaceTone,
     /// Set: the file cannot be read.
@@ -97,25 +97,25 @@ impl Library for Tones {
 pub struct Sample {
     /// True time since the card was opened.
     pub time_s: f64,
-    /// How much later than on the timetable it was heard; none for silence.
+    /// How much later than on the timetable it was heard; `None` for silence.
     pub late_ms: Option<f64>,
 }
 
-/// A player whose time passes when it is told to.
+/// A player in virtual time, which the test advances.
 pub struct PlayerHarness {
     pub dac: SimulatedDac,
     pub utc: ClockMap<Raw, Utc>,
     pub timetable: Timetable,
     pub events: Vec<FeederEvent>,
     pub samples: Vec<Sample>,
-    /// Everything that was heard, if it is to be kept.
+    /// Everything that was heard, if it is to be recorded.
     pub sound: Vec<f32>,
     pub keep_sound: bool,
     /// Set: the track's file cannot be read.
     pub is_gone: Arc<AtomicBool>,
     /// Set: the track is known to be silence when it is opened.
     pub is_silent: Arc<AtomicBool>,
-    /// How often a file was opened, or was to be.
+    /// How often opening a file was attempted.
     pub opened: Arc<AtomicUsize>,
     /// Frames that cannot be read, in what is opened from now on.
     pub bad_frames: Arc<Mutex<Range<i64>>>,
@@ -128,12 +128,13 @@ pub struct PlayerHarness {
 }
 
 impl PlayerHarness {
-    /// A player whose one endless-looking track began at `anchor_s` (seconds of raw time).
+    /// Makes a player whose single, practically endless track began at `anchor_s` (seconds of raw
+    /// time).
     pub fn new(rate_hz: u32, imperfections: Imperfections, anchor_s: i64, latency: Span, seed: u64) -> Self {
         Self::joining_at(None, rate_hz, imperfections, anchor_s, latency, seed)
     }
 
-    /// The same, which is silent before this UTC.
+    /// Makes a player that is silent before this UTC.
     pub fn joining_at(
         heard_from: Option<Instant<Utc>>,
         rate_hz: u32,
@@ -188,18 +189,18 @@ impl PlayerHarness {
             Box::new(RingRenderer::new(renderer_ends, format))
         });
         if let Ok(stream) = self.dac.open(renderer, sender) {
-            let order_loader = self.loader.order_loader();
-            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz, order_loader);
+            let send_to_loader = self.loader.send_to_loader();
+            let feeder = Feeder::new(Some(Arc::clone(&self.program)), feeder_ends, self.rate_hz, send_to_loader);
             self.output = Some((stream, feeder, faults));
         }
     }
 
-    /// What the feeder says is heard.
+    /// Returns what the feeder reports as heard.
     pub fn hearing(&self) -> Hearing {
         self.output.as_ref().map_or(Hearing::Nothing, |(_, feeder, _)| feeder.hearing())
     }
 
-    /// Runs for some seconds, the feeder stepping as often as on a box.
+    /// Runs for some seconds, with the feeder stepping as often as on a box.
     pub fn run(&mut self, seconds: f64) {
         let until = self.now + Span::from_seconds_f64(seconds);
         while self.now < until {
@@ -221,13 +222,13 @@ impl PlayerHarness {
         }
     }
 
-    /// The process and the card stand still.
+    /// Stops the process and the card for a while.
     pub fn interrupt(&mut self, pause: Span) {
         self.dac.interrupt(pause);
         self.now += pause;
     }
 
-    /// Lays what was heard against the timetable, some hundred times a second.
+    /// Compares what was heard with the timetable, some hundred times a second.
     fn listen(&mut self) {
         for heard in self.dac.take_heard() {
             if self.keep_sound {
@@ -251,7 +252,7 @@ impl PlayerHarness {
         Some(place_tone::late_ms(should_s, is_s, PERIOD_S))
     }
 
-    /// Absolute phase errors of what was heard between two times, in ms, sorted.
+    /// Returns the absolute phase errors of what was heard between two times, in ms, sorted.
     pub fn errors_ms(&self, from_s: f64, to_s: f64) -> Vec<f64> {
         let within = self.samples.iter().filter(|sample| (from_s..to_s).contains(&sample.time_s));
         let mut errors: Vec<f64> = within.filter_map(|sample| Some(sample.late_ms?.abs())).collect();
@@ -259,7 +260,7 @@ impl PlayerHarness {
         errors
     }
 
-    /// When sound was first heard at or after a time.
+    /// Returns when sound was first heard at or after a time.
     pub fn first_sound_s(&self, from_s: f64) -> Option<f64> {
         self.samples
             .iter()

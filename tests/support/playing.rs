@@ -1,4 +1,4 @@
-//! A running `jaudiosync play`, and music that tells its place.
+//! A running `jaudiosync play`, and music that encodes its place.
 
 use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::process::{Child, Command};
@@ -8,7 +8,7 @@ use jaudiosync_measure::{Recording, Sink, VirtualCard, best_lag};
 
 use super::{Sandbox, Signal};
 
-/// Bursts of noise, of which no two seconds are alike; the same for the same seed.
+/// Makes bursts of noise, of which no two seconds are alike; the same for the same seed.
 pub fn bursts(seed: u64, rate_hz: u32, seconds: usize, gains: [f32; 2]) -> Signal {
     let mut state = seed | 1;
     let mut random = move || {
@@ -32,12 +32,12 @@ pub fn now_s() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-/// How `-t` names an instant; the sandbox's time zone is UTC.
+/// Returns an instant in the notation of `-t`; the sandbox's time zone is UTC.
 pub fn named(utc_s: i64) -> String {
     chrono::DateTime::from_timestamp(utc_s, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// A running `jaudiosync play`, and what it prints, errors and warnings too.
+/// A running `jaudiosync play`, and what it prints, including errors and warnings.
 pub struct Playing {
     child: Child,
     lines: BufReader<PipeReader>,
@@ -74,8 +74,9 @@ impl Playing {
         }
     }
 
-    /// For how long its threads, all together, could have run and had to wait for a processor, in seconds: what other programs
-    /// of this machine cost it (`Documentation/scheduler/sched-stats.rst` of the kernel).
+    /// Returns how long all its threads together could have run but had to wait for a processor, in
+    /// seconds: what other programs of this machine cost it
+    /// (`Documentation/scheduler/sched-stats.rst` of the kernel).
     pub fn kept_waiting_s(&self) -> f64 {
         let waited_ns = |thread: std::fs::DirEntry| -> f64 {
             let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
@@ -85,7 +86,7 @@ impl Playing {
         threads.map(|thread| waited_ns(thread.unwrap())).sum::<f64>() / 1e9
     }
 
-    /// The most memory that it has had in use, in KiB.
+    /// Returns its peak memory, in KiB.
     pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -115,7 +116,8 @@ impl Drop for Playing {
     }
 }
 
-/// How far right is behind left in a stretch of a recording, in ms, found within ±50 ms; none where one is silent.
+/// Returns how far right is behind left in a stretch of a recording, in ms, found within ±50 ms;
+/// `None` if one is silent.
 pub fn lag_ms(recording: &Recording, from_utc_s: f64, seconds: f64) -> Option<f64> {
     let rate = f64::from(recording.rate_hz);
     let frame = |utc_s: f64| recording.frame_at_utc_ns(utc_s * 1e9).round().max(0.0) as usize;

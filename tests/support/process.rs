@@ -1,4 +1,5 @@
-//! A process that a test has started: ended with the test, also by a panic, and seen to end by itself.
+//! A process that a test has started: it ends with the test, even by a panic, and its own exit is
+//! observed.
 
 use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command, ExitStatus};
@@ -7,10 +8,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// What a process takes, or a file needs to be there, at most, however busy the machine.
+/// The longest that a process takes, or a file takes to appear, however busy the machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The kernel counts processor time in these: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that this runs on.
+/// The kernel counts processor time in these: `sysconf(_SC_CLK_TCK)` is 100 on every Linux that
+/// this runs on.
 const TICKS_PER_S: f64 = 100.0;
 
 /// A child that is killed when this is dropped.
@@ -26,7 +28,7 @@ impl Process {
         kill(Pid::from_raw(self.0.id() as i32), signal).unwrap();
     }
 
-    /// Waits until it has ended by itself, and says how and after how long.
+    /// Waits until it has exited by itself, and returns how and after how long.
     #[track_caller]
     pub fn wait_for_end(&mut self) -> (ExitStatus, Duration) {
         let began = Instant::now();
@@ -39,10 +41,12 @@ impl Process {
         }
     }
 
-    /// The processor time that it has taken so far, of all its threads; none once it has ended.
+    /// Returns the processor time that it has used so far, in all its threads; `None` once it has
+    /// exited.
     pub fn processor_s(&self) -> Option<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).ok()?;
-        // The name, in brackets, may hold blanks. User and system time are the 12th and 13th fields after it.
+        // The name, in brackets, may contain blanks. User and system time are the 12th and 13th
+        // fields after it.
         let fields = stat.rsplit_once(')')?.1.split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
         Some(ticks / TICKS_PER_S)
@@ -65,13 +69,13 @@ impl DerefMut for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Waits for something of which nobody tells.
+/// Waits for something that sends no notification.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -1,4 +1,4 @@
-//! A terminal of which the test is the window: it reads what is shown, types, and closes it.
+//! A terminal whose window is the test: it reads what is shown, types, and closes it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -29,7 +29,8 @@ pub struct Pty {
 
 impl Pty {
     pub fn open() -> Self {
-        // No child may have either side open but by intent: a window is closed when nobody has it open.
+        // No child may have either side open unintentionally: a window is closed when no process
+        // has it open.
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -51,7 +52,7 @@ impl Pty {
                     match master.read(&mut bytes) {
                         Ok(count) => shown.lock().unwrap().extend_from_slice(&bytes[..count]),
                         Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                        // Nobody has the other side open any more.
+                        // No process has the other side open any more.
                         Err(_) => return,
                     }
                 }
@@ -61,7 +62,8 @@ impl Pty {
         Self { master, slave: Some(slave), shown, is_closing, reader }
     }
 
-    /// Gives a command the terminal's side. Only what runs in it has that open, once the command itself is dropped.
+    /// Gives a command the terminal's side. Only processes in it have that open, once the command
+    /// itself is dropped.
     pub fn give_to(&mut self, command: &mut Command) {
         let slave = self.slave.take().expect("given once");
         let stdio = || Stdio::from(slave.try_clone().unwrap());
@@ -72,7 +74,7 @@ impl Pty {
         self.master.write_all(keys).unwrap();
     }
 
-    /// All that was shown so far, with its escape sequences.
+    /// Returns everything shown so far, with its escape sequences.
     pub fn shown(&self) -> String {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
@@ -82,15 +84,16 @@ impl Pty {
         wait_until(&format!("{words:?} on the terminal"), || self.shown().contains(words));
     }
 
-    /// The same, once nobody has the terminal open any more, to the last byte.
+    /// Returns everything shown, to the last byte, once no process has the terminal open any more.
     pub fn into_shown(mut self) -> String {
         drop(self.slave.take());
         let has_ended = || self.reader.as_ref().is_none_or(JoinHandle::is_finished);
-        wait_until("the end of what is shown: somebody has the terminal open", has_ended);
+        wait_until("the end of what is shown: a process has the terminal open", has_ended);
         self.shown()
     }
 
-    /// Whether lines are edited and what is typed is shown: a shell that comes back here finds its terminal as it was.
+    /// Returns whether lines are edited and typed characters are shown: a shell that comes back
+    /// here finds its terminal as it was.
     pub fn is_cooked(&self) -> bool {
         let flags = tcgetattr(&self.master).unwrap().local_flags;
         flags.contains(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG)

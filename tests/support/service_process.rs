@@ -14,16 +14,16 @@ use jaudiosync_measure::{Sink, VirtualCard};
 
 use super::Sandbox;
 
-/// Longer than anything that is waited for here, however busy the machine.
+/// Longer than any wait here, however busy the machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How a box is made.
+/// How a box is set up.
 #[derive(Debug, Clone)]
 pub struct Make<'a> {
-    /// Each box has a state folder and a socket of this name.
+    /// The name of a box's state folder and socket.
     pub name: &'a str,
     pub jumper: bool,
-    /// Lines of the configuration, beside those which all boxes here have.
+    /// Lines of the configuration, in addition to those that all boxes here have.
     pub config: &'a str,
 }
 
@@ -48,7 +48,7 @@ impl ServiceProcess {
         Self::switch_on_prepared(sandbox, card, sink, make, |_| {})
     }
 
-    /// The same, with something done to the command before.
+    /// Switches it on after a change of its command.
     pub fn switch_on_prepared(
         sandbox: &Sandbox,
         card: &VirtualCard,
@@ -68,7 +68,7 @@ impl ServiceProcess {
         Self::spawn(command, socket)
     }
 
-    /// The folder in which a box of this name keeps its state.
+    /// Returns the folder in which a box of this name saves its state.
     pub fn state(sandbox: &Sandbox, name: &str) -> PathBuf {
         sandbox.path().join(format!("{name}-state"))
     }
@@ -83,7 +83,7 @@ impl ServiceProcess {
         Self { hand: child.stdin.take(), child, log, seen: Vec::new(), socket }
     }
 
-    /// Waits for a line of its log that has these words, and gives it back.
+    /// Waits for a line of its log that has these words, and returns it.
     #[track_caller]
     pub fn wait_for(&mut self, words: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
@@ -104,7 +104,7 @@ impl ServiceProcess {
         }
     }
 
-    /// The same where the line may have come already, before another that was waited for.
+    /// Waits for such a line, which may have come already, before another that was waited for.
     #[track_caller]
     pub fn has_or_will_say(&mut self, words: &str) {
         if !self.seen.iter().any(|line| line.contains(words)) {
@@ -118,7 +118,7 @@ impl ServiceProcess {
         self
     }
 
-    /// `press start`, `jumper on`: what `run --help` says.
+    /// Sends a line such as `press start` or `jumper on`, as `run --help` says.
     pub fn hand(&mut self, line: &str) {
         writeln!(self.hand.as_mut().unwrap(), "{line}").unwrap();
     }
@@ -131,7 +131,7 @@ impl ServiceProcess {
         self.child.id()
     }
 
-    /// Asks over the control socket; once more where other clients are in the way.
+    /// Sends a request over the control socket; retries if other clients are in the way.
     pub fn ask(&self, request: impl Into<Request>) -> Response {
         let request = request.into();
         let deadline = Instant::now() + PATIENCE;
@@ -150,7 +150,7 @@ impl ServiceProcess {
         self.ask(Request::Status { watch: false }).into_status().unwrap().unwrap()
     }
 
-    /// Waits until its status is such.
+    /// Waits for a status that meets a condition.
     #[track_caller]
     pub fn wait_until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) -> Status {
         let deadline = Instant::now() + PATIENCE;
@@ -182,7 +182,7 @@ impl ServiceProcess {
         self.wait()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has exited by itself.
     pub fn wait(mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         let lines: Vec<String> = self.log.try_iter().collect();

@@ -1,5 +1,5 @@
-//! Sources of time for tests: a real chronyd and a real gpsd, each on a port of its own and ended with its handle, and
-//! scripted ones that answer what no good server would.
+//! Sources of time for tests: a real chronyd and a real gpsd, each on a port of its own and ended
+//! with its handle, and scripted ones that answer as no good server would.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program and all it has started: killed when dropped, also by a panic.
+/// A program and everything it has started: killed when dropped, even by a panic.
 pub struct Group(Child);
 
 impl Group {
@@ -38,12 +38,12 @@ impl Drop for Group {
     }
 }
 
-/// Daemons are not in everybody's path.
+/// Returns a path that includes daemons, which not every user's path does.
 fn path_with_daemons() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
-/// A port of 127.0.0.1 that nobody listened to a moment ago, neither over UDP nor over TCP.
+/// Returns a port of 127.0.0.1 on which nothing listened a moment ago, over UDP or TCP.
 pub fn free_address() -> SocketAddr {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -54,7 +54,7 @@ pub fn free_address() -> SocketAddr {
     }
 }
 
-/// A real chronyd that serves and touches no clock.
+/// A real chronyd that serves time and touches no clock.
 pub struct Chronyd {
     pub address: SocketAddr,
     _process: Group,
@@ -62,8 +62,9 @@ pub struct Chronyd {
 }
 
 impl Chronyd {
-    /// Starts one with these lines in its configuration, under faketime if an offset like `+100.25s` is given.
-    /// faketime fakes no kernel stamps, but chronyd does not believe stamps that are more than a second off.
+    /// Starts one with these lines in its configuration, under faketime if an offset like
+    /// `+100.25s` is given. faketime does not fake kernel stamps, but chronyd does not believe
+    /// stamps that are more than a second off.
     pub fn start(configuration: &str, faketime: Option<&str>) -> Self {
         let address = free_address();
         let folder = tempfile::tempdir().unwrap();
@@ -88,7 +89,7 @@ impl Chronyd {
     }
 }
 
-/// Asks until something comes back.
+/// Sends questions until any answer comes.
 fn wait_for_any_answer(address: SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(address).unwrap();
@@ -105,7 +106,7 @@ fn wait_for_any_answer(address: SocketAddr) {
     panic!("chronyd does not answer: is chrony installed?");
 }
 
-/// Answers each datagram with what `answer` makes of it.
+/// Answers every datagram with what `answer` makes of it.
 pub fn udp_server(address: SocketAddr, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> SocketAddr {
     let socket = UdpSocket::bind(address).unwrap();
     let address = socket.local_addr().unwrap();
@@ -121,8 +122,8 @@ pub fn udp_server(address: SocketAddr, answer: impl Fn(&[u8]) -> Option<Vec<u8>>
     address
 }
 
-/// An NTP answer to this question, by a server whose clock is this machine's, with the first byte, stratum and
-/// reference identifier given.
+/// Returns an NTP answer to this question, by a server whose clock is this machine's, with the
+/// given first byte, stratum and reference identifier.
 pub fn ntp_answer(question: &[u8], leap: u8, stratum: u8, identifier: [u8; 4]) -> Vec<u8> {
     let utc = MachineClocks.system_utc();
     let seconds = ((utc.second() + 2_208_988_800) as u32).to_be_bytes();
@@ -156,7 +157,7 @@ pub struct FakeGps {
 }
 
 impl FakeGps {
-    /// The receiver's first second is `first_s` since the Unix epoch.
+    /// Starts one; the receiver's first second is `first_s` since the Unix epoch.
     pub fn start(first_s: i64) -> Self {
         let address = free_address();
         let folder = tempfile::tempdir().unwrap();
@@ -168,31 +169,31 @@ impl FakeGps {
         command.env("PATH", path_with_daemons());
         let mut process = Group::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
         let output = BufReader::new(process.0.stdout.take().unwrap());
-        let (tell, fed) = mpsc::channel();
+        let (sender, fed) = mpsc::channel();
         thread::spawn(move || {
-            // gpsfake tells each line just before it feeds it. Three lines make a second.
+            // gpsfake prints every line just before it feeds it. Three lines make a second.
             for line in output.lines().map_while(Result::ok) {
                 let raw = MachineClocks.raw();
                 let number = line.strip_prefix("gpsfake: line ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
                 if let Some(number) = number.filter(|number: &i64| number % 3 == 1) {
                     let second = jaudiosync_time::Instant::from_second(first_s + number / 3);
-                    let _ = tell.send(FedSecond { raw, second });
+                    let _ = sender.send(FedSecond { raw, second });
                 }
             }
         });
-        // gpsd listens before it is fed. Trying to connect instead might take its port: on the loopback a connection can
-        // meet itself.
+        // gpsd listens before it is fed. Trying to connect instead might take its port: on the
+        // loopback a connection can meet itself.
         let first = fed.recv_timeout(PATIENCE).expect("gpsfake feeds nothing: are gpsd and gpsd-clients installed?");
         Self { address, first, fed, _process: process, _folder: folder }
     }
 
-    /// What the receiver has reported so far.
+    /// Returns what the receiver has reported so far.
     pub fn fed(&self) -> Vec<FedSecond> {
         std::iter::once(self.first).chain(self.fed.try_iter()).collect()
     }
 }
 
-/// What a receiver in Munich says of a second.
+/// Returns what a receiver in Munich sends about a second.
 fn sentences(utc_s: i64) -> String {
     let utc = DateTime::from_timestamp(utc_s, 0).unwrap();
     let (time, date) = (utc.format("%H%M%S.00"), utc.format("%d%m%y"));
@@ -205,7 +206,7 @@ fn sentences(utc_s: i64) -> String {
     .concat()
 }
 
-/// A gpsd that says what `script` writes, to each client that asks for reports.
+/// Runs a gpsd that sends what `script` writes to every client that asks for reports.
 pub fn scripted_gpsd(
     address: SocketAddr,
     script: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static,
@@ -224,7 +225,7 @@ pub fn scripted_gpsd(
     address
 }
 
-/// A line of a scripted receiver with these stamps.
+/// Returns a line of a scripted receiver with these stamps.
 pub fn stamped(class: &str, real: jaudiosync_time::Instant<Utc>, clock: jaudiosync_time::Instant<Utc>) -> String {
     format!(
         "{{\"class\":\"{class}\",\"device\":\"/dev/ttyS0\",\"real_sec\":{}, \"real_nsec\":{},\"clock_sec\":{},\
@@ -236,9 +237,9 @@ pub fn stamped(class: &str, real: jaudiosync_time::Instant<Utc>, clock: jaudiosy
     )
 }
 
-/// A receiver with a fix whose pulses come four times a second, to have less to wait for, and whose
-/// time is `ahead` of this machine's.
-pub fn tell_pulses(stream: &mut TcpStream, ahead: Span) -> std::io::Result<()> {
+/// Sends as a receiver with a fix whose pulses come four times a second, to shorten the wait, and
+/// whose time is `ahead` of this machine's.
+pub fn send_pulses(stream: &mut TcpStream, ahead: Span) -> std::io::Result<()> {
     write!(
         stream,
         "{{\"class\":\"VERSION\",\"release\":\"3.22\",\"rev\":\"3.22\",\"proto_major\":3,\"proto_minor\":14}}\r\n"

@@ -1,8 +1,9 @@
-//! Measurements that a machine can spoil which stands still: one that is shared gives its processors to others for a tenth of
-//! a second now and then, and no program that runs on it can play meanwhile.
+//! Measurements that a stalled machine can spoil: a shared machine gives its processors to others
+//! for a tenth of a second now and then, and no program that runs on it can play meanwhile.
 //!
-//! A witness, with the priority of the player's own threads, sees that. What fails while it was seen is measured again; what
-//! fails without it, or again and again, has failed.
+//! A witness, with the priority of the player's own threads, notices that. A measurement that fails
+//! while a stall was seen is repeated; one that fails without a stall, or again and again, has
+//! failed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -12,16 +13,17 @@ use std::time::{Duration, Instant};
 
 use jaudiosync_hw::priority::{RealtimeThread, request_realtime};
 
-/// The machine is looked at this often.
+/// How often the machine is checked.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A machine that stands still for longer may make a sound server run dry, which buffers 100 ms in all, some of them under way.
+/// A stall longer than this may make a sound server run dry, which buffers 100 ms in all, some of
+/// them in transit.
 const STALL: Duration = Duration::from_millis(40);
 
-/// Measurements in all.
+/// How many measurements are made at most.
 const ATTEMPTS: u32 = 4;
 
-/// Measures and judges, again if the machine stood still meanwhile.
+/// Measures and judges, and again if the machine stalled meanwhile.
 pub fn undisturbed(measure_and_judge: impl Fn()) {
     for attempt in 1.. {
         let witness = Witness::start();
@@ -37,7 +39,7 @@ pub fn undisturbed(measure_and_judge: impl Fn()) {
     }
 }
 
-/// A thread that notes for how long it was kept from running.
+/// A thread that notes how long it was kept from running.
 struct Witness {
     ends: Arc<AtomicBool>,
     thread: JoinHandle<Duration>,
@@ -48,7 +50,7 @@ impl Witness {
         let ends = Arc::new(AtomicBool::new(false));
         let has_ended = Arc::clone(&ends);
         let look = move || {
-            // Where that is not granted, the player's threads have not got it either.
+            // If that is not granted, the player's threads have not got it either.
             let _ = request_realtime(RealtimeThread::Audio);
             let (mut longest, mut before) = (Duration::ZERO, Instant::now());
             while !has_ended.load(Ordering::Relaxed) {

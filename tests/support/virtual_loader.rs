@@ -1,16 +1,17 @@
-//! The loader in virtual time: it does what it is ordered as soon as it is stepped, unless it is held up.
+//! The loader in virtual time: it carries out its commands as soon as it is stepped, unless it is
+//! held up.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jaudiosync::player::loader::{LoaderTask, Order, OrderLoader};
+use jaudiosync::player::loader::{LoaderCommand, LoaderTask, SendToLoader};
 use jaudiosync::worker::Task;
 use jaudiosync_time::{Instant, Raw};
 
 pub struct VirtualLoader {
     task: LoaderTask,
-    orders: Arc<Mutex<VecDeque<Order>>>,
+    commands: Arc<Mutex<VecDeque<LoaderCommand>>>,
     /// Until this reading of the raw clock it waits for a file that does not answer.
     pub held_up_until: Instant<Raw>,
     /// How many tracks were sent back to be dropped.
@@ -19,22 +20,22 @@ pub struct VirtualLoader {
 
 impl VirtualLoader {
     pub fn new() -> Self {
-        Self { task: LoaderTask::default(), orders: Arc::default(), held_up_until: Instant::MIN, dropped: 0 }
+        Self { task: LoaderTask::default(), commands: Arc::default(), held_up_until: Instant::MIN, dropped: 0 }
     }
 
-    pub fn order_loader(&self) -> OrderLoader {
-        let orders = Arc::clone(&self.orders);
-        Arc::new(move |order| orders.lock().unwrap().push_back(order))
+    pub fn send_to_loader(&self) -> SendToLoader {
+        let commands = Arc::clone(&self.commands);
+        Arc::new(move |command| commands.lock().unwrap().push_back(command))
     }
 
-    /// Does all that there is to do.
+    /// Does all pending work.
     pub fn work(&mut self, now: Instant<Raw>) {
         if now < self.held_up_until {
             return;
         }
-        for order in self.orders.lock().unwrap().drain(..) {
-            self.dropped += usize::from(matches!(order, Order::Drop(_)));
-            self.task.order(order);
+        for command in self.commands.lock().unwrap().drain(..) {
+            self.dropped += usize::from(matches!(command, LoaderCommand::Drop(_)));
+            self.task.command(command);
         }
         while self.task.step() == Duration::ZERO {}
     }

@@ -1,4 +1,4 @@
-//! What must hold of a box, all along and in the end.
+//! What must hold for a box, at all times and at the end.
 
 use jaudiosync::control::Command;
 use jaudiosync::control::protocol::PlayState;
@@ -15,8 +15,7 @@ use super::{MS, S};
 /// After any fault, a box is in phase again within this time.
 const RECOVERY: Span = Span::from_seconds(4);
 
-/// What was ordered before may still be heard for so long: the fade, and what the card has
-/// buffered.
+/// How long earlier sound may still be heard: the fade, and what the card has buffered.
 const FADE: Span = Span::from_ms(300);
 
 impl Hour<'_> {
@@ -59,7 +58,7 @@ impl Hour<'_> {
         self.tally += seen;
     }
 
-    /// Puts everything right; then Stop must stop, Start must start, and the box must be where all
+    /// Repairs everything; then Stop must stop, Start must start, and the box must be where all
     /// others are.
     pub fn settle_and_verify(&mut self) {
         for (_, recovery) in std::mem::take(&mut self.recoveries) {
@@ -106,31 +105,31 @@ impl Hour<'_> {
     }
 }
 
-/// Nothing was ordered, and sound is heard: at most the end of what was ordered before.
+/// Checks, while nothing should play, that sound is at most the end of what played before.
 fn check_stopped(since: Span) {
     assert!(since < FADE, "sound {} ms after Stop", since.whole_ms());
 }
 
-/// A track is heard, and at its place.
+/// Checks that a track is heard, and at its place.
 fn check_in_phase(program: &Program, utc: Instant<Utc>, place_s: f64) {
     let late_ms = late_ms(program, utc, place_s).expect("it plays");
     assert!(late_ms.abs() < 1.0, "{late_ms} ms late at {:?}", program.timetable.place_at(utc));
 }
 
-/// Something is heard where a track begins or ends, and nowhere else.
+/// Checks that something is heard where a track begins or ends, and nowhere else.
 fn check_near_a_track(program: &Program, utc: Instant<Utc>) {
     let near =
         plays(program, utc - Span::from_ms(20), Span::ZERO) || plays(program, utc + Span::from_ms(20), Span::ZERO);
     assert!(near, "sound at {:?}", program.timetable.place_at(utc));
 }
 
-/// Nothing is heard: the timetable has no sound there, or the volume is 0.
+/// Checks that silence is right: the timetable has no sound there, or the volume is 0.
 fn check_silence(program: &Program, utc: Instant<Utc>, is_loud: bool) {
     let place = program.timetable.place_at(utc);
     assert!(!(plays(program, utc, Span::from_ms(250)) && is_loud), "silence at {place:?}");
 }
 
-/// Whether a program's timetable has sound for so long before and after an instant.
+/// Returns whether a program's timetable has sound for `around` before and after an instant.
 fn plays(program: &Program, utc: Instant<Utc>, around: Span) -> bool {
     let slot_at = |utc| match program.timetable.place_at(utc) {
         Place::Playing { slot, .. } if program.heard_from.is_none_or(|heard_from| utc >= heard_from) => Some(slot),

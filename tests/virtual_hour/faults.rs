@@ -65,7 +65,7 @@ impl Hour<'_> {
                 self.recover_after(after, Recovery::TimeKnown);
             }
             93..95 => self.change_the_configuration(),
-            95..96 => self.appliance().tell(Message::End),
+            95..96 => self.appliance().send(Message::End),
             _ => {
                 let after = self.random_span(S / 2, S * 30);
                 self.power_cycle(after);
@@ -128,7 +128,7 @@ impl Hour<'_> {
         };
         let answered = self.appliance().ask(request.clone());
         let power_cuts = self.tally.power_cuts;
-        // At once, but for what waits for the playlist to be read.
+        // At once, unless it waits for the playlist to be read.
         self.run(MS * 50);
         let answer = answered.try_recv();
         assert!(answer.is_ok() || power_cuts != self.tally.power_cuts, "no answer to {request:?}");
@@ -144,6 +144,6 @@ impl Hour<'_> {
             _ => "[nonsense\nx = = 3\n".to_owned(),
         };
         *self.around.config.lock().unwrap() = text;
-        self.appliance().tell(Message::Reload);
+        self.appliance().send(Message::Reload);
     }
 }

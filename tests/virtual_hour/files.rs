@@ -30,7 +30,7 @@ impl Tracks {
 }
 
 impl Hour<'_> {
-    /// Writes another playlist, or something that is none.
+    /// Writes another playlist, or something that is not a playlist.
     pub fn edit_playlist(&mut self, kind: usize) {
         let list = self.around.music.join("Playlist.m3u8");
         let pick = |random: &mut Rng| self.tracks.names[random.usize(..self.tracks.names.len())].clone();
@@ -63,14 +63,15 @@ impl Hour<'_> {
         self.touch(file);
     }
 
-    /// In virtual time two edits may fall on one tick of the file system's clock.
+    /// Changes a file's time: in virtual time two edits may share one tick of the file system's
+    /// clock.
     fn touch(&mut self, file: &Path) {
         self.edits += 10;
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.edits);
         fs::File::open(file).unwrap().set_modified(time).unwrap();
     }
 
-    /// A file where the state folder is: whatever is written fails.
+    /// Puts a file where the state folder is: every write fails.
     pub fn block_state(&self) {
         if self.around.state.is_dir() {
             fs::rename(&self.around.state, self.hidden_state()).unwrap();

@@ -15,17 +15,17 @@ use super::appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
 use super::files::Tracks;
 use super::{BEGIN, S};
 
-/// How often what was seen.
+/// How often each thing was seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
     /// Samples of music in their place.
     pub in_phase: u64,
-    /// Samples of silence where there had to be silence.
+    /// Samples of silence where silence was due.
     pub silent: u64,
     /// Presses obeyed within 50 ms.
     pub obeyed: u64,
     pub power_cuts: u64,
-    /// Power cuts after which the box went on with the common timetable.
+    /// Power cuts after which the box rejoined the common timetable.
     pub rejoined: u64,
 }
 
@@ -44,7 +44,7 @@ pub struct Hour<'a> {
     pub random: Rng,
     pub tracks: &'a Tracks,
     pub around: Surroundings,
-    /// None for the moment in which the power is off.
+    /// `None` only while the power is off.
     pub appliance: Option<ApplianceHarness>,
     /// What recovers, and when.
     pub recoveries: Vec<(Instant<Raw>, Recovery)>,
@@ -53,9 +53,9 @@ pub struct Hour<'a> {
     pub is_plugged: bool,
     /// The last time at which the player's volume was 0.
     pub muted: Instant<Raw>,
-    /// From when on what is pressed is read.
+    /// From when on presses are read.
     pub readable_from: Instant<Raw>,
-    /// What the box took for UTC last.
+    /// UTC as the box assumed it, at the last reading.
     pub utc_map: ClockMap<Raw, Utc>,
     pub edits: u64,
     pub tally: Tally,
@@ -115,7 +115,7 @@ impl<'a> Hour<'a> {
         self.appliance.as_ref().expect("switched on")
     }
 
-    /// Lets time pass, checking all along.
+    /// Advances time, checking throughout.
     pub fn run(&mut self, span: Span) {
         let until = self.now() + span;
         while self.now() < until {
@@ -131,7 +131,7 @@ impl<'a> Hour<'a> {
         }
     }
 
-    /// Lets recover what has been broken for long enough.
+    /// Restores everything that has been broken for long enough.
     fn recover_what_is_due(&mut self) {
         let now = self.now();
         let is_due = |(at, _): &(Instant<Raw>, Recovery)| *at <= now;
@@ -147,7 +147,7 @@ impl<'a> Hour<'a> {
                 }
                 Recovery::InputsReadable => {
                     self.around.board.fail_inputs(None);
-                    // It is looked for each half second, and what is pressed then is ignored.
+                    // It is looked for every half second, and presses at that moment are ignored.
                     self.readable_from = now + S;
                 }
                 Recovery::MixerBack => self.around.board.fail_mixer(None),
@@ -166,12 +166,12 @@ impl<'a> Hour<'a> {
         self.disturbed = self.now();
     }
 
-    /// Has something recover after a while.
+    /// Restores something after a while.
     pub fn recover_after(&mut self, after: Span, recovery: Recovery) {
         self.recoveries.push((self.now() + after, recovery));
     }
 
-    /// The power is cut, and comes back.
+    /// Cuts the power, and restores it.
     pub fn power_cycle(&mut self, after: Span) {
         self.tally.power_cuts += 1;
         let before = self.appliance().status();
@@ -182,7 +182,7 @@ impl<'a> Hour<'a> {
         self.around.clocks.advance(after);
         self.around.dac.advance_to(self.now());
         self.around.dac.take_heard();
-        // The clock of a box that has no RTC is behind by as long as it was off.
+        // The clock of a box without an RTC is behind by as long as it was off.
         if self.random.u8(..4) == 0 && !rejoins {
             self.around.time.be_off(-after);
             let known_after = self.random_span(S, S * 120);

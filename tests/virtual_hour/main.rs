@@ -1,7 +1,7 @@
 //! An hour on the road, in virtual time: random presses, jumper changes, unplugged sound cards,
 //! edited playlists, clients at the control socket, clocks that are lost and found, power cuts.
-//! Nothing may panic or get stuck, and all that is heard must be what was ordered, in its place.
-//! The seed is printed on failure.
+//! Nothing may panic or get stuck, and everything that is heard must be what was requested, in its
+//! place. The seed is printed on failure.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -93,7 +93,7 @@ fn an_hour_of_everything_with_fifty_seeds() {
     assert!(alone.is_some() || (in_phase > 1_000_000 && obeyed > 1000 && power_cuts > 100 && rejoined > 50));
 }
 
-/// An appliance that has been started on four short tracks and is about to play the first.
+/// Makes an appliance that has been started on four short tracks and is about to play the first.
 fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, ApplianceHarness, Program) {
     let imperfections = Imperfections { rate_error_ppm: 60.0, jitter: Span::from_us(50), ..Imperfections::default() };
     let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
@@ -132,7 +132,7 @@ fn status_says_opening_neither_at_the_end_of_a_track_nor_at_the_beginning_of_the
             let (state, utc) = (status.play.state, Instant::from_ns(status.time.utc_ns));
             let place = program.timetable.place_at(utc);
             let offset_s = (utc - begin).seconds();
-            // What the player says of what is heard comes within 60 ms.
+            // The player's report of what is heard comes within 60 ms.
             match (place, program.timetable.place_at(utc - MS * 60)) {
                 _ if utc < begin => assert_eq!(state, PlayState::WaitingForSlot, "{offset_s}"),
                 (Place::Playing { slot, .. }, Place::Playing { slot: before, .. }) if slot == before => {
@@ -154,7 +154,7 @@ fn status_says_opening_neither_at_the_end_of_a_track_nor_at_the_beginning_of_the
 }
 
 #[test]
-fn status_says_opening_where_a_track_is_not_ready_in_time_and_playing_once_it_is_heard() {
+fn status_says_opening_if_a_track_is_not_ready_in_time_and_playing_once_it_is_heard() {
     let tracks = Tracks::make();
     let folder = memory_folder();
     let (around, mut made, program) = about_to_play(folder.path(), &tracks, 0);
@@ -176,7 +176,7 @@ fn status_says_opening_where_a_track_is_not_ready_in_time_and_playing_once_it_is
     assert!(at_ms(PlayState::Opening) < 60 && (1000..1300).contains(&at_ms(PlayState::Playing)), "{states:?}");
 }
 
-/// Says which seed it was, unless it is forgotten.
+/// Prints the seed when it is dropped, unless it is forgotten.
 struct SayTheSeed(u64);
 
 impl Drop for SayTheSeed {
@@ -185,7 +185,8 @@ impl Drop for SayTheSeed {
     }
 }
 
-/// State is synced to the disk at each write; in memory that costs nothing.
+/// Returns a folder in memory: state is synced to the disk at every write, which costs nothing
+/// there.
 fn memory_folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }

@@ -1,6 +1,7 @@
 //! The four buttons and the jumper: which pins they are on, and their levels at this moment.
 //!
-//! A level is read and nothing more: bounce, long presses and what a press means are the service's business.
+//! A level is read and nothing more: bounce, long presses and the meaning of a press are the
+//! service's business.
 
 mod pins;
 mod raspberry_pi;
@@ -23,7 +24,7 @@ pub enum Button {
 }
 
 impl Button {
-    /// All of them, in the order in which they are declared.
+    /// All of them, in the order of declaration.
     pub const ALL: [Self; 4] = [Self::VolumeUp, Self::VolumeDown, Self::Start, Self::Stop];
 }
 
@@ -43,17 +44,17 @@ impl std::fmt::Display for Button {
 pub struct ByButton<T>([T; 4]);
 
 impl<T> ByButton<T> {
-    /// A value for each, made from the button.
+    /// Makes a value for each button.
     pub fn new(make: impl FnMut(Button) -> T) -> Self {
         Self(Button::ALL.map(make))
     }
 
-    /// All values, in the order of [`Button::ALL`].
+    /// Iterates over all values, in the order of [`Button::ALL`].
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.iter()
     }
 
-    /// The same, to be changed.
+    /// Iterates mutably over all values, in the order of [`Button::ALL`].
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.0.iter_mut()
     }
@@ -73,7 +74,7 @@ impl<T> std::ops::IndexMut<Button> for ByButton<T> {
     }
 }
 
-/// What closes its contact to ground at this moment.
+/// Which contacts are closed to ground at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Levels {
     /// Whether each button is pressed.
@@ -83,12 +84,12 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Whether a button is pressed.
+    /// Returns whether a button is pressed.
     pub fn is_pressed(&self, button: Button) -> bool {
         self.pressed[button]
     }
 
-    /// The same levels, with this button pressed or released.
+    /// Returns the same levels with this button pressed or released.
     #[must_use]
     pub fn with(mut self, button: Button, pressed: bool) -> Self {
         self.pressed[button] = pressed;
@@ -98,7 +99,7 @@ impl Levels {
 
 /// Reads the buttons and the jumper. Call it every 5 to 10 ms.
 pub trait Inputs: Send {
-    /// The levels now, with bounce and all.
+    /// Reads the levels as they are now, bounce included.
     ///
     /// # Errors
     /// When the pins cannot be read.
@@ -118,11 +119,11 @@ impl Inputs for NoInputs {
 /// Why the pins cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BoardError {
-    /// The pins asked for make no sense.
+    /// The configured pins are not usable.
     #[error(transparent)]
     Pins(#[from] PinsError),
-    /// There are no pins, or on a model that is not known.
-    #[error("this is no Raspberry Pi whose pins are known here; set board.kind to \"none\" or \"simulated\"")]
+    /// There are no pins, or the model of the board is unknown.
+    #[error("this is not a Raspberry Pi whose pins this program knows; set board.kind to \"none\" or \"simulated\"")]
     UnknownModel,
     /// The user may not use the pins.
     #[error("{path} may not be opened: add the user to the group gpio (sudo usermod -aG gpio USER), or run as root")]
@@ -130,10 +131,10 @@ pub enum BoardError {
         /// The device file.
         path: String,
     },
-    /// This process uses the pin already.
-    #[error("GPIO{0} is in use already by this program")]
+    /// This process already uses the pin.
+    #[error("GPIO{0} is already in use by this program")]
     PinInUse(u8),
-    /// Something else.
+    /// Any other failure.
     #[error("the pins cannot be used: {0}")]
     Failed(String),
 }

@@ -2,11 +2,12 @@
 
 use super::Button;
 
-/// The pins of the board, as GPIO numbers (those of the BCM chip, not the places on the header).
+/// The pins of the board, as GPIO numbers (those of the BCM chip, not positions on the header).
 ///
-/// The defaults are where HATs leave room: the buttons are those of a Pirate Audio HAT (A is Start, B Volume down,
-/// X Stop, Y Volume up), which I2S DACs of HiFiBerry, IQaudio and others do not use; the jumper's GPIO26 lies beside a
-/// ground pin at the header's end. There is no LED by default: an output on a pin that a HAT drives would harm both.
+/// The defaults are pins that HATs leave free: the buttons are those of a Pirate Audio HAT (A is
+/// Start, B Volume down, X Stop, Y Volume up), which I2S DACs by HiFiBerry, IQaudio and others do
+/// not use; the jumper's GPIO26 is next to a ground pin at the end of the header. There is no LED
+/// by default: an output on a pin that a HAT drives would harm both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pins {
     /// The Volume up button: 24, pin 18 of the header.
@@ -29,63 +30,63 @@ impl Default for Pins {
     }
 }
 
-/// Why pins cannot be used so.
+/// Why pins cannot be used as configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PinsError {
     /// Two things are on one pin.
-    #[error("GPIO{gpio} is asked for twice: for {first} and for {second}")]
+    #[error("GPIO{gpio} is used twice: for {first} and for {second}")]
     Twice {
-        /// The pin.
+        /// The GPIO number.
         gpio: u8,
         /// One use.
         first: &'static str,
-        /// Another.
+        /// The other use.
         second: &'static str,
     },
-    /// There is no such pin on the header.
+    /// The header has no such pin.
     #[error("{purpose} is on GPIO{gpio}, which is not on the header: choose one of GPIO4 to GPIO27")]
     NotOnHeader {
-        /// What was to be there.
+        /// What the pin is meant for.
         purpose: &'static str,
-        /// The pin.
+        /// The GPIO number.
         gpio: u8,
     },
-    /// The pin has another use on each box.
+    /// The pin has another use on every box.
     #[error("{purpose} is on GPIO{gpio}, which belongs to {owner}: choose another of GPIO4 to GPIO27")]
     Taken {
-        /// What was to be there.
+        /// What the pin is meant for.
         purpose: &'static str,
-        /// The pin.
+        /// The GPIO number.
         gpio: u8,
-        /// Who uses it.
+        /// What uses the pin.
         owner: &'static str,
     },
 }
 
-/// A pin that is wired as others usually are.
+/// A pin that other hardware often uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedPin {
-    /// What is on it here.
+    /// What it is used for here.
     pub purpose: &'static str,
-    /// The pin.
+    /// The GPIO number.
     pub gpio: u8,
-    /// What else is usually on it.
+    /// What else often uses it.
     pub usual_owner: &'static str,
 }
 
 impl std::fmt::Display for SharedPin {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { purpose, gpio, usual_owner } = self;
-        write!(formatter, "{purpose} is on GPIO{gpio}, which {usual_owner} uses where there is one")
+        write!(formatter, "{purpose} is on GPIO{gpio}, which {usual_owner} uses if there is one")
     }
 }
 
 impl Pins {
-    /// The pins where an owner has chosen none.
+    /// The pins used unless the owner chooses others.
     pub const DEFAULT: Self =
         Self { volume_up_gpio: 24, volume_down_gpio: 6, start_gpio: 5, stop_gpio: 16, jumper_gpio: 26, led_gpio: None };
 
-    /// The pin of a button.
+    /// Returns the pin of a button.
     pub fn gpio(&self, button: Button) -> u8 {
         match button {
             Button::VolumeUp => self.volume_up_gpio,
@@ -95,7 +96,7 @@ impl Pins {
         }
     }
 
-    /// Each pin with its purpose, in words for people.
+    /// Returns every pin with its purpose, in words.
     fn uses(&self) -> impl Iterator<Item = (&'static str, u8)> + Clone {
         let buttons = [
             ("the Volume up button", self.volume_up_gpio),
@@ -107,10 +108,10 @@ impl Pins {
         buttons.into_iter().chain(self.led_gpio.map(|gpio| ("the LED", gpio)))
     }
 
-    /// Whether they can be used so.
+    /// Checks whether the pins can be used as configured.
     ///
     /// # Errors
-    /// When a pin is asked for twice, is not on the header, or belongs to something that each box has.
+    /// When a pin is used twice, is not on the header, or belongs to something that every box has.
     pub fn validate(&self) -> Result<(), PinsError> {
         for (index, (purpose, gpio)) in self.uses().enumerate() {
             match gpio {
@@ -126,7 +127,8 @@ impl Pins {
         Ok(())
     }
 
-    /// The pins that something else may use, which only who built the box can know: worth a warning.
+    /// Returns the pins that other hardware may use. Only the builder of the box can know whether
+    /// it does: worth a warning.
     pub fn shared(&self) -> Vec<SharedPin> {
         let shared = |(purpose, gpio)| {
             let usual_owner = match gpio {
@@ -157,11 +159,11 @@ mod tests {
         let pins = Pins { led_gpio: Some(26), ..Pins::default() };
         let error = pins.validate().unwrap_err();
         assert_eq!(error, PinsError::Twice { gpio: 26, first: "the jumper", second: "the LED" });
-        assert_eq!(error.to_string(), "GPIO26 is asked for twice: for the jumper and for the LED");
+        assert_eq!(error.to_string(), "GPIO26 is used twice: for the jumper and for the LED");
     }
 
     #[test]
-    fn pins_that_are_no_header_pins_or_the_clocks_are_refused() {
+    fn pins_off_the_header_and_the_clocks_pins_are_refused() {
         for gpio in 28..=u8::MAX {
             let pins = Pins { start_gpio: gpio, ..Pins::default() };
             assert!(matches!(pins.validate(), Err(PinsError::NotOnHeader { .. })), "{gpio}");
@@ -173,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_of_an_i2s_dac_is_allowed_and_told() {
+    fn a_pin_of_an_i2s_dac_is_allowed_and_reported() {
         let pins = Pins { stop_gpio: 20, led_gpio: Some(15), ..Pins::default() };
         assert_eq!(pins.validate(), Ok(()));
-        let told: Vec<u8> = pins.shared().iter().map(|shared| shared.gpio).collect();
-        assert_eq!(told, [20, 15]);
+        let shared: Vec<u8> = pins.shared().iter().map(|shared| shared.gpio).collect();
+        assert_eq!(shared, [20, 15]);
     }
 }

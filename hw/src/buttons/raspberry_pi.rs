@@ -4,8 +4,8 @@ use rppal::gpio::{Error, Gpio, InputPin, Pin};
 
 use super::{BoardError, Button, Inputs, Levels, Pins};
 
-/// The buttons and the jumper of a Raspberry Pi: inputs with the chip's own pull-up of some 50 kΩ, so that a contact
-/// to ground reads low.
+/// The buttons and the jumper of a Raspberry Pi: inputs with the chip's own pull-up of some 50 kΩ,
+/// so that a contact to ground reads low.
 #[derive(Debug)]
 pub struct PiInputs {
     buttons: [InputPin; 4],
@@ -13,12 +13,14 @@ pub struct PiInputs {
 }
 
 impl PiInputs {
-    /// Makes the pins inputs with a pull-up. They become what they were when this is dropped.
+    /// Makes the pins inputs with a pull-up. Dropping this restores them.
     ///
-    /// GPIO9 to GPIO27 are pulled down until then, so a long cable may read as pressed for some microseconds more.
+    /// GPIO9 to GPIO27 are pulled down until then, so with a long cable they may read as pressed
+    /// for some microseconds more.
     ///
     /// # Errors
-    /// When the pins make no sense, this is no Raspberry Pi, or the user may not use its pins.
+    /// When the pins are not usable as configured, this is not a Raspberry Pi, or the user may not
+    /// use its pins.
     pub fn open(pins: &Pins) -> Result<Self, BoardError> {
         pins.validate()?;
         let gpio = Gpio::new().map_err(board_error)?;
@@ -38,7 +40,7 @@ impl Inputs for PiInputs {
     }
 }
 
-/// What rppal's errors mean here.
+/// Translates rppal's errors.
 pub(crate) fn board_error(error: Error) -> BoardError {
     match error {
         Error::UnknownModel => BoardError::UnknownModel,
@@ -59,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pins_that_make_no_sense_are_told_before_the_chip_is_touched() {
+    fn unusable_pins_are_reported_before_the_chip_is_touched() {
         let pins = Pins { start_gpio: 26, ..Pins::default() };
         assert!(matches!(PiInputs::open(&pins), Err(BoardError::Pins(_))));
     }
 
     #[test]
-    fn what_rppal_says_becomes_what_to_do() {
+    fn errors_of_rppal_become_advice() {
         let text = |error| board_error(error).to_string();
         assert!(text(Error::UnknownModel).contains("board.kind"));
         assert!(text(Error::PermissionDenied("/dev/gpiomem".into())).contains("group gpio"));

@@ -17,11 +17,12 @@ pub struct AlsaMixer {
 }
 
 impl AlsaMixer {
-    /// Opens the volume control of a card: see [`control_device`] for how a card is named, and [`choose_control`] for how
-    /// its control is found where none is named. `None` where the card has no such control.
+    /// Opens the volume control of a card: see [`control_device`] for how a card is named, and
+    /// [`choose_control`] for how its control is found if none is named. `None` if the card has no
+    /// such control.
     ///
     /// # Errors
-    /// When there is no such card, it does not answer, or it has no control of the name asked for.
+    /// When there is no such card, it does not answer, or it has no control of the requested name.
     pub fn open(card: Option<&str>, control: Option<&str>) -> Result<Option<Self>, MixerError> {
         quietly(|| Self::open_control(card, control))
     }
@@ -36,13 +37,13 @@ impl AlsaMixer {
         Ok(Some(Self { mixer, device, control }))
     }
 
-    /// The control, after whatever others have done to it was taken note of.
+    /// Returns the control, after reading the changes that others have made to it.
     fn selem(&self) -> Result<Selem<'_>, MixerError> {
         self.mixer.handle_events().map_err(|error| lost(&self.device, error))?;
         let id = SelemId::new(&self.control.name, self.control.index);
         self.mixer.find_selem(&id).ok_or_else(|| MixerError::Lost {
             card: self.device.clone(),
-            reason: format!("its control {} has gone", self.control.name),
+            reason: format!("its control {} is gone", self.control.name),
         })
     }
 }
@@ -62,7 +63,7 @@ impl Mixer for AlsaMixer {
     fn set_volume_percent(&mut self, percent: u8) -> Result<(), MixerError> {
         let selem = self.selem()?;
         let (min, max) = selem.get_playback_volume_range();
-        // The volume first: what is switched on must not be loud for a moment.
+        // The volume first: a control that is unmuted must not be loud for a moment.
         selem
             .set_playback_volume_all(raw_from_percent(percent, min, max))
             .and_then(|()| if selem.has_playback_switch() { selem.set_playback_switch_all(1) } else { Ok(()) })
@@ -81,12 +82,12 @@ fn load(device: &str) -> alsa::Result<alsa::Mixer> {
 
 fn describe(selem: &Selem<'_>) -> Option<Control> {
     let id = selem.get_id();
-    // A name that is not UTF-8 cannot be asked for, and is none of the known ones.
+    // A name that is not UTF-8 cannot be requested, and is not a known one.
     let name = id.get_name().ok()?.to_owned();
     Some(Control { name, index: id.get_index(), has_playback_volume: selem.has_playback_volume() })
 }
 
-/// The cards that are there. One that does not answer is listed by its number alone.
+/// Returns the cards that exist. One that does not answer is listed by its number alone.
 pub fn cards() -> Vec<Card> {
     let describe = |card: alsa::Card| {
         let index = card.get_index();
@@ -94,7 +95,7 @@ pub fn cards() -> Vec<Card> {
         let id = info.and_then(|info| info.get_id().map(str::to_owned)).unwrap_or_else(|_| index.to_string());
         Card { index, id, name: card.get_name().unwrap_or_default() }
     };
-    // A listing that fails would fail for ever.
+    // A listing that fails would fail forever.
     Iter::new().map_while(Result::ok).map(describe).collect()
 }
 

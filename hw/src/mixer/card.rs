@@ -9,17 +9,18 @@ pub struct Card {
     pub index: i32,
     /// Its short name, such as `Audio` or `Headphones`.
     pub id: String,
-    /// What it calls itself, such as `KM_B2 Digital Audio`.
+    /// Its name for itself, such as `KM_B2 Digital Audio`.
     pub name: String,
 }
 
-/// The name by which ALSA opens the mixer of a card.
+/// Returns the name by which ALSA opens the mixer of a card.
 ///
-/// `wanted` may be a card's number (`1`), short name (`Audio`), a part of what it calls itself, or the name of one of its
-/// devices (`hw:1`, `plughw:CARD=Audio,DEV=0`). Without one, or with `default`, it is ALSA's default.
+/// `wanted` may be a card's number (`1`), its short name (`Audio`), a part of its name for itself,
+/// or the name of one of its devices (`hw:1`, `plughw:CARD=Audio,DEV=0`). Without one, or with
+/// `default`, it is ALSA's default.
 ///
 /// # Errors
-/// When no such card is there; the error lists those that are.
+/// When there is no such card; the error lists those that exist.
 pub fn control_device(wanted: Option<&str>, cards: &[Card]) -> Result<String, MixerError> {
     let wanted = wanted.map(str::trim).filter(|wanted| !wanted.is_empty()).unwrap_or("default");
     if wanted == "default" {
@@ -28,7 +29,7 @@ pub fn control_device(wanted: Option<&str>, cards: &[Card]) -> Result<String, Mi
     let card = card_part(wanted);
     let by_index = |found: &&Card| card.parse() == Ok(found.index);
     let by_id = |found: &&Card| found.id.eq_ignore_ascii_case(card);
-    // Only words are looked for within a name: "2" is not bcm2835, nor is that "hw:2".
+    // Only words match within a name: "2" does not mean bcm2835, and neither does "hw:2".
     let is_words = card == wanted && card.parse::<i32>().is_err();
     let by_name = |found: &&Card| is_words && found.name.to_lowercase().contains(&card.to_lowercase());
     let find = |wanted: &dyn Fn(&&Card) -> bool| cards.iter().find(wanted);
@@ -39,7 +40,8 @@ pub fn control_device(wanted: Option<&str>, cards: &[Card]) -> Result<String, Mi
     })
 }
 
-/// The card in a device's name: `1` of `hw:1,0`, `Audio` of `plughw:CARD=Audio,DEV=0`, and else the whole.
+/// Returns the card in a device's name: `1` of `hw:1,0`, `Audio` of `plughw:CARD=Audio,DEV=0`, and
+/// otherwise the whole name.
 fn card_part(wanted: &str) -> &str {
     let Some((_, arguments)) = wanted.split_once(':') else { return wanted };
     let first = arguments.split(',').next().unwrap_or(arguments);
@@ -84,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_one_can_write_does_harm(wanted in ".{0,20}", named in "(hw|plughw):(CARD=)?[0-9a-zA-Z]{0,6}(,.{0,3})?") {
+        fn nothing_that_can_be_written_does_harm(wanted in ".{0,20}", named in "(hw|plughw):(CARD=)?[0-9a-zA-Z]{0,6}(,.{0,3})?") {
             for wanted in [wanted, named] {
                 if let Ok(device) = control_device(Some(&wanted), &cards()) {
                     prop_assert!(["default", "hw:0", "hw:1", "hw:3"].contains(&device.as_str()));

@@ -2,27 +2,29 @@
 
 use super::MixerError;
 
-/// The names of controls that set a card's volume, best first: HATs with a PCM51xx have Digital, bcm2835 PCM (or
-/// Headphone), USB DACs PCM, Speaker or Headphone, and sound servers Master.
+/// The names of controls that set a card's volume, best first: HATs with a PCM51xx have Digital,
+/// bcm2835 has PCM (or Headphone), USB DACs have PCM, Speaker or Headphone, and sound servers
+/// Master.
 pub const PREFERRED_CONTROLS: [&str; 5] = ["Digital", "PCM", "Speaker", "Headphone", "Master"];
 
-/// What a card tells of one of its controls.
+/// What a card reports about one of its controls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Control {
     /// Its name, such as `Digital`.
     pub name: String,
     /// Its index among those of the same name.
     pub index: u32,
-    /// Whether it sets how loud is played, and not only what is recorded or switched.
+    /// Whether it sets the playback volume, and is not merely a switch or for recording.
     pub has_playback_volume: bool,
 }
 
-/// The control that is the card's volume: the one named (whatever the case), or the first of [`PREFERRED_CONTROLS`] that is
-/// there, or the only one there is: USB DACs call it after themselves. Only those that set how loud is played count. `None`
-/// where the card has none, or several of other names.
+/// Chooses the control that is the card's volume: the named one (ignoring case), or the first of
+/// [`PREFERRED_CONTROLS`] that exists, or the only one, since USB DACs name it after themselves.
+/// Only controls with a playback volume count. `None` if the card has none, or several of other
+/// names.
 ///
 /// # Errors
-/// When one is named that the card does not have; the error lists what it has.
+/// When the named one does not exist; the error lists those that do.
 pub fn choose_control<'a>(
     card: &str,
     controls: &'a [Control],
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn one_can_be_named_and_a_wrong_name_lists_the_right_ones() {
+    fn a_control_can_be_named_and_a_wrong_name_lists_the_right_ones() {
         assert_eq!(chosen(&["Digital", "Analogue"], Some("analogue")), Ok(Some("Analogue".into())));
         let error = chosen(&["Digital", "Analogue", "Mic"], Some("Mic")).unwrap_err();
         let existing = vec!["Digital".into(), "Analogue".into()];

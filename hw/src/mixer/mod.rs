@@ -1,7 +1,7 @@
 //! The sound card's own volume: ALSA's mixer, in the percent that amixer shows and sets.
 //!
-//! Which control is meant is found out here; how loud it is to be, and what to do where a card has none (the player
-//! then does it in software), is the service's business.
+//! Here the control is found and set; how loud it should be, and what to do if a card has none (the
+//! player then scales the samples), is the service's business.
 
 mod alsa_mixer;
 mod card;
@@ -15,16 +15,18 @@ pub use percent::{percent_from_raw, raw_from_percent};
 
 /// A volume that can be set.
 pub trait Mixer: Send {
-    /// The card and control, to show.
+    /// Returns the card and control, in words.
     fn name(&self) -> String;
 
-    /// What it is set to, in percent of the control's range: 0 to 100. Others may have set it.
+    /// Reads the volume, in percent of the control's range: 0 to 100. Other programs may have set
+    /// it.
     ///
     /// # Errors
     /// When the card does not answer.
     fn volume_percent(&mut self) -> Result<u8, MixerError>;
 
-    /// Sets it, in percent of the control's range; more than 100 is 100. A control that is muted is switched on.
+    /// Sets the volume, in percent of the control's range; more than 100 counts as 100. A muted
+    /// control is switched on.
     ///
     /// # Errors
     /// When the card does not answer.
@@ -37,27 +39,27 @@ pub enum MixerError {
     /// There is no such card.
     #[error("there is no sound card \"{wanted}\"; there are: {}", or_none(.existing))]
     NoCard {
-        /// What was asked for.
+        /// The name asked for.
         wanted: String,
-        /// What there is.
+        /// The cards that exist.
         existing: Vec<String>,
     },
     /// The card has no such control.
     #[error("the sound card {card} has no volume control \"{wanted}\"; it has: {}", or_none(.existing))]
     NoControl {
-        /// The card.
+        /// The card, as ALSA opens it.
         card: String,
-        /// What was asked for.
+        /// The name asked for.
         wanted: String,
         /// The controls that have a playback volume.
         existing: Vec<String>,
     },
-    /// The card does not answer, or no longer.
-    #[error("the mixer of {card} cannot be used: {reason}; it is tried again when the card is back")]
+    /// The card does not answer, or no longer answers.
+    #[error("the mixer of {card} cannot be used: {reason}; it is retried when the card is back")]
     Lost {
-        /// The card.
+        /// The card, as ALSA opens it.
         card: String,
-        /// What the system says.
+        /// What the system reports.
         reason: String,
     },
 }
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_lists_what_there_is() {
+    fn an_error_lists_the_cards_and_controls_that_exist() {
         let error = MixerError::NoControl {
             card: "hw:0".into(),
             wanted: "Master".into(),

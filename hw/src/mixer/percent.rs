@@ -1,9 +1,11 @@
-//! Percent of a control's range, exactly as amixer without `-M` counts it, so that 50 % here is its 50 %.
+//! Percent of a control's range, exactly as amixer without `-M` counts it, so that 50 % here is its
+//! 50 %.
 //!
-//! Source: `convert_prange` and `convert_prange1` of alsa-utils' amixer.c, which round half to even (`rint`).
+//! Source: `convert_prange` and `convert_prange1` of alsa-utils' amixer.c, which round half to even
+//! (`rint`).
 
-/// The control's value for a percentage of its range; more than 100 is 100. As with amixer, 1 % is never silence: where it
-/// rounds to the lowest value, it is the next one.
+/// Returns the control's value for a percentage of its range; more than 100 counts as 100. As with
+/// amixer, 1 % is never silence: if it rounds to the lowest value, it becomes the next one.
 pub fn raw_from_percent(percent: u8, min: i64, max: i64) -> i64 {
     let percent = percent.min(100);
     let range = range(min, max);
@@ -12,7 +14,7 @@ pub fn raw_from_percent(percent: u8, min: i64, max: i64) -> i64 {
     min.saturating_add(above_min.clamp(audible, range))
 }
 
-/// How much of its range a control's value is, in percent: 0 to 100.
+/// Returns how much of its range a control's value is, in percent: 0 to 100.
 pub fn percent_from_raw(raw: i64, min: i64, max: i64) -> u8 {
     let range = range(min, max);
     if range == 0 {
@@ -22,7 +24,8 @@ pub fn percent_from_raw(raw: i64, min: i64, max: i64) -> u8 {
     (above_min as f64 / range as f64 * 100.0).round_ties_even() as u8
 }
 
-/// A driver that tells its bounds the wrong way round has no range.
+/// Returns the size of a control's range. A driver that reports its bounds the wrong way round has
+/// no range.
 fn range(min: i64, max: i64) -> i64 {
     max.saturating_sub(min).max(0)
 }
@@ -35,7 +38,8 @@ mod tests {
 
     #[test]
     fn percents_are_those_of_amixer() {
-        // Each computed with amixer's own expression: a PCM5102 HAT's Digital, a USB DAC's Speaker, bcm2835's PCM.
+        // Each value was computed with amixer's own expression: a PCM5102 HAT's Digital, a USB
+        // DAC's Speaker, bcm2835's PCM.
         assert_eq!(raw_from_percent(50, 0, 207), 104);
         assert_eq!(raw_from_percent(50, 0, 37), 18, "18.5 goes to the even one");
         assert_eq!(raw_from_percent(50, 0, 151), 76);

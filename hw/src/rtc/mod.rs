@@ -16,8 +16,8 @@ pub use simulated::{
 };
 pub use square_wave::{GpioSecondEdge, SecondEdge, SecondEdgeError, SimulatedSecondEdge};
 
-/// A real-time clock that counts whole seconds. What it shows is RTC time, which can be off from UTC
-/// by any amount.
+/// A real-time clock that counts whole seconds. What it shows is RTC time, which can be off from
+/// UTC by any amount.
 pub trait Rtc: Send {
     /// Reads the date and time: seven registers in one transfer, which the chip latches at its
     /// (repeated) START.

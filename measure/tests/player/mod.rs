@@ -1,6 +1,6 @@
 //! A small ALSA player in a process of its own, so that it can have the card's environment.
 //!
-//! The process is this very test binary, told to run only its test `player_process`.
+//! The process is this test binary itself, run with only its test `player_process`.
 
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
@@ -35,7 +35,7 @@ pub fn start(card: &VirtualCard, sink: Sink, program: Program, more_env: &[(&str
         .unwrap()
 }
 
-/// Waits for the player's end. Returns (frame, predicted UTC in ns) of each click it played.
+/// Waits for the player to exit. Returns (frame, predicted UTC in ns) of every click it played.
 pub fn finish(player: Child) -> Vec<(u64, f64)> {
     let output = player.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -47,7 +47,7 @@ pub fn finish(player: Child) -> Vec<(u64, f64)> {
         .collect()
 }
 
-/// The body of the player's process; nothing happens in any other.
+/// Plays, in the player's process; does nothing in any other.
 pub fn run() {
     let Ok(program) = std::env::var(PROGRAM) else { return };
     let words: Vec<_> = program.split(' ').collect();
@@ -66,7 +66,7 @@ pub fn run() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as f64;
         let delay = pcm.delay().unwrap();
         let at_dac = written as f64 - delay as f64;
-        // Only now: later on, the delay wanders (see virtual_card.rs).
+        // Only now: later, the delay wanders (see virtual_card.rs).
         if (rate / 5..rate * 3 / 5).contains(&(written as u32)) {
             offsets_ns.push(now - at_dac * 1e9 / f64::from(rate));
         }
@@ -89,7 +89,7 @@ fn open(rate: u32) -> PCM {
     pcm
 }
 
-/// One click each half second, after one second of silence.
+/// Returns whether a click is due: one every half second, after one second of silence.
 fn is_click(sound: &str, n: u64, rate: u32) -> bool {
     sound == "clicks" && n >= u64::from(rate) && n.is_multiple_of(u64::from(rate) / 2)
 }
@@ -99,7 +99,7 @@ fn frame(sound: &str, n: u64, rate: u32) -> [f32; 2] {
         "clicks" if is_click(sound, n, rate) => [0.8; 2],
         "clicks" => [0.0; 2],
         "tone" => [tone(n, rate); 2],
-        // The right one ten frames late.
+        // The right one is ten frames late.
         "noise" => [noise(n), noise(n.wrapping_sub(10))],
         "mono-noise" => [noise(n); 2],
         other => panic!("unknown sound {other}"),
@@ -110,7 +110,7 @@ fn tone(n: u64, rate: u32) -> f32 {
     (0.5 * (std::f64::consts::TAU * 1000.0 * n as f64 / f64::from(rate)).sin()) as f32
 }
 
-/// Frame `n` of a noise which never repeats; its peaks reach 0.5.
+/// Returns frame `n` of a noise that never repeats; its peaks reach 0.5.
 pub fn noise(n: u64) -> f32 {
     let mut z = n.wrapping_add(1 << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,10 +1,12 @@
-//! What stands behind a command's help: examples, exit codes and paragraphs, each as a manual page shows it.
+//! The text after a command's help: examples, exit codes and paragraphs, as a manual page shows
+//! them.
 
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::text::columns;
 
-/// Appends all of it. A block whose first line ends with a colon becomes a section, any other a paragraph below NOTES.
+/// Appends the text. A block whose first line ends with a colon becomes a section, any other block
+/// a paragraph of NOTES.
 pub(crate) fn render(text: &str, roff: &mut Roff) {
     let mut notes = Vec::new();
     for block in text.split("\n\n") {
@@ -20,7 +22,7 @@ pub(crate) fn render(text: &str, roff: &mut Roff) {
     }
 }
 
-/// Commands, each with what it does below it, if that is told.
+/// Appends commands, each with its explanation below it, if there is one.
 fn section(title: &str, lines: &str, roff: &mut Roff) {
     roff.control("SH", [title.to_uppercase().as_str()]);
     for line in lines.lines() {
@@ -34,7 +36,7 @@ fn section(title: &str, lines: &str, roff: &mut Roff) {
     }
 }
 
-/// Codes and meanings in several columns, in the order of the codes.
+/// Appends codes and meanings, which are in several columns, in the order of the codes.
 fn exit_codes(lines: &str, roff: &mut Roff) {
     roff.control("SH", ["EXIT STATUS"]);
     let mut pairs: Vec<_> = lines.lines().flat_map(pairs).collect();
@@ -61,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn each_example_stands_above_what_it_does() {
+    fn every_example_is_above_what_it_does() {
         let page = rendered("Examples:\n  play\n  play -p 2     track 2");
         assert_eq!(page, ".SH EXAMPLES\n.PP\n\\fBplay\\fR\n.TP\n\\fBplay \\-p 2\\fR\ntrack 2\n");
     }
 
     #[test]
-    fn exit_codes_are_in_their_order_and_the_rest_is_notes() {
+    fn exit_codes_are_in_order_and_the_rest_is_notes() {
         let page = rendered("Exit codes:\n  0  done     2  wrong\n  1  failed\n\nSet X to\nsee more.");
         assert_eq!(
             page,

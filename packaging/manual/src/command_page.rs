@@ -1,4 +1,4 @@
-//! The pages of section 1: the program, and one for each subcommand.
+//! The pages of section 1: one for the program, and one for every subcommand.
 
 use clap::Command;
 use clap_mangen::Man;
@@ -9,21 +9,21 @@ use super::{after_help, configuration_page};
 
 const FILES: [(&str, &str); 6] = [
     ("/etc/jaudiosync/config.toml", "the configuration; see `jaudiosync.toml`(5)"),
-    ("/boot/firmware/jaudiosync.toml", "what lies over it, where any laptop can edit it with the SD card in it"),
+    ("/boot/firmware/jaudiosync.toml", "overrides it; any laptop can edit it with the SD card in it"),
     ("/srv/jaudiosync/Music", "the music and the playlist of a box"),
-    ("/var/lib/jaudiosync", "what a box remembers: calibration, session, position, volume"),
-    ("/run/jaudiosync/control.sock", "where the service is steered, by members of the group `jaudiosync`"),
-    ("/usr/share/doc/jaudiosync/README.Debian", "what the package changes on a Raspberry Pi, and gives back"),
+    ("/var/lib/jaudiosync", "the state of a box: calibration, session, position, volume"),
+    ("/run/jaudiosync/control.sock", "the socket by which members of the group `jaudiosync` control the service"),
+    ("/usr/share/doc/jaudiosync/README.Debian", "what the package changes on a Raspberry Pi, and how it undoes that"),
 ];
 
-/// The command line as the pages show it: without `help`, which is no command of its own.
+/// Returns the command line as the pages show it: without the subcommand `help`.
 pub(crate) fn complete(command: Command) -> Command {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     command
 }
 
-/// Names and texts of the pages of a command and of all below it.
+/// Returns the names and texts of the pages of a command and its subcommands.
 pub(crate) fn all(command: &Command) -> Vec<(String, String)> {
     below(command, None)
 }
@@ -45,7 +45,7 @@ fn name(command: &Command) -> String {
 
 fn page(command: &Command, above: Option<&str>) -> String {
     let version = command.get_version().unwrap_or_default();
-    // Its usage is that of --help, which names the values of options.
+    // The usage comes from --help, which names the values of options.
     let usage = command.clone().render_usage().to_string().replace("Usage: ", "");
     let man = Man::new(command.clone().override_usage(usage))
         .title(name(command))
@@ -83,7 +83,7 @@ fn files(roff: &mut Roff) {
     }
 }
 
-/// The pages above and below this one, and that of the configuration.
+/// Appends the pages above and below this one, and the configuration's.
 fn see_also(command: &Command, above: Option<&str>, roff: &mut Roff) {
     let mut pages: Vec<_> = above.into_iter().map(|above| (above.to_owned(), 1)).collect();
     pages.extend(shown(command).map(|below| (name(below), 1)));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn each_subcommand_has_a_page_and_help_has_none() {
+    fn every_subcommand_has_a_page_and_help_has_none() {
         let names: Vec<_> = pages().into_iter().map(|(name, _)| name).collect();
         for name in ["jaudiosync", "jaudiosync-play", "jaudiosync-run", "jaudiosync-time", "jaudiosync-time-set-rtc"] {
             assert!(names.contains(&name.to_owned()), "{name} is not among {names:?}");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn each_page_has_the_sections_that_readers_look_for() {
+    fn every_page_has_the_sections_that_readers_look_for() {
         for (name, page) in pages() {
             for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "\"SEE ALSO\""] {
                 assert!(page.contains(&format!(".SH {section}\n")), "{name} lacks {section}:\n{page}");

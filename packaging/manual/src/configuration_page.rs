@@ -1,14 +1,14 @@
-//! The page of section 5: the configuration, from the sample in which every key is documented.
+//! The page of section 5: the configuration, made from the sample that documents every key.
 
 use clap_mangen::roff::{Roff, bold, roman};
 use jaudiosync::config::SAMPLE;
 
 use super::text::with_bold;
 
-/// Its name, that of the file on the boot partition.
+/// The page's name: that of the file on the boot partition.
 pub(crate) const NAME: &str = "jaudiosync.toml";
 
-/// The page.
+/// Returns the text of the page.
 pub(crate) fn page() -> String {
     let mut roff = Roff::new();
     let source = format!("JAudioSync {}", env!("CARGO_PKG_VERSION"));
@@ -38,7 +38,7 @@ pub(crate) fn page() -> String {
     with_bold(&roff.to_roff())
 }
 
-/// Lines of comment that belong together, in paragraphs.
+/// Comment lines that belong together, in paragraphs.
 #[derive(Default)]
 struct Comment(Vec<String>);
 
@@ -54,7 +54,7 @@ impl Comment {
         }
     }
 
-    /// Appends it, and is empty again.
+    /// Appends the paragraphs to the page, and clears them.
     fn render(&mut self, roff: &mut Roff) {
         for (number, paragraph) in self.0.drain(..).enumerate() {
             if number > 0 {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_stands_above_its_comment() {
+    fn every_key_is_above_its_comment() {
         let page = page();
         assert!(
             page.contains(".SH [volume]\n.TP\n\\fBstartup_percent = 50\\fR\nThe volume after power\\-on"),

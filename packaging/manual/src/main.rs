@@ -1,7 +1,7 @@
 //! Writes the manual pages and the completions of the command line into a folder: `manual FOLDER`.
 //!
-//! A program of its own, so that what goes onto a box carries nothing of it, and so that they can be made on one machine
-//! for a program that runs only on another.
+//! It is a program of its own, so that none of it goes onto a box, and so that the pages can be
+//! made on one machine for a program that runs only on another.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -1,12 +1,12 @@
-//! Text, as roff and as the help has it.
+//! Text as the help and roff write it.
 
-/// A page in which `what stands so` is bold instead.
+/// Returns a page in which text between backticks is bold instead.
 pub(crate) fn with_bold(page: &str) -> String {
     let parts = page.split('`').enumerate();
     parts.map(|(place, part)| if place % 2 == 0 { part.to_owned() } else { format!("\\fB{part}\\fR") }).collect()
 }
 
-/// What stands in columns, two or more spaces apart.
+/// Splits a line into its columns, which are two or more spaces apart.
 pub(crate) fn columns(line: &str) -> Vec<&str> {
     line.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect()
 }
@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_between_backticks_is_bold() {
+    fn text_between_backticks_is_bold() {
         assert_eq!(with_bold("see `list`, or"), "see \\fBlist\\fR, or");
         assert_eq!(with_bold("plain"), "plain");
     }

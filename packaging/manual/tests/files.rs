@@ -11,7 +11,7 @@ fn manual() -> Command {
 }
 
 #[test]
-fn it_writes_what_the_package_wants() {
+fn it_writes_what_the_package_needs() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manual");
     let _ = fs::remove_dir_all(&folder);
     assert!(manual().arg(&folder).status().unwrap().success());
@@ -23,7 +23,7 @@ fn it_writes_what_the_package_wants() {
 }
 
 #[test]
-fn it_tells_how_it_is_used() {
+fn without_a_folder_it_prints_its_usage() {
     let output = manual().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "Usage: manual FOLDER\n");

@@ -6,7 +6,7 @@ use super::*;
 
 const POLL: Span = Span::from_ms(5);
 
-/// Buttons under somebody's fingers, in virtual time.
+/// A rider's fingers on the buttons, in virtual time.
 #[derive(Default)]
 struct Fingers {
     contacts: Contacts,
@@ -15,7 +15,7 @@ struct Fingers {
 }
 
 impl Fingers {
-    /// With the contacts settled and nothing pressed.
+    /// Returns them with the contacts settled and nothing pressed.
     fn ready() -> Self {
         let mut fingers = Self::default();
         assert_eq!(fingers.wait(100), [ContactEvent::JumperAtPowerOn(false)]);
@@ -54,7 +54,7 @@ fn volume_acts_when_pressed_and_repeats_when_held() {
     assert_eq!(gestures(&fingers.press(VolumeUp, 45)), [Gesture::VolumeUp], "within 45 ms");
     assert_eq!(gestures(&fingers.wait(455)), []);
     assert_eq!(gestures(&fingers.wait(30)), [Gesture::VolumeUp], "after 500 ms and the 20 ms of the debounce");
-    assert_eq!(gestures(&fingers.wait(1500)), [Gesture::VolumeUp; 10], "each 150 ms");
+    assert_eq!(gestures(&fingers.wait(1500)), [Gesture::VolumeUp; 10], "every 150 ms");
     assert_eq!(fingers.release(VolumeUp), []);
     assert_eq!(fingers.wait(1000), []);
 }
@@ -79,7 +79,7 @@ fn stop_acts_when_pressed_and_again_when_held_for_five_seconds() {
 }
 
 #[test]
-fn a_button_held_at_power_on_does_nothing_until_it_was_released() {
+fn a_button_held_at_power_on_does_nothing_until_it_is_released() {
     let mut fingers = Fingers { levels: Levels::default().with(Stop, true).with(VolumeUp, true), ..Fingers::default() };
     let events = fingers.wait(20_000);
     assert_eq!(gestures(&events), []);
@@ -93,7 +93,7 @@ fn a_button_held_at_power_on_does_nothing_until_it_was_released() {
 }
 
 #[test]
-fn a_button_stuck_for_ten_seconds_is_ignored_and_told_once() {
+fn a_button_stuck_for_ten_seconds_is_ignored_and_reported_once() {
     let mut fingers = Fingers::ready();
     let events = fingers.press(VolumeDown, 10_100);
     assert_eq!(events.last(), Some(&ContactEvent::Ignored(VolumeDown, IgnoredBecause::Stuck)));
@@ -142,17 +142,17 @@ fn what_is_pressed_when_reading_works_again_is_ignored() {
     let mut fingers = Fingers::ready();
     fingers.press(Stop, 4900);
     assert_eq!(fingers.contacts.unreadable("broken"), [ContactEvent::Unreadable("broken".to_owned())]);
-    assert_eq!(fingers.contacts.unreadable("broken"), [], "told once");
+    assert_eq!(fingers.contacts.unreadable("broken"), [], "reported once");
     fingers.levels.jumper_fitted = true;
     let events = fingers.wait(1000);
     assert_eq!(events.first(), Some(&ContactEvent::Readable));
     assert!(events.contains(&ContactEvent::Ignored(Stop, IgnoredBecause::HeldAtPowerOn)));
-    assert!(events.contains(&ContactEvent::JumperChanged(true)), "which is not a power-on: {events:?}");
+    assert!(events.contains(&ContactEvent::JumperChanged(true)), "this is not a power-on: {events:?}");
     assert_eq!(gestures(&events), []);
 }
 
 #[test]
-fn the_jumper_is_told_at_power_on_and_when_it_changes() {
+fn the_jumper_is_reported_at_power_on_and_when_it_changes() {
     let mut fingers = Fingers::default();
     fingers.levels.jumper_fitted = true;
     assert_eq!(fingers.wait(100), [ContactEvent::JumperAtPowerOn(true)]);
@@ -189,12 +189,13 @@ proptest! {
                             Gesture::Stop | Gesture::StopHeld => Stop,
                         };
                         prop_assert!(!ignored[button], "{:?} of an ignored button", gesture);
-                        // A short press of Start means something when it has ended, once the contact is quiet.
+                        // A short press of Start counts when it has ended, once the contact is
+                        // quiet.
                         let is_recent = last_pressed[button].is_some_and(|last| before - last <= Span::from_ms(50));
                         prop_assert!(fingers.levels.is_pressed(button) || is_recent);
                     }
                     ContactEvent::Ignored(button, _) => {
-                        prop_assert!(!ignored[button], "told twice");
+                        prop_assert!(!ignored[button], "reported twice");
                         ignored[button] = true;
                     }
                     ContactEvent::Released(button) => {

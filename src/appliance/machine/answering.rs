@@ -1,4 +1,4 @@
-//! Volume, LED, tones and what there is to show.
+//! Volume, LED, tones and the snapshot for displays.
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_time::Span;
@@ -11,11 +11,12 @@ use super::super::volume::Volume;
 use super::super::warning::Warning;
 use super::Appliance;
 
-/// A volume that has changed is kept after this long, so that a hold that repeats is one write.
+/// A volume that has changed is saved after this long, so that holding a button down causes one
+/// write.
 const VOLUME_SAVED_AFTER: Span = Span::from_seconds(2);
-/// ... and not more often than this: SD cards wear.
+/// The volume is saved at most once in this time, because SD cards wear.
 const VOLUME_SAVED_EVERY: Span = Span::from_seconds(5);
-/// No tone comes so shortly before the music, or it would be heard in it.
+/// No tone comes this shortly before the music, or it would be heard in it.
 const TONE_FREE: Span = Span::from_seconds(2);
 
 impl Appliance {
@@ -40,7 +41,7 @@ impl Appliance {
             self.volume = volume;
             self.volume_unsaved_since.get_or_insert(now.raw);
         }
-        // Even if it is what it was: another program may have turned the mixer.
+        // Even if it is unchanged: another program may have set the mixer.
         out.push(Action::SetVolume(volume.percent()));
     }
 
@@ -77,7 +78,7 @@ impl Appliance {
         }
     }
 
-    /// Report what the LED shows, when that has changed.
+    /// Emits the pattern of the LED if it has changed.
     pub(super) fn show(&mut self, now: Moment, out: &mut Vec<Action>) {
         let phase = self.phase(now);
         let is_playing = matches!(phase, Phase::Playing { .. });

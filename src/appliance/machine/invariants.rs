@@ -1,4 +1,5 @@
-//! What always holds, under random inputs in virtual time: the numbers are those of the list in `appliance/mod.rs`.
+//! What always holds, under random inputs in virtual time. The numbers are those of the list in
+//! `appliance/mod.rs`.
 
 use crate::appliance::{PlaylistInfo, StartKind};
 use jaudiosync_hw::buttons::{Button, Levels};
@@ -12,7 +13,7 @@ use super::tests::playlist;
 use super::*;
 use crate::timetable::{Place, Timetable};
 
-/// What befalls the box next.
+/// What happens to the box next.
 #[derive(Debug, Clone)]
 enum Fate {
     Wait { ms: i64 },
@@ -37,7 +38,7 @@ fn session() -> impl Strategy<Value = Session> {
     })
 }
 
-fn kept() -> impl Strategy<Value = SavedState> {
+fn saved() -> impl Strategy<Value = SavedState> {
     let position =
         (0_usize..9, 0_i64..1_000_000_000).prop_map(|(track, ns)| SavedPosition { track, offset: Span::from_ns(ns) });
     (prop::option::of(session()), prop::option::of(position), prop::option::of(any::<u8>()))
@@ -88,7 +89,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         4 => playlist_event().prop_map(Fate::Playlist),
         2 => (any::<bool>(), moves).prop_map(|(trusted, moves_s)| Fate::Time { trusted, moves_s }),
         2 => Just(Fate::ShutDownFails),
-        1 => kept().prop_map(Fate::Restored),
+        1 => saved().prop_map(Fate::Restored),
         1 => settings().prop_map(Fate::Settings),
     ]
 }
@@ -120,7 +121,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     )
 }
 
-/// The world around the machine, which does what it is told and watches.
+/// The world around the machine: carries out its actions and checks them.
 struct Watched {
     appliance: Appliance,
     contacts: Contacts,
@@ -139,7 +140,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(settings: Settings, kept: &SavedState) -> Self {
+    fn new(settings: Settings, saved: &SavedState) -> Self {
         let now = Moment { raw: Instant::from_second(7), utc: Instant::from_second(1_800_000_003), is_trusted: true };
         Self {
             appliance: Appliance::new(settings.clone(), now),
@@ -150,7 +151,7 @@ impl Watched {
             settings,
             power_on: now.raw,
             running: None,
-            on_disk: kept.session,
+            on_disk: saved.session,
             restored: false,
             loaded: None,
             shutting_down: false,
@@ -162,14 +163,14 @@ impl Watched {
     fn suffer(&mut self, fate: Fate) -> Result<(), TestCaseError> {
         match fate {
             Fate::Wait { ms } => {
-                // Polled more seldom in long waits, to be quick: a button is still seen to be held.
+                // Long waits are polled less often, to be quick: a button is still seen to be held.
                 let step_ms = if ms < 8_000 { 10 } else { 50 };
                 for _ in 0..ms / step_ms {
                     self.now.raw += Span::from_ms(step_ms);
                     self.now.utc += Span::from_ms(step_ms);
                     let events = self.contacts.poll(self.levels, self.now.raw);
                     self.contact_events(events)?;
-                    self.tell(Input::Tick)?;
+                    self.send(Input::Tick)?;
                 }
                 Ok(())
             }
@@ -186,35 +187,35 @@ impl Watched {
                 self.ignored = ByButton::default();
                 self.contact_events(events)
             }
-            Fate::Command(command) => self.tell(Input::Command(command)),
-            Fate::Player(event) => self.tell(Input::Player(event)),
+            Fate::Command(command) => self.send(Input::Command(command)),
+            Fate::Player(event) => self.send(Input::Player(event)),
             Fate::Playlist(event) => {
                 if let PlaylistEvent::Loaded(info) = &event {
                     self.loaded = Some(info.clone()).filter(|info| !info.lengths.is_empty()).or(self.loaded.take());
                 }
-                self.tell(Input::Playlist(event))
+                self.send(Input::Playlist(event))
             }
             Fate::Time { trusted, moves_s } => {
-                // A trusted time does not jump; one that comes to be trusted, or never was, may.
+                // A trusted time does not jump; one that becomes trusted, or never was, may.
                 if !self.now.is_trusted {
                     self.now.utc += Span::from_seconds(moves_s);
                 }
                 self.now.is_trusted = trusted;
-                self.tell(Input::Tick)
+                self.send(Input::Tick)
             }
             Fate::ShutDownFails if self.shutting_down => {
                 self.shutting_down = false;
-                self.tell(Input::ShutDownFailed("not allowed".to_owned()))
+                self.send(Input::ShutDownFailed("not allowed".to_owned()))
             }
-            Fate::Restored(kept) if !self.restored => {
+            Fate::Restored(saved) if !self.restored => {
                 self.restored = true;
                 // What is on the disk by now is what is read.
                 let session = self.on_disk;
-                self.tell(Input::Restored(SavedState { session, ..kept }))
+                self.send(Input::Restored(SavedState { session, ..saved }))
             }
             Fate::Settings(settings) => {
                 self.settings = settings.clone();
-                self.tell(Input::Settings(settings))
+                self.send(Input::Settings(settings))
             }
             Fate::ShutDownFails | Fate::Restored(_) => Ok(()),
         }
@@ -236,12 +237,12 @@ impl Watched {
                 }
                 _ => {}
             }
-            self.tell(Input::Contacts(event))?;
+            self.send(Input::Contacts(event))?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, input: Input) -> Result<(), TestCaseError> {
+    fn send(&mut self, input: Input) -> Result<(), TestCaseError> {
         if let Input::Command(Command::Start { at_utc_s: Some(utc_s), .. }) = input {
             self.named_utc_s.push(utc_s);
         }
@@ -267,7 +268,7 @@ impl Watched {
             _ => {}
         }
         if let Some((_, timetable)) = &self.running {
-            // A program may be over only while a new playlist or the time is awaited for its successor.
+            // A program may be over only while its successor waits for a new playlist or the time.
             let over = timetable.place_at(self.now.utc) == Place::Finished;
             prop_assert!(!over || self.appliance.due, "4: what is over ends");
         }
@@ -289,7 +290,8 @@ impl Watched {
                 let heard_s = program.heard_from_utc_s;
                 let on_grid = [5, 20, 35, 50].contains(&heard_s.rem_euclid(60)) && heard_s > now_utc_s;
                 let named = self.named_utc_s.contains(&heard_s);
-                // What is commanded again keeps its slot, or moves with a time that has come to be trusted.
+                // A program that is commanded again keeps its slot, or moves with a time that has
+                // become trusted.
                 let before = self.running.as_ref().map(|(before, _)| before);
                 let anew = before.is_some_and(|before| before.heard_from_utc_s == heard_s || !before.in_sync);
                 let joins = heard_s == now_utc_s;
@@ -324,21 +326,22 @@ proptest! {
     #[test]
     fn what_always_holds(
         settings in settings(),
-        kept in kept(),
+        saved in saved(),
         jumper: bool,
         boots_in_order in prop::bool::weighted(0.8),
         fates in prop::collection::vec(fate(), 1..150),
     ) {
-        let mut watched = Watched::new(settings, &kept);
+        let mut watched = Watched::new(settings, &saved);
         watched.levels.jumper_fitted = jumper;
         if boots_in_order {
-            watched.suffer(Fate::Restored(kept))?;
+            watched.suffer(Fate::Restored(saved))?;
             watched.suffer(Fate::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))))?;
         }
         for fate in fates {
             watched.suffer(fate)?;
         }
-        // Whatever came before, Stop stops and, once the buttons are released and read, Start starts again.
+        // Whatever came before, Stop stops and, once the buttons are released and read, Start
+        // starts again.
         watched.suffer(Fate::ShutDownFails)?;
         watched.suffer(Fate::Command(Command::Stop))?;
         watched.suffer(Fate::Time { trusted: true, moves_s: 0 })?;

@@ -1,4 +1,5 @@
-//! The state machine: takes what happens, and says what is to be done.
+//! The state machine: takes in what happens, and returns what is to be done. It is pure: whatever
+//! opens, reads or writes something belongs in the service.
 
 mod answering;
 mod playlist;
@@ -21,7 +22,7 @@ use super::state::{SavedPosition, Session, Snapshot};
 use super::volume::Volume;
 use super::warning::{Refusal, Warning};
 
-/// The state machine of a box. `super` says what always holds of it.
+/// The state machine of a box. `super` lists what always holds of it.
 #[derive(Debug, Clone)]
 pub struct Appliance {
     settings: Settings,
@@ -32,12 +33,12 @@ pub struct Appliance {
 
     /// What is to play.
     wanted: Option<Wanted>,
-    /// Whether the player has yet to be commanded to do that, as soon as it can be.
+    /// Whether the player has yet to be commanded to play that, as soon as it can be.
     due: bool,
     /// What the player was last commanded to play.
     running: Option<Running>,
     saved_session: Option<Session>,
-    /// What is kept names another playlist than is played now.
+    /// What is saved names another playlist than the one that plays now.
     saved_is_stale: bool,
     position: Option<SavedPosition>,
 
@@ -59,20 +60,21 @@ pub struct Appliance {
 /// What to do at power-on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PowerOn {
-    /// It depends on what was kept and on the jumper.
+    /// It depends on what was saved and on the jumper.
     Undecided {
-        /// What was kept has been read.
+        /// Whether the saved state has been read.
         is_restored: bool,
         /// Whether the jumper was fitted at power-on, once that is known.
         jumper_fitted: Option<bool>,
     },
-    /// It is decided, or somebody was faster.
+    /// It is decided, or a press or a command came first.
     Decided,
 }
 
 impl Appliance {
-    /// A box that was just switched on. It waits to learn what was saved, whether the jumper is fitted, and what became of
-    /// the playlist, which is taken to be read already.
+    /// Returns the machine of a box that was just switched on. It waits to learn what was saved,
+    /// whether the jumper is fitted, and the result of reading the playlist, which is taken to be
+    /// under way already.
     pub fn new(settings: Settings, now: Moment) -> Self {
         let volume = Volume::new(settings.startup_percent, settings.maximum_percent);
         Self {
@@ -100,14 +102,15 @@ impl Appliance {
         }
     }
 
-    /// Takes note of what has happened, and says what is to be done, in this order.
+    /// Takes in what has happened, and returns what is to be done, in this order.
     pub fn handle(&mut self, input: Input, now: Moment) -> Vec<Action> {
         let mut out = Vec::new();
         self.follow_time(now, &mut out);
-        // Before the input is looked at, so that nothing is said of a place on a timetable that has just moved.
+        // Before the input is handled, so that no answer refers to a place on a timetable that has
+        // just moved.
         self.advance(now, &mut out);
         match input {
-            Input::Restored(kept) => self.restore(kept, &mut out),
+            Input::Restored(saved) => self.restore(saved, &mut out),
             Input::Contacts(event) => self.contacts(event, now, &mut out),
             Input::Command(command) => {
                 if let Err(refusal) = self.command(command, now, &mut out) {
@@ -130,12 +133,13 @@ impl Appliance {
         out
     }
 
-    /// The volume, if it was changed and is to be kept, which was not asked for yet.
+    /// Returns the volume if it was changed and is to be saved, and no [`Action::SaveVolume`] has
+    /// gone out for it.
     pub fn unsaved_volume_percent(&self) -> Option<u8> {
         self.volume_unsaved_since.map(|_| self.volume.percent())
     }
 
-    /// What there is to show.
+    /// Returns what there is to show.
     pub fn snapshot(&self, now: Moment) -> Snapshot {
         Snapshot {
             phase: self.phase(now),
@@ -149,8 +153,8 @@ impl Appliance {
         }
     }
 
-    /// Whether what to do after power-on is decided, and what became of the playlist is known: from now on a press is
-    /// obeyed at once.
+    /// Returns whether it is decided what to do after power-on, and the result of reading the
+    /// playlist is known: from now on a press is obeyed at once.
     pub fn is_armed(&self) -> bool {
         self.power_on == PowerOn::Decided && !self.playlist.is_being_read()
     }
@@ -174,19 +178,20 @@ impl Appliance {
         }
     }
 
-    fn restore(&mut self, kept: SavedState, out: &mut Vec<Action>) {
-        self.position = self.position.or(kept.position);
-        if let Some(percent) = kept.volume_percent.filter(|_| self.volume_unsaved_since.is_none()) {
+    fn restore(&mut self, saved: SavedState, out: &mut Vec<Action>) {
+        self.position = self.position.or(saved.position);
+        if let Some(percent) = saved.volume_percent.filter(|_| self.volume_unsaved_since.is_none()) {
             self.volume = self.volume.to(percent);
         }
         out.push(Action::SetVolume(self.volume.percent()));
         match &mut self.power_on {
             PowerOn::Undecided { is_restored, .. } => {
                 *is_restored = true;
-                self.saved_session = kept.session;
+                self.saved_session = saved.session;
             }
-            // Somebody pressed a button before this was read: that counts, and the older session no longer does.
-            PowerOn::Decided if kept.session.is_some() && self.saved_session.is_none() => {
+            // A button was pressed before this was read: the press counts, and the older session no
+            // longer does.
+            PowerOn::Decided if saved.session.is_some() && self.saved_session.is_none() => {
                 out.push(Action::ForgetSession);
             }
             PowerOn::Decided => {}
@@ -221,7 +226,8 @@ impl Appliance {
                 self.jumper_fitted = Some(fitted);
                 self.jumper_at_power_on(fitted);
             }
-            // Nothing stops when it is removed, and nothing starts when it is fitted: it speaks for power-on alone.
+            // Removing it stops nothing, and fitting it starts nothing: it matters at power-on
+            // alone.
             ContactEvent::JumperChanged(fitted) => self.jumper_fitted = Some(fitted),
             ContactEvent::Unreadable(reason) => {
                 self.ignored = ByButton::default();
@@ -233,7 +239,7 @@ impl Appliance {
         }
     }
 
-    /// What is said first counts.
+    /// Notes the jumper at power-on. The first report counts.
     fn jumper_at_power_on(&mut self, fitted: bool) {
         if let PowerOn::Undecided { jumper_fitted, .. } = &mut self.power_on {
             jumper_fitted.get_or_insert(fitted);
@@ -254,7 +260,7 @@ impl Appliance {
                 self.accept(now, out);
             }
             Gesture::Stop => {
-                // Silence is the answer where something played.
+                // If something played, the silence that follows is the answer.
                 let was_heard = self.running.as_ref().is_some_and(|running| running.heard);
                 self.stop(now, out);
                 if was_heard { self.flash(Flash::Accepted, out) } else { self.accept(now, out) }
@@ -323,7 +329,7 @@ impl Appliance {
             PlaylistEvent::Failed(reason) => self.playlist_failed(reason, out),
             PlaylistEvent::Changed if self.playlist.changed() => out.push(Action::Warn(Warning::PlaylistChanged)),
             PlaylistEvent::Unchanged if self.playlist.unchanged() => {}
-            // Nothing was read yet, and now it may be readable.
+            // Nothing has been read yet, and it may be readable now.
             PlaylistEvent::Changed | PlaylistEvent::Unchanged => self.reload(out),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::state::PlaylistInfo;
 
-/// The playlist. One that was read stays in use while another is read, or cannot be.
+/// The playlist. One that was read stays in use while another is being read, or cannot be.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum PlaylistState {
     /// It is being read: nothing begins until that is done.
@@ -20,7 +20,7 @@ pub(super) enum PlaylistState {
     Failed {
         /// What was read before.
         before: Option<Known>,
-        /// Why.
+        /// Why it cannot be read.
         problem: String,
     },
 }
@@ -34,7 +34,7 @@ pub(super) struct Known {
 }
 
 impl PlaylistState {
-    /// At power-on it is being read already.
+    /// Returns the state at power-on: it is being read already.
     pub(super) fn new() -> Self {
         Self::Reading { before: None, problem: None }
     }
@@ -53,7 +53,7 @@ impl PlaylistState {
         }
     }
 
-    /// Take out what is known, leaving a playlist that is being read.
+    /// Takes out what is known, leaving a playlist that is being read.
     fn take(&mut self) -> Option<Known> {
         match std::mem::replace(self, Self::new()) {
             Self::Reading { before, .. } | Self::Failed { before, .. } => before,
@@ -61,12 +61,12 @@ impl PlaylistState {
         }
     }
 
-    /// Return what was read last, whatever became of it since.
+    /// Returns what was read last, whatever has happened since.
     pub(super) fn info(&self) -> Option<&Arc<PlaylistInfo>> {
         self.known().map(|known| &known.info)
     }
 
-    /// Return what can be played now; none while it is being read.
+    /// Returns what can be played now, or `None` while it is being read.
     pub(super) fn playable(&self) -> Option<&Arc<PlaylistInfo>> {
         self.info().filter(|_| !self.is_being_read())
     }
@@ -75,12 +75,12 @@ impl PlaylistState {
         matches!(self, Self::Reading { .. })
     }
 
-    /// Whether the files are no longer what was read.
+    /// Returns whether the files are no longer as they were read.
     pub(super) fn is_stale(&self) -> bool {
         self.known().is_some_and(|known| known.is_stale)
     }
 
-    /// Return why it cannot be read; kept until it can.
+    /// Returns why it cannot be read; the reason stays until it can.
     pub(super) fn problem(&self) -> Option<&str> {
         match self {
             Self::Reading { problem, .. } => problem.as_deref(),
@@ -89,14 +89,15 @@ impl PlaylistState {
         }
     }
 
-    /// It is about to be read again.
+    /// Notes that it is about to be read again.
     pub(super) fn read_again(&mut self) {
         let problem = self.problem().map(str::to_owned);
         let before = self.take().map(|known| Known { is_stale: false, ..known });
         *self = Self::Reading { before, problem };
     }
 
-    /// It was read; returns what it was before. If it has changed while it was read it is stale already.
+    /// Notes that it was read, and returns what it was before. If it changed while it was being
+    /// read it is stale already.
     pub(super) fn loaded(&mut self, info: Arc<PlaylistInfo>) -> Option<Arc<PlaylistInfo>> {
         let before = self.take();
         let is_stale = before.as_ref().is_some_and(|known| known.is_stale);
@@ -104,17 +105,17 @@ impl PlaylistState {
         before.map(|known| known.info)
     }
 
-    /// It cannot be read.
+    /// Notes that it cannot be read.
     pub(super) fn failed(&mut self, problem: String) {
         *self = Self::Failed { before: self.take(), problem };
     }
 
-    /// The files have changed; returns whether they are something that was read.
+    /// Notes that the files have changed, and returns whether anything had been read from them.
     pub(super) fn changed(&mut self) -> bool {
         self.known_mut().map(|known| known.is_stale = true).is_some()
     }
 
-    /// The files are what was read again; returns whether anything was.
+    /// Notes that the files are again as they were read, and returns whether anything had been.
     pub(super) fn unchanged(&mut self) -> bool {
         let is_being_read = self.is_being_read();
         let Some(known) = self.known_mut() else { return false };

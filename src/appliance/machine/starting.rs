@@ -15,18 +15,19 @@ use crate::timetable::{Place, Timetable, next_grid_slot};
 pub(super) enum Wanted {
     /// The common timetable, joined at a slot of the start grid.
     Common,
-    /// The playlist afresh, from a slot of the start grid.
+    /// The playlist from its beginning, at a slot of the start grid.
     Fresh {
         first_track: usize,
-        /// Where it has begun, and by what it is found again if the time was not trusted then.
+        /// Where it has begun, and how to find that again if the time was not trusted then.
         begun: Option<Begun>,
     },
     /// The playlist from a time that was named.
     At { utc_s: i64, first_track: usize },
-    /// What ran when the power was lost.
+    /// The session that ran when the power was lost.
     Rejoin {
         session: Session,
-        /// Whether the jumper was fitted at power-on: what is over by then gives way to what that starts.
+        /// Whether the jumper was fitted at power-on: a session that is over by then gives way to
+        /// what the jumper starts.
         jumper_fitted: bool,
     },
 }
@@ -35,8 +36,8 @@ pub(super) enum Wanted {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Begun {
     utc_s: i64,
-    /// UTC as it was then, where it was not trusted: once it is, the start moves with it, so that the music
-    /// goes on where it is.
+    /// The map to UTC at that time, if it was not trusted: once it is, the start moves with it, so
+    /// that the music goes on without a jump.
     untrusted: Option<ClockMap<Raw, Utc>>,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct Begun {
 pub(super) struct Running {
     pub(super) program: Program,
     timetable: Timetable,
-    /// Whether it has come to be heard.
+    /// Whether any of it has been heard.
     pub(super) heard: bool,
 }
 
@@ -69,8 +70,8 @@ impl Wanted {
 }
 
 impl Appliance {
-    /// Somebody wants this. It changes nothing where that runs or waits already: who presses twice, or a second after somebody
-    /// else, must not lose the slot.
+    /// Starts this. Nothing changes if it runs or waits already: a rider who presses twice, or a
+    /// second after another one, must not lose the slot.
     pub(super) fn start(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
         let common = Session::common(self.settings.common_anchor_utc_s);
         let heard = self.running.as_ref().is_some_and(|running| running.heard);
@@ -97,7 +98,7 @@ impl Appliance {
         }
     }
 
-    /// Stops, and keeps the position where something was heard.
+    /// Stops, and saves the position if anything was heard.
     pub(super) fn stop(&mut self, now: Moment, out: &mut Vec<Action>) {
         let heard = self.running.as_ref().filter(|running| running.heard);
         let position = heard.map(|running| {
@@ -127,13 +128,13 @@ impl Appliance {
         }
     }
 
-    /// The track that a command means.
+    /// Returns the track that a command means.
     pub(super) fn first_track(&self, named: Option<FirstTrack>) -> Result<usize, Refusal> {
         let last = self.playlist.info().and_then(|playlist| playlist.lengths.len().checked_sub(1));
         match (named, last) {
             (None, _) => Ok(0),
             (Some(FirstTrack::Number(track)), Some(last)) if track > last => Err(Refusal::NoSuchTrack { track, last }),
-            // Whether there is such a track is seen when the playlist is there.
+            // Whether there is such a track is checked once the playlist is there.
             (Some(FirstTrack::Number(track)), _) => Ok(track),
             (Some(FirstTrack::Resume), _) => self.position.map(|position| position.track).ok_or(Refusal::NoPosition),
         }
@@ -151,7 +152,8 @@ impl Appliance {
         }
     }
 
-    /// Takes note of whether the time is trusted. What runs without being in sync is decided anew when it comes to be.
+    /// Follows whether the time is trusted. What runs without being in sync is decided again when
+    /// it becomes trusted.
     pub(super) fn follow_time(&mut self, now: Moment, out: &mut Vec<Action>) {
         let was_trusted = std::mem::replace(&mut self.is_trusted, now.is_trusted);
         let Some(running) = &self.running else { return };
@@ -163,7 +165,8 @@ impl Appliance {
 
     /// Does what has become due by now.
     pub(super) fn advance(&mut self, now: Moment, out: &mut Vec<Action>) {
-        // What is decided here may be over already, and then something else is wanted: twice at most.
+        // What is decided here may be over already, and then something else is wanted: twice at
+        // most.
         while self.due && self.can_play(now) {
             self.due = false;
             self.play(now, out);
@@ -181,10 +184,11 @@ impl Appliance {
         self.playlist.playable().is_some() && (now.is_trusted || has_waited)
     }
 
-    /// Command the player to do what is wanted.
+    /// Commands the player to do what is wanted.
     fn play(&mut self, now: Moment, out: &mut Vec<Action>) {
         let (Some(wanted), Some(playlist)) = (self.wanted, self.playlist.playable().cloned()) else { return };
-        // What began in sync stays so when it is commanded again: the time that was lost meanwhile did not move.
+        // What began in sync stays so when it is commanded again: losing trust in the time
+        // meanwhile did not move it.
         let in_sync = now.is_trusted || self.running.as_ref().is_some_and(|running| running.program.in_sync);
         let (mut session, heard_from_utc_s) = self.plan(wanted, in_sync, now);
         if session.first_track >= playlist.lengths.len() {
@@ -209,13 +213,13 @@ impl Appliance {
                     out.push(Action::SaveSession(session));
                 }
             }
-            // It may still run: that is seen when the time is trusted.
+            // It may still run: that is known only once the time is trusted.
             Wanted::Rejoin { .. } => {}
             _ => self.forget_session(out),
         }
     }
 
-    /// Which timetable, and from which second on it is heard.
+    /// Returns which timetable to play, and from which second on it is heard.
     fn plan(&mut self, wanted: Wanted, in_sync: bool, now: Moment) -> (Session, i64) {
         let now_utc_s = now.utc.second();
         let common = Session::common(self.settings.common_anchor_utc_s);
@@ -250,7 +254,7 @@ impl Appliance {
         }
     }
 
-    /// What was wanted is over by now.
+    /// Handles a wish that is over by now.
     fn over(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
         if matches!(wanted, Wanted::Rejoin { jumper_fitted: true, .. }) {
             self.forget_session(out);

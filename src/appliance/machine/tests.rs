@@ -7,7 +7,7 @@ use crate::appliance::StartKind;
 use crate::timetable::Length;
 use jaudiosync_time::{Instant, Span};
 
-/// A second of UTC on no slot of the grid: 10:00:10, so that the next slot is 10:00:20.
+/// A second of UTC that is not on the grid: 10:00:10, so that the next slot is 10:00:20.
 const TEN_O_CLOCK_S: i64 = 1_800_007_210;
 const NEXT_SLOT_S: i64 = TEN_O_CLOCK_S + 10;
 
@@ -36,12 +36,12 @@ impl Ride {
         Self { appliance: Appliance::new(settings, now), now }
     }
 
-    /// Switched on with this kept and the jumper so, the playlist of 10, 20 and 30 s read.
-    fn boot(settings: Settings, kept: SavedState, jumper: bool) -> (Self, Vec<Action>) {
+    /// Boots with this saved state and jumper, the playlist of 10, 20 and 30 s read.
+    fn boot(settings: Settings, saved: SavedState, jumper: bool) -> (Self, Vec<Action>) {
         let mut ride = Self::new(settings);
-        let mut actions = ride.tell(Input::Restored(kept));
-        actions.extend(ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))));
-        actions.extend(ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(jumper))));
+        let mut actions = ride.send(Input::Restored(saved));
+        actions.extend(ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))));
+        actions.extend(ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(jumper))));
         (ride, actions)
     }
 
@@ -49,25 +49,25 @@ impl Ride {
         Self::boot(Settings::default(), SavedState::default(), false).0
     }
 
-    fn tell(&mut self, input: Input) -> Vec<Action> {
+    fn send(&mut self, input: Input) -> Vec<Action> {
         self.appliance.handle(input, self.now)
     }
 
     fn gesture(&mut self, gesture: Gesture) -> Vec<Action> {
-        self.tell(Input::Contacts(ContactEvent::Gesture(gesture)))
+        self.send(Input::Contacts(ContactEvent::Gesture(gesture)))
     }
 
     fn command(&mut self, command: Command) -> Vec<Action> {
-        self.tell(Input::Command(command))
+        self.send(Input::Command(command))
     }
 
-    /// Lets time pass, with a tick each 100 ms.
+    /// Lets time pass, with a tick every 100 ms.
     fn wait(&mut self, seconds: i64) -> Vec<Action> {
         let mut actions = Vec::new();
         for _ in 0..seconds * 10 {
             self.now.raw += Span::from_ms(100);
             self.now.utc += Span::from_ms(100);
-            actions.extend(self.tell(Input::Tick));
+            actions.extend(self.send(Input::Tick));
         }
         actions
     }
@@ -75,7 +75,7 @@ impl Ride {
     fn trust(&mut self, trusted: bool, utc_moves_s: i64) -> Vec<Action> {
         self.now.is_trusted = trusted;
         self.now.utc += Span::from_seconds(utc_moves_s);
-        self.tell(Input::Tick)
+        self.send(Input::Tick)
     }
 
     fn phase(&self) -> Phase {
@@ -126,7 +126,7 @@ fn pressing_start_again_loses_no_slot_and_interrupts_nothing() {
 }
 
 #[test]
-fn start_held_begins_afresh_in_place_of_what_plays() {
+fn start_held_begins_from_the_first_track_in_place_of_what_plays() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     ride.wait(30);
@@ -136,7 +136,7 @@ fn start_held_begins_afresh_in_place_of_what_plays() {
 }
 
 #[test]
-fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
+fn stop_fades_out_and_saves_the_position_and_resume_continues_the_track() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::StartHeld);
     ride.wait(10 + 11 + 4);
@@ -156,7 +156,7 @@ fn stop_fades_out_and_keeps_the_position_and_resume_goes_on_with_the_track() {
 }
 
 #[test]
-fn stop_before_the_slot_keeps_no_position_and_starts_nothing() {
+fn stop_before_the_slot_saves_no_position_and_starts_nothing() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     let actions = ride.gesture(Gesture::Stop);
@@ -177,9 +177,9 @@ fn stop_held_shuts_down_and_then_nothing_begins() {
     assert!(ride.gesture(Gesture::Start).is_empty());
     assert_eq!(ride.command(START), [Action::Refuse(Refusal::ShuttingDown)]);
     assert!(played(&ride.wait(30)).is_empty());
-    let actions = ride.tell(Input::ShutDownFailed("not allowed".to_owned()));
+    let actions = ride.send(Input::ShutDownFailed("not allowed".to_owned()));
     assert_eq!(actions[0], Action::Warn(Warning::ShutDownFailed("not allowed".to_owned())));
-    assert_eq!(played(&ride.gesture(Gesture::Start)).len(), 1, "it works on");
+    assert_eq!(played(&ride.gesture(Gesture::Start)).len(), 1, "it continues to work");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn the_jumper_makes_it_play_by_itself() {
     let (ride, actions) = Ride::boot(Settings::default(), SavedState::default(), true);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
     let mut ride = ride;
-    assert!(ride.tell(Input::Contacts(ContactEvent::JumperChanged(false))).is_empty(), "removed: nothing stops");
+    assert!(ride.send(Input::Contacts(ContactEvent::JumperChanged(false))).is_empty(), "removing it stops nothing");
     let settings = Settings { jumper: StartKind::Fresh, ..Settings::default() };
     assert_eq!(played(&Ride::boot(settings, SavedState::default(), true).1), [&fresh(NEXT_SLOT_S, 0)]);
 }
@@ -197,22 +197,22 @@ fn without_the_jumper_it_waits_for_start_even_if_one_is_fitted_later() {
     let (mut ride, actions) = Ride::boot(Settings::default(), SavedState::default(), false);
     assert!(played(&actions).is_empty());
     assert!(actions.contains(&Action::Tone(Tone::Ready)) && actions.contains(&Action::Led(LedPattern::Idle)));
-    ride.tell(Input::Contacts(ContactEvent::JumperChanged(true)));
+    ride.send(Input::Contacts(ContactEvent::JumperChanged(true)));
     assert!(played(&ride.wait(60)).is_empty());
 }
 
 #[test]
 fn a_session_that_still_runs_is_rejoined_at_once_with_and_without_the_jumper() {
     let session = Session { anchor_utc_s: TEN_O_CLOCK_S - 15, first_track: 0, repeats: false };
-    let kept = || SavedState { session: Some(session), ..SavedState::default() };
+    let saved = || SavedState { session: Some(session), ..SavedState::default() };
     for jumper in [false, true] {
-        let (ride, actions) = Ride::boot(Settings::default(), kept(), jumper);
+        let (ride, actions) = Ride::boot(Settings::default(), saved(), jumper);
         assert_eq!(played(&actions), [&Program { session, heard_from_utc_s: TEN_O_CLOCK_S, in_sync: true }]);
         assert!(!actions.iter().any(|action| matches!(action, Action::SaveSession(_))), "it is on disk already");
         assert_eq!(ride.phase(), Phase::Playing { in_sync: true });
     }
     let settings = Settings { rejoin_session: false, ..Settings::default() };
-    let (_, actions) = Ride::boot(settings, kept(), false);
+    let (_, actions) = Ride::boot(settings, saved(), false);
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
 }
 
@@ -220,10 +220,10 @@ fn a_session_that_still_runs_is_rejoined_at_once_with_and_without_the_jumper() {
 fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_old_position() {
     let (mut ride, _) = Ride::boot(Settings::default(), SavedState::default(), true);
     let session = Session::common(0);
-    let again = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))));
+    let again = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30]))));
     assert!(!again.contains(&Action::SaveSession(session)), "it is the same");
     let other = named_playlist("Other", &[40, 50]);
-    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
+    let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(other)));
     assert!(played(&actions).len() == 1 && actions.contains(&Action::SaveSession(session)), "{actions:?}");
 
     let mut ride = Ride::idle();
@@ -232,12 +232,12 @@ fn another_playlist_in_mid_session_is_what_a_power_cut_comes_back_to_and_has_no_
     ride.gesture(Gesture::Stop);
     assert!(ride.appliance.snapshot(ride.now).position.is_some());
     let other = named_playlist("Other", &[40, 50]);
-    ride.tell(Input::Playlist(PlaylistEvent::Loaded(other)));
+    ride.send(Input::Playlist(PlaylistEvent::Loaded(other)));
     assert_eq!(ride.appliance.snapshot(ride.now).position, None);
 }
 
 #[test]
-fn a_volume_that_is_not_kept_yet_can_be_kept_at_the_end() {
+fn a_volume_that_is_not_saved_yet_can_be_saved_at_the_end() {
     let mut ride = Ride::idle();
     assert_eq!(ride.appliance.unsaved_volume_percent(), None);
     ride.command(Command::Volume(VolumeChange::To(30)));
@@ -249,11 +249,11 @@ fn a_volume_that_is_not_kept_yet_can_be_kept_at_the_end() {
 #[test]
 fn a_session_that_is_over_is_forgotten_and_the_jumper_decides() {
     let session = Session { anchor_utc_s: TEN_O_CLOCK_S - 3600, first_track: 0, repeats: false };
-    let kept = || SavedState { session: Some(session), ..SavedState::default() };
-    let (ride, actions) = Ride::boot(Settings::default(), kept(), false);
+    let saved = || SavedState { session: Some(session), ..SavedState::default() };
+    let (ride, actions) = Ride::boot(Settings::default(), saved(), false);
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
     assert_eq!(ride.phase(), Phase::Idle);
-    let (_, actions) = Ride::boot(Settings::default(), kept(), true);
+    let (_, actions) = Ride::boot(Settings::default(), saved(), true);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
 }
 
@@ -261,9 +261,9 @@ fn a_session_that_is_over_is_forgotten_and_the_jumper_decides() {
 fn without_trusted_time_it_waits_then_plays_and_says_that_it_is_not_in_sync() {
     let mut ride = Ride::new(Settings::default());
     ride.trust(false, 0);
-    ride.tell(Input::Restored(SavedState::default()));
-    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
-    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
+    ride.send(Input::Restored(SavedState::default()));
+    ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
+    ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
     assert!(played(&ride.wait(59)).is_empty());
     assert_eq!(ride.phase(), Phase::WaitingForTime);
     let actions = ride.wait(1);
@@ -295,9 +295,9 @@ fn a_session_waits_on_disk_for_the_time_to_be_trusted() {
     let session = Session { anchor_utc_s: TEN_O_CLOCK_S + 7200 - 10, first_track: 0, repeats: false };
     let mut ride = Ride::new(Settings::default());
     ride.trust(false, 0);
-    ride.tell(Input::Restored(SavedState { session: Some(session), ..SavedState::default() }));
-    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[100, 200]))));
-    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(false)));
+    ride.send(Input::Restored(SavedState { session: Some(session), ..SavedState::default() }));
+    ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[100, 200]))));
+    ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(false)));
     let actions = ride.wait(61);
     assert_eq!(played(&actions)[0].session, Session::common(0), "something plays meanwhile");
     assert!(!actions.contains(&Action::ForgetSession));
@@ -305,7 +305,7 @@ fn a_session_waits_on_disk_for_the_time_to_be_trusted() {
 }
 
 #[test]
-fn losing_the_time_stops_nothing_and_is_told() {
+fn losing_the_time_stops_nothing_and_is_reported() {
     let mut ride = Ride::idle();
     ride.gesture(Gesture::Start);
     ride.wait(20);
@@ -327,7 +327,7 @@ fn a_named_time_that_has_passed_is_joined_under_way_and_refused_once_it_is_over(
     let joined = begins(TEN_O_CLOCK_S - 15, TEN_O_CLOCK_S);
     assert_eq!(played(&ride.command(at(15))), [&joined]);
     assert_eq!(ride.command(at(70)), [Action::Refuse(Refusal::AlreadyOver)]);
-    assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays goes on");
+    assert_eq!(ride.phase(), Phase::Playing { in_sync: true }, "and what plays continues");
     let later = ride.command(at(-3600));
     assert_eq!(played(&later), [&begins(TEN_O_CLOCK_S + 3600, TEN_O_CLOCK_S + 3600)]);
 }
@@ -354,12 +354,12 @@ fn after_the_last_slot_it_is_idle() {
 #[test]
 fn a_changed_playlist_is_taken_over_at_the_next_start() {
     let mut ride = Ride::idle();
-    let changed = ride.tell(Input::Playlist(PlaylistEvent::Changed));
+    let changed = ride.send(Input::Playlist(PlaylistEvent::Changed));
     assert_eq!(changed, [Action::Warn(Warning::PlaylistChanged)]);
     let actions = ride.gesture(Gesture::Start);
     assert!(actions.contains(&Action::Reload) && played(&actions).is_empty());
     assert_eq!(ride.phase(), Phase::WaitingForPlaylist);
-    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[40]))));
+    let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[40]))));
     let Action::Play { timetable, .. } = &actions[0] else { panic!("{actions:?}") };
     assert_eq!(timetable.length(0).unwrap().seconds(), 40.0);
 }
@@ -367,16 +367,16 @@ fn a_changed_playlist_is_taken_over_at_the_next_start() {
 #[test]
 fn a_playlist_that_is_as_it_was_again_has_not_changed() {
     let mut ride = Ride::idle();
-    ride.tell(Input::Playlist(PlaylistEvent::Changed));
-    assert!(ride.tell(Input::Playlist(PlaylistEvent::Unchanged)).is_empty());
+    ride.send(Input::Playlist(PlaylistEvent::Changed));
+    assert!(ride.send(Input::Playlist(PlaylistEvent::Unchanged)).is_empty());
     assert_eq!(ride.appliance.warnings(), []);
     let actions = ride.gesture(Gesture::Start);
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)], "without being read again");
-    // One that could not be read, and is there again.
+    // A playlist that could not be read, and is there again.
     ride.command(Command::Reload);
-    ride.tell(Input::Playlist(PlaylistEvent::Failed("gone".to_owned())));
+    ride.send(Input::Playlist(PlaylistEvent::Failed("gone".to_owned())));
     assert_ne!(ride.appliance.warnings(), []);
-    ride.tell(Input::Playlist(PlaylistEvent::Unchanged));
+    ride.send(Input::Playlist(PlaylistEvent::Unchanged));
     assert_eq!(ride.appliance.warnings(), []);
 }
 
@@ -386,31 +386,31 @@ fn reload_takes_a_changed_playlist_over_at_once_and_an_unchanged_one_not_at_all(
     ride.gesture(Gesture::Start);
     ride.wait(30);
     assert_eq!(ride.command(Command::Reload), [Action::Reload]);
-    assert!(ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))).is_empty());
+    assert!(ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])))).is_empty());
     ride.command(Command::Reload);
-    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
+    let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
     assert_eq!(played(&actions), [&common(TEN_O_CLOCK_S + 30)], "heard at once");
 }
 
 #[test]
-fn a_playlist_that_cannot_be_read_is_told_and_waited_for() {
+fn a_playlist_that_cannot_be_read_is_reported_and_waited_for() {
     let mut ride = Ride::new(Settings::default());
-    ride.tell(Input::Restored(SavedState::default()));
-    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
-    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[]))));
+    ride.send(Input::Restored(SavedState::default()));
+    ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
+    let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[]))));
     assert!(actions.contains(&Action::Warn(Warning::PlaylistFailed("it has no tracks".to_owned()))));
     assert!(actions.contains(&Action::Led(LedPattern::Fault)));
-    assert_eq!(ride.tell(Input::Playlist(PlaylistEvent::Changed))[0], Action::Reload);
-    let actions = ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
+    assert_eq!(ride.send(Input::Playlist(PlaylistEvent::Changed))[0], Action::Reload);
+    let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
 }
 
 #[test]
 fn a_sound_card_that_comes_back_gets_its_volume() {
     let mut ride = Ride::idle();
-    let lost = ride.tell(Input::Player(PlayerEvent::DeviceLost("unplugged".to_owned())));
+    let lost = ride.send(Input::Player(PlayerEvent::DeviceLost("unplugged".to_owned())));
     assert!(lost.contains(&Action::Led(LedPattern::Fault)));
-    let back = ride.tell(Input::Player(PlayerEvent::DeviceBack));
+    let back = ride.send(Input::Player(PlayerEvent::DeviceBack));
     assert_eq!(back, [Action::SetVolume(50), Action::Led(LedPattern::Idle)]);
 }
 
@@ -418,18 +418,18 @@ fn a_sound_card_that_comes_back_gets_its_volume() {
 fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
     let (mut ride, _) = Ride::boot(Settings::default(), SavedState::default(), true);
     ride.wait(30);
-    let mut led = |heard| ride.tell(Input::Player(PlayerEvent::Delivery(heard)));
+    let mut led = |heard| ride.send(Input::Player(PlayerEvent::Delivery(heard)));
     assert_eq!(led(Delivery::Opening), [Action::Led(LedPattern::Waiting)]);
     assert_eq!(led(Delivery::AsPlanned), [Action::Led(LedPattern::InSync)]);
     assert_eq!(led(Delivery::Silence), [Action::Led(LedPattern::Fault)]);
     assert_eq!(led(Delivery::AsPlanned), [Action::Led(LedPattern::InSync)]);
-    // What the player says of the end of what was stopped changes nothing.
+    // What the player reports about the end of what was stopped changes nothing.
     ride.command(Command::Stop);
-    assert_eq!(ride.tell(Input::Player(PlayerEvent::Delivery(Delivery::Silence))), []);
+    assert_eq!(ride.send(Input::Player(PlayerEvent::Delivery(Delivery::Silence))), []);
 }
 
 #[test]
-fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
+fn the_volume_steps_stops_at_the_maximum_and_is_saved_once() {
     let settings = Settings { maximum_percent: 80, startup_percent: 70, ..Settings::default() };
     let (mut ride, actions) = Ride::boot(settings, SavedState::default(), false);
     assert_eq!(actions[0], Action::SetVolume(70));
@@ -443,7 +443,7 @@ fn the_volume_steps_stops_at_the_maximum_and_is_kept_once() {
 }
 
 #[test]
-fn the_kept_volume_is_the_startup_volume_but_no_louder_than_allowed() {
+fn the_saved_volume_is_the_startup_volume_but_no_louder_than_allowed() {
     let settings = Settings { maximum_percent: 60, ..Settings::default() };
     let (_, actions) = Ride::boot(settings, SavedState { volume_percent: Some(90), ..SavedState::default() }, false);
     assert_eq!(actions[0], Action::SetVolume(60));
@@ -455,20 +455,20 @@ fn settings_that_change_take_effect_at_once() {
     ride.gesture(Gesture::Start);
     ride.wait(30);
     let settings = Settings { maximum_percent: 40, common_anchor_utc_s: 1000, ..Settings::default() };
-    let actions = ride.tell(Input::Settings(settings.clone()));
+    let actions = ride.send(Input::Settings(settings.clone()));
     assert_eq!(actions[0], Action::SetVolume(40));
     let moved = Program { session: Session::common(1000), ..common(TEN_O_CLOCK_S + 30) };
     assert_eq!(played(&actions), [&moved], "all boxes with this anchor are there");
-    assert!(ride.tell(Input::Settings(settings)).iter().all(|action| matches!(action, Action::Led(_))));
+    assert!(ride.send(Input::Settings(settings)).iter().all(|action| matches!(action, Action::Led(_))));
 }
 
 #[test]
 fn it_is_armed_once_the_playlist_and_the_jumper_are_known() {
     let mut ride = Ride::new(Settings::default());
-    ride.tell(Input::Restored(SavedState::default()));
-    ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(false)));
+    ride.send(Input::Restored(SavedState::default()));
+    ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(false)));
     assert!(!ride.appliance.is_armed());
-    ride.tell(Input::Playlist(PlaylistEvent::Failed("none".to_owned())));
+    ride.send(Input::Playlist(PlaylistEvent::Failed("none".to_owned())));
     assert!(ride.appliance.is_armed());
 }
 
@@ -485,21 +485,21 @@ fn tones_can_be_turned_off() {
 #[test]
 fn a_box_whose_buttons_cannot_be_read_still_rejoins_and_obeys_commands() {
     let mut ride = Ride::new(Settings::default());
-    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
-    ride.tell(Input::Restored(SavedState { session: Some(Session::common(0)), ..SavedState::default() }));
-    let actions = ride.tell(Input::Contacts(ContactEvent::Unreadable("broken".to_owned())));
+    ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
+    ride.send(Input::Restored(SavedState { session: Some(Session::common(0)), ..SavedState::default() }));
+    let actions = ride.send(Input::Contacts(ContactEvent::Unreadable("broken".to_owned())));
     assert_eq!(played(&actions), [&common(TEN_O_CLOCK_S)]);
     ride.command(Command::Stop);
     assert_eq!(played(&ride.command(START)).len(), 1);
 }
 
 #[test]
-fn a_press_before_what_was_kept_is_read_counts() {
+fn a_press_before_what_was_saved_is_read_counts() {
     let mut ride = Ride::new(Settings::default());
-    ride.tell(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
+    ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
     ride.gesture(Gesture::Stop);
-    let kept = SavedState { session: Some(Session::common(0)), ..SavedState::default() };
-    let mut actions = ride.tell(Input::Restored(kept));
-    actions.extend(ride.tell(Input::Contacts(ContactEvent::JumperAtPowerOn(true))));
+    let saved = SavedState { session: Some(Session::common(0)), ..SavedState::default() };
+    let mut actions = ride.send(Input::Restored(saved));
+    actions.extend(ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(true))));
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
 }

@@ -1,4 +1,4 @@
-//! `doctor --buttons`: whoever presses a button or moves the jumper is told which one it was.
+//! `doctor --buttons`: reports which button was pressed, and when the jumper is moved.
 
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,22 @@ use super::look::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
 
-/// Without a press it ends after this time.
+/// The test ends when nothing has been pressed or moved for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Tells each change, until all four buttons were pressed, or nothing happens for a while.
+/// Reports every change until all four buttons have been pressed, or nothing has changed for
+/// [`PATIENCE`].
 pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'_>) -> Result<(), Failure> {
     let service_runs = !matches!(holder, Holder::Nobody);
     if config.board.kind != BoardKind::Pi && !service_runs {
         return Err(Failure::Usage("this box has no buttons: board.kind is not \"pi\"".to_owned()));
     }
     let mut read = reader(config, service, service_runs)?;
-    let acts = if service_runs { " The service runs, and does what they are for." } else { "" };
-    output::say(format_args!("Press each button, and move the jumper.{acts} It ends after 30 s without a press."));
+    let acts = if service_runs { " The service is running and acts on them." } else { "" };
+    output::say(format_args!(
+        "Press every button, and move the jumper.{acts} The test ends after 30 s without a press."
+    ));
     let mut before = read()?;
     let mut seen = ByButton::new(|_| false);
     let mut until = Instant::now() + PATIENCE;
@@ -51,14 +54,15 @@ pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'
         return Ok(());
     }
     Err(Failure::Other(format!(
-        "never read: {}; look at the wires and the pins in [board], or press again",
+        "no press was read from: {}; check the wires and the pins in [board], or try again",
         missing.join(", ")
     )))
 }
 
 type Read = Box<dyn FnMut() -> Result<Levels, Failure>>;
 
-/// The service has the pins while it runs: to open them beside it would switch off its pull-ups.
+/// Returns a function that reads the buttons. While the service runs it owns the pins, so the
+/// service is asked: opening them here as well would switch off its pull-ups.
 fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Result<Read, Failure> {
     if service_runs {
         let mut client = service.connect()?;

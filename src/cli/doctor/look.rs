@@ -1,4 +1,5 @@
-//! Opens what the checks are about. What the running service has is asked of it and left to it.
+//! Opens the devices that the checks examine. Those that a running service holds are left alone,
+//! and the service is asked about them instead.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,11 +21,11 @@ use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
-/// An RTC is known within some three seconds.
+/// The RTC's seconds are found within about three seconds.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
-/// The chip itself, and what the timekeeper makes of it.
+/// Reads the chip, and what the timekeeper makes of it.
 pub(super) fn look_at_clock(config: &TimeKeeping) -> ClockSeen {
     let read = |bus: &std::path::Path| -> Result<(), rtc::RtcError> {
         let mut chip = rtc::open_chip(bus)?;
@@ -43,7 +44,7 @@ fn time_status(config: &TimeKeeping) -> TimeStatus {
     if config.source == TimeSource::System {
         return SystemClockSource::new(Arc::new(MachineClocks)).status();
     }
-    // Only the RTC is of interest here: a reference would take longer to answer.
+    // Only the RTC matters here: a reference would take longer to answer.
     let config = TimeKeeping { ntp_servers: vec![], gpsd: OptionalServer(None), ..config.clone() };
     let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(service_state_folder())) else {
         return TimeStatus::default();
@@ -55,19 +56,20 @@ fn time_status(config: &TimeKeeping) -> TimeStatus {
     clock.status()
 }
 
-/// Who has the pins and the sound card. To open pins beside the service would switch off its pull-ups.
+/// Who holds the pins and the sound card. Opening the pins while the service has them would switch
+/// off its pull-ups.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Holder<'a> {
     /// Nobody: they may be opened here.
     Nobody,
-    /// A service, which tells of them.
+    /// A service, which reports their state.
     Service(&'a Status),
-    /// A service, it seems, which does not answer here.
+    /// Apparently a service, but it does not answer.
     Unknown,
 }
 
 impl<'a> Holder<'a> {
-    /// By what came of asking the service.
+    /// Concludes it from the service's answer.
     pub(super) fn of(service: Result<&'a Status, &ClientError>) -> Self {
         match service {
             Ok(status) => Self::Service(status),
@@ -77,7 +79,8 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// The levels of the buttons and the jumper: the service's, or the pins' own. None where that is not known.
+/// Returns the levels of the buttons and the jumper, as the service reports them or read from the
+/// pins; none if they cannot be known.
 pub(super) fn look_at_board(config: &Config, holder: Holder<'_>) -> Option<Result<Levels, String>> {
     match holder {
         Holder::Unknown => None,
@@ -90,10 +93,10 @@ pub(super) fn look_at_board(config: &Config, holder: Holder<'_>) -> Option<Resul
     }
 }
 
-/// What the service reads.
+/// Returns the levels that the service reads.
 pub(super) fn levels(status: &Status) -> Result<Levels, String> {
     let Some(buttons) = status.board.buttons else {
-        return Err("the service cannot read the buttons; it says why in its warnings".to_owned());
+        return Err("the service cannot read the buttons; its warnings say why".to_owned());
     };
     let states = [
         (Button::VolumeUp, buttons.volume_up),
@@ -107,7 +110,6 @@ pub(super) fn levels(status: &Status) -> Result<Levels, String> {
     }))
 }
 
-/// Silence.
 struct Silence;
 
 impl Renderer for Silence {
@@ -116,7 +118,8 @@ impl Renderer for Silence {
     }
 }
 
-/// The cards, the chosen one opened for a moment unless the service has it, and its mixer.
+/// Lists the cards, opens the chosen one for a moment unless the service has it, and finds its
+/// mixer.
 pub(super) fn look_at_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
     let server = SoundServer::connectable().map(|server| server.description().to_owned());
     let cards = cards().into_iter().map(|card| format!("{} ({})", card.id, card.name)).chain(server).collect();

@@ -1,4 +1,4 @@
-//! `jaudiosync doctor`: looks at everything that a rider can get wrong, and says what to do about it.
+//! `jaudiosync doctor`: checks everything that a rider can get wrong, and says how to fix it.
 
 mod buttons;
 mod look;
@@ -20,18 +20,19 @@ use crate::service::playlists::read;
 use crate::service::settings::playlist_source;
 use crate::storage::service_state_folder;
 
-/// Look at everything that can be wrong with a box, and say what to do about it
+/// Check everything that can go wrong with a box, and say how to fix it
 ///
-/// Nothing is changed, but for the saved index beside the playlist. While the service runs it tells of buttons and sound card
-/// itself; else they are looked at here. The exit code is 1 if something keeps the box from playing in sync.
+/// Nothing is changed except the saved index beside the playlist. While the service runs, it
+/// reports the buttons and the sound card; otherwise this command opens them. The exit code is 1 if
+/// something keeps the box from playing in sync.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync doctor
-  jaudiosync doctor --buttons               press each button: it says which one was read
-  jaudiosync doctor --json                  for a script
-  sudo -u jaudiosync jaudiosync doctor      as the service's own user, with its rights")]
+  jaudiosync doctor --buttons               press each button, and see which one is read
+  jaudiosync doctor --json                  print it for a script
+  sudo -u jaudiosync jaudiosync doctor      run it as the service's user, with its rights")]
 pub(super) struct Doctor {
-    /// Then wait for the buttons and the jumper, and say which one is pressed
+    /// Afterwards test the buttons and the jumper: report each one that is pressed or moved
     #[arg(long, conflicts_with = "json")]
     buttons: bool,
 
@@ -39,7 +40,7 @@ pub(super) struct Doctor {
     #[arg(long)]
     json: bool,
 
-    /// The configuration, instead of the system's
+    /// Read this configuration file instead of the system's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::doctor::{Finding, Level};
 
-/// A line for each finding, and one for what to do. Colour comes on a terminal alone.
+/// Prints a line for each finding, and one for the advice. Only a terminal gets colours.
 pub(super) fn show(findings: &[Finding]) {
     for finding in findings {
         let (mark, color) = match finding.level {

@@ -1,4 +1,4 @@
-//! `jaudiosync play`: plays a playlist on its timetable until it is over or somebody stops it.
+//! `jaudiosync play`: plays a playlist on its timetable until it is over or stopped.
 
 mod report;
 mod start;
@@ -20,12 +20,12 @@ use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
 use crate::config;
 use crate::control::protocol::FirstTrack;
-use crate::ending::{self, HangUp, Told};
+use crate::ending::{self, HangUp, Notice};
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Parts};
 use crate::player::feeder::{FeederEvent, Program};
 use crate::player::library::Files;
-use crate::player::task::{Event, Order, WhenMissing};
+use crate::player::task::{Event, PlayerCommand, WhenMissing};
 use crate::playlist::Playlist;
 use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Position, service_state_folder, state_folder};
@@ -35,71 +35,75 @@ use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
 
-/// UTC, beside the standard library\'s own instants.
+/// An instant in UTC, as `Instant` is the standard library's here.
 type UtcInstant = jaudiosync_time::Instant<Utc>;
 
-/// The player is asked so often whether it is alive.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often to check that the player is alive.
+const POLL: Duration = Duration::from_millis(500);
 
-/// What plays fades out within this time, or the position is kept without waiting for it: a card that hangs says nothing
-/// any more.
+/// How long to wait for the music to fade out before the position is saved: a sound card that hangs
+/// never reports the end.
 const FADE_PATIENCE: Duration = Duration::from_millis(900);
 
-/// Play a playlist, each track on its exact instant
+/// Play a playlist, each track at its exact instant
 ///
-/// Without -t playing begins at the next grid slot: second 5, 20, 35 or 50 of a minute, at least 5 s ahead. Boxes whose
-/// riders press Enter within the same few seconds start together; the next tracks follow from the timetable.
-/// Ctrl-C fades out, keeps the position for `-p res`, and ends.
+/// Without -t playing begins at the next grid slot: second 5, 20, 35 or 50 of a minute, at least 5
+/// s ahead. Boxes whose riders press Enter within the same few seconds start together; the
+/// following tracks keep to the timetable. Ctrl-C fades out, saves the position for `-p res`, and
+/// exits.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync play
-  jaudiosync play -t 18:30:05                  at half past six; joins in the middle if that has passed
-  jaudiosync play -t '2026-11-30 18:30'        on another day, also written 2026-11-30T18:30:00
+  jaudiosync play -t 18:30:05                  begin at half past six; later, join in the middle
+  jaudiosync play -t '2026-11-30 18:30'        begin on another day; also 2026-11-30T18:30:00
   jaudiosync play -p 2                         begin with track 2
-  jaudiosync play -p res                       begin with the track at which Ctrl-C was pressed
+  jaudiosync play -p res                       begin with the track that Ctrl-C stopped
   jaudiosync play --device Headphones --channels mono --loop")]
 pub(super) struct Play {
     #[command(flatten)]
     playlist: PlaylistOptions,
 
-    /// When the first track begins: local time, HH:MM or HH:MM:SS, today or on a date [default: the next grid slot]
+    /// When the first track begins: local time, HH:MM or HH:MM:SS, today or on a date
+    /// [default: the next grid slot]
     #[arg(short = 't', long = "time", value_name = "TIME", allow_hyphen_values = true)]
     time: Option<NamedTime>,
 
-    /// First track, from 0, or `res` for the one at which playing was stopped
+    /// First track, counted from 0, or `res` for the track at which playing was stopped
     #[arg(short = 'p', long = "position", value_name = "N|res", default_value = "0", allow_hyphen_values = true)]
     first_track: FirstTrack,
 
-    /// Trust the saved index, without a look at the files
+    /// Trust the saved index, without checking the files
     #[arg(short = 'l', long = "trust-index")]
     trust_index: bool,
 
-    /// Sound output, as `jaudiosync devices` lists them [default: the system's]
+    /// Sound output, as listed by `jaudiosync devices` [default: the system's]
     #[arg(long, value_name = "ID")]
     device: Option<String>,
 
-    /// What is heard of the two channels
+    /// How the two channels are played
     #[arg(long, value_enum, default_value_t = Channels::Stereo)]
     channels: Channels,
 
-    /// Begin again after the last track, for ever
+    /// Begin again after the last track, without end
     #[arg(long = "loop")]
     repeats: bool,
 
-    /// How much later than the sound card plays it the sound is heard; it is played that much earlier
+    /// How long after the sound card has played it the sound is heard; it is played that much
+    /// earlier
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
     output_latency_ms: f64,
 
     // Not `--time`, which is the long form of -t.
-    /// Who knows the time
+    /// Where the time comes from
     #[arg(long, value_enum, default_value_t = Clock::System)]
     clock: Clock,
 
-    /// Print the phase error, its bound, speed, buffer and drop-outs every second, and a summary at the end
+    /// Print phase error, its bound, speed, buffer and drop-outs every second, and a summary at the
+    /// end
     #[arg(long)]
     stats: bool,
 
-    /// Print one line of JSON for each event (and, with --stats, each second)
+    /// Print a line of JSON for every event (and, with --stats, every second)
     #[arg(long)]
     json: bool,
 }
@@ -108,26 +112,26 @@ pub(super) struct Play {
 enum Channels {
     /// Left and right
     Stereo,
-    /// Both mixed to both outputs, for a box with one speaker
+    /// Both mixed, on both outputs, for a box with one speaker
     Mono,
 }
 
-/// Who knows the time.
+/// Where the time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Clock {
-    /// The RTC and the references of the configuration, which are read and not set; see `jaudiosync time`
+    /// The configured RTC and references, which are only read, never set; see `jaudiosync time`
     Rtc,
-    /// The system clock, which another program keeps
+    /// The system clock, which another program sets
     System,
 }
 
-/// A time source, and the clock's thread where it is one.
+/// A time source, and the clock's thread if it has one.
 struct Time {
     source: Arc<dyn UtcSource>,
     _thread: Option<ClockThread>,
 }
 
-/// How long the RTC's seconds, or a reference, are waited for before playing by the system clock.
+/// How long to wait for the RTC's seconds or a reference before playing by the system clock.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(15);
 
 impl Clock {
@@ -140,11 +144,11 @@ impl Clock {
         layers.problems().iter().for_each(output::warn);
         let options = ClockOptions::only_looking(service_state_folder());
         let thread = ClockThread::start(&layers.config().time, &options)
-            .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))?;
+            .map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))?;
         let until = Instant::now() + CLOCK_PATIENCE;
         while thread.source().estimate().state == TimeState::Unset {
             if Instant::now() >= until {
-                output::warn("no trustworthy time: playing by the system clock, not in sync. See: jaudiosync time");
+                output::warn("no trustworthy time: playing by the system clock, and not in sync; see: jaudiosync time");
                 break;
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -163,7 +167,7 @@ enum Message {
 enum Outcome {
     /// The last slot is over.
     Finished,
-    /// Somebody has stopped it, at this UTC in ns.
+    /// It was stopped at this instant.
     Stopped(UtcInstant),
 }
 
@@ -208,16 +212,16 @@ impl Play {
             output_latency: Span::from_ms_f64(self.output_latency_ms),
         };
         let player_sender = sender.clone();
-        let tell = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
+        let report_event = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
         let dac = choose_dac(self.device.clone());
         let clocks = Arc::new(MachineClocks);
         let utc = Arc::clone(&time);
-        let engine = Engine::start(Parts { dac, clocks, time, tell }, WhenMissing::Fail)?;
-        engine.order(Order::Play(program));
-        // Until the position is kept, an end that does not come is a failure.
-        ending::orderly(HangUp::Ends, 1, move |told| {
-            if told == Told::End {
-                // Nobody waits for it any more: it ends already.
+        let engine = Engine::start(Parts { dac, clocks, time, report: report_event }, WhenMissing::Fail)?;
+        engine.command(PlayerCommand::Play(program));
+        // Until the position is saved, an end that takes too long is a failure.
+        ending::orderly(HangUp::Ends, 1, move |notice| {
+            if notice == Notice::End {
+                // An error means that nobody waits for it: the command is already ending.
                 let _ = sender.send(Message::End);
             }
         });
@@ -229,8 +233,8 @@ impl Play {
             Err(_) => Some(now()),
         };
         if let Some(utc) = stopped_at {
-            keep_position(playlist, &timetable, utc);
-            // Nothing is lost any more.
+            save_position(playlist, &timetable, utc);
+            // Everything is saved.
             ending::begin(exit_code(&outcome));
         }
         let reported = report_outcome(&outcome, &report);
@@ -251,14 +255,14 @@ fn report_outcome(outcome: &Result<Outcome, Failure>, report: &Report<'_>) -> Re
     if outcome.is_ok() { report.summary() } else { Ok(()) }
 }
 
-/// Reports what the player tells, until it is over.
+/// Reports the player's events until playing is over.
 fn follow(
     engine: &Engine,
     messages: &Receiver<Message>,
     report: &mut Report<'_>,
     now: &impl Fn() -> UtcInstant,
 ) -> Result<Outcome, Failure> {
-    // When it was stopped, and until when its fading is waited for.
+    // When it was stopped, and how long to wait for it to fade out.
     let mut stopped: Option<(UtcInstant, Instant)> = None;
     loop {
         let has_died = engine.failure();
@@ -270,13 +274,13 @@ fn follow(
         }
         if let Some(reason) = has_died {
             return Err(Failure::Other(format!(
-                "the player has died of a fault in this program ({reason}); start it again, with -p res from the same track on"
+                "the player has died of a fault in this program ({reason}); start it again, with -p res to begin with the same track"
             )));
         }
-        let wait = stopped.map_or(LOOK, |(_, until)| until.saturating_duration_since(Instant::now()).min(LOOK));
+        let wait = stopped.map_or(POLL, |(_, until)| until.saturating_duration_since(Instant::now()).min(POLL));
         match messages.recv_timeout(wait) {
             Ok(Message::End) => {
-                engine.order(Order::Stop);
+                engine.command(PlayerCommand::Stop);
                 stopped.get_or_insert_with(|| (now(), Instant::now() + FADE_PATIENCE));
             }
             Ok(Message::Player(Event::Stopped(utc))) => return Ok(Outcome::Stopped(utc)),
@@ -287,17 +291,17 @@ fn follow(
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            // Nobody is left who could say anything: neither the player nor whoever hears signals.
+            // No sender is left: neither the player nor the signal handler.
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
         }
     }
 }
 
-fn keep_position(playlist: &Playlist, timetable: &Timetable, utc: UtcInstant) {
+fn save_position(playlist: &Playlist, timetable: &Timetable, utc: UtcInstant) {
     let (track, offset) = timetable.place_at(utc).resume_point();
     let position = Position { playlist: playlist.name.clone(), track, offset_s: offset.seconds() };
     let _held = ending::hold_act("the position in the state folder");
     if let Err(error) = position.write(state_folder().as_deref()) {
-        output::warn(format_args!("the position is not kept: {error}"));
+        output::warn(format_args!("cannot save the position: {error}"));
     }
 }

@@ -1,4 +1,4 @@
-//! What `play` prints: for people as the Python program did, or as lines of JSON.
+//! What `play` prints: text in the style of the earlier Python program, or lines of JSON.
 
 use crate::format;
 use crate::timekeeping::status::BOUND_SIGMAS;
@@ -11,12 +11,12 @@ use crate::player::task::Event;
 use crate::playlist::Playlist;
 use crate::timetable::{Start, Timetable};
 
-/// Prints what happens, and counts for the summary.
+/// Prints events, and collects figures for the summary.
 pub(super) struct Report<'a> {
     playlist: &'a Playlist,
     json: bool,
     stats: bool,
-    /// Phase errors of the seconds in which something played, in ns.
+    /// The phase error of every second in which something played, in ns.
     phase_errors_ns: Vec<f64>,
     last: FeederStats,
 }
@@ -26,7 +26,7 @@ impl<'a> Report<'a> {
         Self { playlist, json, stats, phase_errors_ns: Vec::new(), last: FeederStats::default() }
     }
 
-    /// The playlist, and when it begins or that it has begun.
+    /// Prints the playlist, and when it begins or that it has already begun.
     pub(super) fn beginning(&self, timetable: &Timetable, now: Instant<Utc>) -> Result<(), Failure> {
         let first = timetable.first();
         let is_under_way = first.utc() < now;
@@ -84,14 +84,17 @@ impl<'a> Report<'a> {
                 output::say(format_args!("Opening: {}", self.name(slot)));
             }
             Event::Feeder(FeederEvent::Starved { slot }) => {
-                output::warn(format_args!("{} is not read quickly enough; going on as soon as it is", self.name(slot)));
+                output::warn(format_args!(
+                    "{} is not read fast enough; playing goes on as soon as it is",
+                    self.name(slot)
+                ));
             }
             Event::Feeder(FeederEvent::Interrupted) => {
-                output::warn("the sound was interrupted; going on where the timetable is");
+                output::warn("audio underrun; resuming at the scheduled position");
             }
             Event::Feeder(FeederEvent::Reseeked { phase_error_ns }) => {
                 let error_ms = phase_error_ns / 1e6;
-                output::warn(format_args!("{error_ms:+.1} ms off the timetable; took the place anew"));
+                output::warn(format_args!("{error_ms:+.1} ms off the timetable; jumped to the scheduled position"));
             }
             Event::Feeder(FeederEvent::Finished) => output::say("Playlist finished playing."),
             Event::DeviceLost(error) => output::warn(format_args!("{error}; waiting for it to come back")),
@@ -128,7 +131,7 @@ impl<'a> Report<'a> {
         if line.is_null() { Ok(()) } else { output::say_json(&line) }
     }
 
-    /// Once a second.
+    /// Counts a second's figures, and prints them with `--stats`.
     fn second(&mut self, stats: FeederStats, utc: Instant<Utc>) -> Result<(), Failure> {
         self.last = stats;
         if stats.playing.is_some() {
@@ -171,16 +174,16 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// After a stop by signal.
+    /// Prints that a signal has stopped it.
     pub(super) fn stopped(&self) -> Result<(), Failure> {
         if self.json {
             return output::say_json(&json!({"event": "stopped"}));
         }
-        output::say("Stopped; the position is kept for -p res.");
+        output::say("Stopped; the position is saved for -p res.");
         Ok(())
     }
 
-    /// At the end, if statistics were asked for.
+    /// Prints the summary, if there are statistics.
     pub(super) fn summary(&self) -> Result<(), Failure> {
         if !self.stats || self.phase_errors_ns.is_empty() {
             return Ok(());
@@ -210,12 +213,12 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The bound of the phase error, by the model of the DAC's clock.
+/// Returns the bound of the phase error in ns, from the model of the DAC's clock.
 fn bound_ns(stats: &FeederStats) -> f64 {
     BOUND_SIGMAS * stats.phase_sigma_ns
 }
 
-/// JSON has no infinity.
+/// Returns none for infinities and NaN, which JSON does not have.
 fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }

@@ -1,4 +1,4 @@
-//! When and with which track playing begins.
+//! When playing begins, and with which track.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use crate::storage::Position;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Timetable, next_grid_slot};
 
-/// The first track. What was kept for another playlist, or for one that has become shorter, begins at 0 with a warning: a box
-/// that stays silent helps nobody.
+/// Returns the first track. A position that was saved for another playlist, or for one that has
+/// become shorter since, gives track 0 and a warning: a silent box helps nobody.
 pub(super) fn choose_first_track(
     named: FirstTrack,
     playlist: &Playlist,
@@ -29,13 +29,13 @@ pub(super) fn choose_first_track(
         return Ok(position.track);
     }
     output::warn(format_args!(
-        "the kept position is track {} of {}, which this playlist does not have; beginning with track 0",
+        "the saved position is track {} of {}, which this playlist does not have; beginning with track 0",
         position.track, position.playlist
     ));
     Ok(0)
 }
 
-/// The instant at which the first track begins, in seconds since the Unix epoch.
+/// Returns when the first track begins, in seconds since the Unix epoch.
 pub(super) fn choose_start<Zone: TimeZone>(
     time: Option<NamedTime>,
     zone: &Zone,
@@ -47,8 +47,8 @@ pub(super) fn choose_start<Zone: TimeZone>(
     }
 }
 
-/// Return what to say when the timetable that was asked for is over. It is an error, and not a start
-/// tomorrow: a box that waits a day in silence is worse than a message.
+/// Returns the error for a timetable that is already over. It does not start tomorrow instead: a
+/// box that waits a day in silence is worse than a message.
 pub(super) fn already_over<Zone: TimeZone>(
     timetable: &Timetable,
     time: Option<NamedTime>,
@@ -58,8 +58,8 @@ pub(super) fn already_over<Zone: TimeZone>(
     let began = format::local_time(timetable.anchor_utc_s());
     let ended = format::local_time(timetable.end_utc_s().unwrap_or_default());
     let tomorrow = time.and_then(|time| time.a_day_later(zone, now));
-    let tomorrow = tomorrow.map_or(String::new(), |time| format!(", -t {time} for the day after"));
+    let tomorrow = tomorrow.map_or(String::new(), |time| format!(", such as -t {time} for the day after"));
     Failure::Usage(format!(
-        "a playlist that began at {began} was over at {ended}; name a later time{tomorrow}, or --loop to join it in a loop"
+        "a playlist that began at {began} ended at {ended}; name a later time{tomorrow}, or add --loop to join it as it repeats"
     ))
 }

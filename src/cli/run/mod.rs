@@ -1,4 +1,4 @@
-//! `jaudiosync run`: the service of a box, on its own or on a desk.
+//! `jaudiosync run`: the service of a box, on a bike or on a desk.
 
 mod overrides;
 mod panel;
@@ -17,41 +17,44 @@ use self::overrides::{BoardChoice, Overrides};
 use self::scripted_input::{Move, ScriptedInput};
 use super::logging::{Destination, LogLines, begin};
 use super::{Failure, exit_code, output};
-use crate::ending::{self, HangUp, Told};
+use crate::ending::{self, HangUp, Notice};
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::{Service, ServiceOptions};
 use crate::storage::state_folder;
 
-/// How often held buttons are looked at: they are released as exactly.
+/// How often scripted presses are checked, which is how exactly they are released.
 const INPUT_STEP: Duration = Duration::from_millis(10);
 
-/// Be the service of a box: buttons, jumper, volume, playlist, control socket
+/// Run the service of a box: buttons, jumper, volume, playlist, control socket
 ///
-/// It never needs a screen. On a box systemd runs it; everything it does is set in the configuration. On a desk
-/// `--board sim` shows the whole appliance on the terminal, with the buttons and the jumper on keys.
+/// It never needs a screen. On a box systemd runs it, and the configuration sets everything it
+/// does. On a desk `--board sim` shows the whole box on the terminal, with keys for the buttons and
+/// the jumper.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync run                                    as systemd runs it on a box
-  jaudiosync run --board sim --music Music          a box on a desk, with keys for buttons
-  jaudiosync run --board none --device Headphones   no buttons: steered by `jaudiosync start` and its like
+  jaudiosync run --board sim --music Music          a box on a desk, with keys as buttons
+  jaudiosync run --board none --device Headphones   no buttons, only `jaudiosync start` and so on
 
-Without a terminal, `--board sim` reads what to do from standard input, a line each:
+Without a terminal, `--board sim` reads standard input, one action per line:
   press start              press BUTTON [SECONDS]: start, stop, volume-up, volume-down
-  press stop 5.5           held for so long
+  press stop 5.5           held for 5.5 s
   jumper on                jumper on|off
 
-Signals: TERM and INT fade out and end within 2 s, and what plays is rejoined at the next start. HUP is as
-`jaudiosync reload`; where `--board sim` has a terminal it ends as well, as does a terminal that goes away.
-Exit code 100: Stop was held for 5 s, the box is to be switched off.")]
+SIGTERM and SIGINT fade out and exit within 2 s; the next start rejoins what played. SIGHUP acts
+like `jaudiosync reload`, but ends `--board sim` on a terminal, as does closing the terminal.
+
+Exit code 100: Stop was held for 5 s, and the box should be switched off.")]
 pub(super) struct Run {
     #[command(flatten)]
     overrides: Overrides,
 
-    /// Where session, position, volume and calibration are kept [default: STATE_DIRECTORY, else the user's state folder]
+    /// Folder for session, position, volume and calibration
+    /// [default: STATE_DIRECTORY, otherwise the user's state folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 
-    /// On a simulated board: whether the jumper is fitted at power-on
+    /// On a simulated board: fit the jumper at power-on
     #[arg(long)]
     jumper: bool,
 }
@@ -86,13 +89,14 @@ impl Run {
             }
         };
         if ending == Ending::PowerOff && is_simulated {
-            output::say("The box would now be switched off.");
+            output::say("A real box would now switch off.");
         }
         Ok(ending)
     }
 }
 
-/// Runs the service to its end. From then on it lets go of everything within a bound, whatever hangs.
+/// Runs the service to its end. From then on the process has a limited time to exit, whatever
+/// hangs.
 fn conduct(mut service: Service) -> Ending {
     let ending = service.run();
     ending::begin(exit_code(ending));
@@ -101,19 +105,19 @@ fn conduct(mut service: Service) -> Ending {
 }
 
 fn follow_signals(sender: Sender<Message>, hang_up: HangUp) {
-    ending::orderly(hang_up, exit_code(Ending::Asked), move |told| {
-        let message = match told {
-            Told::End => Message::End,
-            Told::HangUp => Message::Reload,
+    ending::orderly(hang_up, exit_code(Ending::Asked), move |notice| {
+        let message = match notice {
+            Notice::End => Message::End,
+            Notice::HangUp => Message::Reload,
         };
-        // The service has ended already.
+        // An error means that the service has already ended.
         let _ = sender.send(message);
     });
 }
 
-/// Does what the lines on standard input say, until there are no more; the box goes on all the same.
+/// Starts doing what the lines on standard input say. The box goes on after the last one.
 fn follow_lines(mut input: ScriptedInput) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("standard input cannot be read: {error}"));
+    let failed = |error: std::io::Error| Failure::Other(format!("cannot read standard input: {error}"));
     let (sender, moves) = mpsc::channel::<Move>();
     let read = move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -130,7 +134,7 @@ fn follow_lines(mut input: ScriptedInput) -> Result<(), Failure> {
             match moves.recv_timeout(INPUT_STEP) {
                 Ok(what) => input.make(what, MachineClocks.raw()),
                 Err(RecvTimeoutError::Timeout) => {}
-                // What is held is still released, and then nobody presses anything any more.
+                // No more lines: held buttons are still released, then the thread ends.
                 Err(RecvTimeoutError::Disconnected) if input.holds_nothing() => return,
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(INPUT_STEP),
             }

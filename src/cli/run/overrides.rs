@@ -1,4 +1,4 @@
-//! What the command line of `run` says over the configuration's files. Pure.
+//! The options of `run` that override the configuration's files. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -7,56 +7,56 @@ use toml::{Table, Value};
 
 use crate::config::{self, BoardKind, Layers};
 
-/// Where values of the command line come from, as `config` would show it.
+/// The origin of values from the command line, as `config` would show it.
 const COMMAND_LINE: &str = "command line";
-/// Where values come from that a simulated board brings along.
+/// The origin of values that a simulated board implies.
 const SIMULATED_BOARD: &str = "simulated board";
 
-/// The options that go over the configuration.
+/// The options that override the configuration.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Overrides {
-    /// The configuration, instead of that of the system and the boot partition
+    /// Read this configuration file instead of the system's and the boot partition's
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Which buttons there are
+    /// Where the buttons are
     #[arg(long, value_enum)]
     pub board: Option<BoardChoice>,
 
-    /// Folder with the music and the playlist
+    /// Folder that holds the music and the playlist
     #[arg(long, value_name = "DIR")]
     pub music: Option<PathBuf>,
 
-    /// Which playlist of the Music folder, with or without .m3u8 or .m3u
+    /// Name of the playlist in the Music folder, with or without .m3u8 or .m3u
     #[arg(long, value_name = "NAME")]
     pub playlist_name: Option<String>,
 
-    /// Sound output, as `jaudiosync devices` lists them
+    /// Sound output, as listed by `jaudiosync devices`
     #[arg(long, value_name = "ID")]
     pub device: Option<String>,
 
-    /// The control socket
+    /// Path of the control socket
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum BoardChoice {
-    /// Those on a Raspberry Pi's header
+    /// On the header of a Raspberry Pi
     Pi,
-    /// Keys on this terminal; without a terminal, lines on standard input
+    /// Simulated by keys on this terminal, or without one by lines on standard input
     Sim,
-    /// None; the box is steered through its control socket
+    /// Nowhere: the box is controlled through its socket
     None,
 }
 
 impl Overrides {
-    /// The configuration with all this over it.
+    /// Loads the configuration, with these options over it.
     pub(super) fn load(&self) -> Layers {
         let mut layers = config::load(self.config.as_deref());
         lay(&mut layers, COMMAND_LINE, &self.values());
         if layers.config().board.kind == BoardKind::Simulated {
-            // The clock of a desk is never touched, and its RTC, should it have one, neither.
+            // The system clock of a desk is never touched, nor is its RTC, should it have one.
             let rtc = ("time", "rtc", Value::from("simulated"));
             let rtc = Some(rtc).filter(|_| layers.origin("time.rtc").is_none());
             let keep = ("time", "set_system_clock", Value::from(false));
@@ -83,7 +83,7 @@ impl Overrides {
     }
 }
 
-/// Lays values as a file would: they are checked alike, and it is told where they come from.
+/// Lays values over the others as a file would: checked the same way, and with their origin.
 fn lay(layers: &mut Layers, name: &str, values: &[(&str, &str, Value)]) {
     let mut table = Table::new();
     for (section, key, value) in values {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_goes_over_the_files_and_is_checked_alike() {
+    fn the_command_line_overrides_the_files_and_is_checked_the_same_way() {
         let overrides = Overrides {
             music: Some("/home/a \"quoted\" folder".into()),
             socket: Some("not-from-the-root.sock".into()),

@@ -1,4 +1,4 @@
-//! Scripted input for a simulated board: presses buttons for a while, fits and removes the jumper.
+//! Scripted input for a simulated board: button presses of a given length, and the jumper.
 
 use std::str::FromStr;
 
@@ -12,17 +12,17 @@ pub(super) const SHORT: Span = Span::from_ms(150);
 /// One step of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
-    /// Presses a button and releases it after so long.
+    /// Presses a button, and releases it after a while.
     Press { button: Button, lasts: Span },
     /// Fits or removes the jumper.
     Jumper { fitted: bool },
 }
 
-/// What is pressed by script, and until when.
+/// The buttons that the script holds, and until when.
 #[derive(Debug)]
 pub(super) struct ScriptedInput {
     board: SimulatedBoard,
-    /// When each button that is pressed is released, on the raw clock.
+    /// When each pressed button is released.
     releases: ByButton<Option<Instant<Raw>>>,
 }
 
@@ -31,7 +31,7 @@ impl ScriptedInput {
         Self { board, releases: ByButton::default() }
     }
 
-    /// Does something, at this time of the raw clock.
+    /// Makes a move at this instant of the raw clock.
     pub(super) fn make(&mut self, what: Move, now: Instant<Raw>) {
         match what {
             Move::Press { button, lasts } => {
@@ -44,12 +44,12 @@ impl ScriptedInput {
         }
     }
 
-    /// Whether no button is pressed.
+    /// Returns whether no button is held.
     pub(super) fn holds_nothing(&self) -> bool {
         self.releases.iter().all(Option::is_none)
     }
 
-    /// Releases what was held for long enough.
+    /// Releases the buttons whose time is over.
     pub(super) fn step(&mut self, now: Instant<Raw>) {
         for button in Button::ALL {
             if self.releases[button].is_some_and(|due| now >= due) {
@@ -63,7 +63,7 @@ impl ScriptedInput {
 impl FromStr for Move {
     type Err = String;
 
-    /// `press start`, `press volume-up 1.5` (seconds), `jumper on`.
+    /// Reads a line such as `press start`, `press volume-up 1.5` (seconds) or `jumper on`.
     fn from_str(line: &str) -> Result<Self, String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let button = |name: &str| match name {
@@ -78,7 +78,7 @@ impl FromStr for Move {
             ["press", name, seconds] => {
                 let seconds: f64 =
                     seconds.parse().ok().filter(|seconds| (0.0..=3600.0).contains(seconds)).ok_or_else(|| {
-                        format!("{seconds:?} is no time; write seconds, such as 2.5, of at most 3600")
+                        format!("{seconds:?} is not a duration; write seconds from 0 to 3600, such as 2.5")
                     })?;
                 Ok(Self::Press { button: button(name)?, lasts: Span::from_seconds_f64(seconds) })
             }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_press_lasts_as_long_as_was_said_and_another_prolongs_it() {
+    fn a_press_lasts_as_long_as_it_says_and_another_prolongs_it() {
         let board = SimulatedBoard::new();
         let mut input = ScriptedInput::new(board.clone());
         let is_pressed = || board.levels().is_pressed(Button::VolumeUp);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_understood_or_says_what_to_write() {
+    fn a_line_is_understood_or_the_error_says_what_to_write() {
         assert_eq!("press start".parse(), Ok(Move::Press { button: Button::Start, lasts: SHORT }));
         assert_eq!(" press stop 5.5 ".parse(), Ok(Move::Press { button: Button::Stop, lasts: Span::from_ms(5_500) }));
         assert_eq!("jumper off".parse(), Ok(Move::Jumper { fitted: false }));

@@ -1,4 +1,4 @@
-//! Does the steps of a plan.
+//! Carries out the steps of a plan.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,17 +10,17 @@ use super::super::{Failure, output};
 use crate::setup::plan::Step;
 use crate::storage::write_atomically;
 
-/// What a copy of a file is called that was there before the first change.
+/// The ending of the copy that is made before a file is first changed.
 const COPY: &str = ".before-jaudiosync";
 
-/// Does a step.
+/// Carries out a step.
 pub(super) fn apply(step: &Step) -> Result<(), Failure> {
     match step {
         Step::Write { path, after, is_secret, keeps_copy, .. } => {
             write(path, after, *is_secret, *keeps_copy).map_err(|error| explain(path, &error))
         }
         Step::Run(words) => run(words),
-        Step::Tell(_) => Ok(()),
+        Step::Say(_) => Ok(()),
     }
 }
 
@@ -35,7 +35,7 @@ fn write(path: &Path, text: &str, is_secret: bool, keeps_copy: bool) -> io::Resu
         fs::copy(path, copy)?;
     }
     if is_secret {
-        // Nobody may read it even for a moment.
+        // Nobody else may read it, not even for a moment.
         let file = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(path.parent().unwrap_or(Path::new("/")))?;
@@ -49,7 +49,7 @@ fn write(path: &Path, text: &str, is_secret: bool, keeps_copy: bool) -> io::Resu
 
 fn run(words: &[String]) -> Result<(), Failure> {
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
-    let failed = |reason: String| Failure::Other(format!("{program}: {reason}; what came before was done"));
+    let failed = |reason: String| Failure::Other(format!("{program}: {reason}; the steps before it were done"));
     let status = Command::new(program).args(arguments).status().map_err(|error| failed(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
 }
@@ -59,6 +59,6 @@ fn explain(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => "; run it as root: sudo jaudiosync setup",
         _ => "",
     };
-    output::warn("not all of it was done");
+    output::warn("not every step was done");
     Failure::Other(format!("{}: {error}{advice}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! `jaudiosync setup`: asks what kind of box this is, and writes it down.
+//! `jaudiosync setup`: asks what kind of box this is, and configures it.
 
 mod apply;
 mod questions;
@@ -16,56 +16,58 @@ use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, Serv
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
 
-/// Set a box up: sound card, clock, network, buttons
+/// Set up a box: sound card, clock, network, buttons
 ///
-/// Asks, with what is in effect as the answer that Enter gives, and shows what it will do before it does it. Can be run
-/// again at any time: what is so already is left alone, and what stands in the files beside it stays.
+/// Asks questions, where Enter keeps the present value, and shows every change before making it. It
+/// can be run again at any time: settings that are right already, and everything else in the files,
+/// stay.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  sudo jaudiosync setup                                    ask everything
-  jaudiosync setup --dry-run                               ask, and only show what would be done
-  sudo jaudiosync setup --yes --device Audio --mono        ask nothing; what is not named stays
+  sudo jaudiosync setup                                    ask all questions
+  jaudiosync setup --dry-run                               ask, and only show the changes
+  sudo jaudiosync setup --yes --device Audio --mono        ask nothing; everything else stays
   sudo jaudiosync setup --yes --rtc ds3231 --gps --host-name bike-3 --wifi-ssid Ride --wifi-passphrase-file pass.txt
 
-Without a terminal it asks nothing and needs --yes or --dry-run.")]
+Without a terminal it cannot ask, and needs --yes or --dry-run.")]
 pub(super) struct Setup {
-    /// Sound card, by its short name such as Headphones or Audio; `default` for the system's
+    /// Sound card by its short name, such as Headphones or Audio; `default` for the system's
     #[arg(long, value_name = "CARD")]
     device: Option<String>,
 
-    /// Overlay of a DAC on the header, such as hifiberry-dac; it is written to the boot configuration
+    /// Device tree overlay of a DAC on the header, such as hifiberry-dac, for the boot
+    /// configuration
     #[arg(long, value_name = "NAME")]
     dac_overlay: Option<String>,
 
-    /// One loudspeaker: both channels mixed
+    /// The box has one loudspeaker: mix both channels
     #[arg(long, conflicts_with = "stereo")]
     mono: bool,
 
-    /// Two loudspeakers
+    /// The box has two loudspeakers
     #[arg(long)]
     stereo: bool,
 
-    /// The clock: `ds3231` on the header, `none`, or the path of its I2C bus
+    /// The RTC: `ds3231` for one on the header, `none`, or the path of its I2C bus
     #[arg(long, value_name = "CLOCK")]
     rtc: Option<String>,
 
-    /// There is a GPS receiver, and gpsd
+    /// The box has a GPS receiver and gpsd
     #[arg(long, conflicts_with = "no_gps")]
     gps: bool,
 
-    /// There is no GPS receiver
+    /// The box has no GPS receiver
     #[arg(long)]
     no_gps: bool,
 
-    /// Time server to compare the clock with whenever there is a network; can be given several times
+    /// Time server to ask whenever there is a network; can be given several times
     #[arg(long, value_name = "SERVER")]
     ntp: Vec<ServerAddress>,
 
-    /// What the jumper starts at power-on: `common` or `fresh`
+    /// What to play at power-on with the jumper fitted: `common` or `fresh`
     #[arg(long, value_name = "KIND")]
     jumper: Option<String>,
 
-    /// Pins as BCM numbers: volume up, volume down, Start, Stop, jumper, and the LED or 0
+    /// Pins as BCM numbers: volume up, volume down, Start, Stop, jumper, LED (0 for none)
     #[arg(long, value_name = "N,N,N,N,N,N", value_parser = parse_pins)]
     pins: Option<Pins>,
 
@@ -81,15 +83,15 @@ pub(super) struct Setup {
     #[arg(long, value_name = "NAME", requires = "wifi_passphrase_file")]
     wifi_ssid: Option<String>,
 
-    /// File with its passphrase: on a command line others could see it
+    /// File that holds its passphrase, which others could see on a command line
     #[arg(long, value_name = "FILE", requires = "wifi_ssid")]
     wifi_passphrase_file: Option<PathBuf>,
 
-    /// Write this file instead of the system's configuration
+    /// Change this file instead of the system's configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Show what would be done, and do nothing
+    /// Show the changes without making them
     #[arg(long)]
     dry_run: bool,
 
@@ -103,7 +105,7 @@ impl Setup {
         let asks = !self.yes && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         if !asks && !self.yes && !self.dry_run {
             return Err(Failure::Usage(
-                "there is no terminal to ask on: give the answers as options, and --yes".to_owned(),
+                "there is no terminal to ask on: give the answers as options, with --yes".to_owned(),
             ));
         }
         let layers = match &self.config {
@@ -118,25 +120,25 @@ impl Setup {
             answers = questions::ask(answers, machine.boot_config().is_some())?;
         }
         answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
-        // The service begins in another folder.
+        // The service runs in another folder, so the path must be absolute.
         answers.music = std::path::absolute(&answers.music).unwrap_or(answers.music);
         let host_facts = self.host_facts(&machine).map_err(Failure::Other)?;
         let steps = plan(&layers, &answers, &host_facts).map_err(Failure::Other)?;
         if steps.is_empty() {
-            output::say("All of it is so already: there is nothing to do.");
+            output::say("Everything is set up already: there is nothing to do.");
             return Ok(());
         }
         steps.iter().for_each(|step| output::say(described(step)));
-        if self.dry_run || (asks && !questions::confirm("Do this?")?) {
-            output::say("Nothing was done.");
+        if self.dry_run || (asks && !questions::confirm("Make these changes?")?) {
+            output::say("Nothing was changed.");
             return Ok(());
         }
         steps.iter().try_for_each(apply::apply)?;
-        output::say("Done. See whether all is well: jaudiosync doctor");
+        output::say("Done. To check the box: jaudiosync doctor");
         Ok(())
     }
 
-    /// The answers with those of the command line over them.
+    /// Returns the answers, with those of the command line over them.
     fn named(&self, mut answers: Answers) -> Result<Answers, String> {
         if let Some(device) = &self.device {
             answers.device = if device == "default" { String::new() } else { device.clone() };
@@ -165,7 +167,7 @@ impl Setup {
             answers.jumper = match kind.as_str() {
                 "common" => StartKind::Common,
                 "fresh" => StartKind::Fresh,
-                other => return Err(format!("--jumper is common or fresh, not {other}")),
+                other => return Err(format!("--jumper takes common or fresh, not {other}")),
             };
         }
         answers.pins = self.pins.unwrap_or(answers.pins);
@@ -199,13 +201,14 @@ impl Setup {
     }
 }
 
-/// A file that is there and cannot be read as text is not to be replaced by what is known of it.
+/// Reads a file. One that exists and cannot be read as text is an error: it must not be
+/// overwritten.
 fn with_text(path: PathBuf) -> Result<TextFile, String> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(TextFile { path, text: Some(text) }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(TextFile { path, text: None }),
         Err(error) if error.kind() == ErrorKind::InvalidData => Err(format!(
-            "{} is not saved as UTF-8, and would be damaged: save it so, and run this again",
+            "{} is not UTF-8, and a change would damage it: save it as UTF-8, then run this again",
             path.display()
         )),
         Err(error) => Err(format!("{}: {error}", path.display())),
@@ -223,10 +226,10 @@ fn parse_pins(text: &str) -> Result<Pins, String> {
     pins.validate().map(|()| pins).map_err(|error| error.to_string())
 }
 
-/// What a step does, in words.
+/// Describes a step.
 fn described(step: &Step) -> String {
     match step {
-        Step::Write { path, is_secret: true, .. } => format!("Write {}, readable for root alone.", path.display()),
+        Step::Write { path, is_secret: true, .. } => format!("Write {}, readable by root only.", path.display()),
         Step::Write { path, before, after, .. } => {
             let old: Vec<&str> = before.as_deref().unwrap_or_default().lines().collect();
             let new: Vec<&str> = after.lines().collect();
@@ -235,6 +238,6 @@ fn described(step: &Step) -> String {
             format!("Write {}:{}", path.display(), gone.chain(come).collect::<String>())
         }
         Step::Run(words) => format!("Run: {}", words.join(" ")),
-        Step::Tell(words) => words.clone(),
+        Step::Say(words) => words.clone(),
     }
 }

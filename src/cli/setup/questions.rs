@@ -1,4 +1,4 @@
-//! Asks on the terminal. Enter takes what is in effect.
+//! The questions on the terminal. Enter keeps the present value.
 
 use crate::appliance::StartKind;
 use std::io::{stderr, stdin};
@@ -16,7 +16,8 @@ use crate::config::{AddressError, ChannelChoice, OptionalServer, RtcChoice, Serv
 use crate::ending::{LastAct, last_act};
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 
-/// Puts the terminal back to what it is now: whoever is asked is shown no cursor, and what is typed is not shown.
+/// Restores the terminal when the result is dropped or the process exits: the questions hide the
+/// cursor, and the passphrase's turns off the echo.
 pub(super) fn restored() -> LastAct {
     let before = tcgetattr(stdin()).ok();
     last_act(move || {
@@ -27,14 +28,13 @@ pub(super) fn restored() -> LastAct {
     })
 }
 
-/// Asks everything. Questions of the boot configuration are left out where there is none.
+/// Asks all questions. Those about the boot configuration are left out if there is none.
 pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure> {
     answers.device = device(&answers.device)?;
     if is_pi && answers.overlay.is_none() {
-        let overlay =
-            text("Overlay of a DAC on the header, such as hifiberry-dac (empty: leave as it is)", "", |text| {
-                if text.is_empty() { Ok(()) } else { check_overlay(text) }
-            })?;
+        let overlay = text("Overlay of a DAC on the header, such as hifiberry-dac (empty: no change)", "", |text| {
+            if text.is_empty() { Ok(()) } else { check_overlay(text) }
+        })?;
         answers.overlay = Some(overlay).filter(|overlay| !overlay.is_empty());
     }
     let channels = ["stereo: two loudspeakers", "mono: one loudspeaker, both channels mixed"];
@@ -43,14 +43,15 @@ pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure>
         _ => ChannelChoice::Mono,
     };
     answers.rtc = rtc(&answers.rtc)?;
-    let has_gps = Confirm::new().with_prompt("Is there a GPS receiver, and gpsd?").default(answers.gpsd.0.is_some());
+    let has_gps =
+        Confirm::new().with_prompt("Does the box have a GPS receiver and gpsd?").default(answers.gpsd.0.is_some());
     answers.gpsd = match (has_gps.interact().map_err(failed)?, answers.gpsd.0.is_some()) {
         (false, _) => OptionalServer(None),
         (true, false) => local_gpsd(),
         (true, true) => answers.gpsd,
     };
     answers.ntp_servers = ntp_servers(&answers.ntp_servers)?;
-    let kinds = ["common: joins what all boxes play", "fresh: begins the playlist"];
+    let kinds = ["common: join what all boxes play", "fresh: begin with the first track"];
     answers.jumper = match select("The jumper at power-on", &kinds, usize::from(answers.jumper == StartKind::Fresh))? {
         0 => StartKind::Common,
         _ => StartKind::Fresh,
@@ -61,7 +62,7 @@ pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure>
         if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) }
     })?);
     let name = answers.host_name.take().unwrap_or_default();
-    let name = text("Name of the box on the network (empty: leave as it is)", &name, |text| {
+    let name = text("Name of the box on the network (empty: no change)", &name, |text| {
         if text.is_empty() { Ok(()) } else { check_host_name(text) }
     })?;
     answers.host_name = Some(name).filter(|name| !name.is_empty());
@@ -69,7 +70,7 @@ pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure>
     Ok(answers)
 }
 
-/// Yes or no; Enter is yes.
+/// Asks yes or no; Enter is yes.
 pub(super) fn confirm(question: &str) -> Result<bool, Failure> {
     Confirm::new().with_prompt(question).default(true).interact().map_err(failed)
 }
@@ -82,7 +83,7 @@ fn device(now: &str) -> Result<String, Failure> {
         names.push(card.id);
     }
     if !names.iter().any(|name| name == now) {
-        items.push(format!("{now} (not there now)"));
+        items.push(format!("{now} (not connected)"));
         names.push(now.to_owned());
     }
     let items: Vec<&str> = items.iter().map(String::as_str).collect();
@@ -97,8 +98,7 @@ fn rtc(now: &RtcChoice) -> Result<RtcChoice, Failure> {
     };
     let on_bus = format!("a DS3231 on {}", bus.display());
     let is_none = *now == RtcChoice::None;
-    match select("Clock", &[&on_bus, "none: the box knows the time from GPS or a network alone"], usize::from(is_none))?
-    {
+    match select("Clock", &[&on_bus, "none: the box has the time only from GPS or a network"], usize::from(is_none))? {
         0 => Ok(RtcChoice::Bus(bus)),
         _ => Ok(RtcChoice::None),
     }
@@ -108,14 +108,14 @@ fn ntp_servers(now: &[ServerAddress]) -> Result<Vec<ServerAddress>, Failure> {
     let read =
         |text: &str| text.split_whitespace().map(str::parse).collect::<Result<Vec<ServerAddress>, AddressError>>();
     let now = now.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let question = "Time servers to compare the clock with where there is a network (empty: none)";
+    let question = "Time servers to ask whenever there is a network (empty: none)";
     let servers = text(question, &now, |text| read(text).map(drop).map_err(|error| error.to_string()))?;
     read(&servers).map_err(|error| Failure::Other(error.to_string()))
 }
 
 fn pins(now: Pins) -> Result<Pins, Failure> {
     let words = format!(
-        "Buttons on GPIO {} (volume up), {} (volume down), {} (Start), {} (Stop), jumper on {}, LED on {}. Is that so?",
+        "Buttons on GPIO {} (volume up), {} (volume down), {} (Start), {} (Stop), jumper on {}, LED on {}. Is that right?",
         now.volume_up_gpio,
         now.volume_down_gpio,
         now.start_gpio,
@@ -151,7 +151,7 @@ fn wifi(now: Option<Wifi>) -> Result<Option<Wifi>, Failure> {
         return Ok(now);
     }
     loop {
-        let ssid = text("Wireless network to join (empty: leave as it is)", "", |_| Ok(()))?;
+        let ssid = text("Wireless network to join (empty: no change)", "", |_| Ok(()))?;
         if ssid.is_empty() {
             return Ok(None);
         }
@@ -164,7 +164,7 @@ fn wifi(now: Option<Wifi>) -> Result<Option<Wifi>, Failure> {
     }
 }
 
-/// What is in effect stands there already, to be taken, changed or erased.
+/// Asks for a text. The present value is filled in, to be kept, changed or erased.
 fn text(question: &str, now: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Failure> {
     let input = Input::<String>::new().with_prompt(question).with_initial_text(now).allow_empty(true);
     input.validate_with(|text: &String| check(text)).interact_text().map_err(failed)
@@ -175,5 +175,5 @@ fn select(question: &str, items: &[&str], now: usize) -> Result<usize, Failure> 
 }
 
 fn failed(error: Error) -> Failure {
-    Failure::Other(format!("nothing was done: {error}"))
+    Failure::Other(format!("nothing was changed: {error}"))
 }

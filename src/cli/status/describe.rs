@@ -7,7 +7,7 @@ use crate::control::protocol::{
 };
 use crate::format;
 
-/// Lines for people, without the last line's end.
+/// Describes a status in lines, without a newline after the last one.
 pub(super) fn describe(status: &Status) -> String {
     let mut lines = vec![line("plays", &play(&status.play))];
     if let Some(next) = &status.play.next {
@@ -21,7 +21,7 @@ pub(super) fn describe(status: &Status) -> String {
     lines.push(line("volume", &format!("{} % of at most {} %, {mixer}", volume.percent, volume.maximum_percent)));
     lines.push(line("board", &board(&status.board)));
     let dac = &status.dac;
-    let rate = if dac.present { format!("{} Hz", dac.rate_hz) } else { "not there".to_owned() };
+    let rate = if dac.present { format!("{} Hz", dac.rate_hz) } else { "not connected".to_owned() };
     lines.push(line("sound", &format!("{}, {rate}", dac.name)));
     let playlist = status.playlist.as_ref().map_or("none".to_owned(), |playlist| {
         let changed = if playlist.changed { "; changed on disk since" } else { "" };
@@ -45,22 +45,22 @@ fn line(name: &str, words: &str) -> String {
 
 fn play(play: &PlayStatus) -> String {
     let state = match play.state {
-        PlayState::Stopped => "nothing; waits for a start",
-        PlayState::WaitingForPlaylist => "nothing yet; waits for the playlist",
-        PlayState::WaitingForTime => "nothing yet; waits for a trusted time",
-        PlayState::WaitingForSlot => "nothing yet; waits for its first slot",
+        PlayState::Stopped => "nothing; waiting for a start",
+        PlayState::WaitingForPlaylist => "nothing yet; waiting for the playlist",
+        PlayState::WaitingForTime => "nothing yet; waiting for a trusted time",
+        PlayState::WaitingForSlot => "nothing yet; waiting for its first slot",
         PlayState::Gap => "between two tracks",
         PlayState::ShuttingDown => "nothing; the box is being switched off",
         PlayState::Playing => "",
-        PlayState::Opening => "nothing yet; opens ",
+        PlayState::Opening => "nothing yet; opening ",
         PlayState::Silent => "silence in the slot of ",
-        PlayState::WaitingForDevice => "nothing; waits for the sound card, should play ",
-        PlayState::Other => "something this program does not know",
+        PlayState::WaitingForDevice => "nothing; waiting for the sound card to play ",
+        PlayState::Other => "in a state this program does not know",
     };
     let timetable = match (play.anchor_utc_s, play.common) {
         (None, _) => String::new(),
         (Some(_), true) => ", on the common timetable".to_owned(),
-        (Some(anchor_utc_s), false) => format!(", on a timetable since {}", format::local_time(anchor_utc_s)),
+        (Some(anchor_utc_s), false) => format!(", on a timetable that began at {}", format::local_time(anchor_utc_s)),
     };
     let playing = play.track.as_ref().map_or(String::new(), track);
     format!("{state}{playing}{timetable}")
@@ -71,7 +71,7 @@ fn track(track: &TrackStatus) -> String {
     format!("{}  {}, {}{length}", track.number, track.title, format::duration(track.offset_s as i64))
 }
 
-/// How exactly it plays.
+/// Describes how exactly it plays.
 pub(in crate::cli) fn phase(phase: &PhaseStatus) -> String {
     format!(
         "{:+.3} ms (±{:.3}), speed {:+.1} ppm, {} drop-outs",
@@ -79,17 +79,17 @@ pub(in crate::cli) fn phase(phase: &PhaseStatus) -> String {
     )
 }
 
-/// The time, and what it is worth.
+/// Describes the time, and how far it can be trusted.
 pub(in crate::cli) fn time(time: &TimeStatus) -> String {
     let state = match time.state {
         TimeState::Unset => "unset",
         TimeState::Untrusted => "not trusted: this box is not in sync",
         TimeState::Holdover => "holdover",
         TimeState::Referenced => "referenced",
-        TimeState::System => "kept by another program",
+        TimeState::System => "from another program",
         TimeState::Other => "in a state this program does not know",
     };
-    let bound = time.error_bound_ms.map_or("of unknown error".to_owned(), |bound_ms| format!("±{bound_ms:.3} ms"));
+    let bound = time.error_bound_ms.map_or("unknown error".to_owned(), |bound_ms| format!("±{bound_ms:.3} ms"));
     let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", format::duration(since_s)));
     let source = if time.source.is_empty() { String::new() } else { format!(", {}{since}", time.source) };
     let celsius = time.rtc_temperature_celsius.map_or(String::new(), |celsius| format!(", RTC at {celsius:.2} °C"));
@@ -100,20 +100,20 @@ pub(in crate::cli) fn time(time: &TimeStatus) -> String {
 
 fn board(board: &BoardStatus) -> String {
     let buttons = board.buttons.as_ref().map_or("no buttons".to_owned(), |buttons| {
-        let each = [
+        let states = [
             ("volume up", buttons.volume_up),
             ("volume down", buttons.volume_down),
             ("start", buttons.start),
             ("stop", buttons.stop),
         ];
-        let told = each.iter().filter_map(|(name, state)| match state {
+        let active = states.iter().filter_map(|(name, state)| match state {
             ButtonState::Released => None,
             ButtonState::Pressed => Some(format!("{name} pressed")),
             ButtonState::Stuck => Some(format!("{name} stuck and ignored")),
             ButtonState::Other => Some(format!("{name} unknown")),
         });
-        let told: Vec<_> = told.collect();
-        if told.is_empty() { "no button pressed".to_owned() } else { told.join(", ") }
+        let active: Vec<_> = active.collect();
+        if active.is_empty() { "no button pressed".to_owned() } else { active.join(", ") }
     });
     let jumper = match board.jumper {
         Some(true) => ", jumper fitted",
@@ -154,7 +154,7 @@ mod tests {
         for part in [
             "plays     3  Rain, 1:01 of 3:05, on the common timetable",
             "phase     -0.012 ms (±0.050), speed +12.0 ppm, 1 drop-outs",
-            "of unknown error",
+            ", unknown error",
             "pi: stop stuck and ignored, jumper fitted",
             "changed on disk since",
             "warning   the RTC's battery is empty",
@@ -166,6 +166,6 @@ mod tests {
     #[test]
     fn a_status_of_nothing_but_defaults_is_described_too() {
         let words = describe(&Status::default());
-        assert!(words.starts_with("plays     nothing; waits for a start\n"), "{words}");
+        assert!(words.starts_with("plays     nothing; waiting for a start\n"), "{words}");
     }
 }

@@ -1,4 +1,4 @@
-//! `jaudiosync status`: shows what the running service does.
+//! `jaudiosync status`: shows what the running service is doing.
 
 mod describe;
 
@@ -12,18 +12,18 @@ use super::Failure;
 use super::service_options::ServiceOptions;
 use crate::control::{Request, Status};
 
-/// Show what the service plays, how exactly, and what stands in the way
+/// Show what the service plays, how exactly, and what is wrong
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync status
-  jaudiosync status --watch              each second, until Ctrl-C
+  jaudiosync status --watch              every second, until Ctrl-C
   jaudiosync status --json | jq .phase")]
 pub(super) struct StatusCommand {
-    /// Show it again each second
+    /// Show it again every second
     #[arg(long)]
     watch: bool,
 
-    /// Print JSON, with --watch one line each second
+    /// Print JSON; with --watch, a line every second
     #[arg(long)]
     json: bool,
 
@@ -40,7 +40,7 @@ impl StatusCommand {
             if let Some(status) = response.into_status()?
                 && self.show(&status).is_err()
             {
-                // Nobody reads any more (`| head`).
+                // The reader has gone (`| head`).
                 return Ok(());
             }
             next = if self.watch { client.next_response()? } else { None };

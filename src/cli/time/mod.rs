@@ -1,4 +1,4 @@
-//! `jaudiosync time`: what the box knows of the time, and how sure it is.
+//! `jaudiosync time`: the time as the box knows it, and how accurately.
 
 mod show;
 
@@ -15,25 +15,26 @@ use crate::storage::{Record, service_state_folder};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
-/// An RTC is known a few seconds after its first answer; a reference after its first burst.
+/// Enough for the RTC, which takes a few seconds from its first answer, and for a reference's first
+/// burst.
 const DEFAULT_WAIT_S: u64 = 12;
 
-/// How often the status is looked at.
+/// How often the status is checked.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Show what this box knows of the time, and how sure it is; set or forget it
+/// Show the time, and how accurately it is known; set the RTC or forget its calibration
 ///
-/// Reads the RTC and asks the references of the configuration, and sets nothing.
+/// Without a subcommand this reads the RTC, asks the configured references, and sets nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync time                              show it once
-  jaudiosync time --watch                      show it each second
-  jaudiosync time --json                       for a script
-  jaudiosync time --ntp 192.168.43.1           ask this server, too
+  jaudiosync time --watch                      show it every second
+  jaudiosync time --json                       print it for a script
+  jaudiosync time --ntp 192.168.43.1           ask this server as well
   jaudiosync time set-rtc --ntp pool.ntp.org   set the RTC
-  jaudiosync time forget                       the RTC was calibrated by a wrong reference: begin anew
+  jaudiosync time forget                       drop a calibration by a wrong reference
 
-The file of the configuration's [time] section says which RTC and references there are; see: jaudiosync config")]
+The [time] section of the configuration names the RTC and the references; see: jaudiosync config")]
 pub(super) struct Time {
     #[command(subcommand)]
     action: Option<Action>,
@@ -45,43 +46,43 @@ pub(super) struct Time {
     #[arg(long)]
     json: bool,
 
-    /// Go on, with a line each second
+    /// Print a line every second until stopped
     #[arg(long)]
     watch: bool,
 }
 
 #[derive(Debug, Args)]
 struct TimeOptions {
-    /// The configuration, instead of the system's
+    /// Read this configuration file instead of the system's
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
-    /// The RTC: its I2C bus, `none` or `simulated`
+    /// The RTC's I2C bus, or `none` or `simulated`
     #[arg(long, value_name = "BUS", value_parser = parse_rtc, global = true)]
     rtc: Option<RtcChoice>,
 
-    /// Ask this NTP server, host or host:port; can be given several times
+    /// Ask this NTP server too, host or host:port; can be given several times
     #[arg(long, value_name = "SERVER", global = true)]
     ntp: Vec<ServerAddress>,
 
-    /// Ask gpsd here
+    /// Ask the gpsd at this address
     #[arg(long, value_name = "HOST:PORT", global = true)]
     gpsd: Option<ServerAddress>,
 
-    /// How long to wait for an answer at most
+    /// How long to wait for an answer, at most
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT_S, global = true)]
     wait: u64,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Set the RTC from the first reference that answers, and begin its calibration
+    /// Set the RTC from the first reference that answers, and start its calibration
     SetRtc {
-        /// Take the system clock for right; do so only where a time daemon keeps it
+        /// Trust the system clock; only for machines on which a time daemon sets it
         #[arg(long)]
         from_system: bool,
     },
-    /// Forget the RTC's calibration: any reference is believed again
+    /// Forget the RTC's calibration, so that any reference is believed again
     Forget,
 }
 
@@ -99,7 +100,7 @@ impl Time {
             None => self.show(&config),
             Some(Action::SetRtc { from_system }) => {
                 if matches!(config.rtc, RtcChoice::Bus(_)) {
-                    refuse_beside_service(socket, "set it")?;
+                    refuse_beside_service(socket, "set the RTC")?;
                 }
                 self.options.set_rtc(&config, *from_system)
             }
@@ -114,7 +115,7 @@ impl Time {
         let clock = start(config, false, false)?;
         let until = Instant::now() + Duration::from_secs(self.options.wait);
         let mut status = clock.status();
-        // Whoever asked for a reference wants to hear it; otherwise the RTC will do.
+        // A reference that is configured should be heard; otherwise the RTC will do.
         let wants_reference = !config.ntp_servers.is_empty() || config.gpsd.0.is_some();
         let is_enough = |status: &TimeStatus| match status.state {
             TimeState::Referenced => status.rtc.as_ref().is_none_or(|rtc| rtc.offset_ms.is_some()),
@@ -131,7 +132,7 @@ impl Time {
                 (false, true) => show::line(&status),
                 (false, false) => show::page(&status),
             };
-            // Nobody reads any more (`| head`), or it was shown once.
+            // The reader has gone (`| head`), or once is enough.
             if output::say_to_reader(text).is_err() || !self.watch {
                 return Ok(());
             }
@@ -142,7 +143,7 @@ impl Time {
 }
 
 impl TimeOptions {
-    /// What the command line says, over the configuration's section.
+    /// Returns the configuration's section, with these options over it.
     fn over(&self, mut time: TimeKeeping) -> TimeKeeping {
         if let Some(rtc) = &self.rtc {
             time.rtc = rtc.clone();
@@ -160,7 +161,7 @@ impl TimeOptions {
         }
         if !from_system && config.ntp_servers.is_empty() && config.gpsd.0.is_none() {
             return Err(Failure::Usage(
-                "nothing to set the RTC from: name a server with --ntp, or say --from-system where the system clock is \
+                "nothing to set the RTC from: name a server with --ntp, or use --from-system if the system clock is \
                  right"
                     .to_owned(),
             ));
@@ -177,7 +178,7 @@ impl TimeOptions {
             }
             if Instant::now() >= until {
                 let reasons = status.warnings.join("\n  ");
-                return Err(Failure::Other(format!("the RTC could not be set within {} s:\n  {reasons}", self.wait)));
+                return Err(Failure::Other(format!("could not set the RTC within {} s:\n  {reasons}", self.wait)));
             }
             std::thread::sleep(POLL);
         }
@@ -187,17 +188,17 @@ impl TimeOptions {
 fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
     let looking = ClockOptions::only_looking(service_state_folder());
     let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
-    ClockThread::start(config, &options)
-        .map_err(|error| Failure::Other(format!("the clock cannot be started: {error}")))
+    ClockThread::start(config, &options).map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))
 }
 
-/// Two that set the clock, or keep its calibration, would undo each other's work.
+/// Fails while the service runs: two programs that set or calibrate one RTC undo each other's work.
 fn refuse_beside_service(socket: &Path, what: &str) -> Result<(), Failure> {
     match Client::connect(&candidate_sockets(socket)) {
         Err(ClientError::NoService(_)) => Ok(()),
         _ => Err(Failure::Other(format!(
-            "the service has the clock, and sets it by itself once it has a time server (jaudiosync setup --ntp \
-             pool.ntp.org) or GPS; to {what} by hand: sudo systemctl stop jaudiosync, and start it afterwards"
+            "the service has the RTC, and sets it by itself once it has a time server (jaudiosync setup --ntp \
+            pool.ntp.org) or GPS; to {what} by hand, stop the service (sudo systemctl stop jaudiosync), and \
+            start it afterwards"
         ))),
     }
 }
@@ -208,6 +209,6 @@ fn forget() -> Result<(), Failure> {
     let record = Record::<SavedTime>::in_folder(&folder);
     let was_there = record.path().exists();
     record.forget().map_err(|error| Failure::Other(error.to_string()))?;
-    output::say(if was_there { "The calibration is forgotten." } else { "There was no calibration to forget." });
+    output::say(if was_there { "The calibration was forgotten." } else { "There was no calibration to forget." });
     Ok(())
 }

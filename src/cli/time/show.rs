@@ -1,4 +1,4 @@
-//! The status of the time as text for people.
+//! The status of the time as text.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use jaudiosync_time::Instant;
 use crate::format::local_time_ms;
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
 
-/// One line, for `--watch`.
+/// Returns one line, for `--watch`.
 pub(super) fn line(status: &TimeStatus) -> String {
     let rtc = status.rtc.as_ref().map_or(String::new(), |rtc| {
         let rate = rtc.rate_ppb.map_or(String::new(), |rate_ppb| format!("  RTC {rate_ppb:+.0} ppb"));
@@ -21,7 +21,7 @@ pub(super) fn line(status: &TimeStatus) -> String {
     format!("{}  {}  {}{rtc}{warnings}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status), state(status))
 }
 
-/// A page.
+/// Returns the full description, in several lines.
 pub(super) fn page(status: &TimeStatus) -> String {
     let mut page = String::new();
     let mut row = |name: &str, value: &str| {
@@ -37,7 +37,7 @@ pub(super) fn page(status: &TimeStatus) -> String {
         row("Reference", "none yet");
     }
     if let Some(waiting_ms) = status.waiting_correction_ms {
-        row("Correction", &format!("{waiting_ms:+.1} ms, waits until nothing plays"));
+        row("Correction", &format!("{waiting_ms:+.1} ms, waiting until nothing plays"));
     }
     match &status.rtc {
         None => row("RTC", "none found"),
@@ -54,7 +54,7 @@ fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
     if let (Some(offset_ms), Some(sigma_ms)) = (rtc.offset_ms, rtc.offset_sigma_ms) {
         row("RTC", &format!("UTC is {offset_ms:+.3} ms ± {sigma_ms:.3} ahead of it"));
     } else {
-        row("RTC", "its seconds are being looked for");
+        row("RTC", "searching for its seconds");
     }
     if let (Some(rate_ppb), Some(sigma_ppb)) = (rtc.rate_ppb, rtc.rate_sigma_ppb) {
         row("", &format!("slow by {rate_ppb:+.0} ppb ± {sigma_ppb:.0}, from {} samples", rtc.samples));
@@ -66,7 +66,7 @@ fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
         row("", &format!("{temperature_c:.2} °C, aging register {}", rtc.aging_offset.unwrap_or_default()));
     }
     if let Some(stopped) = rtc.oscillator_stopped {
-        row("Battery", if stopped { "was empty or out: the clock has stood still" } else { "good" });
+        row("Battery", if stopped { "was empty or removed: the clock stopped" } else { "good" });
     }
 }
 

@@ -11,14 +11,14 @@ fn laid(text: &str) -> Layers {
 }
 
 #[track_caller]
-fn told(layers: &Layers, line: usize, words: &[&str]) {
+fn reported(layers: &Layers, line: usize, words: &[&str]) {
     let messages: Vec<_> = layers.problems.iter().filter(|problem| problem.line == Some(line)).collect();
     let found = messages.iter().any(|problem| words.iter().all(|word| problem.message.contains(word)));
     assert!(found, "no {words:?} for line {line} in {:?}", layers.problems);
 }
 
 #[test]
-fn the_sample_says_each_key_and_its_default_and_documents_it() {
+fn the_sample_has_every_key_with_its_default_and_documents_it() {
     let sample = laid(SAMPLE);
     assert_eq!(sample.problems, []);
     assert_eq!(sample.config, Config::default());
@@ -28,7 +28,7 @@ fn the_sample_says_each_key_and_its_default_and_documents_it() {
         for key in keys.as_table().unwrap().keys() {
             let origin = sample.origin(&format!("{section}.{key}"));
             let line = origin.unwrap_or_else(|| panic!("{section}.{key} is not in the sample")).line;
-            assert!(line > before, "{section}.{key} stands in another order than in the program");
+            assert!(line > before, "{section}.{key} is in another order than in the program");
             before = line;
             let comment = lines[..line - 1].iter().rev().find(|line| line.starts_with(['#', '[']));
             assert!(comment.unwrap().starts_with('#'), "{section}.{key} is not documented");
@@ -37,7 +37,7 @@ fn the_sample_says_each_key_and_its_default_and_documents_it() {
 }
 
 #[test]
-fn a_later_file_goes_over_an_earlier_one_key_by_key() {
+fn a_later_file_overrides_an_earlier_one_key_by_key() {
     let mut layers = laid("[volume]\nstartup_percent = 30\nstep_percent = 2\n");
     layers.lay(Path::new("b.toml"), b"\xef\xbb\xbf# from a laptop\r\n[volume]\r\nstep_percent = 10\r\n");
     assert_eq!(layers.problems, []);
@@ -48,16 +48,16 @@ fn a_later_file_goes_over_an_earlier_one_key_by_key() {
 }
 
 #[test]
-fn unknown_names_are_told_with_the_nearest() {
+fn unknown_names_are_reported_with_the_nearest() {
     let layers = laid("[volum]\nstep_percent = 1\n[volume]\nmax_percent = 1\ndevice = \"x\"\nxyz = 1\n[zzz]\n");
-    told(&layers, 1, &["[volum]", "do you mean [volume]?"]);
-    told(&layers, 4, &["max_percent", "do you mean maximum_percent?"]);
-    told(&layers, 5, &["device", "belongs below [sound]"]);
-    told(&layers, 6, &["xyz", "there are startup_percent"]);
-    told(&layers, 7, &["[zzz]", "[playlist]"]);
+    reported(&layers, 1, &["[volum]", "did you mean [volume]?"]);
+    reported(&layers, 4, &["max_percent", "did you mean maximum_percent?"]);
+    reported(&layers, 5, &["device", "belongs in [sound]"]);
+    reported(&layers, 6, &["xyz", "the keys are startup_percent"]);
+    reported(&layers, 7, &["[zzz]", "[playlist]"]);
     assert_eq!(layers.config, Config::default());
-    told(&laid("rtc = \"none\"\nvolume = 3\n"), 1, &["rtc belongs below [time]"]);
-    told(&laid("rtc = \"none\"\nvolume = 3\n"), 2, &["write [volume]"]);
+    reported(&laid("rtc = \"none\"\nvolume = 3\n"), 1, &["rtc belongs in [time]"]);
+    reported(&laid("rtc = \"none\"\nvolume = 3\n"), 2, &["write [volume]"]);
 }
 
 #[test]
@@ -67,13 +67,13 @@ fn a_bad_value_leaves_what_lies_below_and_the_other_keys() {
                [start]\nbutton = \"maybe\"\njumper = \"fresh\"\n[time]\nrtc = none\nntp_servers = [\"a b\"]\n\
                [board]\nled_gpio = 3\n[playlist]\nname = { a = 1 }\n";
     layers.lay(Path::new("b.toml"), bad.as_bytes());
-    told(&layers, 2, &["step_percent", "1 to 100", "7 stays"]);
-    told(&layers, 3, &["startup_percent", "a whole number", "50 stays"]);
-    told(&layers, 6, &["button", "maybe", "common"]);
-    told(&layers, 9, &["no TOML", "quotes"]);
-    told(&layers, 10, &["ntp_servers", "a b"]);
-    told(&layers, 12, &["led_gpio", "4 to 27"]);
-    told(&layers, 14, &["name", "no value"]);
+    reported(&layers, 2, &["step_percent", "1 to 100", "7 stays"]);
+    reported(&layers, 3, &["startup_percent", "a whole number", "50 stays"]);
+    reported(&layers, 6, &["button", "maybe", "common"]);
+    reported(&layers, 9, &["not TOML", "quotes"]);
+    reported(&layers, 10, &["ntp_servers", "a b"]);
+    reported(&layers, 12, &["led_gpio", "4 to 27"]);
+    reported(&layers, 14, &["name", "not a value"]);
     assert_eq!(layers.problems.len(), 7, "{:?}", layers.problems);
     assert_eq!(layers.config.volume.step_percent, 7);
     assert_eq!(layers.config.volume.maximum_percent, 80);
@@ -95,9 +95,9 @@ fn values_may_be_written_as_toml_allows() {
 }
 
 #[test]
-fn two_things_on_one_pin_are_told_and_go_back() {
+fn two_uses_of_one_pin_are_reported_and_go_back() {
     let layers = laid("[board]\nstart_gpio = 24\nstop_gpio = 7\ntones = false\n");
-    told(&layers, 2, &["board.volume_up_gpio", "board.start_gpio", "same pin"]);
+    reported(&layers, 2, &["board.volume_up_gpio", "board.start_gpio", "same pin"]);
     assert_eq!(layers.config.board, super::super::Board { tones: false, ..Default::default() });
     assert_eq!(layers.origin("board.stop_gpio"), None);
     let swapped = laid("[board]\nvolume_up_gpio = 6\nvolume_down_gpio = 24\n");
@@ -105,7 +105,7 @@ fn two_things_on_one_pin_are_told_and_go_back() {
 }
 
 #[test]
-fn files_that_are_none_are_told() {
+fn unusable_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let mut layers = Layers::default();
     layers.read(&folder.path().join("missing.toml"));
@@ -138,7 +138,7 @@ proptest! {
         layers.lay(Path::new("damaged.toml"), &bytes);
         prop_assert_eq!(check::out_of_range(&layers.config), None);
         prop_assert_eq!(check::shared_pin(&layers.config), None);
-        // What is in effect can be written down and read again.
+        // The effective values can be written and read again.
         let again = laid(&layers.values().to_string());
         prop_assert_eq!(&again.problems, &[]);
         prop_assert_eq!(again.config, layers.config);

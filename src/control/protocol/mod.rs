@@ -1,4 +1,5 @@
-//! What is said over the control socket, and how it is written. Pure: no socket, no clock.
+//! The protocol of the control socket: requests, responses, and how they are written. Pure: no
+//! socket, no clock.
 
 mod request;
 mod response;
@@ -11,11 +12,12 @@ pub use status::{
     Status, TimeState, TimeStatus, TrackStatus, VolumeStatus,
 };
 
-/// The version of the protocol. It changes when a client of the version before would misunderstand.
+/// The version of the protocol. It changes when clients of the previous version would
+/// misunderstand.
 pub const VERSION: u32 = 1;
 
-/// A request has at most so many bytes, without its line end.
+/// The largest request, in bytes, without its newline.
 pub const MAX_REQUEST_BYTES: usize = 4096;
 
-/// An answer has at most so many bytes; a status with all its warnings is a small part of it.
+/// The largest response, in bytes. A status with all its warnings takes a small part of it.
 pub const MAX_RESPONSE_BYTES: usize = 256 * 1024;

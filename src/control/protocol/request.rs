@@ -1,4 +1,4 @@
-//! Requests: what a client may ask for.
+//! Requests of clients.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -7,48 +7,48 @@ use super::response::{ErrorCode, Failure};
 use super::{MAX_REQUEST_BYTES, VERSION};
 use crate::timetable::local_time::NamedTime;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Report what plays, and how well.
     Status {
-        /// Report it every second, until the client goes.
+        /// Report it every second, until the client disconnects.
         watch: bool,
     },
-    /// Do something.
+    /// Carry out a command.
     Command(Command),
 }
 
-/// Something to be done.
+/// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// As a press of Start; with any field set, the playlist is begun afresh.
+    /// Start as a press of Start does; with any field set, start the playlist fresh.
     Start {
-        /// When the first track begins, in the box's local time; none: at the next grid slot.
+        /// When the first track begins, in the box's local time; none for the next grid slot.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "named_time")]
         time: Option<NamedTime>,
-        /// The first track.
+        /// The first track; none for track 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_track: Option<FirstTrack>,
-        /// Begin afresh, whatever is configured for the button.
+        /// Start fresh, whatever is configured for the button.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         fresh: bool,
     },
-    /// Stop with a short fade, and keep the position.
+    /// Stop with a short fade, and save the position.
     Stop {},
-    /// Begin with the track at which it was stopped.
+    /// Begin with the track at which playing was stopped.
     Resume {},
-    /// Set, change or ask the volume.
+    /// Set or change the volume; without a field, report it.
     Volume {
-        /// What it shall be, 0 to 100.
+        /// The new volume, 0 to 100.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         percent: Option<u8>,
-        /// By how much it shall change, -100 to 100.
+        /// The change of the volume, -100 to 100.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<i8>,
     },
-    /// Take over a changed playlist, configuration or Music folder.
+    /// Reload the playlist, Music folder and configuration.
     Reload {},
 }
 
@@ -56,9 +56,9 @@ pub enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub enum FirstTrack {
-    /// This one, from 0.
+    /// The track with this number, from 0.
     Number(u32),
-    /// The one at which it was stopped.
+    /// The track at which playing was stopped.
     Resume,
 }
 
@@ -96,7 +96,7 @@ impl From<FirstTrack> for Value {
     }
 }
 
-/// Named times are written as riders write them.
+/// Writes and reads named times as riders write them.
 mod named_time {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -116,7 +116,7 @@ mod named_time {
     }
 }
 
-/// The value of `command` with which a client asks for the status.
+/// The value of `command` that requests the status.
 const STATUS: &str = "status";
 
 /// All values of `command`.
@@ -137,7 +137,7 @@ impl From<Command> for Request {
 }
 
 impl Request {
-    /// The line that asks for it, with its line end.
+    /// Returns the request's line, with its newline.
     pub fn to_line(&self) -> String {
         let mut value = match self {
             Self::Status { watch: false } => json!({ "command": STATUS }),
@@ -151,16 +151,16 @@ impl Request {
     }
 }
 
-/// Reads a request's line.
+/// Reads a request from its line, without the newline.
 ///
 /// # Errors
-/// With what to answer when it is none.
+/// The failure to respond with, if it is not a request.
 pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
     if line.len() > MAX_REQUEST_BYTES {
         return Err(Failure::new(ErrorCode::TooLong, format!("a request has at most {MAX_REQUEST_BYTES} bytes")));
     }
     let malformed = |what: String| Failure::new(ErrorCode::Malformed, what);
-    let value: Value = serde_json::from_slice(line).map_err(|error| malformed(format!("this is no JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(line).map_err(|error| malformed(format!("this is not JSON: {error}")))?;
     let Value::Object(mut fields) = value else {
         return Err(malformed("a request is a JSON object, such as {\"v\":1,\"command\":\"status\"}".to_owned()));
     };
@@ -191,11 +191,11 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
     }
 }
 
-/// Refuse values that do not go together, or are out of their range.
+/// Refuses values that exclude each other or are out of their range.
 fn check(command: Command) -> Result<Command, Failure> {
     let invalid = |what: &str| Err(Failure::new(ErrorCode::Invalid, what));
     match command {
-        Command::Volume { percent: Some(_), by: Some(_) } => invalid("percent and by do not go together"),
+        Command::Volume { percent: Some(_), by: Some(_) } => invalid("percent and by exclude each other"),
         Command::Volume { percent: Some(101..), .. } => invalid("the volume is 0 to 100 percent"),
         Command::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
             invalid("the volume changes by -100 to 100 percent")
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_written_as_it_is_documented() {
+    fn a_request_is_written_as_documented() {
         let request = Command::Start {
             time: Some("18:30:05".parse().unwrap()),
             first_track: Some(FirstTrack::Number(3)),
@@ -252,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_told_why() {
-        refused("", ErrorCode::Malformed, "no JSON");
+    fn anything_that_is_not_a_request_is_refused_with_the_reason() {
+        refused("", ErrorCode::Malformed, "not JSON");
         refused("[1]", ErrorCode::Malformed, "JSON object");
         refused("{}", ErrorCode::Malformed, "\"v\" is missing");
         refused(r#"{"v":2,"command":"stop"}"#, ErrorCode::Version, "speaks version 1, not 2");
@@ -266,7 +266,7 @@ mod tests {
         refused(r#"{"v":1,"command":"volume","percent":101}"#, ErrorCode::Invalid, "0 to 100");
         refused(r#"{"v":1,"command":"volume","percent":300}"#, ErrorCode::Malformed, "300");
         refused(r#"{"v":1,"command":"volume","by":-101}"#, ErrorCode::Invalid, "-100 to 100");
-        refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "together");
+        refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "exclude");
         refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
     }

@@ -1,11 +1,11 @@
-//! Responses: what the service answers.
+//! Responses of the service.
 
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use super::status::Status;
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Response {
     /// The protocol's version.
@@ -21,18 +21,18 @@ pub struct Response {
     error: Option<Failure>,
 }
 
-/// Why a request was not done.
+/// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// For programs.
     pub code: ErrorCode,
-    /// For people: what happened and what to do.
+    /// For people: what happened, and what to do about it.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure with its message.
+    /// Makes a failure with its message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
@@ -42,7 +42,7 @@ impl Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The line is no request.
+    /// The line is not a request.
     Malformed,
     /// The line is longer than a request may be.
     TooLong,
@@ -52,17 +52,17 @@ pub enum ErrorCode {
     Version,
     /// Too many clients at once; try again.
     Busy,
-    /// The client may not steer this box.
+    /// The client may not control this box.
     Forbidden,
-    /// A value is out of its range, or does not go with another.
+    /// A value is out of its range, or excludes another.
     Invalid,
-    /// It cannot be done now, such as resuming where nothing was stopped.
+    /// It cannot be done now, such as resuming when nothing was stopped.
     NotNow,
     /// The playlist cannot be loaded or played.
     Playlist,
-    /// It should have been done, and something failed.
+    /// The service tried, and failed.
     Failed,
-    /// A code of a later version.
+    /// A code from a later version.
     #[serde(other)]
     Other,
 }
@@ -72,46 +72,46 @@ impl Response {
         Self { v: VERSION, ok, message: None, volume_percent: None, status: None, error: None }
     }
 
-    /// It was done; the message says what happens now.
+    /// Makes the response to a command that was carried out; the message says what happens now.
     pub fn done(message: impl Into<String>) -> Self {
         Self { message: Some(message.into()), ..Self::empty(true) }
     }
 
-    /// What the volume is now, in percent.
+    /// Makes a response with the present volume, in percent.
     pub fn volume(percent: u8) -> Self {
         Self { volume_percent: Some(percent), ..Self::empty(true) }
     }
 
-    /// What plays, and how well.
+    /// Makes a response with the status.
     pub fn status(status: Status) -> Self {
         Self { status: Some(Box::new(status)), ..Self::empty(true) }
     }
 
-    /// It was not done.
+    /// Makes the response to a request that was not carried out.
     pub fn failed(code: ErrorCode, message: impl Into<String>) -> Self {
         Failure::new(code, message).into()
     }
 
-    /// What happens now, in words; empty if nothing was said.
+    /// Returns the message; empty if there is none.
     ///
     /// # Errors
-    /// Why it was not done.
+    /// The failure, if the request was not carried out.
     pub fn into_message(self) -> Result<String, Failure> {
         self.checked().map(|response| response.message.unwrap_or_default())
     }
 
-    /// The volume in percent, if the answer has it.
+    /// Returns the volume in percent, if the response has one.
     ///
     /// # Errors
-    /// Why it was not done.
+    /// The failure, if the request was not carried out.
     pub fn into_volume(self) -> Result<Option<u8>, Failure> {
         self.checked().map(|response| response.volume_percent)
     }
 
-    /// The status, if the answer has it.
+    /// Returns the status, if the response has one.
     ///
     /// # Errors
-    /// Why it was not done.
+    /// The failure, if the request was not carried out.
     pub fn into_status(self) -> Result<Option<Status>, Failure> {
         self.checked().map(|response| response.status.map(|status| *status))
     }
@@ -124,7 +124,7 @@ impl Response {
         }
     }
 
-    /// The answer's line, with its line end.
+    /// Returns the response's line, with its newline.
     pub fn to_line(&self) -> String {
         let mut line = serde_json::to_string(self).unwrap_or_default();
         line.push('\n');
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_written_as_it_is_documented() {
+    fn a_response_is_written_as_documented() {
         let documentation = include_str!("../mod.rs");
         let done = Response::done("begins with track 3 at 18:30:05").to_line();
         let failed = Response::failed(ErrorCode::Invalid, "the volume is 0 to 100 percent").to_line();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_a_later_version_is_still_understood() {
+    fn a_response_of_a_later_version_is_still_understood() {
         let line = r#"{"v":1,"ok":false,"error":{"code":"rain","message":"wet"},"umbrella":true}"#;
         let response: Response = serde_json::from_str(line).unwrap();
         assert_eq!(response.into_message(), Err(Failure::new(ErrorCode::Other, "wet")));

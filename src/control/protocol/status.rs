@@ -1,4 +1,4 @@
-//! The status: what plays and where, how exactly, and what stands in the way.
+//! The status: what plays, how exactly, and what is wrong.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Status {
     /// The program's version.
     pub program_version: String,
-    /// What plays and where.
+    /// What plays.
     pub play: PlayStatus,
-    /// How exactly it plays; none while nothing does.
+    /// How exactly it plays; none while nothing plays.
     pub phase: Option<PhaseStatus>,
     /// The time, and what is known about it.
     pub time: TimeStatus,
@@ -22,7 +22,7 @@ pub struct Status {
     pub dac: DacStatus,
     /// The playlist; none if it cannot be loaded.
     pub playlist: Option<PlaylistStatus>,
-    /// What is wrong, in words that say what to do, the most important first.
+    /// What is wrong and what to do about it, the most important first.
     pub warnings: Vec<String>,
 }
 
@@ -33,17 +33,17 @@ pub enum PlayState {
     /// It waits for a start.
     #[default]
     Stopped,
-    /// It will play as soon as there is a playlist.
+    /// It plays as soon as there is a playlist.
     WaitingForPlaylist,
-    /// It will play as soon as the time is trusted.
+    /// It plays as soon as the time is trusted.
     WaitingForTime,
     /// It waits for the first slot.
     WaitingForSlot,
-    /// A track is due and is not heard yet: it is being opened.
+    /// A track is due, and is still being opened.
     Opening,
     /// A track plays.
     Playing,
-    /// A track is due and cannot be played: its slot is silence.
+    /// A track is due and cannot be played: its slot is silent.
     Silent,
     /// A track is due, and there is no sound card.
     WaitingForDevice,
@@ -51,12 +51,12 @@ pub enum PlayState {
     Gap,
     /// The box is being switched off.
     ShuttingDown,
-    /// A state of a later version.
+    /// A state from a later version.
     #[serde(other)]
     Other,
 }
 
-/// What plays and where.
+/// What plays.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlayStatus {
@@ -64,32 +64,32 @@ pub struct PlayStatus {
     pub state: PlayState,
     /// Whether it is on the common timetable.
     pub common: bool,
-    /// When the timetable began, in seconds since the Unix epoch; none while there is none.
+    /// When the timetable began, in seconds since the Unix epoch; none without a timetable.
     pub anchor_utc_s: Option<i64>,
     /// The track that plays.
     pub track: Option<TrackStatus>,
     /// The next slot.
     pub next: Option<NextSlot>,
-    /// Where it was stopped, for `resume`.
+    /// Where playing was stopped, for `resume`.
     pub stopped_at: Option<TrackStatus>,
 }
 
 impl PlayStatus {
-    /// A line that says what the box is doing, as systemd shows it.
+    /// Returns a line that says what the box is doing; systemd shows it.
     pub fn summary(&self) -> String {
         let next = self.next.as_ref().map_or(String::new(), |next| format!(", next {}", next.title));
         match (self.state, &self.track) {
-            (PlayState::Playing, Some(track)) => format!("Plays track {}, {}", track.number, track.title),
-            (PlayState::Opening, Some(track)) => format!("Opens track {}, {}", track.number, track.title),
-            (PlayState::Opening, None) => "Opens a track".to_owned(),
+            (PlayState::Playing, Some(track)) => format!("Playing track {}, {}", track.number, track.title),
+            (PlayState::Opening, Some(track)) => format!("Opening track {}, {}", track.number, track.title),
+            (PlayState::Opening, None) => "Opening a track".to_owned(),
             (PlayState::Silent, _) => "Silent: the track cannot be played".to_owned(),
-            (PlayState::WaitingForDevice, _) => "Waits for the sound card".to_owned(),
+            (PlayState::WaitingForDevice, _) => "Waiting for the sound card".to_owned(),
             (PlayState::Playing | PlayState::Gap, _) => format!("Between two tracks{next}"),
-            (PlayState::Stopped, _) => "Waits for a start".to_owned(),
-            (PlayState::WaitingForPlaylist, _) => "Waits for the playlist".to_owned(),
-            (PlayState::WaitingForTime, _) => "Waits for a trusted time".to_owned(),
-            (PlayState::WaitingForSlot, _) => format!("Waits for its slot{next}"),
-            (PlayState::ShuttingDown, _) => "Is being switched off".to_owned(),
+            (PlayState::Stopped, _) => "Waiting for a start".to_owned(),
+            (PlayState::WaitingForPlaylist, _) => "Waiting for the playlist".to_owned(),
+            (PlayState::WaitingForTime, _) => "Waiting for a trusted time".to_owned(),
+            (PlayState::WaitingForSlot, _) => format!("Waiting for its slot{next}"),
+            (PlayState::ShuttingDown, _) => "Switching off".to_owned(),
             (PlayState::Other, _) => String::new(),
         }
     }
@@ -103,13 +103,13 @@ pub struct TrackStatus {
     pub number: usize,
     /// Artist and title, or the file's name.
     pub title: String,
-    /// How far into it, in seconds.
+    /// The position in it, in seconds.
     pub offset_s: f64,
     /// Its length in seconds; none if it is unknown.
     pub length_s: Option<f64>,
 }
 
-/// A slot to come.
+/// The next slot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NextSlot {
@@ -125,32 +125,32 @@ pub struct NextSlot {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PhaseStatus {
-    /// Presentation at the DAC minus timetable, in ms: positive is late.
+    /// Position heard at the DAC against the timetable, in ms: positive is late.
     pub error_ms: f64,
     /// The bound of that error, in ms.
     pub bound_ms: f64,
-    /// By how much faster than its own rate the track is read, in parts per million.
+    /// How much faster than its own rate the track is played, in parts per million.
     pub speed_ppm: f64,
     /// Drop-outs of the sound card since the program began.
     pub drop_outs: u64,
 }
 
-/// What the time is worth.
+/// How far the time can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeState {
-    /// Nothing tells the time.
+    /// There is no time.
     #[default]
     Unset,
-    /// There is a time, and no reason to trust it.
+    /// There is a time, but no reason to trust it.
     Untrusted,
-    /// The RTC alone, since the last reference.
+    /// The time comes from the RTC alone, since the last reference.
     Holdover,
-    /// A reference tells it.
+    /// A reference confirms it.
     Referenced,
-    /// Another program keeps the system clock.
+    /// Another program sets the system clock.
     System,
-    /// A state of a later version.
+    /// A state from a later version.
     #[serde(other)]
     Other,
 }
@@ -159,17 +159,17 @@ pub enum TimeState {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TimeStatus {
-    /// What it is worth.
+    /// How far it can be trusted.
     pub state: TimeState,
     /// Where it comes from, in words.
     pub source: String,
-    /// UTC when the status was made, in ns since the Unix epoch.
+    /// UTC at the moment of the status, in ns since the Unix epoch.
     pub utc_ns: i64,
-    /// The bound of its error, in ms; none if it has none.
+    /// The bound of its error, in ms; none if it is unknown.
     pub error_bound_ms: Option<f64>,
-    /// How long ago the last reference told it, in seconds.
+    /// The age of the last reference's sample, in seconds.
     pub since_reference_s: Option<i64>,
-    /// The RTC's rate error as it was calibrated, in parts per billion.
+    /// The RTC's rate error from the calibration, in parts per billion.
     pub rtc_rate_ppb: Option<f64>,
     /// The RTC's temperature, in °C.
     pub rtc_temperature_celsius: Option<f64>,
@@ -181,13 +181,13 @@ pub struct TimeStatus {
 pub struct VolumeStatus {
     /// In percent.
     pub percent: u8,
-    /// It never gets above this, in percent.
+    /// The volume never exceeds this, in percent.
     pub maximum_percent: u8,
-    /// The mixer's control and card; none if the player does it, as there is no mixer.
+    /// The mixer's control and card; none if there is no mixer and the player sets the volume.
     pub mixer: Option<String>,
 }
 
-/// How a button is.
+/// The state of a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ButtonState {
@@ -196,14 +196,14 @@ pub enum ButtonState {
     Released,
     /// Pressed.
     Pressed,
-    /// Pressed for so long that it is ignored.
+    /// Pressed for so long that it is ignored as stuck.
     Stuck,
-    /// A state of a later version.
+    /// A state from a later version.
     #[serde(other)]
     Other,
 }
 
-/// How each button is.
+/// The state of every button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ButtonStates {
@@ -223,11 +223,11 @@ pub struct ButtonStates {
 pub struct BoardStatus {
     /// What kind of board it is: `pi`, `simulated` or `none`.
     pub kind: String,
-    /// The buttons; none if the board has none or cannot be read.
+    /// The buttons; none if the board has no buttons or cannot be read.
     pub buttons: Option<ButtonStates>,
-    /// Whether the jumper is fitted, as it is now.
+    /// Whether the jumper is fitted now.
     pub jumper: Option<bool>,
-    /// Whether the LED is on; none if there is none.
+    /// Whether the LED is on; none without an LED.
     pub led: Option<bool>,
 }
 
@@ -237,9 +237,9 @@ pub struct BoardStatus {
 pub struct DacStatus {
     /// Its name.
     pub name: String,
-    /// Whether it takes sound.
+    /// Whether it is there and can be played on.
     pub present: bool,
-    /// Its rate, in frames a second; 0 while it takes none.
+    /// Its rate, in frames per second; 0 while it is not present.
     pub rate_hz: u32,
 }
 
@@ -249,14 +249,14 @@ pub struct DacStatus {
 pub struct PlaylistStatus {
     /// Its name.
     pub name: String,
-    /// Boxes with the same one play the same thing.
+    /// Boxes with the same fingerprint play the same thing.
     pub fingerprint: String,
     /// How many tracks it has.
     pub tracks: usize,
-    /// How many of them are missing or broken and stay silent.
+    /// How many of them are missing or broken, and so stay silent.
     pub silent_tracks: usize,
     /// The sum of its slots, in seconds.
     pub runtime_s: i64,
-    /// Whether its files have changed since; the change is taken over at the next start, or by `reload`.
+    /// Whether its files have changed since; `reload` or the next start takes over the change.
     pub changed: bool,
 }

@@ -1,4 +1,4 @@
-//! Buttons, jumper and LED, as they are read now.
+//! Buttons and jumper, as they read now, and the choice of pins.
 
 use jaudiosync_hw::buttons::{Button, Levels};
 
@@ -7,10 +7,10 @@ use crate::config::{BoardKind, Config};
 
 const CHECK: &str = "buttons";
 
-/// What the board's pins show; or why they cannot be read.
+/// Checks the levels of the pins, or reports why they cannot be read.
 pub fn board(config: &Config, levels: Result<Levels, &str>) -> Vec<Finding> {
     if config.board.kind != BoardKind::Pi {
-        return vec![Finding::good(CHECK, "none: the box is steered through its control socket")];
+        return vec![Finding::good(CHECK, "none: the box is controlled through its socket")];
     }
     let levels = match levels {
         Ok(levels) => levels,
@@ -35,18 +35,22 @@ pub fn board(config: &Config, levels: Result<Levels, &str>) -> Vec<Finding> {
             Finding::warning(
                 CHECK,
                 format!("{button} (GPIO{gpio}) reads as pressed"),
-                "release it; if it is not pressed, look for a wire that touches ground, or another HAT on the pin",
+                "release it; if nobody is pressing it, look for a wire that touches ground, or another HAT on the pin",
             )
         })
         .collect();
     if pressed.is_empty() {
-        let words = "none is pressed; press each: jaudiosync doctor --buttons";
+        let words = "none is pressed; to test each of them: jaudiosync doctor --buttons";
         findings.push(Finding::good(CHECK, words));
     }
     findings.push(Finding::good(CHECK, jumper));
     let shared = config.board.pins().shared();
     findings.extend(shared.iter().map(|shared| {
-        Finding::warning(CHECK, shared.to_string(), "choose another pin in [board], unless there is none on the box")
+        Finding::warning(
+            CHECK,
+            shared.to_string(),
+            "choose another pin in [board], unless the box does not have that device",
+        )
     }));
     findings
 }

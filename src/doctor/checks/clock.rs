@@ -1,4 +1,5 @@
-//! The clock: is I2C on, does a clock answer, is its battery good, does it drift, who else wants to set the time?
+//! The clock: whether I2C is on, the RTC answers, its battery is good, it drifts, and another
+//! program sets the system clock.
 
 use crate::host::Machine;
 use std::path::Path;
@@ -11,23 +12,23 @@ use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
 const CHECK: &str = "clock";
 const DAEMONS: &str = "time daemons";
 
-/// A DS3231 is within ±2 ppm from 0 to 40 °C, and ages by 1 ppm in its first year (datasheet, "Electrical
-/// Characteristics"). Beyond this it is none, or broken.
+/// A DS3231 is within ±2 ppm from 0 to 40 °C, and ages by 1 ppm in its first year (datasheet,
+/// "Electrical Characteristics"). A chip beyond this rate is something else, or broken.
 const LARGEST_RATE_PPB: f64 = 4_000.0;
 
-/// A calibration older than this says little of the rate, in s.
+/// A calibration older than this says little about the rate, in s.
 const OLD_REFERENCE_S: f64 = 180.0 * 86_400.0;
 
-/// What was seen of the clock.
+/// What was found out about the clock.
 #[derive(Debug, Clone)]
 pub struct ClockSeen {
-    /// Why the chip cannot be read, if so.
+    /// Why the chip cannot be read; none if it can.
     pub chip_error: Option<String>,
-    /// What the timekeeper says after a few seconds.
+    /// The timekeeper's status after a few seconds.
     pub status: TimeStatus,
 }
 
-/// The RTC, or the system clock where that is chosen.
+/// Checks the RTC, or the system clock if that is chosen.
 pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<Finding> {
     if config.source == TimeSource::System {
         return vec![system_clock(&seen.status)];
@@ -35,10 +36,10 @@ pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<F
     match &config.rtc {
         RtcChoice::None => vec![Finding::warning(
             CHECK,
-            "there is no RTC: after each start the time is unknown until a reference tells it",
+            "there is no RTC: after every start the time is unknown until a reference answers",
             "fit a DS3231 and set time.rtc = \"/dev/i2c-1\"",
         )],
-        RtcChoice::Simulated => vec![Finding::warning(CHECK, "the RTC is simulated", "set time.rtc on a box")],
+        RtcChoice::Simulated => vec![Finding::warning(CHECK, "the RTC is simulated", "on a real box, set time.rtc")],
         RtcChoice::Bus(bus) => match &seen.chip_error {
             Some(error) => vec![unreadable(bus, machine, error)],
             None => chip(bus, machine, &seen.status),
@@ -47,18 +48,18 @@ pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<F
 }
 
 fn system_clock(status: &TimeStatus) -> Finding {
-    let what = "the system clock, which another program keeps";
+    let what = "the system clock, which another program sets";
     match (status.state, status.bound_ms) {
         (TimeState::Unset, _) => Finding::problem(
             CHECK,
-            format!("{what}, was not set yet"),
+            format!("{what}, has not been set yet"),
             "start the time daemon and wait until it has a server, or set time.source = \"rtc\"",
         ),
-        (_, Some(bound_ms)) => Finding::good(CHECK, format!("{what}, within {bound_ms:.1} ms as it says")),
+        (_, Some(bound_ms)) => Finding::good(CHECK, format!("{what}, within {bound_ms:.1} ms by its own account")),
         (_, None) => Finding::warning(
             CHECK,
-            format!("{what}, and nobody says how well"),
-            "see whether the time daemon runs and reaches a server, or set time.source = \"rtc\"",
+            format!("{what} with unknown accuracy"),
+            "check that the time daemon runs and reaches a server, or set time.source = \"rtc\"",
         ),
     }
 }
@@ -66,13 +67,13 @@ fn system_clock(status: &TimeStatus) -> Finding {
 fn unreadable(bus: &Path, machine: &Machine, error: &str) -> Finding {
     let advice = match machine.boot_config() {
         _ if machine.has(bus) => {
-            "look at the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
+            "check the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
         }
         Some((_, text)) if has_i2c(&text) => {
-            "I2C is switched on in the boot configuration: reboot, and see that i2c-dev is loaded".to_owned()
+            "I2C is turned on in the boot configuration: reboot, and check that i2c-dev is loaded".to_owned()
         }
-        Some((file, _)) => format!("add {I2C_ON} to {} (jaudiosync setup does), then reboot", file.display()),
-        None => "name the bus the clock is on in time.rtc".to_owned(),
+        Some((file, _)) => format!("add {I2C_ON} to {} (jaudiosync setup does that), then reboot", file.display()),
+        None => "name the RTC's I2C bus in time.rtc".to_owned(),
     };
     Finding::problem(CHECK, error, advice)
 }
@@ -82,19 +83,20 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
     if let Some(driver) = machine.kernel_rtc_driver(bus) {
         findings.push(Finding::problem(
             CHECK,
-            format!("the kernel's driver {driver} has the clock, which so can be read but not set"),
+            format!("the kernel's driver {driver} holds the RTC, which can therefore be read but not set"),
             "remove dtoverlay=i2c-rtc from the boot configuration, then reboot",
         ));
     }
     let Some(rtc) = &status.rtc else {
-        findings.push(Finding::problem(CHECK, "the clock does not answer", "look at its wires, then at its battery"));
+        findings.push(Finding::problem(CHECK, "the RTC does not answer", "check its wires, then its battery"));
         return findings;
     };
     match (rtc.oscillator_stopped, rtc.distrusted) {
         (Some(true), _) => findings.push(Finding::problem(
             CHECK,
-            "the clock has stood still: its battery is empty, or was changed",
-            "fit a new battery (CR2032, or LIR2032 where the module charges it), then as with a new one: connect the box to a network, and name a time server (jaudiosync setup --ntp pool.ntp.org)",
+            "the RTC has stood still: its battery is empty, or was replaced",
+            "fit a new battery (CR2032, or LIR2032 if the module charges it); then connect the box to a network, and \
+             name a time server (jaudiosync setup --ntp pool.ntp.org)",
         )),
         (_, Some(distrust)) => findings.push(Finding::problem(
             CHECK,
@@ -106,8 +108,8 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
     if rtc.has_century_bit {
         findings.push(Finding::warning(
             CHECK,
-            "its century bit is set, by an old kernel or another program: it shows a year of the next century, and is \
-             read without that",
+            "its century bit was set by an old kernel or another program: it shows a year of the next century, which \
+            is corrected on reading",
             "connect the box to a network, and name a time server (jaudiosync setup --ntp pool.ntp.org): the service \
              then clears the bit",
         ));
@@ -126,23 +128,27 @@ fn drift(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
     if rate_ppb.abs() > LARGEST_RATE_PPB {
         return vec![Finding::warning(
             CHECK,
-            format!("it drifts by {:+.1} ppm, and a DS3231 by at most 2", rate_ppb / 1000.0),
-            "it is no DS3231 (a DS1307?) or broken: get another",
+            format!("it drifts by {:+.1} ppm; a DS3231 drifts by at most 2", rate_ppb / 1000.0),
+            "it is not a DS3231 (perhaps a DS1307), or it is broken: replace it",
         )];
     }
     match status.reference_age_s {
         None => vec![Finding::warning(
             CHECK,
-            "it was never compared with a reference, and is as right as whoever set it",
+            "it has never been compared with a reference, and is only as accurate as whatever set it",
             "connect the box to a network or a GPS receiver for a day, with time.ntp_servers or time.gpsd set",
         )],
         Some(age_s) if age_s > OLD_REFERENCE_S => vec![Finding::warning(
             CHECK,
-            format!("it was compared {:.0} days ago; it may be off by {:.1} s by now", age_s / 86_400.0, age_s * 1e-6),
+            format!(
+                "it was last compared {:.0} days ago, and may be off by {:.1} s now",
+                age_s / 86_400.0,
+                age_s * 1e-6
+            ),
             "connect the box to a network or a GPS receiver for a day",
         )],
         Some(age_s) => {
-            let bound = status.bound_ms.map_or(String::new(), |bound_ms| format!(", good to {bound_ms:.1} ms now"));
+            let bound = status.bound_ms.map_or(String::new(), |bound_ms| format!(", within {bound_ms:.1} ms now"));
             let days = age_s / 86_400.0;
             let rate = rate_ppb / 1000.0;
             vec![Finding::good(CHECK, format!("drift {rate:+.3} ppm, compared {days:.1} days ago{bound}"))]
@@ -150,24 +156,27 @@ fn drift(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
     }
 }
 
-/// Whether another program sets the clock that this one keeps, or nobody where somebody should.
+/// Checks whether another program sets the system clock that this one sets, or none does although
+/// one should.
 pub fn daemons(config: &TimeKeeping, machine: &Machine) -> Vec<Finding> {
     let daemons = machine.time_daemons();
     let names = daemons.join(", ");
     match (config.source, daemons.is_empty()) {
         (TimeSource::System, true) => vec![Finding::warning(
             DAEMONS,
-            "none runs, and the time is to come from one",
+            "none is running, and the time should come from one",
             "install chrony, or set time.source = \"rtc\"",
         )],
-        (TimeSource::System, false) => vec![Finding::good(DAEMONS, format!("{names} keeps the system clock"))],
+        (TimeSource::System, false) => vec![Finding::good(DAEMONS, format!("{names} sets the system clock"))],
         (TimeSource::Rtc, false) if !config.set_system_clock => {
-            vec![Finding::good(DAEMONS, format!("{names} keeps the system clock, which is left alone"))]
+            vec![Finding::good(DAEMONS, format!("{names} sets the system clock, which is left alone"))]
         }
-        (TimeSource::Rtc, true) => vec![Finding::good(DAEMONS, "none is in the way")],
+        (TimeSource::Rtc, true) => vec![Finding::good(DAEMONS, "none interferes")],
         (TimeSource::Rtc, false) => vec![Finding::warning(
             DAEMONS,
-            format!("{names} sets the system clock, too; the music is not harmed, but logs and files may jump"),
+            format!(
+                "{names} sets the system clock, too; the music is not affected, but the times of logs and files may jump"
+            ),
             "disable it: systemctl disable --now, or apt purge; or set time.set_system_clock = false",
         )],
     }
@@ -218,28 +227,28 @@ mod tests {
     }
 
     #[test]
-    fn a_good_clock_is_good_and_each_fault_has_its_advice() {
+    fn a_good_clock_is_good_and_every_fault_has_its_advice() {
         let (_root, machine) = machine(&[]);
         let config = TimeKeeping::default();
-        let look = |seen: &ClockSeen| clock(&config, &machine, seen);
-        assert_eq!(levels(&look(&seen(Some(rtc()), Some(86_400.0)))), [Level::Good, Level::Good]);
-        let never = look(&seen(Some(rtc()), None));
+        let check = |seen: &ClockSeen| clock(&config, &machine, seen);
+        assert_eq!(levels(&check(&seen(Some(rtc()), Some(86_400.0)))), [Level::Good, Level::Good]);
+        let never = check(&seen(Some(rtc()), None));
         assert!(never[1].advice.as_ref().unwrap().contains("ntp_servers"), "{never:?}");
-        let old = look(&seen(Some(rtc()), Some(400.0 * 86_400.0)));
+        let old = check(&seen(Some(rtc()), Some(400.0 * 86_400.0)));
         assert!(old[1].text.contains("400 days ago"), "{old:?}");
         let stopped = RtcReport { oscillator_stopped: Some(true), ..rtc() };
-        let stopped = look(&seen(Some(stopped), Some(1.0)));
+        let stopped = check(&seen(Some(stopped), Some(1.0)));
         assert!(stopped[0].level == Level::Problem && stopped[0].advice.as_ref().unwrap().contains("battery"));
         let other = RtcReport { rate_ppb: Some(30_000.0), ..rtc() };
-        assert!(look(&seen(Some(other), Some(1.0)))[1].text.contains("+30.0 ppm"));
-        let next_century = look(&seen(Some(RtcReport { has_century_bit: true, ..rtc() }), Some(1.0)));
+        assert!(check(&seen(Some(other), Some(1.0)))[1].text.contains("+30.0 ppm"));
+        let next_century = check(&seen(Some(RtcReport { has_century_bit: true, ..rtc() }), Some(1.0)));
         assert_eq!(levels(&next_century), [Level::Good, Level::Warning, Level::Good]);
         assert!(next_century[1].text.contains("century bit") && next_century[1].advice.is_some(), "{next_century:?}");
-        assert_eq!(levels(&look(&seen(None, None))), [Level::Problem]);
+        assert_eq!(levels(&check(&seen(None, None))), [Level::Problem]);
     }
 
     #[test]
-    fn a_bus_that_is_not_there_is_told_by_the_boot_configuration() {
+    fn the_boot_configuration_says_what_to_do_about_a_missing_bus() {
         let config = TimeKeeping::default();
         let missing = ClockSeen { chip_error: Some("no such file".into()), ..seen(None, None) };
         let advice = |files: &[(&str, &str)]| {

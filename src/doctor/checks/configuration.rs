@@ -1,19 +1,19 @@
-//! The configuration: is every key understood?
+//! The configuration: whether every key is understood.
 
 use super::super::Finding;
 use crate::config::Layers;
 
 const CHECK: &str = "configuration";
 
-/// Each thing that is wrong with the files.
+/// Checks the files, and reports every problem.
 pub fn configuration(layers: &Layers) -> Vec<Finding> {
     let problem = |problem: &crate::config::Problem| {
-        Finding::warning(CHECK, problem.to_string(), "mend the line; jaudiosync config shows what is in effect")
+        Finding::warning(CHECK, problem.to_string(), "correct the line; jaudiosync config shows what is in effect")
     };
     let mut findings: Vec<Finding> = layers.problems().iter().map(problem).collect();
     if findings.is_empty() {
         let files: Vec<String> = layers.files().iter().map(|file| file.display().to_string()).collect();
-        let from = if files.is_empty() { "the defaults, as there is no file".to_owned() } else { files.join(", ") };
+        let from = if files.is_empty() { "defaults, as there is no file".to_owned() } else { files.join(", ") };
         findings.push(Finding::good(CHECK, from));
     }
     findings

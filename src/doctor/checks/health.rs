@@ -7,14 +7,14 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::Finding;
 
-/// Below this much free space something will soon fail, in MB.
+/// With less free space than this something will soon fail, in MB.
 const LITTLE_SPACE_MB: u64 = 50;
 
-/// From here on the firmware slows a Pi's processor down (Raspberry Pi documentation, "Frequency management and thermal
-/// control": 80 °C; a 3A+ and 3B+ already at 60 a little).
+/// From this temperature the firmware slows down a Pi's processor (Raspberry Pi documentation,
+/// "Frequency management and thermal control": 80 °C; slightly from 60 °C on a 3A+ and 3B+).
 const HOT_C: f64 = 80.0;
 
-/// Disk, temperature and power supply.
+/// Checks disk, temperature and power supply.
 pub fn health(machine: &Machine, state_folder: Option<&Path>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = machine.model().map(|model| Finding::good("machine", model)).into_iter().collect();
     findings.push(disk(state_folder));
@@ -23,17 +23,17 @@ pub fn health(machine: &Machine, state_folder: Option<&Path>) -> Vec<Finding> {
         (true, ..) => Finding::problem(
             "power",
             "the voltage is too low now",
-            "use a supply of 5.1 V and 2.5 A or more, and a short thick cable; amplifiers want one of their own",
+            "use a supply of 5.1 V and at least 2.5 A, and a short, thick cable; give amplifiers a supply of their own",
         ),
         (false, true, _) => Finding::warning(
             "power",
-            "the voltage was too low since the start",
-            "use a supply of 5.1 V and 2.5 A or more, and a short thick cable; amplifiers want one of their own",
+            "the voltage has been too low at some time since the start",
+            "use a supply of 5.1 V and at least 2.5 A, and a short, thick cable; give amplifiers a supply of their own",
         ),
         (false, false, true) => {
-            Finding::warning("power", "the processor was slowed down, as it was too hot", "give the box air")
+            Finding::warning("power", "heat has slowed down the processor since the start", "give the box more air")
         }
-        _ => Finding::good("power", "the voltage was good since the start"),
+        _ => Finding::good("power", "the voltage has been good since the start"),
     }));
     findings
 }
@@ -46,25 +46,29 @@ fn disk(state_folder: Option<&Path>) -> Finding {
             "set STATE_DIRECTORY, XDG_STATE_HOME or HOME",
         );
     };
-    // What does not exist yet will lie on the disk of the nearest folder above.
+    // A folder that does not exist yet will be on the disk of the nearest folder above it.
     let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     let Ok(disk) = statvfs(existing) else {
-        return Finding::warning("disk", format!("{} cannot be looked at", existing.display()), "see: df, dmesg");
+        return Finding::warning(
+            "disk",
+            format!("cannot examine the disk of {}", existing.display()),
+            "see: df, dmesg",
+        );
     };
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on 32-bit ARM
     let free_mb = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) / 1_000_000;
     if disk.flags().contains(FsFlags::ST_RDONLY) {
         return Finding::warning(
             "disk",
-            format!("{} is read-only: after a power cut the box starts anew", folder.display()),
-            "if that is not meant so, the SD card may be worn out: see dmesg",
+            format!("{} is read-only: after a power cut the box remembers nothing", folder.display()),
+            "if that is not intended, the SD card may be worn out: see dmesg",
         );
     }
     if free_mb < LITTLE_SPACE_MB {
         return Finding::warning(
             "disk",
             format!("only {free_mb} MB are free"),
-            "make room: journalctl --vacuum-size=50M",
+            "free some space: journalctl --vacuum-size=50M",
         );
     }
     Finding::good("disk", format!("{} MB free", free_mb))
@@ -74,8 +78,8 @@ fn temperature(celsius: f64) -> Finding {
     if celsius >= HOT_C {
         return Finding::warning(
             "temperature",
-            format!("{celsius:.0} °C: the processor is slowed down"),
-            "give the box air",
+            format!("{celsius:.0} °C: heat slows down the processor"),
+            "give the box more air",
         );
     }
     Finding::good("temperature", format!("{celsius:.0} °C"))
@@ -88,7 +92,7 @@ mod tests {
     use crate::host::tests::machine;
 
     #[test]
-    fn heat_and_a_weak_supply_are_told() {
+    fn heat_and_a_weak_supply_are_reported() {
         let (_root, hot) = machine(&[
             ("sys/class/thermal/thermal_zone0/temp", "83500\n"),
             ("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n"),

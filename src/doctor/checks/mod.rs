@@ -1,4 +1,5 @@
-//! One file for each thing that is looked at. All of it is pure but for reading files; what devices tell is passed in.
+//! The checks, one file for each. They are pure except for reading files: what devices report is
+//! passed in.
 
 mod board;
 mod clock;

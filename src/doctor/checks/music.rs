@@ -1,4 +1,4 @@
-//! The playlist and each of its tracks.
+//! The playlist and its tracks.
 
 use super::super::Finding;
 use crate::format::duration;
@@ -6,10 +6,10 @@ use crate::playlist::Loaded;
 
 const CHECK: &str = "playlist";
 
-/// So many broken tracks are named; the others are counted.
+/// How many silent tracks are named; the others are counted.
 const NAMED: usize = 10;
 
-/// The playlist, its fingerprint, and each track that stays silent.
+/// Checks the playlist, and reports its fingerprint and every track that stays silent.
 pub fn music(loaded: Result<&Loaded, &str>) -> Vec<Finding> {
     let loaded = match loaded {
         Ok(loaded) => loaded,
@@ -17,7 +17,7 @@ pub fn music(loaded: Result<&Loaded, &str>) -> Vec<Finding> {
             return vec![Finding::problem(
                 CHECK,
                 error,
-                "copy the music and its .m3u8 there, or set playlist.folder and playlist.name",
+                "copy the music and its .m3u8 file there, or set playlist.folder and playlist.name",
             )];
         }
     };
@@ -26,7 +26,7 @@ pub fn music(loaded: Result<&Loaded, &str>) -> Vec<Finding> {
     let mut findings = vec![Finding::good(
         CHECK,
         format!(
-            "{}: {} tracks, {}, fingerprint {} (the same on all boxes that shall play the same)",
+            "{}: {} tracks, {}, fingerprint {} (must be equal on all boxes that play together)",
             playlist.name,
             playlist.tracks.len(),
             duration(playlist.runtime_s()),
@@ -40,12 +40,12 @@ pub fn music(loaded: Result<&Loaded, &str>) -> Vec<Finding> {
         findings.push(Finding::warning(
             CHECK,
             format!("line {}: {}: {problem}; its slot stays silent", track.line, track.location),
-            "copy the file again, or take the line out on all boxes",
+            "copy the file again, or remove the line on all boxes",
         ));
     }
     if silent.len() > NAMED {
         let more = silent.len() - NAMED;
-        findings.push(Finding::warning(CHECK, format!("and {more} more"), "jaudiosync list shows all"));
+        findings.push(Finding::warning(CHECK, format!("and {more} more"), "jaudiosync list shows all of them"));
     }
     findings
         .extend(loaded.warnings.iter().map(|warning| Finding::warning(CHECK, warning.clone(), "see: jaudiosync list")));

@@ -1,21 +1,21 @@
-//! The service: does it run, and what does it say itself?
+//! The service: whether it runs, what it reports, and its version.
 
 use super::super::Finding;
 use crate::control::{ClientError, Status};
 
 const CHECK: &str = "service";
 
-/// What the service says, or why it says nothing.
+/// Checks the service's status, or reports why there is none.
 pub fn service(status: Result<&Status, &ClientError>) -> Vec<Finding> {
     match status {
         Ok(status) => {
             let version = env!("CARGO_PKG_VERSION");
-            let mut findings = vec![Finding::good(CHECK, format!("runs: {}", status.play.summary()))];
+            let mut findings = vec![Finding::good(CHECK, format!("running: {}", status.play.summary()))];
             if status.program_version != version {
                 findings.push(Finding::warning(
                     CHECK,
-                    format!("it is version {}, and this program {version}", status.program_version),
-                    "systemctl restart jaudiosync",
+                    format!("it is version {}, but this program is {version}", status.program_version),
+                    "restart it: systemctl restart jaudiosync",
                 ));
             }
             findings
@@ -23,10 +23,10 @@ pub fn service(status: Result<&Status, &ClientError>) -> Vec<Finding> {
         Err(error @ ClientError::NotAllowed(_)) => vec![Finding::warning(
             CHECK,
             error.to_string(),
-            "log in again after that, or run this as root; the buttons and the sound card cannot be seen now",
+            "log in again after that, or run this as root; until then the buttons and the sound card cannot be checked",
         )],
         Err(error) => {
-            vec![Finding::warning(CHECK, error.to_string(), "systemctl enable --now jaudiosync, on a box")]
+            vec![Finding::warning(CHECK, error.to_string(), "on a box: systemctl enable --now jaudiosync")]
         }
     }
 }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_of_another_version_is_told() {
+    fn a_service_of_another_version_is_reported() {
         let current = Status { program_version: env!("CARGO_PKG_VERSION").to_owned(), ..Status::default() };
         assert_eq!(service(Ok(&current)).len(), 1);
         let old = Status { program_version: "0.0.1".to_owned(), ..current };

@@ -1,49 +1,51 @@
-//! The sound: which cards there are, whether the chosen one plays, and what sets its volume.
+//! The sound: the cards, whether the chosen one can play, and what sets its volume.
 
 use super::super::Finding;
 
 const CHECK: &str = "sound";
 
-/// What was seen of the sound.
+/// What was found out about the sound.
 #[derive(Debug, Clone, Default)]
 pub struct SoundSeen {
-    /// The cards that there are, and the sound server if one runs: by the name they are chosen by, and what they call themselves.
+    /// The cards, and the sound server if one runs: the name to choose each by, and its
+    /// description.
     pub cards: Vec<String>,
-    /// The chosen output, and its rate in Hz; or why it cannot be opened. None where the service has it.
+    /// The chosen output and its rate in Hz, or why it cannot be opened; none if the service holds
+    /// it.
     pub opened: Option<Result<(String, u32), String>>,
-    /// What sets the volume: a control of a card, or none where the player does; or why that is not known.
+    /// What sets the volume: a card's control, or none if the player does; or why that is unknown.
     pub mixer: Option<Result<Option<String>, String>>,
-    /// What the service says of its card: its name, whether it is there, and its rate in Hz.
+    /// What the service reports about its card: name, whether it is present, and rate in Hz.
     pub service: Option<(String, bool, u32)>,
 }
 
-/// The cards, the chosen output, its mixer.
+/// Checks the cards, the chosen output and its mixer.
 pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
     let mut findings = Vec::new();
     if seen.cards.is_empty() {
         findings.push(Finding::problem(
             CHECK,
             "there is no sound card",
-            "plug the DAC in; for a HAT name its overlay in the boot configuration (jaudiosync setup does)",
+            "plug in the DAC; for a HAT, name its overlay in the boot configuration (jaudiosync setup does that)",
         ));
     } else {
         findings.push(Finding::good(CHECK, format!("cards: {}", seen.cards.join(", "))));
     }
     let missing = |text: String| {
-        Finding::problem(CHECK, text, "choose one of `jaudiosync devices` in sound.device, or plug it in")
+        Finding::problem(CHECK, text, "choose one of `jaudiosync devices` in sound.device, or plug this one in")
     };
     match (&seen.service, &seen.opened) {
         (Some((name, true, _)), _) | (None, Some(Ok((name, _)))) if name == "default" && seen.cards.len() > 1 => {
             findings.push(Finding::warning(
                 CHECK,
-                "it plays on the default card, which is the one that was found first, and there are several",
+                "it plays on the default card, which is simply the first of several that the system found",
                 "choose one: jaudiosync setup",
             ));
         }
         (Some((name, true, rate_hz)), _) => {
             findings.push(Finding::good(CHECK, format!("the service plays on {name}, {rate_hz} Hz")))
         }
-        (Some((name, false, _)), _) => findings.push(missing(format!("the service waits for {name}"))),
+        (Some((name, false, _)), _) => findings.push(missing(format!("the service is waiting for {name}"))),
         (None, Some(Ok((name, rate_hz)))) => {
             findings.push(Finding::good(CHECK, format!("{name} can be opened, {rate_hz} Hz")))
         }
@@ -51,9 +53,9 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         (None, None) => {}
     }
     match &seen.mixer {
-        Some(Ok(Some(control))) => findings.push(Finding::good(CHECK, format!("the volume is {control}"))),
+        Some(Ok(Some(control))) => findings.push(Finding::good(CHECK, format!("{control} sets the volume"))),
         Some(Ok(None)) => {
-            findings.push(Finding::good(CHECK, "the volume is set in the player, as there is no control"))
+            findings.push(Finding::good(CHECK, "the player sets the volume, as there is no mixer control"))
         }
         Some(Err(reason)) => findings.push(Finding::warning(
             CHECK,

@@ -1,5 +1,6 @@
-//! Reads the frames of an MP3 at any place, at one rate and as the channels that are wanted; before its beginning and
-//! behind its end there is silence. Parts of another rate are resampled to that of the track, which is `stretches`.
+//! Reads the frames of an MP3 from any place, at one rate and with the channels that are wanted;
+//! before its beginning and after its end there is silence. `stretches` resamples parts of another
+//! rate to that of the track.
 
 mod stretches;
 
@@ -27,7 +28,7 @@ pub enum Mix {
     Mono,
 }
 
-/// Why a file gives no sound.
+/// Why a file produces no sound.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// It cannot be opened or read.
@@ -47,7 +48,7 @@ impl From<ResampleError> for DecodeError {
     }
 }
 
-/// What is known of a file before it is opened. What is not is taken from its first frame.
+/// What is known of a file before it is opened. The rest is taken from its first frame.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// The rate of the track: places are counted in its frames.
@@ -63,19 +64,20 @@ pub struct Decoder<R = File> {
     name: PathBuf,
     sound: Sound<R>,
     timeline: Timeline,
-    /// What the timeline was made of: sections, and all samples once they are known.
+    /// What the timeline was made from: the number of sections, and the number of samples once that
+    /// is known.
     made_of: (usize, Option<u64>),
     rate_hz: u32,
     channels: usize,
-    /// The frame that is read next; may lie before 0.
+    /// The frame that is read next; it may lie before 0.
     position: i64,
-    /// How the next frames are made; none until the place is taken.
+    /// How the next frames are made; `None` until the place is reached.
     stretch: Option<Source>,
     has_reported_failure: bool,
 }
 
 impl Decoder<File> {
-    /// Open a file. Its length is not looked for: the timetable knows it.
+    /// Opens a file. Its length is not determined here: the timetable knows it.
     ///
     /// # Errors
     /// When the file cannot be read or holds no MPEG audio.
@@ -83,7 +85,7 @@ impl Decoder<File> {
         Self::open_known(path, mix, Known::default())
     }
 
-    /// Open a file of which something is known.
+    /// Opens a file of which something is known.
     ///
     /// # Errors
     /// When the file cannot be read or holds no MPEG audio.
@@ -93,7 +95,7 @@ impl Decoder<File> {
 }
 
 impl<R: ReadAt> Decoder<R> {
-    /// Make a decoder of a file that is open. `name` is for messages.
+    /// Makes a decoder of a file that is open. `name` is for messages.
     ///
     /// # Errors
     /// When the file cannot be read or holds no MPEG audio.
@@ -120,12 +122,12 @@ impl<R: ReadAt> Decoder<R> {
         })
     }
 
-    /// Return how many bytes were read from the file so far.
+    /// Returns how many bytes have been read from the file so far.
     pub fn read_bytes(&self) -> u64 {
         self.sound.frames().read_bytes()
     }
 
-    /// Take over what the map has learnt of the file's sections. Return whether that was anything.
+    /// Adopts what the map has learnt of the file's sections. Returns whether that was anything.
     fn refresh_timeline(&mut self) -> bool {
         let frames = self.sound.frames();
         let map = frames.map();
@@ -138,16 +140,16 @@ impl<R: ReadAt> Decoder<R> {
         true
     }
 
-    /// Go one step towards the stretch that holds a frame, and the frame in it.
+    /// Goes one step towards the stretch that holds a frame, and towards the frame in it.
     fn step_to(&mut self, frame: u64) -> Result<Progress, DecodeError> {
         self.refresh_timeline();
         let Some((stretch, until)) = self.timeline.stretch_at(frame) else {
-            // Nothing is known yet. The first frame is looked for.
+            // Nothing is known yet: find the first frame.
             self.sound.seek(0)?;
             if self.refresh_timeline() {
                 return Ok(Progress::OnTheWay);
             }
-            return Err(DecodeError::Format("the file holds no MP3 audio any more".to_owned()));
+            return Err(DecodeError::Format("the file no longer holds MP3 audio".to_owned()));
         };
         let within = frame - stretch.first_frame;
         let is_plain = stretch.rate_hz == self.rate_hz;
@@ -156,7 +158,7 @@ impl<R: ReadAt> Decoder<R> {
         if self.sound.seek(sample)? == Progress::OnTheWay {
             return Ok(Progress::OnTheWay);
         }
-        // On the way there may have been a section of another rate.
+        // There may have been a section of another rate on the way.
         if self.refresh_timeline() && self.timeline.stretch_at(frame) != Some((stretch, until)) {
             return Ok(Progress::OnTheWay);
         }
@@ -169,7 +171,7 @@ impl<R: ReadAt> Decoder<R> {
         Ok(Progress::Reached)
     }
 
-    /// Read what follows within the file. Returns the frames there were before its end.
+    /// Reads what follows within the file. Returns the number of frames before its end.
     fn read_inside(&mut self, out: &mut [f32]) -> Result<usize, DecodeError> {
         let (channels, frames) = (self.channels, out.len() / self.channels);
         let mut filled = 0;
@@ -186,13 +188,14 @@ impl<R: ReadAt> Decoder<R> {
             let wanted = (frames - filled).min(usize::try_from(left).unwrap_or(usize::MAX));
             let target = out.get_mut(filled * channels..(filled + wanted) * channels).unwrap_or_default();
             let read = match &mut source {
-                // Behind the end of a stretch the next one begins.
+                // The next stretch begins where this one ends.
                 _ if wanted == 0 => continue,
                 Source::Plain { stretch, .. } => self.sound.read(stretch.rate_hz, channels, target)?,
                 Source::Resampled(resampled) => resampled.read(&mut self.sound, channels, target)?,
             };
             filled += read;
-            // What was read may have shown that the stretch has an end. What is behind it is then not of this stretch.
+            // Reading may have shown that the stretch has an end. Anything after that belongs to
+            // another stretch.
             let has_news = self.refresh_timeline();
             if read == wanted || has_news {
                 let is_same = self.timeline.stretch_at(position).is_some_and(|(stretch, _)| source.is_in(&stretch));
@@ -213,7 +216,7 @@ impl<R: ReadAt> Decoder<R> {
         Ok(filled)
     }
 
-    /// Log once, with the file's name, that a place is damaged.
+    /// Logs once, with the file's name, that a place is damaged.
     fn report_failure(&mut self) {
         if !self.has_reported_failure && self.sound.frames().is_damaged() {
             self.has_reported_failure = true;

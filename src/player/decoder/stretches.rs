@@ -1,4 +1,4 @@
-//! Stretches of a file: parts of one rate. Where that is not the track's, they are resampled to it.
+//! Stretches of a file: parts of one rate. One whose rate is not the track's is resampled to it.
 
 use super::DecodeError;
 use crate::mp3::bytes::ReadAt;
@@ -12,7 +12,7 @@ use crate::player::resampler::Resampler;
 pub(super) enum Source {
     /// The file has the track's rate here.
     Plain { stretch: Stretch, until: Option<u64> },
-    /// It has another one.
+    /// The file has another rate here.
     Resampled(Box<Resampled>),
 }
 
@@ -21,16 +21,16 @@ pub(super) struct Resampled {
     stretch: Stretch,
     /// The frame of the track at which the next stretch begins, if that is known.
     until: Option<u64>,
-    /// The sample of the stretch that is read next; may lie before its first.
+    /// The sample of the stretch that is read next; it may lie before its first.
     next_sample: i64,
     resampler: Resampler,
-    /// Frames that the resampler has made, and how many samples of them were read.
+    /// Frames that the resampler has made, and how many of their samples have been read.
     block: Vec<f32>,
     read: usize,
 }
 
 impl Source {
-    /// Return the frame of the track at which the stretch ends, if that is known.
+    /// Returns the frame of the track at which the stretch ends, if that is known.
     pub(super) fn until(&self) -> Option<u64> {
         match self {
             Self::Plain { until, .. } => *until,
@@ -38,7 +38,7 @@ impl Source {
         }
     }
 
-    /// The end of the stretch has come to be known.
+    /// Notes where the stretch ends, once that is known.
     pub(super) fn set_until(&mut self, known: Option<u64>) {
         match self {
             Self::Plain { until, .. } => *until = known,
@@ -46,7 +46,7 @@ impl Source {
         }
     }
 
-    /// Return whether it reads this stretch, whose end may have been unknown.
+    /// Returns whether it reads this stretch, whose end may have been unknown.
     pub(super) fn is_in(&self, other: &Stretch) -> bool {
         let stretch = match self {
             Self::Plain { stretch, .. } => stretch,
@@ -57,7 +57,7 @@ impl Source {
 }
 
 impl Resampled {
-    /// Begin at a place in the stretch, in its samples, for a track of this rate.
+    /// Begins at a place in the stretch, in its samples, for a track of this rate.
     ///
     /// # Errors
     /// When the file cannot be read, or there is no filter between the two rates.
@@ -75,7 +75,8 @@ impl Resampled {
         Ok(Self { stretch, until, next_sample, resampler, block: Vec::new(), read: 0 })
     }
 
-    /// Read the frames that are ready, at most as many as are asked for; make more where there are none.
+    /// Reads the frames that are ready, at most as many as are asked for, and makes more if there
+    /// are none.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -111,7 +112,7 @@ struct StretchSamples<'a, R> {
     sound: &'a mut Sound<R>,
     stretch: Stretch,
     channels: usize,
-    /// The sample of the stretch that is read next; may lie before 0.
+    /// The sample of the stretch that is read next; it may lie before 0.
     next: &'a mut i64,
 }
 

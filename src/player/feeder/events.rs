@@ -19,19 +19,21 @@ pub enum FeederEvent {
         /// Why, if that was not known when the playlist was loaded.
         reason: Option<String>,
     },
-    /// A track should be heard, and its file is still being opened, or the place in it looked for.
+    /// A track should be heard, but its file is still being opened, or the place in it found.
     Opening {
         /// Its slot.
         slot: Start,
     },
-    /// A track's file was not read as quickly as it plays; it goes on as soon as there is enough of it.
+    /// A track's file was not read as quickly as it plays; playing resumes as soon as enough of it
+    /// is there.
     Starved {
         /// Its slot.
         slot: Start,
     },
-    /// Playing was interrupted by the device (an xrun, a stopped process) and goes on at the timetable's place.
+    /// The device interrupted playing (an xrun, a stopped process), which resumes at the
+    /// timetable's place.
     Interrupted,
-    /// The phase error was too large to slew: the place was taken anew.
+    /// The phase error was too large to slew: playing jumped to the right place.
     Reseeked {
         /// The phase error, in ns.
         phase_error_ns: f64,

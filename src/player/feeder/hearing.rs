@@ -1,4 +1,5 @@
-//! What is heard of the timetable. The feeder knows that ahead of the DAC, and it is true once the DAC has got there.
+//! What is heard of the timetable. The feeder knows it ahead of the DAC, and it becomes true when
+//! the DAC gets there.
 
 use std::collections::VecDeque;
 
@@ -10,24 +11,25 @@ pub enum Hearing {
     /// Nothing, and nothing should be.
     #[default]
     Nothing,
-    /// Nothing, though this slot's track should be: it is being opened, or the device's clock is being learnt.
+    /// Nothing, though this slot's track should be: it is being opened, or the model of the
+    /// device's clock is not settled yet.
     Opening(Start),
     /// This slot's track.
     Music(Start),
-    /// Nothing, as this slot's track cannot be played.
+    /// Nothing, because this slot's track cannot be played.
     Silence(Start),
 }
 
-/// What is heard now, and what will be from which of the DAC's frames on.
+/// What is heard now, and what will be heard from which of the DAC's frames on.
 #[derive(Debug, Default)]
 pub(super) struct HearingPlan {
     now: Hearing,
-    /// In the order of their frames, each other than the one before.
+    /// In the order of their frames, each different from the one before.
     coming: VecDeque<(u64, Hearing)>,
 }
 
 impl HearingPlan {
-    /// Plan what is heard from a frame on, in place of what was planned from there on.
+    /// Plans what is heard from a frame on, in place of what was planned from there on.
     pub(super) fn plan_from(&mut self, frame: u64, hearing: Hearing) {
         while self.coming.back().is_some_and(|(planned, _)| *planned >= frame) {
             self.coming.pop_back();
@@ -37,20 +39,20 @@ impl HearingPlan {
         }
     }
 
-    /// Take this for what is heard from now on, and forget what was planned.
+    /// Sets what is heard from now on, and forgets what was planned.
     pub(super) fn set(&mut self, hearing: Hearing) {
         self.now = hearing;
         self.coming.clear();
     }
 
-    /// Note which frame is heard now.
+    /// Notes which frame is heard now.
     pub(super) fn advance_to(&mut self, frame: f64) {
         while self.coming.front().is_some_and(|(planned, _)| *planned as f64 <= frame) {
             self.now = self.coming.pop_front().map_or(self.now, |(_, hearing)| hearing);
         }
     }
 
-    /// Return what is heard now.
+    /// Returns what is heard now.
     pub(super) fn now(&self) -> Hearing {
         self.now
     }

@@ -1,14 +1,14 @@
 //! The feeder: decides, for each of the DAC's frames to come, which frame of which track it is, and
 //! fills the ring.
 //!
-//! It looks ahead by `LOOKAHEAD`. All it knows of the present is passed in: the reading of the raw clock, the
-//! map from there to UTC, and what the renderer reported. It reads neither files nor clocks nor devices: what is in the files comes
-//! from the loader, and is waited for without waiting.
+//! It looks ahead by `LOOKAHEAD`. All it knows of the present is passed in: the reading of the raw
+//! clock, the map from there to UTC, and what the renderer reported. It reads no files, clocks or
+//! devices: the contents of the files come from the loader, and the feeder never blocks on them.
 //!
 //! Its thread has real-time priority, but 400 ms to spare, and may allocate a little; only the
-//! audio callback may not. What is large (queues, tables of filters) the loader makes and frees.
+//! audio callback may not. The loader makes and frees what is large (queues, tables of filters).
 //!
-//! - `states`: what it does while nothing plays, while a track plays, and while one is silence;
+//! - `states`: what it does while nothing plays, while a track plays, and while a track is silence;
 //! - `hearing`: what the ear hears now, which the feeder planned earlier;
 //! - `events` and `stats`: what it reports.
 
@@ -46,26 +46,26 @@ const PRELOAD_S: f64 = 10.0;
 /// How often the feeder is stepped: a tenth of what it looks ahead.
 pub const STEP: Duration = Duration::from_millis(40);
 
-/// The same while something is to be heard as soon as it can be.
+/// The same while something should be heard as soon as possible.
 const BEGIN_STEP: Duration = Duration::from_millis(10);
 
 /// What is played, and how.
 #[derive(Clone)]
 pub struct Program {
-    /// When.
+    /// When each track plays.
     pub timetable: Timetable,
     /// Where the tracks come from.
     pub library: Arc<dyn Library>,
-    /// Silence before this instant: a timetable that is under way is joined then, on the exact frame. Where
-    /// there is none it is joined as soon as possible.
+    /// Silence before this instant: a timetable that is under way is joined then, on the exact
+    /// frame. With `None` it is joined as soon as possible.
     pub heard_from: Option<Instant<Utc>>,
-    /// How much later than the DAC's frames the sound is heard (amplifiers, cables, Bluetooth): the music is
-    /// played that much earlier. Negative plays it later.
+    /// How much later than the DAC's frames the sound is heard (amplifiers, cables, Bluetooth): the
+    /// music is played that much earlier. Negative plays it later.
     pub output_latency: Span,
 }
 
 impl Program {
-    /// Return the first instant from `utc` on at which anything may be heard.
+    /// Returns the first instant from `utc` on at which anything may be heard.
     fn audible_from(&self, utc: Instant<Utc>) -> Instant<Utc> {
         self.heard_from.map_or(utc, |heard_from| utc.max(heard_from))
     }
@@ -78,13 +78,13 @@ struct Now<'a> {
     utc: &'a ClockMap<Raw, Utc>,
     /// When the DAC's frames are heard.
     clock: DacLine,
-    /// Up to which frame the ring is to be filled.
+    /// The frame up to which the ring is to be filled.
     until: u64,
 }
 
 /// The feeder of one open stream.
 pub struct Feeder<V: Voice = ResampledVoice> {
-    /// What is to be played; none for silence.
+    /// What is to be played; `None` for silence.
     program: Option<Arc<Program>>,
     ends: FeederEnds<V::Samples>,
     rate_hz: u32,
@@ -104,16 +104,16 @@ pub struct Feeder<V: Voice = ResampledVoice> {
     pending: Vec<(Instant<Raw>, FeederEvent)>,
     announced: Option<Start>,
     given_up: Option<Start>,
-    /// The track that should be heard and is still being opened, since when, and whether that was reported.
+    /// The track that should be heard and is still being opened, since when, and whether that was
+    /// reported.
     opening: Option<(Start, Instant<Raw>, bool)>,
     is_finished: bool,
 }
 
 impl<V: Voice> Feeder<V> {
-    /// Make the feeder of a stream that was opened just now. The opener is what its voices are
-    /// opened with.
+    /// Makes the feeder of a stream that was just opened. Its voices are opened with the opener.
     pub fn new(program: Option<Arc<Program>>, ends: FeederEnds<V::Samples>, rate_hz: u32, opener: V::Opener) -> Self {
-        // A stream opened anew begins a new epoch: what the last one left is not for it.
+        // A stream that was opened again begins a new epoch: what the last one left is not for it.
         let epoch = ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         Self {
             program,
@@ -136,8 +136,8 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Play something else from now on, or nothing. What was prepared is dropped, so the sound must
-    /// have faded out before.
+    /// Plays something else from now on, or nothing. What was prepared is dropped, so the sound
+    /// must have faded out before.
     pub fn set_program(&mut self, program: Option<Arc<Program>>) {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         self.state = State::Idle;
@@ -152,29 +152,29 @@ impl<V: Voice> Feeder<V> {
         self.program = program;
     }
 
-    /// Return the numbers of the moment.
+    /// Returns the current figures.
     pub fn stats(&self) -> FeederStats {
         self.stats
     }
 
-    /// Return how long to rest until the next step. What waits for the device's clock to be known,
-    /// or for the loader, begins the sooner, the more often the feeder is stepped.
+    /// Returns how long to rest until the next step. Music that waits for the model of the device's
+    /// clock, or for the loader, begins sooner if the feeder is stepped more often.
     pub fn rest(&self) -> Duration {
         if self.opening.is_some() { BEGIN_STEP } else { STEP }
     }
 
-    /// Return what is heard of the timetable, as of the last step.
+    /// Returns what is heard of the timetable, as of the last step.
     pub fn hearing(&self) -> Hearing {
         self.hearing.now()
     }
 
-    /// Return when one of the stream's frames leaves the device, as far as that is known.
+    /// Returns when one of the stream's frames leaves the device, as far as that is known.
     pub fn heard(&self, frame: u64) -> Option<Instant<Raw>> {
         self.clock.line().map(|line| line.heard(frame))
     }
 
-    /// Do what is to be done at a reading of the raw clock, and return what is heard by then. To be called again after
-    /// [`rest`](Self::rest).
+    /// Does what is due at a reading of the raw clock, and returns the events that are heard by
+    /// then. Call it again after [`rest`](Self::rest).
     pub fn step(&mut self, raw: Instant<Raw>, utc: &ClockMap<Raw, Utc>) -> Vec<FeederEvent> {
         self.take_reports(raw);
         let until = self.handed_over + self.frames(LOOKAHEAD.seconds());
@@ -191,7 +191,8 @@ impl<V: Voice> Feeder<V> {
     }
 
     fn take_reports(&mut self, now: Instant<Raw>) {
-        // The renderer began a new epoch: the device dropped out, and its positions start afresh.
+        // The renderer began a new epoch: the device dropped out, and its positions start again
+        // from 0.
         if self.ends.shared.epoch.load(Ordering::Acquire) != self.epoch {
             self.clock.restart();
             self.interrupt(now);
@@ -207,7 +208,7 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Drop what was planned: it would be heard at the wrong time. The track stays open.
+    /// Drops what was planned: it would be heard at the wrong time. The track stays open.
     fn interrupt(&mut self, now: Instant<Raw>) {
         self.epoch = self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         match std::mem::replace(&mut self.state, State::Idle) {
@@ -222,7 +223,7 @@ impl<V: Voice> Feeder<V> {
         self.next_frame = 0;
     }
 
-    /// Have the track opened that will be heard once the device's clock is known.
+    /// Has the track opened that will be heard once the model of the device's clock is settled.
     fn prepare_early(&mut self, raw: Instant<Raw>, utc: &ClockMap<Raw, Utc>) {
         let Some(program) = self.program.clone() else { return };
         let soon = program.audible_from(utc.apply(raw + LOOKAHEAD) + program.output_latency);
@@ -247,17 +248,17 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Return when the ear hears one of the DAC's frames.
+    /// Returns when the ear hears one of the DAC's frames.
     fn heard_utc(&self, frame: u64, now: Now<'_>) -> Instant<Utc> {
         now.utc.apply(now.clock.heard(frame)) + self.output_latency()
     }
 
-    /// Return the DAC's frame that the ear hears at an instant.
+    /// Returns the DAC's frame that the ear hears at an instant.
     fn frame_heard_at(&self, utc: Instant<Utc>, now: Now<'_>) -> f64 {
         now.clock.frame_at(now.utc.inverse().apply(utc - self.output_latency()))
     }
 
-    /// Return where in a slot's track a frame belongs, and how fast that place moves.
+    /// Returns where in a slot's track a frame belongs, and how fast that place moves.
     fn target(&self, slot: Start, frame: u64, now: Now<'_>) -> Target {
         let now_s = (self.heard_utc(frame, now) - slot.utc()).seconds();
         Target { now_s, drift: now.clock.slower().then(now.utc.rate).fraction() }
@@ -271,7 +272,7 @@ impl<V: Voice> Feeder<V> {
         (seconds * f64::from(self.rate_hz)) as u64
     }
 
-    /// Note what the ear hears now. Frames mean nothing before the device's clock is known.
+    /// Notes what the ear hears now. Frames mean nothing before the device's clock is known.
     fn update_hearing(&mut self, now: Instant<Raw>) {
         if let Some(clock) = self.clock.settled() {
             self.hearing.advance_to(clock.frame_at(now - self.output_latency()));
@@ -286,7 +287,7 @@ impl<V: Voice> Feeder<V> {
         self.stats.xruns = self.xruns;
         self.stats.restarts = self.clock.restarts();
         self.stats.late_frames = self.ends.shared.late_frames.load(Ordering::Relaxed);
-        // What is in the ring plays on after its track was decoded to the end.
+        // What is in the ring continues to play after its track was decoded to the end.
         if matches!(self.state, State::Playing(_)) || matches!(self.hearing.now(), Hearing::Music(_)) {
             self.stats.buffered = self.heard(self.next_frame).map_or(Span::ZERO, |heard| heard - now);
         } else {

@@ -8,8 +8,8 @@ use crate::player::steered_voice::SteeredVoice;
 use crate::player::voice::{Readiness, Voice};
 use crate::timetable::{Length, Place, Start};
 
-/// How far ahead of the DAC a track is joined that is under way: what the DAC may have taken since it was last heard of,
-/// 25 ms, and some time to make the first blocks.
+/// How far ahead of the DAC a track that is under way is joined: what the DAC may have taken since
+/// its last report, 25 ms, and some time to make the first blocks.
 const JOIN_AHEAD_S: f64 = 0.05;
 
 /// A track that is still being opened when it should be heard is reported after this long.
@@ -29,12 +29,12 @@ pub(super) enum State<V> {
 pub(super) enum Then {
     /// There is more to do at once.
     Again,
-    /// In the next step.
+    /// Continue in the next step.
     Wait,
 }
 
 impl<V: Voice> Feeder<V> {
-    /// Do what is to be done in whatever state it is, until there is nothing more to do now.
+    /// Does what is due in whatever state it is, until there is nothing more to do now.
     pub(super) fn fill(&mut self, now: Now<'_>) {
         while !self.is_finished {
             let (state, then) = match std::mem::replace(&mut self.state, State::Idle) {
@@ -49,12 +49,12 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Look for what is to be heard next, and begin it once it is ready.
+    /// Finds out what is to be heard next, and begins it once it is ready.
     fn idle(&mut self, now: Now<'_>) -> (State<V>, Then) {
         let Some(program) = self.program.clone() else { return (State::Idle, Then::Wait) };
         let earliest = self.earliest_frame();
         let earliest_utc = self.heard_utc(earliest, now);
-        // What would be heard before it shall be is as if it were not there.
+        // What lies before the first audible instant is treated as if it were not there.
         let utc = program.audible_from(earliest_utc);
         let (slot, begins) = match program.timetable.place_at(utc) {
             Place::Playing { slot, .. } => (slot, utc),
@@ -95,15 +95,15 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Nothing is to be heard from a frame on.
+    /// Plans that nothing is heard from a frame on.
     fn hear_nothing(&mut self, from_frame: u64) -> (State<V>, Then) {
         self.opening = None;
         self.hearing.plan_from(from_frame, Hearing::Nothing);
         (State::Idle, Then::Wait)
     }
 
-    /// A track should be heard, and is not ready. It is joined as soon as it is. `is_open` where only the device's clock
-    /// is waited for, which is not reported.
+    /// Notes that a track should be heard and is not ready. It is joined as soon as it is.
+    /// `is_open` means that only the model of the device's clock is missing, which is not reported.
     pub(super) fn wait_for_opening(&mut self, slot: Start, is_open: bool, now: Instant<Raw>) {
         let (_, since, was_reported) =
             self.opening.filter(|(before, ..)| *before == slot).unwrap_or((slot, now, false));
@@ -114,7 +114,7 @@ impl<V: Voice> Feeder<V> {
         self.opening = Some((slot, since, was_reported || is_due));
     }
 
-    /// Have the track of the slot that follows opened, once it is near.
+    /// Has the next slot's track opened, once it is near.
     fn prepare_next(&mut self, slot: Start, now: Now<'_>) {
         let Some(program) = self.program.clone() else { return };
         let Some(next) = program.timetable.after(slot) else { return };
@@ -124,11 +124,12 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Begin to play at exactly this frame, wherever in the track that is.
+    /// Begins to play at exactly this frame, wherever in the track that is.
     fn begin(&mut self, mut voice: SteeredVoice<V>, first_frame: u64, now: Now<'_>) -> (State<V>, Then) {
         let slot = voice.slot;
         let target = self.target(slot, first_frame, now);
-        // From the beginning there is nothing to fade: the first frame is up to half a frame from the slot's instant.
+        // At the beginning there is nothing to fade: the first frame is up to half a frame from the
+        // slot's instant.
         let is_beginning = target.now_s < 1.0 / f64::from(self.rate_hz);
         if let Err(mistake) = voice.start_at(target.now_s, !is_beginning) {
             self.prepared.keep(voice);
@@ -149,15 +150,16 @@ impl<V: Voice> Feeder<V> {
         (State::Playing(voice), Then::Again)
     }
 
-    /// Make blocks until the ring is full enough, the track is over, or the loader has brought no more.
+    /// Makes blocks until the ring is full enough, the track is over, or the loader has brought no
+    /// more.
     fn play(&mut self, mut steered: SteeredVoice<V>, now: Now<'_>) -> (State<V>, Then) {
         let slot = steered.slot;
         let length = self.program.as_ref().and_then(|program| program.timetable.length(slot.track));
         let end = slot.utc() + length.map_or(Span::ZERO, Length::span);
         self.prepare_next(slot, now);
         steered.voice.retry_if_failed(now.raw);
-        // Blocks that come too late are of no use: after a long pause of this thread, or of the loader, the place is
-        // taken anew.
+        // Blocks that come too late would not be heard: after a long pause of this thread, or of
+        // the loader, playing jumps to the right place.
         if self.next_frame < self.handed_over {
             let is_starved = !steered.voice.has_next_block();
             let failure = steered.voice.failure().filter(|_| is_starved).map(ToOwned::to_owned);
@@ -193,7 +195,7 @@ impl<V: Voice> Feeder<V> {
             self.stats.phase_error_ns = report.phase_error_ns;
             self.stats.speed_ppb = (report.speed - 1.0) * 1e9;
             self.stats.playing = Some((slot, target.now_s));
-            // There is room: it was asked above, and nobody else writes.
+            // There is room: that was checked above, and no other thread writes.
             let _ = self.ends.blocks.push(Block { first_frame: self.next_frame, epoch: self.epoch, samples });
             self.next_frame += BLOCK_FRAMES as u64;
             if steered.left_at_ns.is_some() {
@@ -204,7 +206,7 @@ impl<V: Voice> Feeder<V> {
         (State::Playing(steered), Then::Wait)
     }
 
-    /// Leave a track silent until its slot is over, or its file can be read.
+    /// Leaves a track silent until its slot is over, or its file can be read.
     fn stay_silent(&mut self, slot: Start, now: Now<'_>) -> (State<V>, Then) {
         let Some(program) = self.program.clone() else { return (State::Idle, Then::Again) };
         let earliest = self.earliest_frame();
@@ -228,7 +230,7 @@ impl<V: Voice> Feeder<V> {
         }
     }
 
-    /// Leave a track silent from a frame on. Each is reported once.
+    /// Leaves a track silent from a frame on. Each is reported once.
     fn give_up(&mut self, slot: Start, reason: Option<String>, from_frame: u64, now: Now<'_>) -> (State<V>, Then) {
         self.opening = None;
         self.hearing.plan_from(from_frame, Hearing::Silence(slot));
@@ -245,7 +247,7 @@ impl<V: Voice> Feeder<V> {
         self.hear_nothing(from_frame)
     }
 
-    /// Return the first frame that can still be filled in time.
+    /// Returns the first frame that can still be filled in time.
     fn earliest_frame(&self) -> u64 {
         self.next_frame.max(self.handed_over + self.frames(JOIN_AHEAD_S))
     }

@@ -17,11 +17,11 @@ pub(super) struct Search<'a> {
     locator: &'a mut Locator,
     /// Whether a symbolic link out of the Music folder was met.
     pub leads_outside: bool,
-    /// Files that may be meant, in the order of the readings.
+    /// Files that the entry may mean, in the order of the readings.
     matches: Vec<Match>,
 }
 
-/// A file that may be meant.
+/// A file that the entry may mean.
 struct Match {
     /// Which reading found it.
     reading: usize,
@@ -31,14 +31,14 @@ struct Match {
     departures: BTreeSet<Departure>,
 }
 
-/// How close the name of a file is to an entry, the closest first.
+/// How close a file's name is to an entry, the closest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Closeness {
-    /// The name that this reading of the entry says.
+    /// The name as this reading of the entry has it.
     Same { reading: usize },
-    /// The same text, as this reading has it.
+    /// The same text as this reading of the entry.
     SameText { reading: usize },
-    /// All that differ in case.
+    /// A name that differs in case.
     Alike,
 }
 
@@ -49,7 +49,8 @@ impl<'a> Search<'a> {
         Self { locator, leads_outside: false, matches: Vec::new() }
     }
 
-    /// Relative paths: from the playlist's folder, or from the Music folder where the whole list is written so.
+    /// Resolves a relative path: from the playlist's folder, or from the Music folder if the whole
+    /// list is written that way.
     pub(super) fn relative(&mut self, ways: &Ways<'_>) -> Option<Located> {
         let located = self.in_own_folder(ways);
         if located.is_some() || !self.locator.tries_music_folder {
@@ -64,7 +65,7 @@ impl<'a> Search<'a> {
         Some(self.decide(ways, usize::MAX)?.0)
     }
 
-    /// Relative paths, from the playlist's folder.
+    /// Resolves a relative path from the playlist's folder.
     pub(super) fn in_own_folder(&mut self, ways: &Ways<'_>) -> Option<Located> {
         let root = self.locator.root.clone();
         let depth = self.locator.playlist_folder.len();
@@ -78,7 +79,7 @@ impl<'a> Search<'a> {
         Some(self.decide(ways, usize::MAX)?.0)
     }
 
-    /// Paths that begin elsewhere, by their tails, the longest first.
+    /// Resolves a path that begins elsewhere by its ends, the longest first.
     pub(super) fn tails(&mut self, ways: &Ways<'_>) -> Option<Located> {
         let root = self.locator.root.clone();
         let begins_elsewhere = |reading: &Reading| reading.origin != Origin::Playlist { up: 0 };
@@ -100,7 +101,7 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// Take note of all files that may be meant by the last `count` parts of a path.
+    /// Gathers all files that the last `count` parts of a path may mean.
     fn gather(
         &mut self,
         folder: &Path,
@@ -124,7 +125,7 @@ impl<'a> Search<'a> {
                 reading.departures.iter().copied().chain(departures).chain(also).collect();
             let closeness = match likeness {
                 Likeness::Alike(_) => Closeness::Alike,
-                // Which code page is meant is a guess, however well a name then fits.
+                // The code page is a guess, however well a name then fits.
                 _ if departures.contains(&Departure::Encoding) => Closeness::SameText { reading: number },
                 Likeness::SameText(_) => Closeness::SameText { reading: number },
                 Likeness::Same => Closeness::Same { reading: number },
@@ -133,8 +134,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Decide on the closest of what was gathered by the last `count` parts; with what was dropped of its path, as
-    /// [`Locator::learn`] says. Of several that are equally close none is taken.
+    /// Chooses the closest of the files gathered for the last `count` parts, and returns it with
+    /// the dropped part of its path, as [`Locator::learn`] does. If several are equally close, none
+    /// is taken.
     fn decide(&mut self, ways: &Ways<'_>, count: usize) -> Option<(Located, Option<Folder>)> {
         let matches = std::mem::take(&mut self.matches);
         let closeness = matches.iter().map(|found| found.closeness).min()?;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Files of these names in a Music folder beside a secret.
+/// Makes files of these names in a Music folder beside a secret.
 fn music(names: &[&[u8]]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let music = folder.path().join("Music");
@@ -18,12 +18,12 @@ fn music(names: &[&[u8]]) -> tempfile::TempDir {
     folder
 }
 
-/// Where an entry of a playlist in `folder` of the Music folder leads.
+/// Returns where an entry of a playlist in `folder` of the Music folder leads.
 fn locate_from(around: &tempfile::TempDir, folder: &str, location: &[u8]) -> Located {
     let music = around.path().join("Music");
     fs::create_dir_all(music.join(folder)).unwrap();
     let mut locator = Locator::new(&music, &music.join(folder).join("x.m3u8"), None).unwrap();
-    // What a playlist of this line alone means.
+    // Read as a playlist of this line alone.
     locator.choose_base([location].into_iter());
     match locator.locate(location) {
         Located::File(found) => {
@@ -98,7 +98,7 @@ fn code_pages_are_understood() {
     ] {
         assert_finds(&around, &page.encode(name).0, name.as_bytes(), &[Notation, Encoding]);
     }
-    // UTF-8 that was taken for Windows-1252; and a file whose own name is in a code page.
+    // UTF-8 that was mistaken for Windows-1252, and a file whose own name is in a code page.
     assert_finds(&around, "Ã„rger.mp3".as_bytes(), names[1].as_bytes(), &[Notation, Encoding]);
     let around = music(&[b"D\xE9j\xE0.mp3"]);
     assert_finds(&around, "Déjà.mp3".as_bytes(), b"D\xE9j\xE0.mp3", &[Encoding]);
@@ -136,7 +136,7 @@ fn another_case_is_found_where_only_one_file_fits() {
     let Located::Ambiguous(mut files) = locate_from(&around, "", b"a.MP3") else { panic!("one was chosen") };
     files.sort();
     assert_eq!(files, ["A.mp3", "a.mp3"]);
-    // A folder, too, may be there twice; but a file by two names is one.
+    // A folder, too, may exist in two spellings; but a file by two names is one file.
     let around = music(&[b"rock/a.mp3", b"ROCK/b.mp3"]);
     assert_finds(&around, b"Rock/b.mp3", b"ROCK/b.mp3", &[LetterCase]);
     symlink("rock", around.path().join("Music/Rock")).unwrap();
@@ -205,7 +205,7 @@ fn nothing_outside_is_reached() {
     assert_eq!(locate_from(&around, "", &b"a\\".repeat(2000)), Located::TooLong);
 }
 
-/// Entries of the pieces that matter, in any order.
+/// Entries made of the pieces that matter, in any order.
 fn locations() -> impl Strategy<Value = Vec<u8>> {
     let pieces: [&[u8]; 18] = [
         b"..",

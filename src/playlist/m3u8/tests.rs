@@ -25,7 +25,7 @@ fn all_line_ends_count_the_same_lines() {
 fn a_byte_order_mark_is_not_part_of_a_name_wherever_it_is() {
     assert_names(b"\xEF\xBB\xBFa.mp3\n", &[(1, "a.mp3")]);
     assert_names("\u{feff}\u{feff} \u{feff}a.mp3\u{feff}\n\u{feff}b.mp3".as_bytes(), &[(1, "a.mp3"), (2, "b.mp3")]);
-    // Lists that were put one behind the other.
+    // Several lists in one file.
     let joined = "\u{feff}#EXTM3U\r\na.mp3\r\n\u{feff}#EXTM3U\r\n\u{feff}#EXTINF:5,B\r\nb.mp3\u{feff}#EXTM3U\r\nc.mp3";
     assert_names(joined.as_bytes(), &[(2, "a.mp3"), (5, "b.mp3"), (6, "c.mp3")]);
     assert_eq!(parse(joined.as_bytes()).unwrap().entries[1].extinf.as_ref().unwrap().seconds, Some(5.0));
@@ -88,14 +88,14 @@ fn titles_are_read_from_code_pages_and_cut() {
 }
 
 #[test]
-fn comments_that_may_be_names_are_kept_and_directives_are_not() {
+fn comments_that_may_be_names_are_saved_and_directives_are_not() {
     let list = parse(b"#EXTM3U\n#1 Hit.mp3\n#EXTENC:windows-1251\n#extvlcopt:x\na.mp3\n").unwrap();
     assert_eq!(list.comments, [(2, b"#1 Hit.mp3".to_vec())]);
     assert_eq!(list.encoding, Some(encoding_rs::WINDOWS_1251));
 }
 
 #[test]
-fn what_exceeds_a_bound_is_refused_or_kept_as_a_silent_slot() {
+fn what_exceeds_a_bound_is_refused_or_becomes_a_silent_slot() {
     let lines = |count: usize| "a\n".repeat(count);
     assert_eq!(parse(lines(MAX_ENTRIES).as_bytes()).unwrap().entries.len(), MAX_ENTRIES);
     assert_eq!(parse(lines(MAX_ENTRIES + 1).as_bytes()), Err(ParseError::TooManyEntries));
@@ -105,7 +105,7 @@ fn what_exceeds_a_bound_is_refused_or_kept_as_a_silent_slot() {
     assert_eq!(lengths, [(4096, false), (4096, true), (5, false)]);
 }
 
-/// Bytes of which playlists are made.
+/// Returns pieces of bytes that playlists are made of.
 fn pieces_of_lists() -> impl Strategy<Value = Vec<u8>> {
     let words: [&[u8]; 14] = [
         b"a.mp3",

@@ -1,4 +1,5 @@
-//! Walks the frames of an ID3v2 tag from header to header, and takes out the few texts that are wanted.
+//! Walks the frames of an ID3v2 tag from header to header, and extracts the few texts that are
+//! needed.
 
 use std::io::{self, BufReader, Read};
 
@@ -7,27 +8,27 @@ use flate2::read::ZlibDecoder;
 use super::Source;
 use super::layout::{FrameHeader, Kind, TagHeader, Version, Wrapping, is_id};
 
-/// Of a text so many bytes count; the rest would not be shown.
+/// How many bytes of a text count; the rest would not be shown.
 const MAX_TEXT_BYTES: usize = 4096;
 
-/// Of a frame with a text so many bytes are read, before it is unpacked.
+/// How many bytes of a frame with a text are read, before it is unpacked.
 const MAX_FRAME_BYTES: u64 = 16 * 1024;
 
-/// A tag with more frames than this is looked at no further: real ones have a few dozen.
+/// The most frames of a tag that are read: real tags have a few dozen.
 const MAX_FRAMES: usize = 1000;
 
-/// In a tag that is unsynchronised as a whole what is skipped must be read; texts behind more than this are not found.
-/// An SD card reads it in 0.2 s.
+/// In a tag that is unsynchronised as a whole, anything skipped must be read; texts after more than
+/// this are not found. An SD card reads it in 0.2 s.
 const MAX_UNSYNCHRONISED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Contents of the frames that are wanted, unpacked, at most [`MAX_TEXT_BYTES`] each.
+/// The contents of the frames that are needed, unpacked, at most [`MAX_TEXT_BYTES`] each.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     pub title: Option<Vec<u8>>,
     pub artist: Option<Vec<u8>>,
 }
 
-/// Read the texts of the tag at the beginning of a file, as far as it can be understood.
+/// Reads the texts of the tag at the beginning of a file, as far as it can be understood.
 pub(super) fn read_frames(source: &Source<'_>) -> Texts {
     let mut texts = Texts::default();
     let mut header = [0; TagHeader::BYTES];
@@ -35,7 +36,7 @@ pub(super) fn read_frames(source: &Source<'_>) -> Texts {
     let Some(header) = TagHeader::parse(&header) else { return texts };
     let begin = TagHeader::BYTES as u64;
     let plain = Plain { source, position: begin, end: begin + header.size };
-    // Where reading ends early, what was found until then counts.
+    // If reading ends early, what was found by then counts.
     let _ = if header.is_unsynchronised && header.version != Version::V24 {
         let bytes = BufReader::new(plain.take(MAX_UNSYNCHRONISED_BYTES));
         walk(&mut Unsynchronised { bytes, after_ff: false }, header, &mut texts)
@@ -45,11 +46,11 @@ pub(super) fn read_frames(source: &Source<'_>) -> Texts {
     texts
 }
 
-/// The bytes of a tag behind its header.
+/// The bytes of a tag after its header.
 trait Body: Read {
     fn skip(&mut self, bytes: u64) -> io::Result<()>;
 
-    /// The four bytes at so many bytes from here, where they can be had.
+    /// Returns the four bytes at this distance from here, if they can be read.
     fn peek(&self, ahead: u64) -> Option<[u8; 4]>;
 }
 
@@ -87,8 +88,8 @@ fn walk(body: &mut impl Body, tag: TagHeader, texts: &mut Texts) -> io::Result<(
     Ok(())
 }
 
-/// The size of a frame's content. Where the two ways to read it differ, the one behind which another frame begins is
-/// right.
+/// Returns the size of a frame's content. If the two ways to read it differ, the one after which
+/// another frame begins is right.
 fn size_of(frame: &FrameHeader, body: &impl Body) -> u64 {
     let fits = |size: u64| body.peek(size).is_some_and(|next| is_id(&next));
     if frame.size != frame.plain_size && !fits(frame.size) && fits(frame.plain_size) {
@@ -97,7 +98,7 @@ fn size_of(frame: &FrameHeader, body: &impl Body) -> u64 {
     frame.size
 }
 
-/// Take a frame's wrapping off, as far as a text is wanted.
+/// Removes a frame's wrapping, as far as a text needs it.
 fn unwrap(content: Vec<u8>, wrapping: Wrapping) -> Option<Vec<u8>> {
     let mut content = content;
     if wrapping.is_encrypted || content.len() < wrapping.prefix_bytes {
@@ -106,7 +107,7 @@ fn unwrap(content: Vec<u8>, wrapping: Wrapping) -> Option<Vec<u8>> {
     content.drain(..wrapping.prefix_bytes);
     let mut text = Vec::new();
     let limit = MAX_TEXT_BYTES as u64;
-    // A damaged end leaves the beginning.
+    // If the end is damaged, the beginning remains.
     let _ = match (wrapping.is_unsynchronised, wrapping.is_compressed) {
         (false, false) => content.take(limit).read_to_end(&mut text),
         (false, true) => ZlibDecoder::new(&*content).take(limit).read_to_end(&mut text),
@@ -152,7 +153,8 @@ impl Body for Plain<'_> {
     }
 }
 
-/// Takes out the zeros that were put behind each byte of ones, so that nothing looked like MPEG audio.
+/// Removes the zeros that were inserted after every 0xFF byte so that nothing looked like MPEG
+/// audio.
 struct Unsynchronised<R> {
     bytes: R,
     after_ff: bool,
@@ -172,7 +174,7 @@ impl<R: Read> Read for Unsynchronised<R> {
                     kept += 1;
                 }
             }
-            // Nothing at all would mean the end.
+            // Returning 0 bytes would mean the end.
             if kept > 0 || read == 0 {
                 return Ok(kept);
             }

@@ -1,4 +1,5 @@
-//! How the versions of ID3v2 lay out their frames (id3.org: id3v2-00, id3v2.3.0, id3v2.4.0-structure).
+//! How the versions of ID3v2 lay out their frames (id3.org: id3v2-00, id3v2.3.0,
+//! id3v2.4.0-structure).
 
 /// Version of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,10 +13,10 @@ pub(super) enum Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TagHeader {
     pub version: Version,
-    /// Of the tag as a whole; in 2.4 each frame says it once more.
+    /// Of the tag as a whole; in 2.4 every frame repeats it.
     pub is_unsynchronised: bool,
     pub has_extended_header: bool,
-    /// Bytes of the tag behind these ten.
+    /// Bytes of the tag after these ten.
     pub size: u64,
 }
 
@@ -31,7 +32,7 @@ impl TagHeader {
             4 => Version::V24,
             _ => return None,
         };
-        // The same bit is a compression of the whole tag in 2.2, which was never specified.
+        // In 2.2 the same bit is a compression of the whole tag that was never specified.
         if version == Version::V22 && flags & 0x40 != 0 {
             return None;
         }
@@ -45,12 +46,12 @@ impl TagHeader {
 }
 
 impl Version {
-    /// Bytes of a frame's header.
+    /// Returns the bytes of a frame's header.
     pub(super) fn header_bytes(self) -> usize {
         if self == Self::V22 { 6 } else { 10 }
     }
 
-    /// Bytes of an extended header behind the four that say so.
+    /// Returns the bytes of an extended header after the four that give its size.
     pub(super) fn extended_header_rest(self, size: [u8; 4]) -> u64 {
         match self {
             // In 2.4 the size includes its own four bytes.
@@ -64,9 +65,10 @@ impl Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHeader {
     pub kind: Kind,
-    /// Bytes of the frame behind its header.
+    /// Bytes of the frame after its header.
     pub size: u64,
-    /// The size if it was written as a plain number in 2.4, as iTunes did for years; see [`sync_safe`].
+    /// The size if it was written as a plain number in 2.4, as iTunes did for years; see
+    /// [`sync_safe`].
     pub plain_size: u64,
     pub wrapping: Wrapping,
 }
@@ -79,7 +81,8 @@ pub(super) enum Kind {
 }
 
 impl FrameHeader {
-    /// Read a header, of which the first bytes count that the version has; none where padding or something else begins.
+    /// Reads a header, from as many of the bytes as the version has; `None` at padding or anything
+    /// else.
     pub(super) fn parse(version: Version, bytes: [u8; 10]) -> Option<Self> {
         let (id, size, plain_size, flags): (&[u8], u32, u32, u8) = match (version, bytes) {
             (Version::V22, [_, _, _, a, b, c, ..]) => {
@@ -108,7 +111,7 @@ impl FrameHeader {
     }
 }
 
-/// Whether a frame can be called that.
+/// Returns whether a frame can have that name.
 pub(super) fn is_id(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
@@ -119,7 +122,7 @@ pub(super) struct Wrapping {
     pub is_compressed: bool,
     pub is_encrypted: bool,
     pub is_unsynchronised: bool,
-    /// Bytes before the content: the group it is in, and its size when unpacked.
+    /// Bytes before the content: the group it is in, and its unpacked size.
     pub prefix_bytes: usize,
 }
 
@@ -145,7 +148,8 @@ impl Wrapping {
     }
 }
 
-/// A number of which each byte has seven bits, so that it cannot look like the beginning of a frame of MPEG audio.
+/// Reads a number with seven bits in each byte, so that it cannot look like the beginning of a
+/// frame of MPEG audio.
 fn sync_safe(bytes: [u8; 4]) -> u32 {
     bytes.into_iter().fold(0, |sum, byte| (sum << 7) | u32::from(byte & 0x7F))
 }

@@ -1,5 +1,6 @@
-//! Title and artist of an MP3 file, from ID3v2 or ID3v1: read with bounded memory and time, whatever the file claims.
-//! Frames that are not wanted, such as pictures, are skipped without being read.
+//! Title and artist of an MP3 file, from ID3v2 or ID3v1: read with bounded memory and time,
+//! whatever the file claims. Frames that are not needed, such as pictures, are skipped without
+//! being read. Lengths are not read here: they come from the frames.
 
 mod frames;
 mod layout;
@@ -13,13 +14,13 @@ use super::reading::read_up_to;
 use super::text::{decode_cut, decode_utf16, decode_utf16_be, shown};
 use crate::panics;
 
-/// Size of an ID3v1 tag, which is the end of its file.
+/// Size of an ID3v1 tag, which is at the end of its file.
 const ID3V1_BYTES: u64 = 128;
 
-/// Read title and artist. What is damaged counts as not there. A fault in here or in a library costs this file's tags
-/// and nothing else; it is logged with the file's name.
+/// Reads title and artist. Anything damaged counts as missing. A fault here or in a library costs
+/// this file's tags and nothing else; it is logged with the file's name.
 ///
-/// `first` is the beginning of the file, which has been read already.
+/// `first` is the beginning of the file, which has already been read.
 pub(super) fn read_tags(path: &Path, file: &File, first: &[u8]) -> (Option<String>, Option<String>) {
     guarded(path, || read_all(&Source { file, first }))
 }
@@ -27,7 +28,7 @@ pub(super) fn read_tags(path: &Path, file: &File, first: &[u8]) -> (Option<Strin
 fn guarded(path: &Path, read: impl FnOnce() -> Tags) -> (Option<String>, Option<String>) {
     let tags = panics::catch(read).unwrap_or_else(|panic| {
         log::warn!(
-            "the tags of {} cannot be read, which is a fault of this program ({panic}); it is shown by its name",
+            "the tags of {} cannot be read, because of a bug in this program ({panic}); its file name is shown instead",
             path.display()
         );
         Tags::default()
@@ -53,15 +54,17 @@ fn read_all(source: &Source<'_>) -> Tags {
     tags
 }
 
-/// Decode the content of a text frame: a byte for the encoding, and one or more texts with a zero between them.
+/// Decodes the content of a text frame: a byte for the encoding, and one or more texts separated by
+/// zeros.
 fn text_of(content: &[u8]) -> Option<String> {
     let (&encoding, text) = content.split_first()?;
     let text = match encoding {
         1 => decode_utf16(text),
         2 => decode_utf16_be(text),
-        // By the standard Latin-1 and UTF-8; many programs write their own code page, or UTF-8, as the former.
+        // The standard says Latin-1 and UTF-8; many programs write their own code page, or UTF-8,
+        // in place of the former.
         0 | 3 => decode_cut(text),
-        // A writer that left the byte out.
+        // The writer left the byte out.
         _ => decode_cut(content),
     };
     let texts: Vec<String> = text.split('\0').filter_map(shown).collect();
@@ -84,7 +87,7 @@ fn read_id3v1(source: &Source<'_>) -> Tags {
     Tags { title: field(3), artist: field(33) }
 }
 
-/// An MP3 file of which the beginning is in memory.
+/// An MP3 file whose beginning is in memory.
 struct Source<'a> {
     file: &'a File,
     first: &'a [u8],
@@ -95,7 +98,7 @@ impl Source<'_> {
         Some(self.file.metadata().ok()?.len())
     }
 
-    /// Read as much as there is. Returns how many bytes that was.
+    /// Reads as much as there is. Returns how many bytes that was.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let in_memory = usize::try_from(offset).ok().and_then(|offset| self.first.get(offset..)).unwrap_or_default();
         if let Some(bytes) = in_memory.get(..buffer.len()) {

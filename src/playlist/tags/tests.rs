@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Read the tags of a file of these bytes, of which so many are in memory already.
+/// Reads the tags of a file with these bytes, of which the first `in_memory` are in memory already.
 fn read_with(bytes: &[u8], in_memory: usize) -> (Option<String>, Option<String>) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
@@ -22,12 +22,12 @@ fn some(title: &str, artist: &str) -> (Option<String>, Option<String>) {
     (Some(title.to_owned()), Some(artist.to_owned()))
 }
 
-/// A number of seven bits a byte.
+/// Writes a number with seven bits in each byte.
 fn sync_safe(number: usize) -> [u8; 4] {
     [21, 14, 7, 0].map(|shift| (number >> shift & 0x7F) as u8)
 }
 
-/// A frame of ID3v2.3, whose sizes are plain.
+/// Makes a frame of ID3v2.3, whose sizes are plain numbers.
 fn frame_23(id: &[u8], flags: u8, content: &[u8]) -> Vec<u8> {
     [id, &(content.len() as u32).to_be_bytes(), &[0, flags], content].concat()
 }
@@ -70,7 +70,7 @@ fn all_versions_and_encodings_are_read() {
     let v24 = [frame_24(b"TIT2", 0, "\u{3}Ω".as_bytes()), frame_24(b"TPE1", 0, b"\0Don\x92t\0Stop\0")].concat();
     assert_eq!(read(&tag(4, 0, &v24)), some("Ω", "Don’t / Stop"));
     assert_eq!(read(&id3v1(b"Title", b"D\xE9j\xE0")), some("Title", "Déjà"));
-    // What the newer tag lacks, the older one has.
+    // What the newer tag lacks is taken from the older one.
     let both = [tag(3, 0, &frame_23(b"TIT2", 0, b"\0New")), id3v1(b"Old", b"Artist")].concat();
     assert_eq!(read(&both), some("New", "Artist"));
 }
@@ -112,7 +112,7 @@ fn sizes_that_itunes_wrote_into_2_4_as_plain_numbers_are_understood() {
     let picture = [b"APIC", &300_u32.to_be_bytes()[..], &[0; 302]].concat();
     let body = [picture, frame_24(b"TIT2", 0, b"\0T"), frame_24(b"TPE1", 0, b"\0A")].concat();
     assert_eq!(read(&tag(4, 0, &body)), some("T", "A"));
-    // And what is right stays so, also as the last frame and before padding.
+    // Correct sizes stay correct, also in the last frame and before padding.
     for padding in [0, 500] {
         let picture = frame_24(b"APIC", 0, &[0; 300]);
         let body = [frame_24(b"TIT2", 0, b"\0T"), picture, frame_24(b"TPE1", 0, b"\0A"), vec![0; padding]].concat();
@@ -171,7 +171,7 @@ proptest! {
             written.add_frame(id3::Frame::text(id, text.as_str()).set_encoding(Some(encoding)));
         }
         let mut bytes = Vec::new();
-        // It writes a flag that 2.2 does not have, and compresses nothing.
+        // The writer sets a flag that 2.2 does not have, and compresses nothing.
         let is_compressed = wrapping & 2 != 0 && version != id3::Version::Id3v22;
         let encoder = id3::Encoder::new().version(version).unsynchronisation(wrapping & 1 != 0).compression(is_compressed);
         encoder.encode(&written, &mut bytes).unwrap();

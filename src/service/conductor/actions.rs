@@ -1,4 +1,4 @@
-//! Does what the machine says.
+//! Carries out the machine's actions.
 
 use crate::appliance::answer::Tone;
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use super::requests::clock_time;
 use super::{Conductor, Ending};
 use crate::appliance::{Action, Moment, PlaylistInfo, Program, Refusal, SavedPosition, Session};
 use crate::player::feeder;
-use crate::player::task::Order;
+use crate::player::task::PlayerCommand;
 use crate::service::settings;
 use crate::service::state_writer::WriteCommand;
 use crate::storage;
 use crate::timetable::Timetable;
 
-/// The box is switched off no sooner than the last tone is over, and what the card buffers has been heard.
+/// The box is switched off only once the last tone is over and what the card buffers has been
+/// heard.
 const POWER_OFF_AFTER: Span = Span::from_ms(Tone::ShuttingDown.duration_ms() as i64 + 200);
 
 impl Conductor {
@@ -25,7 +26,7 @@ impl Conductor {
             Action::StopWithFade => {
                 log::info!("stopped");
                 self.playing = None;
-                (self.ports.player)(Order::Stop);
+                (self.ports.player)(PlayerCommand::Stop);
             }
             Action::SaveSession(session) => {
                 let session = self.saved_session(session, now);
@@ -43,7 +44,7 @@ impl Conductor {
             Action::SaveVolume(_) => {}
             Action::Reload => (self.ports.playlists)(settings::playlist_source(&self.config)),
             Action::ShutDown => {
-                log::info!("Stop was held: the box is switched off");
+                log::info!("Stop was held: switching the box off");
                 self.end(Ending::PowerOff, POWER_OFF_AFTER);
             }
             Action::Led(pattern) => self.pattern = pattern,
@@ -55,12 +56,12 @@ impl Conductor {
     }
 
     fn play(&mut self, program: Program, timetable: Timetable, info: Arc<PlaylistInfo>) {
-        // The machine plays the playlist that was read last, or goes on with the one that plays.
+        // The machine plays the playlist that was read last, or continues the one that plays.
         let Some(playlist) = self.playlist.as_ref().filter(|playlist| playlist.info == info) else {
             return log::error!("a playlist that is not there was to be played: {}", info.name);
         };
         log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
-        (self.ports.player)(Order::Play(feeder::Program {
+        (self.ports.player)(PlayerCommand::Play(feeder::Program {
             timetable: timetable.clone(),
             library: (self.ports.library)(&playlist.playlist, self.audio.mix),
             heard_from: Some(Instant::from_second(program.heard_from_utc_s)),
@@ -69,7 +70,8 @@ impl Conductor {
         self.playing = Some((program, timetable, info));
     }
 
-    /// What a program is, before the time at which it begins to be heard.
+    /// Returns what a program is, in words that come before the time at which it begins to be
+    /// heard.
     pub(super) fn beginning(&self, program: &Program) -> String {
         if program.session == Session::common(self.config.start.anchor.utc_s) {
             "joins the common timetable at".to_owned()
@@ -80,14 +82,14 @@ impl Conductor {
         }
     }
 
-    /// Plays what plays once more, as it is to be listened to otherwise from now on.
+    /// Plays the current program again, because the settings for the sound have changed.
     pub(super) fn play_again(&mut self) {
         if let Some((program, timetable, info)) = self.playing.clone() {
             self.play(program, timetable, info);
         }
     }
 
-    /// Whoever asked gets the answer; in any case it goes to the log.
+    /// Answers a client that is waiting, and logs the refusal in any case.
     fn refuse(&mut self, refusal: Refusal) {
         log::info!("refused: {refusal}");
         self.refusal = Some(refusal);

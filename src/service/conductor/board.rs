@@ -1,27 +1,27 @@
-//! The board's pins, opened and read again and again, whatever becomes of them.
+//! The board's pins: opened, and read repeatedly, whatever happens to them.
 
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{BoardError, Levels};
 use jaudiosync_time::{Instant, Raw, Span};
 
-/// Opens the board; called again and again while it cannot be used.
+/// Opens the board; called repeatedly while it cannot be used.
 pub type OpenBoard = Box<dyn FnMut() -> Result<Board, BoardError> + Send>;
 
 /// The pause before a board that cannot be used is tried again.
 const RETRY: Span = Span::from_ms(500);
 
-/// At boot the device files may come a little later than the service. Only then is it reported that there are none: the jumper
-/// would else be taken for removed.
+/// At boot the device files may appear a little later than the service. Their absence is reported
+/// only after this time; otherwise the jumper would be taken for removed.
 const PATIENCE: Span = Span::from_seconds(10);
 
-/// What a look at the board has shown.
+/// The result of reading the board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BoardReading {
-    /// These levels.
+    /// The levels.
     Levels(Levels),
     /// It cannot be read, for this reason.
     Unreadable(String),
-    /// It cannot be read yet, and this is too early to say so.
+    /// It cannot be read yet, and it is too early to report that.
     NotYet,
 }
 
@@ -33,14 +33,14 @@ pub struct PolledBoard {
     began: Instant<Raw>,
     retry_at: Instant<Raw>,
     problem: Option<String>,
-    /// What is pressed, as it was read last.
+    /// The levels as they were last read.
     pub levels: Option<Levels>,
-    /// Whether the LED is lit; none where there is none.
+    /// Whether the LED is lit; `None` if there is none.
     pub lit: Option<bool>,
 }
 
 impl PolledBoard {
-    /// A board that is opened at the first look.
+    /// Returns a board that is opened when it is first read.
     pub fn new(open: OpenBoard, now_raw: Instant<Raw>) -> Self {
         Self {
             open,
@@ -82,7 +82,8 @@ impl PolledBoard {
         }
     }
 
-    /// Switches the LED, where there is one. One that cannot be switched is left alone from then on; the buttons matter more.
+    /// Switches the LED, if there is one. An LED that cannot be switched is left alone from then
+    /// on; the buttons matter more.
     pub fn light(&mut self, lit: bool) {
         let Some(board) = self.board.as_mut().filter(|_| self.lit.is_some_and(|before| before != lit)) else { return };
         self.lit = match board.led.set(lit) {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_board_that_is_not_there_is_told_after_a_while_and_one_that_breaks_at_once() {
+    fn a_missing_board_is_reported_after_a_while_and_one_that_breaks_at_once() {
         let mut board = PolledBoard::new(Box::new(fails), Instant::ZERO);
         assert_eq!(board.look(Instant::from_second(9)), BoardReading::NotYet);
         assert!(

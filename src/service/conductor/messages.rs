@@ -1,4 +1,5 @@
-//! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket report.
+//! Takes in what the player, the playlist's reader, the disk, the mixer and the control socket
+//! report.
 
 use std::sync::Arc;
 
@@ -12,15 +13,15 @@ use crate::service::playlists::PlaylistReport;
 use crate::service::volume::VolumeReport;
 
 impl Conductor {
-    /// Take a message in.
+    /// Takes in a message.
     pub fn take(&mut self, message: Message) {
         match message {
             Message::Player(event) => self.player(event),
             Message::Playlist(news) => self.playlist(news),
             Message::State(trouble) => {
                 match &trouble {
-                    Some(trouble) => log::warn!("what a power cut would lose is not kept: {trouble}"),
-                    None => log::info!("the state is kept again"),
+                    Some(trouble) => log::warn!("cannot save the state, so a power cut would lose it: {trouble}"),
+                    None => log::info!("the state is saved again"),
                 }
                 self.state_trouble = trouble;
             }
@@ -88,11 +89,11 @@ impl Conductor {
             FeederEvent::Starved { slot } => {
                 log::warn!("track {}, {}, is not read quickly enough", slot.track, self.title(slot.track));
             }
-            FeederEvent::Interrupted => log::warn!("the sound card dropped out; going on where the timetable is"),
+            FeederEvent::Interrupted => log::warn!("the sound card dropped out; resuming at the scheduled place"),
             FeederEvent::Reseeked { phase_error_ns } => {
-                log::warn!("{:+.1} ms off the timetable; the place was taken anew", phase_error_ns * 1e-6);
+                log::warn!("{:+.1} ms off the timetable; jumped to the scheduled place", phase_error_ns * 1e-6);
             }
-            // The timetable says when it is over; the player a moment before.
+            // The timetable determines when it is over; the player reports that a moment before.
             FeederEvent::Finished => {}
         }
     }
@@ -108,7 +109,7 @@ impl Conductor {
             PlaylistReport::Failed(reason) => PlaylistEvent::Failed(reason),
             PlaylistReport::Changed => PlaylistEvent::Changed,
             PlaylistReport::Unchanged => {
-                log::info!("the playlist is as it was read again");
+                log::info!("the playlist's files are again as they were read");
                 PlaylistEvent::Unchanged
             }
         };

@@ -1,12 +1,13 @@
 //! The conductor: the appliance's state machine in the middle of all that a box consists of.
 //!
-//! It reads the buttons, takes what the player, the playlist's reader, the disk, the mixer and the control socket report,
-//! passes all of it to the machine, and does what the machine says. It waits for nothing and opens nothing: whatever may
-//! take its time is ordered from somebody else, who answers by a [`Message`]. The service runs it in a loop; tests run it
-//! in virtual time.
+//! It reads the buttons, takes what the player, the playlist's reader, the disk, the mixer and the
+//! control socket report, passes all of it to the machine, and does what the machine says. It waits
+//! for nothing and opens nothing: anything that may block is sent as a command to a worker, which
+//! answers with a [`Message`]. The service runs the conductor in a loop; tests run it in virtual
+//! time.
 //!
 //! - `messages` takes in what all of them report, `requests` answers the control socket;
-//! - `actions` does what the machine says, `report` says how things stand;
+//! - `actions` carries out the machine's actions, `report` makes the status;
 //! - `board` reads the pins.
 
 mod actions;
@@ -35,51 +36,52 @@ use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
-use crate::player::task::{Event, Order};
+use crate::player::task::{Event, PlayerCommand};
 use crate::playlist::{Playlist, Track};
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
-/// How often the buttons are read: an answer must come within 50 ms, of which 20 to 30 pass until a level counts.
+/// How often the buttons are read: an answer must come within 50 ms, of which 20 to 30 pass until a
+/// level counts.
 const POLL: Span = Span::from_ms(8);
 
-/// How often the machine learns that time has passed.
+/// How often the machine is notified that time has passed.
 const TICK: Span = Span::from_ms(40);
 
 /// How often the status is published, besides after every event.
 const PUBLISH: Span = Span::from_ms(200);
 
-/// How often the clock is asked for its whole status.
+/// How often the clock's whole status is requested.
 const TIME_STATUS: Span = Span::SECOND;
 
-/// What is to end fades out within this time, or ends all the same: a card that does not even say that it is silent is
-/// given up by the player after a second, and what is left of the 2 s in which the service is to end is for letting go of
-/// everything.
+/// What is to end must fade out within this time, and ends then in any case. The player gives up a
+/// card that does not even report that it is silent after a second, and the rest of the 2 s in
+/// which the service has to end is for releasing everything.
 const END_PATIENCE: Span = Span::from_ms(1100);
 
-/// Who knows the time, and how well.
+/// The source of the time, and of how well it is known.
 pub trait TimePort: Send {
-    /// UTC as it is known now.
+    /// Returns UTC as it is known now.
     fn estimate(&self) -> Estimate;
 
     /// Makes a correction that waits until nothing plays.
     fn step(&self);
 
-    /// Everything that is reported of it. Not asked more than once a second.
+    /// Returns everything that is reported of the time. Not called more than once a second.
     fn status(&self) -> TimeStatus;
 }
 
-/// Makes the tracks of a playlist such that they can be opened.
+/// Makes a library of a playlist's tracks, so that they can be opened.
 pub type MakeLibrary = Box<dyn Fn(&Playlist, Mix) -> Arc<dyn Library> + Send>;
 
 /// What the conductor acts on. None of them waits.
 pub struct Ports {
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
-    /// Who knows the time.
+    /// The source of the time.
     pub time: Box<dyn TimePort>,
     /// Commands for the player.
-    pub player: Box<dyn FnMut(Order) + Send>,
+    pub player: Box<dyn FnMut(PlayerCommand) + Send>,
     /// Sounds a tone at once.
     pub sound: Box<dyn FnMut(Tone) + Send>,
     /// The tracks of a playlist, as the player opens them.
@@ -88,9 +90,9 @@ pub struct Ports {
     pub volume: Box<dyn FnMut(u8) + Send>,
     /// Writes the state to disk.
     pub state_writer: Box<dyn FnMut(WriteCommand) + Send>,
-    /// Reads a playlist, and keeps an eye on it.
+    /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
-    /// Reads the configuration anew.
+    /// Reads the configuration again.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
     /// The sound card's name, to show.
     pub dac_name: String,
@@ -102,45 +104,45 @@ pub enum Message {
     Player(Event),
     /// The playlist was read, or has changed.
     Playlist(PlaylistReport),
-    /// The disk: what is wrong, or that all is well again.
+    /// Trouble with the disk, or `None` when all is well again.
     State(Option<String>),
     /// A report of the mixer.
     Volume(VolumeReport),
-    /// A client of the control socket wants something done, and waits for the answer.
+    /// A request from a client of the control socket, which waits for the answer.
     Command(protocol::Command, SyncSender<Response>),
-    /// Configuration and playlist are to be read anew.
+    /// Configuration and playlist are to be read again.
     Reload,
     /// The program is to end.
     End,
 }
 
-/// How it goes on after a round.
+/// What happens after a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
-    /// With another one, no later than at this reading of the raw clock.
+    /// Another round, no later than at this reading of the raw clock.
     Again {
-        /// When.
+        /// When, on the raw clock.
         at: Instant<Raw>,
     },
-    /// Not at all.
+    /// No more rounds.
     End(Ending),
 }
 
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It was asked to.
+    /// A signal or a message asked for it.
     Asked,
     /// The box is to be switched off.
     PowerOff,
 }
 
-/// The status as it was said last, for all to read.
+/// The status as it was last published, for all to read.
 #[derive(Debug, Clone, Default)]
 pub struct StatusBoard(Arc<Mutex<Arc<Status>>>);
 
 impl StatusBoard {
-    /// The status, not older than a fifth of a second while the conductor is alive.
+    /// Returns the status, at most a fifth of a second old while the conductor is alive.
     pub fn read(&self) -> Arc<Status> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -153,7 +155,7 @@ impl StatusBoard {
 /// The conductor of a box.
 pub struct Conductor {
     ports: Ports,
-    /// With what it began: what is only looked at then stays in effect.
+    /// The configuration at the start: keys that are read only then stay in effect.
     begun_with: Config,
     config: Config,
     config_problems: Vec<String>,
@@ -185,10 +187,10 @@ pub struct Conductor {
     status: StatusBoard,
 }
 
-/// So many silent tracks are named in the log; the others are counted.
+/// This many silent tracks are named in the log; the others are counted.
 const NAMED_TRACKS: usize = 20;
 
-/// The playlist, and what is reported of it again and again.
+/// The playlist, and what every status reports of it.
 struct CurrentPlaylist {
     playlist: Arc<Playlist>,
     /// What the machine knows of it.
@@ -207,8 +209,9 @@ struct EndingSoon {
 }
 
 impl Conductor {
-    /// A box that was just switched on. It orders the playlist; what was kept is passed in.
-    pub fn new(layers: &Layers, kept: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
+    /// Makes the conductor of a box that was just switched on, and commands the playlist to be read;
+    /// `saved` is the state that was saved.
+    pub fn new(layers: &Layers, saved: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
         let now_raw = ports.clocks.raw();
         (ports.playlists)(settings::playlist_source(&config));
@@ -240,26 +243,28 @@ impl Conductor {
             publish_at: now_raw,
             status: StatusBoard::default(),
         };
-        conductor.feed(Input::Restored(kept));
+        conductor.feed(Input::Restored(saved));
         conductor
     }
 
-    /// Where the status can be read.
+    /// Returns where the status can be read.
     pub fn status_board(&self) -> StatusBoard {
         self.status.clone()
     }
 
-    /// Whether a press, or the jumper, is obeyed at once from now on: the playlist, the buttons and the jumper are known.
+    /// Returns whether a press, or the jumper, is obeyed at once from now on: the playlist, the
+    /// buttons and the jumper are known.
     pub fn is_armed(&self) -> bool {
         self.appliance.is_armed()
     }
 
-    /// Whether the sound card is there.
+    /// Returns whether the sound card is there.
     pub fn has_device(&self) -> bool {
         self.has_device
     }
 
-    /// Does what is due: reads the buttons, lets the machine's time pass, switches the LED, says how things stand.
+    /// Does what is due: reads the buttons, lets the machine's time pass, switches the LED,
+    /// publishes the status.
     pub fn round(&mut self) -> Round {
         let now_raw = self.ports.clocks.raw();
         self.poll_board(now_raw);
@@ -286,7 +291,8 @@ impl Conductor {
             BoardReading::Unreadable(reason) => self.contacts.unreadable(&reason),
             BoardReading::NotYet => return,
         };
-        // Whoever watches the buttons shall see the shortest press, also where nothing comes of it yet.
+        // A client that watches the buttons must see the shortest press, even if nothing comes of
+        // it yet.
         if self.board.levels != before {
             self.publish_soon();
         }
@@ -302,7 +308,7 @@ impl Conductor {
         self.publish_at = Instant::MIN;
     }
 
-    /// Feed the machine, and do what it says.
+    /// Feeds the machine, and carries out its actions.
     fn feed(&mut self, input: Input) {
         let now = moment(&self.ports, self.is_trusted);
         self.is_trusted = now.is_trusted;
@@ -316,11 +322,12 @@ impl Conductor {
             return;
         }
         let now_raw = self.ports.clocks.raw();
-        // A volume is kept some seconds after it was changed, which there may no longer be.
+        // A changed volume is saved only some seconds later, and the program may have ended by
+        // then.
         if let Some(percent) = self.appliance.unsaved_volume_percent() {
             self.act(Action::SaveVolume(percent), self.now());
         }
-        (self.ports.player)(Order::Stop);
+        (self.ports.player)(PlayerCommand::Stop);
         self.ending = Some(EndingSoon {
             ending,
             is_silent: false,
@@ -329,7 +336,7 @@ impl Conductor {
         });
     }
 
-    /// Whether it was asked to end.
+    /// Returns whether it was asked to end.
     pub fn is_ending(&self) -> bool {
         self.ending.is_some()
     }
@@ -348,7 +355,7 @@ impl Conductor {
 }
 
 impl CurrentPlaylist {
-    /// Log what is wrong with it, once.
+    /// Logs what is wrong with it, once.
     fn new(playlist: Arc<Playlist>, warnings: Vec<String>) -> Self {
         warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let silent_tracks = playlist.tracks.iter().filter(|track| track.problem.is_some()).count();
@@ -386,8 +393,9 @@ impl EndingSoon {
     }
 }
 
-/// Now, all from one reading. The moment in which the time comes to be trusted, UTC is what it is from then on: what
-/// played meanwhile was not in sync, so the correction waits for nothing.
+/// Returns the present, all from one reading. At the moment the time becomes trusted, UTC takes a
+/// pending correction at once: what played until then was not in sync, so there is nothing to wait
+/// for.
 fn moment(ports: &Ports, was_trusted: bool) -> Moment {
     let raw = ports.clocks.raw();
     let mut estimate = ports.time.estimate();

@@ -1,4 +1,4 @@
-//! How things stand: the status, as the control socket and the terminal panel show it.
+//! The status, as the control socket and the terminal panel show it.
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
@@ -16,7 +16,7 @@ use crate::service::volume::VolumeReport;
 use crate::timekeeping::status::{self, BOUND_SIGMAS, TimeState as Known};
 use crate::timetable::{Place, Start};
 
-/// Numbers of the player older than this are no longer true.
+/// Figures of the player that are older than this are no longer valid.
 const STATS_AGE: Span = Span::from_seconds(3);
 
 impl Conductor {
@@ -62,7 +62,7 @@ impl Conductor {
             Phase::WaitingForTime => (PlayState::WaitingForTime, None, None),
             Phase::ShuttingDown => (PlayState::ShuttingDown, None, None),
             Phase::WaitingForSlot { utc_s } => {
-                // What is joined under way is heard from the slot on, whatever its own beginning is.
+                // A program that is joined under way is heard from the slot on, whenever it began.
                 let next = match place_at(Instant::from_second(utc_s)) {
                     Some(Place::Playing { slot, .. }) => Some(Start { utc_s, ..slot }),
                     Some(Place::Before { next } | Place::Gap { next: Some(next) }) => Some(next),
@@ -96,8 +96,8 @@ impl Conductor {
         }
     }
 
-    /// Return what is heard of a slot that is under way. The player says that within its next steps: until then it is
-    /// still the gap before, or something else that fades out.
+    /// Returns what is heard of a slot that is under way. The player reports that within its next
+    /// steps; until then it is still the gap before, or something else that fades out.
     fn play_state(&self, slot: Start) -> PlayState {
         match self.hearing {
             _ if !self.has_device => PlayState::WaitingForDevice,
@@ -186,22 +186,25 @@ impl Conductor {
         })
     }
 
-    /// What stands in the way of the music first, then what makes it inexact, then the rest.
+    /// Returns the warnings: first what keeps the music from playing, then what makes it inexact,
+    /// then the rest.
     fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
-        let loudness = match &self.volume {
+        let volume = match &self.volume {
             Some(VolumeReport::Trouble(reason)) => Some(reason.clone()),
             _ => None,
         };
         let time = time.map_or(&[][..], |time| &time.warnings).iter().cloned();
         let silent = self.playlist.as_ref().map_or(0, |playlist| playlist.silent_tracks);
-        let silent =
-            (silent > 0).then(|| format!("{silent} tracks are missing or broken, and silence; see: jaudiosync list"));
+        let silent = (silent > 0)
+            .then(|| format!("{silent} tracks are missing or broken, and stay silent; see: jaudiosync list"));
         let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.warnings).iter().cloned();
-        let state =
-            self.state_trouble.as_ref().map(|trouble| format!("after a power cut it would start anew: {trouble}"));
+        let state = self
+            .state_trouble
+            .as_ref()
+            .map(|trouble| format!("the state cannot be saved, so a power cut would lose it: {trouble}"));
         machine
-            .chain(loudness)
+            .chain(volume)
             .chain(time)
             .chain(silent)
             .chain(state)

@@ -1,4 +1,5 @@
-//! Answers the control socket: a client's command becomes one to the machine, and what comes of it an answer in words.
+//! Answers the control socket: a client's request becomes a command to the machine, and the result
+//! an answer in words.
 
 use std::sync::mpsc::SyncSender;
 
@@ -11,7 +12,7 @@ use crate::control::protocol::{self, ErrorCode};
 use crate::service::settings::{self, AudioSettings};
 use crate::timetable::local_time::NamedTime;
 
-/// Somebody who waits for the playlist to be read.
+/// A client that waits for the playlist to be read.
 pub(super) struct Waiting {
     answer: SyncSender<Response>,
     /// The configuration's keys that need a restart.
@@ -61,7 +62,7 @@ impl Conductor {
         self.command(command).unwrap_or_else(|| self.what_happens_now())
     }
 
-    /// Pass a command to the machine. Only a refusal is an answer.
+    /// Passes a command to the machine. Only a refusal is an answer.
     fn command(&mut self, command: Command) -> Option<Response> {
         self.refusal = None;
         self.feed(Input::Command(command));
@@ -87,7 +88,8 @@ impl Conductor {
         })
     }
 
-    /// Reads the configuration anew and takes over what can be; returns the keys that need a restart.
+    /// Reads the configuration again and applies what can change now; returns the keys that need a
+    /// restart.
     pub(super) fn reload_config(&mut self) -> Vec<&'static str> {
         let layers = (self.ports.load_config)();
         self.config_problems = layers.problems().iter().map(ToString::to_string).collect();
@@ -106,7 +108,7 @@ impl Conductor {
         needs_restart
     }
 
-    /// The playlist was read, or cannot be: answer whoever waited for it.
+    /// Answers the clients that wait for the playlist, once it was read or cannot be.
     pub(super) fn answer_waiting(&mut self) {
         let snapshot = self.appliance.snapshot(self.now());
         let failed = |warning: &Warning| matches!(warning, Warning::PlaylistFailed(_));
@@ -136,11 +138,11 @@ fn refused(refusal: Refusal) -> Response {
 }
 
 fn reply(answer: &SyncSender<Response>, response: Response) {
-    // A client that has gone wants no answer; one that is there has room for it.
+    // A client that has gone needs no answer; one that is there has room for it.
     let _ = answer.try_send(response);
 }
 
-/// `18:30:05`, in the box's local time.
+/// Returns a time as `18:30:05`, in the box's local time.
 pub(super) fn clock_time(utc_s: i64) -> String {
     let instant = DateTime::from_timestamp(utc_s, 0).unwrap_or_default();
     instant.with_timezone(&Local).format("%H:%M:%S").to_string()

@@ -1,10 +1,10 @@
 //! The calibration: UTC as a function of a flywheel's own time, learnt from references over days.
 //!
-//! The flywheel is the RTC, or the Pi's crystal where there is none. Its rate has a constant part, a
-//! part that depends on the temperature (a straight line and a parabola around 25 °C, as of a
-//! compensated crystal's residual), and a part that wanders for unknown reasons. A Kalman filter of
-//! five states learns them from samples of references, and knows what it does not know: that is the
-//! error bound in holdover.
+//! The flywheel is the RTC, or the Pi's crystal where there is none. Its rate has a constant part,
+//! a part that depends on the temperature (a straight line and a parabola around 25 °C, like the
+//! residual of a compensated crystal), and a part that wanders for unknown reasons. A Kalman filter
+//! of five states estimates them from samples of references, and knows how uncertain each is: this
+//! gives the error bound in holdover.
 
 use jaudiosync_time::{Axis, ClockMap, Instant, Kalman, Matrix, PhaseFilter, Rate, Span, StateName, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,9 +16,9 @@ enum State {
     Utc,
     /// By how much UTC runs faster than the flywheel at 25 °C, in ppb.
     Rate,
-    /// What a temperature adds to that, in ppb per 10 °C.
+    /// What the temperature adds to that, in ppb per 10 °C.
     Linear,
-    /// The same, in ppb per (10 °C)².
+    /// What the square of the temperature adds, in ppb per (10 °C)².
     Quadratic,
     /// The wandering rate, in ppb.
     Wander,
@@ -44,7 +44,8 @@ const SPAN_C: f64 = 10.0;
 /// After a pause longer than this the temperature in between is not known: the box was off.
 const PAUSE: Span = Span::from_seconds(600);
 
-/// How far the mean temperature of a pause may be from that at its ends, as a standard deviation in °C.
+/// How far the mean temperature of a pause may be from that at its ends, as a standard deviation in
+/// °C.
 const PAUSE_SIGMA_C: f64 = 3.0;
 
 /// A rate beyond this many standard deviations belongs to no specimen.
@@ -55,11 +56,11 @@ const PLAUSIBLE_SIGMAS: f64 = 10.0;
 pub struct FlywheelModel {
     /// Standard deviation of the rate over all specimens, in ppb.
     pub rate_sigma_ppb: f64,
-    /// The same of what depends on the temperature: ppb per 10 °C, and ppb per (10 °C)².
+    /// Standard deviations of what depends on the temperature: ppb per 10 °C, and ppb per (10 °C)².
     pub temperature_sigma_ppb: [f64; 2],
     /// Standard deviation of the wandering rate, in ppb.
     pub wander_sigma_ppb: f64,
-    /// For how long the wandering rate stays alike, in s.
+    /// How long the wandering rate stays correlated, in s.
     pub wander_s: f64,
     /// Random walk of the constant rate, in ppb per square root of a day: aging.
     pub aging_ppb: f64,
@@ -67,8 +68,8 @@ pub struct FlywheelModel {
 
 impl FlywheelModel {
     /// A DS3231: within ±2 ppm from 0 to 40 °C, ±1 ppm in its first year (datasheet, "Timekeeping
-    /// accuracy", "Aging"), compensated in steps of about 0.1 ppm every 64 s, which leaves some tens
-    /// of ppb that depend on the temperature.
+    /// accuracy", "Aging"), compensated in steps of about 0.1 ppm every 64 s, which leaves some
+    /// tens of ppb that depend on the temperature.
     pub const DS3231: Self = Self {
         rate_sigma_ppb: 600.0,
         temperature_sigma_ppb: [45.0, 15.0],
@@ -108,8 +109,8 @@ pub struct Calibration<F: Axis> {
     filter: PhaseFilter<Utc, State, STATES>,
     temperature_c: Option<f64>,
     samples: u64,
-    /// What all samples may have in common, however many there are: an asymmetric network. A standard
-    /// deviation, in ns.
+    /// What all samples may have in common, however many there are, such as an asymmetric network:
+    /// a standard deviation, in ns.
     bias_sigma_ns: f64,
 }
 
@@ -126,15 +127,15 @@ pub struct SavedCalibration {
     pub covariance: [[f64; STATES]; STATES],
     /// The temperature at that time, in °C.
     pub temperature_c: Option<f64>,
-    /// How many samples of references it is made of.
+    /// How many samples of references went into it.
     pub samples: u64,
     /// What all samples may have in common, in ns.
     pub bias_sigma_ns: f64,
 }
 
 impl<F: Axis> Calibration<F> {
-    /// Makes a calibration that knows UTC at a moment of the flywheel to a standard deviation, and of
-    /// the rates what the model knows.
+    /// Makes a calibration that knows UTC at a moment of the flywheel to a standard deviation, and
+    /// knows no more of the rates than the model does.
     pub fn new(model: FlywheelModel, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) -> Self {
         let kalman = Kalman::new(
             [0.0; STATES],
@@ -150,12 +151,12 @@ impl<F: Axis> Calibration<F> {
         Self { model, at, filter, temperature_c: None, samples: 0, bias_sigma_ns: 0.0 }
     }
 
-    /// Makes a calibration for a flywheel that was set to UTC by somebody, to a standard deviation.
+    /// Makes a calibration for a flywheel that somebody set to UTC, to a standard deviation.
     pub fn uncompared(model: FlywheelModel, at: Instant<F>, sigma_ns: f64) -> Self {
         Self::new(model, at, ClockMap::with_offset(at, Span::ZERO, Rate::ZERO).to, sigma_ns)
     }
 
-    /// Restores what was saved; none where that is nonsense.
+    /// Restores what was saved; returns `None` if that is nonsense.
     pub fn restore(model: FlywheelModel, saved: &SavedCalibration) -> Option<Self> {
         let mut numbers = saved.state.iter().chain(saved.covariance.iter().flatten());
         let is_finite = numbers.all(|number| number.is_finite());
@@ -175,7 +176,7 @@ impl<F: Axis> Calibration<F> {
         })
     }
 
-    /// Returns it in the form for the disk.
+    /// Returns it in the form that is saved on disk.
     pub fn save(&self) -> SavedCalibration {
         let whole = ClockMap { from: self.at, to: self.filter.whole(), rate: Rate::ZERO };
         SavedCalibration {
@@ -189,7 +190,7 @@ impl<F: Axis> Calibration<F> {
         }
     }
 
-    /// Returns the number of samples of references that it is made of.
+    /// Returns the number of samples of references that went into it.
     pub fn samples(&self) -> u64 {
         self.samples
     }
@@ -204,7 +205,8 @@ impl<F: Axis> Calibration<F> {
         self.bias_sigma_ns
     }
 
-    /// Carries the calibration on to a later time of the flywheel, at which it has this temperature.
+    /// Carries the calibration on to a later time of the flywheel, at which it has this
+    /// temperature.
     pub fn advance(&mut self, to: Instant<F>, temperature_c: Option<f64>) {
         let elapsed = to - self.at;
         let temperature_c = temperature_c.or(self.temperature_c);
@@ -244,15 +246,15 @@ impl<F: Axis> Calibration<F> {
         (rate_ppb, kalman.sigma_of(&weights))
     }
 
-    /// Absorbs what a reference says: when the flywheel showed `at`, it was `utc`. `sigma_ns` is the
-    /// part of its error that differs from sample to sample, `bias_sigma_ns` the part that does not,
-    /// which averaging does not reduce. Call [`advance`](Self::advance) for that time first.
+    /// Absorbs what a reference says: when the flywheel showed `at`, it was `utc`. `sigma_ns` is
+    /// the part of its error that differs from sample to sample, `bias_sigma_ns` the part that does
+    /// not, which averaging does not reduce. Call [`advance`](Self::advance) for that time first.
     pub fn correct(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64, bias_sigma_ns: f64) {
         if self.samples == 0 {
             self.bias_sigma_ns = bias_sigma_ns;
         } else if bias_sigma_ns < self.bias_sigma_ns {
-            // A better source than those before: what they had in common is now an error like any
-            // other.
+            // This source is better than those before: what their samples had in common is now an
+            // error like any other.
             let variance = self.bias_sigma_ns.powi(2) - bias_sigma_ns.powi(2);
             self.filter.kalman_mut().add_variance(State::Utc, variance);
             self.bias_sigma_ns = bias_sigma_ns;
@@ -265,12 +267,13 @@ impl<F: Axis> Calibration<F> {
         self.samples = self.samples.saturating_add(1);
     }
 
-    /// Multiplies all variances: what was seen lies further off than this calibration holds possible.
+    /// Multiplies all variances, because a sample lies further off than this calibration considers
+    /// possible.
     pub fn lose_confidence(&mut self, factor: f64) {
         self.filter.kalman_mut().inflate(factor);
     }
 
-    /// Forgets UTC, which is now this when the flywheel shows `at`, but not the rates.
+    /// Sets UTC when the flywheel shows `at`, and keeps the rates.
     pub fn restart(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) {
         self.at = at;
         self.filter.restart(utc, sigma_ns * sigma_ns);
@@ -308,8 +311,8 @@ impl<F: Axis> Calibration<F> {
         // Models, 4.11).
         let variance = self.model.wander_sigma_ppb.powi(2);
         let ratio = s / lasting;
-        // For short times the sum of exponentials loses all its digits; its series begins with 2/3 of
-        // the cube.
+        // For short times the sum of exponentials loses all its digits; its series begins with 2/3
+        // of the cube.
         let integral =
             if ratio < 1e-3 { 2.0 / 3.0 * ratio.powi(3) } else { 2.0 * ratio - 3.0 + 4.0 * decay - decay * decay };
         noise[utc][utc] += variance * lasting * lasting * integral;
@@ -339,13 +342,13 @@ mod tests {
         Calibration::uncompared(FlywheelModel::DS3231, START, sigma_ns)
     }
 
-    /// What UTC truly is: the RTC's time and an offset in ns.
+    /// Returns true UTC: the RTC's time and an offset in ns.
     fn utc(at: Instant<Rtc>, offset_ns: f64) -> Instant<Utc> {
         ClockMap::with_offset(at, Span::from_ns(offset_ns as i64), Rate::ZERO).to
     }
 
-    /// Lets a box meet a reference once a day for some days with an RTC of this rate, then hours of
-    /// holdover. Returns the error and its sigma, in ns.
+    /// Simulates a box that meets a reference once a day for some days with an RTC of this rate,
+    /// followed by hours of holdover. Returns the error and its sigma, in ns.
     fn holdover(rate_ppb: f64, days: i64, hours: i64) -> (f64, f64) {
         let truth_ns = |at: Instant<Rtc>| 5e6 + (at - START).seconds() * rate_ppb;
         let mut calibration = uncompared(1e9);
@@ -399,7 +402,7 @@ mod tests {
             calibration.advance(at, Some(5.0));
         }
         let error_ns = calibration.at(at).map.offset().ns_f64() - offset_ns;
-        // Unlearnt, 20 °C would be 1.7 ms.
+        // Without learning, 20 °C would cost 1.7 ms.
         assert!(error_ns.abs() < 250_000.0, "{error_ns}");
     }
 

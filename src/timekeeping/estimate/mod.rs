@@ -1,6 +1,6 @@
 //! From RTC time, the raw clock and samples of references to one estimate of UTC: how the flywheels
-//! are calibrated, whom to believe, and how the result is put out without jumps. All of it is pure:
-//! readings of clocks are passed in.
+//! are calibrated, which sources are believed, and how the result is smoothed. All of it is pure:
+//! readings of clocks are passed in, and nothing here may touch a device.
 
 pub mod calibration;
 pub mod selection;

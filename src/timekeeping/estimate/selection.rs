@@ -1,14 +1,14 @@
-//! Whom to believe: compares each sample of a reference with what the others say and with what the box
-//! knows itself.
+//! Which sources are believed: compares each sample of a reference with the other sources and with
+//! what the box itself knows.
 //!
 //! - A sample that agrees with what the box knows is absorbed.
 //! - A box that was never compared with a reference knows little: three samples of one source that
 //!   agree overrule it.
-//! - A box that was compared believes itself more than any single source that contradicts it: only two
-//!   sources or more that agree, and are more than half of all, overrule it. `jaudiosync time forget`
-//!   ends that.
-//! - Among three sources or more, one that the majority contradicts is a falseticker, whatever it says
-//!   of the box.
+//! - A box that was compared believes itself more than any single source that contradicts it: only
+//!   two sources or more that agree, and are more than half of all, overrule it.
+//!   `jaudiosync time forget` ends that.
+//! - Among three sources or more, one that the majority contradicts is a falseticker, whatever it
+//!   says of the box.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use jaudiosync_time::{Instant, Raw, Span, Utc};
 use crate::timekeeping::references::{Sample, Source, SourceKind};
 use crate::timekeeping::rtc::trust::{EARLIEST_UTC_S, LATEST_UTC_S};
 
-/// A source has a say for this long after its last sample: twice the longest interval between samples
+/// A source counts for this long after its last sample: twice the longest interval between samples
 /// of NTP.
 const SAMPLE_LIFE: Span = Span::from_seconds(2_200);
 
@@ -25,15 +25,16 @@ const SAMPLE_LIFE: Span = Span::from_seconds(2_200);
 /// 20 ppm, and warm up.
 const RAW_DRIFT: f64 = 50e-6;
 
-/// What the box knows may be wrong by this much more than it says before a source contradicts it: a
-/// chip outside its datasheet, a bound that is too small. Beyond that, one of them is wrong.
+/// What the box knows may be wrong by this much more than it reports before a source contradicts
+/// it: a chip may be outside its datasheet, a bound too small. Beyond that, one of them is wrong.
 const OWN_FACTOR: f64 = 3.0;
 const OWN_MARGIN_NS: f64 = 50e6;
 
-/// This many samples of a source must agree with each other before it may overrule what the box knows.
+/// This many samples of a source must agree with each other before it may overrule what the box
+/// knows.
 const SAMPLES_TO_OVERRULE: u32 = 3;
 
-/// What the box knows itself.
+/// What the box itself knows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OwnEstimate {
     /// UTC at the sample's reading of the raw clock.
@@ -44,12 +45,12 @@ pub struct OwnEstimate {
     pub was_compared: bool,
 }
 
-/// What becomes of a sample.
+/// What happens to a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
     /// It agrees with what is known: absorb it.
     Agrees,
-    /// The box knew nothing, or what it knew is wrong: begin anew with this.
+    /// The box knew nothing, or what it knew is wrong: start over with this sample.
     Overrules,
     /// It contradicts what the box knows by this much (positive: the source is ahead), and is not
     /// believed.
@@ -62,7 +63,7 @@ pub enum Verdict {
         /// The difference to one of them in ns.
         by_ns: f64,
     },
-    /// It gives a time at which this program did not exist, or no longer will.
+    /// It gives a time at which this program did not exist yet, or no longer will.
     Impossible,
 }
 
@@ -77,8 +78,8 @@ struct LastSample {
 }
 
 impl LastSample {
-    /// Returns by how much another sample is ahead of this one, and how much may lie between two honest
-    /// ones, in ns.
+    /// Returns by how much another sample is ahead of this one, and how much may lie between two
+    /// honest ones, in ns.
     fn difference(&self, other: &Self) -> (f64, f64) {
         let elapsed = other.raw - self.raw;
         let by = other.utc - self.utc - elapsed;
@@ -91,14 +92,14 @@ impl LastSample {
     }
 }
 
-/// The sources and what they said last.
+/// The sources and their last samples.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     sources: BTreeMap<Source, LastSample>,
 }
 
 impl Selection {
-    /// Judges a sample beside what the box knows at that moment.
+    /// Judges a sample against what the box knows at that moment.
     pub fn judge(&mut self, sample: &Sample, own: Option<OwnEstimate>) -> Verdict {
         if !(EARLIEST_UTC_S..LATEST_UTC_S).contains(&sample.utc.second()) {
             return Verdict::Impossible;
@@ -146,8 +147,8 @@ impl SourceKind {
         }
     }
 
-    /// Returns for how long the errors of a source's samples stay alike, in seconds: an asymmetric
-    /// network is as asymmetric a minute later. Samples within that time are together worth one.
+    /// Returns how long the errors of a source's samples stay alike, in seconds: an asymmetric
+    /// network is as asymmetric a minute later. Samples within that time together count as one.
     pub(super) fn correlation_s(self) -> f64 {
         match self {
             Self::GpsPps => 60.0,
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_that_jumps_by_hours_is_not_believed_however_long_it_insists() {
+    fn one_source_that_jumps_by_hours_is_not_believed_however_long_it_persists() {
         let mut selection = Selection::default();
         assert_eq!(selection.judge(&sample("a", 0, Span::ZERO), own(0, true)), Verdict::Agrees);
         for raw_s in 1..100 {

@@ -1,11 +1,11 @@
 //! The output of UTC: always a little behind the best estimate, so that nothing jumps.
 //!
 //! Small differences are slewed. A large one would take too long, or be more than the player can
-//! follow: it waits until nothing plays, and is stepped then.
+//! follow: it waits until nothing plays, and is then stepped.
 
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
-/// Up to this difference UTC is slewed. At most the player's own limit for a phase error.
+/// UTC is slewed up to this difference. It is at most the player's own limit for a phase error.
 pub const STEP: Span = Span::from_ms(5);
 
 /// The most that a slew adds to the rate. The player follows within ±300 ppm, of which the sound
@@ -15,8 +15,8 @@ const MAX_SLEW: f64 = 100e-6;
 /// A small difference decays with this time constant, in seconds.
 const TIME_CONSTANT_S: f64 = 10.0;
 
-/// Moves UTC, as everybody takes it, towards the best estimate. It alone decides whether UTC is slewed
-/// or stepped.
+/// Moves the UTC that everything uses towards the best estimate. It alone decides whether UTC is
+/// slewed or stepped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Smoother {
     output: ClockMap<Raw, Utc>,
@@ -26,7 +26,7 @@ pub struct Smoother {
 }
 
 impl Smoother {
-    /// Begins with the first estimate as it is.
+    /// Begins with the first estimate, unchanged.
     pub fn new(first: ClockMap<Raw, Utc>) -> Self {
         Self { output: first, best: first, behind: Span::ZERO }
     }
@@ -47,7 +47,7 @@ impl Smoother {
         self.behind.abs() > STEP
     }
 
-    /// Steps the output to the best estimate where that is due. Returns by how much.
+    /// Steps the output to the best estimate if that is due. Returns by how much.
     pub fn step(&mut self) -> Option<Span> {
         if !self.is_step_due() {
             return None;
@@ -56,7 +56,7 @@ impl Smoother {
         Some(std::mem::take(&mut self.behind))
     }
 
-    /// Returns UTC as everybody shall take it.
+    /// Returns the UTC that everything should use.
     pub fn output(&self) -> ClockMap<Raw, Utc> {
         self.output
     }

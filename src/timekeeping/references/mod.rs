@@ -1,7 +1,8 @@
-//! References: sources of absolute time outside of the box, each with its own error bound. All are optional, and come
-//! and go at any time.
+//! References: sources of absolute time outside the box, each with its own error bound. All are
+//! optional, and may come and go at any time.
 //!
-//! Here the sources are spoken to, each on a thread of its own; whether a sample is believed is decided elsewhere.
+//! The code here queries the sources, each on a thread of its own; whether a sample is believed is
+//! decided in `estimate`, and nothing here sets a clock.
 
 pub mod gpsd;
 pub mod ntp;
@@ -19,24 +20,25 @@ pub use ntp::NtpSource;
 pub use system::SystemSource;
 pub use worker::ReferenceThread;
 
-/// What a source's thread tells.
+/// What a source's thread sends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReferenceEvent {
     /// The time.
     Sample(Sample),
-    /// Why there is no sample. Told once for each change: the same reason is not repeated until a sample came between.
+    /// Why there is no sample. It is sent once for each change: the same reason is not repeated
+    /// until a sample came between.
     Trouble {
-        /// Who has it.
+        /// Which source has the trouble.
         source: Source,
         /// What happened and what can be done, for people.
         reason: String,
     },
 }
 
-/// What a source says: when the raw clock showed `raw`, it was `utc`, give or take.
+/// What a source says: when the raw clock showed `raw`, it was `utc`, within the error.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Who says so.
+    /// The source.
     pub source: Source,
     /// A reading of the raw clock.
     pub raw: Instant<Raw>,
@@ -44,8 +46,8 @@ pub struct Sample {
     pub utc: Instant<Utc>,
     /// The expected error: a standard deviation, in ns.
     pub sigma_ns: f64,
-    /// The error that is possible at all if the source is honest (for NTP: half the round trip and the server's own
-    /// root distance), in ns.
+    /// The largest possible error if the source is honest (for NTP: half the round trip and the
+    /// server's own root distance), in ns.
     pub bound_ns: f64,
 }
 
@@ -54,7 +56,7 @@ pub struct Sample {
 pub struct Source {
     /// What kind of source it is.
     pub kind: SourceKind,
-    /// Which one: the server's name, the GPS's device.
+    /// Which one: the server's name, the GPS receiver's device.
     pub name: Arc<str>,
 }
 
@@ -63,7 +65,7 @@ pub struct Source {
 pub enum SourceKind {
     /// A network time server.
     Ntp,
-    /// A GPS receiver's pulse each second, through gpsd.
+    /// A GPS receiver's pulse every second, through gpsd.
     GpsPps,
     /// A GPS receiver's messages alone, through gpsd: good to some tenths of a second.
     GpsMessages,

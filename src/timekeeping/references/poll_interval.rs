@@ -2,36 +2,37 @@
 
 use std::time::Duration;
 
-/// The shortest and the longest pause between bursts that work, in s: NTP's usual ones (RFC 5905, section 7.2: poll
-/// exponents from 6 to 10).
+/// The shortest and the longest pause between bursts that work, in s: NTP's usual ones (RFC 5905,
+/// section 7.2: poll exponents from 6 to 10).
 const SHORTEST_S: u64 = 64;
 const LONGEST_S: u64 = 1024;
 
-/// So many bursts at each pause, before it doubles: a calibration wants a few close together first.
+/// This many bursts are sent at each pause before it doubles: a calibration needs a few close
+/// together first.
 const BURSTS_AT_EACH: u32 = 4;
 
-/// The first pause after a failure, in s; it doubles up to the shortest regular one, and not further: the phone that is
-/// the box's network comes and goes, and must be noticed.
+/// The first pause after a failure, in s. It doubles up to the shortest regular one, and no
+/// further: the phone that is the box's network comes and goes, and must be noticed.
 const FIRST_RETRY_S: u64 = 4;
 
-/// A server that refuses must not be asked again (RFC 5905, section 7.4). As a name may lead to another server
-/// tomorrow, it is asked once a day.
+/// A server that refuses must not be asked again (RFC 5905, section 7.4). As a name may lead to
+/// another server tomorrow, it is asked once a day.
 const REFUSED_S: u64 = 86_400;
 
-/// How asking went.
+/// The result of asking a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// There is a sample.
     Sample,
-    /// Nothing usable came.
+    /// There was no usable answer.
     Failure,
     /// The server wants to be asked less often.
     TooOften,
-    /// The server does not serve us.
+    /// The server refuses to serve this box.
     Refused,
 }
 
-/// How asking one server went lately, which says how long to wait.
+/// The recent results of one server, which determine how long to wait.
 #[derive(Debug, Default)]
 pub struct PollInterval {
     successes: u32,
@@ -39,7 +40,7 @@ pub struct PollInterval {
 }
 
 impl PollInterval {
-    /// Note an outcome, and return the pause after it.
+    /// Notes an outcome, and returns the pause after it.
     pub fn after(&mut self, outcome: Outcome) -> Duration {
         let doublings = |times: u32, first_s: u64, longest_s: u64| (first_s << times.min(16)).min(longest_s);
         let seconds = match outcome {
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_tried_again_soon_at_first_and_never_more_than_a_minute_later() {
+    fn failures_are_retried_soon_at_first_and_never_more_than_a_minute_later() {
         let pauses = pauses_s(&mut PollInterval::default(), Outcome::Failure, 100);
         assert_eq!(pauses[..6], [4, 8, 16, 32, 64, 64]);
         assert_eq!(pauses[99], 64);
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_is_asked_too_often_is_asked_as_seldom_as_can_be() {
+    fn a_server_that_is_asked_too_often_is_asked_as_rarely_as_possible() {
         let mut interval = PollInterval::default();
         assert_eq!(pauses_s(&mut interval, Outcome::TooOften, 1), [1024]);
         assert_eq!(pauses_s(&mut interval, Outcome::Sample, 2), [1024, 1024]);

@@ -1,5 +1,5 @@
-//! The system clock as a reference, where another daemon (chrony, ntpd, timesyncd) owns it: it is believed as far as the
-//! kernel says it may be. Only read; nothing here sets anything.
+//! The system clock as a reference, where another daemon (chrony, ntpd, timesyncd) owns it: it is
+//! believed as far as the kernel allows. Only read; nothing here sets anything.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
 use super::{ReferenceEvent, Sample, Source, SourceKind};
 use crate::timekeeping::rtc::trust::EARLIEST;
 
-/// The clock is looked at so often.
+/// The pause between two readings of the clock.
 const PAUSE: Duration = Duration::from_secs(16);
 
-/// Some daemons (timesyncd) tell the kernel that there is no error at all, which means that they do not know. Then this
-/// much is taken for possible, in ns: half of a slow round trip to a time server.
-const NOT_TOLD_NS: i64 = 25_000_000;
+/// Some daemons (timesyncd) report to the kernel that there is no error at all, which means that
+/// they do not know it. In that case this error is considered possible, in ns: half of a slow round
+/// trip to a time server.
+const UNREPORTED_NS: i64 = 25_000_000;
 
 /// No reading of two clocks is better than this, in ns.
 const READING_NS: i64 = 1_000;
@@ -28,7 +29,8 @@ const READING_NS: i64 = 1_000;
 pub struct SystemSource;
 
 impl SystemSource {
-    /// Starts the thread, which tells a sample each 16 s. It stops when the handle is dropped, or nobody listens.
+    /// Starts the thread, which sends a sample every 16 s. It stops when the handle is dropped, or
+    /// when no one listens.
     pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> std::io::Result<ReferenceThread> {
         let events = EventSender::new(events);
         ReferenceThread::start("system clock", move |stop| run(&*clocks, events, &stop))
@@ -41,7 +43,7 @@ fn run(clocks: &dyn Clocks, mut events: EventSender, stop: &StopSignal) -> Resul
         let reading = ClockPair::read(clocks);
         let judged = match read_estimate() {
             Ok(estimate) => judge(reading, &estimate),
-            Err(error) => Err(format!("the kernel does not tell how good its clock is: {error}")),
+            Err(error) => Err(format!("the kernel does not report how good its clock is: {error}")),
         };
         match judged {
             Ok(sample) => events.sample(sample)?,
@@ -51,8 +53,9 @@ fn run(clocks: &dyn Clocks, mut events: EventSender, stop: &StopSignal) -> Resul
     }
 }
 
-/// A sample of the system clock if the kernel calls it synchronized; else why not. The bound is the kernel's `maxerror`,
-/// sigma its `esterror`, or a third of the bound where the daemon tells no `esterror`.
+/// Returns a sample of the system clock if the kernel calls it synchronized; otherwise why not. The
+/// bound is the kernel's `maxerror`, sigma its `esterror`, or a third of the bound if the daemon
+/// reports no `esterror`.
 pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sample, String> {
     if !estimate.synchronized {
         return Err(
@@ -64,10 +67,10 @@ pub fn judge(reading: ClockPair, estimate: &KernelClockEstimate) -> Result<Sampl
             "the system clock shows a time before this program was built, though it is called synchronized".into()
         );
     }
-    let told_ns = estimate.estimated_error.ns().max(0);
-    let least_ns = if told_ns == 0 { NOT_TOLD_NS } else { READING_NS };
-    let bound_ns = estimate.maximum_error.ns().max(told_ns).max(least_ns);
-    let sigma_ns = if told_ns == 0 { bound_ns as f64 / 3.0 } else { told_ns.max(READING_NS) as f64 };
+    let reported_ns = estimate.estimated_error.ns().max(0);
+    let least_ns = if reported_ns == 0 { UNREPORTED_NS } else { READING_NS };
+    let bound_ns = estimate.maximum_error.ns().max(reported_ns).max(least_ns);
+    let sigma_ns = if reported_ns == 0 { bound_ns as f64 / 3.0 } else { reported_ns.max(READING_NS) as f64 };
     Ok(Sample {
         source: Source { kind: SourceKind::System, name: "".into() },
         raw: reading.raw,
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_tells_of_this_machines_clock_at_once() {
+    fn the_thread_reports_this_machines_clock_at_once() {
         let (events, listener) = mpsc::channel();
         let thread = SystemSource.start(Arc::new(MachineClocks), events).unwrap();
         let event = listener.recv_timeout(Duration::from_secs(10)).unwrap();

@@ -1,4 +1,4 @@
-//! The thread of a source: it stops when its handle is dropped or when nobody listens any more.
+//! The thread of a source: it stops when its handle is dropped or when no one listens any more.
 
 use std::convert::Infallible;
 use std::io;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::{ReferenceEvent, Sample, Source};
 
-/// Long enough for every wait that can be cut short. A look-up of a name cannot, and takes as long as the resolver
-/// likes: such a thread is left to end by itself.
+/// Long enough for every wait that can be cut short. Resolving a name cannot, and takes as long as
+/// the resolver needs: such a thread is left to end by itself.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
 
-/// A running source. Dropping it stops the source: within a tenth of a second, as a rule.
+/// A running source. Dropping it stops the source, usually within a tenth of a second.
 #[derive(Debug)]
 pub struct ReferenceThread {
     state: Mutex<State>,
@@ -23,9 +23,9 @@ pub struct ReferenceThread {
 
 #[derive(Debug)]
 enum State {
-    /// It runs for as long as this is kept.
+    /// It runs until this is dropped.
     Runs { _keep_running: Sender<Infallible> },
-    /// It was told to stop at this time.
+    /// It was asked to stop at this time.
     IsToStop(Instant),
 }
 
@@ -38,7 +38,7 @@ impl ReferenceThread {
         let (keep_running, stop) = mpsc::channel();
         let (alive, ended) = mpsc::channel::<Infallible>();
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // Dropped when the thread ends, however it ends: that is how the handle notices.
+            // Dropped when the thread ends, however it ends: this is how the handle notices.
             let _alive = alive;
             let Err(Stopped) = work(StopSignal(stop));
         })?;
@@ -46,12 +46,12 @@ impl ReferenceThread {
         Ok(Self { state, ended, thread: Some(thread) })
     }
 
-    /// Tells it to stop, and does not wait for that: several so stop at the same time.
+    /// Asks it to stop, and does not wait for that, so that several can stop at the same time.
     pub(crate) fn dismiss(&self) {
         self.stopped_at();
     }
 
-    /// Tells it to stop, unless it was told; and when that was.
+    /// Asks it to stop, unless it was asked already, and returns when it was asked.
     fn stopped_at(&self) -> Instant {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::IsToStop(at) = *state {
@@ -69,25 +69,25 @@ impl Drop for ReferenceThread {
         match self.ended.recv_timeout(patience) {
             Err(RecvTimeoutError::Disconnected) => {
                 if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-                    log::error!("a source of time died of a fault in this program");
+                    log::error!("a time source has died of a fault in this program");
                 }
             }
-            Err(RecvTimeoutError::Timeout) => log::debug!("a source of time is left to end by itself"),
+            Err(RecvTimeoutError::Timeout) => log::debug!("a time source is left to end by itself"),
             Ok(never) => match never {},
         }
     }
 }
 
-/// The owner has dropped the handle, or nobody listens to the events.
+/// The owner has dropped the handle, or no one listens to the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopped;
 
-/// Tells the thread when to stop.
+/// Shows the thread when to stop.
 #[derive(Debug)]
 pub(super) struct StopSignal(Receiver<Infallible>);
 
 impl StopSignal {
-    /// Goes on unless it is time to stop.
+    /// Returns an error if it is time to stop.
     pub(super) fn check(&self) -> Result<(), Stopped> {
         match self.0.try_recv() {
             Err(TryRecvError::Disconnected) => Err(Stopped),
@@ -106,29 +106,29 @@ impl StopSignal {
     }
 }
 
-/// Where the thread's events go. It keeps quiet about a trouble it has told already.
+/// Where the thread's events go. It does not repeat a trouble that it has already sent.
 #[derive(Debug)]
 pub(super) struct EventSender {
     events: Sender<ReferenceEvent>,
-    told: Option<String>,
+    reported: Option<String>,
 }
 
 impl EventSender {
     pub(super) fn new(events: Sender<ReferenceEvent>) -> Self {
-        Self { events, told: None }
+        Self { events, reported: None }
     }
 
     pub(super) fn sample(&mut self, sample: Sample) -> Result<(), Stopped> {
-        self.told = None;
+        self.reported = None;
         self.events.send(ReferenceEvent::Sample(sample)).map_err(|_| Stopped)
     }
 
     pub(super) fn trouble(&mut self, source: &Source, reason: String) -> Result<(), Stopped> {
-        if self.told.as_ref() == Some(&reason) {
+        if self.reported.as_ref() == Some(&reason) {
             return Ok(());
         }
         log::info!("{source}: {reason}");
-        self.told = Some(reason.clone());
+        self.reported = Some(reason.clone());
         self.events.send(ReferenceEvent::Trouble { source: source.clone(), reason }).map_err(|_| Stopped)
     }
 }
@@ -148,20 +148,20 @@ mod tests {
 
     #[test]
     fn a_waiting_thread_stops_when_its_handle_is_dropped() {
-        let (tell, told) = mpsc::channel();
+        let (sender, reported) = mpsc::channel();
         let thread = ReferenceThread::start("waiting", move |stop| {
             let stopped = stop.wait(Duration::from_secs(3600));
-            tell.send(stopped).unwrap();
+            sender.send(stopped).unwrap();
             Err(Stopped)
         });
         let before = Instant::now();
         drop(thread.unwrap());
         assert!(before.elapsed() < Duration::from_secs(1));
-        assert_eq!(told.try_recv(), Ok(Err(Stopped)), "dropping waits for the thread");
+        assert_eq!(reported.try_recv(), Ok(Err(Stopped)), "dropping waits for the thread");
     }
 
     #[test]
-    fn those_that_cannot_be_cut_short_are_waited_for_together() {
+    fn threads_that_cannot_be_cut_short_are_waited_for_together() {
         let (sender, release) = mpsc::channel::<()>();
         let release = std::sync::Arc::new(Mutex::new(release));
         let threads: Vec<_> = (0..5)
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_is_told_once_for_each_change() {
+    fn a_trouble_is_reported_once_for_each_change() {
         let (events, listener) = mpsc::channel();
         let mut sender = EventSender::new(events);
         let sample =
@@ -199,14 +199,14 @@ mod tests {
         }
         sender.sample(sample).unwrap();
         sender.trouble(&source(), "late".into()).unwrap();
-        let told: Vec<Option<String>> = listener
+        let reported: Vec<Option<String>> = listener
             .try_iter()
             .map(|event| match event {
                 ReferenceEvent::Trouble { reason, .. } => Some(reason),
                 ReferenceEvent::Sample(_) => None,
             })
             .collect();
-        let told: Vec<_> = told.iter().map(Option::as_deref).collect();
-        assert_eq!(told, [Some("late"), Some("later"), Some("late"), None, Some("late")]);
+        let reported: Vec<_> = reported.iter().map(Option::as_deref).collect();
+        assert_eq!(reported, [Some("late"), Some("later"), Some("late"), None, Some("late")]);
     }
 }

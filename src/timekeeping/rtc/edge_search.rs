@@ -1,5 +1,5 @@
-//! The search for an edge: reads the RTC's seconds around the predicted edge and brackets the moment
-//! at which they change, or probes the predicted edge with a single read.
+//! The search for an edge: reads the RTC's seconds around the predicted edge and brackets the
+//! moment at which they change, or probes the predicted edge with a single read.
 
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::rtc::{Rtc, RtcError};
@@ -20,7 +20,7 @@ pub enum SearchPlan {
         from: Instant<Raw>,
         /// When to give up.
         until: Instant<Raw>,
-        /// From the beginning of a read to that of the next; zero for as fast as possible.
+        /// From the beginning of one read to that of the next; zero for as fast as possible.
         spacing: Span,
     },
     /// Read once, so that the chip latches its registers at the predicted edge.
@@ -49,7 +49,7 @@ pub struct Search {
     pub outcome: Outcome,
     /// How long the bus was in use.
     pub bus_time: Span,
-    /// The quickest transfer; none where every read failed.
+    /// The quickest transfer; `None` if every read failed.
     pub quickest_transfer: Option<Span>,
 }
 
@@ -76,7 +76,7 @@ pub enum Outcome {
     },
     /// No edge: the seconds had changed before the first read, or did not change.
     Missed,
-    /// The bus failed, [`ATTEMPTS`] times in a row.
+    /// The bus failed at every attempt to read, `ATTEMPTS` times in a row.
     Failed(RtcError),
 }
 
@@ -102,7 +102,7 @@ pub fn search(rtc: &mut dyn Rtc, clocks: &dyn Clocks, plan: &SearchPlan) -> Sear
     }
 }
 
-/// Reads the seconds and counts what that costs.
+/// Reads the seconds and measures what that costs.
 struct Reader<'a> {
     rtc: &'a mut dyn Rtc,
     clocks: &'a dyn Clocks,
@@ -113,7 +113,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn probe(&mut self, usual_transfer: Span) -> Result<Outcome, RtcError> {
         let Latch { second, at, uncertainty } = self.read()?;
-        // What is usual is known; only what this transfer took longer is in doubt.
+        // What is usual is known; only the extra duration of this transfer is in doubt.
         let uncertainty = (uncertainty - usual_transfer / 2).max(Span::ZERO);
         Ok(Outcome::Probe { second, latched: at, uncertainty })
     }
@@ -125,8 +125,8 @@ impl Reader<'_> {
             let latch = self.read()?;
             if let Some(before) = before.filter(|before| before.second != latch.second) {
                 // The chip latches its registers at the repeated START, which is the middle of the
-                // transfer. What the transfers took longer than the quickest one may have been spent
-                // on either side of it.
+                // transfer. What the transfers took longer than the quickest one may have been
+                // spent on either side of it.
                 let quickest = self.quickest.unwrap_or_default();
                 let slack = (before.uncertainty + latch.uncertainty - quickest) / 2;
                 let half_width = (latch.at - before.at) / 2;

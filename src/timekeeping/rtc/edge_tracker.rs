@@ -1,42 +1,42 @@
 //! The edge tracker: from brackets around the RTC's seconds to RTC time at any reading of the raw
 //! clock.
 //!
-//! The DS3231 shows whole seconds only. What it shows exactly is when one begins: an *edge*. A search
-//! for an edge gives a bracket in which it lies, as wide as one transfer on the bus. A Kalman filter
-//! of two states, the phase and the rate of the one clock against the other, makes some ten
-//! microseconds of some hundred such brackets.
+//! The DS3231 shows whole seconds only. What it shows exactly is when one begins: an *edge*. A
+//! search for an edge gives a bracket in which it lies, as wide as one transfer on the bus. A
+//! Kalman filter of two states, the phase and the rate of the RTC against the raw clock, turns
+//! about a hundred such brackets into about ten microseconds.
 
 use jaudiosync_time::{ClockMap, Instant, Kalman, PhaseFilter, PhaseRate, Rate, Raw, Rtc, Span};
 
 use super::edge_search::{Search, SearchPlan};
 use super::normal::density_over_probability;
 
-/// Random walk of the rate between the Pi's crystal and the RTC, in ppb per square root of a second.
-/// A crystal of a few tenths of a ppm per degree in a box that warms by a degree a minute moves by
-/// some 300 ppb in 100 s.
+/// Random walk of the rate between the Pi's crystal and the RTC, in ppb per square root of a
+/// second. A crystal of a few tenths of a ppm per degree in a box that warms by a degree a minute
+/// moves by about 300 ppb in 100 s.
 const RATE_WALK_PPB: f64 = 10.0;
 
-/// The crystal of a Raspberry Pi and the RTC together differ by up to some 20 ppm.
+/// The crystal of a Raspberry Pi and the RTC together differ by up to about 20 ppm.
 const INITIAL_RATE_SIGMA_PPB: f64 = 20_000.0;
 
 /// After a jump the crystals are still the same, and their rate is known to this at best.
 const RATE_SIGMA_AFTER_JUMP_PPB: f64 = 200.0;
 
-/// At most this share of the time is spent on the bus.
+/// At most this fraction of the time is spent on the bus.
 const BUS_SHARE: f64 = 0.015;
 
-/// At most this many reads per search: at 100 kHz a read takes 0.4 ms, so that a search takes at most
-/// 1.8 % of a second.
+/// At most this many reads per search: at 100 kHz a read takes 0.4 ms, so that a search takes at
+/// most 1.8 % of a second.
 const READS_PER_SEARCH: i64 = 45;
 
-/// A transfer of one register at 100 kHz: 39 bits, and the kernel's work. The first guess.
+/// The first guess for a transfer of one register at 100 kHz: 39 bits, and the kernel's work.
 const FIRST_TRANSFER: Span = Span::from_us(420);
 
-/// The fastest transfer that is believed.
+/// A faster transfer is not believed.
 const MIN_TRANSFER: Span = Span::from_us(20);
 
-/// A search reaches this many standard deviations around the predicted edge, and this much in any
-/// case.
+/// A search reaches this many standard deviations around the predicted edge, and at least the
+/// minimum.
 const WINDOW_SIGMAS: f64 = 4.0;
 const MIN_WINDOW_NS: f64 = 150_000.0;
 
@@ -46,14 +46,14 @@ const WHOLE_SECOND_HALF_NS: f64 = 0.55e9;
 /// Once the edge is known to this, it is probed by single reads.
 const PROBE_SIGMA_NS: f64 = 60_000.0;
 
-/// How exactly the latch of a single read is known, as a standard deviation: the kernel's work before
-/// and after the transfer varies.
+/// How accurately the latch of a single read is known, as a standard deviation: the kernel's work
+/// before and after the transfer varies.
 const LATCH_SIGMA_NS: f64 = 15_000.0;
 
 /// A thread hardly ever wakes later than this.
 const LATE_WAKE: Span = Span::from_us(200);
 
-/// Searches that find nothing, in a row, after which the whole second is searched.
+/// After this many searches in a row that find nothing, the whole second is searched.
 const MISSES_TO_SEARCH: u32 = 3;
 
 /// An edge is believed within this many standard deviations of where it is expected.
@@ -62,7 +62,7 @@ const GATE_SIGMAS: f64 = 6.0;
 /// The tracker may be used once it knows the phase to this.
 const SETTLED_SIGMA_NS: f64 = 100_000.0;
 
-/// A bus too slow for that is used for what it is worth after this many edges.
+/// If the bus is too slow for that, the tracker is used after this many edges.
 const EDGES_TO_SETTLE: u32 = 30;
 
 /// The variance of what brackets do not account for, in ns².
@@ -99,9 +99,9 @@ pub struct Probe {
 pub enum EdgeVerdict {
     /// It was absorbed.
     Absorbed,
-    /// It is too far off; if it is seen again when the whole second is searched, it is a jump.
+    /// It is too far off; if a search of the whole second finds it again, it is a jump.
     Outlier,
-    /// Another program set the RTC, or it restarted: its time jumped, and tracking began anew.
+    /// Another program set the RTC, or it restarted: its time jumped, and tracking started over.
     Jumped {
         /// By how much the RTC is ahead of where it was expected.
         by: Span,
@@ -114,11 +114,11 @@ pub struct EdgeTracker {
     line: Option<Line>,
     misses: u32,
     searches: u32,
-    /// Earlier than this no search begins, so that the bus keeps its rest.
+    /// No search begins earlier than this, so that the bus has its rest.
     not_before: Option<Instant<Raw>>,
-    /// What a transfer takes at best, as learnt.
+    /// The shortest duration of a transfer, as estimated.
     transfer: Span,
-    /// How late the thread usually wakes, as learnt.
+    /// How late the thread usually wakes, as estimated.
     late_wake: Span,
 }
 
@@ -127,12 +127,12 @@ pub struct EdgeTracker {
 struct Line {
     /// The second that began at the filter's phase.
     second: i64,
-    /// When that second began, and by how much an RTC second lasts longer than one of the raw clock,
-    /// in ppb.
+    /// When that second began, and by how much an RTC second lasts longer than one of the raw
+    /// clock, in ppb.
     filter: PhaseFilter<Raw, PhaseRate, 2>,
     edges: u32,
-    /// It was known well enough once, and so is known for as long as nothing jumps; its sigma says
-    /// how well.
+    /// Whether it was known well enough once; it then stays known while nothing jumps, and its
+    /// sigma says how well.
     is_settled: bool,
 }
 
@@ -148,12 +148,12 @@ impl EdgeTracker {
         let now = self.not_before.map_or(now, |not_before| now.max(not_before));
         let Some(line) = self.line else {
             let middle = now + Span::from_ms(550);
-            // The very first search reads as fast as possible: a box that comes back after a power cut
-            // waits for nothing else.
+            // The very first search reads as fast as possible: a box that comes back after a power
+            // cut waits for nothing else.
             return self.bracket(now, WHOLE_SECOND_HALF_NS, middle, self.searches == 0);
         };
         let sigma_ns = line.sigma_ns(now + Span::SECOND);
-        // After a miss the next search reaches further, in the end all around the second.
+        // After a miss the next search reaches further, in the end around the whole second.
         let half_ns = match self.misses {
             0 if line.is_settled && sigma_ns < PROBE_SIGMA_NS => return self.probe_plan(&line, now),
             MISSES_TO_SEARCH.. => WHOLE_SECOND_HALF_NS,
@@ -164,7 +164,7 @@ impl EdgeTracker {
         self.bracket(now, half_ns, line.next_edge(ready), false)
     }
 
-    /// Plans one read whose latch falls on the predicted edge, where the answer tells most.
+    /// Plans one read whose latch falls on the predicted edge, where the answer is worth most.
     fn probe_plan(&self, line: &Line, now: Instant<Raw>) -> SearchPlan {
         let lead = self.transfer / 2 + self.late_wake;
         let at = line.next_edge(now + lead + LATE_WAKE) - lead;
@@ -174,12 +174,12 @@ impl EdgeTracker {
     fn bracket(&self, now: Instant<Raw>, half_ns: f64, middle: Instant<Raw>, is_urgent: bool) -> SearchPlan {
         let half = Span::from_ns(half_ns as i64);
         let spacing = (half * 2 / READS_PER_SEARCH).max(self.transfer);
-        // Where between two reads the edge falls must not follow from where it is expected, or the
-        // prediction would confirm itself. The golden ratio spreads the beginnings evenly over one
-        // spacing.
+        // Where between two reads the edge falls must not follow from where it is expected;
+        // otherwise the prediction would confirm itself. The golden ratio spreads the beginnings
+        // evenly over one spacing.
         let dither = (f64::from(self.searches) * 0.618_033_988_749_895).fract();
-        // The first latch must come before the window, however late the thread wakes: otherwise edges
-        // would be found only where the dither is long, and all seem to be late.
+        // The first latch must come before the window, however late the thread wakes: otherwise
+        // edges would be found only where the dither is long, and all seem to be late.
         let early = half + LATE_WAKE + self.transfer / 2 + Span::from_ns((dither * spacing.ns_f64()) as i64);
         let from = (middle - early).max(now);
         let spacing = if spacing <= self.transfer { Span::ZERO } else { spacing };
@@ -190,18 +190,18 @@ impl EdgeTracker {
     /// Learns from what a search cost, and lets the bus rest accordingly.
     pub fn searched(&mut self, ended: Instant<Raw>, search: &Search) {
         let Some(quickest) = search.quickest_transfer else { return };
-        // The very first search is not to be paid for with a minute of rest.
+        // The very first search must not be paid for with a minute of rest.
         let bus_time = if self.searches == 0 { Span::ZERO } else { search.bus_time };
         self.searches = self.searches.wrapping_add(1);
         let rest = Span::from_ns((bus_time.ns_f64() / BUS_SHARE) as i64);
         self.not_before = Some(ended + rest - Span::SECOND * 9 / 10);
-        // Follows at once to the quicker, slowly to the slower.
+        // It follows a quicker one at once, a slower one slowly.
         let slower = self.transfer + (quickest - self.transfer) / 8;
         self.transfer = quickest.min(slower).clamp(MIN_TRANSFER, Span::SECOND);
     }
 
-    /// The RTC shows another date than the one followed: searches the whole second from now on, and
-    /// believes an edge anywhere.
+    /// Searches the whole second from now on, and believes an edge anywhere, because the RTC shows
+    /// another date than the one followed.
     pub fn doubt(&mut self) {
         self.misses = self.misses.max(MISSES_TO_SEARCH);
     }
@@ -244,12 +244,12 @@ impl EdgeTracker {
         EdgeVerdict::Absorbed
     }
 
-    /// Absorbs a probe. It gives one bit, and where the edge is about as likely before the latch as
+    /// Absorbs a probe. It gives one bit. If the edge is about equally likely before the latch and
     /// after it, that bit is worth more than a bracket ten times as wide as what is known already.
     ///
     /// The edge is normally distributed, and so is the error of the latch; the posterior's mean and
-    /// variance are those of probit regression (Rasmussen and Williams, Gaussian Processes for Machine
-    /// Learning, 3.6.1).
+    /// variance are those of probit regression (Rasmussen and Williams, Gaussian Processes for
+    /// Machine Learning, 3.6.1).
     pub fn probe(&mut self, probe: Probe) {
         let late = probe.latched - probe.planned - self.transfer / 2;
         self.late_wake += (late.clamp(Span::ZERO, LATE_WAKE) - self.late_wake) / 16;
@@ -264,7 +264,7 @@ impl EdgeTracker {
         let sign = if probe.has_begun { 1.0 } else { -1.0 };
         let z = sign * after_ns / spread_ns;
         if z < -GATE_SIGMAS {
-            // The second began where it cannot have: search further around.
+            // The second cannot have begun there: search further around.
             self.misses += 1;
             return;
         }
@@ -280,7 +280,7 @@ impl EdgeTracker {
         Some(line.map())
     }
 
-    /// Returns RTC time as far as it is known at all: to find out which second an edge begins.
+    /// Returns RTC time as far as it is known at all, to find out which second an edge begins.
     pub fn rough_map(&self) -> Option<ClockMap<Raw, Rtc>> {
         self.line.map(|line| line.map())
     }

@@ -2,7 +2,7 @@
 
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc};
 
-/// The RTC's date and time as it was read last.
+/// The RTC's date and time as last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateReading {
     /// The second it showed.
@@ -11,9 +11,9 @@ pub struct DateReading {
     pub at: Instant<Raw>,
 }
 
-/// Returns the second that an edge begins: the one whose last digits are `register`, where one is
-/// expected; otherwise the one nearest to the date that was read. None where another second was
-/// expected, or no date was ever read.
+/// Returns the second that an edge begins: the one whose last digits are `register`, if one is
+/// expected; otherwise the one nearest to the date that was read. Returns `None` if another second
+/// was expected, or no date was ever read.
 pub fn second_of_edge(
     register: u8,
     at: Instant<Raw>,
@@ -32,8 +32,8 @@ pub fn second_of_edge(
     Some(guess.saturating_add(ahead))
 }
 
-/// Returns the second whose beginning a probe was aimed at, and whether it had begun. None where the
-/// register shows any other second: then the RTC has jumped.
+/// Returns the second whose beginning a probe was aimed at, and whether it had begun. Returns
+/// `None` if the register shows any other second: the RTC has then jumped.
 pub fn second_of_probe(register: u8, latched: Instant<Raw>, expected: &ClockMap<Raw, Rtc>) -> Option<(i64, bool)> {
     let second = expected.apply(latched).nearest_second();
     let register = i64::from(register);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_that_was_not_expected_is_none() {
+    fn an_edge_that_was_not_expected_has_no_second() {
         let late = Instant::ZERO + Span::from_ms(7_400);
         assert_eq!(second_of_edge(7, late, Some(expected()), None), Some(SECOND + 7));
         assert_eq!(second_of_edge(8, late, Some(expected()), None), None);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_is_before_the_edge_or_behind_it_or_a_jump() {
+    fn a_probe_is_before_the_edge_or_after_it_or_a_jump() {
         let latched = Instant::ZERO + Span::from_seconds(60);
         assert_eq!(second_of_probe(0, latched, &expected()), Some((SECOND + 60, true)));
         assert_eq!(second_of_probe(59, latched, &expected()), Some((SECOND + 60, false)));

@@ -1,28 +1,28 @@
-//! Whether an RTC is believed when the box starts, and what is said of it if not.
+//! Whether an RTC is believed when the box starts, and the message if it is not.
 
 use jaudiosync_hw::rtc::{RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Utc};
 use serde::Serialize;
 
-/// The earliest time that can be right, in seconds since the Unix epoch: a day before this program was
-/// built, as `build.rs` knows it.
+/// The earliest time that can be right, in seconds since the Unix epoch: a day before this program
+/// was built, as `build.rs` knows it.
 pub const EARLIEST_UTC_S: i64 = include!(concat!(env!("OUT_DIR"), "/earliest_utc_s"));
 
-/// The same as an instant.
+/// [`EARLIEST_UTC_S`] as an instant.
 pub const EARLIEST: Instant<Utc> = Instant::from_second(EARLIEST_UTC_S);
 
 /// The end of the times that can be right: half a century later.
 pub const LATEST_UTC_S: i64 = EARLIEST_UTC_S + 50 * 31_557_600;
 
-/// What was saved last may be a little ahead of the RTC, by as much as that was wrong.
+/// What was last saved may be a little ahead of the RTC, by as much as it was wrong.
 const LAST_SAVED_MARGIN_S: i64 = 5;
 
-/// From any instant of the years 2000 (from March on) to 2099 to the same date and time a century later: 2100 is no leap
-/// year.
+/// From any instant of the years 2000 (from March on) to 2099 to the same date and time a century
+/// later: 2100 is not a leap year.
 const CENTURY_S: i64 = 36_524 * 86_400;
 
-/// What is said of an RTC whose century bit is set where it must not be, and how that is put right.
-pub const CENTURY_BIT: &str = "the clock shows a year of the next century: an old kernel or another program has set its \
+/// The message about an RTC whose century bit is set where it must not be, and how to correct that.
+pub const CENTURY_BIT: &str = "the RTC shows a year of the next century: an old kernel or another program has set its \
                                century bit. It is read without it. The service clears it with the next reference; by \
                                hand: jaudiosync time set-rtc";
 
@@ -36,9 +36,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Where an RTC shows a time that nobody will see, and it is a plausible one without the century bit, the bit is what
-    /// is wrong: Linux before its option RTC_DRV_DS1307_CENTURY (2016) and some libraries set it for the years from 2000
-    /// on (adafruit/RTClib#71). Nothing is written for that.
+    /// Makes a reading of what the RTC shows. If that is an implausibly late time, and a plausible
+    /// one without the century bit, the bit is wrong: Linux before its option
+    /// RTC_DRV_DS1307_CENTURY (2016) and some libraries set it for the years from 2000 on
+    /// (adafruit/RTClib#71). Nothing is written to correct it here.
     pub fn new(time: RtcTime) -> Self {
         let as_is = Self { time, has_century_bit: false };
         let RtcTime::Valid { rtc_s } = time else { return as_is };
@@ -55,31 +56,30 @@ impl Reading {
 #[serde(rename_all = "snake_case")]
 pub enum Distrust {
     /// The oscillator stop flag is set.
-    #[error("the clock has stood still: its battery is empty or was changed. Set it with: jaudiosync time set-rtc")]
+    #[error("the RTC has stood still: its battery is empty or was changed. Set it with: jaudiosync time set-rtc")]
     OscillatorStopped,
     /// The registers hold no date.
-    #[error("the clock holds no valid date. Set it with: jaudiosync time set-rtc")]
+    #[error("the RTC holds no valid date. Set it with: jaudiosync time set-rtc")]
     InvalidRegisters,
     /// It begins where a chip without a battery begins.
-    #[error(
-        "the clock shows the year 2000: it was never set, or lost its battery. Set it with: jaudiosync time set-rtc"
-    )]
+    #[error("the RTC shows the year 2000: it was never set, or lost its battery. Set it with: jaudiosync time set-rtc")]
     NeverSet,
     /// It shows a time before the program was built.
-    #[error("the clock shows a time before this program was made. Set it with: jaudiosync time set-rtc")]
+    #[error("the RTC shows a time before this program was built. Set it with: jaudiosync time set-rtc")]
     BeforeBuild,
-    /// It shows a time before one that the box already lived through.
-    #[error("the clock went back behind the last time this box ran. Set it with: jaudiosync time set-rtc")]
+    /// It shows a time before one that the box has already passed.
+    #[error("the RTC went back to before the last time this box ran. Set it with: jaudiosync time set-rtc")]
     BeforeLastSaved,
-    /// It shows a time that nobody will see.
-    #[error("the clock shows a time decades ahead. Set it with: jaudiosync time set-rtc")]
+    /// It shows an implausibly late time.
+    #[error("the RTC shows a time decades ahead. Set it with: jaudiosync time set-rtc")]
     FarFuture,
 }
 
-/// Judges what the RTC shows at the start. `last_saved_utc_s` is the last time the box wrote down, if it did.
+/// Judges what the RTC shows at the start. `last_saved_utc_s` is the last time that the box saved,
+/// if it did.
 ///
 /// # Errors
-/// The reason for which it is not believed.
+/// Why it is not believed.
 pub fn judge(time: RtcTime, status: &RtcStatus, last_saved_utc_s: Option<i64>) -> Result<i64, Distrust> {
     if status.oscillator_stopped {
         return Err(Distrust::OscillatorStopped);
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_plausible_time_is_believed() {
         assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S - 60)), Ok(NOW_UTC_S));
-        assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S + 2)), Ok(NOW_UTC_S), "saved by a timescale that was ahead");
+        assert_eq!(judged(NOW_UTC_S, Some(NOW_UTC_S + 2)), Ok(NOW_UTC_S), "saved by an estimate that was ahead");
         assert_eq!(judged(NOW_UTC_S, None), Ok(NOW_UTC_S));
     }
 
@@ -133,13 +133,14 @@ mod tests {
         let right = RtcTime::Valid { rtc_s: NOW_UTC_S };
         assert_eq!(shown(NOW_UTC_S + CENTURY_S), Reading { time: right, has_century_bit: true });
         assert_eq!(shown(NOW_UTC_S), as_is(NOW_UTC_S));
-        // Not plausible in either century: a chip that was never set, whose bit is set all the same.
+        // Not plausible in either century: a chip that was never set, whose bit is set all the
+        // same.
         for implausible_s in [EARLIEST_UTC_S - 1, LATEST_UTC_S, 946_684_800] {
             assert_eq!(shown(implausible_s + CENTURY_S), as_is(implausible_s + CENTURY_S));
         }
         let garbage = RtcTime::Invalid { registers: [0xff; 7] };
         assert_eq!(Reading::new(garbage), Reading { time: garbage, has_century_bit: false });
-        // What was lived through is not forgotten over it.
+        // The time that the box has already passed still counts.
         assert_eq!(judge(right, &status(false), Some(NOW_UTC_S + 3600)), Err(Distrust::BeforeLastSaved));
     }
 

@@ -1,4 +1,5 @@
-//! The system clock as a map from the raw clock: what UTC follows where another daemon owns the clock.
+//! The system clock as a map from the raw clock: what UTC follows where another daemon owns the
+//! clock.
 
 use std::collections::VecDeque;
 
@@ -6,21 +7,21 @@ use jaudiosync_hw::clocks::ClockPair;
 use jaudiosync_hw::system_clock::MAX_FREQUENCY;
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
-/// Readings are kept this far apart, and for this long: a reading is good to some 0.1 µs, so that over
-/// 8 s the rate is known to some 0.02 ppm, while a change of the rate, which a time daemon makes at most
-/// every few seconds, is soon followed.
+/// Readings are stored this far apart, and for this long: a reading is good to about 0.1 µs, so
+/// that over 8 s the rate is known to about 0.02 ppm, while a change of the rate, which a time
+/// daemon makes at most every few seconds, is soon followed.
 const SPACING: Span = Span::from_ms(250);
 const WINDOW: Span = Span::from_seconds(8);
 
-/// A rate is only taken from readings at least this far apart; before, the raw clock's own rate has to
-/// do.
+/// A rate is taken only from readings at least this far apart; before that, the rate is assumed to
+/// be the raw clock's.
 const MIN_BASELINE: Span = Span::from_ms(500);
 
-/// A reading this far from where the last ones lead is a step of the system clock, and the past says
-/// nothing more.
+/// A reading this far from where the last ones lead is a step of the system clock, and the earlier
+/// readings no longer count.
 const STEP: Span = Span::MILLISECOND;
 
-/// Follows the system clock wherever it goes, also where it goes wrong: it is the reference.
+/// Follows the system clock wherever it goes, even where it is wrong: it is the reference.
 #[derive(Debug, Default, Clone)]
 pub struct SystemClockFollower {
     readings: VecDeque<ClockPair>,
@@ -28,8 +29,8 @@ pub struct SystemClockFollower {
 }
 
 impl SystemClockFollower {
-    /// Absorbs a reading and returns the map that goes through it. Call it a few times a second or more
-    /// often.
+    /// Absorbs a reading and returns the map that goes through it. Call it at least a few times a
+    /// second.
     pub fn update(&mut self, reading: ClockPair) -> ClockMap<Raw, Utc> {
         let expected = self.extrapolate(reading.raw).unwrap_or(reading.utc);
         if (reading.utc - expected).abs() > STEP {
@@ -45,13 +46,13 @@ impl SystemClockFollower {
         self.map_through(reading)
     }
 
-    /// Returns how often the system clock was stepped.
+    /// Returns how many times the system clock was stepped.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
     fn map_through(&self, reading: ClockPair) -> ClockMap<Raw, Utc> {
-        // No oscillator and no time daemon makes a rate beyond the kernel's own limit.
+        // No oscillator and no time daemon produces a rate beyond the kernel's own limit.
         let limit_ppb = MAX_FREQUENCY.ppb();
         let rate_ppb = self.rate_ppb(reading).unwrap_or(0.0).clamp(-limit_ppb, limit_ppb);
         ClockMap { from: reading.raw, to: reading.utc, rate: Rate::from_ppb(rate_ppb) }
@@ -77,7 +78,8 @@ mod tests {
 
     const START: Instant<Utc> = Instant::from_second(1_790_000_000);
 
-    /// Follows a clock of this rate, which was stepped, for `seconds`, and returns the map at the end.
+    /// Follows a clock of this rate, which was stepped, for `seconds`, and returns the map at the
+    /// end.
     fn follow(
         follower: &mut SystemClockFollower,
         from: Span,
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_followed_at_once_and_the_rate_survives_nothing_of_it() {
+    fn a_step_is_followed_at_once_and_does_not_affect_the_rate() {
         let mut follower = SystemClockFollower::default();
         follow(&mut follower, Span::ZERO, 10, 5_000.0, Span::ZERO);
         let step = Span::from_ms(70);

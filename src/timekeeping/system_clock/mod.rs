@@ -1,5 +1,6 @@
 //! The system clock: followed as a source of UTC where another daemon owns it, and steered as an
-//! output where this program does.
+//! output where this program does. Whether it is believed as a reference beside others belongs in
+//! `references`.
 
 mod follower;
 pub mod servo;

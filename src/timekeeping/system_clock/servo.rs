@@ -1,8 +1,9 @@
-//! The servo of the system clock, which is an output: what other programs, file dates and the log show.
+//! The servo of the system clock, which is an output: what other programs, file dates and the log
+//! show.
 //!
 //! It is stepped once when the time becomes known, then slewed by its frequency. Like the player's
-//! phase lock the servo has no integrator: the estimate says at which rate UTC runs, the clock's own
-//! rate is measured, and an error decays.
+//! phase lock the servo has no integrator: the estimate gives the rate of UTC, the clock's own rate
+//! is measured, and an error decays.
 
 use jaudiosync_hw::clocks::ClockPair;
 use jaudiosync_hw::system_clock::MAX_FREQUENCY;
@@ -11,16 +12,16 @@ use jaudiosync_time::{ClockMap, Rate, Raw, Span, Utc};
 /// The first time, a difference beyond this is stepped.
 const FIRST_STEP_THRESHOLD: Span = Span::from_ms(1);
 
-/// Later only one beyond this is stepped, and never while music plays.
+/// Later only a larger one is stepped, and never while music plays.
 const STEP_THRESHOLD: Span = Span::from_ms(500);
 
 /// An error decays with this time constant, in seconds.
 const TIME_CONSTANT_S: f64 = 16.0;
 
-/// The clock's own rate is learnt from this many of the last updates.
+/// The clock's own rate is estimated from this many of the last updates.
 const RATE_MEMORY: f64 = 8.0;
 
-/// Updates closer together than this say nothing about a rate.
+/// Updates closer together than this show nothing about a rate.
 const MIN_INTERVAL: Span = Span::SECOND;
 
 /// The largest rate that `tick` can give the clock (adjtimex(2): ±10 %), in ppb: beyond it another
@@ -48,8 +49,8 @@ pub struct SystemClockServo {
     /// Whether there was an update: the first one may step at a smaller difference.
     was_updated: bool,
     last: Option<Steered>,
-    /// By how much the clock runs faster than the raw clock when its frequency is set to nothing:
-    /// `tick`, in ppb.
+    /// By how much the clock runs faster than the raw clock when its frequency is set to 0: `tick`,
+    /// in ppb.
     own_rate_ppb: f64,
     measured: u32,
 }

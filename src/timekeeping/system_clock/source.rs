@@ -12,12 +12,12 @@ use crate::timekeeping::references::system::judge as judge_system_clock;
 use crate::timekeeping::rtc::trust::EARLIEST;
 use crate::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
 
-/// How often the kernel is asked how good it takes its clock to be.
+/// How often the kernel is asked how accurate it considers its clock.
 const ASK: Span = Span::SECOND;
 
-/// Follows the system clock, which another daemon keeps. It is its own reference, however wrong: how
-/// far cannot be known here, but for what the daemon reports to the kernel. Until it has reported once,
-/// the clock may still show when the box was last switched off.
+/// Follows the system clock, which another daemon keeps. It is its own reference, even if it is
+/// wrong: by how much cannot be known here, except from what the daemon reports to the kernel.
+/// Until the daemon has reported once, the clock may still show when the box was last switched off.
 pub struct SystemClockSource {
     clocks: Arc<dyn Clocks>,
     followed: Mutex<Followed>,
@@ -28,8 +28,9 @@ struct Followed {
     follower: SystemClockFollower,
     kernel: Option<KernelClockEstimate>,
     asked: Option<Instant<Raw>>,
-    /// Whether the kernel has called it synchronized since this program runs, or an owner does.
-    was_kept: bool,
+    /// Whether the kernel has called it synchronized since this program started, or it is taken to
+    /// be right.
+    was_synchronized: bool,
 }
 
 impl SystemClockSource {
@@ -38,9 +39,9 @@ impl SystemClockSource {
         Self { clocks, followed: Mutex::default() }
     }
 
-    /// Follows the system clock of these clocks, and takes it for right as it is.
+    /// Follows the system clock of these clocks, and takes it to be right as it is.
     pub fn taken_for_right(clocks: Arc<dyn Clocks>) -> Self {
-        Self { clocks, followed: Mutex::new(Followed { was_kept: true, ..Followed::default() }) }
+        Self { clocks, followed: Mutex::new(Followed { was_synchronized: true, ..Followed::default() }) }
     }
 
     fn read(&self) -> Reading {
@@ -50,9 +51,9 @@ impl SystemClockSource {
             followed.asked = Some(pair.raw);
             followed.kernel = read_estimate().ok();
         }
-        followed.was_kept |= followed.kernel.is_some_and(|kernel| kernel.synchronized);
+        followed.was_synchronized |= followed.kernel.is_some_and(|kernel| kernel.synchronized);
         let utc = followed.follower.update(pair);
-        Reading { pair, utc, kernel: followed.kernel, was_kept: followed.was_kept }
+        Reading { pair, utc, kernel: followed.kernel, was_synchronized: followed.was_synchronized }
     }
 
     /// Returns what is known of it, in the form of the timekeeper's own status.
@@ -91,22 +92,22 @@ impl UtcSource for SystemClockSource {
     fn step(&self) {}
 }
 
-/// What is seen of the system clock at once.
+/// One reading of the system clock, with what is known of it.
 struct Reading {
     pair: ClockPair,
     utc: ClockMap<Raw, Utc>,
     kernel: Option<KernelClockEstimate>,
-    was_kept: bool,
+    was_synchronized: bool,
 }
 
-/// Judges a reading. A clock that was kept and no longer is runs on.
+/// Judges a reading. A clock that was synchronized and no longer is continues to run, in holdover.
 fn judge(reading: &Reading) -> Estimate {
-    let Reading { pair, utc, kernel, was_kept } = *reading;
+    let Reading { pair, utc, kernel, was_synchronized } = *reading;
     let sample = kernel.and_then(|kernel| judge_system_clock(pair, &kernel).ok());
     let state = match &sample {
         _ if pair.utc < EARLIEST => TimeState::Unset,
         Some(_) => TimeState::Referenced,
-        None if was_kept => TimeState::Holdover,
+        None if was_synchronized => TimeState::Holdover,
         None => TimeState::Unset,
     };
     Estimate { utc, bound: sample.map(|sample| Span::from_ns_f64(sample.bound_ns)), state }
@@ -122,26 +123,26 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_never_set_is_not_trusted_and_one_that_a_daemon_keeps_has_its_bound() {
-        let judged_after = |was_kept: bool, utc_s: i64, kernel| {
+        let judged_after = |was_synchronized: bool, utc_s: i64, kernel| {
             let pair = ClockPair { raw: Instant::ZERO, utc: Instant::from_second(utc_s) };
             let utc = ClockMap { from: pair.raw, to: pair.utc, rate: Rate::ZERO };
-            judge(&Reading { pair, utc, kernel, was_kept })
+            judge(&Reading { pair, utc, kernel, was_synchronized })
         };
         let judged = |utc_s, kernel| judged_after(true, utc_s, kernel);
-        let kept = KernelClockEstimate {
+        let synchronized = KernelClockEstimate {
             synchronized: true,
             maximum_error: Span::from_ms(4),
             estimated_error: Span::from_us(1),
         };
-        assert_eq!(judged(1000, Some(kept)).state, TimeState::Unset);
+        assert_eq!(judged(1000, Some(synchronized)).state, TimeState::Unset);
         let now_s = EARLIEST_UTC_S + 1000;
-        assert_eq!(judged(now_s, Some(kept)).state, TimeState::Referenced);
-        assert_eq!(judged(now_s, Some(kept)).bound, Some(Span::from_ms(4)));
-        let unkept = KernelClockEstimate { synchronized: false, ..kept };
-        assert_eq!(judged(now_s, Some(unkept)).state, TimeState::Holdover);
-        assert_eq!(judged(now_s, Some(unkept)).bound, None);
-        let never_kept = judged_after(false, now_s, Some(unkept));
-        assert_eq!(never_kept.state, TimeState::Unset, "it shows when it was last off");
+        assert_eq!(judged(now_s, Some(synchronized)).state, TimeState::Referenced);
+        assert_eq!(judged(now_s, Some(synchronized)).bound, Some(Span::from_ms(4)));
+        let unsynchronized = KernelClockEstimate { synchronized: false, ..synchronized };
+        assert_eq!(judged(now_s, Some(unsynchronized)).state, TimeState::Holdover);
+        assert_eq!(judged(now_s, Some(unsynchronized)).bound, None);
+        let never_synchronized = judged_after(false, now_s, Some(unsynchronized));
+        assert_eq!(never_synchronized.state, TimeState::Unset, "it shows when it was last off");
         assert_eq!(judged_after(false, now_s, None).state, TimeState::Unset);
     }
 }

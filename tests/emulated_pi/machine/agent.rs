@@ -5,16 +5,17 @@ use std::time::Duration;
 use super::console::Console;
 use super::line::Line;
 
-/// By this machine's clock. How long a command may take is judged by the box's: this is for an emulator that stands still.
+/// By this machine's clock. The box's clock judges how long a command may take: this is for an
+/// emulator that stands still.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(900);
 
-/// The line to it.
+/// The line to the agent.
 pub struct Agent {
     line: Line,
     number: u32,
 }
 
-/// What a command left.
+/// The output of a command.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub code: i32,
@@ -29,7 +30,8 @@ impl Agent {
         agent
     }
 
-    /// Waits until the agent says that it is there. The kernel's look at the port may have left a character before.
+    /// Waits until the agent reports that it is there. The kernel's probe of the port may have left
+    /// a character before.
     pub fn wait_until_ready(&mut self, timeout: Duration, console: &Console) {
         self.line.set_timeout(timeout);
         loop {
@@ -48,7 +50,7 @@ impl Agent {
         self.receive().unwrap_or_else(|error| panic!("no answer to `{command}`: {error}\n{}", console.tail()))
     }
 
-    /// Asks for a command that leaves nobody to answer.
+    /// Sends a command that leaves nothing running to answer.
     pub fn send(&mut self, command: &str, console: &Console) {
         self.number += 1;
         let request = format!("{} {}\n", self.number, base64(command.as_bytes()));
@@ -67,7 +69,7 @@ impl Agent {
     }
 }
 
-/// Base64, so that a command of several lines travels as one.
+/// Encodes as base64, so that a command of several lines travels as one.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |bits: u32| char::from(DIGITS[(bits & 63) as usize]);

@@ -1,4 +1,5 @@
-//! The SD card: an image with a journaling file system, and a partition through which files go in and out while the box runs.
+//! The SD card: an image with a journaling file system, and a partition through which files go in
+//! and out while the box runs.
 
 use std::env;
 use std::fmt::Write as _;
@@ -16,34 +17,37 @@ use super::qemu::prepared;
 /// The second partition, as the box sees it.
 pub const EXCHANGE_DEVICE: &str = "/dev/mmcblk0p2";
 
-/// Where an image's partition table has its entries, and these the first sector and the number of sectors.
+/// Where an image's partition table has its entries, and where an entry has its first sector and
+/// number of sectors.
 const PARTITIONS: u64 = 446;
 const ENTRY_BYTES: u64 = 16;
 const FIRST_SECTOR: u64 = 8;
 const SECTORS: u64 = 12;
 const SECTOR_BYTES: u64 = 512;
 
-/// In memory: while a transfer waits for this machine's disk the whole box stands still, and the music drops out.
+/// Returns a folder in memory: while a transfer waits for this machine's disk the whole box stands
+/// still, and the music drops out.
 fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_owned() } else { env::temp_dir() }
 }
 
-/// A card, which may be in a box or not. It is gone when this is dropped.
+/// A card, which may be in a box or not. Dropping it deletes it.
 pub struct SdCard {
     path: TempPath,
     image: File,
-    /// Where that file system begins, and from where to where the exchange partition goes, in bytes.
+    /// Where that file system begins, and from where to where the exchange partition extends, in
+    /// bytes.
     kept: u64,
     exchange: Range<u64>,
 }
 
 impl SdCard {
-    /// A card as `scripts/pi-image` made it.
+    /// Makes a card as `scripts/pi-image` made it.
     pub fn new() -> Self {
         let path = tempfile::Builder::new().prefix("card-").suffix(".img").tempfile_in(memory()).expect("a file");
         let path = path.into_temp_path();
-        // Most of it is nothing, which cp leaves out.
+        // Most of it is empty, which cp leaves out.
         let copied = Command::new("cp").arg("--sparse=always").arg(prepared("card.img")).arg(&path).status();
         assert!(copied.is_ok_and(|status| status.success()), "cannot copy the card's image");
         let image = OpenOptions::new().read(true).write(true).open(&path).expect("the card's image");
@@ -58,8 +62,8 @@ impl SdCard {
         Self { path, image, kept, exchange }
     }
 
-    /// Installs files before the card is in a box: pairs of a file here and its place there. Folders are made; a file is
-    /// executable if it is so here.
+    /// Installs files before the card is in a box: pairs of a file here and its place there. Makes
+    /// folders; a file is executable if it is executable here.
     pub fn install<'a>(&self, files: impl IntoIterator<Item = (&'a Path, &'a str)>) {
         let mut script = String::new();
         for (from, to) in files {
@@ -69,7 +73,7 @@ impl SdCard {
             }
             let _ = writeln!(script, "write \"{}\" \"{to}\"", from.display());
         }
-        // It always ends with success: what it complains of is looked at.
+        // It always exits with success: its complaints are checked.
         let mut debugfs = Command::new("debugfs")
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
             .args(["-w", "-f", "-"])
@@ -90,13 +94,14 @@ impl SdCard {
         &self.path
     }
 
-    /// Puts bytes where the box reads them from [`EXCHANGE_DEVICE`]. QEMU and this share the host's file cache.
+    /// Writes bytes where the box reads them from [`EXCHANGE_DEVICE`]. QEMU and this process share
+    /// the host's file cache.
     pub(super) fn write_exchange(&self, bytes: &[u8]) {
         self.assert_fits(bytes.len());
         self.image.write_all_at(bytes, self.exchange.start).expect("a write to the card's image");
     }
 
-    /// What the box has written there.
+    /// Reads what the box has written there.
     pub(super) fn read_exchange(&self, length: usize) -> Vec<u8> {
         self.assert_fits(length);
         let mut bytes = vec![0; length];

@@ -1,8 +1,8 @@
-//! The box's own time, as QEMU keeps it, and nothing in the box can change it.
+//! The box's own time, which QEMU keeps and nothing in the box can change.
 //!
-//! It goes by the instructions that the box carries out: 2 ns each, and where there are none it leaps to the next timer. This
-//! machine's speed, and what else runs on it, make no difference to it. UTC is the instant at which the box was switched on,
-//! as this side chose it, and that time from there.
+//! It advances with the instructions that the box executes: 2 ns each, and if there are none it
+//! leaps to the next timer. This machine's speed and load make no difference to it. UTC is the
+//! instant at which the box was switched on, as this side chose it, plus that time.
 
 use jaudiosync_time::{Instant, Span, Utc};
 
@@ -12,14 +12,14 @@ use super::registers::Registers;
 const LOW: u64 = 0x3f00_3004;
 const HIGH: u64 = 0x3f00_3008;
 
-/// UTC of a box.
+/// The UTC of a box.
 #[derive(Debug, Clone, Copy)]
 pub struct BoxClock {
     pub on_since_utc_s: i64,
 }
 
 impl BoxClock {
-    /// How long the box has been on, to the microsecond below.
+    /// Returns how long the box has been on, rounded down to microseconds.
     pub fn since_power_on(registers: &mut Registers) -> Span {
         loop {
             let high = registers.read(HIGH);
@@ -30,7 +30,7 @@ impl BoxClock {
         }
     }
 
-    /// UTC, to the microsecond below.
+    /// Returns UTC, rounded down to microseconds.
     pub fn utc(self, registers: &mut Registers) -> Instant<Utc> {
         Instant::from_second(self.on_since_utc_s) + Self::since_power_on(registers)
     }

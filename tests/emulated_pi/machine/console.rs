@@ -1,4 +1,4 @@
-//! The console: all that the kernel and the programs say, kept as it comes, for messages.
+//! The console: everything that the kernel and the programs print, saved as it comes, for messages.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -8,7 +8,7 @@ use super::line::Line;
 /// How much of the console is shown with a failure.
 const TAIL_LINES: usize = 40;
 
-/// What was said, one entry a line. Where a test fails, its end is shown.
+/// The printed lines. If a test fails, the last ones are shown.
 pub struct Console(Arc<Mutex<Vec<String>>>);
 
 impl Drop for Console {
@@ -31,7 +31,7 @@ impl Console {
         Self(said)
     }
 
-    /// The last lines.
+    /// Returns the last lines.
     pub fn tail(&self) -> String {
         let lines = self.0.lock().expect("no panic while it is locked");
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");

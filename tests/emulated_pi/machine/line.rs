@@ -1,11 +1,12 @@
-//! A line to QEMU: a socket at which this side listens, as QEMU connects before it does anything else.
+//! A line to QEMU: a socket on which this side listens, as QEMU connects before it does anything
+//! else.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A place where QEMU is to call.
+/// A socket that QEMU will connect to.
 pub struct Listener {
     listener: UnixListener,
     pub path: PathBuf,
@@ -18,14 +19,14 @@ impl Listener {
         Self { listener, path }
     }
 
-    /// Waits until QEMU has called.
+    /// Waits until QEMU has connected.
     pub fn accept(self) -> Line {
         let (stream, _) = self.listener.accept().expect("a connection of QEMU");
         Line::new(stream)
     }
 }
 
-/// A line on which both sides speak.
+/// A line on which both sides can send.
 pub struct Line {
     reader: BufReader<UnixStream>,
 }
@@ -35,7 +36,7 @@ impl Line {
         Self { reader: BufReader::new(stream) }
     }
 
-    /// How long a read waits at most.
+    /// Sets how long a read waits at most.
     pub fn set_timeout(&self, timeout: Duration) {
         self.reader.get_ref().set_read_timeout(Some(timeout)).expect("a timeout");
     }
@@ -44,7 +45,8 @@ impl Line {
         self.reader.get_mut().write_all(text.as_bytes())
     }
 
-    /// The next line without its end; an error at the end of all, and when the time is up.
+    /// Returns the next line without its end; an error at the end of the stream, and when the time
+    /// is up.
     pub fn receive(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
         match self.reader.read_line(&mut line)? {
@@ -53,7 +55,7 @@ impl Line {
         }
     }
 
-    /// So many bytes.
+    /// Returns `count` bytes.
     pub fn receive_bytes(&mut self, count: usize) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         self.reader.read_exact(&mut bytes)?;

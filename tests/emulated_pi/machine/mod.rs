@@ -1,11 +1,13 @@
-//! An emulated Raspberry Pi 3B: QEMU with Debian's kernel and the real drivers, driven from outside.
+//! An emulated Raspberry Pi 3B: QEMU with Debian's kernel and the real drivers, driven from
+//! outside.
 //!
-//! Four lines lead in: the console, whose text is kept; the second serial port, where an agent runs commands; QEMU's
-//! monitor; and its test socket, through which buttons are pressed. `scripts/pi-image` prepares what is booted.
+//! Four lines lead in: the console, whose text is saved; the second serial port, where an agent
+//! runs commands; QEMU's monitor; and its test socket, through which buttons are pressed.
+//! `scripts/pi-image` prepares what is booted.
 //!
-//! **A box has a time of its own** (`clock`), in which all that it does is judged, and which neither this machine's speed nor
-//! what else runs here has any part in. What is waited for is waited for in the box, as its time leaps ahead of whoever would
-//! look from outside; between two commands it is slower than this machine's.
+//! **A box has a time of its own** (`clock`), by which everything it does is judged, and which does
+//! not depend on this machine's speed or load. Waiting happens inside the box, as its time leaps
+//! ahead of any observer outside; between two commands its time is slower than this machine's.
 
 mod agent;
 mod card;
@@ -34,16 +36,16 @@ pub use program::Program;
 use qemu::Qemu;
 use registers::Registers;
 
-/// By this machine's clock: a boot takes 5 s on a machine that does nothing else.
+/// By this machine's clock: a boot takes 5 s on an idle machine.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How long a switched-off box may take to end, by this machine's clock.
+/// How long a switched-off box may take to exit, by this machine's clock.
 const OFF_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How often this side looks whether the box has come to some time.
+/// How often this side checks whether the box has reached some time.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// For how long a box is off at least, in seconds.
+/// The shortest time that a box is off, in seconds.
 const OFF_S: i64 = 2;
 
 /// A box that is switched on. Dropping it is a power cut.
@@ -57,13 +59,13 @@ pub struct Machine {
     card: SdCard,
 }
 
-/// A box that is switched off: its card, and what its RTC will have come to when it is switched on again.
+/// A box that is switched off: its card, and what its RTC will show when it is switched on again.
 pub struct SwitchedOff {
     card: SdCard,
     utc_s: i64,
 }
 
-/// A card that is put into a new box, whose RTC shows this machine's time.
+/// Puts a card into a new box, whose RTC shows this machine's time.
 impl From<SdCard> for SwitchedOff {
     fn from(card: SdCard) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
@@ -74,21 +76,22 @@ impl From<SdCard> for SwitchedOff {
 /// What a box has when it is switched on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fitted<'a> {
-    /// What is pressed or fitted.
+    /// Which contacts are closed.
     pub closed: &'a [Contact],
     /// A USB sound card. Its drivers are not loaded by themselves.
     pub usb_sound: bool,
-    /// A USB stick with what is in this folder; it cannot be written to. Its drivers are not loaded by themselves, either.
+    /// A USB stick with the contents of this folder; it cannot be written to. Its drivers are not
+    /// loaded by themselves, either.
     pub stick: Option<&'a Path>,
 }
 
 impl Machine {
-    /// Switches a box on, no button pressed and no jumper fitted, and waits until it answers.
+    /// Switches a box on, with no button pressed and no jumper fitted, and waits until it answers.
     pub fn boot(off: impl Into<SwitchedOff>) -> Self {
         Self::boot_with(off, Fitted::default())
     }
 
-    /// The same with something else fitted.
+    /// Switches a box on with something else fitted.
     pub fn boot_with(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
         let SwitchedOff { card, utc_s } = off.into();
         let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted);
@@ -102,14 +105,14 @@ impl Machine {
         Self { qemu, console, agent, monitor, registers, clock, card }
     }
 
-    /// Takes the power away, at once.
+    /// Cuts the power, at once.
     pub fn cut_power(mut self) -> SwitchedOff {
         let utc_s = self.utc_s();
         self.qemu.kill();
         Self::off(self.card, utc_s)
     }
 
-    /// Has the box shut down properly.
+    /// Shuts the box down properly.
     pub fn shut_down(mut self) -> SwitchedOff {
         self.agent.send("poweroff", &self.console);
         self.wait_until_off()
@@ -118,10 +121,10 @@ impl Machine {
     /// Waits until the box has switched itself off.
     pub fn wait_until_off(mut self) -> SwitchedOff {
         let utc_s = self.utc_s();
-        // It has nothing else to do, and so need not take its time.
+        // The box has nothing else to do, so its time can leap.
         self.agent.send("sleep 1000", &self.console);
         assert!(self.qemu.wait(OFF_TIMEOUT), "it did not switch itself off\n{}", self.console.tail());
-        // When that was nobody could see: it is off for longer.
+        // The moment was not observed: the box is off for longer.
         Self::off(self.card, utc_s + 60.0)
     }
 
@@ -129,13 +132,13 @@ impl Machine {
         SwitchedOff { card, utc_s: utc_s.ceil() as i64 + OFF_S }
     }
 
-    /// Starts the box anew, properly, and waits until it answers.
+    /// Restarts the box properly, and waits until it answers.
     pub fn reboot(&mut self) {
         self.agent.send("reboot", &self.console);
         self.agent.wait_until_ready(BOOT_TIMEOUT, &self.console);
     }
 
-    /// Has a command run in the box's shell and waits for its end. It must succeed.
+    /// Runs a command in the box's shell and waits for its end. It must succeed.
     #[track_caller]
     pub fn run(&mut self, command: &str) -> Answer {
         let answer = self.try_run(command);
@@ -143,36 +146,38 @@ impl Machine {
         answer
     }
 
-    /// The same, whether or not it succeeds.
+    /// Runs a command, whether or not it succeeds.
     pub fn try_run(&mut self, command: &str) -> Answer {
         self.agent.run(command, &self.console)
     }
 
-    /// Starts a program that goes on in the background; `name` marks what it says on the console.
+    /// Starts a program that continues in the background; `name` marks its output on the console.
     pub fn spawn(&mut self, name: &'static str, command: &str) -> Program {
         self.run(&format!("spawn {name} '{}'", command.replace('\'', r"'\''")));
         Program::new(name)
     }
 
-    /// A program that the box has started by itself, and what it says goes where that of a spawned one does.
+    /// Follows a program that the box has started by itself, and whose output goes where that of a
+    /// spawned one does.
     pub fn follow(&self, name: &'static str) -> Program {
         Program::new(name)
     }
 
-    /// Lets the box's time go by.
+    /// Waits while the box's time passes.
     pub fn sleep(&mut self, seconds: f64) {
         if seconds > 0.0 {
             self.run(&format!("sleep {seconds:.6}"));
         }
     }
 
-    /// Lets the box's time go by until this instant of UTC, in seconds since the Unix epoch.
+    /// Waits until the box's time reaches this instant of UTC, in seconds since the Unix epoch.
     pub fn sleep_until(&mut self, utc_s: f64) {
         let now_s = self.utc_s();
         self.sleep(utc_s - now_s);
     }
 
-    /// Lets the box's time go by, or a little more, without asking anything of the box.
+    /// Waits until at least that much of the box's time has passed, without asking the box
+    /// anything.
     pub fn wait_outside(&mut self, seconds: f64) {
         let until_s = self.since_power_on_s() + seconds;
         while self.since_power_on_s() < until_s {
@@ -180,17 +185,18 @@ impl Machine {
         }
     }
 
-    /// UTC in the box, in seconds since the Unix epoch. None of its programs has a part in that.
+    /// Returns UTC in the box, in seconds since the Unix epoch. None of its programs takes part in
+    /// that.
     pub fn utc_s(&mut self) -> f64 {
         (self.clock.utc(&mut self.registers) - Instant::ZERO).seconds()
     }
 
-    /// How long the box has been on.
+    /// Returns how long the box has been on.
     pub fn since_power_on_s(&mut self) -> f64 {
         BoxClock::since_power_on(&mut self.registers).seconds()
     }
 
-    /// Writes a file on the box, executable if it is so here.
+    /// Writes a file on the box, executable if it is executable here.
     pub fn push(&mut self, from: &Path, to: &str) {
         let bytes = std::fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
         self.card.write_exchange(&bytes);
@@ -202,26 +208,26 @@ impl Machine {
         }
     }
 
-    /// Reads a file of the box.
+    /// Reads a file from the box.
     pub fn pull(&mut self, from: &str) -> Vec<u8> {
         let exchange = card::EXCHANGE_DEVICE;
         let length = self.run(&format!("stat -c %s '{from}' && dd if='{from}' of={exchange} bs=64k conv=fsync"));
         self.card.read_exchange(length.stdout.trim().parse().expect("the size of a file"))
     }
 
-    /// The buttons, the jumper and all other pins.
+    /// Returns the buttons, the jumper and all other pins.
     pub fn pins(&mut self) -> Pins<'_> {
         Pins { registers: &mut self.registers, monitor: &mut self.monitor, clock: self.clock }
     }
 
-    /// Presses a button for so long, or a little longer.
+    /// Presses a button for this long, or a little longer.
     pub fn hold(&mut self, contact: Contact, seconds: f64) {
         self.pins().press(contact);
         self.sleep(seconds);
         self.pins().release(contact);
     }
 
-    /// What the kernel and the programs have said.
+    /// Returns what the kernel and the programs have printed.
     pub fn console(&self) -> &Console {
         &self.console
     }

@@ -8,7 +8,7 @@ use super::line::Line;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The line to it.
+/// The line to the monitor.
 pub struct Monitor(Line);
 
 impl Monitor {
@@ -21,7 +21,7 @@ impl Monitor {
         monitor
     }
 
-    /// Has it do something and returns what it says to that.
+    /// Executes a command and returns the monitor's answer.
     pub fn execute(&mut self, command: &str) -> Value {
         self.0.send(&format!("{}\n", json!({ "execute": command }))).expect("a running QEMU");
         loop {

@@ -1,8 +1,8 @@
-//! The box's pins, worked from outside through the registers of its chip: the buttons, the jumper, and one by which clocks
-//! are compared.
+//! The box's pins, worked from outside through the registers of its chip: the buttons, the jumper,
+//! and one for comparing clocks.
 //!
-//! QEMU's pins have no outside: a level is made by making the pin an output for a moment, while the box stands still. It
-//! stays when the pin is an input again, whatever pull-up was asked for.
+//! QEMU's pins have no outside: a level is set by making the pin an output for a moment, while the
+//! box stands still. It stays when the pin is an input again, whatever pull-up was asked for.
 
 use jaudiosync_time::{Instant, Utc};
 
@@ -10,9 +10,9 @@ use super::clock::BoxClock;
 use super::monitor::Monitor;
 use super::registers::Registers;
 
-/// The chip's GPIO registers: the function of ten pins each from here on, three bits a pin ...
+/// The chip's GPIO registers: from here on the functions of ten pins each, three bits per pin.
 const FUNCTIONS: u64 = 0x3f20_0000;
-/// ... and what sets and clears outputs, one bit a pin.
+/// The registers that set and clear outputs, one bit per pin.
 const SET: u64 = FUNCTIONS + 0x1c;
 const CLEAR: u64 = FUNCTIONS + 0x28;
 
@@ -21,7 +21,7 @@ const OUTPUT: u32 = 1;
 /// A pin on which a box has nothing.
 pub const FREE_PIN: u32 = 17;
 
-/// What connects a pin to ground, on the pins that a box has them on by default.
+/// What connects a pin to ground, on the pins that a box has by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contact {
     VolumeUp,
@@ -53,7 +53,8 @@ pub struct Pins<'a> {
 }
 
 impl Pins<'_> {
-    /// All contacts but these open: there is no pull-up that would see to it. The box must stand still.
+    /// Opens all contacts but these: there is no pull-up that would do so. The box must stand
+    /// still.
     pub(super) fn fit(registers: &mut Registers, closed: &[Contact]) {
         for contact in Contact::ALL {
             set(registers, contact.pin(), !closed.contains(&contact));
@@ -65,12 +66,13 @@ impl Pins<'_> {
         self.set(contact.pin(), false);
     }
 
-    /// Lets the pull-up have the pin.
+    /// Releases the pin to the pull-up.
     pub fn release(&mut self, contact: Contact) {
         self.set(contact.pin(), true);
     }
 
-    /// Gives a pin a level, and returns the instant at which it changed, to the microsecond below.
+    /// Sets a pin to a level, and returns the instant at which it changed,
+    /// rounded down to microseconds.
     pub fn set(&mut self, pin: u32, high: bool) -> Instant<Utc> {
         self.monitor.execute("stop");
         let changed = self.clock.utc(self.registers);

@@ -2,10 +2,10 @@
 
 use super::Machine;
 
-/// Ends only when it is told to, or by itself.
+/// A program in the background. It exits only on a signal, or by itself.
 pub struct Program {
     name: &'static str,
-    /// The first line of what it says that was not waited for.
+    /// The first line of its output that was not yet returned.
     next_line: usize,
 }
 
@@ -14,7 +14,8 @@ impl Program {
         Self { name, next_line: 0 }
     }
 
-    /// Waits for a line with these words, of those that were not waited for, and returns it. The time is the box's.
+    /// Waits for a line with these words, after those already returned, and returns it. The time is
+    /// the box's.
     #[track_caller]
     pub fn wait_for(&mut self, machine: &mut Machine, words: &str, within_s: f64) -> String {
         let Self { name, next_line } = self;
@@ -24,18 +25,18 @@ impl Program {
         let found = answer.stdout.split_once('\n').and_then(|(next, line)| Some((next.parse().ok()?, line.trim_end())));
         let Some((next_line, line)) = found.filter(|_| answer.code == 0) else {
             let console = machine.console().tail();
-            panic!("{name} does not say \"{words}\" behind its line {next_line}: {}\n{console}", answer.stderr.trim());
+            panic!("{name} does not print \"{words}\" after its line {next_line}: {}\n{console}", answer.stderr.trim());
         };
         self.next_line = next_line;
         line.to_owned()
     }
 
-    /// All that it has said.
+    /// Returns all of its output.
     pub fn log(&self, machine: &mut Machine) -> String {
         machine.run(&format!("cat /run/{}.log", self.name)).stdout
     }
 
-    /// Waits for its end and returns its exit code.
+    /// Waits until it exits and returns its exit code.
     #[track_caller]
     pub fn wait(&mut self, machine: &mut Machine, within_s: f64) -> i32 {
         let said = self.wait_for(machine, "ended with ", within_s);

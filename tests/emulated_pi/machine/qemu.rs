@@ -12,31 +12,34 @@ use tempfile::TempDir;
 use super::Fitted;
 use super::line::{Line, Listener};
 
-/// What is told to the kernel. iomem=relaxed lets rppal map the pins through /dev/mem, as Debian's kernel has no
-/// /dev/gpiomem; a box that panics starts again; the kernel's tests of its own ciphers take a second.
+/// The kernel's options. iomem=relaxed allows rppal to map the pins through /dev/mem, as Debian's
+/// kernel has no /dev/gpiomem; a box that panics restarts; the kernel's tests of its own ciphers
+/// take a second.
 const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1 cryptomgr.notests";
 
-/// The box's time does not go by this machine's clock, which would have it miss some of its own whenever QEMU is not run at once.
-/// An instruction takes 2^1 ns, and where there are none the time leaps to the next timer; the RTC goes by it, too. That is
-/// exact with one processor only: several would have to take turns.
+/// The box's time does not follow this machine's clock, as the box would then lose time whenever
+/// QEMU is not run at once. An instruction takes 2^1 ns, and if there are none the time leaps to
+/// the next timer; the RTC follows it, too. This is exact with one processor only: several would
+/// have to take turns.
 const TIME: [&str; 4] = ["-icount", "shift=1,sleep=off", "-global", "bcm2837.enabled-cpus=1"];
 
-/// A USB sound card, for its mixer: what is played on it is heard nowhere.
+/// A USB sound card, for its mixer: sound played on it is heard nowhere.
 const USB_SOUND: [&str; 2] = ["-device", "usb-audio,audiodev=nothing"];
 
-/// QEMU calls within a fraction of a second, or not at all.
+/// QEMU connects within a fraction of a second, or not at all.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often the end of the process is looked for, as there is no waiting for it with a limit.
+/// How often the end of the process is checked for, as waiting for it has no timeout.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A running QEMU, which dies with this, and with the thread that started it even if that is killed.
+/// A running QEMU, which dies with this, and with the thread that started it even if that is
+/// killed.
 pub struct Qemu {
     child: Child,
     _folder: TempDir,
 }
 
-/// The lines to it.
+/// The lines to QEMU.
 pub struct Lines {
     pub console: Line,
     pub agent: Line,
@@ -45,7 +48,8 @@ pub struct Lines {
 }
 
 impl Qemu {
-    /// Starts it with this image as its SD card, and with this UTC in its RTC. The box stands still.
+    /// Starts it with this image as its SD card, and with this UTC in its RTC. The box stands
+    /// still.
     pub fn start(card: &Path, utc_s: i64, fitted: Fitted<'_>) -> (Self, Lines) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let [console, agent, monitor, test] =
@@ -60,7 +64,7 @@ impl Qemu {
             .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
             .args(if fitted.usb_sound { &USB_SOUND[..] } else { &[] })
             .args(fitted.stick.map_or_else(Vec::new, stick))
-            // The stick's files are dated by it.
+            // The stick's files are dated in it.
             .env("TZ", "UTC")
             .arg("-kernel")
             .arg(prepared("vmlinuz"))
@@ -69,7 +73,8 @@ impl Qemu {
             .arg("-initrd")
             .arg(prepared("system.cpio"))
             .args(["-append", KERNEL_OPTIONS])
-            // What the box syncs need not reach this machine's disk: a power cut is QEMU's end, not this machine's.
+            // Data that the box syncs need not reach this machine's disk: a power cut is QEMU's
+            // end, not this machine's.
             .args(["-drive", &format!("if=sd,format=raw,cache=unsafe,file={}", card.display())])
             .args(["-device", "ds1338,bus=i2c-bus.1,address=0x68"])
             .args(["-serial", &unix(&console), "-serial", &unix(&agent)])
@@ -80,7 +85,8 @@ impl Qemu {
             .spawn()
             .expect("setpriv is needed: apt install util-linux");
         let mut qemu = Self { child, _folder: folder };
-        // Accepting has no limit of its own. If QEMU does not start the thread is left behind: the test ends anyway.
+        // Accepting has no timeout of its own. If QEMU does not start, the thread is left behind:
+        // the test ends anyway.
         let (sender, accepted) = channel();
         thread::spawn(move || {
             let lines = Lines {
@@ -89,7 +95,7 @@ impl Qemu {
                 monitor: monitor.accept(),
                 test: test.accept(),
             };
-            // Nobody waits for them any more if they come too late.
+            // If they come too late, nothing waits for them any more.
             _ = sender.send(lines);
         });
         let deadline = Instant::now() + START_TIMEOUT;
@@ -102,14 +108,14 @@ impl Qemu {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it at once.
     pub fn kill(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Waits until it has ended by itself, and tells whether it has.
+    /// Waits until it has exited by itself, and returns whether it has.
     pub fn wait(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         while !self.has_ended() {
@@ -132,20 +138,21 @@ impl Drop for Qemu {
     }
 }
 
-/// A USB stick with a folder of this machine: QEMU makes a FAT file system of it, of 504 MB, as it is read. It is read at once,
-/// and not while the box's time goes on, as other files would be; so its speed is what the USB host's schedule allows, 21 MB/s.
+/// Returns the options for a USB stick with a folder of this machine: QEMU makes a FAT file system
+/// of 504 MB from it as it is read. Reads complete at once while the box's time stands still, as
+/// those of other files do not; so its speed is what the USB host's schedule allows, 21 MB/s.
 fn stick(folder: &Path) -> Vec<String> {
     let drive = format!("if=none,id=stick,format=raw,readonly=on,file=fat:{}", folder.display());
     ["-drive", &drive, "-device", "usb-storage,drive=stick"].map(str::to_owned).into()
 }
 
-/// An instant as QEMU takes it.
+/// Returns an instant in QEMU's notation.
 fn named(utc_s: i64) -> String {
     let instant = chrono::DateTime::from_timestamp(utc_s, 0).expect("an instant");
     instant.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// What `scripts/pi-image` has made.
+/// Returns the path of a file that `scripts/pi-image` has made.
 pub fn prepared(name: &str) -> PathBuf {
     let path = crate::installed::target_folder().join("pi").join(name);
     assert!(path.exists(), "{} is missing: run scripts/emulated-pi, which prepares everything", path.display());

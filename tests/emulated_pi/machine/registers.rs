@@ -6,7 +6,7 @@ use super::line::Line;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The line to them.
+/// The line to the registers.
 pub struct Registers(Line);
 
 impl Registers {

@@ -1,4 +1,5 @@
-//! Where the sound server is found, and what it is to be asked for: the variables that every PulseAudio client obeys.
+//! Where the sound server is found, and what it is asked for: the variables that every PulseAudio
+//! client obeys.
 
 use std::env;
 use std::ffi::CString;
@@ -7,22 +8,22 @@ use std::path::{Path, PathBuf};
 
 use pulseaudio::protocol;
 
-/// The server wants a cookie of this length, even where it lets everyone in.
+/// The server requires a cookie of this length, even if it admits everyone.
 const COOKIE_BYTES: usize = 256;
 
 /// What the environment says.
 #[derive(Debug)]
 pub struct Address {
-    /// Sockets, in the order in which they are tried.
+    /// Sockets, in the order in which to try them.
     pub sockets: Vec<PathBuf>,
-    /// What proves that the server is ours.
+    /// Proves to the server that this is the same user.
     pub cookie: Vec<u8>,
     /// The sink to play on.
     pub sink: CString,
 }
 
 impl Address {
-    /// Reads it. Nothing is connected or started.
+    /// Reads the environment. Nothing is connected or started.
     pub fn from_environment() -> Self {
         let server = env::var("PULSE_SERVER").ok();
         let runtime_dir = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -35,7 +36,8 @@ impl Address {
     }
 }
 
-/// `PULSE_SERVER` is a list of servers; those on the network are left out, since their clocks are not this machine's.
+/// Returns the sockets. `PULSE_SERVER` is a list of servers; those on the network are left out,
+/// since their clocks are not this machine's.
 fn sockets(server: Option<&str>, runtime_dir: Option<&Path>) -> Vec<PathBuf> {
     let Some(server) = server.filter(|server| !server.trim().is_empty()) else {
         return runtime_dir.map(|dir| dir.join("pulse/native")).into_iter().collect();
@@ -44,7 +46,7 @@ fn sockets(server: Option<&str>, runtime_dir: Option<&Path>) -> Vec<PathBuf> {
 }
 
 fn socket(entry: &str) -> Option<PathBuf> {
-    // A server may be meant for one machine only: `{machine-id}unix:/path`.
+    // A server may be meant for a single machine: `{machine-id}unix:/path`.
     let entry = entry.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or(entry, |(_, rest)| rest);
     let path = entry.strip_prefix("unix:").unwrap_or(entry);
     path.starts_with('/').then(|| PathBuf::from(path))
@@ -54,7 +56,7 @@ fn cookie() -> Vec<u8> {
     let path = env::var_os("PULSE_COOKIE")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".config/pulse/cookie")));
-    // Without one, a server that wants it will say so.
+    // A server that requires a cookie will say so if there is none.
     let mut cookie = path.and_then(|path| fs::read(path).ok()).unwrap_or_default();
     cookie.resize(COOKIE_BYTES, 0);
     cookie

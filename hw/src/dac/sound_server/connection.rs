@@ -17,15 +17,15 @@ use crate::dac::CHANNELS;
 /// How long the server may stay silent before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Older servers (before 2012) tell less of what happens to a stream.
+/// Older servers (before 2012) report less about a stream.
 const OLDEST_VERSION: u16 = 23;
 
-/// Far more than anything that the server has to tell.
+/// Far more than any message of the server has.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 const READ_BYTES: usize = 4096;
 
-/// Why the server is of no use.
+/// Why the server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The environment names none.
@@ -34,25 +34,25 @@ pub enum Failure {
     /// It is too old.
     #[error("the sound server's protocol version {0} is too old")]
     TooOld(u16),
-    /// It did not do as asked.
+    /// It did not do what was requested.
     #[error("the sound server refuses: {0}")]
     Refused(PulseError),
-    /// The sink is not there, or there is none at all.
+    /// It does not have the sink, or any sink at all.
     #[error("the sound server has no sink \"{0}\"")]
     NoSink(String),
-    /// It ended the stream, and not the connection.
+    /// It ended the stream, but not the connection.
     #[error("the sound server ended the stream")]
     Killed,
-    /// It ended, or was ended.
+    /// It exited, or was stopped.
     #[error("the sound server closed the connection")]
     Closed,
     /// It does not answer.
     #[error("the sound server does not answer")]
     Silent,
-    /// The socket.
+    /// The socket failed.
     #[error("the connection to the sound server failed: {0}")]
     Io(#[from] io::Error),
-    /// It sent what cannot be understood.
+    /// It sent something that cannot be understood.
     #[error("the sound server cannot be understood: {0}")]
     Protocol(ProtocolError),
 }
@@ -67,18 +67,18 @@ impl From<ProtocolError> for Failure {
     }
 }
 
-/// What the server tells of the stream.
+/// What the server reports about the stream.
 #[derive(Debug)]
 pub enum Event {
-    /// It wants so many bytes more.
+    /// It wants this many bytes more.
     Wants(u32),
     /// It plays, at the beginning or after an underflow.
     Started,
     /// It had nothing to play.
     Underflow,
-    /// Another sink, or one that sleeps or wakes up.
+    /// It plays on another sink, or on one that was suspended or resumed.
     Moved,
-    /// The answer to a question of [`Connection::ask_timing`], by its number.
+    /// The answer to a question asked with [`Connection::ask_timing`], by the question's number.
     Timing(u32, PlaybackLatency),
     /// The stream is over.
     Killed,
@@ -94,12 +94,12 @@ pub struct Connection {
     tag: u32,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
-    /// So much of `incoming` was taken out.
+    /// How many bytes of `incoming` have been consumed.
     taken: usize,
 }
 
 impl Connection {
-    /// Connects to the first server that answers, and introduces itself.
+    /// Connects to the first server that answers, and introduces this client.
     pub fn open(address: &Address) -> Result<Self, Failure> {
         let mut failure = Failure::Unknown;
         for path in &address.sockets {
@@ -137,13 +137,13 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Another handle of the socket, to end the connection by from another thread.
+    /// Returns another handle of the socket, with which another thread can end the connection.
     pub fn handle(&self) -> io::Result<UnixStream> {
         self.socket.try_clone()
     }
 
-    /// Sends a command and waits for its reply. What else arrives meanwhile is lost, so this is for the time before
-    /// there is a stream.
+    /// Sends a command and waits for its reply. Anything else that arrives meanwhile is discarded,
+    /// so this is for use before there is a stream.
     pub fn call<R: CommandReply>(&mut self, command: &Command) -> Result<R, Failure> {
         let asked = self.send(command)?;
         let deadline = Instant::now() + PATIENCE;
@@ -166,9 +166,10 @@ impl Connection {
         }
     }
 
-    /// Asks for the timing of the stream on `channel`. Returns the number that its answer bears.
+    /// Asks for the timing of the stream on `channel`. Returns the number that the answer will
+    /// carry.
     pub fn ask_timing(&mut self, channel: u32) -> Result<u32, Failure> {
-        // The server only gives this time back.
+        // The server only echoes this time.
         self.send(&Command::GetPlaybackLatency(LatencyParams { channel, now: UNIX_EPOCH }))
     }
 
@@ -182,7 +183,7 @@ impl Connection {
         Ok(self.socket.write_all(&self.outgoing)?)
     }
 
-    /// Waits for something to arrive, and takes it in. Says whether there was anything.
+    /// Waits for data to arrive, and buffers it. Returns whether there was any.
     pub fn receive(&mut self, timeout: Duration) -> Result<bool, Failure> {
         let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
         match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
@@ -205,7 +206,7 @@ impl Connection {
         }
     }
 
-    /// The next event of the stream that has arrived whole.
+    /// Returns the next event of the stream that has arrived completely.
     pub fn next_event(&mut self) -> Result<Option<Event>, Failure> {
         let version = self.version;
         let Some((channel, mut body)) = self.next_message()? else { return Ok(None) };
@@ -220,7 +221,7 @@ impl Connection {
             Ok((_, Command::PlaybackStreamKilled(_))) => Event::Killed,
             Ok((tag, Command::Reply)) => Event::Timing(tag, TagStructReader::new(&mut body, version).read()?),
             Ok((_, Command::Error(error))) => return Err(Failure::Refused(error)),
-            // A server may know more than this client: nothing else is of importance to it.
+            // A server may know more than this client: none of it matters here.
             _ => Event::Other,
         };
         Ok(Some(event))
@@ -234,7 +235,7 @@ impl Connection {
         Ok(self.tag)
     }
 
-    /// Takes out the next message that has arrived whole: its channel and its body.
+    /// Takes out the next message that has arrived completely: its channel and its body.
     fn next_message(&mut self) -> Result<Option<(u32, &[u8])>, Failure> {
         let rest = self.incoming.get(self.taken..).unwrap_or_default();
         let Some(mut head) = rest.get(..DESCRIPTOR_SIZE) else { return Ok(None) };
@@ -255,7 +256,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection, and the server's end of it.
+    /// Makes a connection, and the server's end of it.
     fn pair() -> (Connection, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Connection::new(ours), theirs)
@@ -273,15 +274,15 @@ mod tests {
         let mut bytes = message(&Command::Request(Request { channel: 0, length: 9600 }));
         bytes.extend(message(&Command::Underflow(Underflow { channel: 0, offset: 1 })));
         bytes.extend(message(&Command::Started(0)));
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         for part in bytes.chunks(13) {
             server.write_all(part).unwrap();
             assert!(connection.receive(PATIENCE).unwrap());
             while let Some(event) = connection.next_event().unwrap() {
-                told.push(event);
+                events.push(event);
             }
         }
-        assert!(matches!(told.as_slice(), [Event::Wants(9600), Event::Underflow, Event::Started]), "{told:?}");
+        assert!(matches!(events.as_slice(), [Event::Wants(9600), Event::Underflow, Event::Started]), "{events:?}");
         assert!(!connection.receive(Duration::ZERO).unwrap());
     }
 
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_goes_away_is_told_from_one_that_refuses() {
+    fn a_server_that_goes_away_is_distinguished_from_one_that_refuses() {
         let (mut connection, mut server) = pair();
         server.write_all(&message(&Command::Error(PulseError::NoEntity))).unwrap();
         drop(server);

@@ -1,7 +1,9 @@
-//! The DAC behind a sound server, PulseAudio or PipeWire, spoken to in PulseAudio's own protocol.
+//! The DAC behind a sound server, PulseAudio or PipeWire, through PulseAudio's own protocol, which
+//! nothing outside this folder knows.
 //!
-//! ALSA's pulse plugin plays there too, but the delay that it tells is extrapolated by libpulse and off by up to 0.4 ms
-//! for the first 15 s of a stream. The server's own answers are right from the first one on, and scatter by 0.01 ms.
+//! ALSA's pulse plugin plays there too, but the delay that it reports is extrapolated by libpulse
+//! and off by up to 0.4 ms for the first 15 s of a stream. The server's own answers are right from
+//! the first one on, and scatter by 0.01 ms.
 
 mod address;
 mod connection;
@@ -23,14 +25,15 @@ use self::stream::{Feed, ServerStream};
 use self::timing::FRAME_BYTES;
 use super::{CHANNELS, Dac, DacError, DacStream, MakeRenderer, StreamFormat};
 
-/// What the server is called by, as a device.
+/// The name of the server as a device.
 pub const NAME: &str = "server";
 
-/// Rates that a stream is opened with if the sink has them, so that the server need not resample; else it is the first.
+/// Rates to open a stream with if the sink has them, so that the server need not resample;
+/// otherwise the first is used.
 const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
 
-/// Parts of a second that the server buffers, in the stream and the sink, and that it asks for at a time: it rides out
-/// the scheduling delays of a busy machine.
+/// The server buffers 1/10 s, in the stream and the sink together, and asks for 1/40 s at a time:
+/// it rides out the scheduling delays of a busy machine.
 const BUFFERS_PER_S: u32 = 10;
 const REQUESTS_PER_S: u32 = 40;
 
@@ -41,12 +44,12 @@ pub struct SoundServer {
 }
 
 impl SoundServer {
-    /// The server, whether or not there is one now.
+    /// Makes a DAC of the server, whether or not one is running now.
     pub fn new() -> Self {
         Self { description: None }
     }
 
-    /// The server, if there is one that answers. None is started.
+    /// Returns the server, if one answers. None is started.
     pub fn connectable() -> Option<Self> {
         let address = Address::from_environment();
         match describe(&address) {
@@ -58,7 +61,7 @@ impl SoundServer {
         }
     }
 
-    /// What the server calls itself, and the sink that is played on, as far as that was asked.
+    /// Returns the server's name for itself and the name of the sink, as far as they are known.
     pub fn description(&self) -> &str {
         self.description.as_deref().unwrap_or("sound server")
     }
@@ -112,7 +115,7 @@ fn describe(address: &Address) -> Result<String, Failure> {
     let info: ServerInfo = connection.call(&Command::GetServerInfo)?;
     let text = |name: Option<CString>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let server = format!("{} {}", text(info.server_name), text(info.server_version));
-    // A server whose sink is not there yet is still the server that is to be waited for.
+    // A server whose sink does not exist yet is still the server to wait for.
     let Ok(sink) = sink(&mut connection, address) else { return Ok(server) };
     let sink_text = text(sink.description.filter(|description| !description.is_empty()).or(Some(sink.name)));
     Ok(format!("{server}, {sink_text}"))
@@ -131,13 +134,14 @@ fn sink_rate_hz(connection: &mut Connection, address: &Address) -> Result<u32, F
         Ok(SinkInfo { sample_spec: SampleSpec { sample_rate, .. }, .. }) if RATES_HZ.contains(&sample_rate) => {
             Ok(sample_rate)
         }
-        // One that is described in words unknown here can be played on all the same.
+        // A sink whose description this client does not understand can be played on all the same.
         Ok(_) | Err(Failure::Protocol(_)) => Ok(RATES_HZ[0]),
         Err(failure) => Err(failure),
     }
 }
 
-/// The volume is left as the server has it, and where the stream plays may be changed there while it does.
+/// Returns the parameters of the stream. The volume is left as the server has it, and the stream
+/// may be moved to another sink while it plays.
 fn parameters(address: &Address, rate_hz: u32) -> PlaybackStreamParams {
     let bytes = |parts_per_s: u32| rate_hz / parts_per_s * FRAME_BYTES as u32;
     let mut props = Props::new();
@@ -148,7 +152,7 @@ fn parameters(address: &Address, rate_hz: u32) -> PlaybackStreamParams {
         sink_name: Some(address.sink.clone()),
         buffer_attr: BufferAttr {
             target_length: bytes(BUFFERS_PER_S),
-            // It plays as soon as the first buffer is there, and after an underflow too.
+            // Playback starts with the first buffer, also after an underflow.
             pre_buffering: bytes(REQUESTS_PER_S),
             minimum_request_length: bytes(REQUESTS_PER_S),
             ..BufferAttr::default()

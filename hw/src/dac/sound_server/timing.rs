@@ -74,7 +74,7 @@ mod tests {
     const RAW: Instant<Raw> = Instant::from_second(5);
     const ARRIVED: ClockPair = ClockPair { raw: RAW, utc: Instant::from_second(UTC_S) };
 
-    /// An answer that was stamped 100 µs before it arrived.
+    /// Returns an answer that was stamped 100 µs before it arrived.
     fn answer() -> PlaybackLatency {
         PlaybackLatency {
             sink_usec: 20_000,

@@ -17,7 +17,7 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// The command's own exit code becomes that of this program.
+    /// Runs the command and exits with its exit code.
     pub(super) fn run(&self) -> Result<()> {
         let card = VirtualCard::start()?;
         let (program, arguments) = self.command.split_first().context("no command")?;

@@ -1,4 +1,5 @@
-//! One player on the virtual card, and how exact each of its starts was, for those who have no sound card.
+//! One player on the virtual card, and how exact every start was, for machines without a sound
+//! card.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::player::{Announced, Player};
 use super::{Subject, files};
 
-/// Play the playlist into a virtual sound card, record it, and say how exact each start was
+/// Play the playlist into a virtual sound card, record it, and report how exact every start was
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     #[command(flatten)]
@@ -25,7 +26,7 @@ impl Demo {
     pub(super) fn run(&self) -> Result<()> {
         let card = VirtualCard::start()?;
         let recorder = Recorder::start(&card)?;
-        let player = Player::start(&self.subject, &card, Sink::Left, &[], tell)?;
+        let player = Player::start(&self.subject, &card, Sink::Left, &[], print_event)?;
         let tracks = player.finish()?;
         let recording = recorder.finish()?;
         println!("\nHow exact the starts were, in the recording:");
@@ -46,7 +47,7 @@ impl Demo {
     }
 }
 
-fn tell(event: &Value) {
+fn print_event(event: &Value) {
     match event["event"].as_str() {
         Some("start") => {
             println!("{} tracks, fingerprint {}; waiting for the start", event["tracks"], event["fingerprint"]);
@@ -57,7 +58,7 @@ fn tell(event: &Value) {
     }
 }
 
-/// How much later than announced a track is heard.
+/// Returns how much later than announced a track is heard, in ms.
 fn lateness_ms(recording: &Recording, track: &Announced, file: &std::path::Path) -> Result<Option<f64>> {
     let reference = first_seconds(file, recording.rate_hz)?;
     let expected = recording.frame_at_utc_ns(track.utc_s as f64 * 1e9);

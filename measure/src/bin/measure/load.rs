@@ -1,5 +1,5 @@
-//! Memory and processor time of a playing process, beside another player of the same files: a Python program that plays
-//! them with pygame, or mpg123.
+//! Memory and processor time of a playing process, next to another player of the same files: a
+//! Python program that plays them with pygame, or mpg123.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use jaudiosync_measure::{Sink, VirtualCard};
 
 use super::{Subject, files};
 
-/// Measure the memory and the processor time of playing, beside another player
+/// Measure the memory and the processor time of playing, next to another player
 ///
 /// Both play the whole playlist at the same time into the same virtual sound card.
 #[derive(Debug, Args)]
@@ -19,16 +19,16 @@ pub(super) struct Load {
     #[command(flatten)]
     subject: Subject,
 
-    /// Beside a Python that has pygame, mutagen and apscheduler
+    /// Compare with a Python that has pygame, mutagen and apscheduler
     #[arg(long, conflicts_with = "mpg123", required_unless_present = "mpg123")]
     python: Option<PathBuf>,
 
-    /// Beside mpg123, which plays the files without waiting for anything
+    /// Compare with mpg123, which plays the files without waiting for anything
     #[arg(long)]
     mpg123: bool,
 }
 
-/// What the Python program does, with the same libraries: lengths from mutagen, starts by apscheduler, pygame's mixer.
+/// The Python program: lengths from mutagen, starts by apscheduler, sound by pygame's mixer.
 const PYTHON: &str = "
 import sys, time
 from datetime import datetime, timedelta
@@ -85,18 +85,18 @@ impl Load {
     }
 }
 
-/// A player that runs; dropping it ends it, also where the other one has failed.
+/// A running player; dropping it ends it, also if the other one has failed.
 struct Player(Child);
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// What a process took.
+/// What a process has used.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Usage {
     /// The largest resident memory so far.
@@ -104,7 +104,7 @@ pub(super) struct Usage {
     pub processor_s: f64,
 }
 
-/// Reads the kernel's accounts of both until they end.
+/// Reads the kernel's accounts of both until they exit.
 fn watch(mut players: [Player; 2]) -> Result<[Usage; 2]> {
     let mut usages = [Usage::default(); 2];
     loop {
@@ -127,7 +127,8 @@ fn watch(mut players: [Player; 2]) -> Result<[Usage; 2]> {
     }
 }
 
-/// From /proc: `VmHWM` of `status`; `utime` and `stime` of `stat`, in ticks of 10 ms (proc(5)).
+/// Reads from /proc: `VmHWM` of `status`; `utime` and `stime` of `stat`, in ticks of 10 ms
+/// (proc(5)).
 pub(super) fn read_usage(pid: u32) -> Option<Usage> {
     let process = Path::new("/proc").join(pid.to_string());
     let status = std::fs::read_to_string(process.join("status")).ok()?;

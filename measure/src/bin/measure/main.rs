@@ -1,5 +1,5 @@
-//! Measures how exactly `jaudiosync` plays, with a private virtual sound card: the figures in the documents come from
-//! here. `scripts/measure-sync` and `scripts/demo` call it.
+//! Measures how exactly `jaudiosync` plays, with a private virtual sound card: the figures in the
+//! documents come from here. `scripts/measure-sync` and `scripts/demo` call it.
 
 mod card;
 mod demo;
@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The files of the playlist, as the program itself finds them.
+/// Returns the files of the playlist, as the program itself finds them.
 fn files(subject: &Subject) -> anyhow::Result<Vec<PathBuf>> {
     let output = std::process::Command::new(&subject.program)
         .args(["list", "--json", "--music"])

@@ -1,4 +1,4 @@
-//! A running `jaudiosync play --json`, and the track starts that it tells.
+//! A running `jaudiosync play --json`, and the track starts that it reports.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -15,18 +15,18 @@ use super::Subject;
 pub(super) struct Announced {
     pub track: usize,
     pub name: String,
-    /// When it was to begin.
+    /// When it was due to begin, in seconds since the Unix epoch.
     pub utc_s: i64,
 }
 
-/// A player that runs; dropping it ends it.
+/// A running player; dropping it ends it.
 pub(super) struct Player {
     child: Child,
     reader: Option<JoinHandle<Vec<Announced>>>,
 }
 
 impl Player {
-    /// Starts it on one side of the card. `each` sees what it announces as it does.
+    /// Starts it on one side of the card. Calls `each` for every track as it is announced.
     pub(super) fn start(
         subject: &Subject,
         card: &VirtualCard,
@@ -67,7 +67,7 @@ impl Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! What the service takes: time until it is ready, memory and processor time while it waits and while it plays.
+//! What the service uses: time until it is ready, memory and processor time while it waits and
+//! while it plays.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -15,10 +16,10 @@ use super::{Subject, files};
 /// Longer than any start takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Measure how soon the service is ready, and what it takes while it waits and while it plays
+/// Measure how soon the service is ready, and what it uses while it waits and while it plays
 ///
-/// It is told as systemd is told: by the service's own notification. The playlist is made of the subject's tracks, again and
-/// again, each a file of its own.
+/// The service reports that it is ready as it does to systemd. The playlist repeats the subject's
+/// tracks, each as a file of its own.
 #[derive(Debug, Args)]
 pub(super) struct Service {
     #[command(flatten)]
@@ -32,7 +33,7 @@ pub(super) struct Service {
     #[arg(long, default_value_t = 10)]
     runs: usize,
 
-    /// For how long it is watched while it waits, and while it plays, in seconds
+    /// How long to watch it while it waits, and while it plays, in seconds
     #[arg(long, default_value_t = 30)]
     seconds: u64,
 }
@@ -42,7 +43,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -101,7 +102,7 @@ impl Service {
         Ok(())
     }
 
-    /// Starts the service and waits until it says that it is ready.
+    /// Starts the service and waits until it reports that it is ready.
     fn start(&self, folder: &Path, music: &Path, card: &VirtualCard) -> Result<(Running, Duration)> {
         let notify = folder.join("notify");
         let _ = std::fs::remove_file(&notify);

@@ -1,4 +1,5 @@
-//! Two players, one card: how far apart they are, track by track and second by second, in several runs.
+//! Two players, one card: how far apart they are, track by track and second by second, in several
+//! runs.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,24 +10,25 @@ use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag, lag_b
 use super::Subject;
 use super::player::{Announced, Player};
 
-/// Measure how far two players are apart that start together
+/// Measure how far apart two players that start together are
 ///
-/// Both play the whole playlist into one virtual sound card, one left, one right. The lag between them is the peak of
-/// the cross-correlation of the two channels, for each track's first second and for each second.
+/// Both play the whole playlist into one virtual sound card, one left, one right. The lag between
+/// them is the peak of the cross-correlation of the two channels, for every track's first second
+/// and for every second.
 #[derive(Debug, Args)]
 pub(super) struct Sync {
     #[command(flatten)]
     subject: Subject,
 
-    /// How many times
+    /// How many runs
     #[arg(long, default_value_t = 5)]
     runs: usize,
 
-    /// Fail when two tracks' starts are further apart, in ms
+    /// Fail if the starts of a track are further apart than this, in ms
     #[arg(long)]
     max_start_ms: Option<f64>,
 
-    /// Print the lag of each second
+    /// Print the lag of every second
     #[arg(long)]
     seconds: bool,
 }
@@ -63,7 +65,7 @@ impl Sync {
 fn record(subject: &Subject) -> Result<(Recording, Vec<Announced>)> {
     let card = VirtualCard::start()?;
     let recorder = Recorder::start(&card)?;
-    // Far enough for both to be warm, as a rider's start on the grid is.
+    // Far enough ahead for both to be warm, as for a rider's start on the grid.
     let start_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() + 6;
     let time = local_time(start_s)?;
     let left = Player::start(subject, &card, Sink::Left, &["-t", &time], |_| {})?;
@@ -73,14 +75,14 @@ fn record(subject: &Subject) -> Result<(Recording, Vec<Announced>)> {
     Ok((recorder.finish()?, tracks))
 }
 
-/// How `-t` names an instant.
+/// Returns an instant in the notation of `-t`.
 fn local_time(utc_s: u64) -> Result<String> {
     let output = std::process::Command::new("date").arg(format!("-d@{utc_s}")).arg("+%Y-%m-%dT%H:%M:%S").output()?;
     let text = String::from_utf8(output.stdout).context("date printed no text")?;
     Ok(text.trim().to_owned())
 }
 
-/// The lag of right behind left in the first second of each track, in ms.
+/// Returns the lag of right behind left in the first second of every track, in ms.
 fn start_lags(recording: &Recording, tracks: &[Announced]) -> Vec<(usize, f64)> {
     let second = recording.rate_hz as usize;
     let lead = second / 10;

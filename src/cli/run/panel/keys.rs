@@ -1,4 +1,4 @@
-//! What the keys of the panel are, in the bytes that a terminal sends, and what they do. Pure.
+//! The keys of the panel: the bytes that a terminal sends for them, and what they do. Pure.
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_time::Span;
@@ -6,9 +6,9 @@ use jaudiosync_time::Span;
 use crate::appliance::{START_HELD, STOP_HELD, STUCK};
 use crate::cli::run::scripted_input::{Move, SHORT};
 
-/// A long press is a little longer than it need be.
+/// How much longer than necessary a long press lasts.
 const MARGIN: Span = Span::from_ms(200);
-/// Volume held: ten steps or so.
+/// How long U and D hold a volume button: some ten steps.
 const VOLUME_HELD: Span = Span::from_seconds(2);
 
 /// What a key is for.
@@ -16,19 +16,19 @@ const VOLUME_HELD: Span = Span::from_seconds(2);
 pub(super) enum KeyAction {
     /// A step of scripted input.
     Move(Move),
-    /// The jumper is fitted or removed, whichever it is not.
+    /// Fit the jumper, or remove it if it is fitted.
     TurnJumper,
-    /// The panel ends.
+    /// End the panel.
     Quit,
 }
 
 /// The keys in words, for the panel's last lines.
 pub(super) const HELP: [&str; 2] = [
-    "s Start   x Stop   + - volume   j jumper   q quit        (terminals tell no releases: capitals hold)",
+    "s Start   x Stop   + - volume   j jumper   q quit        (capitals hold: terminals report no releases)",
     "S Start held 2 s   X Stop held 5 s   U D volume held   Z Start stuck for 12 s",
 ];
 
-/// A key that is known here.
+/// A key that the panel knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     /// A printable character of ASCII.
@@ -40,7 +40,7 @@ pub(super) enum Key {
     Interrupt,
 }
 
-/// Takes keys out of bytes, of which those of one key may come one by one. What is not known is passed over.
+/// Finds keys in bytes. Those of one key may come one by one; unknown sequences are skipped.
 ///
 /// The arrows are CSI or SS3 sequences (ECMA-48 5.4; xterm's ctlseqs, "PC-Style Function Keys").
 #[derive(Debug, Default)]
@@ -52,11 +52,11 @@ pub(super) struct KeyReader {
 enum State {
     #[default]
     Ground,
-    /// Behind ESC.
+    /// After ESC.
     Escape,
-    /// Behind ESC [, within parameters.
+    /// After ESC [, within parameters.
     Sequence,
-    /// Behind ESC O.
+    /// After ESC O.
     SingleShift,
 }
 
@@ -64,12 +64,13 @@ const ESC: u8 = 0x1b;
 const CTRL_C: u8 = 0x03;
 
 impl KeyReader {
-    /// The keys that are complete with these bytes.
+    /// Returns the keys that these bytes complete.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Key> {
         bytes.iter().filter_map(|byte| self.byte(*byte)).collect()
     }
 
-    /// Nothing more has come for a while: an ESC was the key itself, and what was only begun will not be completed.
+    /// Ends a sequence that no byte has followed for a while: a lone ESC was the key itself,
+    /// anything else is dropped.
     pub(super) fn idle(&mut self) -> Option<Key> {
         (std::mem::take(&mut self.state) == State::Escape).then_some(Key::Escape)
     }
@@ -92,7 +93,7 @@ impl KeyReader {
     }
 }
 
-/// What a key means, if anything.
+/// Returns what a key does, if anything.
 pub(super) fn meaning(key: Key) -> Option<KeyAction> {
     let press = |button, lasts| Some(KeyAction::Move(Move::Press { button, lasts }));
     match key {
@@ -118,7 +119,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_capital_holds_for_as_long_as_it_takes() {
+    fn a_capital_holds_long_enough() {
         let held = |letter: char| match meaning(Key::Char(letter)) {
             Some(KeyAction::Move(Move::Press { lasts, .. })) => lasts,
             other => panic!("{letter}: {other:?}"),
@@ -131,11 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_known_by_their_bytes_and_an_escape_by_the_silence_behind_it() {
+    fn keys_are_known_by_their_bytes_and_escape_by_the_silence_after_it() {
         let keys = |bytes: &[u8]| KeyReader::default().take(bytes);
         assert_eq!(keys(b"s+\x03"), [Key::Char('s'), Key::Char('+'), Key::Interrupt]);
         assert_eq!(keys(b"\x1b[A\x1bOB\x1b[1;2A"), [Key::Up, Key::Down, Key::Up]);
-        // F5, Delete, a mouse, Alt-q, umlauts: nothing of it is a key here, and what follows is.
+        // F5, Delete, a mouse, Alt-q and umlauts are no keys here; the j that follows is one.
         assert_eq!(keys(b"\x1b[15~\x1b[3~\x1b[<0;1;1M\x1bq\xc3\xa4j"), [Key::Char('j')]);
         let mut reader = KeyReader::default();
         assert_eq!((reader.take(b"\x1b"), reader.idle(), reader.idle()), (vec![], Some(Key::Escape), None));
@@ -144,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_in_which_pieces_bytes_come(bytes: Vec<u8>, cut in 0..64_usize) {
+        fn it_does_not_matter_how_the_bytes_are_split(bytes: Vec<u8>, cut in 0..64_usize) {
             let whole = KeyReader::default().take(&bytes);
             let mut reader = KeyReader::default();
             let (first, second) = bytes.split_at(cut.min(bytes.len()));

@@ -1,4 +1,8 @@
-//! A box on a terminal: the buttons and the jumper on keys, the LED, what plays and how exactly, the log.
+//! A box on a terminal: keys for the buttons and the jumper, the LED, what plays and how exactly,
+//! and the log.
+//!
+//! `keys` and `view` are pure; only `screen` touches the terminal. The box itself is the same
+//! service as elsewhere.
 
 mod keys;
 mod screen;
@@ -22,17 +26,17 @@ use crate::ending;
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::Service;
 
-/// How often the panel is drawn, and the keys are looked at.
+/// How often the panel is drawn and the keys are read.
 const FRAME: Duration = Duration::from_millis(40);
 
-/// Shows the panel until the service ends. It is told to by a key, and by a terminal that goes away.
+/// Shows the panel until the service ends, which a key or the loss of the terminal makes it do.
 pub(super) fn run(
     service: Service,
     input: ScriptedInput,
     board: SimulatedBoard,
     lines: LogLines,
 ) -> Result<Ending, Failure> {
-    let failed = |error: std::io::Error| Failure::Other(format!("the panel cannot be shown: {error}"));
+    let failed = |error: std::io::Error| Failure::Other(format!("cannot show the panel: {error}"));
     let status = service.status_board();
     let sender = service.sender();
     let end = move || {
@@ -48,20 +52,20 @@ pub(super) fn run(
         let keys = screen.draw(|frame| draw(frame, &view)).and_then(|()| screen.keys(FRAME));
         match keys.map(|keys| panel.follow(&keys)) {
             Ok(Wish::GoOn) => {}
-            // It fades out first; the panel shows it.
+            // The service fades out first, and the panel shows it.
             Ok(Wish::Quit) => end(),
             Err(error) => {
-                log::info!("the terminal has gone ({error}): as if q had been pressed");
+                log::info!("the terminal has gone ({error}); ending as if q had been pressed");
                 end();
                 break;
             }
         }
     }
     drop(screen);
-    service.join().map_err(|_| Failure::Other("the service died of a fault in this program".to_owned()))
+    service.join().map_err(|_| Failure::Other("the service has died of a fault in this program".to_owned()))
 }
 
-/// What whoever sits at the panel wants.
+/// What the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
     GoOn,
@@ -79,7 +83,7 @@ impl Panel {
         View { status, levels: self.board.levels(), lit: self.board.is_lit(), lines: self.lines.clone() }
     }
 
-    /// Does what the keys say.
+    /// Carries out what the keys mean.
     fn follow(&mut self, keys: &[Key]) -> Wish {
         self.input.step(MachineClocks.raw());
         for key in keys {

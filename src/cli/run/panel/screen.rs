@@ -1,7 +1,8 @@
-//! The terminal that the panel is shown on: drawn on, read from, restored in any case, and seen to be gone.
+//! The panel's terminal: drawing, reading keys, restoring it in every case, and noticing that it
+//! has gone.
 //!
-//! Keys are read here and not by crossterm, whose reader never returns once the terminal has gone: it reads the end of
-//! the file again and again (crossterm 0.29, `event/source/unix/mio.rs`).
+//! Keys are read here, not by crossterm, whose reader never returns once the terminal has gone: it
+//! reads the end of the file again and again (crossterm 0.29, `event/source/unix/mio.rs`).
 
 use std::io::{self, Stdout, stdin, stdout};
 use std::mem::ManuallyDrop;
@@ -25,37 +26,39 @@ use crate::ending::{LastAct, last_act};
 /// More than anybody types at once.
 const READ_BYTES: usize = 1024;
 
-/// A terminal in raw mode with the alternate screen; both end with it, also where the process is left before.
+/// A terminal in raw mode, on its alternate screen. Both end with this value, or when the process
+/// exits.
 pub(super) struct Screen {
-    /// Never dropped: it shows the cursor then, which is done here, and panics where the terminal has gone.
+    /// Never dropped: its destructor shows the cursor, which [`restore`] does, and panics if the
+    /// terminal has gone.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     keys: KeyReader,
     _restored: LastAct,
 }
 
 impl Screen {
-    /// Takes the terminal over. Until it is given back the log is shown on it.
+    /// Takes over the terminal. Until it is given back, it shows the log.
     pub(super) fn open(log: LogLines) -> io::Result<Self> {
         let restored = last_act(move || {
             restore();
             log.release();
         });
-        say_panics();
+        report_panics();
         enable_raw_mode()?;
         execute!(stdout(), EnterAlternateScreen)?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         Ok(Self { terminal: ManuallyDrop::new(terminal), keys: KeyReader::default(), _restored: restored })
     }
 
-    /// Draws, in the size that the terminal has now.
+    /// Draws a frame in the terminal's present size.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw).map(drop)
     }
 
-    /// Waits so long for keys.
+    /// Waits for keys, at most this long.
     ///
     /// # Errors
-    /// When the terminal has gone, or can no longer be read.
+    /// If the terminal has gone or can no longer be read.
     pub(super) fn keys(&mut self, timeout: Duration) -> io::Result<Vec<Key>> {
         let input = stdin();
         let mut waited_for = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
@@ -80,7 +83,7 @@ impl Screen {
     }
 }
 
-/// Gives the terminal back as it was, unless it has gone.
+/// Restores the terminal, unless it has gone.
 fn restore() {
     if terminal::is_ours() {
         let _ = disable_raw_mode();
@@ -88,9 +91,9 @@ fn restore() {
     }
 }
 
-/// A panic of the panel itself is printed on a terminal that is restored; that of any other thread goes to the log, which
-/// is shown.
-fn say_panics() {
+/// Restores the terminal before a panic of the panel itself is printed. Panics of other threads go
+/// to the log, which the panel shows.
+fn report_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
@@ -99,7 +102,7 @@ fn say_panics() {
                 restore();
                 print(panic);
             }
-            name => log::error!("the thread {} {panic}", name.unwrap_or("without a name")),
+            name => log::error!("thread {} {panic}", name.unwrap_or("(unnamed)")),
         }
     }));
 }

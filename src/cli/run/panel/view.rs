@@ -18,7 +18,7 @@ use crate::control::Status;
 use crate::control::protocol::ButtonState;
 use crate::format::{duration, local_time, local_time_ms};
 
-/// What there is to see.
+/// What the panel shows.
 pub(super) struct View {
     pub status: Arc<Status>,
     pub levels: Levels,
@@ -26,7 +26,7 @@ pub(super) struct View {
     pub lines: LogLines,
 }
 
-/// Draws it, whatever the size of the terminal.
+/// Draws the panel, whatever the size of the terminal.
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View) {
     let rows = [Constraint::Length(10), Constraint::Length(5), Constraint::Min(3), Constraint::Length(2)];
     let [playing, board, log, help] = Layout::vertical(rows).areas(frame.area());
@@ -107,7 +107,7 @@ fn draw_board(frame: &mut Frame<'_>, area: Rect, view: &View) {
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Board ")), area);
 }
 
-/// Lines of the log are coloured by their level, which stands behind the time.
+/// Colours a line of the log by its level, which follows the time.
 fn log_line(line: String) -> Line<'static> {
     let style = match line.split_whitespace().nth(1) {
         Some("ERROR") => Style::new().fg(Color::Red),
@@ -149,7 +149,7 @@ mod tests {
     fn everything_that_matters_is_on_a_terminal_of_80_columns() {
         let text = drawn(80, 24);
         for part in [
-            "Plays track 3, Rain  (common timetable)",
+            "Playing track 3, Rain  (common timetable)",
             "1:01 / 2:03",
             "+0.012 ms",
             "battery is empty",

@@ -1,4 +1,4 @@
-//! What the timekeeper does with the RTC's edges: the only door to the tracker.
+//! How the timekeeper handles the RTC's edges: all access to the tracker is here.
 
 use jaudiosync_hw::rtc::RtcTime;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span, Utc};
@@ -21,7 +21,7 @@ pub enum Seen {
 }
 
 impl Timekeeper {
-    /// Plans the search for the next edge; none while there is no RTC.
+    /// Plans the search for the next edge; returns `None` while there is no RTC.
     pub fn plan(&self, now: Instant<Raw>) -> Option<SearchPlan> {
         self.rtc.as_ref().map(|rtc| rtc.tracker.plan(now))
     }
@@ -49,7 +49,8 @@ impl Timekeeper {
         }
     }
 
-    /// Absorbs an edge: the seconds register after it, and the middle and half the width of its bracket.
+    /// Absorbs an edge: the seconds register after it, and the middle and half the width of its
+    /// bracket.
     pub fn edge(&mut self, register: u8, at: Instant<Raw>, half_width: Span) -> Seen {
         let Some(rtc) = &mut self.rtc else { return Seen::Plausible };
         let expected = rtc.tracker.rough_map().filter(|_| !rtc.tracker.is_in_doubt());
@@ -68,7 +69,7 @@ impl Timekeeper {
     pub fn probe(&mut self, register: u8, latched: Instant<Raw>, uncertainty: Span, planned: Instant<Raw>) -> Seen {
         let Some(rtc) = &mut self.rtc else { return Seen::Plausible };
         let expected = rtc.tracker.rough_map();
-        // The latch fell before the edge, or behind it: any other second is a jump.
+        // The latch fell before the edge, or after it: any other second is a jump.
         let seen = expected.and_then(|map| second_of_probe(register, latched, &map));
         let Some((second, has_begun)) = seen else { return rtc.doubt() };
         rtc.tracker.probe(Probe { second, has_begun, latched, uncertainty, planned });
@@ -90,7 +91,7 @@ impl Timekeeper {
         }
     }
 
-    /// Once the RTC's new edges are known, takes its offset from what has bridged them.
+    /// Takes the RTC's offset from what has bridged its edges, once the new ones are known.
     fn end_rebasing(&mut self, at: Instant<Raw>) {
         let is_known = self.rtc.as_ref().is_some_and(|rtc| rtc.rebasing.is_some() && rtc.tracker.map().is_some());
         if !is_known {
@@ -104,12 +105,12 @@ impl Timekeeper {
         rtc.rebasing = None;
     }
 
-    /// Returns RTC time as a function of the raw clock, where it is known.
+    /// Returns RTC time as a function of the raw clock, if it is known.
     pub fn rtc_map(&self) -> Option<ClockMap<Raw, Rtc>> {
         self.rtc.as_ref().and_then(|rtc| rtc.tracker.map())
     }
 
-    /// Returns UTC when the RTC shows `at`, as the calibration has it: for reports.
+    /// Returns UTC when the RTC shows `at`, according to the calibration: for reports.
     pub fn calibrated_utc(&self, at: Instant<Rtc>) -> Option<Instant<Utc>> {
         let rtc = self.rtc.as_ref().filter(|rtc| rtc.rebasing.is_none())?;
         Some(rtc.calibration.at(at).map.to)

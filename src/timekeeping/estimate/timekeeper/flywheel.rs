@@ -1,5 +1,5 @@
-//! The RTC as a flywheel: its edges, its calibration, and what bridges it while its phase is being
-//! found anew.
+//! The RTC as a flywheel: its edges, its calibration, and what bridges it while its new phase is
+//! being found.
 
 use jaudiosync_hw::rtc::RtcStatus;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Utc};
@@ -18,8 +18,8 @@ pub(super) struct RtcState {
     /// Whether the calibration has seen a reference, in this run or an earlier one.
     pub(super) was_compared: bool,
     pub(super) distrusted: Option<Distrust>,
-    /// The RTC was set or has jumped: until its new edges are known, the old ones carry on, or the
-    /// crystal; its new offset is then taken from them.
+    /// The RTC was set or has jumped: until its new edges are known, the old ones or the crystal
+    /// carry the time, and then give the RTC its new offset.
     pub(super) rebasing: Option<Rebasing>,
     pub(super) status: RtcStatus,
     pub(super) date: Option<DateReading>,
@@ -29,7 +29,7 @@ pub(super) struct RtcState {
     pub(super) has_century_bit: bool,
 }
 
-/// What carries the time on while the RTC's new phase is being found.
+/// What carries the time while the RTC's new phase is being found.
 #[derive(Debug, Clone)]
 pub(super) enum Rebasing {
     /// The RTC's old edges and calibration.
@@ -48,8 +48,8 @@ pub(super) struct Best {
 }
 
 impl RtcState {
-    /// Lets what was known of the RTC before a jump carry on until its new phase is known. One that
-    /// jumps again meanwhile is still carried on from before the first.
+    /// Keeps what was known of the RTC before a jump, to carry the time until its new phase is
+    /// known. If it jumps again meanwhile, the time is still carried from before the first jump.
     pub(super) fn begin_rebasing(&mut self, before: EdgeTracker) {
         if self.rebasing.is_none() {
             let old = (before, self.calibration.clone());
@@ -57,14 +57,14 @@ impl RtcState {
         }
     }
 
-    /// Carries the calibration on to a moment, with the temperature that the chip had last.
+    /// Carries the calibration on to a moment, with the last temperature of the chip.
     pub(super) fn advance(&mut self, now: Instant<Raw>) {
         if let Some(map) = self.tracker.map() {
             self.calibration.advance(map.apply(now), Some(self.status.temperature_c));
         }
     }
 
-    /// Returns what the calibration says of a moment, where RTC time is known.
+    /// Returns what the calibration says of a moment, if RTC time is known.
     pub(super) fn calibrated(&self, at: Instant<Raw>) -> Option<Calibrated<Rtc>> {
         self.tracker.map().map(|map| self.calibration.at(map.apply(at)))
     }

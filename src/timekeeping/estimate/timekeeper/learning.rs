@@ -1,14 +1,14 @@
-//! How much of a sample a calibration takes for true.
+//! How much a calibration learns from a sample.
 
 use jaudiosync_time::{Axis, Instant, Utc};
 
 use crate::timekeeping::estimate::calibration::Calibration;
 
-/// A sample this many standard deviations off means that the calibration is too sure of itself, and it
-/// loses confidence.
+/// A sample this many standard deviations off means that the calibration is too sure of itself, and
+/// it loses confidence.
 const SURPRISE_SIGMAS: f64 = 4.0;
 
-/// UTC as a reference has it, and how far it can be off.
+/// UTC according to a reference, and how far it can be off.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observed {
     pub(super) utc: Instant<Utc>,
@@ -20,12 +20,12 @@ pub(super) struct Observed {
     pub(super) repeated: f64,
 }
 
-/// Absorbs a sample into a calibration. One that is surprised was too sure of itself: it takes the
-/// sample for more than it believed.
+/// Absorbs a sample into a calibration. A surprising one shows that the calibration was too sure of
+/// itself, and so gets more weight than the calibration would have given it.
 pub(super) fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, observed: Observed) {
     let Observed { utc, sigma_ns, bias_sigma_ns, repeated } = observed;
-    // What a worse source has in common with itself is no news for a calibration that knows a better
-    // one.
+    // What the samples of a worse source have in common teaches nothing to a calibration that knows
+    // a better one.
     let own_bias_ns = if calibration.samples() == 0 { bias_sigma_ns } else { calibration.bias_sigma_ns() };
     let extra = (bias_sigma_ns.powi(2) - own_bias_ns.powi(2)).max(0.0) * repeated;
     let variance = sigma_ns * sigma_ns + extra;

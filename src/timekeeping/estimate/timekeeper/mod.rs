@@ -1,12 +1,14 @@
-//! The timekeeper: puts the RTC, its calibration and the references together into one estimate of UTC.
+//! The timekeeper: puts the RTC, its calibration and the references together into one estimate of
+//! UTC.
 //!
-//! Two flywheels carry the time on, the RTC and the Pi's crystal, and each is calibrated by every
-//! sample of a reference that is believed. The RTC is used wherever it can be; the crystal bridges the
-//! time until its edges are found, or while it is being set. Nothing here reads a clock or a register:
-//! all that is seen is passed in.
+//! Two flywheels carry the time, the RTC and the Pi's crystal, and every sample of a believed
+//! reference calibrates both. The RTC is used wherever possible; the crystal bridges the time until
+//! the RTC's edges are found, or while the RTC is being set. Nothing here may read a clock or a
+//! register: every observation is passed in.
 //!
-//! - `rtc`, `edges` and `samples` absorb what is seen, `report` says how things stand;
-//! - `flywheel` is the RTC and what bridges it, `learning` how much of a sample is taken for true.
+//! - `rtc`, `edges` and `samples` absorb observations, `report` makes the status;
+//! - `flywheel` is the RTC and what bridges it, `learning` how much a calibration learns from a
+//!   sample.
 
 mod edges;
 mod flywheel;
@@ -26,11 +28,11 @@ use crate::timekeeping::references::Source;
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{BOUND_SIGMAS, Estimate, Flywheel, TimeState};
 
-/// The time counts as referenced for this long after a sample: the longest interval between samples of
-/// NTP, and a little.
+/// The time counts as referenced for this long after a sample: the longest interval between samples
+/// of NTP, and a little more.
 const REFERENCED: Span = Span::from_seconds(1200);
 
-/// Puts everything together.
+/// Combines the RTC, the crystal and the references into one estimate.
 #[derive(Debug, Clone)]
 pub struct Timekeeper {
     rtc: Option<RtcState>,
@@ -40,7 +42,7 @@ pub struct Timekeeper {
     believed: Option<Believed>,
     refused: Vec<(Source, Verdict)>,
     troubles: Vec<(Source, String)>,
-    /// When each source was heard last.
+    /// When each source last sent a sample.
     heard: Vec<(Source, Instant<Raw>)>,
     notices: Vec<Notice>,
 }
@@ -69,8 +71,8 @@ impl Timekeeper {
         }
     }
 
-    /// Carries the calibrations on to a moment, and returns the best estimate there. `fallback` is what
-    /// to take while nothing is known: the system clock.
+    /// Carries the calibrations on to a moment, and returns the best estimate there. `fallback`,
+    /// the system clock, is the estimate while nothing is known.
     pub fn update(&mut self, now: Instant<Raw>, fallback: &ClockMap<Raw, Utc>) -> Estimate {
         if let Some(rtc) = &mut self.rtc {
             rtc.advance(now);
@@ -86,8 +88,8 @@ impl Timekeeper {
         }
     }
 
-    /// Returns the best estimate of UTC, not smoothed: what the RTC is set by. None while nothing is
-    /// known.
+    /// Returns the best estimate of UTC, not smoothed, by which the RTC is set; `None` while
+    /// nothing is known.
     pub fn best_utc(&self, now: Instant<Raw>) -> Option<ClockMap<Raw, Utc>> {
         self.best(now).map(|best| best.utc)
     }
@@ -104,7 +106,7 @@ impl Timekeeper {
         self.believed.as_ref().is_some_and(|believed| now - believed.at < REFERENCED)
     }
 
-    /// Returns the best of the two flywheels.
+    /// Returns the estimate of the better flywheel.
     fn best(&self, at: Instant<Raw>) -> Option<Best> {
         if let Some(rtc) = &self.rtc
             && (rtc.distrusted.is_none() || rtc.was_compared)
@@ -121,13 +123,14 @@ impl Timekeeper {
         std::mem::take(&mut self.notices)
     }
 
-    /// Returns whether a reference was believed since the start, so that this run calibrates the RTC.
+    /// Returns whether a reference was believed since the start, so that this run calibrates the
+    /// RTC.
     pub fn has_heard_reference(&self) -> bool {
         self.believed.is_some()
     }
 
-    /// Returns what is to be saved on disk; nothing while the time is not known, so that a wrong one
-    /// never gets there.
+    /// Returns what is to be saved on disk, or `None` while the time is not known, so that a wrong
+    /// one is never saved.
     pub fn save(&mut self, now: Instant<Raw>) -> Option<SavedTime> {
         let best = self.best(now).filter(|best| best.was_compared)?;
         let reference = self.believed.as_ref().map(|believed| believed.utc.second());

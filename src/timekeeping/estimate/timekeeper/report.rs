@@ -10,7 +10,7 @@ use crate::timekeeping::rtc::trust::CENTURY_BIT;
 use crate::timekeeping::status::{Flywheel, TimeStatus};
 
 impl Timekeeper {
-    /// Returns everything that is reported. `output` is what everybody takes for UTC.
+    /// Returns everything that is reported. `output` is the UTC that everything uses.
     pub fn status(&self, now: Instant<Raw>, output: &Output) -> TimeStatus {
         let best = self.best(now);
         let utc = output.estimate.utc.apply(now);
@@ -41,7 +41,7 @@ impl Timekeeper {
             warnings.push("no trustworthy time: this box is not in sync with the others".to_owned());
         } else if best.is_some_and(|best| !best.was_compared) {
             warnings.push(
-                "the clock was never compared with a reference: it is as right as whoever set it, to a second or so"
+                "the RTC was never compared with a reference: it is only as right as it was set, to a second or so"
                     .to_owned(),
             );
         }
@@ -51,10 +51,10 @@ impl Timekeeper {
                 warnings.push(CENTURY_BIT.to_owned());
             }
             if !rtc.answers {
-                warnings.push("the clock does not answer on the bus; going on without it".to_owned());
+                warnings.push("the RTC does not answer on the bus; continuing without it".to_owned());
             }
             if !rtc.is_writable {
-                warnings.push("the kernel's RTC driver owns the clock; remove dtoverlay=i2c-rtc".to_owned());
+                warnings.push("the kernel's driver owns the RTC; remove dtoverlay=i2c-rtc".to_owned());
             }
         }
         warnings.extend(self.troubles.iter().map(|(source, reason)| format!("{source}: {reason}")));

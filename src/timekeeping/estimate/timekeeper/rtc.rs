@@ -1,5 +1,5 @@
-//! What the timekeeper does with the RTC itself: whether it is believed, whose calibration it goes on
-//! with, and when it is to be set.
+//! How the timekeeper handles the RTC itself: whether it is believed, whose calibration it
+//! continues, and when it is to be set.
 
 use jaudiosync_hw::rtc::{ChipMark, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Rtc, Span};
@@ -14,14 +14,14 @@ use crate::timekeeping::rtc::trust::{Distrust, Reading, judge};
 /// An RTC that is wrong by more than this is set.
 const SET_RTC: Span = Span::from_ms(500);
 
-/// The RTC is only set where the time is known to this.
+/// The RTC is set only if the time is known to this.
 const SET_RTC_BOUND: Span = Span::from_ms(100);
 
-/// An RTC that was never compared is taken to be right to this: whoever set it did so by hand, or to
-/// the second.
+/// An RTC that was never compared is taken to be right to this: it was set by hand, or to the
+/// second.
 const UNCOMPARED_SIGMA_NS: f64 = 0.5e9;
 
-/// The RTC may be this much behind what was saved before that is a jump backwards.
+/// The RTC may be this much behind what was saved before it counts as set back.
 const SET_BACK_MARGIN: Span = Span::from_seconds(2);
 
 impl Timekeeper {
@@ -77,12 +77,12 @@ impl Timekeeper {
         }
     }
 
-    /// Returns the calibration of the last run, if it is still this chip's.
+    /// Returns the calibration of the last run, if it still belongs to this chip.
     fn saved_calibration(&mut self, status: &RtcStatus, shown: Instant<Rtc>) -> Option<Calibration<Rtc>> {
         let saved = self.saved.as_ref()?;
         let calibration = saved.calibration.as_ref()?;
         if saved.mark.is_some_and(|mark| ChipMark(mark) != status.mark) {
-            self.notices.push(Notice::CalibrationReset("this is not the clock chip that was calibrated"));
+            self.notices.push(Notice::CalibrationReset("this is not the RTC chip that was calibrated"));
             return None;
         }
         let Some(calibration) = Calibration::restore(FlywheelModel::DS3231, calibration) else {
@@ -91,25 +91,25 @@ impl Timekeeper {
         };
         let last = calibration.carried_to();
         if last > shown + SET_BACK_MARGIN {
-            self.notices.push(Notice::CalibrationReset("the clock was set back since it was calibrated"));
+            self.notices.push(Notice::CalibrationReset("the RTC was set back since it was calibrated"));
             return None;
         }
         if saved.aging_offset != status.aging_offset {
-            self.notices.push(Notice::CalibrationReset("the clock's aging register was changed"));
+            self.notices.push(Notice::CalibrationReset("the RTC's aging register was changed"));
             let known = calibration.at(last);
             return Some(Calibration::new(FlywheelModel::DS3231, last, known.map.to, known.sigma_ns));
         }
         Some(calibration)
     }
 
-    /// Notes that the RTC does not answer: its last edges carry on.
+    /// Notes that the RTC does not answer: its last edges carry the time.
     pub fn rtc_silent(&mut self) {
         if let Some(rtc) = &mut self.rtc {
             rtc.answers = false;
         }
     }
 
-    /// Notes that the RTC was set and marked: it is to be believed, and its edges are elsewhere now.
+    /// Notes that the RTC was set and marked: it is believed from now on, and has new edges.
     pub fn rtc_was_set(&mut self, status: RtcStatus) {
         let Some(rtc) = &mut self.rtc else { return };
         let was_believed = rtc.distrusted.is_none() || rtc.was_compared;
@@ -135,8 +135,8 @@ impl Timekeeper {
         }
     }
 
-    /// Returns whether the RTC should be set: it is not believed, or far off, or shows the next century,
-    /// or the user wishes it, and the time is known well from a reference.
+    /// Returns whether the RTC should be set: it is not believed, or far off, or shows the next
+    /// century, or the user asks for it, and the time is known well from a reference.
     pub fn wants_to_set_rtc(&self, now: Instant<Raw>, is_wished: bool) -> bool {
         let Some(rtc) = &self.rtc else { return false };
         if !rtc.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now) {
@@ -151,7 +151,7 @@ impl Timekeeper {
         bound(&best) < SET_RTC_BOUND && (is_wished || is_wrong)
     }
 
-    /// Returns the mark of the chip, for whoever chooses a new one.
+    /// Returns the mark of the chip, from which a new one is made.
     pub fn mark(&self) -> Option<ChipMark> {
         self.rtc.as_ref().map(|rtc| rtc.status.mark)
     }

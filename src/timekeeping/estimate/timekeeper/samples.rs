@@ -1,4 +1,4 @@
-//! What the timekeeper does with samples of references.
+//! How the timekeeper handles samples of references.
 
 use super::learning::{Observed, absorb};
 use super::{Believed, Timekeeper, bound};
@@ -7,19 +7,19 @@ use crate::timekeeping::estimate::selection::{OwnEstimate, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::{Sample, Source};
 
-/// What all samples of a source may have in common is a standard deviation of this part of what is
-/// possible at all. For NTP that is half the way there and back: networks are seldom as asymmetric as
-/// they could be.
+/// What all samples of a source may have in common has a standard deviation of this fraction of the
+/// largest error possible. For NTP the latter is half the round trip: networks are seldom as
+/// asymmetric as they could be.
 const BIAS_PART: f64 = 1.0 / 16.0;
 
 impl Timekeeper {
-    /// Notes that a reference has nothing to say, and why.
+    /// Notes that a reference has no sample, and why.
     pub fn trouble(&mut self, source: Source, reason: String) {
         self.troubles.retain(|(other, _)| *other != source);
         self.troubles.push((source, reason));
     }
 
-    /// Judges a sample of a reference, and learns from it where it is believed.
+    /// Judges a sample of a reference, and learns from it if it is believed.
     pub fn sample(&mut self, sample: &Sample) {
         let own = self.best(sample.raw).map(|best| OwnEstimate {
             utc: best.utc.apply(sample.raw),
@@ -47,7 +47,7 @@ impl Timekeeper {
         self.believed = Some(Believed { source: sample.source.clone(), at: sample.raw, utc: sample.utc });
     }
 
-    /// What was known is wrong: both flywheels begin anew with this sample.
+    /// Starts both flywheels over with this sample, because what was known is wrong.
     fn forget_offsets(&mut self, sample: &Sample) {
         self.crystal = None;
         self.heard.clear();
@@ -78,8 +78,8 @@ impl Timekeeper {
         }
     }
 
-    /// Returns how many samples of a source fall within the time in which its errors stay alike, see
-    /// `SourceKind::correlation_s`: what they have in common counts once.
+    /// Returns how many samples of a source fall within the time in which its errors stay alike,
+    /// see `SourceKind::correlation_s`: what they have in common counts once.
     fn repeated(&mut self, sample: &Sample) -> f64 {
         let last = self.heard.iter().find(|(source, _)| *source == sample.source).map(|(_, at)| *at);
         self.heard.retain(|(source, _)| *source != sample.source);

@@ -1,5 +1,5 @@
-//! What the system clock and the raw clock showed in the last seconds: it turns gpsd's stamps, which are
-//! of the system clock, into readings of the raw clock. Pure.
+//! What the system clock and the raw clock showed in the last seconds: turns gpsd's stamps, which
+//! are of the system clock, into readings of the raw clock. Pure.
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,18 @@ use jaudiosync_time::{Instant, Raw, Span, Utc};
 /// A stamp may be this old when it comes: gpsd reports a pulse within the second.
 pub(super) const OLDEST_STAMP: Span = Span::from_seconds(2);
 
-/// Readings are kept for this long.
+/// Readings are stored for this long.
 const KEPT: Span = Span::from_seconds(3);
 
-/// More readings than that are not kept, however many lines come.
+/// At most this many readings are stored, however many lines come.
 const MOST_READINGS: usize = 1000;
 
-/// Between two readings the clocks may differ by what a daemon slews at most (1000 ppm) and by a hitch of the reading;
-/// beyond, the system clock was set.
+/// Between two readings the clocks may differ by what a daemon slews at most (1000 ppm) and by an
+/// error of the reading; if they differ by more, the system clock was set.
 const LARGEST_SLEW: f64 = 1e-3;
 const HITCH_NS: f64 = 20_000.0;
 
-/// What one reading of both clocks may be off, in ns.
+/// How far one reading of both clocks may be off, in ns.
 const READING_NS: f64 = 1_000.0;
 
 /// A moment on the raw clock.
@@ -38,8 +38,8 @@ pub(super) struct ClockHistory {
 }
 
 impl ClockHistory {
-    /// Absorbs a reading. A few a second are enough. If the system clock was set, what was before is
-    /// forgotten.
+    /// Absorbs a reading. A few per second are enough. If the system clock was set, earlier
+    /// readings are forgotten.
     pub(super) fn push(&mut self, reading: ClockPair) {
         if let Some(last) = self.readings.back() {
             let elapsed = reading.raw - last.raw;
@@ -58,13 +58,14 @@ impl ClockHistory {
         }
     }
 
-    /// Returns what the raw clock showed when the system clock showed `stamp`. None if that was not within
-    /// the last 2 s, or the system clock was set since, or the readings do not reach that far back.
+    /// Returns what the raw clock showed when the system clock showed `stamp`, or `None` if that
+    /// was not within the last 2 s, or the system clock was set since, or the readings do not reach
+    /// that far back.
     pub(super) fn raw_at(&self, stamp: Instant<Utc>) -> Option<RawMoment> {
         let (first, last) = (self.readings.front()?, self.readings.back()?);
         let oldest = last.utc - OLDEST_STAMP;
-        // Were the clock set just before the first reading, a stamp from before could look like one from
-        // after.
+        // If the clock was set just before the first reading, a stamp from before could look like
+        // one from after.
         if first.utc > oldest || stamp < oldest || stamp > last.utc {
             return None;
         }
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_until_the_clock_has_been_watched_for_long_enough() {
+    fn no_stamp_is_converted_until_the_clock_has_been_watched_for_long_enough() {
         let mut history = ClockHistory::default();
         assert_eq!(history.raw_at(START), None);
         for i in 0..10 {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_lines_fills_no_memory() {
+    fn a_flood_of_lines_does_not_fill_the_memory() {
         let history = history((0..100_000).map(|i| pair(Span::MICROSECOND * i, 0.0)));
         assert!(history.readings.len() <= MOST_READINGS + 1);
     }

@@ -1,4 +1,4 @@
-//! A connection to gpsd: lines, with a limit to their length and to the patience.
+//! A connection to gpsd: lines, with limits on their length and on the wait.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::protocol::WATCH;
 
-/// A line longer than this is none of gpsd's.
+/// A longer line does not come from gpsd.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// How long to wait for a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a read may take until the clocks are read and the stop signal is looked at.
+/// How long a read may take before the clocks are read and the stop signal is checked.
 const READ_PATIENCE: Duration = Duration::from_millis(100);
 
 /// What was read.
@@ -52,7 +52,7 @@ impl Connection {
 #[derive(Debug)]
 struct Lines<R> {
     reader: R,
-    /// What has come of the line that has not ended yet.
+    /// The part that has been read of a line that has not ended yet.
     begun: Vec<u8>,
 }
 
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_cut_off() {
+    fn a_line_without_end_is_an_error() {
         let flood = vec![b'x'; 200_000];
         let mut lines = lines(&[&flood]);
         assert_eq!(lines.read().unwrap_err().kind(), ErrorKind::InvalidData);

@@ -1,8 +1,8 @@
-//! GPS through gpsd: a thread listens to its reports and tells what its receivers say of the time.
+//! GPS through gpsd: a thread listens to its reports and sends what its receivers say of the time.
 //!
-//! `connection` reads lines, `protocol` understands them, `clock_history` turns gpsd's stamps into readings of the raw
-//! clock, `receivers` and `pulse_filter` judge. gpsd has to run on this machine for its pulses to be of use: it stamps
-//! them with its own system clock.
+//! `connection` reads lines, `protocol` understands them, `clock_history` turns gpsd's stamps into
+//! readings of the raw clock, `receivers` and `pulse_filter` judge. gpsd has to run on this machine
+//! for its pulses to be useful: it stamps them with its own system clock.
 
 mod clock_history;
 mod connection;
@@ -28,13 +28,15 @@ use super::{ReferenceEvent, Source, SourceKind};
 /// gpsd's port.
 pub const GPSD_PORT: u16 = 2947;
 
-/// Silence for this long is reported, and ends the connection: receivers report something every second.
+/// Silence for this long is reported, and ends the connection: receivers report something every
+/// second.
 const LONGEST_SILENCE: Span = Span::from_seconds(60);
 
-/// A gpsd and its receivers. Without one it is tried again, after 4 s at first and each 64 s in the end.
+/// A gpsd and its receivers. If there is no gpsd the connection is tried again, after 4 s at first
+/// and every 64 s in the end.
 ///
-/// A receiver's pulses are told as [`SourceKind::GpsPps`], one sample of eight pulses; its messages as
-/// [`SourceKind::GpsMessages`], one sample each 16 s.
+/// A receiver's pulses become [`SourceKind::GpsPps`], one sample of eight pulses; its messages
+/// become [`SourceKind::GpsMessages`], one sample every 16 s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpsdSource {
     /// Without a port it is [`GPSD_PORT`].
@@ -42,7 +44,7 @@ pub struct GpsdSource {
 }
 
 impl GpsdSource {
-    /// Starts the thread. It stops when the handle is dropped, or nobody listens.
+    /// Starts the thread. It stops when the handle is dropped, or when no one listens.
     pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> io::Result<ReferenceThread> {
         let server = ServerAddress { port: self.server.port.or(Some(GPSD_PORT)), ..self.server.clone() };
         let source = Source { kind: SourceKind::GpsMessages, name: server.to_string().into() };
@@ -65,8 +67,8 @@ impl Client {
         loop {
             match self.connect() {
                 Ok(connection) => {
-                    let (told_something, reason) = self.listen(connection)?;
-                    if told_something {
+                    let (reported_something, reason) = self.listen(connection)?;
+                    if reported_something {
                         interval = PollInterval::default();
                     }
                     self.events.trouble(&self.source, reason)?;
@@ -91,11 +93,12 @@ impl Client {
         Err(error)
     }
 
-    /// Listens until the connection is of no more use; tells whether it ever was, and why it is not.
+    /// Listens until the connection is no longer usable; returns whether it ever reported anything,
+    /// and why it ended.
     fn listen(&mut self, mut connection: Connection) -> Result<(bool, String), Stopped> {
         let mut receivers = Receivers::new(connection.same_machine);
         let mut heard = self.clocks.raw();
-        let mut told_something = false;
+        let mut reported_something = false;
         loop {
             self.stop.check()?;
             let line = connection.read();
@@ -104,11 +107,14 @@ impl Client {
             let line = match line {
                 Ok(Line::Whole(line)) => line,
                 Ok(Line::NotYet) if now.raw - heard > LONGEST_SILENCE => {
-                    return Ok((told_something, "gpsd is silent: is a receiver connected and switched on?".to_owned()));
+                    return Ok((
+                        reported_something,
+                        "gpsd is silent: is a receiver connected and switched on?".to_owned(),
+                    ));
                 }
                 Ok(Line::NotYet) => continue,
-                Ok(Line::Closed) => return Ok((told_something, "gpsd has closed the connection".to_owned())),
-                Err(error) => return Ok((told_something, format!("the connection to gpsd is lost: {error}"))),
+                Ok(Line::Closed) => return Ok((reported_something, "gpsd has closed the connection".to_owned())),
+                Err(error) => return Ok((reported_something, format!("the connection to gpsd is lost: {error}"))),
             };
             heard = now.raw;
             let message = match protocol::parse(&line) {
@@ -121,7 +127,7 @@ impl Client {
             };
             match receivers.message(message, now) {
                 Some(Report::Sample(sample)) => {
-                    told_something = true;
+                    reported_something = true;
                     self.events.sample(sample)?;
                 }
                 Some(Report::Trouble { mut source, reason }) => {

@@ -1,15 +1,15 @@
-//! gpsd's messages: one JSON object a line (gpsd_json(5)). Only what the time needs is read.
+//! gpsd's messages: one JSON object per line (gpsd_json(5)). Only what the time needs is read.
 
 use jaudiosync_time::{Instant, Span, Utc};
 use serde::Deserialize;
 
-/// What gpsd is asked for: reports in JSON, with those of the pulse.
+/// The request to gpsd: reports in JSON, with those of the pulse.
 pub(super) const WATCH: &[u8] = b"?WATCH={\"enable\":true,\"json\":true,\"pps\":true};\n";
 
 /// The major version of the protocol that is understood: all of gpsd since 2.90, of 2009.
 pub(super) const PROTOCOL: u32 = 3;
 
-/// A message. Others, and fields not named here, are passed over.
+/// A message. Others, and fields not named here, are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "class")]
 pub(super) enum Message {
@@ -26,7 +26,7 @@ pub(super) enum Message {
         /// When it was measured, in ISO 8601.
         time: Option<String>,
     },
-    /// What the receiver's messages told, and when the first of them came.
+    /// What second the receiver's messages reported, and when the first of them came.
     #[serde(rename = "TOFF")]
     TimeOffset {
         #[serde(default)]
@@ -41,7 +41,8 @@ pub(super) enum Message {
         device: String,
         #[serde(flatten)]
         stamps: Stamps,
-        /// How well it is stamped: the exponent of 2 of seconds. -20 from the kernel's own pulse driver.
+        /// How well it is stamped: the exponent of 2 of seconds. -20 from the kernel's own pulse
+        /// driver.
         #[serde(default = "usual_precision")]
         precision: i32,
     },
@@ -84,7 +85,7 @@ impl Stamps {
     }
 }
 
-/// Where gpsd tells none: that of an ordinary system clock.
+/// Returns the precision if gpsd reports none: that of an ordinary system clock.
 fn usual_precision() -> i32 {
     -10
 }

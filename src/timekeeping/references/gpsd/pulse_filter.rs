@@ -1,8 +1,9 @@
-//! Eight pulses in a row make one sample: a straight line through them that a few wild ones cannot bend.
-//! Pure.
+//! Turns eight pulses in a row into one sample: a straight line through them that a few wild ones
+//! cannot bend. Pure.
 //!
-//! One sample every 8 s, and not every second, because the line shows how much the pulses scatter, which
-//! one alone cannot, and because a stray one is dropped here where its neighbours are known.
+//! There is one sample every 8 s, and not every second, because the line shows how much the pulses
+//! scatter, which a single pulse cannot, and because a stray pulse can be dropped here where its
+//! neighbours are known.
 
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
@@ -12,10 +13,11 @@ const PULSES: usize = 8;
 /// They come within this time, or the oldest are dropped.
 const LONGEST: Span = Span::from_seconds(16);
 
-/// No crystal is this far off (in ns per ns): such pulses are none.
+/// No crystal is this far off (in ns per ns), so these are not pulses of one second.
 const LARGEST_RATE: f64 = 1e-3;
 
-/// What a median absolute deviation is to be multiplied with for a standard deviation, if it is Gaussian.
+/// The factor from a median absolute deviation to a standard deviation, if the distribution is
+/// Gaussian.
 const MAD_TO_SIGMA: f64 = 1.4826;
 
 /// A pulse.
@@ -36,9 +38,9 @@ pub(super) struct PulseFilter {
 }
 
 impl PulseFilter {
-    /// Takes a pulse in, and gives what the last eight say: at the raw time of one of them, the UTC of the line
-    /// through all; the bound is that of the worst, plus three standard deviations of their scatter. The second value
-    /// is that standard deviation, in ns.
+    /// Absorbs a pulse, and returns what the last eight say: at the raw time of one of them, the
+    /// UTC of the line through all; the bound is that of the worst, plus three standard deviations
+    /// of their scatter. The second value is that standard deviation, in ns.
     pub(super) fn push(&mut self, pulse: Pulse) -> Option<(Pulse, f64)> {
         if self.pulses.last().is_some_and(|last| last.raw >= pulse.raw) {
             return None;
@@ -52,7 +54,7 @@ impl PulseFilter {
         through(&pulses)
     }
 
-    /// Forgets all: the fix is lost.
+    /// Forgets all pulses, because the fix is lost.
     pub(super) fn clear(&mut self) {
         self.pulses.clear();
     }
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pulse_that_is_told_twice_counts_once() {
+    fn a_pulse_that_is_reported_twice_counts_once() {
         assert_eq!(last((0..8).map(|index| pulse(index.min(6), 0))), None);
     }
 

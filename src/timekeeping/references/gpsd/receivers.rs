@@ -1,4 +1,5 @@
-//! What gpsd's messages say of the time, receiver by receiver. Pure: messages and readings of the clocks are passed in.
+//! What gpsd's messages say of the time, receiver by receiver. Pure: messages and readings of the
+//! clocks are passed in.
 
 use std::collections::BTreeMap;
 
@@ -17,29 +18,29 @@ const FIX_LASTS: Span = Span::from_seconds(5);
 /// A pulse on a serial line or a pin is stamped some µs late: the interrupt's latency, in ns.
 const PULSE_LATENCY_NS: f64 = 10_000.0;
 
-/// The receiver begins to report a second within that second. So UTC at the first byte is what it reports
-/// plus something between nothing and a second; receivers take 0.1 to 0.4 s as a rule (gpsd's time
-/// service HOWTO).
+/// The receiver begins to report a second within that second. So UTC at the first byte is what it
+/// reports plus something between nothing and a second; receivers usually take 0.1 to 0.4 s (gpsd's
+/// time service HOWTO).
 const MESSAGE_LATENCY: Span = Span::from_ms(250);
 const MESSAGE_BOUND_NS: f64 = 750_000_000.0;
 const MESSAGE_SIGMA_NS: f64 = 150_000_000.0;
 
-/// A report of a fix comes when the receiver has sent everything, so later: up to a second, and up to half
-/// a second more on a slow line.
+/// A report of a fix comes when the receiver has sent everything, and so is later: up to a second,
+/// and up to half a second more on a slow line.
 const REPORT_LATENCY: Span = Span::from_ms(500);
 const REPORT_BOUND_NS: f64 = 1_000_000_000.0;
 const REPORT_SIGMA_NS: f64 = 300_000_000.0;
 
-/// A receiver of which this many reports come without the times of its messages has none to report.
+/// A receiver that sends this many reports without the times of its messages has none to report.
 const REPORTS_ALONE: u32 = 3;
 
-/// One sample of messages in this time: the one that came with the least latency.
+/// There is one sample of messages in this time: the one that came with the least latency.
 const MESSAGES_INTERVAL: Span = Span::from_seconds(16);
 
-/// More receivers than that are not listened to.
+/// At most this many receivers are used.
 const MOST_RECEIVERS: usize = 8;
 
-/// What comes of a message.
+/// The result of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Report {
     Sample(Sample),
@@ -49,7 +50,7 @@ pub(super) enum Report {
 /// All receivers of one gpsd.
 #[derive(Debug)]
 pub(super) struct Receivers {
-    /// Whether gpsd's system clock is ours: only then do its stamps tell us anything.
+    /// Whether gpsd's system clock is ours: only then are its stamps useful.
     same_machine: bool,
     history: ClockHistory,
     receivers: BTreeMap<String, Receiver>,
@@ -58,9 +59,10 @@ pub(super) struct Receivers {
 #[derive(Debug, Default)]
 struct Receiver {
     fixed_at: Option<Instant<Raw>>,
-    /// Whether it tells of fixes at all. A pulse wired to a pin of its own may be a device that does not.
+    /// Whether it reports fixes at all. A pulse wired to a pin of its own may be a device that does
+    /// not.
     speaks: bool,
-    /// Reports of fixes since it last told when a message came.
+    /// Reports of fixes since it last reported when a message came.
     reports_alone: u32,
     pulses: PulseFilter,
     messages: Messages,
@@ -78,23 +80,21 @@ impl Receivers {
         Self { same_machine, history: ClockHistory::default(), receivers: BTreeMap::new() }
     }
 
-    /// Takes a reading of both clocks in: a few a second, whether messages come or not.
+    /// Absorbs a reading of both clocks: a few per second, whether messages come or not.
     pub(super) fn clocks(&mut self, reading: ClockPair) {
         self.history.push(reading);
     }
 
-    /// Takes a message in that came just now.
+    /// Absorbs a message that has just come.
     pub(super) fn message(&mut self, message: Message, now: ClockPair) -> Option<Report> {
         match message {
             Message::Version { proto_major, release } if proto_major != PROTOCOL => Some(trouble(
                 "",
-                format!(
-                    "gpsd {release} speaks version {proto_major} of its protocol: version {PROTOCOL} is understood"
-                ),
+                format!("gpsd {release} speaks version {proto_major} of its protocol; version {PROTOCOL} is needed"),
             )),
             Message::Error { message } => Some(trouble("", format!("gpsd says: {message}"))),
             Message::Devices { devices } if devices.is_empty() => {
-                Some(trouble("", "gpsd knows no receiver: plug one in, or name it in /etc/default/gpsd".to_owned()))
+                Some(trouble("", "gpsd has no receiver: plug one in, or name it in /etc/default/gpsd".to_owned()))
             }
             Message::Fix { device, mode, time } => self.fix(&device, mode, time.as_deref(), now),
             Message::TimeOffset { device, stamps } => self.message_time(&device, &stamps, now),
@@ -113,7 +113,7 @@ impl Receivers {
             receiver.messages.quickest = None;
             return Some(trouble(
                 device,
-                "the receiver has no fix: it needs to see the sky, and some minutes".to_owned(),
+                "the receiver has no fix: it needs a view of the sky, and some minutes".to_owned(),
             ));
         }
         receiver.fixed_at = Some(now.raw);
@@ -140,12 +140,12 @@ impl Receivers {
         if let Some(report) = too_early(device, stamps.real()) {
             return Some(report);
         }
-        let told = Pulse {
+        let reported = Pulse {
             raw: moment.raw,
             utc: stamps.real() + MESSAGE_LATENCY,
             bound_ns: MESSAGE_BOUND_NS + moment.bound_ns,
         };
-        let chosen = receiver.messages.push(told)?;
+        let chosen = receiver.messages.push(reported)?;
         Some(sample(SourceKind::GpsMessages, device, chosen, MESSAGE_SIGMA_NS))
     }
 
@@ -181,16 +181,16 @@ impl Receiver {
 }
 
 impl Messages {
-    /// The first is given at once, and then the one with the least latency of each period.
-    fn push(&mut self, told: Pulse) -> Option<Pulse> {
+    /// Returns the first pulse at once, and then the one with the least latency of each period.
+    fn push(&mut self, reported: Pulse) -> Option<Pulse> {
         // The one that came with less latency has UTC further ahead of the raw clock.
-        let is_quicker = |best: &Pulse| best.utc - told.utc >= best.raw - told.raw;
-        let quickest = self.quickest.filter(is_quicker).unwrap_or(told);
+        let is_quicker = |best: &Pulse| best.utc - reported.utc >= best.raw - reported.raw;
+        let quickest = self.quickest.filter(is_quicker).unwrap_or(reported);
         self.quickest = Some(quickest);
-        if self.sampled_at.is_some_and(|at| told.raw - at < MESSAGES_INTERVAL) {
+        if self.sampled_at.is_some_and(|at| reported.raw - at < MESSAGES_INTERVAL) {
             return None;
         }
-        self.sampled_at = Some(told.raw);
+        self.sampled_at = Some(reported.raw);
         self.quickest.take()
     }
 }
@@ -210,7 +210,7 @@ fn trouble(device: &str, reason: String) -> Report {
 
 fn too_early(device: &str, utc: Instant<Utc>) -> Option<Report> {
     let reason =
-        "the receiver's time lies before this program was built: it has lost its almanac, or counts its weeks wrongly";
+        "the receiver's time is before this program was built: it has lost its almanac, or counts its weeks wrongly";
     (utc < EARLIEST).then(|| trouble(device, reason.to_owned()))
 }
 

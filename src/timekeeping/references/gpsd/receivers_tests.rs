@@ -25,7 +25,7 @@ impl Scene {
         ClockPair { raw, utc: TRUE_UTC.apply(raw) + self.system_error }
     }
 
-    /// A second passes, with these messages 0.3 s after its beginning; gives what comes of them.
+    /// Lets a second pass, with these messages 0.3 s after its beginning; returns the results.
     fn second(&mut self, messages: impl IntoIterator<Item = Message>) -> Vec<Report> {
         for _ in 0..5 {
             self.raw += Span::from_ms(200);
@@ -36,7 +36,8 @@ impl Scene {
         messages.into_iter().filter_map(|message| self.receivers.message(message, now)).collect()
     }
 
-    /// What gpsd says of this second: the pulse at its beginning, and messages from 0.1 s on.
+    /// Returns gpsd's stamps for this second: the pulse at its beginning, and messages from 0.1 s
+    /// on.
     fn stamps(&self, late: Span) -> Stamps {
         let real = self.next_second();
         let clock = real + self.system_error + late;
@@ -173,7 +174,7 @@ fn a_system_clock_that_is_set_meanwhile_spoils_no_sample() {
 }
 
 #[test]
-fn a_receiver_that_lives_in_the_past_is_told_and_not_believed() {
+fn a_receiver_that_lives_in_the_past_is_reported_and_not_believed() {
     let mut scene = Scene::new(true, Span::ZERO);
     let reports = scene.run(20, |scene| {
         let mut stamps = scene.stamps(Span::ZERO);
@@ -181,12 +182,12 @@ fn a_receiver_that_lives_in_the_past_is_told_and_not_believed() {
         vec![scene.fix(3), Message::Pulse { device: "gps".to_owned(), stamps, precision: -20 }]
     });
     assert!(samples(&reports, SourceKind::GpsPps).is_empty());
-    let told = |report: &Report| matches!(report, Report::Trouble { reason, .. } if reason.contains("before this program was built"));
-    assert!(reports.iter().any(told), "{reports:?}");
+    let reported = |report: &Report| matches!(report, Report::Trouble { reason, .. } if reason.contains("before this program was built"));
+    assert!(reports.iter().any(reported), "{reports:?}");
 }
 
 #[test]
-fn a_gpsd_without_receivers_or_of_another_age_is_told() {
+fn a_gpsd_without_receivers_or_of_another_version_is_reported() {
     let mut scene = Scene::new(true, Span::ZERO);
     let reports = scene.second([
         Message::Devices { devices: vec![] },
@@ -201,7 +202,7 @@ fn a_gpsd_without_receivers_or_of_another_age_is_told() {
 }
 
 #[test]
-fn a_flood_of_receivers_fills_no_memory() {
+fn a_flood_of_receivers_does_not_fill_the_memory() {
     let mut scene = Scene::new(true, Span::ZERO);
     scene.second((0..1000).map(|i| Message::Fix { device: i.to_string(), mode: 3, time: None }));
     assert_eq!(scene.receivers.receivers.len(), MOST_RECEIVERS);

@@ -7,7 +7,7 @@ use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use crate::timekeeping::references::{Sample, Source};
 
-/// A round trip longer than this says nothing worth having.
+/// A longer round trip is not worth using.
 pub(super) const LONGEST_DELAY: Span = Span::SECOND;
 
 /// No round trip is this short: such a server claims to have held the question longer than it was
@@ -61,35 +61,35 @@ pub struct Estimate {
     pub utc: Instant<Utc>,
     /// The expected error, in ns.
     pub sigma_ns: f64,
-    /// The error possible at all if the server is honest, in ns.
+    /// The largest possible error if the server is honest, in ns.
     pub bound_ns: f64,
 }
 
 impl Estimate {
-    /// Make it the sample of a source.
+    /// Makes it the sample of a source.
     pub fn into_sample(self, source: Source) -> Sample {
         let Self { raw, utc, sigma_ns, bound_ns } = self;
         Sample { source, raw, utc, sigma_ns, bound_ns }
     }
 }
 
-/// Why a burst says nothing.
+/// Why a burst has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BurstError {
     /// There is no exchange.
     #[error("no usable answer")]
     Empty,
     /// Every round trip is too long.
-    #[error("the answers are slower than 1 s: the network is too busy to tell the time")]
+    #[error("the answers are slower than 1 s: the network is too busy for a usable time")]
     TooSlow,
     /// A round trip is impossibly short.
     #[error("the answers claim to have been on their way for no time at all: the server's clock is not to be trusted")]
     TooFast,
     /// The server states too large a root distance.
-    #[error("the server may itself be more than 1.5 s off, it says: wait until it is synchronized, or name another")]
+    #[error("the server reports that it may be more than 1.5 s off: wait until it is synchronized, or name another")]
     TooFarFromRoot,
     /// The server reports a time that has long passed.
-    #[error("the server's time lies before this program was built: its clock is wrong")]
+    #[error("the server's time is before this program was built: its clock is wrong")]
     TooOld,
     /// The exchanges exclude each other.
     #[error(
@@ -98,17 +98,18 @@ pub enum BurstError {
     Contradiction,
 }
 
-/// Takes the exchange with the shortest round trip: queues only ever make it longer, and what makes
-/// one way longer than the other makes the error (NTP's clock filter, RFC 5905, section 10).
+/// Estimates UTC from the exchange with the shortest round trip: queues only ever make it longer,
+/// and the error is what makes one way longer than the other (NTP's clock filter, RFC 5905,
+/// section 10).
 ///
-/// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma is
-/// made of three independent parts: a third of half the round trip and a third of the root distance
-/// (bounds are rarely met: they are taken for three standard deviations), and what the quicker half
-/// of the others differ from the chosen one (root mean square). A lone answer cannot tell queues
-/// from distance: anywhere within half its round trip is equally likely.
+/// The bound is half that round trip, plus the server's root distance, plus the stamps. Sigma has
+/// three independent parts: a third of half the round trip and a third of the root distance (bounds
+/// are rarely met: they are taken for three standard deviations), and by how much the quicker half
+/// of the others differ from the chosen one (root mean square). A lone answer cannot distinguish
+/// queues from distance: anywhere within half its round trip is equally likely.
 ///
 /// # Errors
-/// When the burst says nothing that may be believed. Times before `earliest` may not.
+/// When the burst has no result that may be believed. Times before `earliest` may not.
 pub fn estimate(exchanges: &[Exchange], earliest: Instant<Utc>) -> Result<Estimate, BurstError> {
     let best = *exchanges.iter().min_by_key(|exchange| exchange.delay).ok_or(BurstError::Empty)?;
     if best.delay > LONGEST_DELAY {
@@ -140,8 +141,8 @@ pub fn estimate(exchanges: &[Exchange], earliest: Instant<Utc>) -> Result<Estima
     Ok(Estimate { raw: best.raw, utc: best.utc, sigma_ns: sigma_ns.min(bound_ns), bound_ns })
 }
 
-/// The root mean square of the differences of the quicker half, which holds the chosen one itself
-/// and at least one more.
+/// Returns the root mean square of the differences of the quicker half, which holds the chosen one
+/// itself and at least one more.
 fn jitter_ns(exchanges: &[Exchange], difference_ns: impl Fn(&Exchange) -> f64) -> f64 {
     let mut by_delay: Vec<&Exchange> = exchanges.iter().collect();
     by_delay.sort_by_key(|exchange| exchange.delay);
@@ -159,19 +160,19 @@ fn jitter_ns(exchanges: &[Exchange], difference_ns: impl Fn(&Exchange) -> f64) -
 pub struct BurstPlan {
     /// How many questions it has.
     pub exchanges: usize,
-    /// How long after one question the next is asked.
+    /// How long after one question the next one is sent.
     pub spacing: Duration,
 }
 
 impl BurstPlan {
-    /// For a box or a phone in the same network, which takes 8 questions in a second.
+    /// For a box or a phone in the same network, which accepts 8 questions in a second.
     pub const NEARBY: Self = Self { exchanges: 8, spacing: Duration::from_millis(150) };
 
     /// For a public server. These count questions: many drop what comes within 2 s of the last one
     /// (ntpd's `limited`), so there are 4, 2 s apart, as `iburst` does.
     pub const PUBLIC: Self = Self { exchanges: 4, spacing: Duration::from_secs(2) };
 
-    /// Return the plan for a server at this address.
+    /// Returns the plan for a server at this address.
     pub(super) fn for_server(address: IpAddr) -> Self {
         let nearby = match address.to_canonical() {
             IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),

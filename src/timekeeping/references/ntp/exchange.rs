@@ -13,18 +13,18 @@ use sntpc::{KissOfDeathCode, NtpContext, NtpResult, NtpTimestampGenerator, NtpUd
 use super::burst::{Exchange, LONGEST_DELAY};
 use crate::timekeeping::references::worker::StopSignal;
 
-/// What the stamps on this side take for UTC at the raw clock's zero: 2026-01-01. The answers' era
+/// UTC at the raw clock's zero, as the stamps on this side assume it: 2026-01-01. The answers' era
 /// follows from it: right for 68 years on either side.
 const ORIGIN: Instant<Utc> = Instant::from_second(1_767_225_600);
 
-/// Every question shifts the origin by its own random part, up to 2^29 s (17 years): the answer repeats
-/// the question's stamp, so nobody who has not seen the question can forge an answer.
+/// Every question shifts the origin by its own random part, up to 2^29 s (17 years). The answer
+/// repeats the question's stamp, so nobody who has not seen the question can forge an answer.
 const RANDOM_NS: i64 = (1 << 29) * Span::SECOND.ns();
 
-/// How long a read may take until the stop signal is looked at.
+/// How long a read may take before the stop signal is checked.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Why there is no answer to be used.
+/// Why there is no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExchangeError {
     #[error("{0} does not answer ({1}): is the box in its network, and does a time server run there?")]
@@ -41,7 +41,7 @@ pub(super) enum ExchangeError {
     Nonsense(SocketAddr, &'static str),
 }
 
-/// Asks once. It returns within a second, and soon after the stop signal: then with a timeout.
+/// Asks once. It returns within a second, or with a timeout soon after the stop signal.
 pub(super) fn ask(server: SocketAddr, clocks: &dyn Clocks, stop: &StopSignal) -> Result<Exchange, ExchangeError> {
     let origin = ORIGIN + Span::from_ns(fastrand::i64(0..RANDOM_NS));
     let stamps = ClockMap { from: Instant::ZERO, to: origin, rate: Rate::ZERO };
@@ -63,12 +63,12 @@ pub(super) fn ask(server: SocketAddr, clocks: &dyn Clocks, stop: &StopSignal) ->
         let received = clocks.raw();
         match answer {
             Ok(result) => return Ok(to_exchange(&result, received, &stamps)),
-            // An answer to somebody else's question does not spoil the wait for ours.
+            // An answer to another question does not end the wait for ours.
             Err(sntpc::Error::IncorrectOriginTimestamp) if received < socket.deadline => strangers = true,
             Err(error) => {
                 return Err(match explain(error) {
                     ExchangeError::Timeout(_) if strangers => {
-                        ExchangeError::Nonsense(server, "the answers belong to no question of this box")
+                        ExchangeError::Nonsense(server, "the answers do not belong to a question of this box")
                     }
                     explained => explained,
                 });
@@ -77,8 +77,9 @@ pub(super) fn ask(server: SocketAddr, clocks: &dyn Clocks, stop: &StopSignal) ->
     }
 }
 
-/// A socket of its own for each question: a new port, and no late answers to old questions. Connected, so that the
-/// kernel drops what others send, and tells when nothing listens there.
+/// Opens a socket of its own for each question: a new port, and no late answers to old questions.
+/// It is connected, so that the kernel drops what others send, and reports when nothing listens
+/// there.
 fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
     let socket = match server {
         SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
@@ -89,8 +90,8 @@ fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Makes an exchange of an answer that came at `received`, where `stamps` is what this side's stamps took
-/// for UTC.
+/// Makes an exchange of an answer that came at `received`, where `stamps` is what this side's
+/// stamps assumed as UTC.
 fn to_exchange(result: &NtpResult, received: Instant<Raw>, stamps: &ClockMap<Raw, Utc>) -> Exchange {
     // NTP's short format: seconds in units of 2^-16.
     let short = |value: u32| Span::from_ns((i64::from(value) * Span::SECOND.ns()) >> 16);
@@ -114,12 +115,14 @@ fn explain(error: sntpc::Error, server: SocketAddr, failure: Option<io::Error>) 
         Error::KissOfDeath(code @ (KissOfDeathCode::Deny | KissOfDeathCode::Rstr)) => {
             ExchangeError::Refused(server, code.as_str().to_owned())
         }
-        // Stratum 0 with any other code, or with none at all, is how a server says that it has no time yet: chrony
-        // tells four zeros, ntpd INIT and STEP.
+        // Stratum 0 with any other code, or with none at all, is how a server says that it has no
+        // time yet: chrony sends four zeros, ntpd INIT and STEP.
         Error::KissOfDeath(_) | Error::UnsynchronizedClock => ExchangeError::Unsynchronized(server),
         Error::IncorrectStratumHeaders | Error::ExcessiveRootDistance => ExchangeError::Unsynchronized(server),
         Error::IncorrectPayload => ExchangeError::Nonsense(server, "too short for NTP"),
-        Error::IncorrectOriginTimestamp => ExchangeError::Nonsense(server, "it belongs to no question of this box"),
+        Error::IncorrectOriginTimestamp => {
+            ExchangeError::Nonsense(server, "it does not belong to a question of this box")
+        }
         Error::IncorrectMode => ExchangeError::Nonsense(server, "not a server's mode"),
         Error::IncorrectResponseVersion => ExchangeError::Nonsense(server, "an unknown version of NTP"),
         Error::InvalidTimestamp => ExchangeError::Nonsense(server, "no time in it"),
@@ -128,7 +131,8 @@ fn explain(error: sntpc::Error, server: SocketAddr, failure: Option<io::Error>) 
     }
 }
 
-/// Stamps from the raw clock: so nothing depends on the system clock, which may be wrong, or be set in between.
+/// Stamps from the raw clock, so that nothing depends on the system clock, which may be wrong, or
+/// be set in between.
 #[derive(Clone, Copy)]
 struct RawTimestamps<'a> {
     clocks: &'a dyn Clocks,
@@ -150,7 +154,7 @@ impl NtpTimestampGenerator for RawTimestamps<'_> {
     }
 }
 
-/// A UDP socket that gives up at a deadline or when told to stop, and remembers why.
+/// A UDP socket that gives up at a deadline or when asked to stop, and remembers why.
 struct QuestionSocket<'a> {
     socket: UdpSocket,
     server: SocketAddr,
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_server_is_told_from_one_that_is_not_there() {
+    fn a_silent_server_is_distinguished_from_one_that_is_not_there() {
         let server: SocketAddr = "192.0.2.1:123".parse().unwrap();
         let timeout = explain(sntpc::Error::Network, server, Some(ErrorKind::TimedOut.into()));
         assert!(matches!(timeout, ExchangeError::Timeout(_)), "{timeout}");

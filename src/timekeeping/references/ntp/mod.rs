@@ -1,8 +1,9 @@
-//! NTP: a thread asks one server now and then, a burst of questions each time, and tells what it says of the time.
+//! NTP: a thread asks one server from time to time, a burst of questions at once, and sends what it
+//! says of the time.
 //!
-//! `exchange` asks, `burst` judges. Every stamp on this side comes from the raw clock, so that neither a wrong system
-//! clock nor one that is set meanwhile does any harm. The stamps are taken by this thread and not by the kernel: what
-//! the scheduler adds counts as delay, and so is within the bound.
+//! `exchange` asks, `burst` judges. Every stamp on this side comes from the raw clock, so that
+//! neither a wrong system clock nor one that is set meanwhile does any harm. This thread takes the
+//! stamps and not the kernel: what the scheduler adds counts as delay, and so is within the bound.
 
 pub mod burst;
 mod exchange;
@@ -26,16 +27,16 @@ use crate::timekeeping::rtc::trust::EARLIEST;
 /// NTP's port.
 pub const NTP_PORT: u16 = 123;
 
-/// So many of a name's addresses are tried.
+/// At most this many of a name's addresses are tried.
 const MOST_ADDRESSES: usize = 4;
 
-/// So many questions in a row without an answer, and the burst is over.
+/// The burst ends after this many questions in a row without an answer.
 const MOST_FAILURES: usize = 2;
 
 /// One NTP server.
 ///
-/// It is asked at once, then each 64 s, the pauses growing to 1024 s; after a failure it is tried again after 4 s, the
-/// pauses doubling to 64 s. Its name is resolved anew each time.
+/// It is asked at once, then every 64 s, with pauses growing to 1024 s; after a failure it is asked
+/// again after 4 s, with pauses doubling to 64 s. Its name is resolved again every time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NtpSource {
     /// Without a port it is asked on [`NTP_PORT`].
@@ -43,7 +44,7 @@ pub struct NtpSource {
 }
 
 impl NtpSource {
-    /// Starts the thread. It stops when the handle is dropped, or nobody listens.
+    /// Starts the thread. It stops when the handle is dropped, or when no one listens.
     pub fn start(&self, clocks: Arc<dyn Clocks>, events: Sender<ReferenceEvent>) -> io::Result<ReferenceThread> {
         let server = self.server.clone();
         let source = Source { kind: SourceKind::Ntp, name: server.to_string().into() };
@@ -60,7 +61,7 @@ struct Client {
     stop: StopSignal,
 }
 
-/// What came of asking one address.
+/// The result of asking one address.
 struct Burst {
     exchanges: Vec<Exchange>,
     error: Option<ExchangeError>,
@@ -75,7 +76,7 @@ impl Client {
         }
     }
 
-    /// Asks the server's addresses until one answers, and tells what came of it.
+    /// Asks the server's addresses until one answers, and sends the result.
     fn ask(&mut self) -> Result<Outcome, Stopped> {
         let addresses = match self.server.resolve(NTP_PORT) {
             Ok(addresses) if !addresses.is_empty() => addresses,

@@ -1,4 +1,4 @@
-//! Waits, in the box's own time, for what a program says.
+//! Waits, in the box's own time, for a program's output.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 
-/// How often the file is looked into.
+/// How often the file is read.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Wait until a file that grows has a line with these words
 ///
-/// Prints the number of the line behind it, and the line.
+/// Prints the number of the line after it, and the line.
 #[derive(Debug, Args)]
 pub(super) struct AwaitLine {
     file: PathBuf,
     words: String,
-    /// Lines before this one, from 0, do not count
+    /// Ignore lines before this one, counted from 0
     #[arg(long, default_value_t = 0)]
     from: usize,
     /// How long to wait at most
@@ -50,7 +50,7 @@ impl AwaitLine {
     }
 }
 
-/// Reads what a file has from here on; nothing while it is not there.
+/// Reads a file from an offset on; nothing while it does not exist.
 fn read_from(path: &Path, offset: u64, into: &mut Vec<u8>) -> Result<u64> {
     let mut file = match File::open(path) {
         Ok(file) => file,

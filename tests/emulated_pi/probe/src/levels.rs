@@ -1,4 +1,4 @@
-//! What the buttons and the jumper read, through the very code of the service.
+//! The levels of the buttons and the jumper, read by the service's own code.
 
 use anyhow::Result;
 use clap::Args;
@@ -15,7 +15,7 @@ impl Levels {
     }
 }
 
-/// What is connected to ground, in the order of the buttons, the jumper last.
+/// Returns what is connected to ground, in the order of the buttons, the jumper last.
 fn closed(inputs: &mut PiInputs) -> Result<String> {
     let levels = inputs.read()?;
     let buttons = Button::ALL.into_iter().filter(|&button| levels.is_pressed(button)).map(|button| button.to_string());

@@ -1,4 +1,5 @@
-//! What the tests ask an emulated Raspberry Pi from within: what its sound card plays and when, what its pins read.
+//! What the tests ask an emulated Raspberry Pi from inside: what its sound card plays and when, and
+//! the levels of its pins.
 
 mod await_line;
 mod clocks;
@@ -10,7 +11,7 @@ mod watch;
 
 use clap::Parser;
 
-/// Look at an emulated Raspberry Pi from within.
+/// Examine an emulated Raspberry Pi from inside.
 #[derive(Debug, Parser)]
 enum Probe {
     Await(await_line::AwaitLine),

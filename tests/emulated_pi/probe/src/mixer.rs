@@ -1,10 +1,11 @@
-//! What a card's mixer is set to, read apart from the service's own code.
+//! What a card's mixer is set to, read independently of the service's own code.
 
 use alsa::mixer::{Mixer, Selem, SelemChannelId};
 use anyhow::{Context, Result};
 use clap::Args;
 
-/// Print the volume of a card's first control that has one: its name, its value, and the range of its values
+/// Print the volume of a card's first control that has one: its name, its value, and the range of
+/// its values
 #[derive(Debug, Args)]
 pub(super) struct MixerVolume {
     /// Such as `hw:Audio`

@@ -1,4 +1,4 @@
-//! How fast the loopback card runs: it can be made a sound card whose crystal is off.
+//! The speed of the loopback card: it can act as a sound card whose crystal is off.
 
 use std::ffi::CStr;
 
@@ -7,13 +7,14 @@ use alsa::hctl::HCtl;
 use anyhow::{Context, Result};
 use clap::Args;
 
-/// Snd-aloop's control, in steps of 10 ppm ...
+/// Snd-aloop's control, in steps of 10 ppm.
 const CONTROL: &CStr = c"PCM Rate Shift 100000";
 const NO_SHIFT: i32 = 100_000;
-/// ... which the first playback device shares with the capture side that it is heard on, and which is found there.
+/// The first playback device shares the control with the capture side on which it is heard, where
+/// the control is found.
 const CAPTURE_DEVICE: u32 = 1;
 
-/// Let the loopback card run slow or fast
+/// Make the loopback card run slow or fast
 #[derive(Debug, Args)]
 pub(super) struct RateShift {
     /// By how many steps of 10 ppm it runs slow

@@ -1,8 +1,8 @@
-//! Records what the loopback card plays, and when each frame was played.
+//! Records what the loopback card plays, and when every frame was played.
 //!
-//! The card moves on with the kernel's ticks, some milliseconds of frames at a time, and at each step hands what was played
-//! to its capture side. A reading of its position is so too late by up to a tick, and never too early; the one just after
-//! a tick, when a waiting program is woken, is the true one.
+//! The card advances with the kernel's ticks, some milliseconds of frames at a time, and at every
+//! step hands what was played to its capture side. So a reading of its position is late by up to a
+//! tick, and never early; the one just after a tick, when a waiting program is woken, is exact.
 
 use std::fs::File;
 use std::io::Write;
@@ -24,9 +24,9 @@ const BUFFER_FRAMES: i64 = 96_000;
 
 /// Record what the loopback card plays
 ///
-/// FILE gets the mean of both channels, 32-bit floats; FILE.clock a line for each reading of the card's clock: the number of
-/// frames played by then, and the instant on CLOCK_MONOTONIC_RAW in ns. It goes on until it is ended by a signal, and nothing is
-/// held back until then.
+/// FILE gets the mean of both channels as 32-bit floats; FILE.clock gets a line for every reading
+/// of the card's clock: the number of frames played by then, and the instant on CLOCK_MONOTONIC_RAW
+/// in ns. Recording ends with a signal, and nothing is buffered until then.
 #[derive(Debug, Args)]
 pub(super) struct Record {
     file: PathBuf,

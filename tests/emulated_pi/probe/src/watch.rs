@@ -1,4 +1,4 @@
-//! When a pin changes: whoever changed it from outside so compares clocks with the box.
+//! When a pin changes: comparing that with when it was changed from outside compares the clocks.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,9 @@ use clap::Args;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use rppal::gpio::Gpio;
 
-/// Print when a pin changes, and end
+/// Print when a pin changes, and exit
 ///
-/// That is two instants on CLOCK_MONOTONIC_RAW, in ns, between which it did.
+/// Prints two instants on CLOCK_MONOTONIC_RAW, in ns, between which it changed.
 #[derive(Debug, Args)]
 pub(super) struct Watch {
     /// The pin's GPIO number
@@ -29,7 +29,8 @@ impl Watch {
         println!("watching");
         for _ in 0..self.changes {
             let deadline = Instant::now() + Duration::from_secs(self.wait);
-            // A change lies between the beginning of the last look at the old level and the end of the first at the new.
+            // A change is between the beginning of the last reading of the old level and the end of
+            // the first of the new one.
             let mut looked = MachineClocks.raw();
             loop {
                 let begun = MachineClocks.raw();
