@@ -1,4 +1,5 @@
-//! The program: reads the command line, runs the command, turns errors into messages and exit codes.
+//! The program: reads the command line, runs the command, turns errors into messages and exit
+//! codes.
 
 use std::process::ExitCode;
 

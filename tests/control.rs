@@ -272,8 +272,8 @@ fn watchers_leave_places_for_commands() {
 const SOCKET: &str = "CONTROL_TEST_SOCKET";
 const CROWD: usize = 1000;
 
-/// Acts as the crowd, in a process of its own, so that the server's memory is counted without the clients';
-/// does nothing in the parent.
+/// Acts as the crowd, in a process of its own, so that the server's memory is counted without the
+/// clients'; does nothing in the parent.
 #[test]
 fn child_that_is_a_thousand_clients() {
     let Some(socket) = std::env::var_os(SOCKET) else { return };

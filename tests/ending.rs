@@ -332,7 +332,7 @@ fn play_ends_with_its_position_saved_if_only_the_card_hangs() {
         if calls.contains("writei") {
             fault.wait_until_it_hangs();
         }
-        running.ends_with(calls, 0, &["does not answer: feeder; ended without waiting for it"]);
+        running.ends_with(calls, 0, &["does not answer: feeder; exiting without waiting for it"]);
         assert_position_kept(&sandbox);
     }
 }
@@ -504,7 +504,7 @@ fn the_service_ends_with_its_state_saved_if_only_the_card_hangs() {
     fault.begin();
     fault.wait_until_it_hangs();
     service.set_volume(23);
-    service.running.ends_with("a card", 0, &["does not answer: feeder; ended without waiting for it"]);
+    service.running.ends_with("a card", 0, &["does not answer: feeder; exiting without waiting for it"]);
     service.has_kept("session.json", "anchor_utc_s");
     service.has_kept("volume.json", "23");
 

@@ -31,8 +31,8 @@ fn session(number: i64) -> Session {
     }
 }
 
-/// Plays the child's part, in a process of its own; does nothing in the parent. It prints every number
-/// that is on disk.
+/// Plays the child's part, in a process of its own; does nothing in the parent. It prints every
+/// number that is on disk.
 #[test]
 fn child_that_writes() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };

@@ -23,8 +23,8 @@ impl<From: Axis, To: Axis> ClockMap<From, To> {
         Self { from, to: Instant::from_ns(from.ns()) + offset, rate }
     }
 
-    /// Returns by how much the second clock is ahead of the first at the map's own reading. That has a
-    /// meaning only where both count from the same epoch.
+    /// Returns by how much the second clock is ahead of the first at the map's own reading. That
+    /// has a meaning only where both count from the same epoch.
     pub fn offset(&self) -> Span {
         Span::from_ns(self.to.ns()) - Span::from_ns(self.from.ns())
     }

@@ -63,8 +63,8 @@ impl<A: Axis> Instant<A> {
     /// The latest moment.
     pub const MAX: Self = Self::from_ns(i64::MAX);
 
-    /// Makes an instant of a reading in nanoseconds. Together with [`ns`](Self::ns) this is the seam
-    /// to files, protocols and system calls; nothing else needs it.
+    /// Makes an instant of a reading in nanoseconds. Together with [`ns`](Self::ns) this is the
+    /// seam to files, protocols and system calls; nothing else needs it.
     pub const fn from_ns(ns: i64) -> Self {
         Self { ns, axis: PhantomData }
     }

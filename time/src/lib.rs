@@ -1,8 +1,8 @@
 //! Time on more than one clock, so that clocks cannot be mixed up.
 //!
-//! A box has a raw clock, an RTC and an estimate of UTC; a simulation has true time as well. Each is
-//! an [`Axis`], and an [`Instant`] belongs to exactly one of them. The difference of two instants of
-//! one axis is a [`Span`]; instants of two axes have no difference:
+//! A box has a raw clock, an RTC and an estimate of UTC; a simulation has true time as well. Each
+//! is an [`Axis`], and an [`Instant`] belongs to exactly one of them. The difference of two
+//! instants of one axis is a [`Span`]; instants of two axes have no difference:
 //!
 //! ```compile_fail
 //! use jaudiosync_time::{Instant, Rtc, Utc};

@@ -9,8 +9,8 @@ use crate::round::to_whole;
 
 /// A signed length of time in whole nanoseconds, ±292 years. All arithmetic saturates.
 ///
-/// It belongs to no axis: a second of the RTC and a second of UTC differ by less than a microsecond,
-/// and where that matters a [`ClockMap`](crate::ClockMap) is the right tool.
+/// It belongs to no axis: a second of the RTC and a second of UTC differ by less than a
+/// microsecond, and where that matters a [`ClockMap`](crate::ClockMap) is the right tool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Span(i64);

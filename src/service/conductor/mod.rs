@@ -209,8 +209,8 @@ struct EndingSoon {
 }
 
 impl Conductor {
-    /// Makes the conductor of a box that was just switched on, and commands the playlist to be read;
-    /// `saved` is the state that was saved.
+    /// Makes the conductor of a box that was just switched on, and commands the playlist to be
+    /// read; `saved` is the state that was saved.
     pub fn new(layers: &Layers, saved: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
         let now_raw = ports.clocks.raw();
