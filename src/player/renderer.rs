@@ -63,8 +63,10 @@ impl RingRenderer {
             self.xruns = timing.xruns;
             self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel);
         }
-        let buffer = Span::from_ns((frames as f64 * self.frame_ns) as i64);
-        self.runs_dry = timing.delay.map(|delay| timing.raw + delay + buffer);
+        self.runs_dry = timing.observed.map(|observed| {
+            let ahead = (observed.frames_before + frames as u64) as f64;
+            observed.heard + Span::from_ns((ahead * self.frame_ns) as i64)
+        });
     }
 
     fn copy_blocks(&mut self, output: &mut [f32]) {
@@ -174,7 +176,7 @@ mod tests {
         let (_feeder, ends) = channel(Arc::clone(&shared));
         let mut renderer = RingRenderer::new(ends, StreamFormat { rate_hz: 48_000 });
         let mut buffer = vec![0.0; 1000 * CHANNELS];
-        let mut render = || renderer.render(BufferTiming { raw: Instant::ZERO, delay: None, xruns: 0 }, &mut buffer);
+        let mut render = || renderer.render(BufferTiming { raw: Instant::ZERO, observed: None, xruns: 0 }, &mut buffer);
         render();
         shared.fade_out.store(true, Ordering::Relaxed);
         render();

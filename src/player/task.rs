@@ -89,7 +89,39 @@ struct Output {
     _stream: Box<dyn DacStream>,
     feeder: Feeder,
     faults: Receiver<DacError>,
+    pulse: Pulse,
 }
+
+/// Whether a device that reports no fault still takes sound: a driver may hang.
+#[derive(Debug, Default)]
+struct Pulse {
+    buffers: u64,
+    checked: Option<Instant<Raw>>,
+    /// How long it has taken nothing, as far as this was running to see it.
+    for_span: Span,
+}
+
+impl Pulse {
+    /// Notes how many buffers were rendered so far; returns whether that has not changed for
+    /// [`HUNG`].
+    fn is_lost(&mut self, buffers: u64, now: Instant<Raw>) -> bool {
+        let since = self.checked.replace(now).map_or(Span::ZERO, |checked| now - checked);
+        if std::mem::replace(&mut self.buffers, buffers) == buffers {
+            // A process that was stopped has seen nothing meanwhile.
+            self.for_span += since.min(SEEN_AT_ONCE);
+        } else {
+            self.for_span = Span::ZERO;
+        }
+        self.for_span >= HUNG
+    }
+}
+
+/// A device that takes no sound for this long hangs. A sound server is given 5 s by its own code,
+/// and the service's watchdog would end the service after 8 s.
+const HUNG: Span = Span::from_seconds(6);
+
+/// Steps of the player are closer together than this.
+const SEEN_AT_ONCE: Span = Span::from_ms(500);
 
 /// What plays fades out, and then the command that came meanwhile is carried out.
 struct Fading {
@@ -148,7 +180,7 @@ impl PlayerTask {
         let stream = self.ports.dac.open(make_renderer, fault_sender)?;
         let send_to_loader = Arc::clone(&self.ports.send_to_loader);
         let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, send_to_loader);
-        Ok(Output { _stream: stream, feeder, faults })
+        Ok(Output { _stream: stream, feeder, faults, pulse: Pulse::default() })
     }
 
     fn reopen(&mut self, now: Instant<Raw>) {
@@ -184,7 +216,11 @@ impl PlayerTask {
         }
         let stats = output.feeder.stats();
         let hearing = output.feeder.hearing();
-        let fault = output.faults.try_recv();
+        let mut fault = output.faults.try_recv().ok();
+        if output.pulse.is_lost(self.shared.buffers.load(Ordering::Relaxed), now) {
+            let reason = "it takes no more sound".to_owned();
+            fault = fault.or_else(|| Some(DacError::Unavailable { name: self.ports.dac.name(), reason }));
+        }
         self.ports.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
         self.report_stats(stats, &utc);
@@ -192,7 +228,7 @@ impl PlayerTask {
             // It has reported its timing, and so it works.
             self.reopen_after = REOPEN_FIRST;
         }
-        if let Ok(fault) = fault {
+        if let Some(fault) = fault {
             self.lose(fault);
         }
     }

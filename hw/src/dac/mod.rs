@@ -4,6 +4,7 @@
 //! and reports with every buffer when its first frame will be heard. What the frames hold is up to
 //! the renderer.
 
+pub mod alsa;
 mod sample_format;
 mod simulated;
 mod sound_card;
@@ -11,7 +12,7 @@ mod sound_server;
 
 use std::sync::mpsc::Sender;
 
-use jaudiosync_time::{Instant, Raw, Span};
+use jaudiosync_time::{Instant, Raw};
 
 pub use simulated::{Heard, Imperfections, SimulatedDac};
 pub use sound_card::{SoundCard, SoundCardInfo, card_of, sound_cards};
@@ -20,14 +21,23 @@ pub use sound_server::SoundServer;
 /// Channels of every stream: left and right, interleaved.
 pub const CHANNELS: usize = 2;
 
-/// When the first frame of a buffer will be heard, as the device reports it.
+/// When a frame was heard or will be, as the device reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// How many frames it lies before the first one of the buffer that is being filled.
+    pub frames_before: u64,
+    /// When it reaches the output.
+    pub heard: Instant<Raw>,
+}
+
+/// What is known of the timing of a buffer that is being filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BufferTiming {
-    /// When `delay` was read.
+    /// When this was read.
     pub raw: Instant<Raw>,
-    /// From that moment until the first frame of the buffer reaches the output; `None` where the
-    /// device is not running yet (at the start and after an xrun) and so cannot know.
-    pub delay: Option<Span>,
+    /// When some frame is heard; `None` where the device has nothing new to say, as while it is not
+    /// running yet (at the start and after an xrun).
+    pub observed: Option<Observed>,
     /// Xruns of the device since the stream was opened. After each one, positions start over.
     pub xruns: u64,
 }
@@ -35,8 +45,8 @@ pub struct BufferTiming {
 /// What fills the device's buffers. It runs on the device's own thread: no lock, allocation, log or
 /// I/O.
 pub trait Renderer: Send {
-    /// Fills `output` (interleaved stereo, full scale is ±1.0), whose first frame is heard as
-    /// `timing` says.
+    /// Fills `output` (interleaved stereo, full scale is ±1.0), whose timing is known as `timing`
+    /// says.
     fn render(&mut self, timing: BufferTiming, output: &mut [f32]);
 }
 

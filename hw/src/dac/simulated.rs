@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fastrand::Rng;
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
+use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Observed, Renderer, StreamFormat};
 use crate::randomness::normal;
 
 /// What is wrong with a simulated sound card. The default is nothing.
@@ -190,7 +190,7 @@ impl Card {
     /// known.
     fn fill_both(&mut self, stream: &mut Stream) {
         for buffer in [&mut stream.playing, &mut stream.next] {
-            let timing = BufferTiming { raw: self.now(), delay: None, xruns: stream.xruns };
+            let timing = BufferTiming { raw: self.now(), observed: None, xruns: stream.xruns };
             stream.renderer.render(timing, buffer);
         }
         self.hear(&stream.playing);
@@ -212,7 +212,8 @@ impl Card {
             raw_ns_f64 += self.random.f64() * burst.ns_f64();
         }
         let raw = Instant::from_ns(raw_ns_f64 as i64);
-        BufferTiming { raw, delay: Some(Span::from_ns(delay_ns_f64 as i64)), xruns }
+        let heard = raw + Span::from_ns(delay_ns_f64 as i64);
+        BufferTiming { raw, observed: Some(Observed { frames_before: 0, heard }), xruns }
     }
 
     fn hear(&mut self, samples: &[f32]) {

@@ -6,11 +6,11 @@ use std::sync::mpsc::Sender;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamConfig, SupportedBufferSize};
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::sample_format::{DeviceSample, convert};
 use super::sound_server::SoundServer;
-use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
+use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Observed, Renderer, StreamFormat};
 use crate::alsa_messages::quietly;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::mixer::cards;
@@ -250,31 +250,74 @@ impl Opening {
     }
 }
 
-/// Turns cpal's timestamps into delays, and separates measured ones from predicted ones.
+/// Turns cpal's timestamps into observations, and separates measured ones from predicted ones.
 #[derive(Default)]
 struct TimingFilter {
     xruns: u64,
     buffers_since_start: u32,
+    origin: Option<Origin>,
 }
 
 impl TimingFilter {
-    /// Reads the clock for a buffer. cpal reports `playback = callback + delay`, both on a clock of
-    /// private origin. Only the difference is used: it was read a few microseconds before this
-    /// runs, so the raw clock is read here.
+    /// Takes the timing of a buffer. cpal reports `playback = callback + delay`, where `callback`
+    /// is the kernel's own stamp of the position, on a clock of private origin.
     fn read(&mut self, info: &OutputCallbackInfo, xruns: u64) -> BufferTiming {
         if xruns != self.xruns {
-            *self = Self { xruns, buffers_since_start: 0 };
+            *self = Self { xruns, buffers_since_start: 0, origin: self.origin };
         }
         let raw = MachineClocks.raw();
         let timestamp = info.timestamp();
+        let stamped = Span::from_ns(i64::try_from(timestamp.callback.as_nanos()).unwrap_or(i64::MAX));
+        let origin = self.origin.get_or_insert(Origin(raw - stamped));
+        let callback = origin.learn(raw, stamped) + stamped;
         let delay = timestamp.playback.duration_since(timestamp.callback);
         let measured = self.buffers_since_start >= PREDICTED_BUFFERS;
         self.buffers_since_start = self.buffers_since_start.saturating_add(1);
-        let delay = measured.then(|| Span::from_duration(delay));
-        BufferTiming { raw, delay, xruns }
+        let heard = callback + Span::from_duration(delay);
+        BufferTiming { raw, observed: measured.then_some(Observed { frames_before: 0, heard }), xruns }
+    }
+}
+
+/// What the raw clock showed when cpal's showed 0. Each reading of the raw clock comes later than
+/// the stamp that it is compared with, so the earliest is the truest.
+#[derive(Debug, Clone, Copy)]
+struct Origin(Instant<Raw>);
+
+impl Origin {
+    /// By how much it is let go forwards with every buffer, in case that cpal's clock is another
+    /// one than the raw clock, and drifts.
+    const LEAK: Span = Span::MICROSECOND;
+
+    fn learn(&mut self, raw: Instant<Raw>, stamped: Span) -> Instant<Raw> {
+        self.0 = (self.0 + Self::LEAK).min(raw - stamped);
+        self.0
     }
 }
 
 fn unavailable(name: &str, error: &cpal::Error) -> DacError {
     DacError::Unavailable { name: name.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_readings_of_the_raw_clock_do_not_move_the_origin() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let truth = Instant::from_second(1000);
+        let mut origin = Origin(truth + Span::from_ms(5));
+        let mut worst = Span::ZERO;
+        for buffer in 0..10_000 {
+            let stamped = Span::from_ms(25) * buffer;
+            // Up to 0.2 ms late, and now and then 5 ms.
+            let burst = if random.u8(..10) == 0 { Span::from_us(random.i64(0..5000)) } else { Span::ZERO };
+            let late = Span::from_us(random.i64(0..200)) + burst;
+            let learnt = origin.learn(truth + stamped + late, stamped);
+            if buffer > 100 {
+                worst = worst.max((learnt - truth).abs());
+            }
+        }
+        assert!(worst < Span::from_us(60), "{worst:?}");
+    }
 }

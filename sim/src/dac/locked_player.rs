@@ -12,7 +12,7 @@ use fastrand::Rng;
 use jaudiosync::player::feeder::{Feeder, Program};
 use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
 use jaudiosync::timetable::Timetable;
-use jaudiosync_hw::dac::BufferTiming;
+use jaudiosync_hw::dac::{BufferTiming, Observed};
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, True, Utc};
 
 use super::place_voice::{NoFiles, PlaceBlock, PlaceVoice};
@@ -102,7 +102,7 @@ impl LockedPlayer {
         let timing = if stream.callbacks > UNMEASURED_CALLBACKS {
             self.timing(began, heard, world)
         } else {
-            BufferTiming { raw: world.raw_at(began), delay: None, xruns: 0 }
+            BufferTiming { raw: world.raw_at(began), observed: None, xruns: 0 }
         };
         // The feeder takes them many times before they are too many.
         let _ = stream.ends.reports.push(RendererReport { timing, first_frame, frames: period as u32 });
@@ -127,7 +127,8 @@ impl LockedPlayer {
         if self.random.f64() < self.cards.burst_probability {
             stamped += Span::from_ns((self.random.f64() * self.cards.burst_ms * 1e6) as i64);
         }
-        BufferTiming { raw: world.raw_at(stamped), delay: Some(delay), xruns: 0 }
+        let raw = world.raw_at(stamped);
+        BufferTiming { raw, observed: Some(Observed { frames_before: 0, heard: raw + delay }), xruns: 0 }
     }
 }
 

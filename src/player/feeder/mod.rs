@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jaudiosync_hw::dac::Observed;
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 pub use self::events::FeederEvent;
@@ -200,9 +201,9 @@ impl<V: Voice> Feeder<V> {
         while let Ok(report) = self.ends.reports.pop() {
             self.handed_over = report.first_frame + u64::from(report.frames);
             self.xruns = report.timing.xruns;
-            let Some(delay) = report.timing.delay else { continue };
-            let heard = report.timing.raw + delay;
-            if self.clock.observe(Observation { frame: report.first_frame, heard }) == Verdict::Restarted {
+            let Some(Observed { frames_before, heard }) = report.timing.observed else { continue };
+            let frame = report.first_frame.saturating_sub(frames_before);
+            if self.clock.observe(Observation { frame, heard }) == Verdict::Restarted {
                 self.interrupt(now);
             }
         }

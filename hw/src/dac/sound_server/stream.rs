@@ -15,7 +15,7 @@ use super::connection::{Connection, Event, Failure, PATIENCE};
 use super::timing::{FRAME_BYTES, Snapshot};
 use super::unavailable;
 use crate::clocks::{ClockPair, Clocks, MachineClocks};
-use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Renderer, StreamFormat};
+use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Observed, Renderer, StreamFormat};
 use crate::priority::{RealtimeThread, request_realtime};
 
 /// The interval of questions about the timing: one or two for every buffer, of which the best
@@ -216,8 +216,9 @@ impl Player {
             let frames = (self.wanted_bytes / FRAME_BYTES).min(self.samples.len() / CHANNELS);
             let Some(samples) = self.samples.get_mut(..frames * CHANNELS) else { return Ok(()) };
             let raw = MachineClocks.raw();
-            let delay = self.snapshot.take().map(|snapshot| snapshot.heard(self.frame, self.rate_hz) - raw);
-            self.renderer.render(BufferTiming { raw, delay, xruns: self.xruns }, samples);
+            let heard = self.snapshot.take().map(|snapshot| snapshot.heard(self.frame, self.rate_hz));
+            let observed = heard.map(|heard| Observed { frames_before: 0, heard });
+            self.renderer.render(BufferTiming { raw, observed, xruns: self.xruns }, samples);
             self.connection.send_frames(self.channel, samples)?;
             self.wanted_bytes -= frames * FRAME_BYTES;
             self.frame += frames as u64;

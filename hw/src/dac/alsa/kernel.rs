@@ -1,0 +1,184 @@
+//! The real thing: a device of ALSA's.
+
+use alsa::pcm::{Access, Format, HwParams, PCM, State, TstampType};
+use alsa::poll::Descriptors;
+use alsa::{Direction, ValueOr};
+use jaudiosync_time::{Instant, Raw, Span};
+
+use super::encoding::Encoding;
+use super::pcm::{Granted, Pair, Pcm, PcmError, Position};
+use super::sync_ptr::HardwarePosition;
+use crate::clocks::{Clocks, MachineClocks};
+use crate::dac::CHANNELS;
+
+/// Rates to open a device with, best first. The music is resampled in any case.
+const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
+
+/// Periods to ask for, in ms, best first: short ones show the position often, and if a driver takes
+/// none near that, it may take a longer or shorter one. A Raspberry Pi 5 takes 512 frames at most
+/// on some kernels, and a dmix has one size alone, whatever was asked for.
+const PERIODS_MS: [u32; 4] = [10, 5, 21, 43];
+
+/// Periods of a buffer, at least: with two of them a late wake-up is heard.
+const PERIODS: i64 = 4;
+
+/// A device of ALSA's that was opened.
+pub struct KernelPcm {
+    pcm: PCM,
+    granted: Granted,
+    /// `None` for ALSA's plugins, whose positions are not those of the hardware below them.
+    hardware: Option<HardwarePosition>,
+    /// Frames since the device was prepared.
+    written: u64,
+}
+
+impl KernelPcm {
+    /// Opens a device by ALSA's name. Formats that only ALSA's plugins take are used if nothing
+    /// else is.
+    ///
+    /// # Errors
+    /// When it does not exist, is busy, or takes none of the formats.
+    pub fn open(name: &str, buffer_ms: u32) -> Result<Self, alsa::Error> {
+        // Not blocking: a busy device is an error, and a full buffer takes 0 frames.
+        let pcm = PCM::new(name, Direction::Playback, true)?;
+        let mut last_error = alsa::Error::unsupported("snd_pcm_hw_params");
+        for rate_hz in RATES_HZ {
+            for encoding in Encoding::OF_HARDWARE.into_iter().chain([Encoding::F32]) {
+                for period_ms in PERIODS_MS {
+                    match agree(&pcm, rate_hz, encoding, period_ms, buffer_ms) {
+                        Ok(granted) => return Self::with(pcm, granted, name.starts_with("hw:")),
+                        Err(error) => last_error = error,
+                    }
+                }
+            }
+        }
+        Err(last_error)
+    }
+
+    fn with(pcm: PCM, granted: Granted, is_hardware: bool) -> Result<Self, alsa::Error> {
+        let boundary = set_wake_ups(&pcm, &granted)?;
+        let descriptors = if is_hardware { (&pcm).get()? } else { Vec::new() };
+        let hardware = match descriptors.as_slice() {
+            [one] => HardwarePosition::new(one.fd, u64::try_from(boundary).unwrap_or(0)),
+            _ => None,
+        };
+        Ok(Self { pcm, granted, hardware, written: 0 })
+    }
+}
+
+/// Agrees with a device upon a format; an error leaves it as it was.
+fn agree(pcm: &PCM, rate_hz: u32, encoding: Encoding, period_ms: u32, buffer_ms: u32) -> alsa::Result<Granted> {
+    let frames = |ms: u32| i64::from(ms) * i64::from(rate_hz) / 1000;
+    let params = HwParams::any(pcm)?;
+    // A resampler of ALSA's would be one more, and its position another.
+    params.set_rate_resample(false)?;
+    params.set_access(Access::RWInterleaved)?;
+    params.set_format(format(encoding))?;
+    params.set_channels(CHANNELS as u32)?;
+    params.set_rate(rate_hz, ValueOr::Nearest)?;
+    let period = params.set_period_size_near(frames(period_ms), ValueOr::Nearest)?;
+    let buffer = frames(buffer_ms).max(period.saturating_mul(PERIODS));
+    let buffer = params.set_buffer_size_near(buffer)?;
+    if buffer < period.saturating_mul(2) {
+        return Err(alsa::Error::unsupported("snd_pcm_hw_params_set_buffer_size_near"));
+    }
+    pcm.hw_params(&params)?;
+    let positive = |frames: i64| usize::try_from(frames).unwrap_or(0).max(1);
+    Ok(Granted { rate_hz, encoding, period_frames: positive(period), buffer_frames: positive(buffer) })
+}
+
+/// Has the device wake its program every period, start only when it is told to, and stamp its
+/// positions on the raw clock. Returns where its positions start again from 0.
+fn set_wake_ups(pcm: &PCM, granted: &Granted) -> alsa::Result<i64> {
+    let params = pcm.sw_params_current()?;
+    let boundary = params.get_boundary()?;
+    params.set_avail_min(granted.period_frames as i64)?;
+    params.set_start_threshold(boundary)?;
+    params.set_stop_threshold(granted.buffer_frames as i64)?;
+    params.set_tstamp_mode(true)?;
+    // Plugins may know no other clock than their own; their stamps are then not used.
+    if params.set_tstamp_type(TstampType::MonotonicRaw).is_err() {
+        log::debug!("this device does not stamp its positions on the raw clock");
+    }
+    pcm.sw_params(&params)?;
+    Ok(boundary)
+}
+
+fn format(encoding: Encoding) -> Format {
+    match encoding {
+        Encoding::S32 => Format::S32LE,
+        Encoding::S24 => Format::S24LE,
+        Encoding::S24Packed => Format::S243LE,
+        Encoding::S16 => Format::S16LE,
+        Encoding::F32 => Format::FloatLE,
+    }
+}
+
+fn failed(error: alsa::Error) -> PcmError {
+    match error.errno() {
+        libc::EPIPE | libc::ESTRPIPE => PcmError::Xrun,
+        errno => PcmError::Failed(std::io::Error::from_raw_os_error(errno).to_string()),
+    }
+}
+
+impl Pcm for KernelPcm {
+    fn granted(&self) -> Granted {
+        self.granted
+    }
+
+    fn now(&self) -> Instant<Raw> {
+        MachineClocks.raw()
+    }
+
+    fn wait(&mut self, patience: Span) -> Result<(), PcmError> {
+        let ms = patience.whole_ms().clamp(1, 10_000) as u32;
+        match self.pcm.wait(Some(ms)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.errno() == libc::EINTR => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn sleep(&mut self, span: Span) {
+        if let Some(duration) = span.to_duration() {
+            std::thread::sleep(duration);
+        }
+    }
+
+    fn position(&mut self) -> Result<Position, PcmError> {
+        // First, as the question after it makes the kernel read the position anew.
+        let noted = self.hardware.as_ref().and_then(|hardware| hardware.read(self.written));
+        let status = self.pcm.status().map_err(failed)?;
+        match status.get_state() {
+            State::Running | State::Prepared => {}
+            State::XRun | State::Suspended => return Err(PcmError::Xrun),
+            state => return Err(PcmError::Failed(format!("it is {state:?}"))),
+        }
+        let buffer_frames = self.granted.buffer_frames as i64;
+        let queued = (buffer_frames - status.get_avail()).clamp(0, buffer_frames);
+        let stamp = status.get_htstamp();
+        let stamp = Instant::from_second(stamp.tv_sec) + Span::from_ns(stamp.tv_nsec);
+        let now = Pair { queued_frames: queued as u64, stamp };
+        Ok(Position { noted, now, in_flight_frames: status.get_delay() - queued })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, PcmError> {
+        match self.pcm.io_bytes().writei(bytes) {
+            Ok(frames) => {
+                self.written += frames as u64;
+                Ok(frames)
+            }
+            Err(error) if matches!(error.errno(), libc::EAGAIN | libc::EINTR) => Ok(0),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), PcmError> {
+        self.pcm.start().map_err(failed)
+    }
+
+    fn prepare(&mut self) -> Result<(), PcmError> {
+        self.written = 0;
+        self.pcm.prepare().map_err(failed)
+    }
+}

@@ -1,0 +1,24 @@
+//! A sound card by ALSA itself: the device is opened in its own format, its position and the
+//! kernel's stamp of it are taken as they are, and a device that falls ill is closed.
+//!
+//! - [`pcm`] is the thin face of ALSA; `kernel` and `sync_ptr` are the real thing behind it;
+//! - [`encoding`], [`observer`] and [`playback`] do the work, and know no device;
+//! - [`latency`] is what hardware holds and no driver reports;
+//! - [`card`] is the thread that plays.
+//!
+//! Which card it is, and how it is named, is not decided here.
+
+mod card;
+mod encoding;
+mod kernel;
+mod latency;
+mod observer;
+mod pcm;
+mod playback;
+mod sync_ptr;
+
+pub use card::AlsaCard;
+pub use encoding::Encoding;
+pub use latency::{KnownLatency, known_latency};
+pub use pcm::{Granted, Pair, Pcm, PcmError, Position};
+pub use playback::{Playback, PlaybackError};
