@@ -519,7 +519,7 @@ fn the_service_ends_with_its_state_saved_if_only_the_card_hangs() {
     // Longer than necessary, as a busy machine sees the contact late, and shorter than a stuck
     // button.
     service.press("stop 7");
-    service.running.wait_for("the box is switched off");
+    service.running.wait_for("switching the box off");
     let (status, took) = service.running.process.wait_for_end();
     println!("switched off after {:.3} s", took.as_secs_f64());
     assert_eq!(status.code(), Some(100), "{}", service.running.log());

@@ -57,7 +57,7 @@ fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
     assert!(warns(&status, "the kernel's driver owns the RTC"), "{status:#?}");
     assert!(status.play.state != PlayState::WaitingForTime, "it is read all the same");
     let doctor = machine.try_run("jaudiosync doctor --config /run/beside.toml").stdout;
-    assert!(doctor.contains("the kernel's driver rtc-ds1307 has the clock"), "{doctor}");
+    assert!(doctor.contains("the kernel's driver rtc-ds1307 holds the RTC"), "{doctor}");
     machine.run(&format!("echo 0x68 >{I2C_ADDRESSES}/delete_device"));
 
     // It is removed while the service runs: its last edges remain in use.
