@@ -1,8 +1,7 @@
 //! Server addresses as people write them: a name or an IP address, with or without a port.
 
 use std::fmt;
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -76,18 +75,6 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-impl ServerAddress {
-    /// Asks the resolver for the server's addresses, with `default_port` if it has no port of its
-    /// own. Blocks for as long as the resolver takes. Nothing is cached: servers behind a name
-    /// move, and so does the box.
-    ///
-    /// # Errors
-    /// If the name cannot be resolved.
-    pub fn resolve(&self, default_port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok((self.host.as_str(), self.port.unwrap_or(default_port)).to_socket_addrs()?.collect())
-    }
-}
-
 impl TryFrom<String> for ServerAddress {
     type Error = AddressError;
 
@@ -132,6 +119,8 @@ fn is_ipv6(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -166,12 +155,6 @@ mod tests {
         for text in ["host:", "host:0", "host:65536", "host:ntp", "[::1]:", "1:2:3"] {
             assert_eq!(parsed(text), Err(AddressError::BadPort(text.to_owned())), "{text}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_address_is_resolved_without_a_resolver() {
-        let addresses = parsed("[::1]").unwrap().resolve(9).unwrap();
-        assert_eq!(addresses, ["[::1]:9".parse().unwrap()]);
     }
 
     #[test]
