@@ -12,7 +12,7 @@ pub enum Purpose {
     PiCrystal,
     /// The DAC's crystal.
     DacCrystal,
-    /// What the sound card's driver tells, and when.
+    /// What the sound card's driver reports, and when.
     DacDriver,
     /// The RTC's crystal.
     Rtc,

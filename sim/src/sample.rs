@@ -1,4 +1,4 @@
-//! What is written down of a box each second.
+//! What is written down of a box every second.
 
 use jaudiosync_time::{Instant, Span, True};
 use serde::{Deserialize, Serialize};

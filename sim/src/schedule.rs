@@ -44,7 +44,7 @@ pub struct PoweredInterval {
     pub battery_was_out: bool,
 }
 
-/// A time in which a reference tells a wrong time.
+/// A time in which a reference gives a wrong time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lie {
     /// From when until when.

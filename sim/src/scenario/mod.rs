@@ -173,7 +173,7 @@ pub struct Ntp {
     pub nearby: bool,
 }
 
-/// GPS receivers with a pulse each second.
+/// GPS receivers with a pulse every second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gps {
