@@ -51,8 +51,9 @@ Exit codes:
   1  something else failed              4  the sound card cannot be used
   2  the command line is wrong          5  the service does not answer
 
-SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, even
-if a sound card or a file hangs.
+SIGTERM and SIGINT (Ctrl-C) end every command within 2 s, even if a sound card or a file hangs. So
+does SIGHUP (the terminal was closed), except that `run` reloads on it, unless it shows a box on a
+terminal, and that a command started under nohup ignores it.
 
 Set RUST_LOG=info or RUST_LOG=debug for a more detailed log.";
 
