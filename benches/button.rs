@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use jaudiosync::appliance::SavedState;
 use jaudiosync::config::Layers;
-use jaudiosync::player::library::{Files, Library};
+use jaudiosync::player::files::Files;
+use jaudiosync::player::library::Library;
 use jaudiosync::service::conductor::{Conductor, Ports, Round};
 use jaudiosync::service::time::BoxTime;
 use jaudiosync::service::volume::VolumeTask;

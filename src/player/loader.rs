@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use rtrb::Producer;
 
-use super::decoder::DecodeError;
-use super::library::{Library, TrackSource};
+use super::library::{DecodeError, Library, TrackSource};
 use super::pcm_queue::{BLOCK_SAMPLES, MARGIN_FRAMES, PcmBlock, pcm_queue};
 use super::resampler::Resampler;
 use super::track_link::{Opening, TrackLink, TrackParts};

@@ -12,8 +12,9 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
-use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
+use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing};
 use super::loader::SendToLoader;
+use super::program::Program;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::published::UtcSource;

@@ -1,7 +1,6 @@
 //! The saved index: everything known about the files of a playlist, in one readable JSON file
 //! beside it, so that it travels with the music and every box has the same lengths.
 
-use crate::digest::short_hex;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::folder_lock::FolderLock;
+use super::known_map::KnownMap;
 use super::stamp::FileStamp;
-use super::track::KnownMap;
+use crate::digest::short_hex;
 use crate::mp3::header::{MAX_FILE_SAMPLES, is_possible_rate_hz};
 use crate::mp3::map::FrameMap;
 use crate::storage;

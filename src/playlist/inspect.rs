@@ -1,16 +1,17 @@
 //! Inspects an MP3 file: its tags, exact length, and a short hash of its content. Reads the whole
 //! file only if no header gives a plausible length, or to map a long file.
 
-use crate::digest::short_hex;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Problem;
+use super::known_map::MAPPED_FROM_BYTES;
+use super::problem::Problem;
 use super::reading::read_up_to;
 use super::tags::read_tags;
+use crate::digest::short_hex;
 use crate::mp3::bytes::ReadAt;
 use crate::mp3::map::FrameMap;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
@@ -27,9 +28,6 @@ pub(super) struct Inspected {
 
 /// Bytes read at once from the beginning of a file: a small tag and the first frames.
 const FIRST_BYTES: usize = 20 * 1024;
-
-/// The maps of files longer than this are saved: reading that much takes a second from a card.
-pub(super) const MAPPED_FROM_BYTES: u64 = 20_000_000;
 
 /// Bytes hashed at the beginning, in the middle and at the end of a file.
 const SAMPLED_BYTES: usize = 1024;

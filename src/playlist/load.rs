@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::choose::{find_playlist, playlist_name};
-use super::departure::summary;
+use super::departure_report::summary;
 use super::index::{Index, IndexError, IndexedTrack, index_path};
 use super::inspect::Maps;
 use super::load_error::LoadError;

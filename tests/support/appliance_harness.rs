@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use jaudiosync::config::Layers;
 use jaudiosync::control::{Command, Response, Status};
-use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::feeder::Program;
-use jaudiosync::player::library::{FrameSource, Library, TrackSource};
+use jaudiosync::player::library::{DecodeError, FrameSource, Library, TrackSource};
+use jaudiosync::player::program::Program;
 use jaudiosync::player::ring::Shared;
 use jaudiosync::player::task::{PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};

@@ -2,7 +2,7 @@
 
 use jaudiosync::control::Command;
 use jaudiosync::control::protocol::PlayState;
-use jaudiosync::player::feeder::Program;
+use jaudiosync::player::program::Program;
 use jaudiosync::timetable::{Place, Start, Timetable};
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::clocks::Clocks;

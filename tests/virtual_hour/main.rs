@@ -27,7 +27,7 @@ use files::Tracks;
 use hour::{Hour, Tally};
 use jaudiosync::control::Command;
 use jaudiosync::control::protocol::PlayState;
-use jaudiosync::player::feeder::Program;
+use jaudiosync::player::program::Program;
 use jaudiosync::timetable::Place;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
-use jaudiosync::player::feeder::{Feeder, Program};
+use jaudiosync::player::feeder::Feeder;
+use jaudiosync::player::program::Program;
 use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
 use jaudiosync::timetable::Timetable;
 use jaudiosync_hw::dac::BufferTiming;

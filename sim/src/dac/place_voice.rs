@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::library::{Library, TrackSource};
+use jaudiosync::player::library::{DecodeError, Library, TrackSource};
 use jaudiosync::player::ring::BLOCK_FRAMES;
 use jaudiosync::player::voice::{Fade, Readiness, Voice};
 use jaudiosync::timetable::Start;

@@ -3,7 +3,6 @@
 mod report;
 mod start;
 
-use crate::config::MAX_OUTPUT_LATENCY_MS;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -18,13 +17,14 @@ use self::report::Report;
 use self::start::{choose_first_track, choose_start};
 use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
-use crate::config;
+use crate::config::{self, MAX_OUTPUT_LATENCY_MS};
 use crate::control::protocol::FirstTrack;
 use crate::ending::{self, HangUp, Notice};
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Parts};
-use crate::player::feeder::{FeederEvent, Program};
-use crate::player::library::Files;
+use crate::player::feeder::FeederEvent;
+use crate::player::files::Files;
+use crate::player::program::Program;
 use crate::player::task::{Event, PlayerCommand, WhenMissing};
 use crate::playlist::Playlist;
 use crate::service::clock_thread::{ClockOptions, ClockThread};
