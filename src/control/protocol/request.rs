@@ -271,6 +271,14 @@ mod tests {
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
     }
 
+    #[test]
+    fn every_command_is_among_those_that_are_known() {
+        let unknown = Command::deserialize(json!({ "command": "dance" })).unwrap_err().to_string();
+        // serde lists the variants: unknown variant `dance`, expected one of `start`, `stop`, ...
+        let listed = unknown.split('`').skip(1).step_by(2).skip(1);
+        assert_eq!(listed.collect::<Vec<_>>(), COMMANDS.into_iter().filter(|&name| name != STATUS).collect::<Vec<_>>());
+    }
+
     proptest! {
         #[test]
         fn every_request_comes_back_as_it_was(request in any_request()) {
