@@ -292,7 +292,7 @@ fn a_box_reports_that_it_opens_the_file_until_it_is_heard_and_feeds_its_watchdog
     });
     assert_eq!(seen, [true; 2], "the LED says so, too");
     assert_eq!(status.play.track.unwrap().number, 0);
-    made.wait_for("plays track 0");
+    made.wait_for("playing track 0");
     made.wait_until("in phase", |status| status.phase.is_some());
     assert!(made.end().success());
     let longest = watchdog.longest_pause();
@@ -341,7 +341,7 @@ fn a_box_without_maps_makes_them_in_the_background_and_saves_them() {
     let before = fs::read_to_string(stage.sandbox.index()).unwrap();
     assert!(!before.contains("frames-2"));
     let mut made = box_in_the_middle(&stage, 300, |_| {});
-    made.wait_for("plays track 0");
+    made.wait_for("playing track 0");
     // Which of the two comes first depends on the second of the minute at which it was switched on.
     made.has_or_will_say("mapped ");
     let kept = fs::read_to_string(stage.sandbox.index()).unwrap();

@@ -93,7 +93,7 @@ pub enum ParseError {
     #[error("{0}")]
     Foreign(Format),
     /// It has too many entries.
-    #[error("it names more than {MAX_ENTRIES} tracks; make several playlists of it")]
+    #[error("it names more than {MAX_ENTRIES} tracks; split it into several playlists")]
     TooManyEntries,
     /// It is too large.
     #[error("it is larger than {} MiB, the most a playlist may have", MAX_PLAYLIST_BYTES / (1024 * 1024))]

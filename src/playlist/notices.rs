@@ -66,7 +66,7 @@ pub(super) fn made_one_folder_up(entries: &[Entry], tracks: &[Track], locator: &
         .reduce(|a, b| if a == b { a } else { None })?;
     let folder = shown(&folder?)?;
     Some(format!(
-        "the lines name files in a folder {folder} of the Music folder, where there is none; they are found without it: take \
-         {folder}/ out of the lines on all boxes"
+        "the lines name files in a folder {folder} of the Music folder, where there is none; they are found without it: remove \
+         {folder}/ from the lines on all boxes"
     ))
 }

@@ -22,7 +22,7 @@ pub enum Problem {
     TooLong,
     /// The file contains what macOS notes about another one, on disks that are not its own
     /// (AppleDouble).
-    #[error("it is not music: macOS keeps notes about a file in it; take the line out on all boxes")]
+    #[error("it is not music: macOS keeps notes about a file in it; remove the line on all boxes")]
     MacosNotes,
     /// The entry leads out of the Music folder.
     #[error("it leads out of the Music folder, and only files inside it are played")]

@@ -54,7 +54,7 @@ const FADE_PATIENCE: Duration = Duration::from_millis(900);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync play
-  jaudiosync play -t 18:30:05                  begin at half past six; later, join in the middle
+  jaudiosync play -t 18:30:05                  begin at 18:30:05; if that has passed, join in the middle
   jaudiosync play -t '2026-11-30 18:30'        begin on another day; also 2026-11-30T18:30:00
   jaudiosync play -p 2                         begin with track 2
   jaudiosync play -p res                       begin with the track that Ctrl-C stopped
@@ -84,7 +84,7 @@ pub(super) struct Play {
     #[arg(long, value_enum, default_value_t = Channels::Stereo)]
     channels: Channels,
 
-    /// Begin again after the last track, without end
+    /// Repeat the playlist forever
     #[arg(long = "loop")]
     repeats: bool,
 

@@ -41,3 +41,21 @@ pub enum FeederEvent {
     /// The last slot is over.
     Finished,
 }
+
+impl FeederEvent {
+    /// Returns the words for a disturbance that the player has dealt with by itself, the same for
+    /// `play` and the service; `None` for any other event. `name` names the track of a slot.
+    pub fn trouble(&self, name: impl FnOnce(&Start) -> String) -> Option<String> {
+        match self {
+            Self::Starved { slot } => {
+                Some(format!("{} is not read fast enough; playback resumes as soon as it is", name(slot)))
+            }
+            Self::Interrupted => Some("audio underrun; resuming at the scheduled position".to_owned()),
+            Self::Reseeked { phase_error_ns } => {
+                let error_ms = phase_error_ns / 1e6;
+                Some(format!("{error_ms:+.1} ms off the timetable; jumped to the scheduled position"))
+            }
+            Self::Track { .. } | Self::Silent { .. } | Self::Opening { .. } | Self::Finished => None,
+        }
+    }
+}

@@ -33,6 +33,7 @@ use crate::appliance::answer::{Flash, LedPattern, Tone, is_lit};
 use crate::appliance::{Action, Appliance, Contacts, Input, Moment, PlaylistInfo, Program, Refusal, SavedState};
 use crate::config::{Config, Layers};
 use crate::control::{Response, Status, protocol};
+use crate::format::counted;
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
@@ -374,7 +375,7 @@ impl CurrentPlaylist {
 
     fn describe(&self) -> String {
         let PlaylistInfo { name, lengths, fingerprint } = self.info.as_ref();
-        format!("the playlist {name} has {} tracks, fingerprint {fingerprint}", lengths.len())
+        format!("the playlist {name} has {}, fingerprint {fingerprint}", counted(lengths.len(), "track"))
     }
 }
 
