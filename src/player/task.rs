@@ -71,7 +71,7 @@ pub struct PlayerPorts {
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
     pub report: ReportEvent,
-    /// Orders for the loader.
+    /// Commands for the loader.
     pub send_to_loader: SendToLoader,
 }
 

@@ -42,12 +42,12 @@ pub(super) enum Maps {
 }
 
 /// The approximate number of bytes that inspecting a file reads, unless it is read whole.
-const LOOK_BYTES: u64 = 64 * 1024;
+const PROBED_BYTES: u64 = 64 * 1024;
 
 /// Returns roughly how many bytes must be read to inspect a file of this size.
 pub(super) fn cost_bytes(size_bytes: u64, maps: Maps) -> u64 {
     let is_mapped = maps == Maps::OfLongFiles && size_bytes > MAPPED_FROM_BYTES;
-    LOOK_BYTES + if is_mapped { size_bytes } else { 0 }
+    PROBED_BYTES + if is_mapped { size_bytes } else { 0 }
 }
 
 /// A file that reports how many of its bytes are read.

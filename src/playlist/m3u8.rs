@@ -22,7 +22,7 @@ pub const MAX_ENTRY_BYTES: usize = 4096;
 /// The longest slot that an `#EXTINF` line may make, in seconds: a day.
 pub const MAX_EXTINF_S: f64 = 86_400.0;
 
-/// The most comments that are saved, to check whether they were meant as names.
+/// The most comments that are remembered, to check whether they were meant as names.
 const MAX_COMMENTS: usize = 1000;
 
 /// How many bytes of an `#EXTINF` line are read; its title is shown with fewer.

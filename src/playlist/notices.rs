@@ -56,11 +56,11 @@ pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String>
 /// further up.
 pub(super) fn made_one_folder_up(entries: &[Entry], tracks: &[Track], locator: &mut Locator) -> Option<String> {
     /// This many lines are enough to know.
-    const LOOKED_AT: usize = 20;
+    const EXAMINED_LINES: usize = 20;
     if tracks.iter().any(|track| track.path.is_some()) {
         return None;
     }
-    let first = entries.iter().take(LOOKED_AT);
+    let first = entries.iter().take(EXAMINED_LINES);
     let folder = first
         .map(|entry| locator.found_without_first_folder(&entry.location))
         .reduce(|a, b| if a == b { a } else { None })?;

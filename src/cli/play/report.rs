@@ -206,7 +206,7 @@ fn bound_ns(stats: &FeederStats) -> f64 {
     BOUND_SIGMAS * stats.phase_sigma_ns
 }
 
-/// Returns none for infinities and NaN, which JSON does not have.
+/// Returns `None` for infinities and NaN, which JSON does not have.
 fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }

@@ -190,8 +190,8 @@ impl TimeOptions {
 }
 
 fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
-    let looking = ClockOptions::only_looking(service_state_folder());
-    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
+    let read_only = ClockOptions::read_only(service_state_folder());
+    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..read_only };
     ClockThread::start(config, &options).map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))
 }
 

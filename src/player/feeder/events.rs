@@ -7,29 +7,21 @@ use crate::timetable::Start;
 pub enum FeederEvent {
     /// A track's slot begins, or was joined.
     Track {
-        /// Its slot.
         slot: Start,
         /// The track plays from here, in seconds; 0 at its beginning.
         offset_s: f64,
     },
     /// A track cannot be played; its slot is silence.
     Silent {
-        /// Its slot.
         slot: Start,
         /// Why, if that was not known when the playlist was loaded.
         reason: Option<String>,
     },
     /// A track should be heard, but its file is still being opened, or the place in it found.
-    Opening {
-        /// Its slot.
-        slot: Start,
-    },
+    Opening { slot: Start },
     /// A track's file was not read as quickly as it plays; playing resumes as soon as enough of it
     /// is there.
-    Starved {
-        /// Its slot.
-        slot: Start,
-    },
+    Starved { slot: Start },
     /// The device interrupted playing (an xrun, a stopped process), which resumes at the
     /// timetable's place.
     Interrupted,

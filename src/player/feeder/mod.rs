@@ -28,7 +28,7 @@ pub use self::hearing::Hearing;
 use self::hearing::HearingPlan;
 use self::states::State;
 pub use self::stats::FeederStats;
-use super::dac_clock::{DacClock, DacLine, Observation, Verdict};
+use super::dac_clock::{DacClock, DacLine, Observation, Outcome};
 use super::prepared::Prepared;
 use super::program::Program;
 use super::resampled_voice::ResampledVoice;
@@ -180,7 +180,7 @@ impl<V: Voice> Feeder<V> {
             self.xruns = report.timing.xruns;
             let Some(delay) = report.timing.delay else { continue };
             let heard = report.timing.raw + delay;
-            if self.clock.observe(Observation { frame: report.first_frame, heard }) == Verdict::Restarted {
+            if self.clock.observe(Observation { frame: report.first_frame, heard }) == Outcome::Restarted {
                 self.interrupt(now);
             }
         }
