@@ -11,7 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
@@ -20,7 +20,7 @@ use support::odd_mp3::{Info, frames, info_frame, lame};
 use support::playing::{Playing, bursts, lag_ms, named};
 use support::service_process::{Make, ServiceProcess};
 use support::undisturbed::undisturbed;
-use support::{Sandbox, Signal};
+use support::{Sandbox, Signal, now_s};
 
 const RATE_HZ: u32 = 44_100;
 
@@ -186,10 +186,6 @@ impl Heard {
         assert!(!words.contains("underrun") && !words.contains("not read fast"), "{words}");
         after_s
     }
-}
-
-fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 /// Returns when a channel is first heard, from an instant on.
