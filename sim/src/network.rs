@@ -87,7 +87,7 @@ impl NtpClients {
         samples
     }
 
-    /// When a server's next burst begins; none if it is never in reach again.
+    /// When a server's next burst begins; `None` if it is never in reach again.
     fn next_burst(&mut self, number: usize, schedule: &BoxSchedule) -> Option<Instant<True>> {
         let server = self.servers.get_mut(number)?;
         let reach = schedule.next_reach(ReferenceKind::Ntp, server.next_poll)?;
@@ -130,7 +130,7 @@ impl NtpClients {
     }
 }
 
-/// One exchange that begins at an instant of true time; none if a packet is lost.
+/// One exchange that begins at an instant of true time; `None` if a packet is lost.
 fn exchange(
     ntp: &Ntp,
     asymmetry_ns_f64: f64,

@@ -70,7 +70,7 @@ pub trait TimePolicy: Send {
     /// What it says of its time now.
     fn published(&self) -> Published;
 
-    /// Returns what it would be off by at an instant if it knew the RTC's edges exactly; none where
+    /// Returns what it would be off by at an instant if it knew the RTC's edges exactly; `None` where
     /// no RTC is used. For the report alone: it may use what no box knows.
     fn rtc_error(&mut self, world: &BoxWorld, time: Instant<True>) -> Option<Span>;
 

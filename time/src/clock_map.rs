@@ -47,7 +47,7 @@ impl<From: Axis, To: Axis> ClockMap<From, To> {
         ClockMap { from: self.from, to: next.apply(self.to), rate: self.rate.then(next.rate) }
     }
 
-    /// Returns the same relation, told from another reading of the first clock.
+    /// Returns the same relation, given from another reading of the first clock.
     pub fn anchored_at(&self, from: Instant<From>) -> Self {
         Self { from, to: self.apply(from), rate: self.rate }
     }

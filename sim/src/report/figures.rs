@@ -10,7 +10,7 @@ pub(super) struct Figures {
     pub max_ms: f64,
 }
 
-/// The figures of absolute errors in ns; none of nothing.
+/// The figures of absolute errors in ns; `None` of nothing.
 pub(super) fn figures(mut errors_ns_f64: Vec<f64>) -> Option<Figures> {
     Some(Figures {
         p50_ms: percentile(&mut errors_ns_f64, 0.5)? / NS_PER_MS,

@@ -25,10 +25,10 @@ pub enum Request {
 pub enum Command {
     /// Start as a press of Start does; with any field set, start the playlist fresh.
     Start {
-        /// When the first track begins, in the box's local time; none for the next grid slot.
+        /// When the first track begins, in the box's local time; `None` for the next grid slot.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "named_time")]
         time: Option<NamedTime>,
-        /// The first track; none for track 0.
+        /// The first track; `None` for track 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_track: Option<FirstTrack>,
         /// Start fresh, whatever is configured for the button.
