@@ -18,7 +18,7 @@ pub struct PlaceBlock {
     pub place_s: f64,
     /// Relative to nominal.
     pub speed: f64,
-    /// It fades out before the place is taken anew, or was never faded in.
+    /// It fades out before the place is taken again, or was never faded in.
     pub is_fading: bool,
 }
 

@@ -51,7 +51,7 @@ pub enum Event {
         /// Which.
         source: ReferenceKind,
     },
-    /// A reference tells a wrong time; one that jumps by hours is off by 3.6e6 ms an hour.
+    /// A reference gives a wrong time; one that jumps by hours is off by 3.6e6 ms an hour.
     ReferenceLies {
         /// When.
         at_minutes: f64,
