@@ -56,7 +56,8 @@ impl Machine {
         Some(String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned())
     }
 
-    /// Returns the name of the model, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; `None` on a PC.
+    /// Returns the name of the model, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; `None` on a
+    /// PC.
     pub fn model(&self) -> Option<String> {
         self.read("proc/device-tree/model")
     }

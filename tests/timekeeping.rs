@@ -25,7 +25,7 @@ fn compared() -> SavedTime {
         earlier.send_sample("a", Span::ZERO, 2e6);
     }
     earlier.run(120);
-    let mut saved = earlier.kept.lock().unwrap().clone().expect("a compared box keeps its calibration");
+    let mut saved = earlier.persisted.lock().unwrap().clone().expect("a compared box keeps its calibration");
     // As if that had been before the time at which the tests begin.
     let before = Span::HOUR;
     saved.utc_s -= before.whole_seconds();

@@ -75,8 +75,8 @@ impl Layers {
         &self.files
     }
 
-    /// Returns where the value of a key such as `volume.step_percent` comes from; `None` if it is the
-    /// default.
+    /// Returns where the value of a key such as `volume.step_percent` comes from; `None` if it is
+    /// the default.
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }

@@ -1,8 +1,8 @@
 //! The player: from a timetable and files to frames that are heard on time. Which playlist plays,
 //! and when it begins, is decided elsewhere.
 //!
-//! - [`library`] says what a track is to the player; [`files`] opens those of a playlist, [`decoder`]
-//!   reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
+//! - [`library`] says what a track is to the player; [`files`] opens those of a playlist,
+//!   [`decoder`] reads MP3s, [`resampler`] makes them fit the DAC's rate, exactly positioned;
 //! - [`loader`] does that ahead of time on a thread of its own, and passes on what is decoded
 //!   through `pcm_queue`; `track_link` is what it and the feeder share of a track;
 //! - [`voice`] is what the feeder plays a track with, [`resampled_voice`] the one that plays what

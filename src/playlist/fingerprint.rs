@@ -12,8 +12,9 @@ use crate::timetable::Length;
 pub struct Fingerprint([u8; 6]);
 
 impl Fingerprint {
-    /// Makes the fingerprint of tracks from what is heard, and when: their order, and the length and
-    /// the hash of the content of each, not their names. `None` is an unknown length, or silence.
+    /// Makes the fingerprint of tracks from what is heard, and when: their order, and the length
+    /// and the hash of the content of each, not their names. `None` is an unknown length, or
+    /// silence.
     pub fn of<'a>(tracks: impl IntoIterator<Item = (Option<Length>, Option<&'a str>)>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"jaudiosync-fingerprint-2");

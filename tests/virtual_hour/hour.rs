@@ -176,9 +176,9 @@ impl<'a> Hour<'a> {
         self.tally.power_cuts += 1;
         let before = self.appliance().status();
         let knows_the_time = self.recoveries.iter().all(|(_, recovery)| !matches!(recovery, Recovery::TimeKnown));
-        let kept = fs::read_to_string(self.around.state.join("session.json"));
-        let is_kept = kept.is_ok_and(|kept| kept.contains("\"anchor_utc_s\":0,"));
-        let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
+        let saved = fs::read_to_string(self.around.state.join("session.json"));
+        let is_saved = saved.is_ok_and(|saved| saved.contains("\"anchor_utc_s\":0,"));
+        let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_saved;
         self.around.clocks.advance(after);
         self.around.dac.advance_to(self.now());
         self.around.dac.take_heard();
