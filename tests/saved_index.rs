@@ -362,10 +362,10 @@ fn the_bar_moves_while_a_single_long_file_is_mapped() {
 }
 
 #[test]
-fn the_help_says_that_long_files_are_read_as_a_whole_and_why() {
+fn the_help_says_that_long_files_are_mapped_and_why() {
     let help = Sandbox::new().run(&["index", "--help"]);
     let words = help.succeeds().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["over 20 MB", "read as a whole", "joined"] {
+    for part in ["over 20 MB", "one pass over the whole file", "joins such a set in the middle"] {
         assert!(words.contains(part), "no {part:?} in {words}");
     }
 }
