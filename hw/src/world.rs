@@ -1,7 +1,7 @@
 //! What simulated devices live in: true time, which passes when something is waited for, and the
 //! weather.
 
-use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, True};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, True, Utc};
 
 use crate::clocks::{ClockPair, Clocks, MachineClocks};
 
@@ -30,7 +30,7 @@ impl Default for DeskWorld {
     fn default() -> Self {
         let now = ClockPair::read(&MachineClocks);
         // On a desk the system's UTC is as true as time gets.
-        let to = Instant::from_ns(now.utc.ns());
+        let to = ClockMap::<Utc, True>::with_offset(now.utc, Span::ZERO, Rate::ZERO).to;
         Self { clocks: MachineClocks, raw_to_true: ClockMap { from: now.raw, to, rate: Rate::ZERO } }
     }
 }

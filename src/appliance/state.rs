@@ -53,7 +53,7 @@ impl Session {
 pub struct SavedPosition {
     /// The track that played, or would have played next.
     pub track: usize,
-    /// How far into it, in ns.
+    /// How far into it.
     pub offset: Span,
 }
 

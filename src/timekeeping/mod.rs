@@ -12,8 +12,8 @@
 //! - [`task`] does all this step by step. `service::clock_thread` opens the devices and runs it.
 //!
 //! `estimate` and all but the search in `rtc` are pure: readings of clocks are passed in. Only
-//! `task`, `rtc::edge_search` and `system_clock` touch the RTC and the clocks, through the traits
-//! of `hw`; only whether the kernel considers its clock synchronized is read from the kernel
+//! `task`, `rtc::edge_search`, `system_clock`, `references` and `published` touch the RTC and the
+//! clocks, through the traits of `hw`; only whether the kernel considers its clock synchronized is read from the kernel
 //! itself. Nothing here plays music or knows a playlist.
 
 pub mod estimate;

@@ -36,7 +36,7 @@ use jaudiosync_time::{Instant, Span, Utc};
 const S: Span = Span::SECOND;
 const MS: Span = Span::MILLISECOND;
 
-/// 2026-11-25 10:00:07.
+/// 2026-11-25 10:00:07 UTC.
 const BEGIN: Instant<Utc> = Instant::from_second(1_795_600_807);
 
 #[test]
@@ -174,6 +174,28 @@ fn status_says_opening_if_a_track_is_not_ready_in_time_and_playing_once_it_is_he
     assert!(order == expected || order == [expected[0], expected[2], expected[3]], "{states:?}");
     let at_ms = |state| states.iter().find(|(found, _)| *found == state).unwrap().1;
     assert!(at_ms(PlayState::Opening) < 60 && (1000..1300).contains(&at_ms(PlayState::Playing)), "{states:?}");
+}
+
+#[test]
+fn a_led_that_is_switched_off_stays_dark_until_a_reload_switches_it_on() {
+    let tracks = Tracks::make();
+    let folder = memory_folder();
+    let (around, mut made, _) = about_to_play(folder.path(), &tracks, 0);
+    let mut lit_rounds = |toml: &str| {
+        *around.config.lock().unwrap() = toml.to_owned();
+        let reloaded = made.ask(Command::Reload {});
+        while reloaded.try_recv().is_err() {
+            made.round(&around);
+        }
+        let mut lit = 0;
+        for _ in 0..(S * 5).ns() / appliance_harness::ROUND.ns() {
+            made.round(&around);
+            lit += u32::from(around.board.is_lit());
+        }
+        lit
+    };
+    assert_eq!(lit_rounds("[board]\nled = false\n"), 0);
+    assert!(lit_rounds("[board]\nled = true\n") > 0);
 }
 
 /// Prints the seed when it is dropped, unless it is forgotten.

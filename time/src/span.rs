@@ -9,8 +9,8 @@ use crate::round::to_whole;
 
 /// A signed length of time in whole nanoseconds, ±292 years. All arithmetic saturates.
 ///
-/// It belongs to no axis: a second of the RTC and a second of UTC differ by less than a
-/// microsecond, and where that matters a [`ClockMap`](crate::ClockMap) is the right tool.
+/// It belongs to no axis: a second of the RTC and a second of UTC differ by a few
+/// microseconds at most, and where that matters a [`ClockMap`](crate::ClockMap) is the right tool.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct Span(i64);
@@ -223,10 +223,13 @@ mod tests {
         #[test]
         fn nothing_overflows(left: i64, right: i64, factor: f64) {
             let (left, right) = (Span::from_ns(left), Span::from_ns(right));
-            let wide = i128::from(left.ns()) + i128::from(right.ns());
-            let expected = wide.clamp(i64::MIN.into(), i64::MAX.into());
-            prop_assert_eq!(i128::from((left + right).ns()), expected);
-            let _ = (left - right, -left, left * right.ns(), left / right.ns(), left % right);
+            let (wide_left, wide_right) = (i128::from(left.ns()), i128::from(right.ns()));
+            let saturated = |wide: i128| wide.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+            prop_assert_eq!((left + right).ns(), saturated(wide_left + wide_right));
+            prop_assert_eq!((left - right).ns(), saturated(wide_left - wide_right));
+            prop_assert_eq!((left * right.ns()).ns(), saturated(wide_left * wide_right));
+            prop_assert_eq!((-left).ns(), saturated(-wide_left));
+            let _ = (left / right.ns(), left % right);
             let _ = (left.abs(), left.scaled(factor));
         }
     }

@@ -46,7 +46,7 @@ pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
             static WARNING: Once = Once::new();
             WARNING.call_once(|| {
                 log::warn!(
-                    "the kernel's RTC driver owns the clock on {}: it is read but not set; remove dtoverlay=i2c-rtc",
+                    "the kernel's RTC driver owns the RTC on {}: it is read but not set; remove dtoverlay=i2c-rtc",
                     path.display()
                 );
             });

@@ -111,7 +111,7 @@ pub enum RtcError {
     #[error("the I2C bus failed: {0}")]
     Bus(String),
     /// A register holds an invalid value.
-    #[error("the clock's register 0x{register:02x} holds 0x{value:02x}, which is invalid; set the clock again")]
+    #[error("the RTC's register 0x{register:02x} holds 0x{value:02x}, which is invalid; set the RTC again")]
     BadRegister {
         /// The register's address.
         register: u8,
@@ -119,9 +119,9 @@ pub enum RtcError {
         value: u8,
     },
     /// A kernel driver owns the chip.
-    #[error("the kernel's RTC driver owns the clock, so it is not written to; remove dtoverlay=i2c-rtc")]
+    #[error("the kernel's RTC driver owns the RTC, so it is not written to; remove dtoverlay=i2c-rtc")]
     NotWritable,
     /// The chip counts from 2000 to 2199.
-    #[error("the clock can only show the years 2000 to 2199")]
+    #[error("the RTC can only show the years 2000 to 2199")]
     YearOutOfRange,
 }

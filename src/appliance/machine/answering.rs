@@ -46,10 +46,10 @@ impl Appliance {
     }
 
     pub(super) fn save_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
-        let Some(since_ns) = self.volume_unsaved_since else { return };
-        let lasted = (now.raw - since_ns) >= VOLUME_SAVED_AFTER;
-        let last_ns = self.volume_saved_at;
-        if lasted && last_ns.is_none_or(|last_ns| (now.raw - last_ns) >= VOLUME_SAVED_EVERY) {
+        let Some(since) = self.volume_unsaved_since else { return };
+        let lasted = (now.raw - since) >= VOLUME_SAVED_AFTER;
+        let last = self.volume_saved_at;
+        if lasted && last.is_none_or(|last| (now.raw - last) >= VOLUME_SAVED_EVERY) {
             self.save_volume(now, out);
         }
     }
@@ -71,8 +71,8 @@ impl Appliance {
     }
 
     pub(super) fn tone(&self, tone: Tone, now: Moment, out: &mut Vec<Action>) {
-        let free_until_ns = now.utc + TONE_FREE;
-        let nothing_plays = self.running.as_ref().is_none_or(|running| running.heard_from() > free_until_ns);
+        let free_until = now.utc + TONE_FREE;
+        let nothing_plays = self.running.as_ref().is_none_or(|running| running.heard_from() > free_until);
         if self.settings.tones && nothing_plays {
             out.push(Action::Tone(tone));
         }

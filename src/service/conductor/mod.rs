@@ -185,7 +185,7 @@ pub struct Conductor {
 
     is_trusted: bool,
     tick_at: Instant<Raw>,
-    publish_at: Instant<Raw>,
+    publish_at: Option<Instant<Raw>>,
     status: StatusBoard,
 }
 
@@ -230,7 +230,7 @@ impl Conductor {
             ending: None,
             is_trusted: false,
             tick_at: now_raw,
-            publish_at: now_raw,
+            publish_at: None,
             status: StatusBoard::default(),
         };
         conductor.feed(Input::Restored(saved));
@@ -264,8 +264,8 @@ impl Conductor {
         }
         let lit = self.config.board.led && is_lit(self.pattern, self.flash, now_raw);
         self.board.light(lit);
-        if now_raw >= self.publish_at {
-            self.publish_at = now_raw + PUBLISH;
+        if self.publish_at.is_none_or(|publish_at| now_raw >= publish_at) {
+            self.publish_at = Some(now_raw + PUBLISH);
             self.publish(now_raw);
         }
         match self.ending {
@@ -295,7 +295,7 @@ impl Conductor {
 
     /// Publishes the status in the next round.
     pub(super) fn publish_soon(&mut self) {
-        self.publish_at = Instant::MIN;
+        self.publish_at = None;
     }
 
     /// Feeds the machine, and carries out its actions.

@@ -29,8 +29,8 @@ pub struct SystemClockFollower {
 }
 
 impl SystemClockFollower {
-    /// Absorbs a reading and returns the map that goes through it. Call it at least a few times a
-    /// second.
+    /// Absorbs a reading and returns the map that goes through it. Call it about once a second, or
+    /// more often.
     pub fn update(&mut self, reading: ClockPair) -> ClockMap<Raw, Utc> {
         let expected = self.extrapolate(reading.raw).unwrap_or(reading.utc);
         if (reading.utc - expected).abs() > STEP {

@@ -1,6 +1,6 @@
 //! The system clock: followed as a source of UTC where another daemon owns it, and steered as an
-//! output where this program does. Whether it is believed as a reference beside others belongs in
-//! `references`.
+//! output where this program does. As a reference beside others it is sampled in `references`, and
+//! believed or not in `estimate`.
 
 mod follower;
 pub mod servo;

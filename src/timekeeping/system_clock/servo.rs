@@ -24,8 +24,7 @@ const RATE_MEMORY: f64 = 8.0;
 /// Updates closer together than this show nothing about a rate.
 const MIN_INTERVAL: Span = Span::SECOND;
 
-/// The largest rate that `tick` can give the clock (adjtimex(2): ±10 %), in ppb: beyond it another
-/// program has set the clock meanwhile.
+/// A rate far beyond what can be steered, in ppb: another program has set the clock meanwhile.
 const MAX_OWN_RATE_PPB: f64 = 20.0 * MAX_FREQUENCY.ppb();
 
 /// What is to be done with the system clock.

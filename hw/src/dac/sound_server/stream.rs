@@ -155,13 +155,12 @@ impl Player {
                 self.question = Some(Question { tag, asked: now, is_void: false });
                 self.next_question = now + ASK_INTERVAL;
             }
-            let wait = match &self.question {
-                Some(_) => PATIENCE,
-                None => (self.next_question - now).to_duration().unwrap_or_default(),
-            };
-            let has_arrived = self.connection.receive(wait)?;
-            let is_overdue =
-                |question: &Question| MachineClocks.raw() - question.asked >= Span::from_duration(PATIENCE);
+            // What is left of the patience, and not all of it again: another clock measures the wait,
+            // which may end a moment before the raw clock says that it is over.
+            let patience = Span::from_duration(PATIENCE);
+            let due = self.question.as_ref().map_or(self.next_question, |question| question.asked + patience);
+            let has_arrived = self.connection.receive((due - now).to_duration().unwrap_or_default())?;
+            let is_overdue = |question: &Question| MachineClocks.raw() - question.asked >= patience;
             if !has_arrived && self.question.as_ref().is_some_and(is_overdue) {
                 return Err(Failure::Silent);
             }

@@ -128,7 +128,7 @@ fn a_chip_of_someone_else_is_read_but_never_written() {
 }
 
 #[test]
-fn a_chip_that_does_not_acknowledge_is_told_from_a_bus_that_fails() {
+fn a_chip_that_does_not_acknowledge_is_distinguished_from_a_bus_that_fails() {
     let unanswered = ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address);
     let error = |kind| on_the_bus(&[read(0x00, &[0]).with_error(kind)], Rtc::read_second).unwrap_err();
     assert_eq!(error(unanswered), RtcError::NoAnswer);

@@ -1,6 +1,6 @@
 //! The chip behind the bus: its registers, what is latched when, and what a write does.
 
-use jaudiosync_time::{Instant, Rtc, Span, True};
+use jaudiosync_time::{ClockMap, Instant, Rate, Rtc, Span, True};
 
 use super::calendar;
 use super::model::Ds3231Model;
@@ -51,7 +51,7 @@ impl Chip {
     pub(super) fn new(model: Ds3231Model, to_conversion: Span, world: &dyn World) -> Self {
         let now = world.true_time();
         // An ideal chip shows true UTC.
-        let rtc = Instant::<Rtc>::from_ns(now.ns()) + model.offset;
+        let rtc = ClockMap::<True, Rtc>::with_offset(now, model.offset, Rate::ZERO).to;
         let time = calendar::at(rtc.second());
         Self {
             time,

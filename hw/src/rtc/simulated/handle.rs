@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jaudiosync_time::{Instant, Span, True};
+use jaudiosync_time::{ClockMap, Instant, Rate, Span, True};
 
 use super::shared::{Shared, lock};
 use crate::world::World;
@@ -86,8 +86,7 @@ impl SimulatedDs3231Handle {
     pub fn rtc_minus_utc(&self) -> Option<Span> {
         let chip = &mut lock(&self.shared).chip;
         let now = chip.catch_up(self.world.as_ref());
-        // A clock's error is what it shows minus what is true: the one place where two axes meet.
-        chip.rtc_at(now).map(|rtc| Span::from_ns(rtc.ns().saturating_sub(now.ns())))
+        chip.rtc_at(now).map(|rtc| ClockMap { from: now, to: rtc, rate: Rate::ZERO }.offset())
     }
 
     /// Returns by how much the chip is fast now, in ppb, as of its last temperature conversion.

@@ -1,4 +1,4 @@
-//! How the timekeeper handles the RTC's edges: all access to the tracker is here.
+//! How the timekeeper handles the RTC's edges: all that the tracker absorbs comes through here.
 
 use jaudiosync_hw::rtc::RtcTime;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span, Utc};
