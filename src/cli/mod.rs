@@ -39,7 +39,7 @@ pub const POWER_OFF_EXIT_CODE: u8 = 100;
 const EXAMPLES: &str = "\
 Examples:
   jaudiosync play                       play Music/Playlist.m3u8 from the next grid slot
-  jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
+  jaudiosync play -t 18:30:05 -p 3      begin with track 3 at 18:30:05
   jaudiosync list                       show the timetable and the fingerprint
   jaudiosync run --board sim            simulate a whole box on this terminal
   jaudiosync status                     show what the running service is doing

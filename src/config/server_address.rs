@@ -27,7 +27,7 @@ pub struct OptionalServer(pub Option<ServerAddress>);
 pub enum AddressError {
     /// The host is missing, or has a character that no host name has.
     #[error(
-        "{0:?} does not name a server: write a name or an address, like pool.ntp.org, 192.168.1.2:123 or [fe80::1]:123"
+        "{0:?} does not name a server: write a name or an address, like pool.ntp.org, 192.168.1.2:123 or [2001:db8::1]:123"
     )]
     NoHost(String),
     /// The port is not a number from 1 to 65535.
@@ -114,7 +114,9 @@ impl From<OptionalServer> for String {
 
 /// Returns whether it is an IPv6 address, perhaps with its interface (`fe80::1%wlan0`).
 fn is_ipv6(text: &str) -> bool {
-    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    let is_zone = |zone: &str| !zone.is_empty() && !zone.contains([':', '%']);
+    address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(is_zone)
 }
 
 #[cfg(test)]
@@ -149,10 +151,12 @@ mod tests {
 
     #[test]
     fn what_does_not_name_a_server_is_refused() {
-        for text in ["", " ", ":123", "[::1", "[::1]5", "[::1:5", "[host]:5", "a b", "http://x"] {
+        for text in
+            ["", " ", ":123", "[::1", "[::1]5", "[::1:5", "[host]:5", "[::1%]:5", "[::1%a%b]:5", "a b", "http://x"]
+        {
             assert!(parsed(text).is_err(), "{text}");
         }
-        for text in ["host:", "host:0", "host:65536", "host:ntp", "[::1]:", "1:2:3"] {
+        for text in ["host:", "host:0", "host:65536", "host:ntp", "[::1]:", "1:2:3", "fe80::1%wlan0:123", "fe80::1%"] {
             assert_eq!(parsed(text), Err(AddressError::BadPort(text.to_owned())), "{text}");
         }
     }

@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// Waits for the next response, as when watching the status; none when the service ends.
+    /// Waits for the next response, as when watching the status; `None` when the service ends.
     ///
     /// # Errors
     /// If the connection breaks, or the response cannot be read or does not come in time.

@@ -116,7 +116,7 @@ impl Event {
         }
     }
 
-    /// The one box it happens to, counted from 1; none for all.
+    /// The one box it happens to, counted from 1; `None` for all.
     pub fn number(&self) -> Option<usize> {
         match self {
             Self::ReferenceComes { number, .. }
