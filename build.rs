@@ -29,8 +29,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Returns the date of the commit that this source is from, if git knows it.
+/// Returns the date of the commit that this source is from, if git knows it. The repository must
+/// begin here: an unpacked archive may lie in another one.
 fn committed_utc_s() -> Option<i64> {
-    let output = Command::new("git").args(["log", "-1", "--format=%ct"]).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    let git = |args: &[&str]| String::from_utf8(Command::new("git").args(args).output().ok()?.stdout).ok();
+    let here = std::env::var("CARGO_MANIFEST_DIR").ok()?;
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let is_ours = Path::new(top.trim_end()).canonicalize().ok()? == Path::new(&here).canonicalize().ok()?;
+    if is_ours { git(&["log", "-1", "--format=%ct"])?.trim().parse().ok() } else { None }
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use jaudiosync::appliance::SavedState;
 use jaudiosync::config::Layers;
-use jaudiosync::player::library::{Files, Library};
+use jaudiosync::player::files::Files;
+use jaudiosync::player::library::Library;
 use jaudiosync::service::conductor::{Conductor, Ports, Round};
 use jaudiosync::service::time::BoxTime;
 use jaudiosync::service::volume::VolumeTask;
@@ -30,14 +31,14 @@ fn main() {
     let time = BoxTime::start(layers.config(), None).unwrap();
     let mixer = board.clone();
     let open = Box::new(move || Ok(Some(Box::new(mixer.clone()) as Box<dyn Mixer>)));
-    let loudness = Worker::start("volume", VolumeTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
-    let outside = Ports {
+    let volume = Worker::start("volume", VolumeTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
+    let ports = Ports {
         clocks: Arc::new(MachineClocks),
         time: Box::new(time.reader()),
         player: Box::new(|_| {}),
         sound: Box::new(|_| {}),
         library: Box::new(|playlist, mix| Arc::new(Files::of(playlist, mix)) as Arc<dyn Library>),
-        volume: Box::new(move |percent| loudness.command(percent)),
+        volume: Box::new(move |percent| volume.command(percent)),
         state_writer: Box::new(|_| {}),
         playlists: Box::new(|_| {}),
         load_config: Box::new(Layers::default),
@@ -45,7 +46,7 @@ fn main() {
     };
     let pressed = board.clone();
     let open_board = Box::new(move || Ok(Board::simulated(&pressed)));
-    let conductor = Conductor::new(&layers, SavedState::default(), open_board, outside);
+    let conductor = Conductor::new(&layers, SavedState::default(), open_board, ports);
     let (end, ends) = mpsc::channel::<()>();
     let service = std::thread::spawn(move || run(conductor, &ends));
     std::thread::sleep(Duration::from_millis(200));

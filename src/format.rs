@@ -1,5 +1,7 @@
 //! Instants and durations as text.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, Local};
 use jaudiosync_time::{Instant, Utc};
 
@@ -23,9 +25,20 @@ pub(crate) fn duration(seconds: i64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
+/// Returns a count of things whose plural ends in s: `1 track`, `2 tracks`.
+pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, thing: &str) -> String {
+    let ending = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {thing}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_thing_is_singular() {
+        assert_eq!([0_u64, 1, 2].map(|count| counted(count, "track")), ["0 tracks", "1 track", "2 tracks"]);
+    }
 
     #[test]
     fn a_duration_has_hours_only_where_there_are_any() {

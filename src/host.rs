@@ -1,6 +1,8 @@
 //! The machine as the files of `/proc`, `/sys` and the boot partition show it, below a root that
 //! tests replace. `doctor` and `setup` use it.
 
+pub mod boot_config;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,14 +56,20 @@ impl Machine {
         Some(String::from_utf8_lossy(&bytes).trim_matches(['\0', '\n', ' ']).to_owned())
     }
 
-    /// Returns the name of the model, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; none on a PC.
+    /// Returns the name of the model, such as `Raspberry Pi 3 Model A Plus Rev 1.0`; `None` on a
+    /// PC.
     pub fn model(&self) -> Option<String> {
         self.read("proc/device-tree/model")
     }
 
-    /// Returns the boot configuration's path and text; none if there is none, as on a PC.
+    /// Returns the boot configuration's path and text; `None` if there is none, as on a PC.
     pub fn boot_config(&self) -> Option<(PathBuf, String)> {
         BOOT_CONFIGS.iter().find_map(|path| Some((Path::new("/").join(path), self.read(path)?)))
+    }
+
+    /// Returns whether there is a boot configuration that turns on the header's I2C bus.
+    pub fn has_i2c(&self) -> bool {
+        self.boot_config().is_some_and(|(_, text)| boot_config::has_i2c(&text))
     }
 
     /// Returns whether a file or device file exists.
@@ -97,13 +105,13 @@ impl Machine {
         daemons
     }
 
-    /// Returns the processor's temperature in °C; none if it cannot be read.
+    /// Returns the processor's temperature in °C; `None` if it cannot be read.
     pub fn temperature_c(&self) -> Option<f64> {
         let millidegrees: f64 = self.read("sys/class/thermal/thermal_zone0/temp")?.parse().ok()?;
         Some(millidegrees / 1000.0)
     }
 
-    /// Returns what the firmware reports about the power supply; none if it reports nothing.
+    /// Returns what the firmware reports about the power supply; `None` if it reports nothing.
     pub fn power(&self) -> Option<Power> {
         // Raspberry Pi OS's kernel passes on the firmware's own flags; others have at least the
         // alarm of drivers/hwmon/raspberrypi-hwmon.c.

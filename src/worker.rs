@@ -20,7 +20,7 @@ pub trait Task: Send + 'static {
     /// Takes a command; the next step does it.
     fn command(&mut self, command: Self::Command);
 
-    /// Does what is due, and returns how soon there is something to do again without an command.
+    /// Does what is due, and returns how soon there is something to do again without a command.
     fn step(&mut self) -> Duration;
 
     /// Notes that no more commands will come.
@@ -90,7 +90,7 @@ impl<Command: Send + 'static> Worker<Command> {
         Ok(Self { letters, steps, failure, hold, thread: Some(thread) })
     }
 
-    /// Sends the task an command.
+    /// Sends the task a command.
     pub fn command(&self, command: Command) {
         // A task that has panicked takes no commands; callers see that from `failure`.
         let _ = self.letters.send(Letter::Command(command));
@@ -119,7 +119,7 @@ impl<Command: Send + 'static> Worker<Command> {
 
 impl<Command> Worker<Command> {
     /// Asks the task to end and does not wait for it, so that several can end at the same time.
-    /// Orders sent after that are ignored.
+    /// Commands sent after that are ignored.
     pub fn dismiss(&self) {
         if let Some(hold) = self.hold.upgrade() {
             hold.ask();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_are_done_and_the_task_may_finish() {
+    fn commands_are_done_and_the_task_may_finish() {
         let sum = Arc::new(AtomicU64::new(0));
         let worker = Worker::start("sum", Sum { sum: Arc::clone(&sum), steps_left: 1 }, || {}).unwrap();
         for command in 1..=100 {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn dismissed_workers_end_at_the_same_time_and_ignore_later_orders() {
+    fn dismissed_workers_end_at_the_same_time_and_ignore_later_commands() {
         let sums: Vec<Arc<AtomicU64>> = (0..3).map(|_| Arc::default()).collect();
         let task = |sum: &Arc<AtomicU64>| Sum { sum: Arc::clone(sum), steps_left: 1 };
         let workers: Vec<_> = sums.iter().map(|sum| Worker::start("sum", task(sum), || {}).unwrap()).collect();

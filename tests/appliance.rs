@@ -11,7 +11,8 @@ use std::process::Command;
 use jaudiosync::control::protocol;
 use jaudiosync::control::protocol::{PlayState, TimeState};
 use jaudiosync_measure::Sink;
-use support::hearing::{BOUND_MS, Stage, assert_in_phase, first_heard_s, heard, loudest, now_s, sleep_until, slot_s};
+use support::hearing::{BOUND_MS, Stage, assert_in_phase, first_heard_s, heard, loudest, sleep_until, slot_s};
+use support::now_s;
 
 #[test]
 fn start_pressed_on_two_boxes_seven_seconds_apart() {

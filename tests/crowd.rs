@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::Sink;
-use support::hearing::{Stage, assert_in_phase, now_s, sleep_until, slot_s};
+use support::hearing::{Stage, assert_in_phase, sleep_until, slot_s};
+use support::now_s;
 
 /// Acts as one of a thousand clients of the control socket: proper, malformed, oversized, or slow.
 fn be_a_client(socket: &Path, number: usize, until_utc_s: f64) -> usize {

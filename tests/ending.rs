@@ -21,7 +21,7 @@ use jaudiosync_measure::{Sink, VirtualCard};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use support::fault::Fault;
-use support::playing::{named, now_s};
+use support::playing::{named, this_second};
 use support::process::{PATIENCE, Process, wait_until};
 use support::pty::Pty;
 use support::service_process::ServiceProcess;
@@ -284,7 +284,9 @@ fn the_questions_of_setup_end_and_give_the_terminal_back() {
 /// Plays the playlist as if begun `ago_s` seconds ago, so that it is heard at once.
 fn player(sandbox: &Sandbox, card: &VirtualCard, device: &str, ago_s: i64) -> Command {
     let mut command = sandbox.command();
-    command.args(["play", "--loop", "-t", &named(now_s() - ago_s), "--device", device]).envs(card.env(Sink::Left));
+    command
+        .args(["play", "--loop", "-t", &named(this_second() - ago_s), "--device", device])
+        .envs(card.env(Sink::Left));
     command
 }
 
@@ -310,15 +312,15 @@ fn start_playing_with(sandbox: &Sandbox, command: &mut Command, stderr: Stdio) -
     panic!("it does not play: {seen:?}, {}", std::fs::read_to_string(log).unwrap());
 }
 
-fn kept_position(sandbox: &Sandbox) -> Option<serde_json::Value> {
+fn saved_position(sandbox: &Sandbox) -> Option<serde_json::Value> {
     let text = std::fs::read(sandbox.path().join("state/jaudiosync/position.json")).ok()?;
     Some(serde_json::from_slice(&text).unwrap())
 }
 
 #[track_caller]
-fn assert_position_kept(sandbox: &Sandbox) {
-    let kept = kept_position(sandbox).expect("the position is saved").to_string();
-    assert!(kept.contains("\"offset_s\"") && kept.contains("Playlist"), "{kept}");
+fn assert_position_saved(sandbox: &Sandbox) {
+    let saved = saved_position(sandbox).expect("the position is saved").to_string();
+    assert!(saved.contains("\"offset_s\"") && saved.contains("Playlist"), "{saved}");
 }
 
 #[test]
@@ -333,7 +335,7 @@ fn play_ends_with_its_position_saved_if_only_the_card_hangs() {
             fault.wait_until_it_hangs();
         }
         running.ends_with(calls, 0, &["does not answer: feeder; exiting without waiting for it"]);
-        assert_position_kept(&sandbox);
+        assert_position_saved(&sandbox);
     }
 }
 
@@ -347,12 +349,12 @@ fn play_ends_with_its_position_saved_if_a_file_or_the_sound_server_hangs() {
     fault.begin();
     fault.wait_until_it_hangs();
     running.ends_with("a file", 0, &[]);
-    assert_position_kept(&sandbox);
+    assert_position_saved(&sandbox);
     std::fs::remove_dir_all(sandbox.path().join("state")).unwrap();
     let mut running = start_playing(&sandbox, &mut player(&sandbox, &card, "server", 1));
     card.freeze().unwrap();
     running.ends_with("a sound server", 0, &[]);
-    assert_position_kept(&sandbox);
+    assert_position_saved(&sandbox);
     card.restart().unwrap();
 }
 
@@ -364,7 +366,7 @@ fn play_reports_a_position_that_cannot_be_saved_as_the_disk_hangs() {
     let mut running = start_playing(&sandbox, &mut command);
     fault.begin();
     running.ends_with("a disk", 1, &["does not answer: the position in the state folder"]);
-    assert!(kept_position(&sandbox).is_none());
+    assert!(saved_position(&sandbox).is_none());
 }
 
 #[test]
@@ -417,7 +419,7 @@ fn a_player_that_ignores_hangups_plays_on_without_its_terminal() {
     let mut running = start_playing(&sandbox, &mut player(&sandbox, &card, "server", 1));
     let status = running.end("a terminal that was closed", Signal::SIGHUP);
     assert_eq!(status.code(), Some(0));
-    assert_position_kept(&sandbox);
+    assert_position_saved(&sandbox);
 }
 
 /// The service of a box on a desk, whose buttons the test presses.
@@ -459,7 +461,7 @@ impl Service {
     /// Starts the playlist as if begun some seconds ago, and waits until it plays.
     #[track_caller]
     fn playing(self, ago_s: i64) -> Self {
-        let time = named(now_s() - ago_s).parse().unwrap();
+        let time = named(this_second() - ago_s).parse().unwrap();
         let start = protocol::Command::Start { time: Some(time), first_track: None, fresh: false }.into();
         wait_until("started", || self.ask(&start).is_some_and(|response| response.into_message().is_ok()));
         self.wait_until("playing", |status| status.play.state == PlayState::Playing);
@@ -479,7 +481,7 @@ impl Service {
     }
 
     #[track_caller]
-    fn has_kept(&self, file: &str, words: &str) {
+    fn has_saved(&self, file: &str, words: &str) {
         let text = std::fs::read_to_string(self.state.join(file)).unwrap_or_default();
         assert!(text.contains(words), "no {words} in {file}: {text}");
     }
@@ -505,8 +507,8 @@ fn the_service_ends_with_its_state_saved_if_only_the_card_hangs() {
     fault.wait_until_it_hangs();
     service.set_volume(23);
     service.running.ends_with("a card", 0, &["does not answer: feeder; exiting without waiting for it"]);
-    service.has_kept("session.json", "anchor_utc_s");
-    service.has_kept("volume.json", "23");
+    service.has_saved("session.json", "anchor_utc_s");
+    service.has_saved("volume.json", "23");
 
     // Stop, held for 5 s, has its own exit code.
     fault.forget();
@@ -535,7 +537,7 @@ fn the_service_ends_if_a_file_hangs_while_it_reads_and_while_it_plays() {
     fault.begin();
     fault.wait_until_it_hangs();
     service.running.ends_with("a file that plays", 0, &[]);
-    service.has_kept("session.json", "anchor_utc_s");
+    service.has_saved("session.json", "anchor_utc_s");
 
     std::fs::remove_file(sandbox.index()).unwrap();
     fault.forget();
@@ -544,7 +546,7 @@ fn the_service_ends_if_a_file_hangs_while_it_reads_and_while_it_plays() {
     fault.wait_until_it_hangs();
     // The earlier session is saved for when the playlist can be read again.
     service.running.ends_with("a file that is read", 0, &["does not answer: playlist"]);
-    service.has_kept("session.json", "anchor_utc_s");
+    service.has_saved("session.json", "anchor_utc_s");
 }
 
 #[test]
@@ -563,7 +565,7 @@ fn the_service_ends_if_a_mixer_a_bus_or_a_disk_hangs() {
         service.wait_until("ready", |status| status.playlist.is_some());
         service.set_volume(31);
         service.running.ends_with(what, 0, &[words]);
-        service.has_kept("volume.json", "31");
+        service.has_saved("volume.json", "31");
     }
     fault.forget();
     let disk = |command: &mut Command| fault.add_to(command, &[("FAULT_SYNC", "volume.json")]);
@@ -572,8 +574,8 @@ fn the_service_ends_if_a_mixer_a_bus_or_a_disk_hangs() {
     service.set_volume(77);
     service.running.ends_with("a disk", 0, &["does not answer: state writer"]);
     // The old file is still there, whole.
-    service.has_kept("volume.json", "31");
-    service.has_kept("session.json", "anchor_utc_s");
+    service.has_saved("volume.json", "31");
+    service.has_saved("session.json", "anchor_utc_s");
 }
 
 #[test]
@@ -582,7 +584,7 @@ fn the_service_ends_if_the_sound_server_hangs() {
     let mut service = Service::start(&sandbox, &card, SYSTEM_TIME, |_| {}).playing(1);
     card.freeze().unwrap();
     service.running.ends_with("a sound server", 0, &[]);
-    service.has_kept("session.json", "anchor_utc_s");
+    service.has_saved("session.json", "anchor_utc_s");
     service.has_let_go();
 }
 
@@ -618,7 +620,7 @@ fn play_ends_with_an_error_if_the_player_has_died() {
     let log = running.log();
     assert!(log.contains("error: the player has died of a fault in this program (called `Result::unwrap()`"), "{log}");
     assert!(took < BOUND, "{took:?}");
-    assert_position_kept(&sandbox);
+    assert_position_saved(&sandbox);
 }
 
 #[test]
@@ -647,6 +649,6 @@ fn a_worker_of_the_service_that_has_died_is_named_once_and_the_watchdog_is_not_f
         service.running.process.send(Signal::SIGTERM);
         let (status, took) = service.running.process.wait_for_end();
         assert!(status.code() == Some(0) && took < BOUND, "{status} after {took:?}");
-        service.has_kept("session.json", "anchor_utc_s");
+        service.has_saved("session.json", "anchor_utc_s");
     }
 }

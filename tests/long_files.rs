@@ -11,7 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
@@ -20,7 +20,7 @@ use support::odd_mp3::{Info, frames, info_frame, lame};
 use support::playing::{Playing, bursts, lag_ms, named};
 use support::service_process::{Make, ServiceProcess};
 use support::undisturbed::undisturbed;
-use support::{Sandbox, Signal};
+use support::{Sandbox, Signal, now_s};
 
 const RATE_HZ: u32 = 44_100;
 
@@ -188,10 +188,6 @@ impl Heard {
     }
 }
 
-fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
-}
-
 /// Returns when a channel is first heard, from an instant on.
 fn first_heard_s(recording: &Recording, channel: &[f32], from_utc_s: f64) -> f64 {
     let from = recording.frame_at_utc_ns(from_utc_s * 1e9).max(0.0) as usize;
@@ -292,7 +288,7 @@ fn a_box_reports_that_it_opens_the_file_until_it_is_heard_and_feeds_its_watchdog
     });
     assert_eq!(seen, [true; 2], "the LED says so, too");
     assert_eq!(status.play.track.unwrap().number, 0);
-    made.wait_for("plays track 0");
+    made.wait_for("playing track 0");
     made.wait_until("in phase", |status| status.phase.is_some());
     assert!(made.end().success());
     let longest = watchdog.longest_pause();
@@ -341,7 +337,7 @@ fn a_box_without_maps_makes_them_in_the_background_and_saves_them() {
     let before = fs::read_to_string(stage.sandbox.index()).unwrap();
     assert!(!before.contains("frames-2"));
     let mut made = box_in_the_middle(&stage, 300, |_| {});
-    made.wait_for("plays track 0");
+    made.wait_for("playing track 0");
     // Which of the two comes first depends on the second of the minute at which it was switched on.
     made.has_or_will_say("mapped ");
     let kept = fs::read_to_string(stage.sandbox.index()).unwrap();

@@ -16,7 +16,7 @@ use support::odd_mp3::{
     Info, apev2, id3v1, id3v2, id3v2_with, info_frame, lame, lyrics3, noise, noise_frames, picture, random_bytes,
     write, xing,
 };
-use support::playing::{Playing, lag_ms, named, now_s};
+use support::playing::{Playing, lag_ms, named, this_second};
 use support::undisturbed::undisturbed;
 
 const CBR: &[&str] = &["-b", "128"];
@@ -258,7 +258,7 @@ fn assert_in_phase(name: &str, files: [&[u8]; 2]) {
     });
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 3;
+    let start_s = this_second() + 3;
     let begins = Playing::start(&first, &card, Sink::Left, &["-t", &named(start_s)]);
     sleep_until(start_s as f64 + HALF_S);
     let joins = Playing::start(&second, &card, Sink::Right, &["-t", &named(start_s)]);
@@ -295,7 +295,7 @@ fn a_frame_that_makes_the_decoder_panic_costs_itself_alone() {
     assert!(listed["tracks"][0]["problem"].is_null(), "{listed}");
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 3;
+    let start_s = this_second() + 3;
     let playing = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s)]);
     let words = playing.finish();
     let recording = recorder.finish().unwrap();

@@ -8,7 +8,7 @@ mod support;
 use std::fs;
 
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, find_start};
-use support::playing::{Playing, bursts, lag_ms, named, now_s};
+use support::playing::{Playing, bursts, lag_ms, named, this_second};
 use support::{Sandbox, Signal};
 
 const BOUND_MS: f64 = 1.0;
@@ -46,7 +46,7 @@ fn two_processes_start_each_track_together_and_on_time() {
     let sandbox = two_tracks();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 5;
+    let start_s = this_second() + 5;
     let time = named(start_s);
     let left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
     let right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time, "--channels", "mono"]);
@@ -75,7 +75,7 @@ fn a_time_that_has_passed_joins_the_timetable_under_way() {
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
     // A round takes 8 s: it is joined in the second one, and the third one is judged.
-    let start_s = now_s() - 12;
+    let start_s = this_second() - 12;
     let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s), "--loop"]);
     player.wait_for("Joining what started with track: 0");
     for track in ["Playing: A", "Playing: B", "Playing: A"] {
@@ -94,7 +94,7 @@ fn ctrl_c_fades_out_saves_the_position_and_exits_cleanly() {
     let sandbox = two_tracks();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 4;
+    let start_s = this_second() + 4;
     let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s), "-p", "1"]);
     player.wait_for("Playing: B");
     player.signal("-INT");
@@ -119,7 +119,7 @@ fn mono_mixes_both_channels_to_both_outputs() {
     for (channels, right_part) in [("stereo", 0.0..0.02), ("mono", 0.98..1.02)] {
         let card = VirtualCard::start().unwrap();
         let recorder = Recorder::start(&card).unwrap();
-        let start_s = now_s() + 4;
+        let start_s = this_second() + 4;
         Playing::start(&sandbox, &card, Sink::Both, &["-t", &named(start_s), "--channels", channels]).finish();
         let recording = recorder.finish().unwrap();
         let left = rms(&between(&recording, &recording.left, start_s as f64, start_s as f64 + 2.0));
@@ -136,7 +136,7 @@ fn a_missing_track_is_silence_and_moves_nothing() {
     fs::remove_file(sandbox.music().join("a.mp3")).unwrap();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 4;
+    let start_s = this_second() + 4;
     let said = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s)]).finish();
     let recording = recorder.finish().unwrap();
     assert!(said.contains("Silent: A"), "{said}");

@@ -126,10 +126,14 @@ fn other_formats_are_named_with_what_to_do() {
         (b"<?xml version=\"1.0\"?>\n<DJ_PLAYLISTS Version=\"1.0.0\">", "Rekordbox", "m3u8"),
         (b"<?xml version=\"1.0\"?>\n<NML VERSION=\"19\">", "Traktor", "M3U"),
         (b"{\\rtf1\\ansi\\ansicpg1252\n\\f0 a.mp3\\\n}", "rich text", "Plain Text"),
-        (b"FILE \"a.mp3\" MP3\n  TRACK 01 AUDIO\n", "a cue sheet", "one MP3 file a line"),
-        (b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n1.ts\n", "HLS", "one MP3 file a line"),
+        (b"FILE \"a.mp3\" MP3\n  TRACK 01 AUDIO\n", "a cue sheet", "one MP3 file name per line"),
+        (
+            b"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n1.ts\n",
+            "HLS",
+            "one MP3 file name per line",
+        ),
         (b"Name\tArtist\tComposer\tAlbum\tGrouping\nA\tB\tC\tD\tE\n", "a table of tracks", "Export Playlist"),
-        (&mp3, "an MP3", "one MP3 file a line"),
+        (&mp3, "an MP3", "one MP3 file name per line"),
     ];
     for (bytes, name, advice) in cases {
         for bytes in [bytes.to_vec(), [b"\xEF\xBB\xBF", bytes].concat()] {

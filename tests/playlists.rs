@@ -35,7 +35,7 @@ fn the_index_is_used_until_a_file_changes() {
     short_mp3(&file, 44_100, "First");
     sandbox.playlist("a.mp3\n");
     let first = sandbox.run(&["index"]);
-    assert!(first.stdout.contains("1 tracks (1 read"), "{first:?}");
+    assert!(first.stdout.contains("1 track (1 read"), "{first:?}");
     assert!(sandbox.run(&["index"]).stdout.contains("(0 read"), "an unchanged file is not read again");
     short_mp3(&file, 2 * 44_100, "Second");
     let changed = sandbox.run(&["index"]);

@@ -9,7 +9,7 @@ mod support;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard};
 use support::Sandbox;
 use support::hearing::{BOUND_MS, first_heard_s, sleep_until};
-use support::playing::{Playing, bursts, lag_ms, named, now_s};
+use support::playing::{Playing, bursts, lag_ms, named, this_second};
 
 /// Seconds within which a player must be heard again.
 const SILENCE_S: f64 = 3.0;
@@ -41,7 +41,7 @@ fn a_killed_player_that_is_started_again_is_in_phase() {
     let sandbox = long_track();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 4;
+    let start_s = this_second() + 4;
     let time = named(start_s);
     let _left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
     let mut right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time]);
@@ -65,7 +65,7 @@ fn a_stopped_player_that_continues_is_in_phase() {
     let sandbox = long_track();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 4;
+    let start_s = this_second() + 4;
     let time = named(start_s);
     let _left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
     let right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time]);
@@ -89,14 +89,14 @@ fn a_stopped_player_that_continues_is_in_phase() {
 fn a_sound_card_that_goes_away_and_comes_back_is_played_on_in_phase() {
     let sandbox = long_track();
     let mut card = VirtualCard::start().unwrap();
-    let start_s = now_s() + 4;
+    let start_s = this_second() + 4;
     let time = named(start_s);
     let mut left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
     let _right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time]);
     left.wait_for("At:");
     sleep_until(start_s as f64 + 2.0);
     card.restart().unwrap();
-    let back_s = now_s() as f64 + 1.0;
+    let back_s = this_second() as f64 + 1.0;
     let recorder = Recorder::start(&card).unwrap();
     sleep_until(back_s + 8.0);
     let recording = recorder.finish().unwrap();
@@ -111,7 +111,7 @@ fn the_output_latency_is_what_is_heard() {
     let sandbox = long_track();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 4;
+    let start_s = this_second() + 4;
     let time = named(start_s);
     let _left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time, "--output-latency-ms", "-5"]);
     let _right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time, "--output-latency-ms", "12.5"]);
@@ -127,7 +127,7 @@ fn a_player_follows_its_clock_and_not_the_card() {
     let sandbox = long_track();
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
-    let start_s = now_s() + 5;
+    let start_s = this_second() + 5;
     let time = named(start_s);
     let _left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
     // Only the system clock is made to run 100 ppm fast; the raw clock stays, as on a machine whose

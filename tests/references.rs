@@ -6,13 +6,13 @@
 #[path = "support/time_servers.rs"]
 mod time_servers;
 
-use jaudiosync::config::ServerAddress;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use jaudiosync::config::ServerAddress;
 use jaudiosync::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, Sample, SourceKind};
 use jaudiosync_hw::clocks::{ClockPair, MachineClocks};
 use jaudiosync_time::{self as time, ClockMap, Rate, Raw, Span, Utc};

@@ -139,9 +139,9 @@ fn obstacles_to_a_start_are_reported() {
     let config = sandbox.path().join("clock.toml");
     std::fs::write(&config, format!("[control]\nsocket = \"{socket}\"\n")).unwrap();
     let config = config.to_str().unwrap();
-    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service has the RTC", "systemctl stop"]);
+    sandbox.run(&["time", "forget", "--config", config]).fails(1, &["the service controls the RTC", "systemctl stop"]);
     let arguments = ["time", "set-rtc", "--config", config, "--rtc", "/dev/i2c-9", "--from-system"];
-    sandbox.run(&arguments).fails(1, &["the service has the RTC"]);
+    sandbox.run(&arguments).fails(1, &["the service controls the RTC"]);
     sandbox.run(&["run", "--board", "moon"]).fails(2, &["possible values", "sim"]);
     // It runs even without music, a sound card or a folder for its state.
     let state = sandbox.path().join("no-folder");

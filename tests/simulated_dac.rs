@@ -10,11 +10,11 @@ mod player_harness;
 #[path = "support/virtual_loader.rs"]
 mod virtual_loader;
 
-use jaudiosync_time::{Instant, Span};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jaudiosync::player::feeder::{FeederEvent, Hearing};
 use jaudiosync_hw::dac::Imperfections;
+use jaudiosync_time::{Instant, Span};
 use player_harness::{EPOCH, PlayerHarness};
 
 /// Returns a USB card on a bad day: delays in steps of 1 ms, bursts of 10 ms, a crystal that is off

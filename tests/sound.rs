@@ -17,8 +17,8 @@ mod support;
 use jaudiosync_time::Span;
 use std::f64::consts::TAU;
 
-use jaudiosync::player::decoder::{DecodeError, Decoder, Mix};
-use jaudiosync::player::library::FrameSource;
+use jaudiosync::player::decoder::{Decoder, Mix};
+use jaudiosync::player::library::{DecodeError, FrameSource};
 use jaudiosync::player::resampler::Resampler;
 use jaudiosync_hw::dac::Imperfections;
 use jaudiosync_measure::thd_plus_noise_db;

@@ -25,7 +25,7 @@ fn compared() -> SavedTime {
         earlier.send_sample("a", Span::ZERO, 2e6);
     }
     earlier.run(120);
-    let mut saved = earlier.kept.lock().unwrap().clone().expect("a compared box keeps its calibration");
+    let mut saved = earlier.persisted.lock().unwrap().clone().expect("a compared box keeps its calibration");
     // As if that had been before the time at which the tests begin.
     let before = Span::HOUR;
     saved.utc_s -= before.whole_seconds();
@@ -101,10 +101,10 @@ fn distrusted(
     seed: u64,
     saved: Option<SavedTime>,
     said: &str,
-    prepare: impl FnOnce(&mut Option<SavedTime>, &mut TimeBoxSetUp),
+    prepare: impl FnOnce(&mut Option<SavedTime>, &mut TimeBoxOptions),
 ) {
     let mut saved = saved;
-    let mut set_up = TimeBoxSetUp::default();
+    let mut set_up = TimeBoxOptions::default();
     prepare(&mut saved, &mut set_up);
     let mut made = ClockHarness::prepared(set_up.model, saved, seed, |chip| {
         if set_up.battery_was_out {
@@ -135,7 +135,7 @@ fn distrusted(
 }
 
 #[derive(Default)]
-struct TimeBoxSetUp {
+struct TimeBoxOptions {
     model: Ds3231Model,
     registers: Vec<(u8, u8)>,
     battery_was_out: bool,
@@ -174,7 +174,7 @@ fn a_time_before_the_last_saved_one() {
     });
 }
 
-/// Register 5, the month, with the century bit as an old kernel sets it: 2126-12-06.
+/// Register 5, the month, with the century bit as an old kernel sets it: 2145-12-06.
 const DECEMBER_OF_THE_NEXT_CENTURY: u8 = 0x12 | 0x80;
 const MONTH: u8 = 0x05;
 

@@ -25,8 +25,9 @@ use arbitrary::{Arbitrary, Unstructured};
 use jaudiosync::mp3::map::FrameMap;
 use jaudiosync::mp3::survey::survey_by_counting;
 use jaudiosync::player::decoder::Mix;
-use jaudiosync::player::library::{Files, Library};
-use jaudiosync::playlist::{KnownMap, Playlist, keep_map};
+use jaudiosync::player::files::Files;
+use jaudiosync::player::library::Library;
+use jaudiosync::playlist::{KnownMap, Playlist, persist_map};
 use jaudiosync_fuzz::{How, MusicFolder, is_index_refused};
 use jaudiosync_time::{Instant, Span};
 use libfuzzer_sys::fuzz_target;
@@ -327,7 +328,7 @@ fn keeps_map(music: &Music, saved: &Saved, text: &[u8]) {
 /// Asserts that every track of that file gets the map, and that nothing else changes.
 fn keeps(music: &Music, saved: &Saved, known: &KnownMap, is_file: impl Fn(&SavedTrack) -> bool) {
     let index = music.folder.index();
-    let is_kept = keep_map(&index, known).expect("the index is right");
+    let is_kept = persist_map(&index, known).expect("the index is right");
     assert_eq!(is_kept, saved.tracks.iter().any(&is_file));
     let kept: Saved = serde_json::from_slice(&fs::read(&index).expect("it is there")).expect("it is an index");
     assert_eq!((&*kept.format, &*kept.fingerprint), (FORMAT, &*saved.fingerprint));

@@ -5,6 +5,7 @@
 //! timetables, and the service opens devices only through it. All the project's `unsafe` code lives
 //! here.
 
+#![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod alsa_messages;

@@ -24,6 +24,8 @@
 //! # }
 //! ```
 
+#![warn(missing_docs)]
+
 mod clock_map;
 mod configuration;
 mod correlation;

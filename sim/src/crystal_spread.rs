@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_spread_of_a_thousand_crystals_is_the_one_told() {
+    fn the_spread_of_a_thousand_crystals_is_the_one_stated() {
         let mut random = stream(3, None, Purpose::PiCrystal);
         let rates: Vec<f64> = (0..1000).map(|_| CrystalSpread::PI.draw(&mut random).rate_ppm).collect();
         let sigma = (rates.iter().map(|rate| rate * rate).sum::<f64>() / 1000.0).sqrt();

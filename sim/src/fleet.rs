@@ -52,8 +52,8 @@ pub fn make_policy(setup: &BoxSetup<'_>) -> Box<dyn TimePolicy> {
     }
 }
 
-/// Runs all boxes of a scenario on all processors. `progress` is told now and then which part of
-/// all is done, 0 to 1. The result depends on scenario and seed alone.
+/// Runs all boxes of a scenario on all processors. `progress` receives the part that is done,
+/// 0 to 1, several times. The result depends on scenario and seed alone.
 ///
 /// # Errors
 /// When a box failed.
@@ -72,14 +72,14 @@ pub fn run_fleet(
             if index >= scenario.boxes {
                 return results;
             }
-            let told = AtomicUsize::new(0);
-            let tell = |part: f64| {
+            let reported = AtomicUsize::new(0);
+            let report = |part: f64| {
                 let now = (part * PARTS as f64) as usize;
-                let gained = now.saturating_sub(told.swap(now, Ordering::Relaxed));
+                let gained = now.saturating_sub(reported.swap(now, Ordering::Relaxed));
                 let sum = done.fetch_add(gained, Ordering::Relaxed) + gained;
                 progress(sum as f64 / (PARTS * scenario.boxes) as f64);
             };
-            results.push((index, run_box(scenario, seed, index, make_policy, &tell)));
+            results.push((index, run_box(scenario, seed, index, make_policy, &report)));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(scenario.boxes);
@@ -173,7 +173,7 @@ impl BoxRun {
         self.gps.boot(on);
         self.player.power_on(on);
         let mut published = self.policy.published();
-        let mut told = on;
+        let mut reported = on;
         loop {
             let now = self.world.true_time();
             if now >= off {
@@ -184,8 +184,8 @@ impl BoxRun {
             samples.extend(self.gps.samples_until(now, &self.world, &self.schedule));
             let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
             let wake = self.policy.step(&self.world, input);
-            // While the step lasted the player went by what was published before, but for a
-            // correction that waited for nothing to play.
+            // While the step lasted the player used what was published before, except for a
+            // correction that waited until nothing played.
             let stepped = self.world.true_time().min(off);
             let mut at = now;
             while at < stepped {
@@ -199,9 +199,9 @@ impl BoxRun {
             let latest = self.world.raw_at(off);
             let earliest = self.world.raw_at(self.world.true_time()) + LEAST_SLEEP;
             self.world.sleep_until(wake.min(latest).max(earliest));
-            if self.world.true_time() - told > Span::MINUTE {
-                told = self.world.true_time();
-                progress((told - whole.from).seconds() / whole.length().seconds());
+            if self.world.true_time() - reported > Span::MINUTE {
+                reported = self.world.true_time();
+                progress((reported - whole.from).seconds() / whole.length().seconds());
             }
         }
         self.play_until(off, powered, &published);
@@ -291,7 +291,7 @@ mod tests {
         let first = run(7);
         assert_eq!(first, run(7));
         assert_ne!(first, run(8));
-        // A box is the same, whoever rides with it.
+        // A box is the same, no matter which others ride with it.
         let alone = Scenario { boxes: 1, ..scenario.clone() };
         assert_eq!(run_fleet(&alone, 7, &make_policy, &|_| {}).unwrap()[0], first[0]);
     }

@@ -1,4 +1,4 @@
-//! A GPS receiver whose pulse, each second, interrupts the Pi a little late.
+//! A GPS receiver whose pulse, every second, interrupts the Pi a little late.
 
 use fastrand::Rng;
 use jaudiosync_time::{Instant, Span, True};

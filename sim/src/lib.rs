@@ -5,14 +5,14 @@
 //!   [`weather`], [`rtc`], [`network`] and [`gps`] are that world;
 //! - [`virtual_box`] is the world as one box sees it: its clocks, and the true time that no box
 //!   knows;
-//! - [`policy`] is what keeps a box's time there: the service's own code ([`service`]), or the
+//! - [`policy`] is what keeps time on a box there: the service's own code ([`service`]), or the
 //!   Python program ([`python`]);
 //! - [`dac`] plays on a sound card without sound, with the player's own feeder;
 //! - [`fleet`] runs the boxes, [`report`] and [`plot`] show how it went;
 //! - [`cli`] is the command line. The library is public for the tests of this crate alone.
 //!
-//! Only what surrounds a box is modelled here. How time is kept and how music is steered is never
-//! written a second time: that code runs as it is. Nothing here reads a clock, opens a device or
+//! Only what surrounds a box is modelled here. Timekeeping and the steering of music are not
+//! written a second time: the box's own code runs as it is. Nothing here reads a clock, opens a device or
 //! sleeps.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -87,7 +87,7 @@ impl NtpClients {
         samples
     }
 
-    /// When a server's next burst begins; none if it is never in reach again.
+    /// When a server's next burst begins; `None` if it is never in reach again.
     fn next_burst(&mut self, number: usize, schedule: &BoxSchedule) -> Option<Instant<True>> {
         let server = self.servers.get_mut(number)?;
         let reach = schedule.next_reach(ReferenceKind::Ntp, server.next_poll)?;
@@ -111,7 +111,7 @@ impl NtpClients {
         let server = servers.get_mut(number)?;
         if !server.was_in_reach {
             // A new contact: another access point, another way. Out of reach the client has failed,
-            // and so begins anew.
+            // and so begins again.
             server.was_in_reach = true;
             server.interval = PollInterval::default();
             server.asymmetry_ns_f64 = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;
@@ -130,7 +130,7 @@ impl NtpClients {
     }
 }
 
-/// One exchange that begins at an instant of true time; none if a packet is lost.
+/// Makes one exchange that begins at an instant of true time; `None` if a packet is lost.
 fn exchange(
     ntp: &Ntp,
     asymmetry_ns_f64: f64,

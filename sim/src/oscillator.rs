@@ -1,8 +1,8 @@
 //! Crystals: what a clock shows at an instant of true time, and at which instant it shows
 //! something.
 //!
-//! A crystal's rate is drawn anew on a grid and is constant in between, so the clock is piecewise
-//! linear and can be inverted exactly. Whole nanoseconds and fractions are kept apart, so that
+//! A crystal's rate is drawn again on a grid and is constant in between, so the clock is piecewise
+//! linear and can be inverted exactly. Whole nanoseconds and fractions are stored separately, so that
 //! nothing is lost over days.
 
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct CrystalModel {
     pub walk_fm_ppm: f64,
     /// Steady drift of the rate, in ppb a day.
     pub aging_ppb_per_day: f64,
-    /// The rate is drawn anew each so many seconds, at least 1.
+    /// The rate is drawn again after this many seconds, at least 1.
     pub grid_s: i64,
 }
 
@@ -79,7 +79,7 @@ impl<A: Axis> Crystal<A> {
         crystal
     }
 
-    /// Starts the clock anew, as a power cut does: the same crystal, which has wandered no further
+    /// Restarts the clock, as a power cut does: the same crystal, which has wandered no further
     /// meanwhile.
     pub fn restart(&mut self, start: Instant<True>, clock: Instant<A>) {
         self.start = start;
@@ -133,7 +133,7 @@ impl<A: Axis> Crystal<A> {
         index
     }
 
-    /// Returns the whole steps of the grid in a span; none in one that points backwards.
+    /// Returns the whole steps of the grid in a span; 0 if it points backwards.
     fn whole_steps(&self, span: Span) -> usize {
         usize::try_from(span.ns().div_euclid(self.grid.ns())).unwrap_or(0)
     }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restarted_clock_begins_where_it_is_told_and_keeps_its_rate() {
+    fn a_restarted_clock_begins_where_it_should_and_keeps_its_rate() {
         let mut crystal = started(steady(50.0), 1);
         crystal.reading(START + Span::from_seconds(100));
         let (restart, reading) = (START + Span::from_seconds(200), Instant::from_ns(5));

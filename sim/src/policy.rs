@@ -44,7 +44,7 @@ pub struct StepInput<'a> {
 /// What a policy says of its time; it holds until the next step is over.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Published {
-    /// The map that the player goes by; without one there is no music.
+    /// The map that the player uses; without one there is no music.
     pub utc: Option<ClockMap<Raw, Utc>>,
     /// The bound of its error.
     pub bound: Option<Span>,
@@ -70,14 +70,14 @@ pub trait TimePolicy: Send {
     /// What it says of its time now.
     fn published(&self) -> Published;
 
-    /// Returns what it would be off by at an instant if it knew the RTC's edges exactly; none where
-    /// no RTC is used. For the report alone: it may use what no box knows.
+    /// Returns what it would be off by at an instant if it knew the RTC's edges exactly; `None`
+    /// where no RTC is used. For the report alone: it may use what no box knows.
     fn rtc_error(&mut self, world: &BoxWorld, time: Instant<True>) -> Option<Span>;
 
     /// The RTC breaks in this way, or is well again.
     fn set_rtc_fault(&mut self, fault: Option<RtcFault>);
 
-    /// The box is off; called now and then, at least every 64 s, so that what runs on a battery
+    /// The box is off; called repeatedly, at least every 64 s, so that what runs on a battery
     /// sees the temperature.
     fn pass_while_off(&mut self, _world: &BoxWorld) {}
 }

@@ -98,7 +98,7 @@ impl TimePolicy for PythonTime {
     fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw> {
         self.set_from_network(world, input);
         if world.system_utc() >= self.next_cron {
-            // A clock that cannot be read leaves the system clock as it is; nobody is told.
+            // A clock that cannot be read leaves the system clock as it is; nobody is informed.
             let _ = self.hctosys(world);
             let now = world.system_utc();
             self.next_cron = now + CRON - (now - Instant::ZERO) % CRON;
@@ -126,8 +126,8 @@ impl TimePolicy for PythonTime {
     }
 }
 
-/// The Python program's player: starts each track by the system clock, a little late, and lets it
-/// run.
+/// The Python program's player: starts each track by the system clock, a little late, and then
+/// leaves it alone.
 pub struct PythonPlayer {
     card: SoundCard,
     timetable: Timetable,

@@ -12,7 +12,7 @@ pub enum Purpose {
     PiCrystal,
     /// The DAC's crystal.
     DacCrystal,
-    /// What the sound card's driver tells, and when.
+    /// What the sound card's driver reports, and when.
     DacDriver,
     /// The RTC's crystal.
     Rtc,
@@ -30,7 +30,7 @@ pub enum Purpose {
     Policy,
 }
 
-/// The seed of one stream: `owner` is the box's number, or none for what all boxes share.
+/// The seed of one stream: `owner` is the box's number, or `None` for what all boxes share.
 pub fn seed_of(seed: u64, owner: Option<usize>, purpose: Purpose) -> u64 {
     let owner = owner.map_or(0, |number| number as u64 + 1);
     mix(mix(mix(seed) ^ owner) ^ (purpose as u64 + 1))

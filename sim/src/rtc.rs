@@ -48,7 +48,7 @@ impl BoxRtc {
         self.chip.power_on();
     }
 
-    /// Returns by how much it is ahead of true UTC now, which no box knows; none if it stands
+    /// Returns by how much it is ahead of true UTC now, which no box knows; `None` if it stands
     /// still.
     pub fn rtc_minus_utc(&self) -> Option<Span> {
         self.chip.rtc_minus_utc()

@@ -1,4 +1,4 @@
-//! What is written down of a box each second.
+//! What is written down of a box every second.
 
 use jaudiosync_time::{Instant, Span, True};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct BoxSample {
     pub time: Instant<True>,
     /// How much later than on the timetable a frame is heard, in ns; none in silence.
     pub dac_error_ns_f64: Option<f64>,
-    /// What the timescale shows beside UTC; none while there is none.
+    /// What the timescale shows beside UTC; `None` while there is none.
     pub timescale_error: Option<Span>,
     /// What the policy would take for UTC if it knew the RTC's edges exactly, beside UTC: the error
     /// of the RTC and of its calibration.

@@ -44,7 +44,7 @@ pub struct PoweredInterval {
     pub battery_was_out: bool,
 }
 
-/// A time in which a reference tells a wrong time.
+/// A time in which a reference gives a wrong time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lie {
     /// From when until when.
@@ -118,12 +118,12 @@ impl BoxSchedule {
         later.map(|interval| interval.from.max(time)).min()
     }
 
-    /// By how much a reference is ahead of UTC at an instant.
+    /// Returns by how much a reference is ahead of UTC at an instant.
     pub fn lie(&self, source: ReferenceKind, server: usize, time: Instant<True>) -> Span {
-        let told = self.lies.iter().filter(|lie| {
+        let lies = self.lies.iter().filter(|lie| {
             lie.source == source && lie.interval.contains(time) && lie.server.is_none_or(|only| only == server)
         });
-        told.map(|lie| lie.by).sum()
+        lies.map(|lie| lie.by).sum()
     }
 
     /// What is wrong with the RTC at an instant.
@@ -292,11 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lie_is_told_by_its_server_for_its_time() {
+    fn a_lie_comes_from_its_server_for_its_time() {
         let text = "[ntp]\nservers = 3\n[[event]]\nkind = \"reference_lies\"\nsource = \"ntp\"\nserver = 2\n\
             at_minutes = 5\nfor_minutes = 2\nby_ms = 3000\n";
         let day = schedule(text, 4);
-        let told = |server, at| day.lie(ReferenceKind::Ntp, server, at_ride_minutes(at));
-        assert_eq!((told(1, 6.0), told(0, 6.0), told(1, 8.0)), (Span::from_seconds(3), Span::ZERO, Span::ZERO));
+        let lie = |server, at| day.lie(ReferenceKind::Ntp, server, at_ride_minutes(at));
+        assert_eq!((lie(1, 6.0), lie(0, 6.0), lie(1, 8.0)), (Span::from_seconds(3), Span::ZERO, Span::ZERO));
     }
 }

@@ -17,7 +17,7 @@ pub fn ride_minutes(time: Instant<True>) -> f64 {
     (time - RIDE_START).ns_f64() / NS_PER_MINUTE
 }
 
-/// Returns the instant that lies so many minutes after the beginning of the ride.
+/// Returns the instant that lies this many minutes after the beginning of the ride.
 pub fn at_ride_minutes(minutes: f64) -> Instant<True> {
     RIDE_START + Span::from_ns((minutes * NS_PER_MINUTE) as i64)
 }

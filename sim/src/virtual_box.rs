@@ -20,11 +20,10 @@ const BOOT_RAW: Instant<Raw> = Instant::from_second(15);
 /// waiting for ever.
 const CLOCK_READING: Span = Span::from_ns(200);
 
-/// A thread that sleeps wakes so much late: as a rule between these, as the kernel's default timer
-/// slack is 50 µs...
+/// How late a sleeping thread usually wakes, from and to: the kernel's default timer slack is 50 µs.
 const WAKE_LATE: (Span, Span) = (Span::from_us(50), Span::from_us(100));
 
-/// ...but once in this many times by milliseconds, when the one core it wants is busy.
+/// One wake in this many is late by milliseconds, because the core that the thread needs is busy.
 const LONG_DELAY_ONE_IN: u32 = 500;
 const LONG_DELAY: (Span, Span) = (Span::from_ms(1), Span::from_ms(5));
 
@@ -54,7 +53,7 @@ impl BoxWorld {
         Self { now_true_ns: AtomicI64::new(now.ns()), temperature, machine }
     }
 
-    /// Switches the box on: the raw clock begins anew, and the system clock in 1970, as without a
+    /// Switches the box on: the raw clock begins again, and the system clock in 1970, as without a
     /// battery it does.
     pub fn power_on(&self, time: Instant<True>) {
         self.advance_to(time);

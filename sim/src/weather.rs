@@ -43,7 +43,7 @@ pub fn weather(scenario: &Scenario, seed: u64, index: usize) -> Temperature {
 }
 
 impl Weather {
-    /// The temperature so many minutes after the ride began.
+    /// Returns the temperature this many minutes after the ride began.
     fn at_minutes(&self, minutes: f64) -> f64 {
         if minutes <= 0.0 {
             return self.indoors(minutes);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_differ_by_what_they_are_told_to() {
+    fn boxes_differ_as_the_scenario_says() {
         let mut scenario = Scenario::default();
         scenario.temperature.sun_c = 0.0;
         let squares: f64 = (0..200)

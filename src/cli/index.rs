@@ -1,11 +1,11 @@
 //! `jaudiosync index`: builds the saved index, with the maps of long files.
 
-use crate::format;
 use clap::Args;
 use serde_json::json;
 
 use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
+use crate::format;
 
 /// Build the saved index of a playlist
 ///
@@ -49,9 +49,9 @@ impl IndexCommand {
             }))?;
         } else {
             output::say(format_args!(
-                "{}: {} tracks ({} read, {silent} silent), {}, fingerprint {}",
+                "{}: {} ({} read, {silent} silent), {}, fingerprint {}",
                 loaded.index.display(),
-                playlist.tracks.len(),
+                format::counted(playlist.tracks.len(), "track"),
                 loaded.inspected,
                 format::duration(playlist.runtime_s()),
                 playlist.fingerprint(),

@@ -120,8 +120,8 @@ impl List {
         }
         output::say(table.trim_fmt());
         output::say(format_args!(
-            "{} tracks, {}, fingerprint {}",
-            playlist.tracks.len(),
+            "{}, {}, fingerprint {}",
+            format::counted(playlist.tracks.len(), "track"),
             format::duration(playlist.runtime_s()),
             playlist.fingerprint()
         ));

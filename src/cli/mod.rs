@@ -39,7 +39,7 @@ pub const POWER_OFF_EXIT_CODE: u8 = 100;
 const EXAMPLES: &str = "\
 Examples:
   jaudiosync play                       play Music/Playlist.m3u8 from the next grid slot
-  jaudiosync play -t 18:30:05 -p 3      begin with track 3 at half past six
+  jaudiosync play -t 18:30:05 -p 3      begin with track 3 at 18:30:05
   jaudiosync list                       show the timetable and the fingerprint
   jaudiosync run --board sim            simulate a whole box on this terminal
   jaudiosync status                     show what the running service is doing
@@ -51,8 +51,9 @@ Exit codes:
   1  something else failed              4  the sound card cannot be used
   2  the command line is wrong          5  the service does not answer
 
-SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) end every command within 2 s, even
-if a sound card or a file hangs.
+SIGTERM and SIGINT (Ctrl-C) end every command within 2 s, even if a sound card or a file hangs. So
+does SIGHUP (the terminal was closed), except that `run` reloads on it, unless it shows a box on a
+terminal, and that a command started under nohup ignores it.
 
 Set RUST_LOG=info or RUST_LOG=debug for a more detailed log.";
 

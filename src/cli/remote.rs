@@ -17,7 +17,7 @@ use crate::timetable::local_time::NamedTime;
 #[command(after_help = "Examples:
   jaudiosync start
   jaudiosync start --fresh                 begin with the first track, at the next grid slot
-  jaudiosync start -t 18:30:05 -p 3        begin with track 3 at half past six; later, join it
+  jaudiosync start -t 18:30:05 -p 3        begin with track 3 at 18:30:05; if that has passed, join it
   jaudiosync start -t '2026-11-30 18:30'   begin on another day
   jaudiosync start -p res                  begin with the track that played when it was stopped")]
 pub(super) struct Start {

@@ -11,7 +11,7 @@ const MAX_NTP_SERVERS: usize = 8;
 /// five bytes longer.
 const MAX_SOCKET_PATH_BYTES: usize = 100;
 
-/// Describes the first value that is out of its range; none if all are within.
+/// Describes the first value that is out of its range; `None` if all are within.
 pub(super) fn out_of_range(config: &Config) -> Option<String> {
     let percent = |value: u8, least: u8| {
         (!(least..=100).contains(&value)).then(|| format!("{value} is not within {least} to 100 percent"))
@@ -48,7 +48,7 @@ fn texts(config: &Config) -> Option<String> {
     None
 }
 
-/// Returns two keys that name the same pin, by their full names; none if all pins differ.
+/// Returns two keys that name the same pin, by their full names; `None` if all pins differ.
 pub(super) fn shared_pin(config: &Config) -> Option<[&'static str; 2]> {
     let board = &config.board;
     let pins = [

@@ -20,7 +20,6 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {
-    /// The file.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
@@ -35,9 +34,8 @@ impl fmt::Display for Origin {
 /// Something that is wrong with a file. The box goes on without that value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The file.
     pub file: PathBuf,
-    /// The line, from 1; none if the file as a whole is meant.
+    /// The line, from 1; `None` if the file as a whole is meant.
     pub line: Option<usize>,
     /// What is wrong, and what to do about it.
     pub message: String,
@@ -77,8 +75,8 @@ impl Layers {
         &self.files
     }
 
-    /// Returns where the value of a key such as `volume.step_percent` comes from; none if it is the
-    /// default.
+    /// Returns where the value of a key such as `volume.step_percent` comes from; `None` if it is
+    /// the default.
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
@@ -266,7 +264,7 @@ fn section_with<'a>(known: &'a Table, key: &str) -> Option<&'a str> {
     known.iter().find(|(_, keys)| has(keys)).map(|(section, _)| section.as_str())
 }
 
-/// Returns a value without its position in the text; none for a table. An instant becomes a text,
+/// Returns a value without its position in the text; `None` for a table. An instant becomes a text,
 /// so that it may be written with or without quotes.
 fn plain(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {

@@ -1,6 +1,5 @@
 //! The tree of values: a struct for each section of the file, and the defaults.
 
-use crate::appliance::StartKind;
 use std::path::PathBuf;
 
 use jaudiosync_hw::buttons::Pins;
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, TimeSource};
 use super::server_address::{OptionalServer, ServerAddress};
+use crate::appliance::StartKind;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -1,8 +1,7 @@
 //! Server addresses as people write them: a name or an IP address, with or without a port.
 
 use std::fmt;
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +27,7 @@ pub struct OptionalServer(pub Option<ServerAddress>);
 pub enum AddressError {
     /// The host is missing, or has a character that no host name has.
     #[error(
-        "{0:?} does not name a server: write a name or an address, like pool.ntp.org, 192.168.1.2:123 or [fe80::1]:123"
+        "{0:?} does not name a server: write a name or an address, like pool.ntp.org, 192.168.1.2:123 or [2001:db8::1]:123"
     )]
     NoHost(String),
     /// The port is not a number from 1 to 65535.
@@ -76,18 +75,6 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-impl ServerAddress {
-    /// Asks the resolver for the server's addresses, with `default_port` if it has no port of its
-    /// own. Blocks for as long as the resolver takes. Nothing is cached: servers behind a name
-    /// move, and so does the box.
-    ///
-    /// # Errors
-    /// If the name cannot be resolved.
-    pub fn resolve(&self, default_port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok((self.host.as_str(), self.port.unwrap_or(default_port)).to_socket_addrs()?.collect())
-    }
-}
-
 impl TryFrom<String> for ServerAddress {
     type Error = AddressError;
 
@@ -127,11 +114,15 @@ impl From<OptionalServer> for String {
 
 /// Returns whether it is an IPv6 address, perhaps with its interface (`fe80::1%wlan0`).
 fn is_ipv6(text: &str) -> bool {
-    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    let is_zone = |zone: &str| !zone.is_empty() && !zone.contains([':', '%']);
+    address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(is_zone)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -160,18 +151,14 @@ mod tests {
 
     #[test]
     fn what_does_not_name_a_server_is_refused() {
-        for text in ["", " ", ":123", "[::1", "[::1]5", "[::1:5", "[host]:5", "a b", "http://x"] {
+        for text in
+            ["", " ", ":123", "[::1", "[::1]5", "[::1:5", "[host]:5", "[::1%]:5", "[::1%a%b]:5", "a b", "http://x"]
+        {
             assert!(parsed(text).is_err(), "{text}");
         }
-        for text in ["host:", "host:0", "host:65536", "host:ntp", "[::1]:", "1:2:3"] {
+        for text in ["host:", "host:0", "host:65536", "host:ntp", "[::1]:", "1:2:3", "fe80::1%wlan0:123", "fe80::1%"] {
             assert_eq!(parsed(text), Err(AddressError::BadPort(text.to_owned())), "{text}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_address_is_resolved_without_a_resolver() {
-        let addresses = parsed("[::1]").unwrap().resolve(9).unwrap();
-        assert_eq!(addresses, ["[::1]:9".parse().unwrap()]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// Returns the number of a group; none if there is no such group.
+/// Returns the number of a group; `None` if there is no such group.
 pub(super) fn group_number(name: &str) -> Option<u32> {
     Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw())
 }

@@ -19,7 +19,9 @@ pub enum ClientError {
     #[error("no service answers at {0}; start it with: systemctl start jaudiosync")]
     NoService(PathBuf),
     /// The user may not use the socket.
-    #[error("you may not use {0}; join its group (sudo usermod -aG jaudiosync $USER), then log in again")]
+    #[error(
+        "you may not use {0}; join its group, by default jaudiosync (sudo usermod -aG jaudiosync $USER), then log in again"
+    )]
     NotAllowed(PathBuf),
     /// Somebody listens, but does not answer in time.
     #[error("the service at {0} does not answer; see: systemctl status jaudiosync")]
@@ -88,7 +90,7 @@ impl Client {
         }
     }
 
-    /// Waits for the next response, as when watching the status; none when the service ends.
+    /// Waits for the next response, as when watching the status; `None` when the service ends.
     ///
     /// # Errors
     /// If the connection breaks, or the response cannot be read or does not come in time.

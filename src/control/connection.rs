@@ -35,7 +35,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Takes a place among the clients; none if all are taken.
+    /// Takes a place among the clients; `None` if all are taken.
     pub fn of_client(shared: &Arc<Shared>, limit: usize) -> Option<Self> {
         Self::take(shared, |shared| &shared.clients, limit)
     }
@@ -156,7 +156,7 @@ fn watch(stream: &mut UnixStream, handler: &dyn Handler, shared: &Arc<Shared>) -
     Ok(())
 }
 
-/// Returns the time until the deadline; none once it has passed, as a timeout of zero means no
+/// Returns the time until the deadline; `None` once it has passed, as a timeout of zero means no
 /// timeout.
 fn time_left(deadline: Instant) -> Option<Duration> {
     deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())

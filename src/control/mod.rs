@@ -46,6 +46,6 @@ pub mod server;
 
 pub use client::{Client, ClientError};
 pub use handler::Handler;
-pub use path::{candidate_sockets, service_socket};
+pub use path::{SYSTEM_SOCKET, candidate_sockets, service_socket};
 pub use protocol::{Command, Request, Response, Status};
 pub use server::{Server, ServerError, ServerOptions};

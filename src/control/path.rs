@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The service's socket if systemd runs it.
-const SYSTEM_SOCKET: &str = "/run/jaudiosync/control.sock";
+pub const SYSTEM_SOCKET: &str = "/run/jaudiosync/control.sock";
 
 /// Returns where the service creates its socket: as configured, otherwise in systemd's
 /// `RUNTIME_DIRECTORY`, otherwise in `XDG_RUNTIME_DIR`, otherwise in `/run/jaudiosync`.

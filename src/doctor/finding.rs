@@ -23,7 +23,7 @@ pub struct Finding {
     pub level: Level,
     /// What was found.
     pub text: String,
-    /// What to do about it; none if nothing is wrong.
+    /// What to do about it; `None` if nothing is wrong.
     pub advice: Option<String>,
 }
 

@@ -9,7 +9,6 @@ pub(super) const BOUND: Duration = Duration::from_millis(1200);
 /// A signal that asks for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// SIGTERM.
     Terminate,
     /// SIGINT.
     Interrupt,
@@ -44,7 +43,7 @@ pub(super) enum Step {
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     hang_up_was_ignored: bool,
-    /// What SIGHUP means to a command that ends in an orderly way; none if a signal ends it at
+    /// What SIGHUP means to a command that ends in an orderly way; `None` if a signal ends it at
     /// once.
     orderly: Option<HangUp>,
     was_notified: bool,
@@ -95,7 +94,7 @@ impl Plan {
         self.deadline.get_or_insert(now + BOUND);
     }
 
-    /// Returns how long the end may still take; none if it has not begun.
+    /// Returns how long the end may still take; `None` if it has not begun.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(now))
     }

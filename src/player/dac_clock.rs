@@ -6,7 +6,11 @@
 //! and the rate, weighs one against the other: at first it believes every observation, later hardly
 //! any, and the same mathematics says how far it can be wrong.
 
-use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Rate, Raw, Span};
+mod line;
+
+use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Raw, Span};
+
+pub use self::line::DacLine;
 
 /// When a frame was, or will be, at the output, according to one observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +23,7 @@ pub struct Observation {
 
 /// What an observation did to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     /// It was absorbed.
     Taken,
     /// It is too far off to be believed.
@@ -73,39 +77,6 @@ const AHEAD_S: f64 = 0.5;
 const SETTLED_SIGMA_NS: f64 = 30_000.0;
 const PATIENCE_S: f64 = 2.0;
 
-/// When the frames of a stream are heard, while nothing interrupts it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DacLine {
-    /// The frame that is heard at `phase`, and `fraction_ns` later.
-    frame: u64,
-    phase: Instant<Raw>,
-    fraction_ns: f64,
-    rate_hz: f64,
-    /// By how much a frame lasts longer than nominal, as a fraction.
-    slower: f64,
-}
-
-impl DacLine {
-    /// Returns when a frame is heard.
-    pub fn heard(&self, frame: u64) -> Instant<Raw> {
-        let frames = frame as f64 - self.frame as f64;
-        let frames_ns = frames * 1e9 / self.rate_hz * (1.0 + self.slower);
-        self.phase + Span::from_ns_f64(self.fraction_ns + frames_ns)
-    }
-
-    /// Returns the frame, with its fraction, that is heard at a reading of the raw clock.
-    pub fn frame_at(&self, raw: Instant<Raw>) -> f64 {
-        let since_ns = (raw - self.phase).ns_f64() - self.fraction_ns;
-        self.frame as f64 + since_ns / (1e9 / self.rate_hz * (1.0 + self.slower))
-    }
-
-    /// Returns by how much the DAC is slower than nominal: the rate of the raw clock as seen by the
-    /// DAC.
-    pub fn slower(&self) -> Rate {
-        Rate::from_fraction(self.slower)
-    }
-}
-
 /// The model of one open stream.
 #[derive(Debug, Clone)]
 pub struct DacClock {
@@ -147,11 +118,11 @@ impl DacClock {
     }
 
     /// Absorbs an observation. They come in the order of their frames.
-    pub fn observe(&mut self, observation: Observation) -> Verdict {
+    pub fn observe(&mut self, observation: Observation) -> Outcome {
         let nominal_ns = 1e9 / self.rate_hz;
         let Some(state) = &mut self.state else {
             self.state = Some(State::first(observation));
-            return Verdict::Taken;
+            return Outcome::Taken;
         };
         let mut next = state.clone();
         next.advance_to(observation.frame, nominal_ns);
@@ -165,7 +136,7 @@ impl DacClock {
             // The very first observations are the worst, and have nothing to contradict.
             let patience = OUTLIERS_TO_RESTART.min(state.observations);
             if self.outliers < patience {
-                return Verdict::Outlier;
+                return Outcome::Outlier;
             }
             let was_of_use = self.is_settled();
             self.outliers = 0;
@@ -179,12 +150,12 @@ impl DacClock {
                 fresh.noise_variance = next.noise_variance;
             }
             self.state = Some(fresh);
-            return if was_of_use { Verdict::Restarted } else { Verdict::Outlier };
+            return if was_of_use { Outcome::Restarted } else { Outcome::Outlier };
         }
         self.outliers = 0;
         next.correct(innovation_ns);
         *state = next;
-        Verdict::Taken
+        Outcome::Taken
     }
 
     /// Returns when frames are heard, as far as that is known at all: after the first observation.
@@ -274,64 +245,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RATE_HZ: u32 = 48_000;
-    const PERIOD_FRAMES: u64 = 1193;
-
-    /// Observes `count` periods of a card that is this much slower than nominal, from `first` on.
-    fn observe(clock: &mut DacClock, first: u64, count: u64, slower_ppm: f64, shift_ns: i64) -> Vec<Verdict> {
-        let period = |index: u64| {
-            let frame = (first + index) * PERIOD_FRAMES;
-            // Steps of a frame, as drivers report them.
-            let noise_ns = (index * 7919 % 21) as i64 * 1000 - 10_000;
-            let heard_ns = frame as f64 * 1e9 / f64::from(RATE_HZ) * (1.0 + slower_ppm * 1e-6);
-            Observation { frame, heard: Instant::from_ns(heard_ns as i64 + noise_ns + shift_ns) }
-        };
-        (0..count).map(|index| clock.observe(period(index))).collect()
-    }
-
-    #[test]
-    fn phase_and_rate_are_found_and_it_is_known_how_well() {
-        let mut clock = DacClock::new(RATE_HZ);
-        assert_eq!(clock.settled(), None);
-        observe(&mut clock, 0, 400, 80.0, 0);
-        let line = clock.settled().unwrap();
-        assert!((clock.rate_ppb() - 80_000.0).abs() < 2_000.0, "{}", clock.rate_ppb());
-        let frame = 400 * PERIOD_FRAMES;
-        let error_ns = line.heard(frame).ns() as f64 - frame as f64 * 1e9 / f64::from(RATE_HZ) * 1.00008;
-        assert!(error_ns.abs() < 5.0 * clock.sigma_ns() && clock.sigma_ns() < 10_000.0, "{error_ns}");
-        assert!((line.frame_at(line.heard(frame)) - frame as f64).abs() < 0.01);
-    }
-
-    #[test]
-    fn a_wild_value_is_ignored() {
-        let mut clock = DacClock::new(RATE_HZ);
-        observe(&mut clock, 0, 200, 0.0, 0);
-        let before = clock.line();
-        assert_eq!(observe(&mut clock, 200, 1, 0.0, 700_000_000), [Verdict::Outlier]);
-        assert_eq!(clock.line(), before);
-        assert_eq!(observe(&mut clock, 201, 1, 0.0, 0), [Verdict::Taken]);
-    }
-
-    #[test]
-    fn contradictions_that_agree_make_it_start_over_with_the_same_rate() {
-        let mut clock = DacClock::new(RATE_HZ);
-        observe(&mut clock, 0, 400, -120.0, 0);
-        let verdicts = observe(&mut clock, 400, 10, -120.0, 5_000_000_000);
-        assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Restarted).count(), 1, "{verdicts:?}");
-        assert_eq!(clock.restarts(), 1);
-        assert!((clock.rate_ppb() + 120_000.0).abs() < 5_000.0, "{}", clock.rate_ppb());
-    }
-
-    #[test]
-    fn a_rate_that_changes_is_followed() {
-        let mut clock = DacClock::new(RATE_HZ);
-        observe(&mut clock, 0, 400, 0.0, 0);
-        // From here on 100 ppm slower, without a step.
-        let at_change_ns = 400.0 * PERIOD_FRAMES as f64 * 1e9 / f64::from(RATE_HZ);
-        observe(&mut clock, 400, 800, 100.0, (-at_change_ns * 100e-6) as i64);
-        assert!((clock.rate_ppb() - 100_000.0).abs() < 3_000.0, "{}", clock.rate_ppb());
-    }
-}
+mod tests;

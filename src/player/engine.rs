@@ -4,7 +4,6 @@
 //! The stream stays open and silent while nothing is to be played, so that the model of its clock
 //! is always settled.
 
-use crate::appliance::answer::Tone;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +14,7 @@ use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 use super::loader::{LoaderCommand, LoaderTask};
 use super::ring::Shared;
 use super::task::{PlayerCommand, PlayerPorts, PlayerTask, ReportEvent, WhenMissing};
+use crate::appliance::answer::Tone;
 use crate::timekeeping::published::UtcSource;
 use crate::worker::Worker;
 
@@ -64,7 +64,7 @@ impl Engine {
         Ok(Self { feeder: feeder.map_err(no_thread("feeder"))?, loader, shared })
     }
 
-    /// Orders the player to do something.
+    /// Sends the player a command.
     pub fn command(&self, command: PlayerCommand) {
         self.feeder.command(command);
     }

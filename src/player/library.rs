@@ -1,10 +1,20 @@
-//! Where the player has its tracks from: files, or what a simulation puts in their place.
+//! What the player takes its tracks from: `files` in the program, something else in simulations and
+//! tests.
 
-use std::path::PathBuf;
+use std::io;
 
-use super::decoder::{DecodeError, Decoder, Known, Mix};
 use crate::mp3::reader::Progress;
-use crate::playlist::{KnownMap, Playlist, Track};
+
+/// Why a track produces no sound.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// It cannot be opened or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is not an MP3.
+    #[error("{0}")]
+    Format(String),
+}
 
 /// Where the frames of a track come from. It can seek to any place, and outside the track there is
 /// silence.
@@ -48,44 +58,4 @@ pub trait Library: Send + Sync {
     /// # Errors
     /// When it should be there and cannot be read.
     fn open(&self, track: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError>;
-}
-
-/// The MP3 files of a playlist.
-#[derive(Debug, Clone)]
-pub struct Files {
-    tracks: Vec<TrackFile>,
-    mix: Mix,
-}
-
-/// What is known of a track's file.
-#[derive(Debug, Clone)]
-struct TrackFile {
-    /// `None` is silence.
-    path: Option<PathBuf>,
-    rate_hz: Option<u32>,
-    channels: usize,
-    map: KnownMap,
-}
-
-impl Files {
-    /// Makes a library of a playlist's tracks; `mix` says which of their channels are heard.
-    pub fn of(playlist: &Playlist, mix: Mix) -> Self {
-        let file = |track: &Track| TrackFile {
-            path: track.path.clone(),
-            rate_hz: track.length.map(|length| length.rate_hz),
-            channels: track.channels,
-            map: track.map.clone(),
-        };
-        Self { tracks: playlist.tracks.iter().map(file).collect(), mix }
-    }
-}
-
-impl Library for Files {
-    fn open(&self, track: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
-        let Some(TrackFile { path: Some(path), rate_hz, channels, map }) = self.tracks.get(track) else {
-            return Ok(None);
-        };
-        let known = Known { rate_hz: *rate_hz, channels: Some(*channels), map: map.get() };
-        Ok(Some(Box::new(Decoder::open_known(path, self.mix, known)?)))
-    }
 }

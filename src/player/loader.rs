@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use rtrb::Producer;
 
-use super::decoder::DecodeError;
-use super::library::{Library, TrackSource};
+use super::library::{DecodeError, Library, TrackSource};
 use super::pcm_queue::{BLOCK_SAMPLES, MARGIN_FRAMES, PcmBlock, pcm_queue};
 use super::resampler::Resampler;
 use super::track_link::{Opening, TrackLink, TrackParts};
@@ -33,7 +32,7 @@ const BLOCKS_PER_STEP: usize = 16;
 
 /// How often the loader checks whether a queue has room, or a file is to be opened again: a small
 /// part of what a queue holds.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 
 /// What the loader can be commanded to do.
 pub enum LoaderCommand {
@@ -49,7 +48,7 @@ pub enum LoaderCommand {
         link: Arc<TrackLink>,
     },
     /// Check at once what is wanted: it has changed somewhere.
-    Look,
+    Check,
     /// Free what a track was played with.
     Drop(Box<TrackParts>),
 }
@@ -106,7 +105,7 @@ impl Task for LoaderTask {
             LoaderCommand::Open { library, track, device_rate_hz, link } => {
                 self.tracks.push(Loading::new(library, track, device_rate_hz, link));
             }
-            LoaderCommand::Look => {}
+            LoaderCommand::Check => {}
             LoaderCommand::Drop(parts) => drop(parts),
         }
     }
@@ -120,7 +119,7 @@ impl Task for LoaderTask {
         });
         match (is_busy, self.tracks.is_empty()) {
             (true, _) => Duration::ZERO,
-            (false, false) => LOOK,
+            (false, false) => POLL,
             (false, true) => Duration::from_secs(3600),
         }
     }

@@ -6,8 +6,7 @@
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::decoder::DecodeError;
-use super::library::FrameSource;
+use super::library::{DecodeError, FrameSource};
 
 /// Samples of a block.
 pub(super) const BLOCK_SAMPLES: usize = 2048;

@@ -2,7 +2,7 @@
 
 use jaudiosync_time::{Instant, Raw};
 
-use super::feeder::Program;
+use super::program::Program;
 use super::steered_voice::SteeredVoice;
 use super::voice::Voice;
 use crate::timetable::Start;

@@ -89,7 +89,7 @@ impl Voice for ResampledVoice {
                 Holds::NotYet => {}
                 Holds::Passed => {
                     parts.queue.generation = self.link.send_back();
-                    (self.send_to_loader)(LoaderCommand::Look);
+                    (self.send_to_loader)(LoaderCommand::Check);
                 }
             }
         }

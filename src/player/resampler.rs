@@ -13,8 +13,7 @@ use rubato::{
     SincInterpolationType, WindowFunction,
 };
 
-use super::decoder::DecodeError;
-use super::library::FrameSource;
+use super::library::{DecodeError, FrameSource};
 use super::ring::BLOCK_FRAMES;
 
 /// Length of the filter in the track's frames. With this window its edge is at 18.8 kHz for

@@ -2,12 +2,13 @@
 //! observations the other, and a few flags. All of it is lock-free: the audio callback waits for
 //! nothing.
 
-use crate::appliance::answer::Tone;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS};
 use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::appliance::answer::Tone;
 
 /// Frames of a block.
 pub const BLOCK_FRAMES: usize = 256;
@@ -96,7 +97,6 @@ pub struct FeederEnds<S = BlockSamples> {
     pub blocks: Producer<Block<S>>,
     /// Where reports come from.
     pub reports: Consumer<RendererReport>,
-    /// The flags.
     pub shared: Arc<Shared>,
 }
 
@@ -106,7 +106,6 @@ pub struct RendererEnds<S = BlockSamples> {
     pub blocks: Consumer<Block<S>>,
     /// Where reports go.
     pub reports: Producer<RendererReport>,
-    /// The flags.
     pub shared: Arc<Shared>,
 }
 

@@ -12,8 +12,9 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Dac, DacError, DacStream};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
-use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing, Program};
+use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing};
 use super::loader::SendToLoader;
+use super::program::Program;
 use super::renderer::RingRenderer;
 use super::ring::{Shared, channel};
 use crate::timekeeping::published::UtcSource;
@@ -70,7 +71,7 @@ pub struct PlayerPorts {
     pub time: Arc<dyn UtcSource>,
     /// Where events go.
     pub report: ReportEvent,
-    /// Orders for the loader.
+    /// Commands for the loader.
     pub send_to_loader: SendToLoader,
 }
 

@@ -89,7 +89,7 @@ impl TrackLink {
         self.wanted_ns.store(wanted.ns(), Ordering::Relaxed);
     }
 
-    /// Orders the loader to that place even if it lies earlier in the track. What it brings from
+    /// Sends the loader to that place even if it lies earlier in the track. What it brings from
     /// there on is of the returned generation.
     pub(super) fn send_back(&self) -> u32 {
         self.generation.fetch_add(1, Ordering::Release).wrapping_add(1)

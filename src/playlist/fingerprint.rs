@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::Track;
+use crate::timetable::Length;
 
 /// A short hash of the slots and the tracks' contents, shown as three groups of four hexadecimal
 /// digits.
@@ -12,17 +12,18 @@ use super::Track;
 pub struct Fingerprint([u8; 6]);
 
 impl Fingerprint {
-    /// Makes the fingerprint of tracks from what is heard, and when: their order, lengths and
-    /// contents, not their names.
-    pub fn of(tracks: &[Track]) -> Self {
+    /// Makes the fingerprint of tracks from what is heard, and when: their order, and the length
+    /// and the hash of the content of each, not their names. `None` is an unknown length, or
+    /// silence.
+    pub fn of<'a>(tracks: impl IntoIterator<Item = (Option<Length>, Option<&'a str>)>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"jaudiosync-fingerprint-2");
-        for track in tracks {
-            let (frames, rate_hz) = track.length.map_or((u64::MAX, 0), |length| (length.frames, length.rate_hz));
+        for (length, content) in tracks {
+            let (frames, rate_hz) = length.map_or((u64::MAX, 0), |length| (length.frames, length.rate_hz));
             hash.update(frames.to_le_bytes());
             hash.update(rate_hz.to_le_bytes());
             // A missing file differs from every file: this box is silent where others are not.
-            hash.update(track.content.as_deref().unwrap_or("silence").as_bytes());
+            hash.update(content.unwrap_or("silence").as_bytes());
             hash.update([0]);
         }
         let digest = hash.finalize();

@@ -137,7 +137,7 @@ impl Format {
             Self::Rtf => "in TextEdit use Format > Make Plain Text, and save it as UTF-8",
             Self::Html | Self::Json | Self::Xml => "export the playlist as type M3U8 in the program that made it",
             Self::Cue | Self::Hls | Self::Zip | Self::Mp3 | Self::Pdf => {
-                "a playlist is a text file with the name of one MP3 file a line"
+                "a playlist is a text file with one MP3 file name per line"
             }
         }
     }

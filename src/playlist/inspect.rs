@@ -1,16 +1,17 @@
 //! Inspects an MP3 file: its tags, exact length, and a short hash of its content. Reads the whole
 //! file only if no header gives a plausible length, or to map a long file.
 
-use crate::digest::short_hex;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Problem;
+use super::known_map::MAPPED_FROM_BYTES;
+use super::problem::Problem;
 use super::reading::read_up_to;
 use super::tags::read_tags;
+use crate::digest::short_hex;
 use crate::mp3::bytes::ReadAt;
 use crate::mp3::map::FrameMap;
 use crate::mp3::survey::{Survey, SurveyError, survey, survey_by_counting};
@@ -28,9 +29,6 @@ pub(super) struct Inspected {
 /// Bytes read at once from the beginning of a file: a small tag and the first frames.
 const FIRST_BYTES: usize = 20 * 1024;
 
-/// The maps of files longer than this are saved: reading that much takes a second from a card.
-pub(super) const MAPPED_FROM_BYTES: u64 = 20_000_000;
-
 /// Bytes hashed at the beginning, in the middle and at the end of a file.
 const SAMPLED_BYTES: usize = 1024;
 
@@ -44,12 +42,12 @@ pub(super) enum Maps {
 }
 
 /// The approximate number of bytes that inspecting a file reads, unless it is read whole.
-const LOOK_BYTES: u64 = 64 * 1024;
+const PROBED_BYTES: u64 = 64 * 1024;
 
 /// Returns roughly how many bytes must be read to inspect a file of this size.
 pub(super) fn cost_bytes(size_bytes: u64, maps: Maps) -> u64 {
     let is_mapped = maps == Maps::OfLongFiles && size_bytes > MAPPED_FROM_BYTES;
-    LOOK_BYTES + if is_mapped { size_bytes } else { 0 }
+    PROBED_BYTES + if is_mapped { size_bytes } else { 0 }
 }
 
 /// A file that reports how many of its bytes are read.

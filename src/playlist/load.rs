@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::choose::{find_playlist, playlist_name};
-use super::departure::summary;
+use super::departure_report::summary;
 use super::index::{Index, IndexError, IndexedTrack, index_path};
 use super::inspect::Maps;
 use super::load_error::LoadError;
 use super::load_options::LoadOptions;
 use super::locate::Locator;
-use super::look::Look;
 use super::m3u8::MAX_PLAYLIST_BYTES;
 use super::notices::{cut_lengths, cut_off_files, made_one_folder_up, names_like_comments};
+use super::pending_track::PendingTrack;
 use super::text::bytes_to_text;
 use super::{M3u8, Playlist, Track, parse};
 
@@ -59,17 +59,17 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
         Locator::new(&options.music, &path, list.encoding).map_err(|_| LoadError::NoMusic(options.music.clone()))?;
     locator.choose_base(entries.iter().filter(|entry| !entry.is_too_long).map(|entry| entry.location.as_slice()));
 
-    let mut looks: Vec<Look<'_>> =
-        entries.iter().map(|entry| Look::first(entry, &known, options, &mut locator)).collect();
-    if looks.iter().any(Look::may_be_reconsidered) {
-        looks.iter().for_each(|look| look.teach(&mut locator));
+    let mut pending: Vec<PendingTrack<'_>> =
+        entries.iter().map(|entry| PendingTrack::first(entry, &known, options, &mut locator)).collect();
+    if pending.iter().any(PendingTrack::may_be_reconsidered) {
+        pending.iter().for_each(|track| track.teach(&mut locator));
     }
-    looks.iter_mut().for_each(|look| look.reconsider(&mut locator));
+    pending.iter_mut().for_each(|track| track.reconsider(&mut locator));
     warnings.extend(names_like_comments(&list, &mut locator));
     let maps = if options.make_maps { Maps::OfLongFiles } else { Maps::AsTheyCome };
-    let inspected = inspect_all(&mut looks, maps, progress);
+    let inspected = inspect_all(&mut pending, maps, progress);
     let mut saved: BTreeMap<String, IndexedTrack> = BTreeMap::new();
-    let tracks: Vec<Track> = looks.into_iter().map(|look| look.finish(&mut saved)).collect();
+    let tracks: Vec<Track> = pending.into_iter().map(|track| track.finish(&mut saved)).collect();
 
     let playlist = Playlist { name: playlist_name(&options.name), tracks };
     warnings.extend(summary(&playlist.tracks, |track| {
@@ -117,24 +117,25 @@ fn read_index(path: &Path, options: &LoadOptions, warnings: &mut Vec<String>) ->
 }
 
 /// Inspects all files that need it, on all processors. Returns how many there were.
-fn inspect_all(looks: &mut [Look<'_>], maps: Maps, progress: &Progress<'_>) -> usize {
-    let pending: Vec<Mutex<&mut Look<'_>>> =
-        looks.iter_mut().filter(|look| look.is_pending()).map(Mutex::new).collect();
-    let lock = |look: &'_ Mutex<&mut Look<'_>>| look.lock().unwrap_or_else(PoisonError::into_inner).cost_bytes(maps);
+fn inspect_all(tracks: &mut [PendingTrack<'_>], maps: Maps, progress: &Progress<'_>) -> usize {
+    let pending: Vec<Mutex<&mut PendingTrack<'_>>> =
+        tracks.iter_mut().filter(|track| track.is_pending()).map(Mutex::new).collect();
+    let lock =
+        |track: &'_ Mutex<&mut PendingTrack<'_>>| track.lock().unwrap_or_else(PoisonError::into_inner).cost_bytes(maps);
     let cost_bytes: u64 = pending.iter().map(lock).sum();
     let (next, done_bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let work = || {
-        while let Some(look) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(track) = pending.get(next.fetch_add(1, Ordering::Relaxed)) {
             // Only one thread takes each of them.
-            let mut look = look.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut track = track.lock().unwrap_or_else(PoisonError::into_inner);
             // No file counts for more than was expected of it, and each counts in full at the end.
-            let left_bytes = Cell::new(look.cost_bytes(maps));
+            let left_bytes = Cell::new(track.cost_bytes(maps));
             let report = |bytes: u64| {
                 let bytes = bytes.min(left_bytes.get());
                 left_bytes.set(left_bytes.get() - bytes);
                 progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes, cost_bytes);
             };
-            look.inspect(maps, &report);
+            track.inspect(maps, &report);
             report(u64::MAX);
         }
     };

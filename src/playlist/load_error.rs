@@ -48,7 +48,7 @@ pub enum LoadError {
     #[error("the playlist {0} cannot be used: {1}")]
     NotAPlaylist(PathBuf, ParseError),
     /// It has no entries.
-    #[error("the playlist {0} is empty; write one file name a line into it")]
+    #[error("the playlist {0} is empty; write one file name per line into it")]
     Empty(PathBuf),
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::index::IndexedTrack;
-use super::inspect::MAPPED_FROM_BYTES;
+use super::known_map::MAPPED_FROM_BYTES;
 
 /// What to load, and how.
 #[derive(Debug, Clone)]

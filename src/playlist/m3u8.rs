@@ -22,7 +22,7 @@ pub const MAX_ENTRY_BYTES: usize = 4096;
 /// The longest slot that an `#EXTINF` line may make, in seconds: a day.
 pub const MAX_EXTINF_S: f64 = 86_400.0;
 
-/// The most comments that are saved, to check whether they were meant as names.
+/// The most comments that are remembered, to check whether they were meant as names.
 const MAX_COMMENTS: usize = 1000;
 
 /// How many bytes of an `#EXTINF` line are read; its title is shown with fewer.
@@ -93,7 +93,7 @@ pub enum ParseError {
     #[error("{0}")]
     Foreign(Format),
     /// It has too many entries.
-    #[error("it names more than {MAX_ENTRIES} tracks; make several playlists of it")]
+    #[error("it names more than {MAX_ENTRIES} tracks; split it into several playlists")]
     TooManyEntries,
     /// It is too large.
     #[error("it is larger than {} MiB, the most a playlist may have", MAX_PLAYLIST_BYTES / (1024 * 1024))]

@@ -56,17 +56,17 @@ pub(super) fn cut_lengths(entries: &[Entry], tracks: &[Track]) -> Option<String>
 /// further up.
 pub(super) fn made_one_folder_up(entries: &[Entry], tracks: &[Track], locator: &mut Locator) -> Option<String> {
     /// This many lines are enough to know.
-    const LOOKED_AT: usize = 20;
+    const EXAMINED_LINES: usize = 20;
     if tracks.iter().any(|track| track.path.is_some()) {
         return None;
     }
-    let first = entries.iter().take(LOOKED_AT);
+    let first = entries.iter().take(EXAMINED_LINES);
     let folder = first
         .map(|entry| locator.found_without_first_folder(&entry.location))
         .reduce(|a, b| if a == b { a } else { None })?;
     let folder = shown(&folder?)?;
     Some(format!(
-        "the lines name files in a folder {folder} of the Music folder, where there is none; they are found without it: take \
-         {folder}/ out of the lines on all boxes"
+        "the lines name files in a folder {folder} of the Music folder, where there is none; they are found without it: remove \
+         {folder}/ from the lines on all boxes"
     ))
 }

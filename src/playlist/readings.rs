@@ -8,9 +8,7 @@ use encoding_rs::{Encoding, WINDOWS_1252};
 use percent_encoding::percent_decode;
 
 use super::departure::Departure;
-
-/// The most folders that a path may have; a longer one is not searched for.
-pub(super) const MAX_PARTS: usize = 100;
+use super::problem::MAX_PARTS;
 
 /// Code pages in which names are searched for, the most common first. Windows-1252 is not among
 /// them: bytes that are not UTF-8 are always compared as Windows-1252.

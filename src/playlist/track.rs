@@ -1,16 +1,13 @@
-//! A track of a loaded playlist, and what may be wrong with it.
+//! A loaded playlist and its tracks.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
-use crate::mp3::map::FrameMap;
+use super::departure::Departure;
+use super::fingerprint::Fingerprint;
+use super::known_map::{KnownMap, MAPPED_FROM_BYTES};
+use super::problem::Problem;
 use crate::timetable::{Length, Timetable, TimetableError, slot_s};
-
-use super::inspect::MAPPED_FROM_BYTES;
-use super::readings::MAX_PARTS;
-use super::stamp::FileStamp;
-use super::{Departure, Fingerprint};
 
 /// One entry of a playlist, with everything that is known about its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,95 +57,6 @@ pub fn wants_map(track: &Track) -> bool {
     track.path.is_some() && track.size_bytes > MAPPED_FROM_BYTES && track.map.get().is_none()
 }
 
-/// The map of a file's frames, shared by everything that knows the track, and which file it belongs
-/// to. It says nothing about what is played, only how to get there quickly: tracks that differ in
-/// it alone are equal.
-#[derive(Debug, Clone, Default)]
-pub struct KnownMap(Arc<MappedFile>);
-
-/// A file that has a map, or may have one.
-#[derive(Debug, Default)]
-struct MappedFile {
-    /// The path within the Music folder, in the notation of the index.
-    file: String,
-    stamp: FileStamp,
-    map: OnceLock<Arc<FrameMap>>,
-}
-
-impl KnownMap {
-    /// Makes one without a map, for a file at this path within the Music folder, in the notation of
-    /// the index.
-    pub(super) fn of(file: String, stamp: FileStamp) -> Self {
-        Self(Arc::new(MappedFile { file, stamp, map: OnceLock::new() }))
-    }
-
-    /// Returns the file's path within the Music folder, in the notation of the index.
-    pub(super) fn file(&self) -> &str {
-        &self.0.file
-    }
-
-    /// Returns size and time of the file that the map belongs to.
-    pub fn stamp(&self) -> FileStamp {
-        self.0.stamp
-    }
-
-    /// Returns the map, if it is known.
-    pub fn get(&self) -> Option<Arc<FrameMap>> {
-        self.0.map.get().cloned()
-    }
-
-    /// Makes the map known. If one is known already, that one stays.
-    pub fn set(&self, map: Arc<FrameMap>) {
-        let _ = self.0.map.set(map);
-    }
-}
-
-impl PartialEq for KnownMap {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for KnownMap {}
-
-/// Why a track is silence. It keeps its slot all the same: dropping it would shift this box against
-/// all others.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// There is no such file in the Music folder.
-    #[error("the file is missing")]
-    Missing,
-    /// There is no such file, and the one that might be mistaken for it is another: the saved index
-    /// knows which file was meant, or other lines show where it would be.
-    #[error("the file is missing; {0} is another file")]
-    Another(String),
-    /// Several files differ from the entry only in letter case.
-    #[error("it may mean several files: {}; rename one, or write the exact name", .0.join(", "))]
-    Ambiguous(Vec<String>),
-    /// The entry is longer than any path.
-    #[error("the line is longer than any path, or names more than {MAX_PARTS} folders")]
-    TooLong,
-    /// The file contains what macOS notes about another one, on disks that are not its own
-    /// (AppleDouble).
-    #[error("it is not music: macOS keeps notes about a file in it; take the line out on all boxes")]
-    MacosNotes,
-    /// The entry leads out of the Music folder.
-    #[error("it leads out of the Music folder, and only files inside it are played")]
-    Outside,
-    /// The entry is a network address.
-    #[error("it is a network address; only files in the Music folder are played")]
-    Remote,
-    /// The file has no bytes.
-    #[error("the file is empty")]
-    Empty,
-    /// The file holds no MPEG audio.
-    #[error("the file holds no MP3 audio")]
-    NoAudio,
-    /// The file cannot be read.
-    #[error("the file cannot be read: {0}")]
-    Unreadable(String),
-}
-
 /// A loaded playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Playlist {
@@ -161,7 +69,7 @@ pub struct Playlist {
 impl Playlist {
     /// Returns the fingerprint, which is equal on two boxes that play the same music.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.tracks)
+        Fingerprint::of(self.tracks.iter().map(|track| (track.length, track.content.as_deref())))
     }
 
     /// Returns the lengths that a timetable is made from.

@@ -38,7 +38,7 @@ pub struct ClockOptions {
 
 impl ClockOptions {
     /// Returns the options of commands that only read, and set and save nothing.
-    pub fn only_looking(state_folder: Option<PathBuf>) -> Self {
+    pub fn read_only(state_folder: Option<PathBuf>) -> Self {
         Self {
             state_folder,
             saves: false,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::mp3::count::Count;
 use crate::panics;
-use crate::playlist::{FileStamp, FileState, KnownMap, Playlist, keep_map, wants_map};
+use crate::playlist::{FileStamp, FileState, KnownMap, Playlist, persist_map, wants_map};
 use crate::worker::Task;
 
 /// A box that was just switched on has other things to do first.
@@ -125,7 +125,7 @@ impl MapperTask {
         maps.iter().for_each(|known| known.set(Arc::clone(&map)));
         let Some(known) = maps.first() else { return };
         let (path, index) = (path.display(), self.index.display());
-        match keep_map(&self.index, known) {
+        match persist_map(&self.index, known) {
             Ok(true) => log::info!("mapped {path}: joining it is quick from now on"),
             Ok(false) => log::info!("mapped {path}; the map is not saved, as {index} no longer has this file"),
             Err(error) => log::info!("mapped {path}; the map cannot be saved in {index}: {error}"),

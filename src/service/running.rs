@@ -26,7 +26,8 @@ use crate::config::{BoardKind, Config, Layers};
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
 use crate::player::engine::{Engine, Parts};
-use crate::player::library::{Files, Library};
+use crate::player::files::Files;
+use crate::player::library::Library;
 use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::worker::{Task, Worker};
 

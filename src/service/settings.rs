@@ -12,7 +12,7 @@ use crate::player::decoder::Mix;
 pub struct AudioSettings {
     /// Which channels are heard.
     pub mix: Mix,
-    /// See [`crate::player::feeder::Program::output_latency`].
+    /// See [`crate::player::program::Program::output_latency`].
     pub output_latency: Span,
 }
 

@@ -1,12 +1,12 @@
 //! The owner's choices, and checks of what is possible.
 
-use crate::appliance::StartKind;
-use crate::timekeeping::references::gpsd::GPSD_PORT;
 use std::path::PathBuf;
 
 use jaudiosync_hw::buttons::Pins;
 
+use crate::appliance::StartKind;
 use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress};
+use crate::timekeeping::references::gpsd::GPSD_PORT;
 
 /// Returns the address of gpsd as Debian's package sets it up.
 pub fn local_gpsd() -> OptionalServer {
@@ -19,7 +19,6 @@ pub const HEADER_BUS: &str = "/dev/i2c-1";
 /// A wireless network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wifi {
-    /// Its name.
     pub ssid: String,
     /// Its passphrase.
     pub passphrase: String,
@@ -30,14 +29,14 @@ pub struct Wifi {
 pub struct Answers {
     /// The output, as in `sound.device`; empty for the system's default.
     pub device: String,
-    /// The overlay of a DAC on the header, such as `hifiberry-dac`; none leaves the boot
+    /// The overlay of a DAC on the header, such as `hifiberry-dac`; `None` leaves the boot
     /// configuration unchanged.
     pub overlay: Option<String>,
     /// How the two channels are played.
     pub channels: ChannelChoice,
     /// The RTC.
     pub rtc: RtcChoice,
-    /// The address of gpsd; none for no GPS.
+    /// The address of gpsd; `None` for no GPS.
     pub gpsd: OptionalServer,
     /// Time servers.
     pub ntp_servers: Vec<ServerAddress>,
@@ -47,9 +46,9 @@ pub struct Answers {
     pub jumper: StartKind,
     /// The Music folder.
     pub music: PathBuf,
-    /// The box's name on the network; none leaves it unchanged.
+    /// The box's name on the network; `None` leaves it unchanged.
     pub host_name: Option<String>,
-    /// A wireless network to join; none leaves the network unchanged.
+    /// A wireless network to join; `None` leaves the network unchanged.
     pub wifi: Option<Wifi>,
 }
 

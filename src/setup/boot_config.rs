@@ -1,11 +1,7 @@
 //! Changes the firmware's `config.txt` (Raspberry Pi documentation, "config.txt"): lines such as
 //! `dtparam=i2c_arm=on`, below filters such as `[pi4]`, of which `[all]` stands for every board.
 
-/// Turns on the header's I2C bus.
-pub const I2C_ON: &str = "dtparam=i2c_arm=on";
-
-/// Binds the kernel's driver to the RTC, which this program then cannot set.
-const KERNEL_RTC: &str = "dtoverlay=i2c-rtc";
+use crate::host::boot_config::{I2C_ON, has_i2c, is_kernel_rtc, is_setting};
 
 /// How the names of overlays for DACs on the header begin. Two of them would fight for the same
 /// pins.
@@ -27,34 +23,8 @@ const DAC_OVERLAYS: [&str; 10] = [
 pub struct Wanted {
     /// Whether there is an RTC on the header's bus.
     pub has_rtc: bool,
-    /// The overlay of a DAC; none leaves overlays unchanged.
+    /// The overlay of a DAC; `None` leaves overlays unchanged.
     pub overlay: Option<String>,
-}
-
-/// Returns whether a boot configuration turns on the header's I2C bus for every board. Of several
-/// lines the last one counts. Lines below a filter do not, as the card may go into another Pi.
-/// `i2c` and `i2c1` are other names of `i2c_arm` (firmware's overlays/README, "i2c").
-pub fn has_i2c(boot_config: &str) -> bool {
-    let mut is_for_all = true;
-    let mut is_on = false;
-    for line in boot_config.lines().map(str::trim) {
-        if line.starts_with('[') {
-            is_for_all = line == "[all]";
-        }
-        let parameters = line.strip_prefix("dtparam=").filter(|_| is_for_all).unwrap_or_default();
-        for parameter in parameters.split(',') {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, "on"));
-            if ["i2c_arm", "i2c", "i2c1"].contains(&name.trim()) {
-                is_on = !["off", "no", "false", "0"].contains(&value.trim());
-            }
-        }
-    }
-    is_on
-}
-
-/// Returns whether a boot configuration gives the RTC to the kernel's driver.
-pub fn has_kernel_rtc(boot_config: &str) -> bool {
-    boot_config.lines().any(|line| is_setting(line, KERNEL_RTC))
 }
 
 /// Returns the boot configuration with what is wanted. Lines that are right already stay, and lines
@@ -62,7 +32,7 @@ pub fn has_kernel_rtc(boot_config: &str) -> bool {
 pub fn edit(before: &str, wanted: &Wanted) -> String {
     let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
     if wanted.has_rtc {
-        comment_out(&mut lines, |line| is_setting(line, KERNEL_RTC));
+        comment_out(&mut lines, is_kernel_rtc);
         if !has_i2c(before) {
             turn_on(&mut lines, I2C_ON);
         }
@@ -82,11 +52,6 @@ pub fn edit(before: &str, wanted: &Wanted) -> String {
         return before.to_owned();
     }
     lines.join("\n") + "\n"
-}
-
-/// Returns whether a line makes this setting, with or without parameters after a comma.
-fn is_setting(line: &str, setting: &str) -> bool {
-    line.trim().strip_prefix(setting).is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ' ', '\t', '#']))
 }
 
 fn is_other_dac(line: &str, wanted: &str) -> bool {
@@ -131,6 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::host::boot_config::has_kernel_rtc;
 
     fn rtc() -> Wanted {
         Wanted { has_rtc: true, overlay: None }

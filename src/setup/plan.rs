@@ -8,6 +8,7 @@ use super::answers::{Answers, Wifi};
 use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
 use crate::config::{Config, Layers, RtcChoice, ServerAddress, TimeSource};
+use crate::host::boot_config::{has_i2c, has_kernel_rtc};
 
 /// The package's program that turns on I2C and keeps others from the clock, or restores both, as
 /// the configuration says (`packaging/prepare-pi`). It undoes its changes when the package is
@@ -19,7 +20,7 @@ pub const PREPARE_PI: &str = "/usr/lib/jaudiosync/prepare-pi";
 pub struct TextFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Its contents; none if it does not exist.
+    /// Its contents; `None` if it does not exist.
     pub text: Option<String>,
 }
 
@@ -28,9 +29,8 @@ pub struct TextFile {
 pub enum Step {
     /// Write a file.
     Write {
-        /// The file.
         path: PathBuf,
-        /// Its present contents; none if it does not exist.
+        /// Its present contents; `None` if it does not exist.
         before: Option<String>,
         /// Its new contents.
         after: String,
@@ -50,7 +50,7 @@ pub enum Step {
 pub struct HostFacts {
     /// The configuration's files, the lowest layer first. New keys go to the first.
     pub config_files: Vec<TextFile>,
-    /// The boot configuration; none on a machine that is not a Raspberry Pi.
+    /// The boot configuration; `None` on a machine that is not a Raspberry Pi.
     pub boot_config: Option<TextFile>,
     /// Whether NetworkManager manages the networks, as in Raspberry Pi OS since 12.
     pub has_network_manager: bool,
@@ -62,7 +62,7 @@ pub struct HostFacts {
     pub service_runs: bool,
 }
 
-/// Returns the steps that put the answers into effect; none if they are in effect already.
+/// Returns the steps that put the answers into effect; `None` if they are in effect already.
 ///
 /// # Errors
 /// If a file cannot be changed without damaging it, or the service would refuse a value.
@@ -172,7 +172,7 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
 /// them.
 fn prepared(config: &Config, answers: &Answers, host: &HostFacts) -> Option<Step> {
     let text = host.boot_config.as_ref()?.text.as_deref().unwrap_or_default();
-    let is_ready = boot_config::has_i2c(text) && !boot_config::has_kernel_rtc(text);
+    let is_ready = has_i2c(text) && !has_kernel_rtc(text);
     let needs_i2c = has_rtc(answers) && config.time.source == TimeSource::Rtc;
     let is_as_left = config.time.rtc == answers.rtc && (is_ready || !needs_i2c);
     (host.has_package && !is_as_left).then(|| run(&[PREPARE_PI, "take"]))
@@ -240,123 +240,4 @@ fn run(words: &[&str]) -> Step {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::appliance::StartKind;
-    use crate::config::ChannelChoice;
-
-    fn file(path: &str, text: Option<&str>) -> TextFile {
-        TextFile { path: PathBuf::from(path), text: text.map(str::to_owned) }
-    }
-
-    fn pi(config: &str, boot_partition: &str) -> (Layers, HostFacts) {
-        let mut layers = Layers::default();
-        layers.lay(Path::new("/etc/config.toml"), config.as_bytes());
-        layers.lay(Path::new("/boot/jaudiosync.toml"), boot_partition.as_bytes());
-        let host = HostFacts {
-            config_files: vec![
-                file("/etc/config.toml", Some(config)),
-                file("/boot/jaudiosync.toml", Some(boot_partition)),
-            ],
-            boot_config: Some(file("/boot/config.txt", Some("dtparam=audio=on\n"))),
-            has_network_manager: true,
-            has_raspi_config: true,
-            has_package: false,
-            service_runs: true,
-        };
-        (layers, host)
-    }
-
-    fn written<'a>(steps: &'a [Step], name: &str) -> Option<&'a str> {
-        steps.iter().find_map(|step| match step {
-            Step::Write { path, after, .. } if path.ends_with(name) => Some(after.as_str()),
-            _ => None,
-        })
-    }
-
-    #[test]
-    fn answers_in_effect_need_no_step() {
-        let (layers, mut host) = pi("[sound]\nchannels = \"mono\"\n", "");
-        host.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
-        let answers = Answers::current(layers.config());
-        assert_eq!(plan(&layers, &answers, &host), Ok(vec![]));
-    }
-
-    #[test]
-    fn every_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
-        let (layers, mut host) = pi("[sound]\nchannels = \"mono\"\n", "[sound]\ndevice = \"Headphones\" # my own\n");
-        host.boot_config = None;
-        let answers = Answers {
-            device: "Audio".to_owned(),
-            channels: ChannelChoice::Stereo,
-            jumper: StartKind::Fresh,
-            ..Answers::current(layers.config())
-        };
-        let steps = plan(&layers, &answers, &host).unwrap();
-        assert_eq!(
-            written(&steps, "config.toml"),
-            Some("[sound]\nchannels = \"stereo\"\n\n[start]\njumper = \"fresh\"\n")
-        );
-        assert_eq!(written(&steps, "jaudiosync.toml"), Some("[sound]\ndevice = \"Audio\" # my own\n"));
-        assert_eq!(steps.last(), Some(&run(&["systemctl", "restart", "jaudiosync"])));
-    }
-
-    #[test]
-    fn an_rtc_turns_the_bus_on_with_a_copy_of_the_file_and_asks_for_a_reboot() {
-        let (layers, host) = pi("", "");
-        let answers = Answers { overlay: Some("hifiberry-dac".to_owned()), ..Answers::current(layers.config()) };
-        let steps = plan(&layers, &answers, &host).unwrap();
-        assert_eq!(
-            written(&steps, "config.txt"),
-            Some("dtparam=audio=on\ndtparam=i2c_arm=on\ndtoverlay=hifiberry-dac\n")
-        );
-        assert!(matches!(steps[0], Step::Write { keeps_copy: true, .. }));
-        let said: Vec<&String> = steps
-            .iter()
-            .filter_map(|step| match step {
-                Step::Say(words) => Some(words),
-                _ => None,
-            })
-            .collect();
-        assert!(said.len() == 2 && said[0].contains("reboot") && said[1].contains("sound card"), "{said:?}");
-    }
-
-    #[test]
-    fn with_the_package_i2c_is_left_to_it() {
-        let (layers, mut host) = pi("", "");
-        host.has_package = true;
-        let prepare = run(&[PREPARE_PI, "take"]);
-        let mut answers = Answers::current(layers.config());
-        let steps = plan(&layers, &answers, &host).unwrap();
-        assert!(steps.contains(&prepare) && written(&steps, "config.txt").is_none(), "I2C is off: {steps:?}");
-        host.boot_config = Some(file("/boot/config.txt", Some("dtparam=i2c_arm=on\n")));
-        assert_eq!(plan(&layers, &answers, &host), Ok(vec![]));
-        answers.rtc = RtcChoice::None;
-        let steps = plan(&layers, &answers, &host).unwrap();
-        assert!(steps.iter().position(|step| *step == prepare) > Some(0), "after the configuration: {steps:?}");
-    }
-
-    #[test]
-    fn a_passphrase_is_in_a_file_that_others_cannot_read_and_on_no_command_line() {
-        let (layers, mut host) = pi("", "");
-        host.boot_config = None;
-        let wifi = Wifi { ssid: " a;b\\c".to_owned(), passphrase: "secret; words".to_owned() };
-        let host_name = Some("bike-3".to_owned());
-        let answers = Answers { wifi: Some(wifi), host_name, ..Answers::current(layers.config()) };
-        let steps = plan(&layers, &answers, &host).unwrap();
-        let Some(Step::Write { after, is_secret: true, .. }) = steps.get(1) else { panic!("{steps:?}") };
-        assert!(after.contains("ssid=\\sa\\;b\\\\c\n") && after.contains("psk=secret; words\n"), "{after}");
-        let in_commands = steps
-            .iter()
-            .any(|step| matches!(step, Step::Run(words) if words.iter().any(|word| word.contains("secret"))));
-        assert!(!in_commands && steps.contains(&run(&["raspi-config", "nonint", "do_hostname", "bike-3"])));
-    }
-
-    #[test]
-    fn a_file_that_would_be_damaged_is_left_alone() {
-        let (layers, mut host) = pi("", "");
-        host.config_files[0].text = Some("[[[".to_owned());
-        let answers = Answers { device: "Audio".to_owned(), ..Answers::current(layers.config()) };
-        assert!(plan(&layers, &answers, &host).unwrap_err().starts_with("/etc/config.toml: it is not TOML"));
-    }
-}
+mod tests;

@@ -60,7 +60,8 @@ pub fn service_state_folder() -> Option<PathBuf> {
 }
 
 /// Returns the folder for the program's state: systemd's `STATE_DIRECTORY` if it is set, otherwise
-/// `jaudiosync` in `XDG_STATE_HOME`, otherwise in `~/.local/state`; none if even `HOME` is not set.
+/// `jaudiosync` in `XDG_STATE_HOME`, otherwise in `~/.local/state`; `None` if even `HOME`
+/// is not set.
 pub fn state_folder() -> Option<PathBuf> {
     let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     from("STATE_DIRECTORY")

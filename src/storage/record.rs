@@ -5,7 +5,6 @@
 //! with a default. There is no older copy beside it: that would double the writes that wear out the
 //! card, and every record has a safe default.
 
-use crate::digest::short_hex;
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+
+use crate::digest::short_hex;
 
 /// A record has a few hundred bytes; anything larger is something else.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -26,7 +27,7 @@ pub trait Persistent: Serialize + DeserializeOwned {
     const VERSION: u32;
 
     /// Reads data that an earlier program saved, in another version or, if `version` is none,
-    /// without an envelope. Returns none if it cannot be read.
+    /// without an envelope. Returns `None` if it cannot be read.
     fn from_earlier(version: Option<u32>, data: &[u8]) -> Option<Self> {
         let _ = (version, data);
         None
@@ -39,15 +40,13 @@ pub enum RecordError {
     /// It is damaged, or of an unknown version.
     #[error("{path} is damaged and cannot be used; {}", aside(.put_aside.as_deref()))]
     Damaged {
-        /// The file.
         path: PathBuf,
-        /// Where it is now; none if it could not be put aside.
+        /// Where it is now; `None` if it could not be put aside.
         put_aside: Option<PathBuf>,
     },
     /// The file cannot be read or written. What was saved before is still there.
     #[error("{path}: {error}; check that the disk is neither full nor read-only")]
     Io {
-        /// The file.
         path: PathBuf,
         /// The reason.
         error: io::Error,
@@ -96,7 +95,7 @@ impl<T: Persistent> Record<T> {
         &self.path
     }
 
-    /// Reads the saved value; none if nothing was saved.
+    /// Reads the saved value; `None` if nothing was saved.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged. A damaged one is put aside, so the error comes

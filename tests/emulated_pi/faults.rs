@@ -34,7 +34,7 @@ fn a_sound_card_that_comes_late_goes_away_and_comes_back() {
     assert!(warns(&status, "the sound card is gone"), "{status:#?}");
     machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/bind"));
     service.wait_for(&mut machine, "the sound card is there");
-    service.wait_for(&mut machine, "plays track ");
+    service.wait_for(&mut machine, "playing track ");
     machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/unbind"));
     service.wait_for(&mut machine, "the sound card is gone");
     machine.run(&format!("echo snd_aloop.0 >{SOUND_CARD}/bind"));

@@ -71,7 +71,7 @@ impl Service {
     #[track_caller]
     pub fn assert_undisturbed(&self, machine: &mut Machine) {
         let log = self.log.log(machine);
-        let trouble = ["dropped out", "jumped to", "not read quickly enough", "makes no progress", "has died"];
+        let trouble = ["audio underrun", "jumped to", "not read fast enough", "makes no progress", "has died"];
         assert!(!trouble.iter().any(|words| log.contains(words)), "{log}");
     }
 

@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use jaudiosync::config::Layers;
 use jaudiosync::control::{Command, Response, Status};
-use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::feeder::Program;
-use jaudiosync::player::library::{FrameSource, Library, TrackSource};
+use jaudiosync::player::library::{DecodeError, FrameSource, Library, TrackSource};
+use jaudiosync::player::program::Program;
 use jaudiosync::player::ring::Shared;
 use jaudiosync::player::task::{PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
@@ -171,7 +170,7 @@ impl TimePort for SharedTime {
 
 /// A command to the player.
 #[derive(Clone)]
-pub struct Ordered {
+pub struct PlayedProgram {
     pub at: Instant<Raw>,
     /// `None`: to stop.
     pub program: Option<Program>,
@@ -189,7 +188,7 @@ type Inbox = Arc<Mutex<VecDeque<Message>>>;
 type Commands<T> = Arc<Mutex<VecDeque<T>>>;
 
 /// What stays when the power is cut: the files, and the world around the box.
-pub struct Surroundings {
+pub struct Environment {
     pub clocks: Arc<SimulatedClocks>,
     pub time: Arc<ScriptedTime>,
     pub dac: SimulatedDac,
@@ -202,7 +201,7 @@ pub struct Surroundings {
     pub has_mixer: bool,
 }
 
-impl Surroundings {
+impl Environment {
     pub fn new(folder: &Path, dac: SimulatedDac, utc: Instant<Utc>, has_mixer: bool) -> Self {
         let clocks = Arc::new(SimulatedClocks::new(Instant::ZERO, utc));
         let time = Arc::new(ScriptedTime::new(&clocks));
@@ -235,7 +234,7 @@ pub struct ApplianceHarness {
     playlist_commands: Commands<PlaylistSource>,
     playlist_next: Instant<Raw>,
     /// All commands to the player, the newest last.
-    pub ordered: Vec<Ordered>,
+    pub programs: Vec<PlayedProgram>,
     /// What was heard in the last round.
     pub heard: Vec<Heard>,
 }
@@ -259,7 +258,7 @@ fn layers(config: &Arc<Mutex<String>>, music: &Path) -> Layers {
 
 impl ApplianceHarness {
     /// Switches it on.
-    pub fn switch_on(around: &Surroundings) -> Self {
+    pub fn switch_on(around: &Environment) -> Self {
         let inbox = Inbox::default();
         fn sender<T: 'static>(inbox: &Inbox, message: fn(T) -> Message) -> Box<dyn Fn(T) + Send> {
             let inbox = Arc::clone(inbox);
@@ -294,7 +293,7 @@ impl ApplianceHarness {
         let first = layers(&config, &music);
         let kept = Restored::read(Some(&around.state))
             .for_appliance(&first.config().playlist.name, first.config().volume.remember);
-        let outside = Ports {
+        let ports = Ports {
             clocks: around.clocks.clone(),
             time: Box::new(SharedTime(Arc::clone(&around.time))),
             player: command_player,
@@ -310,7 +309,7 @@ impl ApplianceHarness {
             dac_name: "simulated".to_owned(),
         };
         let board = around.board.clone();
-        let conductor = Conductor::new(&first, kept, Box::new(move || Ok(Board::simulated(&board))), outside);
+        let conductor = Conductor::new(&first, kept, Box::new(move || Ok(Board::simulated(&board))), ports);
         let now = around.now();
         Self {
             status: conductor.status_board(),
@@ -329,7 +328,7 @@ impl ApplianceHarness {
             playlists,
             playlist_commands,
             playlist_next: now,
-            ordered: Vec::new(),
+            programs: Vec::new(),
             heard: Vec::new(),
         }
     }
@@ -350,7 +349,7 @@ impl ApplianceHarness {
     }
 
     /// Runs a round. Returns how it ended the service, if it did.
-    pub fn round(&mut self, around: &Surroundings) -> Option<Ending> {
+    pub fn round(&mut self, around: &Environment) -> Option<Ending> {
         around.clocks.advance(ROUND);
         let now = around.now();
         around.dac.advance_to(now);
@@ -363,7 +362,7 @@ impl ApplianceHarness {
         let round = self.conductor.round();
         for command in self.player_commands.lock().unwrap().drain(..) {
             let program = if let PlayerCommand::Play(program) = &command { Some(program.clone()) } else { None };
-            self.ordered.push(Ordered { at: now, program });
+            self.programs.push(PlayedProgram { at: now, program });
             self.player.command(command);
             self.player_next = now;
         }
@@ -381,7 +380,7 @@ impl ApplianceHarness {
         }
     }
 
-    fn listen(&mut self, around: &Surroundings) {
+    fn listen(&mut self, around: &Environment) {
         self.heard.clear();
         for stretch in around.dac.take_heard() {
             for (index, pair) in stretch.samples.chunks_exact(2).enumerate().step_by(RATE_HZ as usize / 100) {

@@ -75,7 +75,8 @@ pub struct ClockHarness {
     pub chip: SimulatedDs3231Handle,
     pub samples: Sender<ReferenceEvent>,
     pub shared: Arc<SharedEstimate>,
-    pub kept: Arc<Mutex<Option<SavedTime>>>,
+    /// What was persisted last.
+    pub persisted: Arc<Mutex<Option<SavedTime>>>,
     pub task: ClockTask,
     rest: Duration,
 }
@@ -104,20 +105,20 @@ impl ClockHarness {
         prepare(&chip);
         let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
         let (samples, receiver) = channel();
-        let kept = Arc::new(Mutex::new(saved.clone()));
-        let keep = kept.clone();
+        let persisted = Arc::new(Mutex::new(saved.clone()));
+        let last = persisted.clone();
         let devices = ClockDevices {
             clocks: world.clone(),
             open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(bus.clone()))))),
             second_edge: None,
             system_clock: None,
             events: receiver,
-            persist: Box::new(move |saved| *keep.lock().unwrap() = Some(saved.clone())),
+            persist: Box::new(move |saved| *last.lock().unwrap() = Some(saved.clone())),
             random: seed as u32,
             may_set_rtc: true,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
-        Self { world, chip, samples, shared, kept, task, rest: Duration::ZERO }
+        Self { world, chip, samples, shared, persisted, task, rest: Duration::ZERO }
     }
 
     /// Advances the world by the task's rest, and does its next step.

@@ -7,7 +7,7 @@ use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 
 use super::playing::{bursts, lag_ms};
 use super::service_process::{Make, ServiceProcess};
-use super::{Sandbox, Signal};
+use super::{Sandbox, Signal, now_s};
 
 /// The bound on a shared machine.
 pub const BOUND_MS: f64 = 1.0;
@@ -59,10 +59,6 @@ impl Stage {
 
 fn track() -> Signal {
     bursts(SEED, 48_000, TRACK_S, [1.0, 1.0])
-}
-
-pub fn now_s() -> f64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 /// Sleeps until an instant. There is no event: sound takes its time, and a rider decides when to

@@ -16,8 +16,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
+
+/// Returns the time, in seconds of UTC.
+pub fn now_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+}
 
 /// A temporary folder with a Music folder in it.
 pub struct Sandbox {

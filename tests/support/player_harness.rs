@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::feeder::{self, Feeder, FeederEvent, Hearing, Program};
-use jaudiosync::player::library::{FrameSource, Library, TrackSource};
+use jaudiosync::player::feeder::{self, Feeder, FeederEvent, Hearing};
+use jaudiosync::player::library::{DecodeError, FrameSource, Library, TrackSource};
+use jaudiosync::player::program::Program;
 use jaudiosync::player::renderer::RingRenderer;
 use jaudiosync::player::ring::{Shared, channel};
 use jaudiosync::timetable::{Length, Place, Timetable};

@@ -2,11 +2,10 @@
 
 use std::io::{BufRead, BufReader, PipeReader, Read};
 use std::process::{Child, Command};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use jaudiosync_measure::{Recording, Sink, VirtualCard, best_lag};
 
-use super::{Sandbox, Signal};
+use super::{Sandbox, Signal, now_s};
 
 /// Makes bursts of noise, of which no two seconds are alike; the same for the same seed.
 pub fn bursts(seed: u64, rate_hz: u32, seconds: usize, gains: [f32; 2]) -> Signal {
@@ -28,8 +27,9 @@ pub fn bursts(seed: u64, rate_hz: u32, seconds: usize, gains: [f32; 2]) -> Signa
     Signal { rate_hz, channels: 2, samples: samples.collect() }
 }
 
-pub fn now_s() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+/// Returns the present second of UTC.
+pub fn this_second() -> i64 {
+    now_s() as i64
 }
 
 /// Returns an instant in the notation of `-t`; the sandbox's time zone is UTC.

@@ -2,7 +2,7 @@
 
 use jaudiosync::control::Command;
 use jaudiosync::control::protocol::PlayState;
-use jaudiosync::player::feeder::Program;
+use jaudiosync::player::program::Program;
 use jaudiosync::timetable::{Place, Start, Timetable};
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::clocks::Clocks;
@@ -34,15 +34,15 @@ impl Hour<'_> {
             self.muted = now;
         }
         let is_loud = now - self.muted > FADE;
-        let newest = self.appliance().ordered.last();
-        let in_force = newest.and_then(|ordered| ordered.program.as_ref());
-        let ordered = newest.map_or(Instant::ZERO - S, |ordered| ordered.at);
-        let is_settled = now - self.disturbed.max(ordered) > RECOVERY && self.is_plugged;
+        let newest = self.appliance().programs.last();
+        let in_force = newest.and_then(|given| given.program.as_ref());
+        let given_at = newest.map_or(Instant::ZERO - S, |given| given.at);
+        let is_settled = now - self.disturbed.max(given_at) > RECOVERY && self.is_plugged;
         let mut seen = Tally::default();
         for heard in &self.appliance().heard {
             let utc = utc_map.apply(heard.raw);
             match (heard.place_s, in_force) {
-                (Some(_), None) => check_stopped(heard.raw - ordered),
+                (Some(_), None) => check_stopped(heard.raw - given_at),
                 (Some(place_s), Some(program)) if is_settled && plays(program, utc, Span::from_ms(20)) => {
                     check_in_phase(program, utc, place_s);
                     seen.in_phase += 1;
@@ -96,7 +96,7 @@ impl Hour<'_> {
             assert_eq!(self.around.board.volume_percent(), 50);
         }
         // Any box with this playlist is at this place.
-        let program = self.appliance().ordered.last().and_then(|ordered| ordered.program.clone()).expect("a program");
+        let program = self.appliance().programs.last().and_then(|given| given.program.clone()).expect("a program");
         let lengths =
             (0..status.playlist.as_ref().unwrap().tracks).map(|track| program.timetable.length(track)).collect();
         let common = Timetable::common(lengths, 0).unwrap();

@@ -11,7 +11,7 @@ use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
-use super::appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
+use super::appliance_harness::{ApplianceHarness, Environment, RATE_HZ};
 use super::files::Tracks;
 use super::{BEGIN, S};
 
@@ -43,7 +43,7 @@ impl AddAssign for Tally {
 pub struct Hour<'a> {
     pub random: Rng,
     pub tracks: &'a Tracks,
-    pub around: Surroundings,
+    pub around: Environment,
     /// `None` only while the power is off.
     pub appliance: Option<ApplianceHarness>,
     /// What recovers, and when.
@@ -86,7 +86,7 @@ impl<'a> Hour<'a> {
             wild_probability: 0.0001,
         };
         let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, seed);
-        let around = Surroundings::new(folder, dac, BEGIN, random.bool());
+        let around = Environment::new(folder, dac, BEGIN, random.bool());
         around.board.set_jumper(random.bool());
         let appliance = Some(ApplianceHarness::switch_on(&around));
         let mut hour = Self {
@@ -176,9 +176,9 @@ impl<'a> Hour<'a> {
         self.tally.power_cuts += 1;
         let before = self.appliance().status();
         let knows_the_time = self.recoveries.iter().all(|(_, recovery)| !matches!(recovery, Recovery::TimeKnown));
-        let kept = fs::read_to_string(self.around.state.join("session.json"));
-        let is_kept = kept.is_ok_and(|kept| kept.contains("\"anchor_utc_s\":0,"));
-        let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_kept;
+        let saved = fs::read_to_string(self.around.state.join("session.json"));
+        let is_saved = saved.is_ok_and(|saved| saved.contains("\"anchor_utc_s\":0,"));
+        let rejoins = before.play.common && before.play.state == PlayState::Playing && knows_the_time && is_saved;
         self.around.clocks.advance(after);
         self.around.dac.advance_to(self.now());
         self.around.dac.take_heard();

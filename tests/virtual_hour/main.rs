@@ -22,12 +22,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use appliance_harness::{ApplianceHarness, RATE_HZ, Surroundings};
+use appliance_harness::{ApplianceHarness, Environment, RATE_HZ};
 use files::Tracks;
 use hour::{Hour, Tally};
 use jaudiosync::control::Command;
 use jaudiosync::control::protocol::PlayState;
-use jaudiosync::player::feeder::Program;
+use jaudiosync::player::program::Program;
 use jaudiosync::timetable::Place;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
@@ -94,10 +94,10 @@ fn an_hour_of_everything_with_fifty_seeds() {
 }
 
 /// Makes an appliance that has been started on four short tracks and is about to play the first.
-fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundings, ApplianceHarness, Program) {
+fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Environment, ApplianceHarness, Program) {
     let imperfections = Imperfections { rate_error_ppm: 60.0, jitter: Span::from_us(50), ..Imperfections::default() };
     let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, imperfections, 5);
-    let around = Surroundings::new(folder, dac, BEGIN, true);
+    let around = Environment::new(folder, dac, BEGIN, true);
     *around.config.lock().unwrap() = format!("[sound]\noutput_latency_ms = {latency_ms}\n");
     for name in &tracks.names {
         fs::copy(tracks.folder.path().join(name), around.music.join(name)).unwrap();
@@ -114,7 +114,7 @@ fn about_to_play(folder: &Path, tracks: &Tracks, latency_ms: i64) -> (Surroundin
     while made.status().play.state != PlayState::WaitingForSlot {
         made.round(&around);
     }
-    let program = made.ordered.last().and_then(|ordered| ordered.program.clone()).expect("a program");
+    let program = made.programs.last().and_then(|given| given.program.clone()).expect("a program");
     (around, made, program)
 }
 

@@ -36,6 +36,7 @@
 //! overflow saturates. Nothing that knows of devices, files or the timetable belongs here.
 
 #![no_std]
+#![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod clock_map;

@@ -116,7 +116,7 @@ impl Span {
         Self(to_whole(self.0 as f64 * factor))
     }
 
-    /// Returns it as a duration for the standard library; none where it points backwards.
+    /// Returns it as a duration for the standard library; `None` where it points backwards.
     pub fn to_duration(self) -> Option<Duration> {
         u64::try_from(self.0).ok().map(Duration::from_nanos)
     }

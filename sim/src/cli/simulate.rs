@@ -44,7 +44,7 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 
-    /// Run so many seeds, from --seed on, and print a line for each
+    /// Run this many seeds, from --seed on, and print a line for every one
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: u64,
 

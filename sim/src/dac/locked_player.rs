@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
-use jaudiosync::player::feeder::{Feeder, Program};
+use jaudiosync::player::feeder::Feeder;
+use jaudiosync::player::program::Program;
 use jaudiosync::player::ring::{BLOCK_FRAMES, RendererEnds, RendererReport, Shared, channel};
 use jaudiosync::timetable::Timetable;
 use jaudiosync_hw::dac::{BufferTiming, Observed};
@@ -82,7 +83,7 @@ impl LockedPlayer {
         Self { card, cards, program: Arc::new(program), random, stream: None }
     }
 
-    /// Return how often a place was taken anew since the box was switched on.
+    /// Returns how often a place was taken again since the box was switched on.
     pub fn reseeks(&self) -> u64 {
         self.stream.as_ref().map_or(0, |stream| stream.feeder.stats().reseeks)
     }
@@ -211,7 +212,7 @@ impl Player for LockedPlayer {
     }
 
     fn plays(&self) -> bool {
-        // What the service goes by before it lets UTC step.
+        // What the service checks before it steps UTC.
         self.stream.as_ref().is_some_and(|stream| stream.feeder.stats().playing.is_some())
     }
 }

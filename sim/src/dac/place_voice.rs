@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use jaudiosync::player::decoder::DecodeError;
-use jaudiosync::player::library::{Library, TrackSource};
+use jaudiosync::player::library::{DecodeError, Library, TrackSource};
 use jaudiosync::player::ring::BLOCK_FRAMES;
 use jaudiosync::player::voice::{Fade, Readiness, Voice};
 use jaudiosync::timetable::Start;
@@ -19,7 +18,7 @@ pub struct PlaceBlock {
     pub place_s: f64,
     /// Relative to nominal.
     pub speed: f64,
-    /// It fades out before the place is taken anew, or was never faded in.
+    /// It fades out before the place is taken again, or was never faded in.
     pub is_fading: bool,
 }
 

@@ -34,7 +34,7 @@ const NTP: RGBColor = RGBColor(0, 114, 178);
 const GPS: RGBColor = RGBColor(0, 158, 115);
 const EVENT: RGBColor = RGBColor(190, 50, 30);
 
-/// Colours that also the colour-blind tell apart (Okabe and Ito, 2008), and two more.
+/// Colours that colour-blind people can distinguish too (Okabe and Ito, 2008), and two more.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -73,7 +73,7 @@ struct Picture<'a> {
     largest_ms: f64,
     /// References in reach, of each box: which, from, to, in minutes.
     references: Vec<(ReferenceKind, f64, f64)>,
-    /// What happens, and the row in which it is told.
+    /// What happens, and the row in which it is shown.
     events: Vec<(Labelled, usize)>,
 }
 
@@ -93,11 +93,11 @@ impl<'a> Picture<'a> {
             }
         }
         // Coming and going is seen from the bars.
-        let is_told = |event: &&Event| !matches!(event, Event::ReferenceComes { .. } | Event::ReferenceGoes { .. });
+        let is_shown = |event: &&Event| !matches!(event, Event::ReferenceComes { .. } | Event::ReferenceGoes { .. });
         let labels: Vec<Labelled> = scenario
             .events
             .iter()
-            .filter(is_told)
+            .filter(is_shown)
             .filter(|event| (0.0..end_minutes).contains(&event.at_minutes()))
             .map(|event| Labelled {
                 at_minutes: event.at_minutes(),
@@ -259,7 +259,7 @@ mod tests {
         }
         assert!(svg.contains("<polygon"), "the bound");
         assert!(!svg.contains("NTP"), "there is none");
-        // One line a box for the error at least, two for the one that was cut; and one each for the
+        // At least one line per box for the error, two for the one that was cut; and one each for the
         // temperature.
         assert!(svg.matches("<polyline").count() >= 7, "{}", svg.matches("<polyline").count());
         assert!(!svg.contains("NaN"));

@@ -1,4 +1,4 @@
-//! From a sample each second to as many points as there are pixels.
+//! From a sample every second to as many points as there are pixels.
 
 use jaudiosync_time::Span;
 

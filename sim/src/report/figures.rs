@@ -10,7 +10,7 @@ pub(super) struct Figures {
     pub max_ms: f64,
 }
 
-/// The figures of absolute errors in ns; none of nothing.
+/// The figures of absolute errors in ns; `None` if there are none.
 pub(super) fn figures(mut errors_ns_f64: Vec<f64>) -> Option<Figures> {
     Some(Figures {
         p50_ms: percentile(&mut errors_ns_f64, 0.5)? / NS_PER_MS,
@@ -28,7 +28,7 @@ pub(super) fn percentile(values: &mut [f64], part: f64) -> Option<f64> {
     Some(*value)
 }
 
-/// The hours of so many seconds; the last may be shorter.
+/// Divides a number of seconds into hours; the last may be shorter.
 pub(super) fn hours_of(seconds: usize) -> Vec<std::ops::Range<usize>> {
     const HOUR: usize = 3600;
     (0..seconds.div_ceil(HOUR)).map(|hour| hour * HOUR..((hour + 1) * HOUR).min(seconds)).collect()

@@ -29,14 +29,14 @@ pub struct Report {
     pub boxes: usize,
     /// Length of the ride.
     pub hours: f64,
-    /// Two boxes against each other at the DAC, over the whole ride; none where no two were heard
+    /// Two boxes against each other at the DAC, over the whole ride; `None` where no two were heard
     /// at once.
     pub pairs: Option<PairSpan>,
     /// The same, hour by hour.
     pub pairs_by_hour: Vec<PairSpan>,
     /// Where the errors come from.
     pub shares: Vec<Share>,
-    /// Whether the stated bounds held; none where none was stated.
+    /// Whether the stated bounds held; `None` where none was stated.
     pub bounds: Option<Bounds>,
     /// The same, hour by hour.
     pub bounds_by_hour: Vec<Bounds>,

@@ -51,7 +51,7 @@ pub enum Event {
         /// Which.
         source: ReferenceKind,
     },
-    /// A reference tells a wrong time; one that jumps by hours is off by 3.6e6 ms an hour.
+    /// A reference gives a wrong time; one that jumps by hours is off by 3.6e6 ms an hour.
     ReferenceLies {
         /// When.
         at_minutes: f64,
@@ -116,7 +116,7 @@ impl Event {
         }
     }
 
-    /// The one box it happens to, counted from 1; none for all.
+    /// The one box it happens to, counted from 1; `None` for all.
     pub fn number(&self) -> Option<usize> {
         match self {
             Self::ReferenceComes { number, .. }

@@ -68,7 +68,7 @@ pub struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Calibration {
-    /// The first contact begins so many days before the ride; 0 for no contact at all.
+    /// The first contact begins this many days before the ride; 0 for no contact at all.
     pub days_before: f64,
     /// Contacts a day, evenly apart; the last one is right before the ride.
     pub ntp_contacts_per_day: f64,
@@ -117,7 +117,7 @@ pub struct RtcSpread {
     pub initial_offset_sigma_ms: f64,
 }
 
-/// How a sound card tells where it is.
+/// How finely a sound card reports its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SoundCardKind {
@@ -131,7 +131,7 @@ pub enum SoundCardKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SoundCards {
-    /// How they tell where they are.
+    /// How finely they report their positions.
     pub kind: SoundCardKind,
     /// Frames per second, 8000 to 192000.
     pub rate_hz: u32,
@@ -173,7 +173,7 @@ pub struct Ntp {
     pub nearby: bool,
 }
 
-/// GPS receivers with a pulse each second.
+/// GPS receivers with a pulse every second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gps {
@@ -183,7 +183,7 @@ pub struct Gps {
     pub jitter_us: f64,
     /// Mean delay of the interrupt, in µs.
     pub interrupt_us: f64,
-    /// A sample each so many seconds, at least 1.
+    /// The interval of samples in seconds, at least 1.
     pub interval_s: f64,
 }
 

@@ -242,35 +242,35 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_told_with_its_line_and_what_is_allowed() {
-        let told = message("boxes = 3\n[ntp]\nserver = 2\n");
-        assert!(told.starts_with("fleet.toml: ") && told.contains("line 3"), "{told}");
-        assert!(told.contains("`server`") && told.contains("servers") && told.contains("jitter_up_ms"), "{told}");
+    fn an_unknown_field_is_reported_with_its_line_and_what_is_allowed() {
+        let error = message("boxes = 3\n[ntp]\nserver = 2\n");
+        assert!(error.starts_with("fleet.toml: ") && error.contains("line 3"), "{error}");
+        assert!(error.contains("`server`") && error.contains("servers") && error.contains("jitter_up_ms"), "{error}");
     }
 
     #[test]
-    fn a_value_out_of_range_is_told_with_its_line_and_its_range() {
+    fn a_value_out_of_range_is_reported_with_its_line_and_its_range() {
         assert_eq!(message("hours = 2\nboxes = 0\n"), "fleet.toml, line 2: boxes is 0; it must be from 1 to 100");
-        let told = message("[gps]\ninterval_s = 1\n[ntp]\n loss = 1.5\n");
-        assert_eq!(told, "fleet.toml, line 4: ntp.loss is 1.5; it must be from 0 to 1");
-        let told = message("hours = nan");
-        assert!(told.contains("hours is NaN"), "{told}");
+        let error = message("[gps]\ninterval_s = 1\n[ntp]\n loss = 1.5\n");
+        assert_eq!(error, "fleet.toml, line 4: ntp.loss is 1.5; it must be from 0 to 1");
+        let error = message("hours = nan");
+        assert!(error.contains("hours is NaN"), "{error}");
     }
 
     #[test]
-    fn an_event_that_is_none_is_told() {
-        let told = message("[[event]]\nkind = \"earthquake\"\nat_minutes = 3\n");
-        assert!(told.contains("earthquake") && told.contains("power_cut"), "{told}");
-        let told = message("boxes = 2\n[[event]]\nkind = \"boots_late\"\nbox = 3\nat_minutes = 3\n");
-        assert_eq!(told, "fleet.toml, line 4: event.box of event 1 is 3; it must be from 1 to the number of boxes");
-        let told = message("[[event]]\nkind = \"boots_late\"\nat_minutes = 3\ncolour = 1\n");
-        assert!(told.contains("colour"), "{told}");
+    fn an_unknown_event_is_reported() {
+        let error = message("[[event]]\nkind = \"earthquake\"\nat_minutes = 3\n");
+        assert!(error.contains("earthquake") && error.contains("power_cut"), "{error}");
+        let error = message("boxes = 2\n[[event]]\nkind = \"boots_late\"\nbox = 3\nat_minutes = 3\n");
+        assert_eq!(error, "fleet.toml, line 4: event.box of event 1 is 3; it must be from 1 to the number of boxes");
+        let error = message("[[event]]\nkind = \"boots_late\"\nat_minutes = 3\ncolour = 1\n");
+        assert!(error.contains("colour"), "{error}");
     }
 
     #[test]
     fn a_scenario_that_is_not_there_names_those_that_are() {
-        let told = load("rid").unwrap_err().to_string();
-        assert!(told.contains("\"rid\"") && told.contains("ride, ideal-rtc"), "{told}");
+        let error = load("rid").unwrap_err().to_string();
+        assert!(error.contains("\"rid\"") && error.contains("ride, ideal-rtc"), "{error}");
         assert!(matches!(load("."), Err(ScenarioError::Unreadable { .. })));
     }
 

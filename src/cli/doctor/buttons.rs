@@ -7,7 +7,7 @@ use jaudiosync_hw::buttons::{Button, ByButton, Levels};
 
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
-use super::look::{Holder, levels};
+use super::devices::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
 

@@ -1,21 +1,21 @@
 //! `jaudiosync doctor`: checks everything that a rider can get wrong, and says how to fix it.
 
 mod buttons;
-mod look;
+mod devices;
 mod show;
 
-use crate::host::Machine;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
-use self::look::{Holder, look_at_board, look_at_clock, look_at_sound};
+use self::devices::{Holder, read_board, read_clock, read_sound};
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::config;
 use crate::control::{Request, Status};
 use crate::doctor::{Finding, Level, checks};
+use crate::host::Machine;
 use crate::service::playlists::read;
 use crate::service::settings::playlist_source;
 use crate::storage::service_state_folder;
@@ -57,12 +57,12 @@ impl Doctor {
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
-        findings.extend(checks::clock(&config.time, &machine, &look_at_clock(&config.time)));
+        findings.extend(checks::clock(&config.time, &machine, &read_clock(&config.time)));
         findings.extend(checks::daemons(&config.time, &machine));
-        if let Some(levels) = look_at_board(config, holder) {
+        if let Some(levels) = read_board(config, holder) {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
         }
-        findings.extend(checks::sound(&look_at_sound(config, holder)));
+        findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
         findings.extend(checks::health(&machine, service_state_folder().as_deref()));

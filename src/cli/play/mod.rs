@@ -1,9 +1,9 @@
 //! `jaudiosync play`: plays a playlist on its timetable until it is over or stopped.
 
+mod clock;
 mod report;
 mod start;
 
-use crate::config::MAX_OUTPUT_LATENCY_MS;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -14,24 +14,23 @@ use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::choose_dac;
 use jaudiosync_time::{Span, Utc};
 
+use self::clock::Clock;
 use self::report::Report;
 use self::start::{choose_first_track, choose_start};
 use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
-use crate::config;
+use crate::config::MAX_OUTPUT_LATENCY_MS;
 use crate::control::protocol::FirstTrack;
 use crate::ending::{self, HangUp, Notice};
 use crate::player::decoder::Mix;
 use crate::player::engine::{Engine, Parts};
-use crate::player::feeder::{FeederEvent, Program};
-use crate::player::library::Files;
+use crate::player::feeder::FeederEvent;
+use crate::player::files::Files;
+use crate::player::program::Program;
 use crate::player::task::{Event, PlayerCommand, WhenMissing};
 use crate::playlist::Playlist;
-use crate::service::clock_thread::{ClockOptions, ClockThread};
-use crate::storage::{Position, service_state_folder, state_folder};
-use crate::timekeeping::SystemClockSource;
+use crate::storage::{Position, state_folder};
 use crate::timekeeping::published::UtcSource;
-use crate::timekeeping::status::TimeState;
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::{Place, Timetable};
 
@@ -54,7 +53,7 @@ const FADE_PATIENCE: Duration = Duration::from_millis(900);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync play
-  jaudiosync play -t 18:30:05                  begin at half past six; later, join in the middle
+  jaudiosync play -t 18:30:05                  begin at 18:30:05; if that has passed, join in the middle
   jaudiosync play -t '2026-11-30 18:30'        begin on another day; also 2026-11-30T18:30:00
   jaudiosync play -p 2                         begin with track 2
   jaudiosync play -p res                       begin with the track that Ctrl-C stopped
@@ -84,7 +83,7 @@ pub(super) struct Play {
     #[arg(long, value_enum, default_value_t = Channels::Stereo)]
     channels: Channels,
 
-    /// Begin again after the last track, without end
+    /// Repeat the playlist forever
     #[arg(long = "loop")]
     repeats: bool,
 
@@ -114,47 +113,6 @@ enum Channels {
     Stereo,
     /// Both mixed, on both outputs, for a box with one speaker
     Mono,
-}
-
-/// Where the time comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Clock {
-    /// The configured RTC and references, which are only read, never set; see `jaudiosync time`
-    Rtc,
-    /// The system clock, which another program sets
-    System,
-}
-
-/// A time source, and the clock's thread if it has one.
-struct Time {
-    source: Arc<dyn UtcSource>,
-    _thread: Option<ClockThread>,
-}
-
-/// How long to wait for the RTC's seconds or a reference before playing by the system clock.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(15);
-
-impl Clock {
-    fn start(self) -> Result<Time, Failure> {
-        if self == Self::System {
-            let source = Arc::new(SystemClockSource::taken_for_right(Arc::new(MachineClocks)));
-            return Ok(Time { source, _thread: None });
-        }
-        let layers = config::load(None);
-        layers.problems().iter().for_each(output::warn);
-        let options = ClockOptions::only_looking(service_state_folder());
-        let thread = ClockThread::start(&layers.config().time, &options)
-            .map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))?;
-        let until = Instant::now() + CLOCK_PATIENCE;
-        while thread.source().estimate().state == TimeState::Unset {
-            if Instant::now() >= until {
-                output::warn("no trustworthy time: playing by the system clock, and not in sync; see: jaudiosync time");
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(Time { source: thread.source(), _thread: Some(thread) })
-    }
 }
 
 /// What the command waits for.

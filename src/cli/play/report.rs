@@ -1,14 +1,14 @@
 //! What `play` prints: text in the style of the earlier Python program, or lines of JSON.
 
-use crate::format;
-use crate::timekeeping::status::BOUND_SIGMAS;
 use jaudiosync_time::{Instant, Span, Utc};
 use serde_json::{Value, json};
 
 use super::super::{Failure, output};
+use crate::format;
 use crate::player::feeder::{FeederEvent, FeederStats};
 use crate::player::task::Event;
 use crate::playlist::Playlist;
+use crate::timekeeping::status::BOUND_SIGMAS;
 use crate::timetable::{Start, Timetable};
 
 /// Prints events, and collects figures for the summary.
@@ -43,9 +43,9 @@ impl<'a> Report<'a> {
             }));
         }
         output::say(format_args!(
-            "Playlist: {}, {} tracks, runtime {}, fingerprint {}",
+            "Playlist: {}, {}, runtime {}, fingerprint {}",
             self.playlist.name,
-            self.playlist.tracks.len(),
+            format::counted(self.playlist.tracks.len(), "track"),
             format::duration(self.playlist.runtime_s()),
             self.playlist.fingerprint(),
         ));
@@ -83,20 +83,8 @@ impl<'a> Report<'a> {
             Event::Feeder(FeederEvent::Opening { slot }) => {
                 output::say(format_args!("Opening: {}", self.name(slot)));
             }
-            Event::Feeder(FeederEvent::Starved { slot }) => {
-                output::warn(format_args!(
-                    "{} is not read fast enough; playing goes on as soon as it is",
-                    self.name(slot)
-                ));
-            }
-            Event::Feeder(FeederEvent::Interrupted) => {
-                output::warn("audio underrun; resuming at the scheduled position");
-            }
-            Event::Feeder(FeederEvent::Reseeked { phase_error_ns }) => {
-                let error_ms = phase_error_ns / 1e6;
-                output::warn(format_args!("{error_ms:+.1} ms off the timetable; jumped to the scheduled position"));
-            }
             Event::Feeder(FeederEvent::Finished) => output::say("Playlist finished playing."),
+            Event::Feeder(event) => event.trouble(|slot| self.name(slot)).iter().for_each(output::warn),
             Event::DeviceLost(error) => output::warn(format_args!("{error}; waiting for it to come back")),
             Event::DeviceBack => output::warn("the sound output is back"),
             Event::Stats(..) | Event::Hearing(_) | Event::Stopped(_) => {}
@@ -218,7 +206,7 @@ fn bound_ns(stats: &FeederStats) -> f64 {
     BOUND_SIGMAS * stats.phase_sigma_ns
 }
 
-/// Returns none for infinities and NaN, which JSON does not have.
+/// Returns `None` for infinities and NaN, which JSON does not have.
 fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }

@@ -3,8 +3,6 @@
 mod apply;
 mod questions;
 
-use crate::appliance::StartKind;
-use crate::host::Machine;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +10,10 @@ use clap::Args;
 use jaudiosync_hw::buttons::Pins;
 
 use super::{Failure, output};
+use crate::appliance::StartKind;
 use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, ServerAddress};
+use crate::control::SYSTEM_SOCKET;
+use crate::host::Machine;
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
 
@@ -189,14 +190,14 @@ impl Setup {
 
     fn host_facts(&self, machine: &Machine) -> Result<HostFacts, String> {
         let files = self.config.clone().map_or_else(config::default_files, |file| vec![file]);
-        let is_there = |path: &str| Path::new(path).exists();
+        let is_there = |path: &str| machine.has(Path::new(path));
         Ok(HostFacts {
             config_files: files.into_iter().map(with_text).collect::<Result<_, _>>()?,
             boot_config: machine.boot_config().map(|(path, _)| with_text(path)).transpose()?,
             has_network_manager: is_there("/etc/NetworkManager/system-connections"),
             has_raspi_config: is_there("/usr/bin/raspi-config"),
             has_package: is_there(PREPARE_PI),
-            service_runs: is_there("/run/jaudiosync/control.sock"),
+            service_runs: is_there(SYSTEM_SOCKET),
         })
     }
 }

@@ -1,6 +1,5 @@
 //! The questions on the terminal. Enter keeps the present value.
 
-use crate::appliance::StartKind;
 use std::io::{stderr, stdin};
 use std::path::PathBuf;
 
@@ -12,6 +11,7 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 
 use super::super::{Failure, terminal};
+use crate::appliance::StartKind;
 use crate::config::{AddressError, ChannelChoice, OptionalServer, RtcChoice, ServerAddress};
 use crate::ending::{LastAct, last_act};
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};

@@ -26,9 +26,9 @@ pub(super) fn describe(status: &Status) -> String {
     let playlist = status.playlist.as_ref().map_or("none".to_owned(), |playlist| {
         let changed = if playlist.changed { "; changed on disk since" } else { "" };
         format!(
-            "{}: {} tracks ({} silent), {}, fingerprint {}{changed}",
+            "{}: {} ({} silent), {}, fingerprint {}{changed}",
             playlist.name,
-            playlist.tracks,
+            format::counted(playlist.tracks, "track"),
             playlist.silent_tracks,
             format::duration(playlist.runtime_s),
             playlist.fingerprint
@@ -74,8 +74,11 @@ fn track(track: &TrackStatus) -> String {
 /// Describes how exactly it plays.
 pub(in crate::cli) fn phase(phase: &PhaseStatus) -> String {
     format!(
-        "{:+.3} ms (±{:.3}), speed {:+.1} ppm, {} drop-outs",
-        phase.error_ms, phase.bound_ms, phase.speed_ppm, phase.drop_outs
+        "{:+.3} ms (±{:.3}), speed {:+.1} ppm, {}",
+        phase.error_ms,
+        phase.bound_ms,
+        phase.speed_ppm,
+        format::counted(phase.drop_outs, "drop-out")
     )
 }
 
@@ -153,7 +156,7 @@ mod tests {
         let words = describe(&status);
         for part in [
             "plays     3  Rain, 1:01 of 3:05, on the common timetable",
-            "phase     -0.012 ms (±0.050), speed +12.0 ppm, 1 drop-outs",
+            "phase     -0.012 ms (±0.050), speed +12.0 ppm, 1 drop-out",
             ", unknown error",
             "pi: stop stuck and ignored, jumper fitted",
             "changed on disk since",

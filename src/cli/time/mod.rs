@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 
 use super::{Failure, output};
-use crate::config::{self, RtcChoice, ServerAddress, TimeKeeping};
+use crate::config::{self, OptionalServer, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
 use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::storage::{Record, service_state_folder};
@@ -32,7 +32,7 @@ const POLL: Duration = Duration::from_millis(200);
   jaudiosync time --json                       print it for a script
   jaudiosync time --ntp 192.168.43.1           ask this server as well
   jaudiosync time set-rtc --ntp pool.ntp.org   set the RTC
-  jaudiosync time forget                       drop a calibration by a wrong reference
+  jaudiosync time forget                       discard a calibration from a wrong reference
 
 The [time] section of the configuration names the RTC and the references; see: jaudiosync config")]
 pub(super) struct Time {
@@ -65,9 +65,9 @@ struct TimeOptions {
     #[arg(long, value_name = "SERVER", global = true)]
     ntp: Vec<ServerAddress>,
 
-    /// Ask the gpsd at this address
-    #[arg(long, value_name = "HOST:PORT", global = true)]
-    gpsd: Option<ServerAddress>,
+    /// Ask the gpsd at this address; an empty one asks none
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_gpsd, global = true)]
+    gpsd: Option<OptionalServer>,
 
     /// How long to wait for an answer, at most
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT_S, global = true)]
@@ -90,6 +90,10 @@ fn parse_rtc(text: &str) -> Result<RtcChoice, String> {
     RtcChoice::try_from(text.to_owned())
 }
 
+fn parse_gpsd(text: &str) -> Result<OptionalServer, String> {
+    OptionalServer::try_from(text.to_owned())
+}
+
 impl Time {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let layers = config::load(self.options.config.as_deref());
@@ -105,7 +109,7 @@ impl Time {
                 self.options.set_rtc(&config, *from_system)
             }
             Some(Action::Forget) => {
-                refuse_beside_service(socket, "forget its calibration")?;
+                refuse_beside_service(socket, "forget the RTC's calibration")?;
                 forget()
             }
         }
@@ -149,8 +153,8 @@ impl TimeOptions {
             time.rtc = rtc.clone();
         }
         time.ntp_servers.extend(self.ntp.iter().cloned());
-        if self.gpsd.is_some() {
-            time.gpsd.0.clone_from(&self.gpsd);
+        if let Some(gpsd) = &self.gpsd {
+            time.gpsd.clone_from(gpsd);
         }
         time
     }
@@ -186,8 +190,8 @@ impl TimeOptions {
 }
 
 fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
-    let looking = ClockOptions::only_looking(service_state_folder());
-    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..looking };
+    let read_only = ClockOptions::read_only(service_state_folder());
+    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..read_only };
     ClockThread::start(config, &options).map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))
 }
 
@@ -196,7 +200,7 @@ fn refuse_beside_service(socket: &Path, what: &str) -> Result<(), Failure> {
     match Client::connect(&candidate_sockets(socket)) {
         Err(ClientError::NoService(_)) => Ok(()),
         _ => Err(Failure::Other(format!(
-            "the service has the RTC, and sets it by itself once it has a time server (jaudiosync setup --ntp \
+            "the service controls the RTC, and sets it by itself once it has a time server (jaudiosync setup --ntp \
             pool.ntp.org) or GPS; to {what} by hand, stop the service (sudo systemctl stop jaudiosync), and \
             start it afterwards"
         ))),

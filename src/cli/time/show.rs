@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use jaudiosync_time::Instant;
 
-use crate::format::local_time_ms;
-use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
+use crate::format::{counted, local_time_ms};
+use crate::timekeeping::status::{BOUND_SIGMAS, RtcReport, TimeState, TimeStatus};
 
 /// Returns one line, for `--watch`.
 pub(super) fn line(status: &TimeStatus) -> String {
@@ -16,7 +16,7 @@ pub(super) fn line(status: &TimeStatus) -> String {
     });
     let warnings = match status.warnings.len() {
         0 => String::new(),
-        count => format!("  ({count} warnings)"),
+        count => format!("  ({})", counted(count, "warning")),
     };
     format!("{}  {}  {}{rtc}{warnings}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status), state(status))
 }
@@ -50,23 +50,26 @@ pub(super) fn page(status: &TimeStatus) -> String {
     page
 }
 
+/// Adds the rows of the RTC. As everywhere on the page, what follows ± is a bound.
 fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
     if let (Some(offset_ms), Some(sigma_ms)) = (rtc.offset_ms, rtc.offset_sigma_ms) {
-        row("RTC", &format!("UTC is {offset_ms:+.3} ms ± {sigma_ms:.3} ahead of it"));
+        row("RTC", &format!("UTC is {offset_ms:+.3} ms ± {:.3} ahead of it", BOUND_SIGMAS * sigma_ms));
     } else {
         row("RTC", "searching for its seconds");
     }
     if let (Some(rate_ppb), Some(sigma_ppb)) = (rtc.rate_ppb, rtc.rate_sigma_ppb) {
-        row("", &format!("slow by {rate_ppb:+.0} ppb ± {sigma_ppb:.0}, from {} samples", rtc.samples));
+        let bound_ppb = BOUND_SIGMAS * sigma_ppb;
+        let samples = counted(rtc.samples, "sample");
+        row("", &format!("slow by {rate_ppb:+.0} ppb ± {bound_ppb:.0}, from {samples}"));
     }
     if let Some(edge_sigma_ms) = rtc.edge_sigma_ms {
-        row("", &format!("its seconds are known to ± {edge_sigma_ms:.3} ms"));
+        row("", &format!("its seconds are known to ± {:.3} ms", BOUND_SIGMAS * edge_sigma_ms));
     }
     if let Some(temperature_c) = rtc.temperature_c {
         row("", &format!("{temperature_c:.2} °C, aging register {}", rtc.aging_offset.unwrap_or_default()));
     }
     if let Some(stopped) = rtc.oscillator_stopped {
-        row("Battery", if stopped { "was empty or removed: the clock stopped" } else { "good" });
+        row("Battery", if stopped { "was empty or removed: the RTC stopped" } else { "good" });
     }
 }
 

@@ -25,10 +25,10 @@ pub enum Request {
 pub enum Command {
     /// Start as a press of Start does; with any field set, start the playlist fresh.
     Start {
-        /// When the first track begins, in the box's local time; none for the next grid slot.
+        /// When the first track begins, in the box's local time; `None` for the next grid slot.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "named_time")]
         time: Option<NamedTime>,
-        /// The first track; none for track 0.
+        /// The first track; `None` for track 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         first_track: Option<FirstTrack>,
         /// Start fresh, whatever is configured for the button.
@@ -269,6 +269,14 @@ mod tests {
         refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "exclude");
         refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
+    }
+
+    #[test]
+    fn every_command_is_among_those_that_are_known() {
+        let unknown = Command::deserialize(json!({ "command": "dance" })).unwrap_err().to_string();
+        // serde lists the variants: unknown variant `dance`, expected one of `start`, `stop`, ...
+        let listed = unknown.split('`').skip(1).step_by(2).skip(1);
+        assert_eq!(listed.collect::<Vec<_>>(), COMMANDS.into_iter().filter(|&name| name != STATUS).collect::<Vec<_>>());
     }
 
     proptest! {

@@ -10,7 +10,7 @@ pub struct Status {
     pub program_version: String,
     /// What plays.
     pub play: PlayStatus,
-    /// How exactly it plays; none while nothing plays.
+    /// How exactly it plays; `None` while nothing plays.
     pub phase: Option<PhaseStatus>,
     /// The time, and what is known about it.
     pub time: TimeStatus,
@@ -20,7 +20,7 @@ pub struct Status {
     pub board: BoardStatus,
     /// The sound card.
     pub dac: DacStatus,
-    /// The playlist; none if it cannot be loaded.
+    /// The playlist; `None` if it cannot be loaded.
     pub playlist: Option<PlaylistStatus>,
     /// What is wrong and what to do about it, the most important first.
     pub warnings: Vec<String>,
@@ -105,7 +105,7 @@ pub struct TrackStatus {
     pub title: String,
     /// The position in it, in seconds.
     pub offset_s: f64,
-    /// Its length in seconds; none if it is unknown.
+    /// Its length in seconds; `None` if it is unknown.
     pub length_s: Option<f64>,
 }
 
@@ -165,7 +165,7 @@ pub struct TimeStatus {
     pub source: String,
     /// UTC at the moment of the status, in ns since the Unix epoch.
     pub utc_ns: i64,
-    /// The bound of its error, in ms; none if it is unknown.
+    /// The bound of its error, in ms; `None` if it is unknown.
     pub error_bound_ms: Option<f64>,
     /// The age of the last reference's sample, in seconds.
     pub since_reference_s: Option<i64>,
@@ -183,7 +183,7 @@ pub struct VolumeStatus {
     pub percent: u8,
     /// The volume never exceeds this, in percent.
     pub maximum_percent: u8,
-    /// The mixer's control and card; none if there is no mixer and the player sets the volume.
+    /// The mixer's control and card; `None` if there is no mixer and the player sets the volume.
     pub mixer: Option<String>,
 }
 
@@ -223,7 +223,7 @@ pub struct ButtonStates {
 pub struct BoardStatus {
     /// What kind of board it is: `pi`, `simulated` or `none`.
     pub kind: String,
-    /// The buttons; none if the board has no buttons or cannot be read.
+    /// The buttons; `None` if the board has no buttons or cannot be read.
     pub buttons: Option<ButtonStates>,
     /// Whether the jumper is fitted now.
     pub jumper: Option<bool>,
@@ -235,7 +235,6 @@ pub struct BoardStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DacStatus {
-    /// Its name.
     pub name: String,
     /// Whether it is there and can be played on.
     pub present: bool,
@@ -247,7 +246,6 @@ pub struct DacStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlaylistStatus {
-    /// Its name.
     pub name: String,
     /// Boxes with the same fingerprint play the same thing.
     pub fingerprint: String,

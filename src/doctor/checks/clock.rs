@@ -1,12 +1,12 @@
 //! The clock: whether I2C is on, the RTC answers, its battery is good, it drifts, and another
 //! program sets the system clock.
 
-use crate::host::Machine;
 use std::path::Path;
 
 use super::super::Finding;
 use crate::config::{RtcChoice, TimeKeeping, TimeSource};
-use crate::setup::boot_config::{I2C_ON, has_i2c};
+use crate::host::Machine;
+use crate::host::boot_config::I2C_ON;
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
 
 const CHECK: &str = "clock";
@@ -22,7 +22,7 @@ const OLD_REFERENCE_S: f64 = 180.0 * 86_400.0;
 /// What was found out about the clock.
 #[derive(Debug, Clone)]
 pub struct ClockSeen {
-    /// Why the chip cannot be read; none if it can.
+    /// Why the chip cannot be read; `None` if it can.
     pub chip_error: Option<String>,
     /// The timekeeper's status after a few seconds.
     pub status: TimeStatus,
@@ -69,7 +69,7 @@ fn unreadable(bus: &Path, machine: &Machine, error: &str) -> Finding {
         _ if machine.has(bus) => {
             "check the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
         }
-        Some((_, text)) if has_i2c(&text) => {
+        Some(_) if machine.has_i2c() => {
             "I2C is turned on in the boot configuration: reboot, and check that i2c-dev is loaded".to_owned()
         }
         Some((file, _)) => format!("add {I2C_ON} to {} (jaudiosync setup does that), then reboot", file.display()),

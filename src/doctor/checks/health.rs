@@ -1,11 +1,11 @@
 //! The machine itself: disk, temperature, power supply.
 
-use crate::host::Machine;
 use std::path::Path;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::super::Finding;
+use crate::host::Machine;
 
 /// With less free space than this something will soon fail, in MB.
 const LITTLE_SPACE_MB: u64 = 50;

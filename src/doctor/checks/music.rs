@@ -1,7 +1,7 @@
 //! The playlist and its tracks.
 
 use super::super::Finding;
-use crate::format::duration;
+use crate::format::{counted, duration};
 use crate::playlist::Loaded;
 
 const CHECK: &str = "playlist";
@@ -26,9 +26,9 @@ pub fn music(loaded: Result<&Loaded, &str>) -> Vec<Finding> {
     let mut findings = vec![Finding::good(
         CHECK,
         format!(
-            "{}: {} tracks, {}, fingerprint {} (must be equal on all boxes that play together)",
+            "{}: {}, {}, fingerprint {} (must be equal on all boxes that play together)",
             playlist.name,
-            playlist.tracks.len(),
+            counted(playlist.tracks.len(), "track"),
             duration(playlist.runtime_s()),
             playlist.fingerprint()
         ),

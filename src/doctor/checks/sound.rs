@@ -10,10 +10,11 @@ pub struct SoundSeen {
     /// The cards, and the sound server if one runs: the name to choose each by, and its
     /// description.
     pub cards: Vec<String>,
-    /// The chosen output and its rate in Hz, or why it cannot be opened; none if the service holds
-    /// it.
+    /// The chosen output and its rate in Hz, or why it cannot be opened; `None` if the service
+    /// holds it.
     pub opened: Option<Result<(String, u32), String>>,
-    /// What sets the volume: a card's control, or none if the player does; or why that is unknown.
+    /// What sets the volume: a card's control, or `None` if the player does; or why that is
+    /// unknown.
     pub mixer: Option<Result<Option<String>, String>>,
     /// What the service reports about its card: name, whether it is present, and rate in Hz.
     pub service: Option<(String, bool, u32)>,

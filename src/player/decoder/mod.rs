@@ -5,12 +5,11 @@
 mod stretches;
 
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::stretches::{Resampled, Source};
-use super::library::{FrameSource, TrackSource};
+use super::library::{DecodeError, FrameSource, TrackSource};
 use super::resampler::ResampleError;
 use crate::mp3::bytes::ReadAt;
 use crate::mp3::map::FrameMap;
@@ -26,17 +25,6 @@ pub enum Mix {
     Stereo,
     /// Both channels mixed to both outputs, for a box with one speaker.
     Mono,
-}
-
-/// Why a file produces no sound.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// It cannot be opened or read.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// It is not an MP3.
-    #[error("{0}")]
-    Format(String),
 }
 
 impl From<ResampleError> for DecodeError {

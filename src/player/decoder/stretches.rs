@@ -1,11 +1,10 @@
 //! Stretches of a file: parts of one rate. One whose rate is not the track's is resampled to it.
 
-use super::DecodeError;
 use crate::mp3::bytes::ReadAt;
 use crate::mp3::reader::Progress;
 use crate::mp3::sound::Sound;
 use crate::mp3::timeline::Stretch;
-use crate::player::library::FrameSource;
+use crate::player::library::{DecodeError, FrameSource};
 use crate::player::resampler::Resampler;
 
 /// Where the frames of a stretch come from.

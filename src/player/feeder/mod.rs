@@ -29,14 +29,14 @@ pub use self::hearing::Hearing;
 use self::hearing::HearingPlan;
 use self::states::State;
 pub use self::stats::FeederStats;
-use super::dac_clock::{DacClock, DacLine, Observation, Verdict};
-use super::library::Library;
+use super::dac_clock::{DacClock, DacLine, Observation, Outcome};
 use super::prepared::Prepared;
+use super::program::Program;
 use super::resampled_voice::ResampledVoice;
 use super::ring::FeederEnds;
 use super::steered_voice::Target;
 use super::voice::Voice;
-use crate::timetable::{Place, Start, Timetable};
+use crate::timetable::{Place, Start};
 
 /// How far ahead of the DAC the ring is filled.
 const LOOKAHEAD: Span = Span::from_ms(400);
@@ -49,28 +49,6 @@ pub const STEP: Duration = Duration::from_millis(40);
 
 /// The same while something should be heard as soon as possible.
 const BEGIN_STEP: Duration = Duration::from_millis(10);
-
-/// What is played, and how.
-#[derive(Clone)]
-pub struct Program {
-    /// When each track plays.
-    pub timetable: Timetable,
-    /// Where the tracks come from.
-    pub library: Arc<dyn Library>,
-    /// Silence before this instant: a timetable that is under way is joined then, on the exact
-    /// frame. With `None` it is joined as soon as possible.
-    pub heard_from: Option<Instant<Utc>>,
-    /// How much later than the DAC's frames the sound is heard (amplifiers, cables, Bluetooth): the
-    /// music is played that much earlier. Negative plays it later.
-    pub output_latency: Span,
-}
-
-impl Program {
-    /// Returns the first instant from `utc` on at which anything may be heard.
-    fn audible_from(&self, utc: Instant<Utc>) -> Instant<Utc> {
-        self.heard_from.map_or(utc, |heard_from| utc.max(heard_from))
-    }
-}
 
 /// The present, as it is passed in.
 #[derive(Clone, Copy)]
@@ -203,7 +181,7 @@ impl<V: Voice> Feeder<V> {
             self.xruns = report.timing.xruns;
             let Some(Observed { frames_before, heard }) = report.timing.observed else { continue };
             let frame = report.first_frame.saturating_sub(frames_before);
-            if self.clock.observe(Observation { frame, heard }) == Verdict::Restarted {
+            if self.clock.observe(Observation { frame, heard }) == Outcome::Restarted {
                 self.interrupt(now);
             }
         }

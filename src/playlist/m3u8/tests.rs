@@ -88,7 +88,7 @@ fn titles_are_read_from_code_pages_and_cut() {
 }
 
 #[test]
-fn comments_that_may_be_names_are_saved_and_directives_are_not() {
+fn comments_that_may_be_names_are_remembered_and_directives_are_not() {
     let list = parse(b"#EXTM3U\n#1 Hit.mp3\n#EXTENC:windows-1251\n#extvlcopt:x\na.mp3\n").unwrap();
     assert_eq!(list.comments, [(2, b"#1 Hit.mp3".to_vec())]);
     assert_eq!(list.encoding, Some(encoding_rs::WINDOWS_1251));

@@ -8,7 +8,7 @@ use jaudiosync_time::{Instant, Span};
 use super::requests::clock_time;
 use super::{Conductor, Ending};
 use crate::appliance::{Action, Moment, PlaylistInfo, Program, Refusal, SavedPosition, Session};
-use crate::player::feeder;
+use crate::player::program;
 use crate::player::task::PlayerCommand;
 use crate::service::settings;
 use crate::service::state_writer::WriteCommand;
@@ -61,7 +61,7 @@ impl Conductor {
             return log::error!("a playlist that is not there was to be played: {}", info.name);
         };
         log::info!("{} {}", self.beginning(&program), clock_time(program.heard_from_utc_s));
-        (self.ports.player)(PlayerCommand::Play(feeder::Program {
+        (self.ports.player)(PlayerCommand::Play(program::Program {
             timetable: timetable.clone(),
             library: (self.ports.library)(&playlist.playlist, self.audio.mix),
             heard_from: Some(Instant::from_second(program.heard_from_utc_s)),

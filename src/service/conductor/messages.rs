@@ -11,6 +11,7 @@ use crate::player::feeder::{FeederEvent, Hearing};
 use crate::player::task::Event;
 use crate::service::playlists::PlaylistReport;
 use crate::service::volume::VolumeReport;
+use crate::timetable::Start;
 
 impl Conductor {
     /// Takes in a message.
@@ -77,7 +78,7 @@ impl Conductor {
     fn feeder(&mut self, event: FeederEvent) {
         match event {
             FeederEvent::Track { slot, offset_s } => {
-                log::info!("plays track {}, {}, from {offset_s:.1} s", slot.track, self.title(slot.track));
+                log::info!("playing track {}, {}, from {offset_s:.1} s", slot.track, self.title(slot.track));
             }
             FeederEvent::Silent { slot, reason } => {
                 let reason = reason.unwrap_or_else(|| "it cannot be played".to_owned());
@@ -86,15 +87,12 @@ impl Conductor {
             FeederEvent::Opening { slot } => {
                 log::info!("opening track {}, {}", slot.track, self.title(slot.track));
             }
-            FeederEvent::Starved { slot } => {
-                log::warn!("track {}, {}, is not read quickly enough", slot.track, self.title(slot.track));
-            }
-            FeederEvent::Interrupted => log::warn!("the sound card dropped out; resuming at the scheduled place"),
-            FeederEvent::Reseeked { phase_error_ns } => {
-                log::warn!("{:+.1} ms off the timetable; jumped to the scheduled place", phase_error_ns * 1e-6);
-            }
             // The timetable determines when it is over; the player reports that a moment before.
             FeederEvent::Finished => {}
+            event => {
+                let name = |slot: &Start| format!("track {}, {},", slot.track, self.title(slot.track));
+                event.trouble(name).iter().for_each(|trouble| log::warn!("{trouble}"));
+            }
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod actions;
 mod board;
+mod current_playlist;
 mod messages;
 mod report;
 mod requests;
@@ -24,6 +25,7 @@ use jaudiosync_time::{Instant, Raw, Span};
 
 pub use self::board::OpenBoard;
 use self::board::{BoardReading, PolledBoard};
+use self::current_playlist::CurrentPlaylist;
 use self::requests::Waiting;
 use super::playlists::{PlaylistReport, PlaylistSource};
 use super::settings::{self, AudioSettings};
@@ -187,18 +189,6 @@ pub struct Conductor {
     status: StatusBoard,
 }
 
-/// This many silent tracks are named in the log; the others are counted.
-const NAMED_TRACKS: usize = 20;
-
-/// The playlist, and what every status reports of it.
-struct CurrentPlaylist {
-    playlist: Arc<Playlist>,
-    /// What the machine knows of it.
-    info: Arc<PlaylistInfo>,
-    silent_tracks: usize,
-    warnings: Vec<String>,
-}
-
 /// An end that waits for silence.
 #[derive(Debug, Clone, Copy)]
 struct EndingSoon {
@@ -351,38 +341,6 @@ impl Conductor {
 
     fn track(&self, number: usize) -> Option<&Track> {
         self.playlist.as_ref().and_then(|playlist| playlist.tracks.get(number))
-    }
-}
-
-impl CurrentPlaylist {
-    /// Logs what is wrong with it, once.
-    fn new(playlist: Arc<Playlist>, warnings: Vec<String>) -> Self {
-        warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        let silent_tracks = playlist.tracks.iter().filter(|track| track.problem.is_some()).count();
-        for problem in playlist.problems(NAMED_TRACKS, |_| "its slot stays silent".to_owned()) {
-            log::warn!("{problem}");
-        }
-        let info = Arc::new(PlaylistInfo {
-            name: playlist.name.clone(),
-            lengths: playlist.lengths().into(),
-            fingerprint: playlist.fingerprint().to_string(),
-        });
-        let current = Self { playlist, info, silent_tracks, warnings };
-        log::info!("{}", current.describe());
-        current
-    }
-
-    fn describe(&self) -> String {
-        let PlaylistInfo { name, lengths, fingerprint } = self.info.as_ref();
-        format!("the playlist {name} has {} tracks, fingerprint {fingerprint}", lengths.len())
-    }
-}
-
-impl std::ops::Deref for CurrentPlaylist {
-    type Target = Playlist;
-
-    fn deref(&self) -> &Playlist {
-        &self.playlist
     }
 }
 

@@ -6,7 +6,9 @@
 //! of five states estimates them from samples of references, and knows how uncertain each is: this
 //! gives the error bound in holdover.
 
-use jaudiosync_time::{Axis, ClockMap, Instant, Kalman, Matrix, PhaseFilter, Rate, Span, StateName, Utc};
+mod prediction;
+
+use jaudiosync_time::{Axis, ClockMap, Instant, Kalman, PhaseFilter, Rate, Span, StateName, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The filter's states.
@@ -40,13 +42,6 @@ const PHASE: [f64; STATES] = Kalman::<State, STATES>::PHASE;
 /// The temperature around which the rate is described, and the unit of what depends on it, in °C.
 const MIDDLE_C: f64 = 25.0;
 const SPAN_C: f64 = 10.0;
-
-/// After a pause longer than this the temperature in between is not known: the box was off.
-const PAUSE: Span = Span::from_seconds(600);
-
-/// How far the mean temperature of a pause may be from that at its ends, as a standard deviation in
-/// °C.
-const PAUSE_SIGMA_C: f64 = 3.0;
 
 /// A rate beyond this many standard deviations belongs to no specimen.
 const PLAUSIBLE_SIGMAS: f64 = 10.0;
@@ -279,156 +274,7 @@ impl<F: Axis> Calibration<F> {
         self.filter.restart(utc, sigma_ns * sigma_ns);
         self.bias_sigma_ns = 0.0;
     }
-
-    /// Returns transition and noise over a time that ends with a temperature.
-    fn step(&self, elapsed: Span, temperature_c: Option<f64>) -> (Matrix<STATES>, Matrix<STATES>) {
-        use State::{Linear, Quadratic, Rate, Utc, Wander};
-        let [utc, rate, linear, quadratic, wander] = [Utc, Rate, Linear, Quadratic, Wander].map(State::index);
-        let s = elapsed.seconds();
-        let now_c = temperature_c.unwrap_or(MIDDLE_C);
-        let mean_c = 0.5 * (now_c + self.temperature_c.unwrap_or(now_c));
-        let warmth = (mean_c - MIDDLE_C) / SPAN_C;
-        let lasting = self.model.wander_s;
-        let decay = (-s / lasting).exp();
-
-        let mut transition = [[0.0; STATES]; STATES];
-        for (index, row) in transition.iter_mut().enumerate() {
-            row[index] = 1.0;
-        }
-        transition[utc][rate] = s;
-        transition[utc][linear] = warmth * s;
-        transition[utc][quadratic] = warmth * warmth * s;
-        transition[utc][wander] = lasting * (1.0 - decay);
-        transition[wander][wander] = decay;
-
-        let mut noise = [[0.0; STATES]; STATES];
-        // The constant rate walks: aging.
-        let walk = self.model.aging_ppb.powi(2) / 86_400.0;
-        noise[utc][utc] += walk * s.powi(3) / 3.0;
-        noise[utc][rate] = walk * s * s / 2.0;
-        noise[rate][rate] = walk * s;
-        // The wandering rate is a Gauss-Markov process, here with its integral (Maybeck, Stochastic
-        // Models, 4.11).
-        let variance = self.model.wander_sigma_ppb.powi(2);
-        let ratio = s / lasting;
-        // For short times the sum of exponentials loses all its digits; its series begins with 2/3
-        // of the cube.
-        let integral =
-            if ratio < 1e-3 { 2.0 / 3.0 * ratio.powi(3) } else { 2.0 * ratio - 3.0 + 4.0 * decay - decay * decay };
-        noise[utc][utc] += variance * lasting * lasting * integral;
-        noise[utc][wander] = variance * lasting * (1.0 - decay).powi(2);
-        noise[wander][wander] = variance * (1.0 - decay * decay);
-        if elapsed > PAUSE {
-            // How warm it was while the box was off is not known.
-            let kalman = self.filter.kalman();
-            let per_span = kalman.get(State::Linear).powi(2) + kalman.variance(State::Linear);
-            noise[utc][utc] += per_span * (PAUSE_SIGMA_C / SPAN_C * s).powi(2);
-        }
-        noise[rate][utc] = noise[utc][rate];
-        noise[wander][utc] = noise[utc][wander];
-        (transition, noise)
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use jaudiosync_time::{Raw, Rtc};
-
-    const START: Instant<Rtc> = Instant::from_second(1_790_000_000);
-
-    fn uncompared(sigma_ns: f64) -> Calibration<Rtc> {
-        Calibration::uncompared(FlywheelModel::DS3231, START, sigma_ns)
-    }
-
-    /// Returns true UTC: the RTC's time and an offset in ns.
-    fn utc(at: Instant<Rtc>, offset_ns: f64) -> Instant<Utc> {
-        ClockMap::with_offset(at, Span::from_ns(offset_ns as i64), Rate::ZERO).to
-    }
-
-    /// Simulates a box that meets a reference once a day for some days with an RTC of this rate,
-    /// followed by hours of holdover. Returns the error and its sigma, in ns.
-    fn holdover(rate_ppb: f64, days: i64, hours: i64) -> (f64, f64) {
-        let truth_ns = |at: Instant<Rtc>| 5e6 + (at - START).seconds() * rate_ppb;
-        let mut calibration = uncompared(1e9);
-        for day in 0..=days {
-            let at = START + Span::DAY * day;
-            calibration.advance(at, Some(22.0));
-            calibration.correct(at, utc(at, truth_ns(at)), 500_000.0, 0.0);
-        }
-        let mut at = START + Span::DAY * days;
-        for _ in 0..hours * 60 {
-            at += Span::MINUTE;
-            calibration.advance(at, Some(22.0));
-        }
-        let known = calibration.at(at);
-        (known.map.offset().ns_f64() - truth_ns(at), known.sigma_ns)
-    }
-
-    #[test]
-    fn contacts_once_a_day_teach_the_rate() {
-        let (error_ns, sigma_ns) = holdover(-700.0, 3, 4);
-        assert!(error_ns.abs() < 300_000.0, "{error_ns}");
-        assert!(sigma_ns > 300_000.0 && sigma_ns < 1_200_000.0, "{sigma_ns}");
-    }
-
-    #[test]
-    fn an_uncalibrated_clock_knows_that_it_is_one() {
-        let (error_ns, sigma_ns) = holdover(900.0, 0, 4);
-        assert!((error_ns + 900.0 * 14_400.0).abs() < 1e6, "{error_ns}");
-        assert!(error_ns.abs() < 4.0 * sigma_ns && sigma_ns < 10e6, "{sigma_ns}");
-    }
-
-    #[test]
-    fn a_rate_that_follows_the_temperature_is_learnt_and_carried_into_the_cold() {
-        let rate_ppb = |temperature_c: f64| 300.0 - 6.0 * (temperature_c - 25.0);
-        let mut calibration = uncompared(1e9);
-        let mut offset_ns = 2e6;
-        let mut at = START;
-        // A week beside a GPS, day and night.
-        for minute in 0..7 * 1440 {
-            let temperature_c = 18.0 + 12.0 * (f64::from(minute) / 1440.0 * std::f64::consts::TAU).sin();
-            at += Span::MINUTE;
-            offset_ns += 60.0 * rate_ppb(temperature_c);
-            calibration.advance(at, Some(temperature_c));
-            if minute % 10 == 0 {
-                calibration.correct(at, utc(at, offset_ns), 10_000.0, 0.0);
-            }
-        }
-        for _ in 0..240 {
-            at += Span::MINUTE;
-            offset_ns += 60.0 * rate_ppb(5.0);
-            calibration.advance(at, Some(5.0));
-        }
-        let error_ns = calibration.at(at).map.offset().ns_f64() - offset_ns;
-        // Without learning, 20 °C would cost 1.7 ms.
-        assert!(error_ns.abs() < 250_000.0, "{error_ns}");
-    }
-
-    #[test]
-    fn what_is_saved_comes_back_and_nonsense_does_not() {
-        let mut calibration = Calibration::new(FlywheelModel::DS3231, START, utc(START, 77.0), 1e6);
-        let later = START + Span::SECOND * 3;
-        calibration.advance(later, Some(20.0));
-        calibration.correct(later, utc(later, 500.0), 1e5, 1e4);
-        let saved = calibration.save();
-        assert_eq!(Calibration::restore(FlywheelModel::DS3231, &saved), Some(calibration));
-        for nonsense in [f64::NAN, f64::INFINITY, -1.0] {
-            let mut broken = saved.clone();
-            broken.covariance[1][1] = nonsense;
-            assert_eq!(Calibration::<Rtc>::restore(FlywheelModel::DS3231, &broken), None);
-        }
-    }
-
-    #[test]
-    fn an_offset_of_half_a_century_keeps_its_nanoseconds() {
-        // The crystal's own time begins at 0 when the machine starts.
-        let start = Instant::<Raw>::ZERO;
-        let known = Instant::from_second(1_790_000_000) + Span::from_ns(123);
-        let mut calibration = Calibration::new(FlywheelModel::CRYSTAL, start, known, 1e6);
-        let later = start + Span::SECOND * 10;
-        calibration.advance(later, None);
-        assert_eq!(calibration.at(later).map.to, known + Span::SECOND * 10);
-    }
-}
+mod tests;

@@ -6,15 +6,13 @@
 //! Kalman filter of two states, the phase and the rate of the RTC against the raw clock, turns
 //! about a hundred such brackets into about ten microseconds.
 
-use jaudiosync_time::{ClockMap, Instant, Kalman, PhaseFilter, PhaseRate, Rate, Raw, Rtc, Span};
+mod line;
 
+use jaudiosync_time::{ClockMap, Instant, PhaseRate, Raw, Rtc, Span};
+
+use self::line::{Line, PHASE};
 use super::edge_search::{Search, SearchPlan};
 use super::normal::density_over_probability;
-
-/// Random walk of the rate between the Pi's crystal and the RTC, in ppb per square root of a
-/// second. A crystal of a few tenths of a ppm per degree in a box that warms by a degree a minute
-/// moves by about 300 ppb in 100 s.
-const RATE_WALK_PPB: f64 = 10.0;
 
 /// The crystal of a Raspberry Pi and the RTC together differ by up to about 20 ppm.
 const INITIAL_RATE_SIGMA_PPB: f64 = 20_000.0;
@@ -58,12 +56,6 @@ const MISSES_TO_SEARCH: u32 = 3;
 
 /// An edge is believed within this many standard deviations of where it is expected.
 const GATE_SIGMAS: f64 = 6.0;
-
-/// The tracker may be used once it knows the phase to this.
-const SETTLED_SIGMA_NS: f64 = 100_000.0;
-
-/// If the bus is too slow for that, the tracker is used after this many edges.
-const EDGES_TO_SETTLE: u32 = 30;
 
 /// The variance of what brackets do not account for, in ns².
 const EXTRA_VARIANCE: f64 = 1e8;
@@ -120,20 +112,6 @@ pub struct EdgeTracker {
     transfer: Span,
     /// How late the thread usually wakes, as estimated.
     late_wake: Span,
-}
-
-/// Where the edges lie.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    /// The second that began at the filter's phase.
-    second: i64,
-    /// When that second began, and by how much an RTC second lasts longer than one of the raw
-    /// clock, in ppb.
-    filter: PhaseFilter<Raw, PhaseRate, 2>,
-    edges: u32,
-    /// Whether it was known well enough once; it then stays known while nothing jumps, and its
-    /// sigma says how well.
-    is_settled: bool,
 }
 
 impl Default for EdgeTracker {
@@ -294,52 +272,5 @@ impl EdgeTracker {
     /// Returns whether the whole second is searched, and an edge anywhere believed.
     pub fn is_in_doubt(&self) -> bool {
         self.misses >= MISSES_TO_SEARCH
-    }
-}
-
-const PHASE: [f64; 2] = Kalman::<PhaseRate, 2>::PHASE;
-
-impl Line {
-    fn new(edge: Edge, rate_ppb: f64, rate_sigma_ppb: f64) -> Self {
-        let sigma_ns = edge.half_width.ns_f64() / 3_f64.sqrt();
-        let kalman = Kalman::new([0.0, rate_ppb], [sigma_ns, rate_sigma_ppb]);
-        let filter = PhaseFilter::new(edge.at, kalman);
-        Self { second: edge.second, filter, edges: 1, is_settled: false }
-    }
-
-    fn is_good_enough(&self) -> bool {
-        // Two that agree are hardly chance; more make it better.
-        self.edges >= 2 && self.filter.kalman().sigma_of(&PHASE) < SETTLED_SIGMA_NS || self.edges >= EDGES_TO_SETTLE
-    }
-
-    fn map(&self) -> ClockMap<Raw, Rtc> {
-        let longer = Rate::from_ppb(self.filter.kalman().get(PhaseRate::Rate));
-        ClockMap { from: self.filter.phase(), to: Instant::from_second(self.second), rate: longer.inverse() }
-    }
-
-    /// Returns the first edge after a moment.
-    fn next_edge(&self, after: Instant<Raw>) -> Instant<Raw> {
-        let map = self.map();
-        let second = map.apply(after).second().saturating_add(1);
-        map.inverse().apply(Instant::from_second(second))
-    }
-
-    fn drift(kalman: &mut Kalman<PhaseRate, 2>, elapsed_s: f64) {
-        kalman.drift(elapsed_s, RATE_WALK_PPB * RATE_WALK_PPB * elapsed_s);
-    }
-
-    fn advance_to(&mut self, second: i64) {
-        let elapsed_s = second.saturating_sub(self.second);
-        // An RTC that was set may show any second, also an earlier one.
-        Self::drift(self.filter.kalman_mut(), elapsed_s.clamp(0, 86_400 * 365) as f64);
-        self.filter.advance(Span::from_seconds(elapsed_s), 0.0);
-        self.second = self.second.saturating_add(elapsed_s);
-    }
-
-    fn sigma_ns(&self, at: Instant<Raw>) -> f64 {
-        let elapsed_s = (at - self.filter.whole()).seconds().max(0.0);
-        let mut kalman = *self.filter.kalman();
-        Self::drift(&mut kalman, elapsed_s);
-        kalman.sigma_of(&PHASE)
     }
 }

@@ -22,6 +22,7 @@ use jaudiosync_time::Span;
 use self::connection::{Connection, Line};
 use self::receivers::{Receivers, Report};
 use super::poll_interval::{Outcome, PollInterval};
+use super::resolver::resolve;
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
 use super::{ReferenceEvent, Source, SourceKind};
 
@@ -84,7 +85,7 @@ impl Client {
 
     fn connect(&self) -> io::Result<Connection> {
         let mut error = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.server.resolve(GPSD_PORT)? {
+        for address in resolve(&self.server, GPSD_PORT)? {
             match Connection::open(address) {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => error = failure,

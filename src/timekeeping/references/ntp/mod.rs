@@ -19,6 +19,7 @@ use jaudiosync_hw::clocks::Clocks;
 use self::burst::{BurstPlan, Exchange};
 use self::exchange::ExchangeError;
 use super::poll_interval::{Outcome, PollInterval};
+use super::resolver::resolve;
 use super::worker::{EventSender, ReferenceThread, StopSignal, Stopped};
 use super::{ReferenceEvent, Source, SourceKind};
 use crate::config::ServerAddress;
@@ -78,7 +79,7 @@ impl Client {
 
     /// Asks the server's addresses until one answers, and sends the result.
     fn ask(&mut self) -> Result<Outcome, Stopped> {
-        let addresses = match self.server.resolve(NTP_PORT) {
+        let addresses = match resolve(&self.server, NTP_PORT) {
             Ok(addresses) if !addresses.is_empty() => addresses,
             Ok(_) => return self.fail(format!("\"{}\" has no address", self.server.host)),
             Err(error) => {

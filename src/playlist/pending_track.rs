@@ -17,7 +17,7 @@ use super::{Departure, Entry, KnownMap, Problem, Track};
 use crate::panics;
 
 /// One entry on its way to becoming a track.
-pub(super) struct Look<'a> {
+pub(super) struct PendingTrack<'a> {
     entry: &'a Entry,
     key: String,
     /// What the index knows about it.
@@ -47,7 +47,7 @@ struct ToInspect {
     must_be: Option<String>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> PendingTrack<'a> {
     pub(super) fn first(
         entry: &'a Entry,
         known: &HashMap<&str, &'a IndexedTrack>,
@@ -57,14 +57,14 @@ impl<'a> Look<'a> {
         let key = bytes_to_text(&entry.location);
         let known = known.get(key.as_str()).copied().filter(|_| !entry.is_too_long);
         let state = State::Broken(Problem::TooLong);
-        let mut look = Self { entry, key, known, state, departures: BTreeSet::new(), dropped: None };
+        let mut pending = Self { entry, key, known, state, departures: BTreeSet::new(), dropped: None };
         if entry.is_too_long {
-            return look;
+            return pending;
         }
-        look.state = match known {
+        pending.state = match known {
             Some(track) if options.trust_index => State::Known(locator.path_of(&track.file)),
             _ => match locator.locate(&entry.location) {
-                Located::File(found) => look.settle(found, options, locator),
+                Located::File(found) => pending.settle(found, options, locator),
                 Located::Ambiguous(files) => State::Broken(Problem::Ambiguous(files)),
                 Located::Missing => {
                     let denied = locator.denied(&entry.location).map(Problem::Unreadable);
@@ -75,10 +75,10 @@ impl<'a> Look<'a> {
                 Located::TooLong => State::Broken(Problem::TooLong),
             },
         };
-        if matches!(look.state, State::Broken(_)) {
-            look.doubt_index(locator);
+        if matches!(pending.state, State::Broken(_)) {
+            pending.doubt_index(locator);
         }
-        look
+        pending
     }
 
     /// Decides what to do with a file that was found. If the index says that the entry meant

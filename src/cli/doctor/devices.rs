@@ -26,7 +26,7 @@ const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Reads the chip, and what the timekeeper makes of it.
-pub(super) fn look_at_clock(config: &TimeKeeping) -> ClockSeen {
+pub(super) fn read_clock(config: &TimeKeeping) -> ClockSeen {
     let read = |bus: &std::path::Path| -> Result<(), rtc::RtcError> {
         let mut chip = rtc::open_chip(bus)?;
         chip.read_status()?;
@@ -46,7 +46,7 @@ fn time_status(config: &TimeKeeping) -> TimeStatus {
     }
     // Only the RTC matters here: a reference would take longer to answer.
     let config = TimeKeeping { ntp_servers: vec![], gpsd: OptionalServer(None), ..config.clone() };
-    let Ok(clock) = ClockThread::start(&config, &ClockOptions::only_looking(service_state_folder())) else {
+    let Ok(clock) = ClockThread::start(&config, &ClockOptions::read_only(service_state_folder())) else {
         return TimeStatus::default();
     };
     let until = Instant::now() + CLOCK_PATIENCE;
@@ -80,8 +80,8 @@ impl<'a> Holder<'a> {
 }
 
 /// Returns the levels of the buttons and the jumper, as the service reports them or read from the
-/// pins; none if they cannot be known.
-pub(super) fn look_at_board(config: &Config, holder: Holder<'_>) -> Option<Result<Levels, String>> {
+/// pins; `None` if they cannot be known.
+pub(super) fn read_board(config: &Config, holder: Holder<'_>) -> Option<Result<Levels, String>> {
     match holder {
         Holder::Unknown => None,
         Holder::Service(status) => Some(levels(status)),
@@ -120,7 +120,7 @@ impl Renderer for Silence {
 
 /// Lists the cards, opens the chosen one for a moment unless the service has it, and finds its
 /// mixer.
-pub(super) fn look_at_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
+pub(super) fn read_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
     let server = SoundServer::connectable().map(|server| server.description().to_owned());
     let cards = cards().into_iter().map(|card| format!("{} ({})", card.id, card.name)).chain(server).collect();
     let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));

@@ -1,0 +1,181 @@
+//! The part of the task that attends to the RTC: opening it, reading it, finding its edges, setting
+//! and marking it.
+
+use std::time::Duration;
+
+use jaudiosync_hw::rtc::{ChipMark, RtcError, RtcTime};
+use jaudiosync_time::{Instant, Raw, Span};
+
+use super::{ClockTask, FIRST_RETRY, LAST_RETRY, Next};
+use crate::timekeeping::estimate::timekeeper::Seen;
+use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
+use crate::timekeeping::rtc::trust::Reading;
+
+/// How often temperature and flags are read: the chip measures its temperature at the same interval
+/// (datasheet, "Temperature Sensor").
+const STATUS_INTERVAL: Span = Span::from_seconds(64);
+
+/// An edge that an interrupt has stamped is known to this: the time until the kernel reads its
+/// clock.
+const INTERRUPT_HALF_WIDTH: Span = Span::from_us(20);
+
+/// How long to wait for an edge of the 1 Hz output.
+const SECOND_EDGE_TIMEOUT: Duration = Duration::from_millis(1200);
+
+/// Attempts per transfer.
+const ATTEMPTS: usize = 3;
+
+/// A search that begins later than this is planned again when it is nearer.
+const PLAN_AHEAD: Span = Span::from_ms(1_250);
+
+impl ClockTask {
+    /// Tries to open the RTC, if it is time to.
+    pub(super) fn find_rtc(&mut self) -> Result<Next, RtcError> {
+        let now = self.devices.clocks.raw();
+        let Some(open) = &mut self.devices.open_rtc else { return Ok(Next::Rest) };
+        if now < self.retry_at {
+            return Ok(Next::Rest);
+        }
+        let mut rtc = open()?;
+        let status = retry(|| rtc.read_status())?;
+        let reading = Reading::new(retry(|| rtc.read_time())?);
+        let now = self.devices.clocks.raw();
+        self.timekeeper.rtc_found(reading, status, rtc.is_writable(), now);
+        self.status_at = now + STATUS_INTERVAL;
+        self.retry_after = FIRST_RETRY;
+        self.reported_missing = false;
+        self.rtc = Some(rtc);
+        Ok(Next::Now)
+    }
+
+    pub(super) fn lose_rtc(&mut self, error: &RtcError) {
+        if !self.reported_missing {
+            log::warn!("{error}; going on without the RTC, and trying to open it again");
+            self.reported_missing = true;
+        }
+        self.rtc = None;
+        self.planned = None;
+        self.timekeeper.rtc_silent();
+        self.retry_at = self.devices.clocks.raw() + self.retry_after;
+        self.retry_after = (self.retry_after * 2).min(LAST_RETRY);
+    }
+
+    /// Does what is due with the RTC, and plans the search for the next edge or waits for it.
+    pub(super) fn follow_rtc(&mut self) -> Result<Next, RtcError> {
+        let now = self.devices.clocks.raw();
+        let Some(rtc) = &mut self.rtc else { return Ok(Next::Rest) };
+        if now >= self.status_at {
+            self.status_at = now + STATUS_INTERVAL;
+            let status = retry(|| rtc.read_status())?;
+            let reading = Reading::new(retry(|| rtc.read_time())?);
+            self.timekeeper.rtc_read(reading, status, self.devices.clocks.raw());
+            self.mark()?;
+        }
+        if self.devices.may_set_rtc && self.timekeeper.wants_to_set_rtc(now, self.shall_set_rtc) {
+            self.set_rtc()?;
+            return Ok(Next::Now);
+        }
+        if self.devices.second_edge.is_some() {
+            return self.await_edge();
+        }
+        let now = self.devices.clocks.raw();
+        let plan = self.timekeeper.plan(now).filter(|plan| plan.begins() - now <= PLAN_AHEAD);
+        self.planned = plan;
+        Ok(plan.map_or(Next::Rest, |plan| Next::Search(plan.begins())))
+    }
+
+    /// Searches for the edge as planned.
+    pub(super) fn search_edge(&mut self, plan: &SearchPlan) -> Result<(), RtcError> {
+        let Some(rtc) = &mut self.rtc else { return Ok(()) };
+        let found = search(rtc.as_mut(), self.devices.clocks.as_ref(), plan);
+        let now = self.devices.clocks.raw();
+        let seen = self.timekeeper.searched(now, plan, &found);
+        self.heed(seen, now);
+        match found.outcome {
+            Outcome::Failed(error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the next edge of the 1 Hz output.
+    fn await_edge(&mut self) -> Result<Next, RtcError> {
+        let (Some(rtc), Some(second_edge)) = (&mut self.rtc, &mut self.devices.second_edge) else {
+            return Ok(Next::Rest);
+        };
+        let trouble = match second_edge.wait_edge(SECOND_EDGE_TIMEOUT) {
+            Ok(Some(at)) => {
+                // Only the chip itself shows which second has begun; there is most of a second to
+                // read it.
+                let second = retry(|| rtc.read_second())?;
+                let seen = self.timekeeper.edge(second, at, INTERRUPT_HALF_WIDTH);
+                self.heed(seen, at);
+                return Ok(Next::Now);
+            }
+            Ok(None) => "there is no edge from the RTC's 1 Hz output; check the wire".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        log::warn!("{trouble}. Reading its edges over I2C instead");
+        self.devices.second_edge = None;
+        Ok(Next::Now)
+    }
+
+    /// Reads the date next if the RTC shows what was not expected.
+    fn heed(&mut self, seen: Seen, at: Instant<Raw>) {
+        if seen == Seen::Doubtful {
+            self.status_at = at;
+        }
+    }
+
+    /// Marks a chip that was calibrated, so that it can be distinguished from another one.
+    fn mark(&mut self) -> Result<(), RtcError> {
+        let Some(rtc) = &mut self.rtc else { return Ok(()) };
+        let is_calibrated =
+            self.timekeeper.best_utc(self.devices.clocks.raw()).is_some() && self.timekeeper.has_heard_reference();
+        if !rtc.is_writable() || self.timekeeper.is_marked() || !is_calibrated {
+            return Ok(());
+        }
+        let mark = new_mark(self.devices.random);
+        if self.timekeeper.mark() != Some(mark) {
+            retry(|| rtc.write_mark(mark))?;
+            self.timekeeper.rtc_was_marked(mark);
+        }
+        self.save();
+        Ok(())
+    }
+
+    /// Sets the RTC as a second begins.
+    fn set_rtc(&mut self) -> Result<(), RtcError> {
+        let now = self.devices.clocks.raw();
+        let (Some(rtc), Some(utc)) = (&mut self.rtc, self.timekeeper.best_utc(now)) else { return Ok(()) };
+        let second = utc.apply(now).second().saturating_add(1);
+        self.devices.clocks.sleep_until(utc.inverse().apply(Instant::from_second(second)));
+        // Not tried again: a moment later the time would be different. The next round sets it.
+        rtc.set_time(second)?;
+        let status = retry(|| rtc.read_status())?;
+        log::info!("the RTC was set from the reference");
+        self.shall_set_rtc = false;
+        self.rtc_was_set = true;
+        self.timekeeper.rtc_was_set(status);
+        self.timekeeper.rtc_date(RtcTime::Valid { rtc_s: second }, self.devices.clocks.raw());
+        Ok(())
+    }
+}
+
+/// Makes a mark that the alarm's registers can hold as a time of a day of a month: they are
+/// binary-coded decimals.
+fn new_mark(random: u32) -> ChipMark {
+    let bcd = |value: u32| ((value / 10 * 16) + value % 10) as u8;
+    let day = 1 + random / (60 * 60 * 24) % 28;
+    ChipMark([bcd(random % 60), bcd(random / 60 % 60), bcd(random / 3600 % 24), bcd(day)])
+}
+
+fn retry<T>(mut transfer: impl FnMut() -> Result<T, RtcError>) -> Result<T, RtcError> {
+    let mut result = transfer();
+    for _ in 1..ATTEMPTS {
+        if result.is_ok() {
+            break;
+        }
+        result = transfer();
+    }
+    result
+}
