@@ -6,12 +6,16 @@
 mod alsa_mixer;
 mod card;
 mod control;
+mod law;
 mod percent;
+mod step;
 
 pub use alsa_mixer::{AlsaMixer, cards};
 pub use card::{Card, control_device};
 pub use control::{Control, PREFERRED_CONTROLS, choose_control};
+pub use law::{db_from_percent, gain_from_percent, percent_from_db};
 pub use percent::{percent_from_raw, raw_from_percent};
+pub use step::{MUTE_HUNDREDTHS_DB, Step, VolumeControl, db_from_raw, percent_from_step, step_from_percent, top_db};
 
 /// A volume that can be set.
 pub trait Mixer: Send {
