@@ -31,6 +31,13 @@ pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, thing: &str) 
     format!("{count} {thing}{ending}")
 }
 
+/// Returns a volume like `50 % (-18.1 dB)`, or `50 %` where its level is not known or it is
+/// silence.
+pub(crate) fn volume(percent: u8, db: Option<f64>) -> String {
+    // Adding 0 makes the negative zero positive.
+    db.map_or_else(|| format!("{percent} %"), |db| format!("{percent} % ({:.1} dB)", (db * 10.0).round() / 10.0 + 0.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +53,13 @@ mod tests {
             [0, 59, 60, 3599, 3600, 360_000].map(duration),
             ["0:00", "0:59", "1:00", "59:59", "1:00:00", "100:00:00"]
         );
+    }
+
+    #[test]
+    fn a_volume_has_decibels_where_they_are_known() {
+        assert_eq!(volume(50, Some(-18.0618)), "50 % (-18.1 dB)");
+        assert_eq!(volume(100, Some(-0.0)), "100 % (0.0 dB)");
+        assert_eq!(volume(100, Some(-0.04)), "100 % (0.0 dB)");
+        assert_eq!(volume(0, None), "0 %");
     }
 }

@@ -13,6 +13,7 @@ use jaudiosync::control::protocol::{PlayState, TimeState};
 use jaudiosync_measure::Sink;
 use support::hearing::{BOUND_MS, Stage, assert_in_phase, first_heard_s, heard, loudest, sleep_until, slot_s};
 use support::now_s;
+use support::simulated_mixer::USB_SPEAKER;
 
 #[test]
 fn start_pressed_on_two_boxes_seven_seconds_apart() {
@@ -148,6 +149,42 @@ fn the_mixer_of_a_card_is_the_volume_if_it_has_one() {
     made.cut_power();
     let made = stage.switch_on_with(config, "box", Sink::Left, false);
     assert_eq!(made.status().volume.percent, 35);
+}
+
+#[test]
+fn a_muted_mixer_of_a_short_range_is_opened_and_what_it_cannot_do_is_heard() {
+    let stage = Stage::new();
+    let config = "[time]\nsource = \"system\"\n[sound]\nmixer_control = \"Speaker\"\n[volume]\nstartup_percent = 50\n";
+    let (mut made, mixer) = stage.switch_on_with_mixer(config, &USB_SPEAKER);
+    made.has_or_will_say("Speaker of default was muted; it is switched on");
+    let status = made.wait_until("the mixer found", |status| status.volume.mixer.is_some());
+    assert_eq!((status.volume.percent, status.volume.db), (50, Some(-18.06)));
+    assert_eq!(mixer.read(), [19, 19, 1, 1], "-18 dB");
+    let socket = made.socket().to_str().unwrap().to_owned();
+    let run =
+        |arguments: &[&str]| stage.sandbox.run(&[arguments, &["--socket", &socket]].concat()).succeeds().stdout.clone();
+    assert_eq!(run(&["volume"]), "50 % (-18.1 dB)\n");
+    let json: serde_json::Value = serde_json::from_str(&run(&["status", "--json"])).unwrap();
+    let should =
+        serde_json::json!({"percent": 50, "maximum_percent": 100, "mixer": "Speaker of default", "db": -18.06});
+    assert_eq!(json["volume"], should);
+
+    made.hand("press start");
+    let began_s = slot_s(&made);
+    // The control does not sound, so that what the player adds is heard alone.
+    sleep_until(began_s + 3.0);
+    assert_eq!(run(&["volume", "15"]), "15 % (-49.4 dB)\n");
+    sleep_until(began_s + 5.5);
+    assert_eq!(run(&["volume", "0"]), "0 %\n");
+    sleep_until(began_s + 7.5);
+    assert_eq!(mixer.read(), [0, 0, 1, 1]);
+    let anchor_s = stage.anchor_utc_s;
+    let recording = stage.finish();
+    let level = |from_s: f64| heard(&recording, &recording.left, anchor_s, began_s + from_s, 1.0).expect("it plays").1;
+    let player_db = 20.0 * (level(4.0) / level(1.5)).log10();
+    println!("15 % on a control that ends at -37 dB: {player_db:+.2} dB in the player, -12.43 would be exact");
+    assert!((player_db + 12.43).abs() < 0.5);
+    assert_eq!(loudest(&recording, &recording.left, began_s + 6.5, began_s + 7.4), 0.0, "0 % is silence");
 }
 
 #[test]

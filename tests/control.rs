@@ -32,7 +32,7 @@ impl Handler for TestBox {
     fn handle(&self, command: protocol::Command) -> Response {
         self.asked.lock().unwrap().push(command.clone());
         match command {
-            protocol::Command::Volume { percent, .. } => Response::volume(percent.unwrap_or(40)),
+            protocol::Command::Volume { percent, .. } => Response::volume(percent.unwrap_or(40), Some(-36.12)),
             protocol::Command::Resume {} => {
                 Response::failed(ErrorCode::NotNow, "nothing was stopped; use: jaudiosync start")
             }
@@ -112,7 +112,7 @@ fn each_command_reaches_the_service_and_its_answer_the_user() {
     service.run(&["stop"]).succeeds();
     service.run(&["reload"]).succeeds();
     service.run(&["resume"]).fails(1, &["nothing was stopped"]);
-    assert_eq!(service.run(&["volume", "25"]).succeeds().stdout, "25 %\n");
+    assert_eq!(service.run(&["volume", "25"]).succeeds().stdout, "25 % (-36.1 dB)\n");
     service.run(&["volume", "-5"]).succeeds();
     service.run(&["volume", "lots"]).fails(2, &["+5 or -5"]);
     let asked: Vec<_> = service

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::buttons::{BoardError, Button, Inputs, Levels};
 use crate::led::Led;
-use crate::mixer::{Mixer, MixerError};
+use crate::mixer::{Mixer, MixerError, MixerVolume, VolumeSet};
 
 /// A handle to a simulated board; clones are handles to the same one. One handle presses and
 /// observes, another is given to the service as [`Inputs`], [`Led`] and [`Mixer`].
@@ -124,18 +124,19 @@ impl Mixer for SimulatedBoard {
         "simulated".to_owned()
     }
 
-    fn volume_percent(&mut self) -> Result<u8, MixerError> {
+    fn volume(&mut self) -> Result<MixerVolume, MixerError> {
         let state = self.state();
-        state.mixer_fault.clone().map_or(Ok(state.volume_percent), Err)
+        let volume = MixerVolume { percent: state.volume_percent, db: None, is_muted: false };
+        state.mixer_fault.clone().map_or(Ok(volume), Err)
     }
 
-    fn set_volume_percent(&mut self, percent: u8) -> Result<(), MixerError> {
+    fn set_volume(&mut self, percent: u8) -> Result<VolumeSet, MixerError> {
         let mut state = self.state();
         if let Some(fault) = state.mixer_fault.clone() {
             return Err(fault);
         }
         state.volume_percent = percent.min(100);
-        Ok(())
+        Ok(VolumeSet { player_gain: 1.0, top_db: None, was_muted: false })
     }
 }
 
@@ -154,10 +155,10 @@ mod tests {
         board.release(Button::Stop);
         assert!(!inputs.read().unwrap().is_pressed(Button::Stop));
         led.set(true).unwrap();
-        mixer.set_volume_percent(35).unwrap();
+        mixer.set_volume(35).unwrap();
         assert!(board.is_lit());
         assert_eq!(board.volume_percent(), 35);
-        assert_eq!(Mixer::volume_percent(&mut mixer), Ok(35));
+        assert_eq!(mixer.volume().map(|volume| volume.percent), Ok(35));
     }
 
     #[test]
@@ -167,7 +168,7 @@ mod tests {
         board.fail_led(Some(BoardError::Failed("broken".into())));
         board.fail_mixer(Some(MixerError::Lost { card: "simulated".into(), reason: "unplugged".into() }));
         assert!(board.read().is_err() && board.read().is_err());
-        assert!(board.set(true).is_err() && board.set_volume_percent(1).is_err());
+        assert!(board.set(true).is_err() && board.set_volume(1).is_err());
         board.fail_inputs(None);
         assert_eq!(board.read(), Ok(Levels::default()));
         assert_eq!((board.is_lit(), board.volume_percent()), (false, 77));

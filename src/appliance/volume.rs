@@ -1,6 +1,6 @@
 //! The volume: percent, steps and bounds.
 
-/// The volume in percent of the mixer's range, never above a maximum.
+/// The volume in percent, never above a maximum. How loud a percentage is: decision 17.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Volume {
     percent: u8,

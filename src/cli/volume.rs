@@ -7,6 +7,7 @@ use clap::Args;
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::control::Command;
+use crate::format;
 
 /// Show or set the volume
 #[derive(Debug, Args)]
@@ -50,8 +51,8 @@ impl Volume {
             Some(Change::To(percent)) => (Some(percent), None),
             Some(Change::By(by)) => (None, Some(by)),
         };
-        if let Some(percent) = self.service.ask(Command::Volume { percent, by })?.into_volume()? {
-            output::say(format_args!("{percent} %"));
+        if let Some((percent, db)) = self.service.ask(Command::Volume { percent, by })?.into_volume()? {
+            output::say(format::volume(percent, db));
         }
         Ok(())
     }

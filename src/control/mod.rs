@@ -22,7 +22,7 @@
 //! | `start` | `time`: `"HH:MM:SS"` or `"YYYY-MM-DDTHH:MM:SS"`, also without the seconds or with a space for the `T`, the box's local time; `first_track`: a number from 0, or `"res"`; `fresh`: bool | does what a press of Start does; with a field, starts the playlist fresh |
 //! | `stop` | | stops with a fade and saves the position |
 //! | `resume` | | begins with the track at which playing was stopped |
-//! | `volume` | one of `percent`: 0 to 100, `by`: -100 to 100 | sets or changes it; `volume_percent` in the response is the volume now |
+//! | `volume` | one of `percent`: 0 to 100, `by`: -100 to 100 | sets or changes it; `volume_percent` in the response is the volume now, and `volume_db` the same in dB where that is known |
 //! | `status` | `watch`: bool | `status` in the response; with `watch` a line every second until the client disconnects |
 //! | `reload` | | reloads the playlist, Music folder and configuration |
 //!

@@ -1,6 +1,7 @@
 //! Sets the volume: on the card's own mixer, or in the player if the card has none or its mixer is
-//! not responding. It does so on a thread of its own, as a USB card that is being pulled out may
-//! block a caller.
+//! not responding. What a mixer cannot do, because its range ends above the volume or its steps are
+//! coarse, the player adds, so that equal percentages are equally loud on all boxes. This is done on
+//! a thread of its own, as a USB card that is being pulled out may block a caller.
 //!
 //! A mixer is set repeatedly for a minute: at boot, and whenever a card is plugged in,
 //! `alsactl restore` puts back what was stored at some shutdown (alsa-utils' alsa-restore.service and
@@ -8,7 +9,7 @@
 
 use std::time::Duration;
 
-use jaudiosync_hw::mixer::{Mixer, MixerError};
+use jaudiosync_hw::mixer::{Mixer, MixerError, db_from_percent, gain_from_percent};
 
 use crate::worker::Task;
 
@@ -22,14 +23,50 @@ const REPEATS: u32 = 30;
 const NOTHING: Duration = Duration::from_secs(3600);
 
 /// What sets the volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum VolumeReport {
-    /// This mixer.
-    Mixer(String),
+    /// A mixer.
+    Mixer {
+        /// Its control and card.
+        name: String,
+        /// The level of 100 % in dB; `None` if the control reports no decibels.
+        top_db: Option<f64>,
+    },
     /// The player itself, because there is no mixer.
     Software,
+    /// The player itself, because there is no such control as the owner has named: the reason.
+    Instead(String),
     /// Not what should set it, for this reason.
     Trouble(String),
+}
+
+impl VolumeReport {
+    /// Returns the name of the mixer; `None` if the player sets the volume.
+    pub fn mixer(&self) -> Option<&str> {
+        match self {
+            Self::Mixer { name, .. } => Some(name),
+            Self::Software | Self::Instead(_) | Self::Trouble(_) => None,
+        }
+    }
+
+    /// Returns what is wrong, if anything is.
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Instead(reason) | Self::Trouble(reason) => Some(reason),
+            Self::Mixer { .. } | Self::Software => None,
+        }
+    }
+
+    /// Returns how loud a percentage is, in dB below full scale; `None` if that is silence, or
+    /// cannot be known.
+    pub fn db(&self, percent: u8) -> Option<f64> {
+        let top_db = match self {
+            Self::Mixer { top_db, .. } => *top_db,
+            Self::Software | Self::Instead(_) => Some(0.0),
+            Self::Trouble(_) => None,
+        };
+        top_db.map(|top_db| top_db + db_from_percent(percent)).filter(|db| db.is_finite())
+    }
 }
 
 /// Opens the card's mixer; `None` if it has no control for the volume.
@@ -45,6 +82,8 @@ pub struct VolumeTask {
     report: Box<dyn Fn(VolumeReport) + Send>,
     reported: Option<VolumeReport>,
     mixer: Option<Box<dyn Mixer>>,
+    /// The mixer that was last found muted and reported as such.
+    was_muted: Option<String>,
     wanted_percent: Option<u8>,
     repeats_left: u32,
 }
@@ -52,7 +91,16 @@ pub struct VolumeTask {
 impl VolumeTask {
     /// Makes a task that opens the mixer when the volume is first set.
     pub fn new(open: OpenMixer, set_gain: SetGain, report: Box<dyn Fn(VolumeReport) + Send>) -> Self {
-        Self { open, set_gain, report, reported: None, mixer: None, wanted_percent: None, repeats_left: 0 }
+        Self {
+            open,
+            set_gain,
+            report,
+            reported: None,
+            mixer: None,
+            was_muted: None,
+            wanted_percent: None,
+            repeats_left: 0,
+        }
     }
 
     /// Sets it on the mixer that is open, or otherwise on one that can be opened now: the card may
@@ -64,23 +112,35 @@ impl VolumeTask {
         };
         match mixer {
             Ok(Some(mut mixer)) => {
-                mixer.set_volume_percent(percent)?;
-                (self.set_gain)(1.0);
-                let news = VolumeReport::Mixer(mixer.name());
+                let set = mixer.set_volume(percent)?;
+                (self.set_gain)(set.player_gain);
+                let name = mixer.name();
                 self.mixer = Some(mixer);
-                Ok(news)
+                if set.was_muted {
+                    self.report_muted(&name);
+                }
+                Ok(VolumeReport::Mixer { name, top_db: set.top_db })
             }
             Ok(None) => {
-                (self.set_gain)(gain(percent));
+                (self.set_gain)(gain_from_percent(percent));
                 Ok(VolumeReport::Software)
             }
             // The owner has named a control that does not exist: a volume that can be set is better
             // than none.
             Err(error @ MixerError::NoControl { .. }) => {
-                (self.set_gain)(gain(percent));
-                Ok(VolumeReport::Trouble(format!("{error}; the player sets the volume instead")))
+                (self.set_gain)(gain_from_percent(percent));
+                Ok(VolumeReport::Instead(format!("{error}; the player sets the volume instead")))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Logs that a mixer was muted: once, as another program may mute it again and again in the
+    /// first minute.
+    fn report_muted(&mut self, name: &str) {
+        if self.was_muted.as_deref() != Some(name) {
+            log::info!("{name} was muted; it is switched on");
+            self.was_muted = Some(name.to_owned());
         }
     }
 }
@@ -102,7 +162,7 @@ impl Task for VolumeTask {
             Err(_) if was_open => self.set(percent),
             done => done,
         };
-        let is_mixer = matches!(done, Ok(VolumeReport::Mixer(_)));
+        let is_mixer = matches!(done, Ok(VolumeReport::Mixer { .. }));
         let wait = match done {
             Ok(_) if is_mixer && self.repeats_left > 0 => {
                 self.repeats_left -= 1;
@@ -117,7 +177,7 @@ impl Task for VolumeTask {
         let news = done.unwrap_or_else(|error| {
             // The card may play although its mixer does not answer, and must never be louder than
             // wanted.
-            (self.set_gain)(gain(percent));
+            (self.set_gain)(gain_from_percent(percent));
             VolumeReport::Trouble(error.to_string())
         });
         if self.reported.as_ref() != Some(&news) {
@@ -128,17 +188,11 @@ impl Task for VolumeTask {
     }
 }
 
-/// Returns the factor for a percentage: its cube, as PulseAudio and PipeWire do it
-/// (`pa_sw_volume_to_linear` in src/pulse/volume.c), so that every step sounds about equally large.
-/// 50 % are -18 dB.
-fn gain(percent: u8) -> f32 {
-    (f32::from(percent.min(100)) / 100.0).powi(3)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use jaudiosync_hw::mixer::{MixerVolume, VolumeSet};
     use jaudiosync_hw::simulated_board::SimulatedBoard;
 
     use super::*;
@@ -185,11 +239,11 @@ mod tests {
         stage.task.command(30);
         for _ in 0..REPEATS {
             assert_eq!(stage.task.step(), AGAIN);
-            stage.board.clone().set_volume_percent(90).unwrap();
+            stage.board.clone().set_volume(90).unwrap();
         }
         assert_eq!(stage.task.step(), NOTHING);
         assert_eq!(stage.board.volume_percent(), 30);
-        stage.board.clone().set_volume_percent(90).unwrap();
+        stage.board.clone().set_volume(90).unwrap();
         stage.task.step();
         assert_eq!(stage.board.volume_percent(), 90);
     }
@@ -219,6 +273,57 @@ mod tests {
         assert_eq!(*stage.reported.lock().unwrap(), [VolumeReport::Software]);
     }
 
+    /// A control of -37 to 0 dB that is muted until it is set.
+    struct ShortRange {
+        is_muted: bool,
+    }
+
+    impl Mixer for ShortRange {
+        fn name(&self) -> String {
+            "Speaker of hw:1".to_owned()
+        }
+
+        fn volume(&mut self) -> Result<MixerVolume, MixerError> {
+            Ok(MixerVolume { percent: 0, db: Some(-37.0), is_muted: self.is_muted })
+        }
+
+        fn set_volume(&mut self, percent: u8) -> Result<VolumeSet, MixerError> {
+            let was_muted = std::mem::replace(&mut self.is_muted, false);
+            Ok(VolumeSet { player_gain: if percent < 24 { 0.25 } else { 1.0 }, top_db: Some(0.0), was_muted })
+        }
+    }
+
+    #[test]
+    fn what_a_mixer_leaves_to_the_player_the_player_does() {
+        let (gains, reported) = (Arc::<Mutex<Vec<f32>>>::default(), Arc::<Mutex<Vec<VolumeReport>>>::default());
+        let (heard, sent) = (Arc::clone(&gains), Arc::clone(&reported));
+        let mut task = VolumeTask::new(
+            Box::new(|| Ok(Some(Box::new(ShortRange { is_muted: true })))),
+            Box::new(move |gain| heard.lock().unwrap().push(gain)),
+            Box::new(move |news| sent.lock().unwrap().push(news)),
+        );
+        for percent in [20, 50] {
+            task.command(percent);
+            task.step();
+        }
+        assert_eq!(*gains.lock().unwrap(), [0.25, 1.0]);
+        assert_eq!(task.was_muted.as_deref(), Some("Speaker of hw:1"));
+        let name = "Speaker of hw:1".to_owned();
+        assert_eq!(*reported.lock().unwrap(), [VolumeReport::Mixer { name, top_db: Some(0.0) }]);
+    }
+
+    #[test]
+    fn decibels_are_known_where_the_law_applies() {
+        let mixer = |top_db| VolumeReport::Mixer { name: "Digital of hw:0".into(), top_db };
+        let db = |report: &VolumeReport, percent| report.db(percent).map(|db| (db * 10.0).round() / 10.0);
+        assert_eq!(db(&VolumeReport::Software, 50), Some(-18.1));
+        assert_eq!(db(&VolumeReport::Instead("no such control".into()), 100), Some(0.0));
+        assert_eq!(db(&mixer(Some(-2.0)), 50), Some(-20.1));
+        assert_eq!(db(&mixer(Some(-2.0)), 0), None);
+        assert_eq!(db(&mixer(None), 50), None);
+        assert_eq!(db(&VolumeReport::Trouble("unplugged".into()), 50), None);
+    }
+
     #[test]
     fn a_card_that_is_gone_is_tried_until_it_takes_the_last_volume() {
         let mut stage = stage(true);
@@ -230,7 +335,7 @@ mod tests {
         assert_eq!(stage.task.step(), AGAIN);
         stage.task.command(45);
         assert_eq!(stage.task.step(), AGAIN);
-        assert_eq!(stage.gains.lock().unwrap().last(), Some(&gain(45)), "meanwhile the player sets it");
+        assert_eq!(stage.gains.lock().unwrap().last(), Some(&gain_from_percent(45)), "meanwhile the player sets it");
         stage.board.fail_mixer(None);
         stage.task.step();
         assert_eq!((stage.board.volume_percent(), stage.gains.lock().unwrap().last()), (45, Some(&1.0)));

@@ -1,5 +1,6 @@
 //! What was heard of a box, in a recording: whether two are in phase, how late and how loud one is.
 
+use std::process::Command;
 use std::time::Duration;
 
 use jaudiosync::control::protocol::PlayState;
@@ -7,6 +8,7 @@ use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 
 use super::playing::{bursts, lag_ms};
 use super::service_process::{Make, ServiceProcess};
+use super::simulated_mixer::{SimulatedControl, SimulatedMixer};
 use super::{Sandbox, Signal, now_s};
 
 /// The bound on a shared machine.
@@ -43,9 +45,24 @@ impl Stage {
 
     /// Switches on a box with a configuration of its own.
     pub fn switch_on_with(&self, config: &str, name: &str, sink: Sink, jumper: bool) -> ServiceProcess {
-        let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
-        let config = format!("start.anchor = \"{anchor}\"\n{config}");
+        let config = self.config(config);
         ServiceProcess::switch_on(&self.sandbox, &self.card, sink, &Make { name, jumper, config: &config }).ready()
+    }
+
+    /// Switches on a box whose card has this mixer, and waits until it is ready.
+    pub fn switch_on_with_mixer(&self, config: &str, mixer: &SimulatedControl) -> (ServiceProcess, SimulatedMixer) {
+        let mut env = self.card.env(Sink::Both).into_iter();
+        let base = env.find(|(name, _)| name == "ALSA_CONFIG_PATH").expect("the card's configuration").1;
+        let mixer = SimulatedMixer::new(mixer, Some(base.as_ref()));
+        let make = Make { config: &self.config(config), ..Make::default() };
+        let prepare = |command: &mut Command| _ = command.envs([mixer.env()]);
+        let made = ServiceProcess::switch_on_prepared(&self.sandbox, &self.card, Sink::Both, &make, prepare);
+        (made.ready(), mixer)
+    }
+
+    fn config(&self, lines: &str) -> String {
+        let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
+        format!("start.anchor = \"{anchor}\"\n{lines}")
     }
 
     pub fn state(&self, name: &str) -> std::path::PathBuf {

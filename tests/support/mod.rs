@@ -10,6 +10,7 @@ pub mod playing;
 pub mod process;
 pub mod pty;
 pub mod service_process;
+pub mod simulated_mixer;
 pub mod undisturbed;
 
 use std::ffi::OsStr;

@@ -2,18 +2,31 @@
 
 use std::ffi::CString;
 
+use alsa::Round;
 use alsa::card::Iter;
-use alsa::mixer::{Selem, SelemChannelId, SelemId};
+use alsa::mixer::{MilliBel, Selem, SelemChannelId, SelemId};
 
 use crate::alsa_messages::quietly;
 
-use super::{Card, Control, Mixer, MixerError, choose_control, control_device, percent_from_raw, raw_from_percent};
+use super::{
+    Card, Control, Mixer, MixerError, MixerVolume, VolumeControl, VolumeSet, choose_control, control_device,
+    db_from_raw, percent_from_step, step_from_percent, top_db,
+};
 
 /// One control of one sound card.
 pub struct AlsaMixer {
     mixer: alsa::Mixer,
     device: String,
     control: Control,
+    last_set: Option<LastSet>,
+}
+
+/// A percentage, and the value that the control was given for it: several percentages may be the
+/// same value.
+#[derive(Clone, Copy)]
+struct LastSet {
+    percent: u8,
+    raw: i64,
 }
 
 impl AlsaMixer {
@@ -34,7 +47,7 @@ impl AlsaMixer {
         let Some(control) = choose_control(&device, &controls, control)?.cloned() else {
             return Ok(None);
         };
-        Ok(Some(Self { mixer, device, control }))
+        Ok(Some(Self { mixer, device, control, last_set: None }))
     }
 
     /// Returns the control, after reading the changes that others have made to it.
@@ -53,22 +66,59 @@ impl Mixer for AlsaMixer {
         format!("{} of {}", self.control.name, self.device)
     }
 
-    fn volume_percent(&mut self) -> Result<u8, MixerError> {
+    fn volume(&mut self) -> Result<MixerVolume, MixerError> {
         let selem = self.selem()?;
-        let (min, max) = selem.get_playback_volume_range();
         let raw = selem.get_playback_volume(SelemChannelId::mono()).map_err(|error| lost(&self.device, error))?;
-        Ok(percent_from_raw(raw, min, max))
+        let as_set = self.last_set.filter(|set| set.raw == raw).map(|set| set.percent);
+        Ok(MixerVolume {
+            percent: as_set.unwrap_or_else(|| percent_from_step(raw, &selem)),
+            db: db_from_raw(raw, &selem),
+            is_muted: is_muted(&selem),
+        })
     }
 
-    fn set_volume_percent(&mut self, percent: u8) -> Result<(), MixerError> {
+    fn set_volume(&mut self, percent: u8) -> Result<VolumeSet, MixerError> {
+        let percent = percent.min(100);
         let selem = self.selem()?;
-        let (min, max) = selem.get_playback_volume_range();
+        let step = step_from_percent(percent, &selem);
+        let done = VolumeSet { player_gain: step.player_gain, top_db: top_db(&selem), was_muted: is_muted(&selem) };
         // The volume first: a control that is unmuted must not be loud for a moment.
         selem
-            .set_playback_volume_all(raw_from_percent(percent, min, max))
+            .set_playback_volume_all(step.raw)
             .and_then(|()| if selem.has_playback_switch() { selem.set_playback_switch_all(1) } else { Ok(()) })
-            .map_err(|error| lost(&self.device, error))
+            .map_err(|error| lost(&self.device, error))?;
+        self.last_set = Some(LastSet { percent, raw: step.raw });
+        Ok(done)
     }
+}
+
+impl VolumeControl for Selem<'_> {
+    fn raw_range(&self) -> (i64, i64) {
+        self.get_playback_volume_range()
+    }
+
+    fn range_hundredths_db(&self) -> Option<(i64, i64)> {
+        // Both are 0 if the control reports none.
+        let (min, max) = self.get_playback_db_range();
+        (min < max).then_some((min.0, max.0))
+    }
+
+    fn hundredths_db_from_raw(&self, raw: i64) -> Option<i64> {
+        self.ask_playback_vol_db(raw).ok().map(|level| level.0)
+    }
+
+    fn raw_from_hundredths_db(&self, hundredths_db: i64) -> Option<i64> {
+        // Round::Floor is ALSA's 0, which for decibels means the nearest: snd_tlv_convert_from_dB.
+        self.ask_playback_db_vol(MilliBel(hundredths_db), Round::Floor).ok()
+    }
+}
+
+/// Returns whether any of a control's channels is switched off.
+fn is_muted(selem: &Selem<'_>) -> bool {
+    let is_off = |channel: &SelemChannelId| {
+        selem.has_playback_channel(*channel) && selem.get_playback_switch(*channel).is_ok_and(|switch| switch == 0)
+    };
+    selem.has_playback_switch() && SelemChannelId::all().iter().any(is_off)
 }
 
 fn load(device: &str) -> alsa::Result<alsa::Mixer> {

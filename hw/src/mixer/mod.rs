@@ -1,36 +1,64 @@
-//! The sound card's own volume: ALSA's mixer, in the percent that amixer shows and sets.
+//! The sound card's own volume: ALSA's mixer, by the law of alsamixer and of `amixer -M`.
 //!
-//! Here the control is found and set; how loud it should be, and what to do if a card has none (the
-//! player then scales the samples), is the service's business.
+//! [`db_from_percent`] is the law; [`step_from_percent`] finds the step of a control that comes
+//! nearest to it, and what is left to the player. A control that reports no decibels is set in
+//! percent of its range. Here the control is found and set; how loud it should be, and what to do
+//! if a card has none (the player then scales the samples), is the service's business.
 
 mod alsa_mixer;
 mod card;
 mod control;
+mod law;
 mod percent;
+mod step;
 
 pub use alsa_mixer::{AlsaMixer, cards};
 pub use card::{Card, control_device};
 pub use control::{Control, PREFERRED_CONTROLS, choose_control};
+pub use law::{db_from_percent, gain_from_percent, percent_from_db};
 pub use percent::{percent_from_raw, raw_from_percent};
+pub use step::{MUTE_HUNDREDTHS_DB, Step, VolumeControl, db_from_raw, percent_from_step, step_from_percent, top_db};
 
 /// A volume that can be set.
 pub trait Mixer: Send {
     /// Returns the card and control, in words.
     fn name(&self) -> String;
 
-    /// Reads the volume, in percent of the control's range: 0 to 100. Other programs may have set
-    /// it.
+    /// Reads the volume. Other programs may have set it.
     ///
     /// # Errors
     /// When the card does not answer.
-    fn volume_percent(&mut self) -> Result<u8, MixerError>;
+    fn volume(&mut self) -> Result<MixerVolume, MixerError>;
 
-    /// Sets the volume, in percent of the control's range; more than 100 counts as 100. A muted
-    /// control is switched on.
+    /// Sets the volume; more than 100 % counts as 100. A muted control is switched on.
     ///
     /// # Errors
     /// When the card does not answer.
-    fn set_volume_percent(&mut self, percent: u8) -> Result<(), MixerError>;
+    fn set_volume(&mut self, percent: u8) -> Result<VolumeSet, MixerError>;
+}
+
+/// The volume of a mixer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MixerVolume {
+    /// In percent: that which was set here while the control holds it, otherwise that of the
+    /// control's value.
+    pub percent: u8,
+    /// The control's level in dB, minus infinity if it is silent; `None` if it reports no decibels.
+    pub db: Option<f64>,
+    /// Whether the control is switched off.
+    pub is_muted: bool,
+}
+
+/// What setting a volume did, and what it leaves to the player.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VolumeSet {
+    /// The factor, 0 to 1, by which the player has to scale the samples in addition: below 1 where
+    /// the control's range ends above the volume, or its steps are coarse.
+    pub player_gain: f32,
+    /// The level of 100 % in dB, at most 0; `None` if the control reports no decibels.
+    pub top_db: Option<f64>,
+    /// Whether the control had been switched off.
+    pub was_muted: bool,
 }
 
 /// Why a volume cannot be set.

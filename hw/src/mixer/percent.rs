@@ -1,5 +1,5 @@
-//! Percent of a control's range, exactly as amixer without `-M` counts it, so that 50 % here is its
-//! 50 %.
+//! Percent of the range of a control without decibels, exactly as amixer counts it there, with and
+//! without `-M`, so that 50 % here is its 50 %.
 //!
 //! Source: `convert_prange` and `convert_prange1` of alsa-utils' amixer.c, which round half to even
 //! (`rint`).
@@ -38,8 +38,7 @@ mod tests {
 
     #[test]
     fn percents_are_those_of_amixer() {
-        // Each value was computed with amixer's own expression: a PCM5102 HAT's Digital, a USB
-        // DAC's Speaker, bcm2835's PCM.
+        // Each value was computed with amixer's own expression, for ranges of real controls.
         assert_eq!(raw_from_percent(50, 0, 207), 104);
         assert_eq!(raw_from_percent(50, 0, 37), 18, "18.5 goes to the even one");
         assert_eq!(raw_from_percent(50, 0, 151), 76);

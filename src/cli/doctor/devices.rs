@@ -8,13 +8,13 @@ use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{Button, Levels};
 use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::dac::{BufferTiming, Renderer, SoundServer, choose_dac};
-use jaudiosync_hw::mixer::cards;
+use jaudiosync_hw::mixer::{Mixer, cards};
 use jaudiosync_hw::rtc::{self, Rtc};
 
 use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
-use crate::doctor::checks::{ClockSeen, SoundSeen};
+use crate::doctor::checks::{ClockSeen, MixerSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::service::running::open_mixer;
 use crate::storage::service_state_folder;
@@ -130,10 +130,17 @@ pub(super) fn read_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
         Ok((dac.name(), stream.format().rate_hz))
     });
     let mut open = open_mixer(config, dac.as_ref());
-    let mixer = open().map(|mixer| mixer.map(|mixer| mixer.name())).map_err(|error| error.to_string());
-    let service = match holder {
-        Holder::Service(status) => Some((status.dac.name.clone(), status.dac.present, status.dac.rate_hz)),
-        Holder::Nobody | Holder::Unknown => None,
+    let mixer = open().map(|mixer| mixer.map(|mut mixer| read(mixer.as_mut()))).map_err(|error| error.to_string());
+    let (service, service_volume) = match holder {
+        Holder::Service(status) => (
+            Some((status.dac.name.clone(), status.dac.present, status.dac.rate_hz)),
+            Some((status.volume.percent, status.volume.db)),
+        ),
+        Holder::Nobody | Holder::Unknown => (None, None),
     };
-    SoundSeen { cards, opened, mixer: Some(mixer), service }
+    SoundSeen { cards, opened, mixer: Some(mixer), service, service_volume }
+}
+
+fn read(mixer: &mut dyn Mixer) -> MixerSeen {
+    MixerSeen { name: mixer.name(), volume: mixer.volume().map_err(|error| error.to_string()) }
 }

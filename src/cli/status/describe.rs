@@ -18,7 +18,10 @@ pub(super) fn describe(status: &Status) -> String {
     lines.push(line("time", &time(&status.time)));
     let volume = &status.volume;
     let mixer = volume.mixer.as_deref().unwrap_or("in software");
-    lines.push(line("volume", &format!("{} % of at most {} %, {mixer}", volume.percent, volume.maximum_percent)));
+    lines.push(line(
+        "volume",
+        &format!("{} of at most {} %, {mixer}", format::volume(volume.percent, volume.db), volume.maximum_percent),
+    ));
     lines.push(line("board", &board(&status.board)));
     let dac = &status.dac;
     let rate = if dac.present { format!("{} Hz", dac.rate_hz) } else { "not connected".to_owned() };

@@ -16,6 +16,8 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     volume_percent: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    volume_db: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<Box<Status>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
@@ -69,7 +71,7 @@ pub enum ErrorCode {
 
 impl Response {
     const fn empty(ok: bool) -> Self {
-        Self { v: VERSION, ok, message: None, volume_percent: None, status: None, error: None }
+        Self { v: VERSION, ok, message: None, volume_percent: None, volume_db: None, status: None, error: None }
     }
 
     /// Makes the response to a command that was carried out; the message says what happens now.
@@ -77,9 +79,9 @@ impl Response {
         Self { message: Some(message.into()), ..Self::empty(true) }
     }
 
-    /// Makes a response with the present volume, in percent.
-    pub fn volume(percent: u8) -> Self {
-        Self { volume_percent: Some(percent), ..Self::empty(true) }
+    /// Makes a response with the present volume: in percent, and in dB if that is known.
+    pub fn volume(percent: u8, db: Option<f64>) -> Self {
+        Self { volume_percent: Some(percent), volume_db: db, ..Self::empty(true) }
     }
 
     /// Makes a response with the status.
@@ -100,12 +102,12 @@ impl Response {
         self.checked().map(|response| response.message.unwrap_or_default())
     }
 
-    /// Returns the volume in percent, if the response has one.
+    /// Returns the volume, if the response has one: in percent, and in dB if that is known.
     ///
     /// # Errors
     /// The failure, if the request was not carried out.
-    pub fn into_volume(self) -> Result<Option<u8>, Failure> {
-        self.checked().map(|response| response.volume_percent)
+    pub fn into_volume(self) -> Result<Option<(u8, Option<f64>)>, Failure> {
+        self.checked().map(|response| Some((response.volume_percent?, response.volume_db)))
     }
 
     /// Returns the status, if the response has one.

@@ -176,7 +176,7 @@ pub struct TimeStatus {
 }
 
 /// The volume.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VolumeStatus {
     /// In percent.
@@ -185,6 +185,8 @@ pub struct VolumeStatus {
     pub maximum_percent: u8,
     /// The mixer's control and card; `None` if there is no mixer and the player sets the volume.
     pub mixer: Option<String>,
+    /// In dB below full scale; none if it is silence (0 %), or if the mixer reports no decibels.
+    pub db: Option<f64>,
 }
 
 /// The state of a button.

@@ -15,4 +15,4 @@ pub use configuration::configuration;
 pub use health::health;
 pub use music::music;
 pub use service::service;
-pub use sound::{SoundSeen, sound};
+pub use sound::{MixerSeen, SoundSeen, sound};

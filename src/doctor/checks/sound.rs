@@ -1,6 +1,9 @@
 //! The sound: the cards, whether the chosen one can play, and what sets its volume.
 
+use jaudiosync_hw::mixer::MixerVolume;
+
 use super::super::Finding;
+use crate::format;
 
 const CHECK: &str = "sound";
 
@@ -15,9 +18,20 @@ pub struct SoundSeen {
     pub opened: Option<Result<(String, u32), String>>,
     /// What sets the volume: a card's control, or `None` if the player does; or why that is
     /// unknown.
-    pub mixer: Option<Result<Option<String>, String>>,
+    pub mixer: Option<Result<Option<MixerSeen>, String>>,
     /// What the service reports about its card: name, whether it is present, and rate in Hz.
     pub service: Option<(String, bool, u32)>,
+    /// The volume that the service reports: in percent, and in dB if that is known.
+    pub service_volume: Option<(u8, Option<f64>)>,
+}
+
+/// What was found out about a card's volume control.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MixerSeen {
+    /// The control and its card.
+    pub name: String,
+    /// Its volume, or why it cannot be read.
+    pub volume: Result<MixerVolume, String>,
 }
 
 /// Checks the cards, the chosen output and its mixer.
@@ -54,9 +68,11 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         (None, None) => {}
     }
     match &seen.mixer {
-        Some(Ok(Some(control))) => findings.push(Finding::good(CHECK, format!("{control} sets the volume"))),
+        Some(Ok(Some(mixer))) => findings.push(volume_of(mixer, seen.service_volume)),
         Some(Ok(None)) => {
-            findings.push(Finding::good(CHECK, "the player sets the volume, as there is no mixer control"))
+            let volume = seen.service_volume.map_or(String::new(), |volume| format!(": {}", in_words(volume)));
+            let words = format!("the player sets the volume, as there is no mixer control{volume}");
+            findings.push(Finding::good(CHECK, words))
         }
         Some(Err(reason)) => findings.push(Finding::warning(
             CHECK,
@@ -66,6 +82,36 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         None => {}
     }
     findings
+}
+
+/// Describes a mixer and its volume. A service that runs knows better how loud it is, as the player
+/// may do a part of it.
+fn volume_of(mixer: &MixerSeen, service_volume: Option<(u8, Option<f64>)>) -> Finding {
+    let name = &mixer.name;
+    let volume = match (&mixer.volume, service_volume) {
+        (Err(reason), _) => {
+            let advice = "plug the card in again; what else has a mixer: amixer scontrols";
+            return Finding::warning(CHECK, format!("{name} sets the volume, but cannot be read: {reason}"), advice);
+        }
+        (Ok(_), Some(volume)) => volume,
+        (Ok(read), None) => (read.percent, read.db.filter(|db| db.is_finite())),
+    };
+    let volume = in_words(volume);
+    match &mixer.volume {
+        Ok(read) if read.is_muted && service_volume.is_some() => Finding::warning(
+            CHECK,
+            format!("{name} sets the volume: {volume}, but another program has muted it"),
+            "set the volume, which switches it on: jaudiosync volume +0",
+        ),
+        Ok(read) if read.is_muted => {
+            Finding::good(CHECK, format!("{name} sets the volume: {volume}, but muted; the service switches it on"))
+        }
+        _ => Finding::good(CHECK, format!("{name} sets the volume: {volume}")),
+    }
+}
+
+fn in_words((percent, db): (u8, Option<f64>)) -> String {
+    format::volume(percent, db)
 }
 
 #[cfg(test)]
@@ -79,7 +125,7 @@ mod tests {
             cards: vec!["Headphones".into()],
             opened: Some(Ok(("Headphones".into(), 48_000))),
             mixer: Some(Ok(None)),
-            service: None,
+            ..SoundSeen::default()
         };
         assert!(sound(&good).iter().all(|finding| finding.level == Level::Good));
         let bad = SoundSeen { opened: Some(Err("no such card".into())), ..SoundSeen::default() };
@@ -94,5 +140,26 @@ mod tests {
         assert!(sound(&any)[1].advice.as_ref().unwrap().contains("jaudiosync setup"), "which one?");
         let used = SoundSeen { service: Some(("server".into(), false, 0)), ..good };
         assert!(sound(&used)[1].advice.as_ref().unwrap().contains("jaudiosync devices"));
+    }
+
+    #[test]
+    fn the_volume_is_shown_as_the_service_or_otherwise_the_card_has_it() {
+        let volume = |read, service_volume| {
+            let mixer = MixerSeen { name: "Digital of hw:0".into(), volume: read };
+            let seen = SoundSeen { mixer: Some(Ok(Some(mixer))), service_volume, ..SoundSeen::default() };
+            sound(&seen).last().cloned().unwrap()
+        };
+        let read = |is_muted| Ok(MixerVolume { percent: 50, db: Some(-18.0), is_muted });
+        assert_eq!(volume(read(false), None).text, "Digital of hw:0 sets the volume: 50 % (-18.0 dB)");
+        assert!(volume(read(true), None).text.ends_with("50 % (-18.0 dB), but muted; the service switches it on"));
+        let of_service = volume(read(false), Some((5, Some(-78.06))));
+        assert_eq!(of_service.text, "Digital of hw:0 sets the volume: 5 % (-78.1 dB)");
+        assert_eq!(volume(read(true), Some((5, None))).level, Level::Warning);
+        let gone = volume(Err("no such device".into()), None);
+        assert!(gone.level == Level::Warning && gone.text.contains("no such device"), "{}", gone.text);
+
+        let player =
+            SoundSeen { mixer: Some(Ok(None)), service_volume: Some((50, Some(-18.06))), ..SoundSeen::default() };
+        assert!(sound(&player).last().unwrap().text.ends_with("no mixer control: 50 % (-18.1 dB)"));
     }
 }

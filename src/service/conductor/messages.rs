@@ -28,9 +28,12 @@ impl Conductor {
             }
             Message::Volume(news) => {
                 match &news {
-                    VolumeReport::Mixer(name) => log::info!("the volume is {name}"),
+                    VolumeReport::Mixer { name, top_db: Some(_) } => log::info!("the volume is {name}"),
+                    VolumeReport::Mixer { name, top_db: None } => {
+                        log::info!("the volume is {name}, in percent of its range, as it reports no decibels");
+                    }
                     VolumeReport::Software => log::info!("the volume is set in the player"),
-                    VolumeReport::Trouble(reason) => log::warn!("{reason}"),
+                    VolumeReport::Instead(reason) | VolumeReport::Trouble(reason) => log::warn!("{reason}"),
                 }
                 self.volume = Some(news);
             }

@@ -36,10 +36,8 @@ impl Conductor {
             volume: VolumeStatus {
                 percent: snapshot.volume_percent,
                 maximum_percent: snapshot.maximum_percent,
-                mixer: match &self.volume {
-                    Some(VolumeReport::Mixer(name)) => Some(name.clone()),
-                    _ => None,
-                },
+                mixer: self.volume.as_ref().and_then(VolumeReport::mixer).map(str::to_owned),
+                db: self.volume_db(snapshot.volume_percent),
             },
             board: self.board_status(&snapshot),
             dac: DacStatus {
@@ -51,6 +49,12 @@ impl Conductor {
             warnings: self.all_warnings(&snapshot, time),
         };
         self.status.write(status);
+    }
+
+    /// Returns how loud a percentage is, in dB to two decimals.
+    pub(super) fn volume_db(&self, percent: u8) -> Option<f64> {
+        let db = self.volume.as_ref()?.db(percent)?;
+        Some((db * 100.0).round() / 100.0)
     }
 
     fn play_status(&self, snapshot: &Snapshot, now_utc: Instant<Utc>) -> PlayStatus {
@@ -190,10 +194,7 @@ impl Conductor {
     /// then the rest.
     fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
-        let volume = match &self.volume {
-            Some(VolumeReport::Trouble(reason)) => Some(reason.clone()),
-            _ => None,
-        };
+        let volume = self.volume.as_ref().and_then(VolumeReport::trouble).map(str::to_owned);
         let time = time.map_or(&[][..], |time| &time.warnings).iter().cloned();
         let silent = self.playlist.as_ref().map_or(0, |playlist| playlist.silent_tracks);
         let silent = (silent > 0)

@@ -35,7 +35,10 @@ impl Conductor {
             protocol::Command::Volume { percent, by } => {
                 let change = percent.map(VolumeChange::To).or(by.map(VolumeChange::By));
                 let refusal = change.and_then(|change| self.command(Command::Volume(change)));
-                refusal.unwrap_or_else(|| Response::volume(self.appliance.snapshot(self.now()).volume_percent))
+                refusal.unwrap_or_else(|| {
+                    let percent = self.appliance.snapshot(self.now()).volume_percent;
+                    Response::volume(percent, self.volume_db(percent))
+                })
             }
             protocol::Command::Reload {} => {
                 let needs_restart = self.reload_config();

@@ -7,7 +7,7 @@
 //!
 //! What has left the buffer and is not yet heard, some milliseconds on USB, is likewise best known
 //! by an extreme: drivers subtract what they believe to be played since, and on some hosts they
-//! subtract far too much, as they take 125 µs for a millisecond (decision 17).
+//! subtract far too much, as they take 125 µs for a millisecond (decision 18).
 
 use std::collections::VecDeque;
 

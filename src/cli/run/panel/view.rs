@@ -16,7 +16,7 @@ use crate::cli::logging::LogLines;
 use crate::cli::status::{phase, time};
 use crate::control::Status;
 use crate::control::protocol::ButtonState;
-use crate::format::{duration, local_time, local_time_ms};
+use crate::format::{self, duration, local_time, local_time_ms};
 
 /// What the panel shows.
 pub(super) struct View {
@@ -102,7 +102,11 @@ fn draw_board(frame: &mut Frame<'_>, area: Rect, view: &View) {
     let lines = vec![
         Line::from(vec![Span::raw("LED      "), lamp, Span::raw(format!("    {clock}"))]),
         Line::from(contacts),
-        Line::from(format!("volume   {} % of at most {} %, {mixer}", volume.percent, volume.maximum_percent)),
+        Line::from(format!(
+            "volume   {} of at most {} %, {mixer}",
+            format::volume(volume.percent, volume.db),
+            volume.maximum_percent
+        )),
     ];
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Board ")), area);
 }
@@ -132,7 +136,7 @@ mod tests {
         let status = Status {
             play: PlayStatus { state: PlayState::Playing, common: true, track: Some(track), ..PlayStatus::default() },
             phase: Some(PhaseStatus { error_ms: 0.012, bound_ms: 0.05, speed_ppm: 3.0, drop_outs: 0 }),
-            volume: VolumeStatus { percent: 55, maximum_percent: 100, mixer: None },
+            volume: VolumeStatus { percent: 55, maximum_percent: 100, mixer: None, db: Some(-15.58) },
             warnings: vec!["the RTC's battery is empty".to_owned()],
             ..Status::default()
         };
@@ -156,7 +160,7 @@ mod tests {
             "LED      ●",
             "[Start] [Stop]",
             "jumper fitted",
-            "55 % of at most 100 %",
+            "55 % (-15.6 dB) of at most 100 %, in the player",
             "something is odd",
             "x Stop",
         ] {

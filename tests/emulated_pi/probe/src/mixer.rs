@@ -4,8 +4,8 @@ use alsa::mixer::{Mixer, Selem, SelemChannelId};
 use anyhow::{Context, Result};
 use clap::Args;
 
-/// Print the volume of a card's first control that has one: its name, its value, and the range of
-/// its values
+/// Print the volume of a card's first control that has one: its name, its value, the range of its
+/// values, and its level in dB
 #[derive(Debug, Args)]
 pub(super) struct MixerVolume {
     /// Such as `hw:Audio`
@@ -20,7 +20,8 @@ impl MixerVolume {
         let (least, most) = control.get_playback_volume_range();
         let value = control.get_playback_volume(SelemChannelId::FrontLeft)?;
         let id = control.get_id();
-        println!("{} {value} {least} {most}", id.get_name()?.replace(' ', "_"));
+        let db = control.get_playback_vol_db(SelemChannelId::FrontLeft)?.to_db();
+        println!("{} {value} {least} {most} {db}", id.get_name()?.replace(' ', "_"));
         Ok(())
     }
 }
