@@ -57,14 +57,14 @@ impl Encoder {
                 let [low, middle, high, _] = to_24_bits(sample).to_le_bytes();
                 [low, middle, high]
             }),
-            Encoding::S16 => store(samples, bytes, |sample| self.to_16_bits(sample).to_le_bytes()),
+            Encoding::S16 => store(samples, bytes, |sample| self.dithered(sample).to_le_bytes()),
             Encoding::F32 => store(samples, bytes, |sample| sample.clamp(-1.0, 1.0).to_le_bytes()),
         }
     }
 
     /// Dithers with triangular noise of ±1 step, which makes the error independent of the music: at
     /// a low volume it would otherwise be distortion. Digital silence stays silent.
-    fn to_16_bits(&mut self, sample: f32) -> i16 {
+    fn dithered(&mut self, sample: f32) -> i16 {
         let exact = sample * FULL_SCALE_16;
         if exact == 0.0 {
             return 0;

@@ -57,7 +57,7 @@ impl KernelPcm {
 
     fn with(pcm: PCM, granted: Granted, is_hardware: bool) -> Result<Self, alsa::Error> {
         let boundary = set_wake_ups(&pcm, &granted)?;
-        let descriptors = if is_hardware { (&pcm).get()? } else { Vec::new() };
+        let descriptors = if is_hardware { pcm.get()? } else { Vec::new() };
         let hardware = match descriptors.as_slice() {
             [one] => HardwarePosition::new(one.fd, u64::try_from(boundary).unwrap_or(0)),
             _ => None,
