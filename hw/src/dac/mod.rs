@@ -4,6 +4,7 @@
 //! and reports with every buffer when its first frame will be heard. What the frames hold is up to
 //! the renderer.
 
+pub mod cards;
 mod sample_format;
 mod simulated;
 mod sound_card;
