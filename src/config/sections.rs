@@ -43,7 +43,7 @@ pub struct Playlist {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sound {
-    /// The output, as `jaudiosync devices` lists it; empty for the system's default.
+    /// The output, as `jaudiosync devices` lists it; empty for the best that is there.
     pub device: String,
     /// How the two channels are played.
     pub channels: ChannelChoice,
