@@ -42,7 +42,7 @@ fn main() {
         state_writer: Box::new(|_| {}),
         playlists: Box::new(|_| {}),
         load_config: Box::new(Layers::default),
-        dac_name: String::new(),
+        dac_name: Box::new(String::new),
     };
     let pressed = board.clone();
     let open_board = Box::new(move || Ok(Board::simulated(&pressed)));

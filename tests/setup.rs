@@ -7,6 +7,7 @@ mod support;
 
 use std::fs;
 
+use jaudiosync_measure::{Sink, VirtualCard};
 use support::{Run, Sandbox, short_mp3};
 
 /// Runs setup without a terminal.
@@ -77,6 +78,37 @@ fn invalid_answers_are_reported_and_nothing_is_written() {
     fs::write(sandbox.path().join("box.toml"), "[[[").unwrap();
     setup(&sandbox, &["--yes", "--mono"]).fails(1, &["box.toml: it is not TOML"]);
     assert_eq!(fs::read_to_string(sandbox.path().join("box.toml")).unwrap(), "[[[");
+}
+
+#[test]
+fn devices_says_which_output_is_taken_and_why() {
+    let (sandbox, card) = (Sandbox::new(), VirtualCard::start().unwrap());
+    fs::write(sandbox.path().join("empty.toml"), "").unwrap();
+    fs::write(sandbox.path().join("named.toml"), "[sound]\ndevice = \"default\"\n").unwrap();
+    fs::write(sandbox.path().join("wrong.toml"), "[sound]\ndevice = \"Gramophone\"\n").unwrap();
+    let devices = |config: &str, json: &[&str]| {
+        let mut command = sandbox.command();
+        command.args(["devices", "--config", config]).args(json).envs(card.env(Sink::Both));
+        let run = Run::of(command.output().unwrap());
+        run.succeeds();
+        run
+    };
+    let run = devices("empty.toml", &[]);
+    assert!(run.stdout.starts_with(" Id ") && run.stdout.contains("\n server "), "{run:?}");
+    assert!(run.stdout.contains("\ntaken: server, because a sound server runs\n"), "{run:?}");
+    let json: serde_json::Value = serde_json::from_str(&devices("empty.toml", &["--json"]).stdout).unwrap();
+    let server = &json[0];
+    assert_eq!((&server["id"], &server["default"], &server["taken"]), (&"server".into(), &true.into(), &true.into()));
+    assert!(server["description"].as_str().unwrap().contains("pulseaudio"), "{server}");
+    let run = devices("named.toml", &[]);
+    let named = "named.toml:2 names it; without a name: server, because a sound server runs";
+    assert!(run.stdout.contains("taken: default, because ") && run.stdout.contains(named), "{run:?}");
+    let json: serde_json::Value = serde_json::from_str(&devices("named.toml", &["--json"]).stdout).unwrap();
+    let rows = json.as_array().unwrap();
+    let taken: Vec<_> = rows.iter().filter(|row| row["taken"] == true).collect();
+    assert!(taken.len() == 1 && taken[0]["id"] == "default" && taken[0]["default"] == false, "{json}");
+    let run = devices("wrong.toml", &[]);
+    assert!(run.stdout.contains("taken: none, because no sound output named \"Gramophone\""), "{run:?}");
 }
 
 #[test]

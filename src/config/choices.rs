@@ -18,6 +18,17 @@ pub enum ChannelChoice {
     Mono,
 }
 
+/// Through what a sound card is played on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SoundBackend {
+    /// ALSA itself.
+    #[default]
+    Alsa,
+    /// The library cpal, as before 0.2.
+    Cpal,
+}
+
 /// Where the time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

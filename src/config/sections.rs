@@ -43,8 +43,12 @@ pub struct Playlist {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sound {
-    /// The output, as `jaudiosync devices` lists it; empty for the system's default.
+    /// The output, as `jaudiosync devices` lists it; empty for the best that is there.
     pub device: String,
+    /// Through what a sound card is played on.
+    pub backend: SoundBackend,
+    /// Length of the card's buffer, in ms, 20 to 500.
+    pub buffer_ms: u32,
     /// How the two channels are played.
     pub channels: ChannelChoice,
     /// How long after the sound card has played it the sound is heard, in ms, within ±5000.
@@ -150,6 +154,8 @@ impl Default for Sound {
     fn default() -> Self {
         Self {
             device: String::new(),
+            backend: SoundBackend::default(),
+            buffer_ms: 50,
             channels: ChannelChoice::default(),
             output_latency_ms: 0.0,
             mixer_card: String::new(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use jaudiosync_hw::dac::{Dac, DacError, card_of, choose_dac};
+use jaudiosync_hw::dac::{ChosenDac, Dac, DacError};
 use jaudiosync_hw::mixer::{AlsaMixer, Mixer, MixerError};
 use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
@@ -92,9 +92,9 @@ impl Service {
         }
         let (sender, inbox) = mpsc::channel();
         let time = BoxTime::start(&config, options.state_folder.clone())?;
-        let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
-        let (dac_name, open_mixer) = (dac.name(), open_mixer(&config, dac.as_ref()));
-        let engine = Arc::new(start_player(dac, &time.reader(), &sender)?);
+        let dac = ChosenDac::new(Some(&config.sound.device)).waiting_for_better();
+        let open_mixer = open_mixer(&config, &dac);
+        let engine = Arc::new(start_player(Box::new(dac.clone()), &time.reader(), &sender)?);
         let mut workers = Workers::default();
         let ports = Ports {
             clocks: Arc::new(MachineClocks),
@@ -119,7 +119,7 @@ impl Service {
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
             },
             load_config: options.load_config,
-            dac_name,
+            dac_name: Box::new(move || dac.name()),
         };
         let restored = Restored::read(options.state_folder.as_deref());
         restored.problems.iter().for_each(|problem| log::warn!("{problem}"));
@@ -314,22 +314,22 @@ fn player_commands(engine: &Arc<Engine>) -> Box<dyn FnMut(PlayerCommand) + Send>
 
 /// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone unless it
 /// was named, as other programs share it.
-pub fn open_mixer(config: &Config, dac: &dyn Dac) -> OpenMixer {
+pub fn open_mixer(config: &Config, dac: &ChosenDac) -> OpenMixer {
     let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let control = named(&config.sound.mixer_control);
     let is_named = control.is_some() || !config.sound.mixer_card.is_empty();
-    let own_device = dac.mixer_device().filter(|_| is_named || config.board.kind != BoardKind::Simulated);
+    let own_card = Some(dac.clone()).filter(|_| is_named || config.board.kind != BoardKind::Simulated);
     let named_card = named(&config.sound.mixer_card);
     Box::new(move || {
         // Determined again every time: which card a device is on is known only while it is there.
-        let card = match (&named_card, &own_device) {
+        let card = match (&named_card, &own_card) {
             (Some(card), _) => Some(card.clone()),
-            (None, Some(device)) => match card_of(device) {
+            (None, Some(dac)) => match dac.mixer_card() {
                 Ok(Some(card)) => Some(card),
+                Ok(None) if is_named => None,
                 Ok(None) => return Ok(None),
-                Err(error) => return Err(MixerError::Lost { card: device.clone(), reason: error.to_string() }),
+                Err(error) => return Err(MixerError::Lost { card: dac.name(), reason: error.to_string() }),
             },
-            (None, None) if is_named => None,
             (None, None) => return Ok(None),
         };
         let mixer = AlsaMixer::open(card.as_deref(), control.as_deref())?;

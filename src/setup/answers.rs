@@ -27,7 +27,7 @@ pub struct Wifi {
 /// All answers. Where nothing was chosen, they are the configuration's present values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
-    /// The output, as in `sound.device`; empty for the system's default.
+    /// The output, as in `sound.device`; empty for the best that is there.
     pub device: String,
     /// The overlay of a DAC on the header, such as `hifiberry-dac`; `None` leaves the boot
     /// configuration unchanged.

@@ -306,7 +306,7 @@ impl ApplianceHarness {
             state_writer: command_state_writer,
             playlists: command_playlists,
             load_config: Box::new(move || layers(&config, &music)),
-            dac_name: "simulated".to_owned(),
+            dac_name: Box::new(|| "simulated".to_owned()),
         };
         let board = around.board.clone();
         let conductor = Conductor::new(&first, kept, Box::new(move || Ok(Board::simulated(&board))), ports);

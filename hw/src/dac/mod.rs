@@ -5,6 +5,8 @@
 //! the renderer.
 
 pub mod alsa;
+pub mod cards;
+mod chosen;
 mod sample_format;
 mod simulated;
 mod sound_card;
@@ -14,8 +16,9 @@ use std::sync::mpsc::Sender;
 
 use jaudiosync_time::{Instant, Raw};
 
+pub use chosen::{Backend, ChosenDac, SinkOptions};
 pub use simulated::{Heard, Imperfections, SimulatedDac};
-pub use sound_card::{SoundCard, SoundCardInfo, card_of, sound_cards};
+pub use sound_card::SoundCard;
 pub use sound_server::SoundServer;
 
 /// Channels of every stream: left and right, interleaved.
@@ -71,10 +74,6 @@ pub trait Dac: Send {
     /// Returns the name to show and to reopen it by.
     fn name(&self) -> String;
 
-    /// Returns the device whose card's mixer sets the volume, as [`card_of`] takes it; `None` where
-    /// the device has no mixer of its own: a sound server's mixer affects every program.
-    fn mixer_device(&self) -> Option<String>;
-
     /// Opens the device and starts to pull from the renderer. A fault that ends the stream later is
     /// sent to `faults`; the stream is useless after that.
     ///
@@ -83,24 +82,15 @@ pub trait Dac: Send {
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError>;
 }
 
-/// Returns the device of this name: `server` is the sound server, `default` ALSA's default device,
-/// and anything else a sound card. Without a name it is the sound server where one runs, and
-/// otherwise ALSA's default: the server reports its timing more exactly than ALSA does. The choice
-/// is made here and holds for every opening.
-pub fn choose_dac(name: Option<String>) -> Box<dyn Dac> {
-    match name {
-        Some(name) if name == sound_server::NAME => Box::new(SoundServer::new()),
-        Some(name) => Box::new(SoundCard::new(Some(name))),
-        None => match SoundServer::connectable() {
-            Some(server) => Box::new(server),
-            None => Box::new(SoundCard::new(None)),
-        },
-    }
-}
-
 /// Why a device cannot play, or no longer can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DacError {
+    /// There is no device of that name, and these cards are there.
+    #[error(transparent)]
+    NoSuchOutput(#[from] cards::NoSuchOutput),
+    /// None is named, and none of the cards may be taken.
+    #[error(transparent)]
+    NothingToTake(#[from] cards::NothingToTake),
     /// There is no device of that name.
     #[error("no sound output named \"{0}\"; `jaudiosync devices` lists what there is")]
     NotFound(String),

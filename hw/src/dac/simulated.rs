@@ -227,10 +227,6 @@ impl Dac for SimulatedDac {
         "simulated".to_owned()
     }
 
-    fn mixer_device(&self) -> Option<String> {
-        None
-    }
-
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
         let mut card = self.card();
         if !card.is_plugged {

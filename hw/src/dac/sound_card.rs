@@ -9,11 +9,9 @@ use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamC
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::sample_format::{DeviceSample, convert};
-use super::sound_server::SoundServer;
 use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Observed, Renderer, StreamFormat};
 use crate::alsa_messages::quietly;
 use crate::clocks::{Clocks, MachineClocks};
-use crate::mixer::cards;
 use crate::priority::{RealtimeThread, request_realtime};
 
 /// Rates to open a stream with, best first. The music is resampled in any case.
@@ -38,68 +36,18 @@ pub struct SoundCard {
     name: Option<String>,
 }
 
-/// A sound output that can be chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SoundCardInfo {
-    /// The name to choose it by, such as `plughw:CARD=Headphones,DEV=0`.
-    pub id: String,
-    /// What it calls itself.
-    pub description: String,
-    /// Whether it plays when none is chosen.
-    pub is_default: bool,
+/// What cpal reports of a device: the name to choose it by, such as
+/// `plughw:CARD=Headphones,DEV=0`, and what it calls itself.
+struct Described {
+    id: String,
+    description: String,
 }
 
-/// Lists the sound outputs: the sound server, if one runs, and those that ALSA knows. The first one
-/// is the default.
-///
-/// # Errors
-/// When ALSA itself cannot be used.
-pub fn sound_cards() -> Result<Vec<SoundCardInfo>, DacError> {
-    quietly(list)
-}
-
-fn list() -> Result<Vec<SoundCardInfo>, DacError> {
-    let host = cpal::default_host();
-    let mut cards: Vec<SoundCardInfo> = Vec::new();
-    if let Some(server) = SoundServer::connectable() {
-        let description = server.description().to_owned();
-        cards.push(SoundCardInfo { id: server.name(), description, is_default: true });
-    }
-    if let Some(device) = host.default_output_device() {
-        cards.push(SoundCardInfo { is_default: cards.is_empty(), ..info(&device) });
-    }
-    let devices = host.devices().map_err(|error| unavailable("ALSA", &error))?;
-    for device in devices.filter(DeviceTrait::supports_output) {
-        let found = info(&device);
-        if cards.iter().all(|card| card.id != found.id) {
-            cards.push(found);
-        }
-    }
-    Ok(cards)
-}
-
-fn info(device: &cpal::Device) -> SoundCardInfo {
-    SoundCardInfo {
+fn info(device: &cpal::Device) -> Described {
+    Described {
         id: device.id().map_or_else(|_| "unknown".to_owned(), |id| id.id().to_owned()),
         description: device.description().map_or_else(|_| String::new(), |text| text.name().to_owned()),
-        is_default: false,
     }
-}
-
-/// Returns the card whose mixer sets the volume of the device of this name, as
-/// [`crate::mixer::control_device`] takes it; `None` where the device does not belong to a card,
-/// such as a sound server's.
-///
-/// # Errors
-/// When there is no such device now.
-pub fn card_of(device: &str) -> Result<Option<String>, DacError> {
-    // Called at every press of a volume button, and looking through all devices is slow.
-    let is_card = device == "default" || cards().iter().any(|card| card.id.eq_ignore_ascii_case(device));
-    if is_card || device.contains("CARD=") {
-        return Ok(Some(device.to_owned()));
-    }
-    let found = quietly(|| SoundCard::new(Some(device.to_owned())).find())?;
-    Ok(Some(info(&found).id).filter(|id| id.contains("CARD=")))
 }
 
 impl SoundCard {
@@ -131,10 +79,6 @@ impl SoundCard {
 impl Dac for SoundCard {
     fn name(&self) -> String {
         self.name.clone().unwrap_or_else(|| "default".to_owned())
-    }
-
-    fn mixer_device(&self) -> Option<String> {
-        Some(self.name())
     }
 
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {

@@ -50,6 +50,11 @@ impl AlsaMixer {
         Ok(Some(Self { mixer, device, control, last_set: None }))
     }
 
+    /// Returns the control's name, such as `Digital`.
+    pub fn control(&self) -> &str {
+        &self.control.name
+    }
+
     /// Returns the control, after reading the changes that others have made to it.
     fn selem(&self) -> Result<Selem<'_>, MixerError> {
         self.mixer.handle_events().map_err(|error| lost(&self.device, error))?;

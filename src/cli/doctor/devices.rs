@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{Button, Levels};
 use jaudiosync_hw::clocks::MachineClocks;
-use jaudiosync_hw::dac::{BufferTiming, Renderer, SoundServer, choose_dac};
-use jaudiosync_hw::mixer::{Mixer, cards};
+use jaudiosync_hw::dac::cards::{CardInfo, Foreseen, Listing, is_automatic, pcm_names};
+use jaudiosync_hw::dac::{BufferTiming, ChosenDac, Dac, Renderer, SoundServer};
+use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::rtc::{self, Rtc};
 
+use super::super::devices::twins_note;
 use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
@@ -118,27 +120,48 @@ impl Renderer for Silence {
     }
 }
 
-/// Lists the cards, opens the chosen one for a moment unless the service has it, and finds its
-/// mixer.
+/// Lists the cards, opens the output that would be taken for a moment unless the service has it,
+/// and finds its mixer.
 pub(super) fn read_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
     let server = SoundServer::connectable().map(|server| server.description().to_owned());
-    let cards = cards().into_iter().map(|card| format!("{} ({})", card.id, card.name)).chain(server).collect();
-    let dac = choose_dac(Some(config.sound.device.clone()).filter(|device| !device.is_empty()));
+    let listing = Listing::read();
+    let foreseen = listing.foresee(&config.sound.device, server.is_some(), pcm_names);
+    let service = match holder {
+        Holder::Service(status) => Some((status.dac.name.clone(), status.dac.present, status.dac.rate_hz)),
+        Holder::Nobody | Holder::Unknown => None,
+    };
+    let service_volume = match holder {
+        Holder::Service(status) => Some((status.volume.percent, status.volume.db)),
+        Holder::Nobody | Holder::Unknown => None,
+    };
+    let used = service.as_ref().map_or(config.sound.device.as_str(), |(name, ..)| name);
+    let name = if is_automatic(used) { foreseen.as_ref().map_or("", |foreseen| &foreseen.name) } else { used };
+    let dac = ChosenDac::new(Some(name));
     let opened = matches!(holder, Holder::Nobody).then(|| {
         let (faults, _) = std::sync::mpsc::channel();
         let stream = dac.open(Box::new(|_| Box::new(Silence)), faults).map_err(|error| error.to_string())?;
         Ok((dac.name(), stream.format().rate_hz))
     });
-    let mut open = open_mixer(config, dac.as_ref());
-    let mixer = open().map(|mixer| mixer.map(|mut mixer| read(mixer.as_mut()))).map_err(|error| error.to_string());
-    let (service, service_volume) = match holder {
-        Holder::Service(status) => (
-            Some((status.dac.name.clone(), status.dac.present, status.dac.rate_hz)),
-            Some((status.volume.percent, status.volume.db)),
-        ),
-        Holder::Nobody | Holder::Unknown => (None, None),
-    };
-    SoundSeen { cards, opened, mixer: Some(mixer), service, service_volume }
+    // Without an output there is no mixer to look for, and its absence has been reported.
+    let has_mixer = foreseen.is_ok() || !config.sound.mixer_card.is_empty();
+    let mixer = has_mixer.then(|| {
+        let mut open = open_mixer(config, &dac);
+        open().map(|mixer| mixer.map(|mut mixer| read(mixer.as_mut()))).map_err(|error| error.to_string())
+    });
+    // The service may run where it finds another sound server than this command.
+    let is_same = |foreseen: &&Foreseen| is_automatic(&config.sound.device) && foreseen.name == name;
+    let chosen = foreseen.as_ref().ok().filter(is_same);
+    let described = |card: &CardInfo| format!("{} ({}: {})", card.id, listing.kind(card).word(), card.name);
+    SoundSeen {
+        cards: listing.playing().map(described).chain(server).collect(),
+        because: chosen.map(|chosen| chosen.because.clone()),
+        rivals: chosen.map_or_else(Vec::new, |chosen| chosen.rivals.clone()),
+        twins: twins_note(&listing.twins()),
+        opened,
+        mixer,
+        service,
+        service_volume,
+    }
 }
 
 fn read(mixer: &mut dyn Mixer) -> MixerSeen {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use jaudiosync_hw::dac::choose_dac;
+use jaudiosync_hw::dac::ChosenDac;
 use jaudiosync_time::{Span, Utc};
 
 use self::clock::Clock;
@@ -75,7 +75,7 @@ pub(super) struct Play {
     #[arg(short = 'l', long = "trust-index")]
     trust_index: bool,
 
-    /// Sound output, as listed by `jaudiosync devices` [default: the system's]
+    /// Sound output, as listed by `jaudiosync devices` [default: the best that is there]
     #[arg(long, value_name = "ID")]
     device: Option<String>,
 
@@ -171,7 +171,7 @@ impl Play {
         };
         let player_sender = sender.clone();
         let report_event = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
-        let dac = choose_dac(self.device.clone());
+        let dac = Box::new(ChosenDac::new(self.device.as_deref()));
         let clocks = Arc::new(MachineClocks);
         let utc = Arc::clone(&time);
         let engine = Engine::start(Parts { dac, clocks, time, report: report_event }, WhenMissing::Fail)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jaudiosync_hw::buttons::Pins;
+use jaudiosync_hw::dac::cards::{Listing, is_automatic, pcm_names};
 
 use super::{Failure, output};
 use crate::appliance::StartKind;
@@ -31,7 +32,7 @@ use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
 
 Without a terminal it cannot ask, and needs --yes or --dry-run.")]
 pub(super) struct Setup {
-    /// Sound card by its short name, such as Headphones or Audio; `default` for the system's
+    /// Sound card by its id, such as Headphones or Audio; `auto` for the best that is there
     #[arg(long, value_name = "CARD")]
     device: Option<String>,
 
@@ -142,7 +143,7 @@ impl Setup {
     /// Returns the answers, with those of the command line over them.
     fn named(&self, mut answers: Answers) -> Result<Answers, String> {
         if let Some(device) = &self.device {
-            answers.device = if device == "default" { String::new() } else { device.clone() };
+            answers.device = stable_device(device, &Listing::read());
         }
         if let Some(overlay) = &self.dac_overlay {
             check_overlay(overlay)?;
@@ -214,6 +215,15 @@ fn with_text(path: PathBuf) -> Result<TextFile, String> {
         )),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
+}
+
+/// Returns what to write for a named output: a card by its id, as its number may be another one's
+/// after the next start. A card that is not connected is written as it was named.
+fn stable_device(name: &str, listing: &Listing) -> String {
+    if is_automatic(name) {
+        return String::new();
+    }
+    listing.foresee(name, false, pcm_names).map_or_else(|_| name.trim().to_owned(), |foreseen| foreseen.name)
 }
 
 fn parse_pins(text: &str) -> Result<Pins, String> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dialoguer::{Confirm, Error, Input, Password, Select};
 use jaudiosync_hw::buttons::Pins;
-use jaudiosync_hw::mixer::cards;
+use jaudiosync_hw::dac::cards::{AUTOMATIC, Listing, is_automatic};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
@@ -76,19 +76,32 @@ pub(super) fn confirm(question: &str) -> Result<bool, Failure> {
 }
 
 fn device(now: &str) -> Result<String, Failure> {
+    let listing = Listing::read();
+    let (names, items, position) = device_items(now, &listing);
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let chosen = select("Sound card", &items, position)?;
+    Ok(names.into_iter().nth(chosen).unwrap_or_default())
+}
+
+/// Returns the values of `sound.device` to choose from, how each is shown, and the position of the
+/// present one. Cards are named by their ids, which stay the same when others come and go.
+fn device_items(now: &str, listing: &Listing) -> (Vec<String>, Vec<String>, usize) {
+    let taken = listing.choose().map_or_else(|_| "none".to_owned(), |taken| taken.id);
     let mut names = vec![String::new()];
-    let mut items = vec!["the system's default".to_owned()];
-    for card in cards() {
-        items.push(format!("{}: {}", card.id, card.name));
-        names.push(card.id);
+    let mut items = vec![format!("{AUTOMATIC}: a HAT, otherwise USB, otherwise the headphone jack; now {taken}")];
+    for card in listing.playing() {
+        items.push(format!("{}: {}, {}", card.id, listing.kind(card).word(), card.name));
+        names.push(card.id.clone());
     }
-    if !names.iter().any(|name| name == now) {
-        items.push(format!("{now} (not connected)"));
+    let known = listing.resolve_card(now).map_or(now, |card| &card.id);
+    let wanted = if is_automatic(now) { "" } else { known };
+    let position = names.iter().position(|name| name == wanted);
+    if position.is_none() {
+        items.push(format!("{now} (not a card that is connected now)"));
         names.push(now.to_owned());
     }
-    let items: Vec<&str> = items.iter().map(String::as_str).collect();
-    let chosen = select("Sound card", &items, names.iter().position(|name| name == now).unwrap_or(0))?;
-    Ok(names.swap_remove(chosen))
+    let position = position.unwrap_or(names.len() - 1);
+    (names, items, position)
 }
 
 fn rtc(now: &RtcChoice) -> Result<RtcChoice, Failure> {
@@ -176,4 +189,55 @@ fn select(question: &str, items: &[&str], now: usize) -> Result<usize, Failure> 
 
 fn failed(error: Error) -> Failure {
     Failure::Other(format!("nothing was changed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use jaudiosync_hw::dac::cards::{CardInfo, Output};
+
+    use super::super::stable_device;
+    use super::*;
+
+    fn listing() -> Listing {
+        let card = |index, id: &str, driver: &str, name: &str| CardInfo {
+            index,
+            id: id.to_owned(),
+            driver: driver.to_owned(),
+            name: name.to_owned(),
+            outputs: vec![Output::default()],
+            ..CardInfo::default()
+        };
+        let headphones = card(0, "Headphones", "bcm2835_headpho", "bcm2835 Headphones");
+        Listing::new(vec![headphones, card(1, "Device", "USB-Audio", "USB PnP Sound Device")], None)
+    }
+
+    #[test]
+    fn the_question_offers_the_cards_by_id_and_keeps_the_present_value() {
+        let (names, items, position) = device_items("", &listing());
+        assert_eq!((names[1..].to_vec(), position), (vec!["Device".to_owned(), "Headphones".to_owned()], 0));
+        assert_eq!(items[0], "auto: a HAT, otherwise USB, otherwise the headphone jack; now Device");
+        assert_eq!(items[1], "Device: USB, USB PnP Sound Device");
+        // A number of an older configuration is shown as the card that it is.
+        assert_eq!(device_items("hw:0", &listing()).2, 2);
+        let (names, items, position) = device_items("Gone", &listing());
+        assert_eq!((names[position].as_str(), position), ("Gone", 3));
+        assert!(items[3].contains("not a card that is connected now"), "{items:?}");
+    }
+
+    #[test]
+    fn a_card_is_written_by_its_id() {
+        for (named, written) in [
+            ("hw:1", "Device"),
+            ("0", "Headphones"),
+            ("headphones", "Headphones"),
+            ("pnp", "Device"),
+            ("plughw:1", "plughw:CARD=Device,DEV=0"),
+            ("Audio", "Audio"),
+            ("default", "default"),
+            ("server", "server"),
+            ("auto", ""),
+        ] {
+            assert_eq!(stable_device(named, &listing()), written, "{named}");
+        }
+    }
 }

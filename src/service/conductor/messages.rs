@@ -66,7 +66,7 @@ impl Conductor {
                 self.feed(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
             }
             Event::DeviceBack => {
-                log::info!("the sound card is there");
+                log::info!("the sound card is there: {}", (self.ports.dac_name)());
                 self.has_device = true;
                 self.feed(Input::Player(PlayerEvent::DeviceBack));
             }

@@ -97,7 +97,7 @@ pub struct Ports {
     /// Reads the configuration again.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
     /// The sound card's name, to show.
-    pub dac_name: String,
+    pub dac_name: Box<dyn Fn() -> String + Send>,
 }
 
 /// What the conductor takes in.

@@ -41,7 +41,7 @@ impl Conductor {
             },
             board: self.board_status(&snapshot),
             dac: DacStatus {
-                name: self.ports.dac_name.clone(),
+                name: (self.ports.dac_name)(),
                 present: self.has_device,
                 rate_hz: self.stats.map_or(0, |(stats, _)| stats.rate_hz),
             },

@@ -12,6 +12,7 @@ use std::time::Duration;
 use jaudiosync_time::Span;
 
 use super::kernel::KernelPcm;
+use super::latency::{Feed, known_latency};
 use super::pcm::{Granted, Pcm};
 use super::playback::Playback;
 use crate::alsa_messages::quietly;
@@ -27,21 +28,24 @@ pub struct AlsaCard {
     /// Names to try in this order, all of the same card.
     names: Vec<String>,
     buffer_ms: u32,
-    latency: Span,
-    /// Set while a thread is inside the driver.
-    is_busy: Arc<AtomicBool>,
+    feed: Feed,
+    card_use: CardUse,
 }
+
+/// Whether a thread is inside a driver, or hangs there. Clones are of the same output.
+#[derive(Debug, Clone, Default)]
+pub struct CardUse(Arc<AtomicBool>);
 
 impl AlsaCard {
     /// Returns the device of this name, such as `hw:CARD=Headphones,DEV=0`, with a buffer of about
     /// this length. If hardware (`hw:`) takes none of the formats, `plughw:` is tried, with a
-    /// warning.
-    pub fn new(name: &str, buffer_ms: u32) -> Self {
+    /// warning. One that hangs is not opened again until it answers: `card_use` outlives this.
+    pub fn new(name: &str, buffer_ms: u32, feed: Feed, card_use: CardUse) -> Self {
         let mut names = vec![name.to_owned()];
         if name.starts_with("hw:") {
             names.push(format!("plug{name}"));
         }
-        Self { names, buffer_ms, latency: Span::ZERO, is_busy: Arc::default() }
+        Self { names, buffer_ms, feed, card_use }
     }
 
     fn unavailable(&self, reason: &str) -> DacError {
@@ -54,12 +58,8 @@ impl Dac for AlsaCard {
         self.names.first().cloned().unwrap_or_default()
     }
 
-    fn mixer_device(&self) -> Option<String> {
-        Some(self.name())
-    }
-
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
-        if self.is_busy.swap(true, Ordering::AcqRel) {
+        if self.card_use.0.swap(true, Ordering::AcqRel) {
             return Err(self.unavailable("its driver does not answer"));
         }
         let (opened_sender, opened) = sync_channel(1);
@@ -73,14 +73,14 @@ impl Dac for AlsaCard {
             faults,
             is_wanted: Arc::clone(&is_wanted),
         };
-        let is_busy = Arc::clone(&self.is_busy);
+        let card_use = self.card_use.clone();
         let run = move || {
             device.run();
-            is_busy.store(false, Ordering::Release);
+            card_use.0.store(false, Ordering::Release);
             let _ = ended_sender.send(());
         };
         if let Err(error) = std::thread::Builder::new().name("sound card".to_owned()).spawn(run) {
-            self.is_busy.store(false, Ordering::Release);
+            self.card_use.0.store(false, Ordering::Release);
             return Err(self.unavailable(&error.to_string()));
         }
         let granted = match opened.recv_timeout(PATIENCE) {
@@ -138,7 +138,9 @@ impl OnItsThread {
         let Ok(renderer) = self.renderer.recv() else { return };
         // The feeder's thread reports whether it was granted: it asks within the same limit.
         let _ = request_realtime(RealtimeThread::Audio);
-        let mut playback = Playback::new(pcm, renderer, self.card.latency);
+        let Granted { encoding, rate_hz, .. } = pcm.granted();
+        let latency = known_latency(self.card.feed, encoding, rate_hz).unwrap_or(Span::ZERO);
+        let mut playback = Playback::new(pcm, renderer, latency);
         let mut result = playback.start();
         while result.is_ok() && self.is_wanted.load(Ordering::Acquire) {
             result = playback.turn();

@@ -17,8 +17,8 @@ mod pcm;
 mod playback;
 mod sync_ptr;
 
-pub use card::AlsaCard;
+pub use card::{AlsaCard, CardUse};
 pub use encoding::Encoding;
-pub use latency::{KnownLatency, known_latency};
+pub use latency::{Feed, known_latency};
 pub use pcm::{Granted, Pair, Pcm, PcmError, Position};
 pub use playback::{Playback, PlaybackError};

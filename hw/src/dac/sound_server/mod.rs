@@ -78,10 +78,6 @@ impl Dac for SoundServer {
         NAME.to_owned()
     }
 
-    fn mixer_device(&self) -> Option<String> {
-        None
-    }
-
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
         let address = Address::from_environment();
         let open = || -> Result<_, Failure> {
