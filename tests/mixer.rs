@@ -13,6 +13,7 @@ use jaudiosync_measure::{Sink, VirtualCard};
 use support::simulated_mixer::{
     self, BCM2835_PCM, PCM512X_AMPLIFIED, PCM512X_DIGITAL, PLAIN, SimulatedControl, SimulatedMixer, USB_SPEAKER,
 };
+use support::{Run, Sandbox};
 
 /// Set where a test runs in a process whose ALSA has the mixer to be tested.
 const INSIDE: &str = "JAUDIOSYNC_TEST_MIXER_INSIDE";
@@ -191,6 +192,26 @@ fn what_amixer_sets_is_seen() {
     let volume = mixer.volume().unwrap();
     assert_eq!((volume.percent, volume.db, volume.is_muted), (50, Some(-18.0), true));
     assert_eq!(AlsaMixer::open(None, None).unwrap().unwrap().volume().unwrap(), volume);
+}
+
+#[test]
+fn doctor_shows_a_card_s_volume_and_that_it_is_muted() {
+    let mixer = SimulatedMixer::new(&USB_SPEAKER, None);
+    let sandbox = Sandbox::new();
+    let config = "[time]\nsource = \"system\"\n[board]\nkind = \"simulated\"\n[sound]\nmixer_control = \"Speaker\"\n";
+    std::fs::write(sandbox.path().join("box.toml"), config).unwrap();
+    let doctor = || {
+        let mut command = sandbox.command();
+        command.args(["doctor", "--config", "box.toml", "--socket", "/nowhere/socket"]).envs([mixer.env()]);
+        // It finds what else is missing here.
+        Run::of(command.output().unwrap()).stdout
+    };
+    let printed = doctor();
+    let muted = "Speaker of default sets the volume: 24 % (-37.0 dB), but muted; the service switches it on";
+    assert!(printed.contains(muted), "{printed}");
+    simulated_mixer::amixer(&["--", "set", "Speaker", "-18dB", "unmute"], [mixer.env()]);
+    let printed = doctor();
+    assert!(printed.contains("Speaker of default sets the volume: 50 % (-18.0 dB)\n"), "{printed}");
 }
 
 #[test]
