@@ -11,6 +11,10 @@ const MAX_NTP_SERVERS: usize = 8;
 /// five bytes longer.
 const MAX_SOCKET_PATH_BYTES: usize = 100;
 
+/// The least and the most that a sound card's buffer may hold, in ms: it is filled from a queue of
+/// 0.4 s.
+pub const BUFFER_MS: [u32; 2] = [20, 200];
+
 /// Describes the first value that is out of its range; `None` if all are within.
 pub(super) fn out_of_range(config: &Config) -> Option<String> {
     let percent = |value: u8, least: u8| {
@@ -24,6 +28,11 @@ pub(super) fn out_of_range(config: &Config) -> Option<String> {
             let latency_ms = config.sound.output_latency_ms;
             let within = latency_ms.abs() <= MAX_OUTPUT_LATENCY_MS;
             (!within).then(|| format!("{latency_ms} is not within ±{MAX_OUTPUT_LATENCY_MS} ms"))
+        })
+        .or_else(|| {
+            let buffer_ms = config.sound.buffer_ms;
+            let [least, most] = BUFFER_MS;
+            (!(least..=most).contains(&buffer_ms)).then(|| format!("{buffer_ms} is not within {least} to {most} ms"))
         })
         .or_else(|| {
             let wait_s = config.start.untrusted_wait_s;

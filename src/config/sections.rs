@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, TimeSource};
+use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, SoundBackend, TimeSource};
 use super::server_address::{OptionalServer, ServerAddress};
 use crate::appliance::StartKind;
 
@@ -47,7 +47,7 @@ pub struct Sound {
     pub device: String,
     /// Through what a sound card is played on.
     pub backend: SoundBackend,
-    /// Length of the card's buffer, in ms, 20 to 500.
+    /// Length of the card's buffer, in ms, 20 to 200.
     pub buffer_ms: u32,
     /// How the two channels are played.
     pub channels: ChannelChoice,

@@ -19,6 +19,7 @@ use super::handler::ControlHandler;
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
+use super::settings::sink_options;
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
 use super::volume::{OpenMixer, VolumeTask};
@@ -92,7 +93,7 @@ impl Service {
         }
         let (sender, inbox) = mpsc::channel();
         let time = BoxTime::start(&config, options.state_folder.clone())?;
-        let dac = ChosenDac::new(Some(&config.sound.device)).waiting_for_better();
+        let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
         let open_mixer = open_mixer(&config, &dac);
         let engine = Arc::new(start_player(Box::new(dac.clone()), &time.reader(), &sender)?);
         let mut workers = Workers::default();

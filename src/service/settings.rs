@@ -1,10 +1,11 @@
 //! From the configuration to what each part of the service needs to know. Pure.
 
-use super::playlists::PlaylistSource;
-use crate::appliance::Settings;
+use jaudiosync_hw::dac::{Backend, SinkOptions};
 use jaudiosync_time::Span;
 
-use crate::config::{ChannelChoice, Config};
+use super::playlists::PlaylistSource;
+use crate::appliance::Settings;
+use crate::config::{ChannelChoice, Config, Sound, SoundBackend};
 use crate::player::decoder::Mix;
 
 /// How what is played reaches the ear.
@@ -43,6 +44,15 @@ pub fn appliance_settings(config: &Config) -> Settings {
     }
 }
 
+/// Returns how a sound card is opened.
+pub fn sink_options(sound: &Sound) -> SinkOptions {
+    let backend = match sound.backend {
+        SoundBackend::Alsa => Backend::Alsa,
+        SoundBackend::Cpal => Backend::Cpal,
+    };
+    SinkOptions { backend, buffer_ms: sound.buffer_ms }
+}
+
 /// Returns which playlist is played.
 pub fn playlist_source(config: &Config) -> PlaylistSource {
     PlaylistSource { music: config.playlist.folder.clone(), name: config.playlist.name.clone() }
@@ -52,6 +62,8 @@ pub fn playlist_source(config: &Config) -> PlaylistSource {
 pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     let sections = [
         ("sound.device", before.sound.device != after.sound.device),
+        ("sound.backend", before.sound.backend != after.sound.backend),
+        ("sound.buffer_ms", before.sound.buffer_ms != after.sound.buffer_ms),
         ("sound.mixer_card", before.sound.mixer_card != after.sound.mixer_card),
         ("sound.mixer_control", before.sound.mixer_control != after.sound.mixer_control),
         ("[time]", before.time != after.time),

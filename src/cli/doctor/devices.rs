@@ -19,6 +19,7 @@ use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, MixerSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread};
 use crate::service::running::open_mixer;
+use crate::service::settings::sink_options;
 use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::status::{TimeState, TimeStatus};
@@ -136,7 +137,7 @@ pub(super) fn read_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
     };
     let used = service.as_ref().map_or(config.sound.device.as_str(), |(name, ..)| name);
     let name = if is_automatic(used) { foreseen.as_ref().map_or("", |foreseen| &foreseen.name) } else { used };
-    let dac = ChosenDac::new(Some(name));
+    let dac = ChosenDac::new(Some(name), sink_options(&config.sound));
     let opened = matches!(holder, Holder::Nobody).then(|| {
         let (faults, _) = std::sync::mpsc::channel();
         let stream = dac.open(Box::new(|_| Box::new(Silence)), faults).map_err(|error| error.to_string())?;

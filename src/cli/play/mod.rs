@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::Local;
 use clap::{Args, ValueEnum};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use jaudiosync_hw::dac::ChosenDac;
+use jaudiosync_hw::dac::{Backend, ChosenDac, SinkOptions};
 use jaudiosync_time::{Span, Utc};
 
 use self::clock::Clock;
@@ -19,7 +19,7 @@ use self::report::Report;
 use self::start::{choose_first_track, choose_start};
 use super::playlist_options::PlaylistOptions;
 use super::{Failure, output};
-use crate::config::MAX_OUTPUT_LATENCY_MS;
+use crate::config::{BUFFER_MS, MAX_OUTPUT_LATENCY_MS};
 use crate::control::protocol::FirstTrack;
 use crate::ending::{self, HangUp, Notice};
 use crate::player::decoder::Mix;
@@ -79,6 +79,15 @@ pub(super) struct Play {
     #[arg(long, value_name = "ID")]
     device: Option<String>,
 
+    /// Through what a sound card is played on
+    #[arg(long, value_enum, default_value_t = BackendChoice::Alsa)]
+    backend: BackendChoice,
+
+    /// How much the sound card buffers, in ms
+    #[arg(long, value_name = "MS", default_value_t = SinkOptions::default().buffer_ms,
+        value_parser = clap::value_parser!(u32).range(i64::from(BUFFER_MS[0])..=i64::from(BUFFER_MS[1])))]
+    buffer_ms: u32,
+
     /// How the two channels are played
     #[arg(long, value_enum, default_value_t = Channels::Stereo)]
     channels: Channels,
@@ -115,6 +124,14 @@ enum Channels {
     Mono,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BackendChoice {
+    /// ALSA itself
+    Alsa,
+    /// The library cpal
+    Cpal,
+}
+
 /// What the command waits for.
 enum Message {
     Player(Event),
@@ -130,6 +147,14 @@ enum Outcome {
 }
 
 impl Play {
+    fn sink_options(&self) -> SinkOptions {
+        let backend = match self.backend {
+            BackendChoice::Alsa => Backend::Alsa,
+            BackendChoice::Cpal => Backend::Cpal,
+        };
+        SinkOptions { backend, buffer_ms: self.buffer_ms }
+    }
+
     pub(super) fn run(&self) -> Result<(), Failure> {
         if self.output_latency_ms.is_nan() || self.output_latency_ms.abs() > MAX_OUTPUT_LATENCY_MS {
             return Err(Failure::Usage(format!(
@@ -171,7 +196,7 @@ impl Play {
         };
         let player_sender = sender.clone();
         let report_event = Box::new(move |event| _ = player_sender.send(Message::Player(event)));
-        let dac = Box::new(ChosenDac::new(self.device.as_deref()));
+        let dac = Box::new(ChosenDac::new(self.device.as_deref(), self.sink_options()));
         let clocks = Arc::new(MachineClocks);
         let utc = Arc::clone(&time);
         let engine = Engine::start(Parts { dac, clocks, time, report: report_event }, WhenMissing::Fail)?;
