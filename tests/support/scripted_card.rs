@@ -3,7 +3,7 @@
 
 use fastrand::Rng;
 use jaudiosync_hw::dac::CHANNELS;
-use jaudiosync_hw::dac::alsa::{Encoding, Granted, Pair, Pcm, PcmError, Position};
+use jaudiosync_hw::dac::alsa::{Encoding, Granted, HardwarePosition, Pair, Pcm, PcmError, Position};
 use jaudiosync_time::{Instant, Raw, Span};
 
 /// How a card knows and reports its position.
@@ -212,7 +212,7 @@ impl Pcm for ScriptedCard {
         let late_ns = self.lateness_ns();
         let now = self.pair(taken, self.now_ns + late_ns);
         let noted = self.interrupt;
-        Ok(Position { noted, now, in_flight_frames })
+        Ok(Position::Hardware(HardwarePosition { noted, now, in_flight_frames }))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, PcmError> {

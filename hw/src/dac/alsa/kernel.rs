@@ -6,8 +6,8 @@ use alsa::{Direction, ValueOr};
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::encoding::Encoding;
-use super::pcm::{Granted, Pair, Pcm, PcmError, Position};
-use super::sync_ptr::HardwarePosition;
+use super::pcm::{Granted, HardwarePosition, Pair, Pcm, PcmError, Position};
+use super::sync_ptr::KernelPosition;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::dac::CHANNELS;
 
@@ -26,8 +26,10 @@ const PERIODS: i64 = 4;
 pub struct KernelPcm {
     pcm: PCM,
     granted: Granted,
-    /// `None` for ALSA's plugins, whose positions are not those of the hardware below them.
-    hardware: Option<HardwarePosition>,
+    /// Whether it is hardware without any of ALSA's plugins, whose positions are their own.
+    is_hardware: bool,
+    /// `None` where the kernel cannot be asked.
+    kernel: Option<KernelPosition>,
     /// Frames since the device was prepared.
     written: u64,
 }
@@ -58,11 +60,11 @@ impl KernelPcm {
     fn with(pcm: PCM, granted: Granted, is_hardware: bool) -> Result<Self, alsa::Error> {
         let boundary = set_wake_ups(&pcm, &granted)?;
         let descriptors = if is_hardware { pcm.get()? } else { Vec::new() };
-        let hardware = match descriptors.as_slice() {
-            [one] => HardwarePosition::new(one.fd, u64::try_from(boundary).unwrap_or(0)),
+        let kernel = match descriptors.as_slice() {
+            [one] => KernelPosition::new(one.fd, u64::try_from(boundary).unwrap_or(0)),
             _ => None,
         };
-        Ok(Self { pcm, granted, hardware, written: 0 })
+        Ok(Self { pcm, granted, is_hardware, kernel, written: 0 })
     }
 }
 
@@ -147,7 +149,8 @@ impl Pcm for KernelPcm {
 
     fn position(&mut self) -> Result<Position, PcmError> {
         // First, as the question after it makes the kernel read the position anew.
-        let noted = self.hardware.as_ref().and_then(|hardware| hardware.read(self.written));
+        let noted = self.kernel.as_ref().and_then(|kernel| kernel.read(self.written));
+        let asked = self.now();
         let status = self.pcm.status().map_err(failed)?;
         match status.get_state() {
             State::Running | State::Prepared => {}
@@ -155,11 +158,17 @@ impl Pcm for KernelPcm {
             state => return Err(PcmError::Failed(format!("it is {state:?}"))),
         }
         let buffer_frames = self.granted.buffer_frames as i64;
-        let queued = (buffer_frames - status.get_avail()).clamp(0, buffer_frames);
+        let room = status.get_avail().clamp(0, buffer_frames);
+        if !self.is_hardware {
+            let delay_frames = u64::try_from(status.get_delay()).unwrap_or(0);
+            return Ok(Position::Estimate { delay_frames, stamp: asked, room_frames: room as u64 });
+        }
+        let queued = buffer_frames - room;
         let stamp = status.get_htstamp();
         let stamp = Instant::from_second(stamp.tv_sec) + Span::from_ns(stamp.tv_nsec);
         let now = Pair { queued_frames: queued as u64, stamp };
-        Ok(Position { noted, now, in_flight_frames: status.get_delay() - queued })
+        let in_flight_frames = status.get_delay() - queued;
+        Ok(Position::Hardware(HardwarePosition { noted, now, in_flight_frames }))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, PcmError> {

@@ -20,5 +20,5 @@ mod sync_ptr;
 pub use card::{AlsaCard, CardUse};
 pub use encoding::Encoding;
 pub use latency::{Feed, known_latency};
-pub use pcm::{Granted, Pair, Pcm, PcmError, Position};
+pub use pcm::{Granted, HardwarePosition, Pair, Pcm, PcmError, Position};
 pub use playback::{Playback, PlaybackError};

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::pcm::{Pair, Position};
+use super::pcm::{HardwarePosition, Pair};
 
 /// Pairs of which the earliest is taken: few at first, so that the sound begins soon, and one more
 /// every few blocks.
@@ -91,7 +91,7 @@ impl Observer {
 
     /// Absorbs a position. `written` is how many frames were put into the buffer since the stream
     /// was opened. Returns an observation when a block of positions is complete.
-    pub fn observe(&mut self, position: &Position, written: u64) -> Option<FrameHeard> {
+    pub fn observe(&mut self, position: &HardwarePosition, written: u64) -> Option<FrameHeard> {
         if self.in_flight.len() == IN_FLIGHT_WINDOW {
             self.in_flight.pop_front();
         }
@@ -112,7 +112,7 @@ impl Observer {
 
     /// Returns the frame that left the buffer last, and when: of the interrupt if there was one
     /// since the last call, and otherwise as the driver answers now, if that has moved.
-    fn newest(&mut self, position: &Position, written: u64) -> Option<(u64, Instant<Raw>)> {
+    fn newest(&mut self, position: &HardwarePosition, written: u64) -> Option<(u64, Instant<Raw>)> {
         let point = |pair: Pair| (written.saturating_sub(pair.queued_frames), pair.stamp);
         let is_new = |point: &(u64, Instant<Raw>)| self.last_noted.is_none_or(|last| point.0 > last.0);
         let newest = position.noted.map(point).filter(is_new).or_else(|| Some(point(position.now)).filter(is_new))?;

@@ -28,7 +28,24 @@ pub struct Pair {
 
 /// What a running device reports of its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
+pub enum Position {
+    /// What hardware's driver knows.
+    Hardware(HardwarePosition),
+    /// What a plugin of ALSA's makes of what it knows: frames until one that is written now is
+    /// heard, as of `stamp`. It may be too many or too few.
+    Estimate {
+        /// Those frames.
+        delay_frames: u64,
+        /// When it was asked.
+        stamp: Instant<Raw>,
+        /// Frames that may be written.
+        room_frames: u64,
+    },
+}
+
+/// The position of hardware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HardwarePosition {
     /// As the kernel noted it last by itself: in the interrupt at the end of a period. `None` where
     /// that is not to be had, as with ALSA's plugins.
     pub noted: Option<Pair>,

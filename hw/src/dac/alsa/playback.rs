@@ -5,7 +5,7 @@ use jaudiosync_time::{Instant, Raw, Span};
 
 use super::encoding::Encoder;
 use super::observer::{FrameHeard, Observer};
-use super::pcm::{Granted, Pcm, PcmError, Position};
+use super::pcm::{Granted, HardwarePosition, Pcm, PcmError, Position};
 use crate::dac::{BufferTiming, CHANNELS, Observed, Renderer};
 
 /// A device that has not moved for this long, and for three periods, does not play. Cards whose
@@ -137,8 +137,15 @@ impl<P: Pcm> Playback<P> {
         // Half a period more than it should take: a device without interrupts is asked then.
         self.pcm.wait(period + period / 2)?;
         let now = self.pcm.now();
-        let position = on_our_clock(self.pcm.position()?, now);
-        let left_buffer = self.written.saturating_sub(position.now.queued_frames);
+        let position = self.pcm.position()?;
+        let buffer_frames = self.granted.buffer_frames as u64;
+        let (waiting_frames, room_frames) = match &position {
+            Position::Hardware(HardwarePosition { now, .. }) => {
+                (now.queued_frames, buffer_frames.saturating_sub(now.queued_frames))
+            }
+            Position::Estimate { delay_frames, room_frames, .. } => (*delay_frames, *room_frames),
+        };
+        let left_buffer = self.written.saturating_sub(waiting_frames);
         if left_buffer > self.left_buffer {
             self.left_buffer = left_buffer;
             self.moved = now;
@@ -146,11 +153,16 @@ impl<P: Pcm> Playback<P> {
         } else if now - self.moved > STALLED.max(period * STALLED_PERIODS) {
             return Err(PlaybackError::Stalled);
         }
-        if let Some(heard) = self.observer.observe(&position, self.written) {
-            self.fresh = Some(heard);
-        }
-        let queued = usize::try_from(position.now.queued_frames).unwrap_or(usize::MAX);
-        let mut room = self.granted.buffer_frames.saturating_sub(queued);
+        let observed = match position {
+            Position::Hardware(position) => self.observer.observe(&on_our_clock(position, now), self.written),
+            // Of what may be wrong either way the mean is best, which the player's model takes.
+            Position::Estimate { stamp, .. } => {
+                let seconds = waiting_frames as f64 / f64::from(self.granted.rate_hz.max(1));
+                Some(FrameHeard { frame: self.written, heard: stamp + Span::from_seconds_f64(seconds) })
+            }
+        };
+        self.fresh = observed.or(self.fresh);
+        let mut room = usize::try_from(room_frames).unwrap_or(0);
         let mut has_written = false;
         while room >= self.granted.period_frames && self.fill_period(room)? {
             room -= self.granted.period_frames;
@@ -199,7 +211,7 @@ impl<P: Pcm> Playback<P> {
 }
 
 /// Replaces stamps that are not of the raw clock by the present moment.
-fn on_our_clock(mut position: Position, now: Instant<Raw>) -> Position {
+fn on_our_clock(mut position: HardwarePosition, now: Instant<Raw>) -> HardwarePosition {
     position.noted = position.noted.filter(|noted| (now - noted.stamp).abs() < FAR);
     if (now - position.now.stamp).abs() >= FAR {
         position.now.stamp = now;

@@ -12,13 +12,13 @@ use super::pcm::Pair;
 
 /// The position of an opened hardware device.
 #[derive(Debug)]
-pub(super) struct HardwarePosition {
+pub(super) struct KernelPosition {
     descriptor: RawFd,
     /// Where the kernel's positions start again from 0.
     boundary_frames: u64,
 }
 
-impl HardwarePosition {
+impl KernelPosition {
     /// Makes one of the poll descriptor of an open device; `None` where the kernel's structures are
     /// not certain: those of 32-bit programs depend on how they were compiled.
     pub fn new(descriptor: RawFd, boundary_frames: u64) -> Option<Self> {
