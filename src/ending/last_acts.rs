@@ -20,8 +20,9 @@ pub fn last_act(act: impl FnOnce() + Send + 'static) -> LastAct {
 
 impl Drop for LastAct {
     fn drop(&mut self) {
-        ACTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|act| !Arc::ptr_eq(act, &self.0));
+        // First done and then forgotten: a process that ends meanwhile waits for it.
         do_once(&self.0);
+        ACTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|act| !Arc::ptr_eq(act, &self.0));
     }
 }
 
@@ -42,11 +43,17 @@ fn do_once(act: &Act) {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
 
     use super::*;
 
+    /// The acts are those of the whole process: one test at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+
     #[test]
     fn an_act_is_done_once_by_whoever_comes_first() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let count = Arc::new(AtomicUsize::new(0));
         let counting = || {
             let count = Arc::clone(&count);
@@ -60,5 +67,26 @@ mod tests {
         drop(early);
         do_all();
         assert_eq!(count.load(Ordering::Relaxed), 2);
+    }
+    #[test]
+    fn the_end_waits_for_an_act_that_is_being_done() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let ((began, begun), (go, gone)) = (sync_channel(1), sync_channel(1));
+        let act = last_act(move || {
+            began.send(()).unwrap();
+            gone.recv().unwrap();
+        });
+        let (end, ended) = sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(act));
+            begun.recv().unwrap();
+            scope.spawn(move || {
+                do_all();
+                end.send(()).unwrap();
+            });
+            assert!(ended.recv_timeout(Duration::from_millis(100)).is_err(), "it ended in the middle of the act");
+            go.send(()).unwrap();
+            ended.recv().unwrap();
+        });
     }
 }
