@@ -38,6 +38,15 @@ pub(crate) fn volume(percent: u8, db: Option<f64>) -> String {
     db.map_or_else(|| format!("{percent} %"), |db| format!("{percent} % ({:.1} dB)", (db * 10.0).round() / 10.0 + 0.0))
 }
 
+/// Returns what is known of how long a sound card's hardware takes, like `0.92 ms in its hardware`.
+pub(crate) fn hardware_latency(known_ms: Option<f64>, is_complete: bool) -> String {
+    match known_ms {
+        Some(ms) if is_complete => format!("{ms:.2} ms in its hardware"),
+        Some(ms) => format!("{ms:.2} ms in its hardware and an unknown delay in its converter"),
+        None => "an unknown delay in its hardware".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +62,13 @@ mod tests {
             [0, 59, 60, 3599, 3600, 360_000].map(duration),
             ["0:00", "0:59", "1:00", "59:59", "1:00:00", "100:00:00"]
         );
+    }
+
+    #[test]
+    fn an_unknown_delay_is_called_unknown() {
+        assert_eq!(hardware_latency(Some(0.92), true), "0.92 ms in its hardware");
+        assert_eq!(hardware_latency(Some(0.5), false), "0.50 ms in its hardware and an unknown delay in its converter");
+        assert_eq!(hardware_latency(None, false), "an unknown delay in its hardware");
     }
 
     #[test]

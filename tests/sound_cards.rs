@@ -9,12 +9,13 @@ mod scripted_card;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use jaudiosync::player::dac_clock::{DacClock, Observation};
-use jaudiosync_hw::dac::alsa::{Encoding, Granted, Pcm, Playback, PlaybackError};
+use jaudiosync_hw::dac::alsa::{Encoding, Granted, Pcm, Playback, PlaybackError, agree};
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS, Renderer};
 use jaudiosync_time::{Instant, Span};
-use scripted_card::{Illness, Kind, Script, ScriptedCard, granted};
+use scripted_card::{Illness, Kind, Offer, Script, ScriptedCard, granted};
 
-const SEEDS: u64 = 3;
+/// Hours for each kind of card.
+const SEEDS: u64 = 50;
 
 /// Passes on what a renderer is given.
 struct Probe {
@@ -137,6 +138,58 @@ fn the_jack_is_known_to_0_5_ms() {
 fn a_card_without_interrupts_is_asked_and_known_as_well() {
     let (_, p99_ms) = worst_of_hours("no interrupts", Kind::Silent, [20, 200], granted(Encoding::S32, 480));
     assert!(p99_ms <= 0.05);
+}
+
+/// The length of the buffer that is asked for unless it is configured.
+const BUFFER_MS: u32 = 50;
+
+fn agreed(offer: &Offer) -> Granted {
+    agree(BUFFER_MS, |request| offer.answer(request)).unwrap()
+}
+
+#[test]
+fn a_device_that_takes_512_frames_only_is_opened_with_them_and_known_as_well() {
+    let granted = agreed(&Offer { period_frames: 512..=512, ..Offer::hat() });
+    assert_eq!(granted, Granted { rate_hz: 48_000, encoding: Encoding::S32, period_frames: 512, buffer_frames: 2400 });
+    let (bias_ms, p99_ms) = worst_of_hours("512 frames only", Kind::I2s, [20, 200], granted);
+    assert!(bias_ms <= 0.01 && p99_ms <= 0.03);
+}
+
+#[test]
+fn a_device_that_takes_16_bits_only_is_opened_with_them_and_known_as_well() {
+    let granted = agreed(&Offer { encodings: &[Encoding::S16], ..Offer::hat() });
+    assert_eq!(granted, Granted { rate_hz: 48_000, encoding: Encoding::S16, period_frames: 480, buffer_frames: 2400 });
+    let (bias_ms, p99_ms) = worst_of_hours("16 bits only", Kind::I2s, [20, 200], granted);
+    assert!(bias_ms <= 0.01 && p99_ms <= 0.03);
+}
+
+#[test]
+fn a_dmix_of_a_fixed_period_is_opened_with_it_and_known_to_0_1_ms() {
+    let granted = agreed(&Offer { period_frames: 1024..=1024, buffer_frames: 1024..=16_384, ..Offer::hat() });
+    assert_eq!((granted.period_frames, granted.buffer_frames), (1024, 4096));
+    let (_, p99_ms) = worst_of_hours("dmix", Kind::Dmix, [20, 200], granted);
+    assert!(p99_ms <= 0.1);
+}
+
+#[test]
+fn a_device_is_asked_for_something_else_until_it_takes_something() {
+    let hat = Offer::hat();
+    assert_eq!(agreed(&hat).buffer_frames, 2400);
+    // Longer periods than 5 ms fail only as the device is opened.
+    assert_eq!(agreed(&Offer { fails_above: 256, ..hat.clone() }).period_frames, 240);
+    let cd = Offer { rates_hz: &[44_100], encodings: &[Encoding::S24Packed], ..hat.clone() };
+    assert_eq!((agreed(&cd).rate_hz, agreed(&cd).encoding), (44_100, Encoding::S24Packed));
+    // Few long periods are better than none.
+    let small = agreed(&Offer { period_frames: 1024..=1024, buffer_frames: 2048..=2048, ..hat.clone() });
+    assert_eq!((small.period_frames, small.buffer_frames), (1024, 2048));
+    // A short buffer has short periods, and a long one no longer ones.
+    let with_buffer = |buffer_ms| agree(buffer_ms, |request| hat.answer(request)).unwrap();
+    assert_eq!((with_buffer(20).period_frames, with_buffer(20).buffer_frames), (240, 960));
+    assert_eq!((with_buffer(200).period_frames, with_buffer(200).buffer_frames), (480, 9600));
+    let nothing = Offer { encodings: &[], ..hat.clone() };
+    assert_eq!(agree(BUFFER_MS, |request| nothing.answer(request)), Err(Some("Invalid argument")));
+    let one_period = Offer { period_frames: 512..=512, buffer_frames: 512..=512, ..hat };
+    assert!(agree(BUFFER_MS, |request| one_period.answer(request)).is_err());
 }
 
 fn healthy() -> Rig {

@@ -165,6 +165,7 @@ fn range(from: u64, to: u64) -> std::ops::Range<usize> {
 mod tests {
     use std::sync::Arc;
 
+    use jaudiosync_hw::dac::HardwareLatency;
     use jaudiosync_time::Instant;
 
     use super::super::ring::{Shared, channel};
@@ -174,7 +175,8 @@ mod tests {
     fn a_second_fade_before_the_first_is_taken_back_ends_as_well() {
         let shared = Arc::new(Shared::default());
         let (_feeder, ends) = channel(Arc::clone(&shared));
-        let mut renderer = RingRenderer::new(ends, StreamFormat { rate_hz: 48_000 });
+        let mut renderer =
+            RingRenderer::new(ends, StreamFormat { rate_hz: 48_000, hardware_latency: HardwareLatency::NONE });
         let mut buffer = vec![0.0; 1000 * CHANNELS];
         let mut render = || renderer.render(BufferTiming { raw: Instant::ZERO, observed: None, xruns: 0 }, &mut buffer);
         render();

@@ -9,7 +9,7 @@ use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::dac::{Dac, DacError, DacStream};
+use jaudiosync_hw::dac::{Dac, DacError, DacStream, StreamFormat};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing};
@@ -36,8 +36,15 @@ const FADE_PATIENCE: Span = Span::SECOND;
 pub enum Event {
     /// The feeder reports something.
     Feeder(FeederEvent),
-    /// The figures and UTC, every second.
-    Stats(FeederStats, Instant<Utc>),
+    /// The figures, every second.
+    Stats {
+        /// Those of the feeder.
+        feeder: FeederStats,
+        /// What the sound card was opened with.
+        format: StreamFormat,
+        /// UTC.
+        utc: Instant<Utc>,
+    },
     /// What is heard of the timetable has changed.
     Hearing(Hearing),
     /// The sound card went away; the task tries to open it until it is back.
@@ -87,7 +94,7 @@ pub enum PlayerCommand {
 /// An open device and the feeder that belongs to it. The stream is dropped first, so that the
 /// renderer never outlives it.
 struct Output {
-    _stream: Box<dyn DacStream>,
+    stream: Box<dyn DacStream>,
     feeder: Feeder,
     faults: Receiver<DacError>,
     pulse: Pulse,
@@ -181,7 +188,7 @@ impl PlayerTask {
         let stream = self.ports.dac.open(make_renderer, fault_sender)?;
         let send_to_loader = Arc::clone(&self.ports.send_to_loader);
         let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, send_to_loader);
-        Ok(Output { _stream: stream, feeder, faults, pulse: Pulse::default() })
+        Ok(Output { stream, feeder, faults, pulse: Pulse::default() })
     }
 
     fn reopen(&mut self, now: Instant<Raw>) {
@@ -216,6 +223,7 @@ impl PlayerTask {
             (self.ports.report)(Event::Feeder(event));
         }
         let stats = output.feeder.stats();
+        let format = output.stream.format();
         let hearing = output.feeder.hearing();
         let mut fault = output.faults.try_recv().ok();
         if output.pulse.is_lost(self.shared.buffers.load(Ordering::Relaxed), now) {
@@ -224,7 +232,7 @@ impl PlayerTask {
         }
         self.ports.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
-        self.report_stats(stats, &utc);
+        self.report_stats(stats, format, &utc);
         if stats.phase_sigma_ns.is_finite() {
             // It has reported its timing, and so it works.
             self.reopen_after = REOPEN_FIRST;
@@ -270,7 +278,7 @@ impl PlayerTask {
 
     /// Reports the figures every second, on whole seconds of UTC, so that the lines of several
     /// boxes can be compared side by side.
-    fn report_stats(&mut self, stats: FeederStats, map: &ClockMap<Raw, Utc>) {
+    fn report_stats(&mut self, stats: FeederStats, format: StreamFormat, map: &ClockMap<Raw, Utc>) {
         let now = self.ports.clocks.raw();
         if self.stats_at.is_some_and(|stats_at| now < stats_at) {
             return;
@@ -279,7 +287,7 @@ impl PlayerTask {
         let next = map.inverse().apply(Instant::from_second(utc.second().saturating_add(1)));
         // A step of UTC must not silence the statistics.
         self.stats_at = Some(next.min(now + Span::SECOND * 2));
-        (self.ports.report)(Event::Stats(stats, utc));
+        (self.ports.report)(Event::Stats { feeder: stats, format, utc });
     }
 }
 

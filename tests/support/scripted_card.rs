@@ -1,9 +1,11 @@
 //! A sound card by script, behind the thin face of ALSA: in virtual time, with the traits and the
 //! illnesses of real ones. True time is the raw clock.
 
+use std::ops::RangeInclusive;
+
 use fastrand::Rng;
 use jaudiosync_hw::dac::CHANNELS;
-use jaudiosync_hw::dac::alsa::{Encoding, Granted, HardwarePosition, Pair, Pcm, PcmError, Position};
+use jaudiosync_hw::dac::alsa::{Encoding, Granted, HardwarePosition, Pair, Pcm, PcmError, Position, Request};
 use jaudiosync_time::{Instant, Raw, Span};
 
 /// How a card knows and reports its position.
@@ -21,6 +23,8 @@ pub enum Kind {
     Jack,
     /// As I2S, without any interrupt.
     Silent,
+    /// As I2S, behind a plugin of ALSA's that mixes and reports a delay alone.
+    Dmix,
 }
 
 /// Frames on their way over USB.
@@ -105,7 +109,7 @@ impl ScriptedCard {
     /// Returns the frames that have left the buffer, as the driver knows it, and since when it does.
     fn taken(&self, at_ns: f64) -> (u64, f64) {
         let step_ns = match self.script.kind {
-            Kind::I2s | Kind::Silent => return (self.played(at_ns) as u64, at_ns),
+            Kind::I2s | Kind::Silent | Kind::Dmix => return (self.played(at_ns) as u64, at_ns),
             Kind::Usb { .. } => 1e6,
             Kind::Jack => 1e7,
         };
@@ -173,7 +177,7 @@ impl Pcm for ScriptedCard {
         at_ns = match self.script.kind {
             Kind::Usb { .. } => (at_ns / 1e6).ceil() * 1e6,
             Kind::Jack => (at_ns / 1e7).ceil() * 1e7,
-            Kind::I2s => at_ns,
+            Kind::I2s | Kind::Dmix => at_ns,
             Kind::Silent => f64::INFINITY,
         };
         if at_ns > until_ns {
@@ -200,8 +204,16 @@ impl Pcm for ScriptedCard {
         let (taken, known_ns) =
             if self.illness.is_some() { (self.taken(0.0).0, self.now_ns) } else { self.taken(self.now_ns) };
         let elapsed_ns = self.now_ns - known_ns;
+        if self.script.kind == Kind::Dmix {
+            let stamp = self.now();
+            // It is asked after the clock was read.
+            self.now_ns += self.random.f64() * 20e3;
+            let queued_frames = self.pair(self.taken(self.now_ns).0, self.now_ns).queued_frames;
+            let room_frames = self.script.granted.buffer_frames as u64 - queued_frames;
+            return Ok(Position::Estimate { delay_frames: queued_frames, stamp, room_frames });
+        }
         let in_flight_frames = match self.script.kind {
-            Kind::I2s | Kind::Silent => 0,
+            Kind::I2s | Kind::Silent | Kind::Dmix => 0,
             Kind::Usb { counter_factor } => {
                 let counted_ms = (elapsed_ns * counter_factor as f64 / 1e6).floor();
                 (IN_FLIGHT as f64 - counted_ms * 48.0).max(0.0) as i64
@@ -252,4 +264,41 @@ impl Pcm for ScriptedCard {
 /// Returns what an ordinary card grants.
 pub fn granted(encoding: Encoding, period_frames: usize) -> Granted {
     Granted { rate_hz: 48_000, encoding, period_frames, buffer_frames: period_frames * 5 }
+}
+
+/// What a device can be opened with. As ALSA does it, it grants the nearest length that it has.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub rates_hz: &'static [u32],
+    pub encodings: &'static [Encoding],
+    pub period_frames: RangeInclusive<usize>,
+    pub buffer_frames: RangeInclusive<usize>,
+    /// Longer periods than this it grants, and fails with.
+    pub fails_above: usize,
+}
+
+impl Offer {
+    /// Returns what an ordinary HAT takes.
+    pub fn hat() -> Self {
+        Self {
+            rates_hz: &[44_100, 48_000, 96_000],
+            encodings: &[Encoding::S32, Encoding::S24, Encoding::S16],
+            period_frames: 32..=8192,
+            buffer_frames: 64..=65_536,
+            fails_above: usize::MAX,
+        }
+    }
+
+    /// Answers a request; the error is `EINVAL`'s text.
+    pub fn answer(&self, request: &Request) -> Result<Granted, &'static str> {
+        let near = |frames: usize, range: &RangeInclusive<usize>| frames.clamp(*range.start(), *range.end());
+        let &Request { rate_hz, encoding, period_frames, buffer_frames } = request;
+        let period_frames = near(period_frames, &self.period_frames);
+        let buffer_frames = near(buffer_frames, &self.buffer_frames);
+        let is_taken = self.rates_hz.contains(&rate_hz) && self.encodings.contains(&encoding);
+        if !is_taken || period_frames > self.fails_above {
+            return Err("Invalid argument");
+        }
+        Ok(Granted { rate_hz, encoding, period_frames, buffer_frames })
+    }
 }

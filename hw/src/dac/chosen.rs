@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::alsa::{AlsaCard, CardUse, Feed};
+use super::alsa::{AlsaCard, CardUse, Hardware};
 use super::cards::{AUTOMATIC, CardKind, Listing, Target, is_automatic, pcm_names};
 use super::{Dac, DacError, DacStream, MakeRenderer, SoundCard, SoundServer, sound_server};
 use crate::clocks::{Clocks, MachineClocks};
@@ -112,8 +112,9 @@ impl ChosenDac {
         match self.options.backend {
             Backend::Alsa => {
                 let card = target.card.as_deref().and_then(|id| listing.card(id));
-                let feed = card.map_or(Feed::Unknown, |card| listing.feed(card));
-                Box::new(AlsaCard::new(&target.pcm, self.options.buffer_ms, feed, self.card_use.clone()))
+                let output = card.and_then(|card| Some((card, card.output_of_pcm(&target.pcm)?)));
+                let hardware = output.map_or_else(Hardware::default, |(card, output)| listing.hardware(card, output));
+                Box::new(AlsaCard::new(&target.pcm, self.options.buffer_ms, hardware, self.card_use.clone()))
             }
             Backend::Cpal => Box::new(SoundCard::new(Some(target.converting_pcm()))),
         }

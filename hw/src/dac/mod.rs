@@ -14,7 +14,7 @@ mod sound_server;
 
 use std::sync::mpsc::Sender;
 
-use jaudiosync_time::{Instant, Raw};
+use jaudiosync_time::{Instant, Raw, Span};
 
 pub use chosen::{Backend, ChosenDac, SinkOptions};
 pub use simulated::{Heard, Imperfections, SimulatedDac};
@@ -58,6 +58,26 @@ pub trait Renderer: Send {
 pub struct StreamFormat {
     /// Frames per second, nominally; the device's crystal decides.
     pub rate_hz: u32,
+    /// What the device's own timing leaves out.
+    pub hardware_latency: HardwareLatency,
+}
+
+/// How long a frame is in hardware of which the driver reports nothing, as far as that is known.
+/// What is known is part of every [`Observed::heard`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HardwareLatency {
+    /// The known part.
+    pub known: Span,
+    /// Whether that is all of it.
+    pub is_complete: bool,
+}
+
+impl HardwareLatency {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self { known: Span::ZERO, is_complete: false };
+
+    /// The device's timing leaves out nothing.
+    pub const NONE: Self = Self { known: Span::ZERO, is_complete: true };
 }
 
 /// Makes the renderer once the format is known.

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fastrand::Rng;
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Observed, Renderer, StreamFormat};
+use super::{
+    BufferTiming, CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, Observed, Renderer, StreamFormat,
+};
 use crate::randomness::normal;
 
 /// What is wrong with a simulated sound card. The default is nothing.
@@ -89,7 +91,7 @@ impl SimulatedDac {
     /// Makes a card of this nominal rate and period that starts at time 0 and is not running yet.
     pub fn new(rate_hz: u32, period_frames: usize, imperfections: Imperfections, seed: u64) -> Self {
         Self(Arc::new(Mutex::new(Card {
-            format: StreamFormat { rate_hz },
+            format: StreamFormat { rate_hz, hardware_latency: HardwareLatency::NONE },
             period_frames: period_frames.max(1),
             imperfections,
             wandered_ppm: 0.0,

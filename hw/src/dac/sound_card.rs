@@ -9,7 +9,9 @@ use cpal::{BufferSize, ErrorKind, I24, OutputCallbackInfo, SampleFormat, StreamC
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::sample_format::{DeviceSample, convert};
-use super::{BufferTiming, CHANNELS, Dac, DacError, DacStream, MakeRenderer, Observed, Renderer, StreamFormat};
+use super::{
+    BufferTiming, CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, Observed, Renderer, StreamFormat,
+};
 use crate::alsa_messages::quietly;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::priority::{RealtimeThread, request_realtime};
@@ -95,7 +97,7 @@ impl SoundCard {
         let name = self.name();
         let device = self.find()?;
         let (config, sample_format) = choose_config(&device, &name)?;
-        let format = StreamFormat { rate_hz: config.sample_rate };
+        let format = StreamFormat { rate_hz: config.sample_rate, hardware_latency: HardwareLatency::UNKNOWN };
         let renderer = make_renderer(format);
         let opening = Opening { device, config, renderer, faults, name: name.clone() };
         let stream = match sample_format {

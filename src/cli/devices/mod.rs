@@ -97,7 +97,7 @@ impl Choice {
 
 fn table(rows: &[Row]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["Id", "Kind", "Name", "Formats", "kHz", "Mixer"]);
+    table.load_preset(presets::NOTHING).set_header(["Id", "Kind", "Name", "Formats", "kHz", "Delay", "Mixer"]);
     for row in rows {
         table.add_row(row.cells());
     }

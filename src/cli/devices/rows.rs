@@ -1,7 +1,8 @@
 //! The lines of the listing: one for each output, and what it takes.
 
+use jaudiosync_hw::dac::alsa::Hardware;
 use jaudiosync_hw::dac::cards::{Abilities, Availability, CardInfo, CardKind, Listing, Output, Target, probe};
-use jaudiosync_hw::dac::{Dac, SoundServer};
+use jaudiosync_hw::dac::{Dac, HardwareLatency, SoundServer};
 use jaudiosync_hw::mixer::AlsaMixer;
 use serde_json::{Value, json};
 
@@ -28,6 +29,8 @@ struct CardRow {
     card_id: String,
     driver: String,
     availability: Availability,
+    /// How long the hardware takes with what it would be opened with; `None` if that is not known.
+    latency: Option<HardwareLatency>,
     /// The control that sets the volume.
     mixer: Option<String>,
 }
@@ -44,12 +47,14 @@ pub(super) fn rows(listing: &Listing, server: Option<&str>, taken: Option<&str>)
         let mixer = AlsaMixer::open(Some(&card.id), None).ok().flatten().map(|mixer| mixer.control().to_owned());
         let main = card.main_output().map(|output| output.device);
         card.outputs.iter().map(move |output| {
+            let availability = probe(card, output);
             let row = CardRow {
+                latency: latency(&availability, listing.hardware(card, output)),
                 kind: listing.kind(card),
                 pcm: Target::of_card(&card.id, output.device).pcm,
                 card_id: card.id.clone(),
                 driver: card.driver.clone(),
-                availability: probe(card, output),
+                availability,
                 mixer: mixer.clone(),
             };
             of_output(card, output, Some(output.device) == main, row)
@@ -72,7 +77,7 @@ fn of_output(card: &CardInfo, output: &Output, is_main: bool, row: CardRow) -> R
 
 impl Row {
     /// Returns the cells of the table.
-    pub(super) fn cells(&self) -> [String; 6] {
+    pub(super) fn cells(&self) -> [String; 7] {
         let any = || ("any".to_owned(), "any".to_owned());
         let (kind, (formats, rates), mixer) = match &self.of {
             Of::Server => ("server".to_owned(), any(), String::new()),
@@ -83,7 +88,13 @@ impl Row {
                 card.mixer.clone().unwrap_or_else(|| "none".to_owned()),
             ),
         };
-        [self.id.clone(), kind, self.description.clone(), formats, rates, mixer]
+        let delay = match &self.of {
+            Of::Card(CardRow { latency: Some(latency), .. }) if latency.is_complete => latency_ms(*latency),
+            Of::Card(CardRow { latency: Some(latency), .. }) => format!("{} and more", latency_ms(*latency)),
+            Of::Card(CardRow { availability: Availability::Free(_), .. }) => "unknown".to_owned(),
+            Of::Card(_) | Of::Server | Of::Pcm => String::new(),
+        };
+        [self.id.clone(), kind, self.description.clone(), formats, rates, delay, mixer]
     }
 
     /// Returns the row as JSON.
@@ -113,12 +124,26 @@ impl Row {
                 "in_use": is_in_use,
                 "formats": abilities.map(|abilities| &abilities.formats),
                 "rates_hz": abilities.map(|abilities| &abilities.rates_hz),
+                "hardware_latency_ms": card.latency.map(|latency| (latency.known.ms() * 1e3).round() * 1e-3),
+                "hardware_latency_complete": card.latency.is_some_and(|latency| latency.is_complete),
                 "problem": problem,
             });
             fields.extend(of_card.as_object().cloned().unwrap_or_default());
         }
         value
     }
+}
+
+/// Returns what is known of how long an output's hardware takes; `None` if nothing is.
+fn latency(availability: &Availability, hardware: Hardware) -> Option<HardwareLatency> {
+    let Availability::Free(abilities) = availability else { return None };
+    let (encoding, rate_hz) = abilities.opened_with()?;
+    let latency = hardware.latency(encoding, rate_hz);
+    (latency != HardwareLatency::UNKNOWN).then_some(latency)
+}
+
+fn latency_ms(latency: HardwareLatency) -> String {
+    format!("{:.2} ms", latency.known.ms())
 }
 
 /// Returns formats and rates in a few words, such as `S32 S16` and `44.1 to 192`.
@@ -151,6 +176,7 @@ mod tests {
             card_id: card.id.clone(),
             driver: "HDA-Intel".into(),
             availability,
+            latency: None,
             mixer: None,
         };
         of_output(&card, &Output { device: 3, name: "HDMI 0".into(), ..Output::default() }, false, row)
@@ -160,7 +186,15 @@ mod tests {
     fn the_table_has_what_an_output_takes_or_why_that_is_unknown() {
         let formats = ["S32_LE", "S24_3LE", "S16_LE"].map(str::to_owned).to_vec();
         let free = Availability::Free(Abilities { formats, rates_hz: vec![44_100, 48_000, 192_000] });
-        let cells = ["hw:CARD=PCH,DEV=3", "other", "HDA Intel PCH, HDMI 0", "S32 S24_3LE S16", "44.1 to 192", "none"];
+        let cells = [
+            "hw:CARD=PCH,DEV=3",
+            "other",
+            "HDA Intel PCH, HDMI 0",
+            "S32 S24_3LE S16",
+            "44.1 to 192",
+            "unknown",
+            "none",
+        ];
         assert_eq!(row(free).cells(), cells.map(str::to_owned));
         let one = Availability::Free(Abilities { formats: vec!["S16_LE".into()], rates_hz: vec![48_000] });
         assert_eq!(row(one).cells()[4], "48");

@@ -58,7 +58,7 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Result<(), Failure> {
-        if let Event::Stats(stats, utc) = event {
+        if let Event::Stats { feeder: stats, utc, .. } = event {
             return self.second(*stats, *utc);
         }
         if self.json { self.event_as_json(event) } else { self.event_for_people(event) }
@@ -87,7 +87,7 @@ impl<'a> Report<'a> {
             Event::Feeder(event) => event.trouble(|slot| self.name(slot)).iter().for_each(output::warn),
             Event::DeviceLost(error) => output::warn(format_args!("{error}; waiting for it to come back")),
             Event::DeviceBack => output::warn("the sound output is back"),
-            Event::Stats(..) | Event::Hearing(_) | Event::Stopped(_) => {}
+            Event::Stats { .. } | Event::Hearing(_) | Event::Stopped(_) => {}
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl<'a> Report<'a> {
             Event::Feeder(FeederEvent::Finished) => json!({"event": "finished"}),
             Event::DeviceLost(error) => json!({"event": "device_lost", "reason": error.to_string()}),
             Event::DeviceBack => json!({"event": "device_back"}),
-            Event::Stats(..) | Event::Hearing(_) | Event::Stopped(_) => Value::Null,
+            Event::Stats { .. } | Event::Hearing(_) | Event::Stopped(_) => Value::Null,
         };
         if line.is_null() { Ok(()) } else { output::say_json(&line) }
     }

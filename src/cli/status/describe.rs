@@ -24,8 +24,13 @@ pub(super) fn describe(status: &Status) -> String {
     ));
     lines.push(line("board", &board(&status.board)));
     let dac = &status.dac;
-    let rate = if dac.present { format!("{} Hz", dac.rate_hz) } else { "not connected".to_owned() };
-    lines.push(line("sound", &format!("{}, {rate}", dac.name)));
+    let state = if dac.present {
+        let latency = format::hardware_latency(dac.hardware_latency_ms, dac.hardware_latency_complete);
+        format!("{} Hz, {latency}", dac.rate_hz)
+    } else {
+        "not connected".to_owned()
+    };
+    lines.push(line("sound", &format!("{}, {state}", dac.name)));
     let playlist = status.playlist.as_ref().map_or("none".to_owned(), |playlist| {
         let changed = if playlist.changed { "; changed on disk since" } else { "" };
         format!(

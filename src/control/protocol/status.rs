@@ -234,7 +234,7 @@ pub struct BoardStatus {
 }
 
 /// The sound card.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DacStatus {
     pub name: String,
@@ -242,6 +242,11 @@ pub struct DacStatus {
     pub present: bool,
     /// Its rate, in frames per second; 0 while it is not present.
     pub rate_hz: u32,
+    /// How long a frame is in hardware of which its driver reports nothing, in ms, as far as that is
+    /// known; the player allows for it.
+    pub hardware_latency_ms: Option<f64>,
+    /// Whether that is all of it.
+    pub hardware_latency_complete: bool,
 }
 
 /// The playlist.

@@ -259,7 +259,6 @@ impl<V: Voice> Feeder<V> {
     }
 
     fn update_stats(&mut self, now: Instant<Raw>) {
-        self.stats.rate_hz = self.rate_hz;
         self.stats.phase_sigma_ns = self.clock.sigma_ns();
         self.stats.dac_rate_ppb = self.clock.rate_ppb();
         self.stats.observation_noise_ns = self.clock.noise_ns();

@@ -7,8 +7,6 @@ use crate::timetable::Start;
 /// Current figures, for monitoring.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct FeederStats {
-    /// The rate of the device's stream, in frames per second.
-    pub rate_hz: u32,
     /// The track that the newest block holds, and how far into it, in seconds; `None` in silence.
     pub playing: Option<(Start, f64)>,
     /// Target minus actual place, in ns; positive when the music is late.

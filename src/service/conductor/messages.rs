@@ -59,10 +59,14 @@ impl Conductor {
                 };
                 self.feed(Input::Player(PlayerEvent::Delivery(delivery)));
             }
-            Event::Stats(stats, _) => self.stats = Some((stats, self.ports.clocks.raw())),
+            Event::Stats { feeder, format, .. } => {
+                self.stats = Some((feeder, self.ports.clocks.raw()));
+                self.format = Some(format);
+            }
             Event::DeviceLost(error) => {
                 self.has_device = false;
                 self.stats = None;
+                self.format = None;
                 self.feed(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
             }
             Event::DeviceBack => {

@@ -21,6 +21,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::dac::StreamFormat;
 use jaudiosync_time::{Instant, Raw, Span};
 
 pub use self::board::OpenBoard;
@@ -171,6 +172,8 @@ pub struct Conductor {
     /// What the player was last commanded to play.
     playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
     stats: Option<(FeederStats, Instant<Raw>)>,
+    /// What the sound card was opened with.
+    format: Option<StreamFormat>,
     has_device: bool,
     hearing: Hearing,
     volume: Option<VolumeReport>,
@@ -218,6 +221,7 @@ impl Conductor {
             playlist: None,
             playing: None,
             stats: None,
+            format: None,
             has_device: true,
             hearing: Hearing::Nothing,
             volume: None,

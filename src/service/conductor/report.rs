@@ -1,6 +1,7 @@
 //! The status, as the control socket and the terminal panel show it.
 
 use jaudiosync_hw::buttons::Button;
+use jaudiosync_hw::dac::HardwareLatency;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::{Conductor, TIME_STATUS};
@@ -40,15 +41,23 @@ impl Conductor {
                 db: self.volume_db(snapshot.volume_percent),
             },
             board: self.board_status(&snapshot),
-            dac: DacStatus {
-                name: (self.ports.dac_name)(),
-                present: self.has_device,
-                rate_hz: self.stats.map_or(0, |(stats, _)| stats.rate_hz),
-            },
+            dac: self.dac_status(),
             playlist: self.playlist_status(&snapshot),
             warnings: self.all_warnings(&snapshot, time),
         };
         self.status.write(status);
+    }
+
+    fn dac_status(&self) -> DacStatus {
+        let latency = self.format.map_or(HardwareLatency::UNKNOWN, |format| format.hardware_latency);
+        DacStatus {
+            name: (self.ports.dac_name)(),
+            present: self.has_device,
+            rate_hz: self.format.map_or(0, |format| format.rate_hz),
+            hardware_latency_ms: (latency != HardwareLatency::UNKNOWN)
+                .then(|| (latency.known.ms() * 1e3).round() * 1e-3),
+            hardware_latency_complete: latency.is_complete,
+        }
     }
 
     /// Returns how loud a percentage is, in dB to two decimals.

@@ -35,6 +35,7 @@ pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
 use qemu::Qemu;
 use registers::Registers;
+use serde_json::json;
 
 /// By this machine's clock: a boot takes 5 s on an idle machine.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -218,6 +219,22 @@ impl Machine {
     /// Returns the buttons, the jumper and all other pins.
     pub fn pins(&mut self) -> Pins<'_> {
         Pins { registers: &mut self.registers, monitor: &mut self.monitor, clock: self.clock }
+    }
+
+    /// Pulls the USB sound card out.
+    pub fn pull_usb_sound(&mut self) {
+        self.monitor.execute_with("device_del", &json!({ "id": "sound" }));
+    }
+
+    /// Plugs the USB sound card in again.
+    pub fn plug_usb_sound(&mut self) {
+        self.monitor.execute_with("device_add", &json!({ "driver": "usb-audio", "id": "sound", "audiodev": "usb" }));
+    }
+
+    /// Returns what the USB sound card has played since it was plugged in; see
+    /// [`Qemu::usb_sound`].
+    pub fn usb_sound(&self) -> Vec<i16> {
+        self.qemu.usb_sound()
     }
 
     /// Presses a button for this long, or a little longer.

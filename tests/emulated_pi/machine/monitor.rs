@@ -21,9 +21,15 @@ impl Monitor {
         monitor
     }
 
-    /// Executes a command and returns the monitor's answer.
+    /// Executes a command without arguments and returns the monitor's answer.
     pub fn execute(&mut self, command: &str) -> Value {
-        self.0.send(&format!("{}\n", json!({ "execute": command }))).expect("a running QEMU");
+        self.execute_with(command, &json!({}))
+    }
+
+    /// Executes a command and returns the monitor's answer.
+    pub fn execute_with(&mut self, command: &str, arguments: &Value) -> Value {
+        let request = json!({ "execute": command, "arguments": arguments });
+        self.0.send(&format!("{request}\n")).expect("a running QEMU");
         loop {
             let answer = self.receive();
             assert!(answer.get("error").is_none(), "{command}: {answer}");

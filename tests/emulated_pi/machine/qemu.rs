@@ -23,8 +23,12 @@ const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quie
 /// have to take turns.
 const TIME: [&str; 4] = ["-icount", "shift=1,sleep=off", "-global", "bcm2837.enabled-cpus=1"];
 
-/// A USB sound card, for its mixer: sound played on it is heard nowhere.
-const USB_SOUND: [&str; 2] = ["-device", "usb-audio,audiodev=nothing"];
+/// A USB sound card. QEMU writes what it plays to [`SOUND_FILE`].
+const USB_SOUND: [&str; 2] = ["-device", "usb-audio,id=sound,audiodev=usb"];
+const SOUND_FILE: &str = "sound.wav";
+
+/// Bytes of that file's header.
+const WAV_HEADER_BYTES: usize = 44;
 
 /// QEMU connects within a fraction of a second, or not at all.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,7 +40,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// killed.
 pub struct Qemu {
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The lines to QEMU.
@@ -59,7 +63,8 @@ impl Qemu {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(prepared("qemu-system-aarch64"))
-            .args(["-M", "raspi3b", "-display", "none", "-audiodev", "none,id=nothing", "-S"])
+            .args(["-M", "raspi3b", "-display", "none", "-S"])
+            .args(["-audiodev", &format!("wav,id=usb,path={}", folder.path().join(SOUND_FILE).display())])
             .args(TIME)
             .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
             .args(if fitted.usb_sound { &USB_SOUND[..] } else { &[] })
@@ -84,7 +89,7 @@ impl Qemu {
             .stderr(File::create(&errors).expect("a file in the temporary folder"))
             .spawn()
             .expect("setpriv is needed: apt install util-linux");
-        let mut qemu = Self { child, _folder: folder };
+        let mut qemu = Self { child, folder };
         // Accepting has no timeout of its own. If QEMU does not start, the thread is left behind:
         // the test ends anyway.
         let (sender, accepted) = channel();
@@ -106,6 +111,15 @@ impl Qemu {
                 Err(_) => panic!("QEMU did not start: {}", std::fs::read_to_string(&errors).unwrap_or_default()),
             }
         }
+    }
+
+    /// Returns what the USB sound card has played since it was plugged in: the samples of both
+    /// channels, interleaved, at 48,000 frames per second. Silence is a part of it while a stream
+    /// is open.
+    pub fn usb_sound(&self) -> Vec<i16> {
+        let file = std::fs::read(self.folder.path().join(SOUND_FILE)).expect("what QEMU has recorded");
+        let samples = file.get(WAV_HEADER_BYTES..).unwrap_or_default();
+        samples.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
     }
 
     /// Kills it at once.

@@ -9,14 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::time::Duration;
 
-use jaudiosync_time::Span;
-
 use super::kernel::KernelPcm;
-use super::latency::{Feed, known_latency};
+use super::latency::Hardware;
 use super::pcm::{Granted, Pcm};
 use super::playback::Playback;
 use crate::alsa_messages::quietly;
-use crate::dac::{Dac, DacError, DacStream, MakeRenderer, Renderer, StreamFormat};
+use crate::dac::{Dac, DacError, DacStream, HardwareLatency, MakeRenderer, Renderer, StreamFormat};
 use crate::priority::{RealtimeThread, request_realtime};
 
 /// How long opening a device may take, and closing it.
@@ -28,7 +26,7 @@ pub struct AlsaCard {
     /// Names to try in this order, all of the same card.
     names: Vec<String>,
     buffer_ms: u32,
-    feed: Feed,
+    hardware: Hardware,
     card_use: CardUse,
 }
 
@@ -40,12 +38,16 @@ impl AlsaCard {
     /// Returns the device of this name, such as `hw:CARD=Headphones,DEV=0`, with a buffer of about
     /// this length. If hardware (`hw:`) takes none of the formats, `plughw:` is tried, with a
     /// warning. One that hangs is not opened again until it answers: `card_use` outlives this.
-    pub fn new(name: &str, buffer_ms: u32, feed: Feed, card_use: CardUse) -> Self {
+    pub fn new(name: &str, buffer_ms: u32, hardware: Hardware, card_use: CardUse) -> Self {
         let mut names = vec![name.to_owned()];
         if name.starts_with("hw:") {
             names.push(format!("plug{name}"));
         }
-        Self { names, buffer_ms, feed, card_use }
+        Self { names, buffer_ms, hardware, card_use }
+    }
+
+    fn latency(&self, granted: &Granted) -> HardwareLatency {
+        self.hardware.latency(granted.encoding, granted.rate_hz)
     }
 
     fn unavailable(&self, reason: &str) -> DacError {
@@ -91,7 +93,7 @@ impl Dac for AlsaCard {
             }
             Err(RecvTimeoutError::Disconnected) => return Err(self.unavailable("its thread ended")),
         };
-        let format = StreamFormat { rate_hz: granted.rate_hz };
+        let format = StreamFormat { rate_hz: granted.rate_hz, hardware_latency: self.latency(&granted) };
         let _ = renderer_sender.send(make_renderer(format));
         Ok(Box::new(OpenStream { format, is_wanted, ended }))
     }
@@ -138,9 +140,8 @@ impl OnItsThread {
         let Ok(renderer) = self.renderer.recv() else { return };
         // The feeder's thread reports whether it was granted: it asks within the same limit.
         let _ = request_realtime(RealtimeThread::Audio);
-        let Granted { encoding, rate_hz, .. } = pcm.granted();
-        let latency = known_latency(self.card.feed, encoding, rate_hz).unwrap_or(Span::ZERO);
-        let mut playback = Playback::new(pcm, renderer, latency);
+        let latency = self.card.latency(&pcm.granted());
+        let mut playback = Playback::new(pcm, renderer, latency.known);
         let mut result = playback.start();
         while result.is_ok() && self.is_wanted.load(Ordering::Acquire) {
             result = playback.turn();

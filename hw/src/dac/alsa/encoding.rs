@@ -18,8 +18,16 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Those of hardware, best first. A float has 24 bits: S32 loses nothing.
-    pub const OF_HARDWARE: [Self; 4] = [Self::S32, Self::S24, Self::S24Packed, Self::S16];
+    /// Returns ALSA's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::S32 => "S32_LE",
+            Self::S24 => "S24_LE",
+            Self::S24Packed => "S24_3LE",
+            Self::S16 => "S16_LE",
+            Self::F32 => "FLOAT_LE",
+        }
+    }
 
     /// Returns how many bytes a sample has.
     pub fn bytes(self) -> usize {
@@ -58,7 +66,10 @@ impl Encoder {
                 [low, middle, high]
             }),
             Encoding::S16 => store(samples, bytes, |sample| self.dithered(sample).to_le_bytes()),
-            Encoding::F32 => store(samples, bytes, |sample| sample.clamp(-1.0, 1.0).to_le_bytes()),
+            Encoding::F32 => store(samples, bytes, |sample| {
+                let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
+                sample.to_le_bytes()
+            }),
         }
     }
 
@@ -125,7 +136,7 @@ mod tests {
 
     #[test]
     fn silence_is_silent_and_what_is_not_a_number_too() {
-        for encoding in Encoding::OF_HARDWARE {
+        for encoding in [Encoding::S32, Encoding::S24, Encoding::S24Packed, Encoding::S16, Encoding::F32] {
             assert!(encoded(encoding, &[0.0, -0.0, f32::NAN]).iter().all(|byte| *byte == 0), "{encoding:?}");
         }
     }

@@ -5,22 +5,12 @@ use alsa::poll::Descriptors;
 use alsa::{Direction, ValueOr};
 use jaudiosync_time::{Instant, Raw, Span};
 
+use super::agreement::{Request, agree};
 use super::encoding::Encoding;
 use super::pcm::{Granted, HardwarePosition, Pair, Pcm, PcmError, Position};
 use super::sync_ptr::KernelPosition;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::dac::CHANNELS;
-
-/// Rates to open a device with, best first. The music is resampled in any case.
-const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
-
-/// Periods to ask for, in ms, best first: short ones show the position often, and if a driver takes
-/// none near that, it may take a longer or shorter one. A Raspberry Pi 5 takes 512 frames at most
-/// on some kernels, and a dmix has one size alone, whatever was asked for.
-const PERIODS_MS: [u32; 4] = [10, 5, 21, 43];
-
-/// Periods of a buffer, at least: with two of them a late wake-up is heard.
-const PERIODS: i64 = 4;
 
 /// A device of ALSA's that was opened.
 pub struct KernelPcm {
@@ -43,18 +33,9 @@ impl KernelPcm {
     pub fn open(name: &str, buffer_ms: u32) -> Result<Self, alsa::Error> {
         // Not blocking: a busy device is an error, and a full buffer takes 0 frames.
         let pcm = PCM::new(name, Direction::Playback, true)?;
-        let mut last_error = alsa::Error::unsupported("snd_pcm_hw_params");
-        for rate_hz in RATES_HZ {
-            for encoding in Encoding::OF_HARDWARE.into_iter().chain([Encoding::F32]) {
-                for period_ms in PERIODS_MS {
-                    match agree(&pcm, rate_hz, encoding, period_ms, buffer_ms) {
-                        Ok(granted) => return Self::with(pcm, granted, name.starts_with("hw:")),
-                        Err(error) => last_error = error,
-                    }
-                }
-            }
-        }
-        Err(last_error)
+        let granted = agree(buffer_ms, |request| set(&pcm, request))
+            .map_err(|refusal| refusal.unwrap_or_else(|| alsa::Error::unsupported("snd_pcm_hw_params")))?;
+        Self::with(pcm, granted, name.starts_with("hw:"))
     }
 
     fn with(pcm: PCM, granted: Granted, is_hardware: bool) -> Result<Self, alsa::Error> {
@@ -68,9 +49,9 @@ impl KernelPcm {
     }
 }
 
-/// Agrees with a device upon a format; an error leaves it as it was.
-fn agree(pcm: &PCM, rate_hz: u32, encoding: Encoding, period_ms: u32, buffer_ms: u32) -> alsa::Result<Granted> {
-    let frames = |ms: u32| i64::from(ms) * i64::from(rate_hz) / 1000;
+/// Sets up a device as requested, or near that.
+fn set(pcm: &PCM, request: &Request) -> alsa::Result<Granted> {
+    let &Request { rate_hz, encoding, period_frames, buffer_frames } = request;
     let params = HwParams::any(pcm)?;
     // A resampler of ALSA's would be one more, and its position another.
     params.set_rate_resample(false)?;
@@ -78,12 +59,8 @@ fn agree(pcm: &PCM, rate_hz: u32, encoding: Encoding, period_ms: u32, buffer_ms:
     params.set_format(format(encoding))?;
     params.set_channels(CHANNELS as u32)?;
     params.set_rate(rate_hz, ValueOr::Nearest)?;
-    let period = params.set_period_size_near(frames(period_ms), ValueOr::Nearest)?;
-    let buffer = frames(buffer_ms).max(period.saturating_mul(PERIODS));
-    let buffer = params.set_buffer_size_near(buffer)?;
-    if buffer < period.saturating_mul(2) {
-        return Err(alsa::Error::unsupported("snd_pcm_hw_params_set_buffer_size_near"));
-    }
+    let period = params.set_period_size_near(period_frames as i64, ValueOr::Nearest)?;
+    let buffer = params.set_buffer_size_near(buffer_frames as i64)?;
     pcm.hw_params(&params)?;
     let positive = |frames: i64| usize::try_from(frames).unwrap_or(0).max(1);
     Ok(Granted { rate_hz, encoding, period_frames: positive(period), buffer_frames: positive(buffer) })

@@ -13,7 +13,7 @@ mod listing;
 mod name;
 mod probe;
 
-use super::alsa::Feed;
+use super::alsa::{Converter, Feed, Hardware};
 
 pub use choice::{Foreseen, NothingForeseen, NothingToTake, Taken};
 pub use kind::{CardKind, is_raspberry_pi, kind_of};
@@ -90,9 +90,11 @@ impl Listing {
         kind_of(card, self.is_raspberry_pi)
     }
 
-    /// Returns what feeds a card's converter, as far as that is known.
-    pub fn feed(&self, card: &CardInfo) -> Feed {
-        if self.has_bcm2835_i2s && self.kind(card) == CardKind::Hat { Feed::Bcm2835I2s } else { Feed::Unknown }
+    /// Returns what lies behind the driver of one of a card's outputs, as far as that is known.
+    pub fn hardware(&self, card: &CardInfo, output: &Output) -> Hardware {
+        let is_on_i2s = self.has_bcm2835_i2s && self.kind(card) == CardKind::Hat;
+        let feed = if is_on_i2s { Feed::Bcm2835I2s } else { Feed::Unknown };
+        Hardware { feed, converter: Converter::of_output(&output.id) }
     }
 
     /// Returns the card of this id.
@@ -125,5 +127,11 @@ impl CardInfo {
     /// Returns the name by which ALSA opens an output of the card itself, without any conversion.
     pub fn pcm_name(&self, device: u32) -> String {
         format!("hw:CARD={},DEV={device}", self.id)
+    }
+
+    /// Returns the output that ALSA opens by this name of a PCM, with conversions or without.
+    pub fn output_of_pcm(&self, pcm: &str) -> Option<&Output> {
+        let pcm = pcm.strip_prefix("plug").unwrap_or(pcm);
+        self.outputs.iter().find(|output| self.pcm_name(output.device) == pcm)
     }
 }

@@ -23,7 +23,7 @@ use self::address::Address;
 use self::connection::{Connection, Failure};
 use self::stream::{Feed, ServerStream};
 use self::timing::FRAME_BYTES;
-use super::{CHANNELS, Dac, DacError, DacStream, MakeRenderer, StreamFormat};
+use super::{CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, StreamFormat};
 
 /// The name of the server as a device.
 pub const NAME: &str = "server";
@@ -91,7 +91,7 @@ impl Dac for SoundServer {
         if spec.format != SampleFormat::Float32Le || usize::from(spec.channels) != CHANNELS || spec.sample_rate == 0 {
             return Err(DacError::NoFormat(NAME.to_owned()));
         }
-        let format = StreamFormat { rate_hz: spec.sample_rate };
+        let format = StreamFormat { rate_hz: spec.sample_rate, hardware_latency: HardwareLatency::UNKNOWN };
         let feed = Feed {
             connection,
             channel: created.channel,

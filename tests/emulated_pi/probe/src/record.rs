@@ -17,6 +17,8 @@ use jaudiosync_time::{Instant, Raw, Span};
 /// The capture side of the first playback device.
 const DEVICE: &str = "hw:Loopback,1,0";
 const CHANNELS: u32 = 2;
+/// Both sides of the card have one format, which is the one that the player prefers.
+const FULL_SCALE: f64 = 2_147_483_648.0;
 /// How often the position is read: 50 times a second.
 const PERIOD_FRAMES: i64 = 960;
 /// As long as the card allows, so that a pause of this program loses nothing.
@@ -41,8 +43,8 @@ impl Record {
         clock_file.push(".clock");
         let mut clock = File::create(clock_file)?;
         let mut frames = File::create(&self.file)?;
-        let input = card.io_f32()?;
-        let mut buffer = vec![0.0_f32; (PERIOD_FRAMES * i64::from(CHANNELS)) as usize];
+        let input = card.io_i32()?;
+        let mut buffer = vec![0_i32; (PERIOD_FRAMES * i64::from(CHANNELS)) as usize];
         let mut bytes = Vec::new();
         let mut recorded = 0;
         card.start()?;
@@ -56,7 +58,8 @@ impl Record {
             let count = input.readi(&mut buffer).context("the recording was held up for too long")?;
             bytes.clear();
             for frame in buffer.chunks_exact(CHANNELS as usize).take(count) {
-                let mean = frame.iter().sum::<f32>() / CHANNELS as f32;
+                let sum: f64 = frame.iter().copied().map(f64::from).sum();
+                let mean = (sum / f64::from(CHANNELS) / FULL_SCALE) as f32;
                 bytes.extend(mean.to_le_bytes());
             }
             frames.write_all(&bytes)?;
@@ -69,7 +72,7 @@ impl Record {
         {
             let hardware = HwParams::any(&card)?;
             hardware.set_access(Access::RWInterleaved)?;
-            hardware.set_format(Format::float())?;
+            hardware.set_format(Format::S32LE)?;
             hardware.set_channels(CHANNELS)?;
             hardware.set_rate(self.rate_hz, ValueOr::Nearest)?;
             hardware.set_period_size_near(PERIOD_FRAMES, ValueOr::Nearest)?;
