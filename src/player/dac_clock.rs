@@ -6,10 +6,12 @@
 //! and the rate, weighs one against the other: at first it believes every observation, later hardly
 //! any, and the same mathematics says how far it can be wrong.
 
+mod crystal;
 mod line;
 
 use jaudiosync_time::{Instant, Kalman, PhaseFilter, PhaseRate, Raw, Span};
 
+pub use self::crystal::Crystal;
 pub use self::line::DacLine;
 
 /// When a frame was, or will be, at the output, according to one observation.
@@ -36,9 +38,6 @@ pub enum Outcome {
 /// Crystals of sound cards are within 150 ppm; the first guess of the rate is 0 with this standard
 /// deviation.
 const INITIAL_RATE_SIGMA: f64 = 100e-6;
-
-/// After a restart the rate is still known to this at best.
-const RATE_SIGMA_AFTER_RESTART: f64 = 1e-6;
 
 /// Random walk of the rate, per square root of a second. A crystal that warms up moves by some ppm
 /// in minutes; this is ten times more, because virtual cards change their rate by up to 100 ppm
@@ -82,6 +81,8 @@ const PATIENCE_S: f64 = 2.0;
 pub struct DacClock {
     rate_hz: f64,
     state: Option<State>,
+    /// What is known of the crystal from before.
+    crystal: Option<Crystal>,
     outliers: u32,
     last_outlier_ns: f64,
     restarts: u64,
@@ -100,13 +101,16 @@ struct State {
 }
 
 impl DacClock {
-    /// Makes the model of a stream of this nominal rate, which knows nothing yet.
-    pub fn new(rate_hz: u32) -> Self {
-        Self { rate_hz: f64::from(rate_hz.max(1)), state: None, outliers: 0, last_outlier_ns: 0.0, restarts: 0 }
+    /// Makes the model of a stream of this nominal rate, which knows nothing yet but what may be
+    /// known of the crystal.
+    pub fn new(rate_hz: u32, crystal: Option<Crystal>) -> Self {
+        let rate_hz = f64::from(rate_hz.max(1));
+        Self { rate_hz, state: None, crystal, outliers: 0, last_outlier_ns: 0.0, restarts: 0 }
     }
 
-    /// Forgets everything: positions start again from 0.
+    /// Forgets everything but the crystal: positions start again from 0.
     pub fn restart(&mut self) {
+        self.crystal = self.crystal().map(Crystal::after_restart);
         self.state = None;
         self.outliers = 0;
         self.restarts += 1;
@@ -121,7 +125,7 @@ impl DacClock {
     pub fn observe(&mut self, observation: Observation) -> Outcome {
         let nominal_ns = 1e9 / self.rate_hz;
         let Some(state) = &mut self.state else {
-            self.state = Some(State::first(observation));
+            self.state = Some(State::first(observation, self.crystal));
             return Outcome::Taken;
         };
         let mut next = state.clone();
@@ -142,14 +146,8 @@ impl DacClock {
             self.outliers = 0;
             self.restarts += u64::from(was_of_use);
             // The crystal is still the same one.
-            let mut fresh = State::first(observation);
-            if was_of_use {
-                let known = next.filter.kalman();
-                let variance = known.variance(PhaseRate::Rate).max(RATE_SIGMA_AFTER_RESTART.powi(2));
-                fresh.filter.kalman_mut().set(PhaseRate::Rate, known.get(PhaseRate::Rate), variance);
-                fresh.noise_variance = next.noise_variance;
-            }
-            self.state = Some(fresh);
+            let crystal = if was_of_use { Some(next.crystal().after_restart()) } else { self.crystal };
+            self.state = Some(State::first(observation, crystal));
             return if was_of_use { Outcome::Restarted } else { Outcome::Outlier };
         }
         self.outliers = 0;
@@ -182,6 +180,12 @@ impl DacClock {
         })
     }
 
+    /// Returns what is known of the crystal, for a stream that is opened after this one; `None` if
+    /// the model has never been of use.
+    pub fn crystal(&self) -> Option<Crystal> {
+        self.state.as_ref().filter(|_| self.is_settled()).map(State::crystal).or(self.crystal)
+    }
+
     /// Returns by how much the DAC is slower than nominal, in ppb (negative if it is faster).
     pub fn rate_ppb(&self) -> f64 {
         self.state.as_ref().map_or(0.0, |state| state.longer() * 1e9)
@@ -202,12 +206,15 @@ impl DacClock {
 const PHASE: [f64; 2] = Kalman::<PhaseRate, 2>::PHASE;
 
 impl State {
-    fn first(observation: Observation) -> Self {
+    fn first(observation: Observation, crystal: Option<Crystal>) -> Self {
         let noise_variance = INITIAL_NOISE_NS.powi(2);
+        let nothing = Crystal { longer: 0.0, longer_sigma: INITIAL_RATE_SIGMA, noise_variance };
+        let Crystal { longer, longer_sigma, noise_variance } = crystal.unwrap_or(nothing);
+        let kalman = Kalman::new([0.0, longer], [MAX_NOISE_NS, longer_sigma]);
         Self {
             first_frame: observation.frame,
             frame: observation.frame,
-            filter: PhaseFilter::new(observation.heard, Kalman::new([0.0, 0.0], [MAX_NOISE_NS, INITIAL_RATE_SIGMA])),
+            filter: PhaseFilter::new(observation.heard, kalman),
             noise_variance,
             last_innovation_ns: None,
             observations: 0,
@@ -223,6 +230,11 @@ impl State {
         self.filter.kalman_mut().drift(elapsed_ns, (RATE_WALK * fineness).powi(2) * elapsed_s);
         let whole_ns = elapsed_ns.floor();
         self.filter.advance(Span::from_ns(whole_ns as i64), elapsed_ns - whole_ns);
+    }
+
+    fn crystal(&self) -> Crystal {
+        let longer_sigma = self.filter.kalman().variance(PhaseRate::Rate).sqrt();
+        Crystal { longer: self.longer(), longer_sigma, noise_variance: self.noise_variance }
     }
 
     /// Returns by how much a frame lasts longer than nominal, as a fraction.

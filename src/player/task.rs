@@ -12,6 +12,7 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Dac, DacError, DacStream, StreamFormat};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
+use super::dac_clock::Crystal;
 use super::feeder::{Feeder, FeederEvent, FeederStats, Hearing};
 use super::loader::SendToLoader;
 use super::program::Program;
@@ -26,7 +27,10 @@ const FADE_STEP: Duration = Duration::from_millis(2);
 
 /// A device that went away is tried again after this long, twice as long each time, up to the last.
 const REOPEN_FIRST: Span = Span::from_ms(100);
-const REOPEN_LAST: Span = Span::SECOND;
+const REOPEN_LAST: Span = Span::from_ms(500);
+
+/// A device that has played for this long works: the next time it is tried again soon.
+const WORKS_AFTER: Span = Span::from_seconds(5);
 
 /// A device that is fading out counts as silent after this long even if it does not report that.
 const FADE_PATIENCE: Span = Span::SECOND;
@@ -98,6 +102,7 @@ struct Output {
     feeder: Feeder,
     faults: Receiver<DacError>,
     pulse: Pulse,
+    opened: Instant<Raw>,
 }
 
 /// Whether a device that reports no fault still takes sound: a driver may hang.
@@ -145,6 +150,8 @@ pub struct PlayerTask {
     program: Option<Arc<Program>>,
     output: Option<Output>,
     fading: Option<Fading>,
+    /// The crystal of the device as it was open last, and its stream's nominal rate.
+    crystal: Option<(u32, Crystal)>,
     /// When to try again to open a device that is missing; at once if `None`.
     reopen_at: Option<Instant<Raw>>,
     reopen_after: Span,
@@ -166,6 +173,7 @@ impl PlayerTask {
             program: None,
             output: None,
             fading: None,
+            crystal: None,
             reopen_at: None,
             reopen_after: REOPEN_FIRST,
             stats_at: None,
@@ -187,8 +195,11 @@ impl PlayerTask {
         });
         let stream = self.ports.dac.open(make_renderer, fault_sender)?;
         let send_to_loader = Arc::clone(&self.ports.send_to_loader);
-        let feeder = Feeder::new(self.program.clone(), feeder_ends, stream.format().rate_hz, send_to_loader);
-        Ok(Output { stream, feeder, faults, pulse: Pulse::default() })
+        let rate_hz = stream.format().rate_hz;
+        let crystal = self.crystal.filter(|(of_rate_hz, _)| *of_rate_hz == rate_hz);
+        let feeder = Feeder::new(self.program.clone(), feeder_ends, rate_hz, send_to_loader)
+            .with_crystal(crystal.map(|(_, crystal)| crystal.after_reopening()));
+        Ok(Output { stream, feeder, faults, pulse: Pulse::default(), opened: self.ports.clocks.raw() })
     }
 
     fn reopen(&mut self, now: Instant<Raw>) {
@@ -206,9 +217,12 @@ impl PlayerTask {
     }
 
     fn lose(&mut self, error: DacError) {
-        self.output = None;
+        if let Some(output) = self.output.take() {
+            let rate_hz = output.stream.format().rate_hz;
+            self.crystal = output.feeder.crystal().map(|crystal| (rate_hz, crystal));
+        }
         self.reopen_at = Some(self.ports.clocks.raw() + self.reopen_after);
-        // One that opens and fails at once must not be tried ten times a second for ever.
+        // One that opens and fails soon must not be tried ten times a second for ever.
         self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
         self.ports.time.allow_steps(true);
         self.hear(Hearing::Nothing);
@@ -224,6 +238,7 @@ impl PlayerTask {
         }
         let stats = output.feeder.stats();
         let format = output.stream.format();
+        let works = stats.phase_sigma_ns.is_finite() && now - output.opened > WORKS_AFTER;
         let hearing = output.feeder.hearing();
         let mut fault = output.faults.try_recv().ok();
         if output.pulse.is_lost(self.shared.buffers.load(Ordering::Relaxed), now) {
@@ -233,8 +248,7 @@ impl PlayerTask {
         self.ports.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
         self.report_stats(stats, format, &utc);
-        if stats.phase_sigma_ns.is_finite() {
-            // It has reported its timing, and so it works.
+        if works {
             self.reopen_after = REOPEN_FIRST;
         }
         if let Some(fault) = fault {

@@ -69,6 +69,9 @@ pub struct ScriptedCard {
     before: u64,
     illness: Option<Illness>,
     interrupt: Option<Pair>,
+    /// The first frame of every write since it runs, at 32 bits: when it leaves the output, in ns of
+    /// the raw clock, and what it is.
+    heard: Vec<(f64, [f32; CHANNELS])>,
 }
 
 impl ScriptedCard {
@@ -86,7 +89,18 @@ impl ScriptedCard {
             before: 0,
             illness: None,
             interrupt: None,
+            heard: Vec::new(),
         }
+    }
+
+    /// Makes a card that is opened at this reading of the raw clock.
+    pub fn opened_at(script: Script, seed: u64, now: Instant<Raw>) -> Self {
+        Self { now_ns: now.ns() as f64, ..Self::new(script, seed) }
+    }
+
+    /// Returns what was written since the last call, as far as it is kept: see the field.
+    pub fn take_heard(&mut self) -> Vec<(f64, [f32; CHANNELS])> {
+        std::mem::take(&mut self.heard)
     }
 
     pub fn fall_ill(&mut self, illness: Illness) {
@@ -236,6 +250,13 @@ impl Pcm for ScriptedCard {
         let taken = if self.is_running { self.taken(self.now_ns).0 } else { 0 };
         let room = self.script.granted.buffer_frames as u64 - self.written.saturating_sub(taken);
         let frames = frames.min(room as usize);
+        let first = bytes.as_chunks::<4>().0;
+        if let (true, Encoding::S32, [left, right, ..]) =
+            (self.is_running && frames > 0, self.granted().encoding, first)
+        {
+            let sample = |bytes: &[u8; 4]| i32::from_le_bytes(*bytes) as f32 / 2_147_483_648.0;
+            self.heard.push((self.heard_ns(self.before + self.written), [sample(left), sample(right)]));
+        }
         self.written += frames as u64;
         // What the interrupt noted is of fewer written frames; the device answers from both.
         if let Some(interrupt) = &mut self.interrupt {

@@ -17,7 +17,7 @@ fn observe(clock: &mut DacClock, first: u64, count: u64, slower_ppm: f64, shift_
 
 #[test]
 fn phase_and_rate_are_found_and_it_is_known_how_well() {
-    let mut clock = DacClock::new(RATE_HZ);
+    let mut clock = DacClock::new(RATE_HZ, None);
     assert_eq!(clock.settled(), None);
     observe(&mut clock, 0, 400, 80.0, 0);
     let line = clock.settled().unwrap();
@@ -30,7 +30,7 @@ fn phase_and_rate_are_found_and_it_is_known_how_well() {
 
 #[test]
 fn a_wild_value_is_ignored() {
-    let mut clock = DacClock::new(RATE_HZ);
+    let mut clock = DacClock::new(RATE_HZ, None);
     observe(&mut clock, 0, 200, 0.0, 0);
     let before = clock.line();
     assert_eq!(observe(&mut clock, 200, 1, 0.0, 700_000_000), [Outcome::Outlier]);
@@ -40,7 +40,7 @@ fn a_wild_value_is_ignored() {
 
 #[test]
 fn contradictions_that_agree_make_it_start_over_with_the_same_rate() {
-    let mut clock = DacClock::new(RATE_HZ);
+    let mut clock = DacClock::new(RATE_HZ, None);
     observe(&mut clock, 0, 400, -120.0, 0);
     let outcomes = observe(&mut clock, 400, 10, -120.0, 5_000_000_000);
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Restarted).count(), 1, "{outcomes:?}");
@@ -50,10 +50,29 @@ fn contradictions_that_agree_make_it_start_over_with_the_same_rate() {
 
 #[test]
 fn a_rate_that_changes_is_followed() {
-    let mut clock = DacClock::new(RATE_HZ);
+    let mut clock = DacClock::new(RATE_HZ, None);
     observe(&mut clock, 0, 400, 0.0, 0);
     // From here on 100 ppm slower, without a step.
     let at_change_ns = 400.0 * PERIOD_FRAMES as f64 * 1e9 / f64::from(RATE_HZ);
     observe(&mut clock, 400, 800, 100.0, (-at_change_ns * 100e-6) as i64);
     assert!((clock.rate_ppb() - 100_000.0).abs() < 3_000.0, "{}", clock.rate_ppb());
+}
+
+#[test]
+fn a_stream_after_another_knows_the_crystal() {
+    let mut clock = DacClock::new(RATE_HZ, None);
+    observe(&mut clock, 0, 14, 60.0, 0);
+    assert_eq!((clock.settled(), clock.crystal()), (None, None), "0.35 s say little of a rate");
+    observe(&mut clock, 14, 400, 60.0, 0);
+    let mut after = DacClock::new(RATE_HZ, clock.crystal().map(Crystal::after_reopening));
+    observe(&mut after, 0, 14, 60.0, 0);
+    assert!(after.settled().is_some());
+    assert!((after.rate_ppb() - 60_000.0).abs() < 10_000.0, "{}", after.rate_ppb());
+    // It was another card.
+    observe(&mut after, 14, 200, -60.0, 0);
+    assert!((after.rate_ppb() + 60_000.0).abs() < 5_000.0, "{}", after.rate_ppb());
+    after.restart();
+    assert_eq!(after.settled(), None);
+    observe(&mut after, 0, 14, -60.0, 0);
+    assert!(after.settled().is_some());
 }

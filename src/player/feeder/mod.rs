@@ -29,7 +29,7 @@ pub use self::hearing::Hearing;
 use self::hearing::HearingPlan;
 use self::states::State;
 pub use self::stats::FeederStats;
-use super::dac_clock::{DacClock, DacLine, Observation, Outcome};
+use super::dac_clock::{Crystal, DacClock, DacLine, Observation, Outcome};
 use super::prepared::Prepared;
 use super::program::Program;
 use super::resampled_voice::ResampledVoice;
@@ -98,7 +98,7 @@ impl<V: Voice> Feeder<V> {
             program,
             ends,
             rate_hz,
-            clock: DacClock::new(rate_hz),
+            clock: DacClock::new(rate_hz, None),
             state: State::Idle,
             hearing: HearingPlan::default(),
             prepared: Prepared::new(opener, rate_hz),
@@ -113,6 +113,17 @@ impl<V: Voice> Feeder<V> {
             opening: None,
             is_finished: false,
         }
+    }
+
+    /// Begins with what is known of the card's crystal from a stream before.
+    #[must_use]
+    pub fn with_crystal(self, crystal: Option<Crystal>) -> Self {
+        Self { clock: DacClock::new(self.rate_hz, crystal), ..self }
+    }
+
+    /// Returns what is known of the card's crystal.
+    pub fn crystal(&self) -> Option<Crystal> {
+        self.clock.crystal()
     }
 
     /// Plays something else from now on, or nothing. What was prepared is dropped, so the sound

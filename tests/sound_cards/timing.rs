@@ -1,10 +1,5 @@
-//! The sink for ALSA on cards with the traits of real ones, in virtual time, against the truth:
-//! how well it is known when a frame is heard, and what happens when a card falls ill.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "support/scripted_card.rs"]
-mod scripted_card;
+//! How well it is known when a frame is heard, against the truth, and what the sink does when a card
+//! falls ill.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -12,7 +7,8 @@ use jaudiosync::player::dac_clock::{DacClock, Observation};
 use jaudiosync_hw::dac::alsa::{Encoding, Granted, Pcm, Playback, PlaybackError, agree};
 use jaudiosync_hw::dac::{BufferTiming, CHANNELS, Renderer};
 use jaudiosync_time::{Instant, Span};
-use scripted_card::{Illness, Kind, Offer, Script, ScriptedCard, granted};
+
+use crate::scripted_card::{Illness, Kind, Offer, Script, ScriptedCard, granted};
 
 /// Hours for each kind of card.
 const SEEDS: u64 = 50;
@@ -46,7 +42,7 @@ impl Rig {
         let card = ScriptedCard::new(script, seed);
         let mut playback = Playback::new(card, Box::new(Probe { frame: 0, timings: sender }), Span::ZERO);
         playback.start().unwrap();
-        Self { playback, timings, clock: DacClock::new(rate_hz), xruns: 0, next_frame: 0 }
+        Self { playback, timings, clock: DacClock::new(rate_hz, None), xruns: 0, next_frame: 0 }
     }
 
     fn turn(&mut self) -> Result<(), PlaybackError> {
