@@ -198,7 +198,7 @@ fn what_amixer_sets_is_seen() {
 fn doctor_shows_a_card_s_volume_and_that_it_is_muted() {
     let mixer = SimulatedMixer::new(&USB_SPEAKER, None);
     let sandbox = Sandbox::new();
-    let config = "[time]\nsource = \"system\"\n[board]\nkind = \"simulated\"\n[sound]\nmixer_control = \"Speaker\"\n";
+    let config = "[time]\nsource = \"system\"\n[board]\nkind = \"simulated\"\n[sound]\nmixer_card = \"default\"\nmixer_control = \"Speaker\"\n";
     std::fs::write(sandbox.path().join("box.toml"), config).unwrap();
     let doctor = || {
         let mut command = sandbox.command();

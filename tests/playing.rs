@@ -13,9 +13,9 @@ use support::{Sandbox, Signal};
 
 const BOUND_MS: f64 = 1.0;
 
-/// ALSA's plugin for PulseAudio reports a delay that is off by up to 0.4 ms for some 15 s, and more
-/// on a busy machine.
-const PLUGIN_BOUND_MS: f64 = 3.0;
+/// What ALSA's plugin for PulseAudio reports as its delay is off by 0.1 to 0.4 ms, and was by 9 ms
+/// on a busy machine; nothing of the sound itself is judged by it.
+const PLUGIN_BOUND_MS: f64 = 20.0;
 
 /// Makes a sandbox with tracks of noise: two of 3 s at different rates.
 fn two_tracks() -> Sandbox {

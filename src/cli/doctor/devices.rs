@@ -138,7 +138,9 @@ pub(super) fn read_sound(config: &Config, holder: Holder<'_>) -> SoundSeen {
     let used = service.as_ref().map_or(config.sound.device.as_str(), |(name, ..)| name);
     let name = if is_automatic(used) { foreseen.as_ref().map_or("", |foreseen| &foreseen.name) } else { used };
     let dac = ChosenDac::new(Some(name), sink_options(&config.sound));
-    let opened = matches!(holder, Holder::Nobody).then(|| {
+    // Where there is no card at all, nothing needs to be opened to say so.
+    let has_any = server.is_some() || listing.playing().next().is_some() || !is_automatic(name);
+    let opened = (matches!(holder, Holder::Nobody) && has_any).then(|| {
         let (faults, _) = std::sync::mpsc::channel();
         let stream = dac.open(Box::new(|_| Box::new(Silence)), faults).map_err(|error| error.to_string())?;
         Ok((dac.name(), stream.format().rate_hz))
