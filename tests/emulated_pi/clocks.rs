@@ -7,7 +7,7 @@ use crate::service::{CONFIG, Service, common_timetable, late_ms};
 
 /// How far the system clock may be from the RTC, apart from the time that waking a program takes.
 const BOUND_MS: f64 = 1.0;
-const PLACE_BOUND_MS: f64 = 5.0;
+const PLACE_BOUND_MS: f64 = 0.3;
 
 /// How long it is watched; `PI_LONG=1` makes it the 15 minutes that a box may take.
 const WATCHED_S: u32 = 50;
