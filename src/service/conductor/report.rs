@@ -203,7 +203,10 @@ impl Conductor {
     /// then the rest.
     fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
-        let volume = self.volume.as_ref().and_then(VolumeReport::trouble).map(str::to_owned);
+        // While the card is away, so is its mixer.
+        let volume =
+            self.volume.as_ref().filter(|volume| self.has_device || !matches!(volume, VolumeReport::Trouble(_)));
+        let volume = volume.and_then(VolumeReport::trouble).map(str::to_owned);
         let time = time.map_or(&[][..], |time| &time.warnings).iter().cloned();
         let silent = self.playlist.as_ref().map_or(0, |playlist| playlist.silent_tracks);
         let silent = (silent > 0)
