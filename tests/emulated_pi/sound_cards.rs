@@ -148,11 +148,14 @@ fn a_usb_card_plays_at_the_volume_that_is_set_and_survives_being_pulled_out() {
 
     machine.pull_usb_sound();
     let status = service.wait_until(&mut machine, "without a card", |status| !status.dac.present);
-    assert!(status.warnings.iter().any(|warning| warning.contains("the sound card is gone")), "{status:#?}");
+    let said =
+        "the sound card is gone: the sound output \"hw:CARD=Audio,DEV=0\" cannot be used: it is no longer connected";
+    assert!(status.warnings.iter().any(|warning| warning.starts_with(said)), "{status:#?}");
     machine.run("jaudiosync volume 60");
     machine.sleep(3.0);
     let (_, doctor) = shown(&mut machine);
-    assert!(doctor.contains("there is no sound card"));
+    assert!(doctor.contains("NO  sound          there is no sound card, and the service waits for Audio"));
+    assert_eq!(doctor.matches("NO ").count(), 1, "one trouble");
     let status = service.status(&mut machine);
     assert!(!status.warnings.iter().any(|warning| warning.contains("no sound card \"Audio\"")), "once: {status:#?}");
     let shown = Instant::from_ns(service.status(&mut machine).time.utc_ns);

@@ -44,10 +44,16 @@ pub struct MixerSeen {
 /// Checks the cards, the chosen output and its mixer.
 pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let awaited = match &seen.service {
+        Some((name, false, _)) => Some(name.as_str()),
+        _ => None,
+    };
     if seen.cards.is_empty() {
+        let waits = awaited.filter(|&name| name != AUTOMATIC);
+        let waits = waits.map(|name| format!(", and the service waits for {name}")).unwrap_or_default();
         findings.push(Finding::problem(
             CHECK,
-            "there is no sound card",
+            format!("there is no sound card{waits}"),
             "plug in the DAC; for a HAT, name its overlay in the boot configuration (jaudiosync setup does that)",
         ));
     } else {
@@ -68,7 +74,9 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         (Some((name, true, rate_hz)), _) => {
             findings.push(Finding::good(CHECK, format!("the service plays on {name}, {rate_hz} Hz{because}")))
         }
-        (Some((name, false, _)), _) if name == AUTOMATIC && !seen.cards.is_empty() => findings.push(Finding::warning(
+        // That there is none has been said.
+        (Some((_, false, _)), _) if seen.cards.is_empty() => {}
+        (Some((name, false, _)), _) if name == AUTOMATIC => findings.push(Finding::warning(
             CHECK,
             "the service has not taken a sound card yet",
             "wait until 20 s after power-on, in case a HAT or a USB card appears; otherwise: jaudiosync devices",
@@ -178,6 +186,10 @@ mod tests {
         assert!(findings[3].text.contains("the same model") && findings[3].level == Level::Warning);
         let used = SoundSeen { service: Some(("server".into(), false, 0)), ..good.clone() };
         assert!(sound(&used)[1].advice.as_ref().unwrap().contains("jaudiosync devices"));
+        let unplugged = SoundSeen { cards: Vec::new(), mixer: None, ..used };
+        let findings = sound(&unplugged);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].text == "there is no sound card, and the service waits for server", "{findings:?}");
         let not_yet = SoundSeen { service: Some((AUTOMATIC.into(), false, 0)), ..good };
         let finding = &sound(&not_yet)[1];
         assert!(
