@@ -98,7 +98,9 @@ pub enum VolumeChange {
 pub enum PlayerEvent {
     /// The sound card went away, for this reason.
     DeviceLost(String),
-    /// It is back.
+    /// No sound card has been taken yet, for this reason.
+    DeviceAwaited(String),
+    /// It is there, or back.
     DeviceBack,
     /// How what is heard compares with the timetable.
     Delivery(Delivery),

@@ -22,6 +22,9 @@ pub enum Warning {
     /// The sound card has gone.
     #[error("the sound card is gone: {0}; playing resumes when it is back")]
     DeviceLost(String),
+    /// The sound card is not taken yet, as a better one may appear.
+    #[error("no sound card plays yet: {0}")]
+    DeviceAwaited(String),
     /// A button is ignored.
     #[error("the {0} button is ignored until it is released: {1}")]
     ButtonIgnored(Button, IgnoredBecause),

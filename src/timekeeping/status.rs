@@ -11,6 +11,9 @@ use super::rtc::trust::Distrust;
 /// at which music is heard. If errors were normally distributed, 1 in 16,000 would lie beyond.
 pub const BOUND_SIGMAS: f64 = 4.0;
 
+/// The warning of a box to which no trustworthy source has given the time.
+pub const NO_TRUSTWORTHY_TIME: &str = "no trustworthy time: this box is not in sync with the others";
+
 /// How well UTC is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "snake_case")]

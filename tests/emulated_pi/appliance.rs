@@ -7,7 +7,7 @@ use jaudiosync_time::Instant;
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::{boot, installed_card};
-use crate::machine::{Contact, Fitted, Machine};
+use crate::machine::{Board, Contact, Fitted, Machine, SoundCard};
 use crate::recording::Recorder;
 use crate::service::{CONFIG, Service, common_timetable, late_ms};
 
@@ -19,7 +19,7 @@ const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
-const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], usb_sound: false, stick: None };
+const JUMPER: Fitted<'_> = Fitted { board: Board::RaspberryPi3, closed: &[Contact::Jumper], sound: None, stick: None };
 
 /// Prints memory and processor time of the service over some seconds, as the box itself counts
 /// them.
@@ -66,7 +66,7 @@ fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are(
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn without_the_jumper_it_waits_for_start_and_the_buttons_do_what_they_are_for() {
     let config = format!("{CONFIG}sound.mixer_card = \"Audio\"\n[board]\ntones = false\n");
-    let mut machine = boot(installed_card(Some(&config)), Fitted { usb_sound: true, ..Fitted::default() });
+    let mut machine = boot(installed_card(Some(&config)), Fitted { sound: Some(SoundCard::Usb), ..Fitted::default() });
     let mut service = Service::of_boot(&mut machine);
     // The card comes later than the service, as USB cards do.
     machine.run("modprobe -a phy-generic dwc2 snd-usb-audio");

@@ -3,8 +3,8 @@
 //!
 //! `scripts/emulated-pi` prepares everything and runs them all. `appliance` is the service as
 //! riders use it, `faults` what it does if something is wrong, `clocks` how it follows clocks that
-//! run fast, `long_files` how it joins a set of hours, `usb_sound` how it plays on a USB card; here
-//! is what the board itself does.
+//! run fast, `long_files` how it joins a set of hours, `sound_cards` how it plays on USB and HDA
+//! cards; here is what the board itself does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,11 +16,12 @@ mod installed;
 mod long_files;
 mod long_set;
 mod machine;
+mod recorded_outside;
 mod recording;
 mod service;
+mod sound_cards;
 #[path = "../support/mod.rs"]
 mod support;
-mod usb_sound;
 
 use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};

@@ -4,7 +4,7 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jaudiosync_time::{Instant, Raw, Span};
+use jaudiosync_time::{Instant, Raw};
 
 use super::alsa::{AlsaCard, CardUse, Hardware};
 use super::cards::{AUTOMATIC, CardKind, Listing, Target, is_automatic, pcm_names};
@@ -178,9 +178,7 @@ fn take(listing: &Listing, held: Option<&Held>, waits_for_better: bool, now: Ins
         (best, _) => best.map_err(DacError::from),
     }?;
     if waits_for_better && held.is_none() && best.kind > CardKind::Usb && now < CARDS_APPEAR_UNTIL {
-        let seconds = (CARDS_APPEAR_UNTIL - Instant::from_ns(0)).ns() / Span::SECOND.ns();
-        let reason = format!("it is taken {seconds} s after power-on, if no HAT or USB card has appeared by then");
-        return Err(unavailable(&best.id, reason));
+        return Err(DacError::NotTakenYet { card: best.id, after_s: CARDS_APPEAR_UNTIL.second() });
     }
     let because = best.because();
     Ok(Held { id: best.id, device: best.device, kind: best.kind, because })
@@ -229,7 +227,7 @@ mod tests {
     fn a_service_leaves_the_jack_alone_while_better_cards_may_appear() {
         let at_power_on = |cards: &[&str], waits| take(&machine(PI, cards), None, waits, AT_POWER_ON);
         let error = at_power_on(&[HEADPHONES, VC4_HDMI_0], true).unwrap_err().to_string();
-        assert!(error.contains("\"Headphones\"") && error.contains("20 s after power-on"), "{error}");
+        assert!(error.starts_with("Headphones is taken 20 s after power-on"), "{error}");
         assert_eq!(at_power_on(&[HEADPHONES, VC4_HDMI_0], false).unwrap().id, "Headphones", "no service");
         assert_eq!(at_power_on(&[HEADPHONES, DONGLE], true).unwrap().id, "Dongle");
         assert_eq!(taken(&[HEADPHONES, VC4_HDMI_0], None).unwrap().id, "Headphones");

@@ -122,6 +122,14 @@ pub enum DacError {
         /// What the system reports.
         reason: String,
     },
+    /// The card is there, but something better may still appear.
+    #[error("{card} is taken {after_s} s after power-on, if no HAT or USB card has appeared by then")]
+    NotTakenYet {
+        /// The card's id.
+        card: String,
+        /// When it will be taken, in seconds after power-on.
+        after_s: i64,
+    },
     /// The device plays none of the known sample formats.
     #[error("the sound output \"{0}\" offers no usable stereo format")]
     NoFormat(String),

@@ -122,7 +122,7 @@ impl Appliance {
         let ignored = ignored.filter_map(|(button, because)| Some(Warning::ButtonIgnored(button, because?)));
         [
             not_in_sync,
-            self.device_problem.clone().map(Warning::DeviceLost),
+            self.device_problem.clone(),
             self.playlist.problem().map(|problem| Warning::PlaylistFailed(problem.to_owned())),
             self.playlist.is_stale().then_some(Warning::PlaylistChanged),
             self.inputs_problem.clone().map(Warning::InputsUnreadable),

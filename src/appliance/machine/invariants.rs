@@ -72,6 +72,7 @@ fn fate() -> impl Strategy<Value = Fate> {
     let button = || prop::sample::select(Button::ALL.to_vec());
     let player = prop_oneof![
         Just(PlayerEvent::DeviceLost("unplugged".to_owned())),
+        Just(PlayerEvent::DeviceAwaited("a better one may appear".to_owned())),
         Just(PlayerEvent::DeviceBack),
         Just(PlayerEvent::Delivery(Delivery::Opening)),
         Just(PlayerEvent::Delivery(Delivery::Silence)),

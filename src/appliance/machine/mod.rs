@@ -48,7 +48,7 @@ pub struct Appliance {
     volume_unsaved_since: Option<Instant<Raw>>,
     volume_saved_at: Option<Instant<Raw>>,
 
-    device_problem: Option<String>,
+    device_problem: Option<Warning>,
     delivery: Delivery,
     inputs_problem: Option<String>,
     ignored: ByButton<Option<IgnoredBecause>>,
@@ -299,10 +299,8 @@ impl Appliance {
 
     fn player(&mut self, event: PlayerEvent, out: &mut Vec<Action>) {
         match event {
-            PlayerEvent::DeviceLost(reason) => {
-                self.device_problem = Some(reason.clone());
-                out.push(Action::Warn(Warning::DeviceLost(reason)));
-            }
+            PlayerEvent::DeviceLost(reason) => self.without_device(Warning::DeviceLost(reason), out),
+            PlayerEvent::DeviceAwaited(reason) => self.without_device(Warning::DeviceAwaited(reason), out),
             PlayerEvent::DeviceBack => {
                 self.device_problem = None;
                 // A card that was plugged in again comes up with a volume of its own.
@@ -310,6 +308,11 @@ impl Appliance {
             }
             PlayerEvent::Delivery(delivery) => self.delivery = delivery,
         }
+    }
+
+    fn without_device(&mut self, because: Warning, out: &mut Vec<Action>) {
+        self.device_problem = Some(because.clone());
+        out.push(Action::Warn(because));
     }
 
     fn playlist(&mut self, event: PlaylistEvent, out: &mut Vec<Action>) {

@@ -415,6 +415,18 @@ fn a_sound_card_that_comes_back_gets_its_volume() {
 }
 
 #[test]
+fn a_card_that_is_not_taken_yet_is_not_called_gone() {
+    let mut ride = Ride::idle();
+    let warning = Warning::DeviceAwaited("Headphones is taken 20 s after power-on".to_owned());
+    let awaited =
+        ride.send(Input::Player(PlayerEvent::DeviceAwaited("Headphones is taken 20 s after power-on".to_owned())));
+    assert!(awaited.contains(&Action::Warn(warning.clone())));
+    assert_eq!(ride.appliance.warnings(), [warning]);
+    ride.send(Input::Player(PlayerEvent::DeviceBack));
+    assert_eq!(ride.appliance.warnings(), []);
+}
+
+#[test]
 fn the_led_does_not_say_in_sync_where_nothing_is_heard() {
     let (mut ride, _) = Ride::boot(Settings::default(), SavedState::default(), true);
     ride.wait(30);

@@ -1,5 +1,6 @@
 //! The sound: the cards, whether the chosen one can play, and what sets its volume.
 
+use jaudiosync_hw::dac::cards::AUTOMATIC;
 use jaudiosync_hw::mixer::MixerVolume;
 
 use super::super::Finding;
@@ -43,10 +44,16 @@ pub struct MixerSeen {
 /// Checks the cards, the chosen output and its mixer.
 pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let awaited = match &seen.service {
+        Some((name, false, _)) => Some(name.as_str()),
+        _ => None,
+    };
     if seen.cards.is_empty() {
+        let waits = awaited.filter(|&name| name != AUTOMATIC);
+        let waits = waits.map(|name| format!(", and the service waits for {name}")).unwrap_or_default();
         findings.push(Finding::problem(
             CHECK,
-            "there is no sound card",
+            format!("there is no sound card{waits}"),
             "plug in the DAC; for a HAT, name its overlay in the boot configuration (jaudiosync setup does that)",
         ));
     } else {
@@ -67,6 +74,13 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         (Some((name, true, rate_hz)), _) => {
             findings.push(Finding::good(CHECK, format!("the service plays on {name}, {rate_hz} Hz{because}")))
         }
+        // That there is none has been said.
+        (Some((_, false, _)), _) if seen.cards.is_empty() => {}
+        (Some((name, false, _)), _) if name == AUTOMATIC => findings.push(Finding::warning(
+            CHECK,
+            "the service has not taken a sound card yet",
+            "wait until 20 s after power-on, in case a HAT or a USB card appears; otherwise: jaudiosync devices",
+        )),
         (Some((name, false, _)), _) => findings.push(missing(format!("the service is waiting for {name}"))),
         (None, Some(Ok((name, rate_hz)))) => {
             findings.push(Finding::good(CHECK, format!("{name} can be opened, {rate_hz} Hz{because}")))
@@ -87,7 +101,10 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
         findings.push(Finding::warning(CHECK, twins.clone(), advice));
     }
     match &seen.mixer {
-        Some(Ok(Some(mixer))) => findings.push(volume_of(mixer, seen.service_volume)),
+        Some(Ok(Some(mixer))) => {
+            let service_plays = matches!(seen.service, Some((_, true, _)));
+            findings.push(volume_of(mixer, seen.service_volume, service_plays));
+        }
         Some(Ok(None)) => {
             let volume = seen.service_volume.map_or(String::new(), |volume| format!(": {}", in_words(volume)));
             let words = format!("the player sets the volume, as there is no mixer control{volume}");
@@ -104,8 +121,8 @@ pub fn sound(seen: &SoundSeen) -> Vec<Finding> {
 }
 
 /// Describes a mixer and its volume. A service that runs knows better how loud it is, as the player
-/// may do a part of it.
-fn volume_of(mixer: &MixerSeen, service_volume: Option<(u8, Option<f64>)>) -> Finding {
+/// may do a part of it, and switches a muted control on once it has a card to play on.
+fn volume_of(mixer: &MixerSeen, service_volume: Option<(u8, Option<f64>)>, service_plays: bool) -> Finding {
     let name = &mixer.name;
     let volume = match (&mixer.volume, service_volume) {
         (Err(reason), _) => {
@@ -117,7 +134,7 @@ fn volume_of(mixer: &MixerSeen, service_volume: Option<(u8, Option<f64>)>) -> Fi
     };
     let volume = in_words(volume);
     match &mixer.volume {
-        Ok(read) if read.is_muted && service_volume.is_some() => Finding::warning(
+        Ok(read) if read.is_muted && service_plays => Finding::warning(
             CHECK,
             format!("{name} sets the volume: {volume}, but another program has muted it"),
             "set the volume, which switches it on: jaudiosync volume +0",
@@ -167,15 +184,26 @@ mod tests {
         assert!(findings[1].text.ends_with("Hz, as there is no HAT, and a USB card comes next"), "{findings:?}");
         assert!(findings[2].text.ends_with("could be meant: Device_1") && findings[2].level == Level::Warning);
         assert!(findings[3].text.contains("the same model") && findings[3].level == Level::Warning);
-        let used = SoundSeen { service: Some(("server".into(), false, 0)), ..good };
+        let used = SoundSeen { service: Some(("server".into(), false, 0)), ..good.clone() };
         assert!(sound(&used)[1].advice.as_ref().unwrap().contains("jaudiosync devices"));
+        let unplugged = SoundSeen { cards: Vec::new(), mixer: None, ..used };
+        let findings = sound(&unplugged);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].text == "there is no sound card, and the service waits for server", "{findings:?}");
+        let not_yet = SoundSeen { service: Some((AUTOMATIC.into(), false, 0)), ..good };
+        let finding = &sound(&not_yet)[1];
+        assert!(
+            finding.level == Level::Warning && finding.text.contains("has not taken a sound card yet"),
+            "{finding:?}"
+        );
     }
 
     #[test]
     fn the_volume_is_shown_as_the_service_or_otherwise_the_card_has_it() {
-        let volume = |read, service_volume| {
+        let volume = |read, service_volume: Option<(u8, Option<f64>)>| {
             let mixer = MixerSeen { name: "Digital of hw:0".into(), volume: read };
-            let seen = SoundSeen { mixer: Some(Ok(Some(mixer))), service_volume, ..SoundSeen::default() };
+            let service = service_volume.map(|_| ("hw:0".to_owned(), true, 48_000));
+            let seen = SoundSeen { mixer: Some(Ok(Some(mixer))), service, service_volume, ..SoundSeen::default() };
             sound(&seen).last().cloned().unwrap()
         };
         let read = |is_muted| Ok(MixerVolume { percent: 50, db: Some(-18.0), is_muted });
@@ -184,6 +212,16 @@ mod tests {
         let of_service = volume(read(false), Some((5, Some(-78.06))));
         assert_eq!(of_service.text, "Digital of hw:0 sets the volume: 5 % (-78.1 dB)");
         assert_eq!(volume(read(true), Some((5, None))).level, Level::Warning);
+        let mixer = MixerSeen { name: "Digital of hw:0".into(), volume: read(true) };
+        let service = Some((AUTOMATIC.to_owned(), false, 0));
+        let seen = SoundSeen {
+            mixer: Some(Ok(Some(mixer))),
+            service,
+            service_volume: Some((5, None)),
+            ..SoundSeen::default()
+        };
+        let finding = sound(&seen).last().cloned().unwrap();
+        assert!(finding.text.ends_with("but muted; the service switches it on"), "{}", finding.text);
         let gone = volume(Err("no such device".into()), None);
         assert!(gone.level == Level::Warning && gone.text.contains("no such device"), "{}", gone.text);
 

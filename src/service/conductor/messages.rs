@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jaudiosync_hw::dac::DacError;
 use jaudiosync_time::Span;
 
 use super::{Conductor, CurrentPlaylist, Ending, Message};
@@ -33,6 +34,8 @@ impl Conductor {
                         log::info!("the volume is {name}, in percent of its range, as it reports no decibels");
                     }
                     VolumeReport::Software => log::info!("the volume is set in the player"),
+                    // While the card is away, so is its mixer: that it is away has been logged.
+                    VolumeReport::Trouble(reason) if !self.has_device => log::debug!("{reason}"),
                     VolumeReport::Instead(reason) | VolumeReport::Trouble(reason) => log::warn!("{reason}"),
                 }
                 self.volume = Some(news);
@@ -67,7 +70,11 @@ impl Conductor {
                 self.has_device = false;
                 self.stats = None;
                 self.format = None;
-                self.feed(Input::Player(PlayerEvent::DeviceLost(error.to_string())));
+                let reason = error.to_string();
+                self.feed(Input::Player(match error {
+                    DacError::NotTakenYet { .. } => PlayerEvent::DeviceAwaited(reason),
+                    _ => PlayerEvent::DeviceLost(reason),
+                }));
             }
             Event::DeviceBack => {
                 log::info!("the sound card is there: {}", (self.ports.dac_name)());

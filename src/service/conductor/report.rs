@@ -5,7 +5,7 @@ use jaudiosync_hw::dac::HardwareLatency;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::{Conductor, TIME_STATUS};
-use crate::appliance::{Phase, Session, Snapshot};
+use crate::appliance::{Phase, Session, Snapshot, Warning};
 use crate::config::{BoardKind, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{
@@ -203,8 +203,14 @@ impl Conductor {
     /// then the rest.
     fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
-        let volume = self.volume.as_ref().and_then(VolumeReport::trouble).map(str::to_owned);
+        // While the card is away, so is its mixer.
+        let volume =
+            self.volume.as_ref().filter(|volume| self.has_device || !matches!(volume, VolumeReport::Trouble(_)));
+        let volume = volume.and_then(VolumeReport::trouble).map(str::to_owned);
+        // While it plays without the time, the machine's own warning says what to do about that.
+        let not_in_sync = snapshot.warnings.contains(&Warning::NotInSync);
         let time = time.map_or(&[][..], |time| &time.warnings).iter().cloned();
+        let time = time.filter(|warning| !not_in_sync || warning != status::NO_TRUSTWORTHY_TIME);
         let silent = self.playlist.as_ref().map_or(0, |playlist| playlist.silent_tracks);
         let silent = (silent > 0)
             .then(|| format!("{silent} tracks are missing or broken, and stay silent; see: jaudiosync list"));

@@ -14,9 +14,6 @@ use tempfile::TempPath;
 
 use super::qemu::prepared;
 
-/// The second partition, as the box sees it.
-pub const EXCHANGE_DEVICE: &str = "/dev/mmcblk0p2";
-
 /// Where an image's partition table has its entries, and where an entry has its first sector and
 /// number of sectors.
 const PARTITIONS: u64 = 446;
@@ -94,8 +91,8 @@ impl SdCard {
         &self.path
     }
 
-    /// Writes bytes where the box reads them from [`EXCHANGE_DEVICE`]. QEMU and this process share
-    /// the host's file cache.
+    /// Writes bytes where the box reads them from its exchange partition. QEMU and this process
+    /// share the host's file cache.
     pub(super) fn write_exchange(&self, bytes: &[u8]) {
         self.assert_fits(bytes.len());
         self.image.write_all_at(bytes, self.exchange.start).expect("a write to the card's image");

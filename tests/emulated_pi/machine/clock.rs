@@ -6,21 +6,30 @@
 
 use jaudiosync_time::{Instant, Span, Utc};
 
+use super::board::Board;
 use super::registers::Registers;
 
-/// The chip's system timer: microseconds since the box was switched on, in two halves.
+/// The Pi's system timer: microseconds since the box was switched on, in two halves.
 const LOW: u64 = 0x3f00_3004;
 const HIGH: u64 = 0x3f00_3008;
+
+/// The RTC of QEMU's own machine: UTC in seconds. There is nothing finer outside.
+const RTC_SECONDS: u64 = 0x0901_0000;
 
 /// The UTC of a box.
 #[derive(Debug, Clone, Copy)]
 pub struct BoxClock {
+    pub board: Board,
     pub on_since_utc_s: i64,
 }
 
 impl BoxClock {
-    /// Returns how long the box has been on, rounded down to microseconds.
-    pub fn since_power_on(registers: &mut Registers) -> Span {
+    /// Returns how long the box has been on, rounded down to microseconds, or to seconds on QEMU's
+    /// own machine.
+    pub fn since_power_on(self, registers: &mut Registers) -> Span {
+        if self.board == Board::Virt {
+            return Span::from_seconds(i64::from(registers.read(RTC_SECONDS)) - self.on_since_utc_s);
+        }
         loop {
             let high = registers.read(HIGH);
             let low = registers.read(LOW);
@@ -30,8 +39,8 @@ impl BoxClock {
         }
     }
 
-    /// Returns UTC, rounded down to microseconds.
+    /// Returns UTC, rounded as that is.
     pub fn utc(self, registers: &mut Registers) -> Instant<Utc> {
-        Instant::from_second(self.on_since_utc_s) + Self::since_power_on(registers)
+        Instant::from_second(self.on_since_utc_s) + self.since_power_on(registers)
     }
 }

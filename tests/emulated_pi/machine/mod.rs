@@ -1,5 +1,5 @@
-//! An emulated Raspberry Pi 3B: QEMU with Debian's kernel and the real drivers, driven from
-//! outside.
+//! An emulated box, a Raspberry Pi 3B or QEMU's own machine (`board`): QEMU with Debian's kernel
+//! and the real drivers, driven from outside.
 //!
 //! Four lines lead in: the console, whose text is saved; the second serial port, where an agent
 //! runs commands; QEMU's monitor; and its test socket, through which buttons are pressed.
@@ -10,6 +10,7 @@
 //! ahead of any observer outside; between two commands its time is slower than this machine's.
 
 mod agent;
+mod board;
 mod card;
 mod clock;
 mod console;
@@ -19,6 +20,7 @@ mod pins;
 mod program;
 mod qemu;
 mod registers;
+mod sound_card;
 
 use std::path::Path;
 use std::thread::sleep;
@@ -26,16 +28,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agent::Agent;
 pub use agent::Answer;
+pub use board::Board;
 pub use card::SdCard;
 use clock::BoxClock;
 use console::Console;
-use jaudiosync_time::Instant;
+use jaudiosync_time::{Instant, Utc};
 use monitor::Monitor;
 pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
 use qemu::Qemu;
 use registers::Registers;
 use serde_json::json;
+pub use sound_card::{RATE_HZ, SoundCard};
 
 /// By this machine's clock: a boot takes 5 s on an idle machine.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -77,10 +81,12 @@ impl From<SdCard> for SwitchedOff {
 /// What a box has when it is switched on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fitted<'a> {
-    /// Which contacts are closed.
+    /// Which machine it is.
+    pub board: Board,
+    /// Which contacts are closed. QEMU's own machine has none.
     pub closed: &'a [Contact],
-    /// A USB sound card. Its drivers are not loaded by themselves.
-    pub usb_sound: bool,
+    /// A sound card. Its drivers are not loaded by themselves.
+    pub sound: Option<SoundCard>,
     /// A USB stick with the contents of this folder; it cannot be written to. Its drivers are not
     /// loaded by themselves, either.
     pub stick: Option<&'a Path>,
@@ -98,11 +104,13 @@ impl Machine {
         let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted);
         let console = Console::new(lines.console);
         let mut registers = Registers::new(lines.test);
-        Pins::fit(&mut registers, fitted.closed);
+        if fitted.board == Board::RaspberryPi3 {
+            Pins::fit(&mut registers, fitted.closed);
+        }
         let mut monitor = Monitor::new(lines.monitor);
         monitor.execute("cont");
         let agent = Agent::new(lines.agent, BOOT_TIMEOUT, &console);
-        let clock = BoxClock { on_since_utc_s: utc_s };
+        let clock = BoxClock { board: fitted.board, on_since_utc_s: utc_s };
         Self { qemu, console, agent, monitor, registers, clock, card }
     }
 
@@ -192,9 +200,16 @@ impl Machine {
         (self.clock.utc(&mut self.registers) - Instant::ZERO).seconds()
     }
 
+    /// Returns what the box's system clock shows, as its programs see it.
+    pub fn system_clock(&mut self) -> Instant<Utc> {
+        let clocks = self.run("pi-probe clocks").stdout;
+        let system_ns = clocks.split_whitespace().last().and_then(|ns| ns.parse().ok());
+        Instant::from_ns(system_ns.unwrap_or_else(|| panic!("the clocks show {clocks}")))
+    }
+
     /// Returns how long the box has been on.
     pub fn since_power_on_s(&mut self) -> f64 {
-        BoxClock::since_power_on(&mut self.registers).seconds()
+        self.clock.since_power_on(&mut self.registers).seconds()
     }
 
     /// Writes a file on the box, executable if it is executable here.
@@ -202,7 +217,7 @@ impl Machine {
         let bytes = std::fs::read(from).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
         self.card.write_exchange(&bytes);
         let length = bytes.len();
-        let exchange = card::EXCHANGE_DEVICE;
+        let exchange = self.clock.board.exchange_device();
         self.run(&format!("blockdev --flushbufs {exchange} && head -c {length} {exchange} >'{to}'"));
         if is_executable(from) {
             self.run(&format!("chmod +x '{to}'"));
@@ -211,13 +226,14 @@ impl Machine {
 
     /// Reads a file from the box.
     pub fn pull(&mut self, from: &str) -> Vec<u8> {
-        let exchange = card::EXCHANGE_DEVICE;
+        let exchange = self.clock.board.exchange_device();
         let length = self.run(&format!("stat -c %s '{from}' && dd if='{from}' of={exchange} bs=64k conv=fsync"));
         self.card.read_exchange(length.stdout.trim().parse().expect("the size of a file"))
     }
 
     /// Returns the buttons, the jumper and all other pins.
     pub fn pins(&mut self) -> Pins<'_> {
+        assert_eq!(self.clock.board, Board::RaspberryPi3, "no other machine has pins");
         Pins { registers: &mut self.registers, monitor: &mut self.monitor, clock: self.clock }
     }
 
@@ -226,15 +242,19 @@ impl Machine {
         self.monitor.execute_with("device_del", &json!({ "id": "sound" }));
     }
 
-    /// Plugs the USB sound card in again.
+    /// Plugs the USB sound card in again. QEMU begins its recording anew.
     pub fn plug_usb_sound(&mut self) {
-        self.monitor.execute_with("device_add", &json!({ "driver": "usb-audio", "id": "sound", "audiodev": "usb" }));
+        self.monitor.execute_with("device_add", &sound_card::usb_card());
     }
 
-    /// Returns what the USB sound card has played since it was plugged in; see
-    /// [`Qemu::usb_sound`].
-    pub fn usb_sound(&self) -> Vec<i16> {
-        self.qemu.usb_sound()
+    /// Returns what the sound card has played since it was plugged in; see [`Qemu::recorded`].
+    pub fn recorded(&self) -> Vec<i16> {
+        self.qemu.recorded()
+    }
+
+    /// Returns how much of that there is; see [`Qemu::recorded_frames`].
+    pub fn recorded_frames(&self) -> u64 {
+        self.qemu.recorded_frames()
     }
 
     /// Presses a button for this long, or a little longer.

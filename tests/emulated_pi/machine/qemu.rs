@@ -11,24 +11,20 @@ use tempfile::TempDir;
 
 use super::Fitted;
 use super::line::{Line, Listener};
+use super::sound_card;
 
 /// The kernel's options. iomem=relaxed allows rppal to map the pins through /dev/mem, as Debian's
 /// kernel has no /dev/gpiomem; a box that panics restarts; the kernel's tests of its own ciphers
-/// take a second.
+/// take a second. Those of the machine come after them.
 const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1 cryptomgr.notests";
 
 /// The box's time does not follow this machine's clock, as the box would then lose time whenever
 /// QEMU is not run at once. An instruction takes 2^1 ns, and if there are none the time leaps to
-/// the next timer; the RTC follows it, too. This is exact with one processor only: several would
-/// have to take turns.
-const TIME: [&str; 4] = ["-icount", "shift=1,sleep=off", "-global", "bcm2837.enabled-cpus=1"];
+/// the next timer; the RTC follows it, too. This is exact with one processor only.
+const TIME: [&str; 2] = ["-icount", "shift=1,sleep=off"];
 
-/// A USB sound card. QEMU writes what it plays to [`SOUND_FILE`].
-const USB_SOUND: [&str; 2] = ["-device", "usb-audio,id=sound,audiodev=usb"];
+/// What the sound card plays.
 const SOUND_FILE: &str = "sound.wav";
-
-/// Bytes of that file's header.
-const WAV_HEADER_BYTES: usize = 44;
 
 /// QEMU connects within a fraction of a second, or not at all.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,7 +48,7 @@ pub struct Lines {
 }
 
 impl Qemu {
-    /// Starts it with this image as its SD card, and with this UTC in its RTC. The box stands
+    /// Starts it with this image as its card, and with this UTC in its RTC. The box stands
     /// still.
     pub fn start(card: &Path, utc_s: i64, fitted: Fitted<'_>) -> (Self, Lines) {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -63,25 +59,19 @@ impl Qemu {
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(prepared("qemu-system-aarch64"))
-            .args(["-M", "raspi3b", "-display", "none", "-S"])
-            .args(["-audiodev", &format!("wav,id=usb,path={}", folder.path().join(SOUND_FILE).display())])
+            .args(["-display", "none", "-S"])
+            .args(fitted.board.options(card))
             .args(TIME)
             .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
-            .args(if fitted.usb_sound { &USB_SOUND[..] } else { &[] })
+            .args(fitted.sound.map_or_else(Vec::new, |sound| sound.options(&folder.path().join(SOUND_FILE))))
             .args(fitted.stick.map_or_else(Vec::new, stick))
             // The stick's files are dated in it.
             .env("TZ", "UTC")
             .arg("-kernel")
             .arg(prepared("vmlinuz"))
-            .arg("-dtb")
-            .arg(prepared("board.dtb"))
             .arg("-initrd")
             .arg(prepared("system.cpio"))
-            .args(["-append", KERNEL_OPTIONS])
-            // Data that the box syncs need not reach this machine's disk: a power cut is QEMU's
-            // end, not this machine's.
-            .args(["-drive", &format!("if=sd,format=raw,cache=unsafe,file={}", card.display())])
-            .args(["-device", "ds1338,bus=i2c-bus.1,address=0x68"])
+            .args(["-append", &format!("{KERNEL_OPTIONS} {}", fitted.board.kernel_options())])
             .args(["-serial", &unix(&console), "-serial", &unix(&agent)])
             .args(["-qmp", &unix(&monitor), "-qtest", &unix(&test), "-qtest-log", "none"])
             .stdin(Stdio::null())
@@ -113,13 +103,18 @@ impl Qemu {
         }
     }
 
-    /// Returns what the USB sound card has played since it was plugged in: the samples of both
-    /// channels, interleaved, at 48,000 frames per second. Silence is a part of it while a stream
-    /// is open.
-    pub fn usb_sound(&self) -> Vec<i16> {
-        let file = std::fs::read(self.folder.path().join(SOUND_FILE)).expect("what QEMU has recorded");
-        let samples = file.get(WAV_HEADER_BYTES..).unwrap_or_default();
-        samples.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
+    /// Returns what the sound card has played since it was plugged in: the samples of both
+    /// channels, interleaved, at [`sound_card::RATE_HZ`]. Silence is a part of it while a stream is
+    /// open.
+    pub fn recorded(&self) -> Vec<i16> {
+        let file = self.folder.path().join(SOUND_FILE);
+        sound_card::samples(&std::fs::read(file).expect("what QEMU has recorded"))
+    }
+
+    /// Returns the number of frames that QEMU has recorded. It writes 1,024 at a time.
+    pub fn recorded_frames(&self) -> u64 {
+        let file = self.folder.path().join(SOUND_FILE);
+        sound_card::frames(file.metadata().expect("what QEMU has recorded").len())
     }
 
     /// Kills it at once.

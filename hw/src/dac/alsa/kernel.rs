@@ -93,9 +93,13 @@ fn format(encoding: Encoding) -> Format {
     }
 }
 
+/// What is reported of a card that was pulled out while it played.
+const UNPLUGGED: &str = "it is no longer connected";
+
 fn failed(error: alsa::Error) -> PcmError {
     match error.errno() {
         libc::EPIPE | libc::ESTRPIPE => PcmError::Xrun,
+        libc::ENODEV => PcmError::Failed(UNPLUGGED.to_owned()),
         errno => PcmError::Failed(std::io::Error::from_raw_os_error(errno).to_string()),
     }
 }
@@ -132,6 +136,7 @@ impl Pcm for KernelPcm {
         match status.get_state() {
             State::Running | State::Prepared => {}
             State::XRun | State::Suspended => return Err(PcmError::Xrun),
+            State::Disconnected => return Err(PcmError::Failed(UNPLUGGED.to_owned())),
             state => return Err(PcmError::Failed(format!("it is {state:?}"))),
         }
         let buffer_frames = self.granted.buffer_frames as i64;

@@ -7,7 +7,7 @@ use super::flywheel::Best;
 use crate::timekeeping::notice::refusal;
 use crate::timekeeping::published::Output;
 use crate::timekeeping::rtc::trust::CENTURY_BIT;
-use crate::timekeeping::status::{Flywheel, TimeStatus};
+use crate::timekeeping::status::{Flywheel, NO_TRUSTWORTHY_TIME, TimeStatus};
 
 impl Timekeeper {
     /// Returns everything that is reported. `output` is the UTC that everything uses.
@@ -38,7 +38,7 @@ impl Timekeeper {
     fn warnings(&self, best: Option<&Best>) -> Vec<String> {
         let mut warnings = Vec::new();
         if best.is_none() {
-            warnings.push("no trustworthy time: this box is not in sync with the others".to_owned());
+            warnings.push(NO_TRUSTWORTHY_TIME.to_owned());
         } else if best.is_some_and(|best| !best.was_compared) {
             warnings.push(
                 "the RTC was never compared with a reference: it is only as right as it was set, to a second or so"
