@@ -25,9 +25,14 @@ use crate::worker::Task;
 /// the task polls it.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
-/// A device that went away is tried again after this long, twice as long each time, up to the last.
+/// A device that went away is tried again after this long, twice as long each time, up to the last:
+/// soon where it is not there, and rarely where it can be opened and does not play.
 const REOPEN_FIRST: Span = Span::from_ms(100);
 const REOPEN_LAST: Span = Span::from_ms(500);
+const REOPEN_LAST_FAULTY: Span = Span::from_seconds(5);
+
+/// A device that was opened again is there once it has reported its timing for this long.
+const THERE_AFTER: Span = Span::from_ms(300);
 
 /// A device that has played for this long works: the next time it is tried again soon.
 const WORKS_AFTER: Span = Span::from_seconds(5);
@@ -150,8 +155,10 @@ pub struct PlayerTask {
     program: Option<Arc<Program>>,
     output: Option<Output>,
     fading: Option<Fading>,
-    /// The crystal of the device as it was open last, and its stream's nominal rate.
-    crystal: Option<(u32, Crystal)>,
+    /// Why the device is not there, as it was reported; `None` if it is.
+    lost: Option<DacError>,
+    /// The crystal of the device as it was open last, and the device's name and nominal rate.
+    crystal: Option<(String, u32, Crystal)>,
     /// When to try again to open a device that is missing; at once if `None`.
     reopen_at: Option<Instant<Raw>>,
     reopen_after: Span,
@@ -173,6 +180,7 @@ impl PlayerTask {
             program: None,
             output: None,
             fading: None,
+            lost: None,
             crystal: None,
             reopen_at: None,
             reopen_after: REOPEN_FIRST,
@@ -196,18 +204,16 @@ impl PlayerTask {
         let stream = self.ports.dac.open(make_renderer, fault_sender)?;
         let send_to_loader = Arc::clone(&self.ports.send_to_loader);
         let rate_hz = stream.format().rate_hz;
-        let crystal = self.crystal.filter(|(of_rate_hz, _)| *of_rate_hz == rate_hz);
+        let name = self.ports.dac.name();
+        let crystal = self.crystal.as_ref().filter(|known| (&known.0, known.1) == (&name, rate_hz));
         let feeder = Feeder::new(self.program.clone(), feeder_ends, rate_hz, send_to_loader)
-            .with_crystal(crystal.map(|(_, crystal)| crystal.after_reopening()));
+            .with_crystal(crystal.map(|(_, _, crystal)| crystal.after_reopening()));
         Ok(Output { stream, feeder, faults, pulse: Pulse::default(), opened: self.ports.clocks.raw() })
     }
 
     fn reopen(&mut self, now: Instant<Raw>) {
         match self.open() {
-            Ok(opened) => {
-                self.output = Some(opened);
-                (self.ports.report)(Event::DeviceBack);
-            }
+            Ok(opened) => self.output = Some(opened),
             Err(error) => {
                 log::debug!("{error}");
                 self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
@@ -217,16 +223,22 @@ impl PlayerTask {
     }
 
     fn lose(&mut self, error: DacError) {
+        let was_there = self.lost.is_none();
+        // First, as closing a device that hangs takes a while. What is known is not repeated.
+        if self.lost.as_ref() != Some(&error) {
+            (self.ports.report)(Event::DeviceLost(error.clone()));
+            self.lost = Some(error);
+        }
         if let Some(output) = self.output.take() {
             let rate_hz = output.stream.format().rate_hz;
-            self.crystal = output.feeder.crystal().map(|crystal| (rate_hz, crystal));
+            let crystal = output.feeder.crystal();
+            self.crystal = crystal.map(|crystal| (self.ports.dac.name(), rate_hz, crystal));
         }
         self.reopen_at = Some(self.ports.clocks.raw() + self.reopen_after);
-        // One that opens and fails soon must not be tried ten times a second for ever.
-        self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
+        let last = if was_there { REOPEN_LAST } else { REOPEN_LAST_FAULTY };
+        self.reopen_after = (self.reopen_after * 2).min(last);
         self.ports.time.allow_steps(true);
         self.hear(Hearing::Nothing);
-        (self.ports.report)(Event::DeviceLost(error));
     }
 
     /// Steps the feeder, and passes on its events.
@@ -238,7 +250,7 @@ impl PlayerTask {
         }
         let stats = output.feeder.stats();
         let format = output.stream.format();
-        let works = stats.phase_sigma_ns.is_finite() && now - output.opened > WORKS_AFTER;
+        let is_open_for = if stats.phase_sigma_ns.is_finite() { now - output.opened } else { Span::ZERO };
         let hearing = output.feeder.hearing();
         let mut fault = output.faults.try_recv().ok();
         if output.pulse.is_lost(self.shared.buffers.load(Ordering::Relaxed), now) {
@@ -248,8 +260,11 @@ impl PlayerTask {
         self.ports.time.allow_steps(stats.playing.is_none());
         self.hear(hearing);
         self.report_stats(stats, format, &utc);
-        if works {
+        if is_open_for > WORKS_AFTER {
             self.reopen_after = REOPEN_FIRST;
+        }
+        if is_open_for > THERE_AFTER && self.lost.take().is_some() {
+            (self.ports.report)(Event::DeviceBack);
         }
         if let Some(fault) = fault {
             self.lose(fault);

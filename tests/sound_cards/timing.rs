@@ -1,6 +1,7 @@
 //! How well it is known when a frame is heard, against the truth, and what the sink does when a card
 //! falls ill.
 
+use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use jaudiosync::player::dac_clock::{DacClock, Observation};
@@ -139,8 +140,13 @@ fn a_card_without_interrupts_is_asked_and_known_as_well() {
 /// The length of the buffer that is asked for unless it is configured.
 const BUFFER_MS: u32 = 50;
 
+fn agreement(offer: &Offer, buffer_ms: u32) -> Option<Granted> {
+    let Ok(agreed) = agree(buffer_ms, |request| Ok::<_, Infallible>(offer.answer(request)));
+    agreed
+}
+
 fn agreed(offer: &Offer) -> Granted {
-    agree(BUFFER_MS, |request| offer.answer(request)).unwrap()
+    agreement(offer, BUFFER_MS).unwrap()
 }
 
 #[test]
@@ -171,21 +177,30 @@ fn a_dmix_of_a_fixed_period_is_opened_with_it_and_known_to_0_1_ms() {
 fn a_device_is_asked_for_something_else_until_it_takes_something() {
     let hat = Offer::hat();
     assert_eq!(agreed(&hat).buffer_frames, 2400);
-    // Longer periods than 5 ms fail only as the device is opened.
-    assert_eq!(agreed(&Offer { fails_above: 256, ..hat.clone() }).period_frames, 240);
+    // Periods longer than 5 ms are refused only as they are set.
+    assert_eq!(agreed(&Offer { refuses_above: 256, ..hat.clone() }).period_frames, 240);
     let cd = Offer { rates_hz: &[44_100], encodings: &[Encoding::S24Packed], ..hat.clone() };
     assert_eq!((agreed(&cd).rate_hz, agreed(&cd).encoding), (44_100, Encoding::S24Packed));
     // Few long periods are better than none.
     let small = agreed(&Offer { period_frames: 1024..=1024, buffer_frames: 2048..=2048, ..hat.clone() });
     assert_eq!((small.period_frames, small.buffer_frames), (1024, 2048));
     // A short buffer has short periods, and a long one no longer ones.
-    let with_buffer = |buffer_ms| agree(buffer_ms, |request| hat.answer(request)).unwrap();
+    let with_buffer = |buffer_ms| agreement(&hat, buffer_ms).unwrap();
     assert_eq!((with_buffer(20).period_frames, with_buffer(20).buffer_frames), (240, 960));
     assert_eq!((with_buffer(200).period_frames, with_buffer(200).buffer_frames), (480, 9600));
-    let nothing = Offer { encodings: &[], ..hat.clone() };
-    assert_eq!(agree(BUFFER_MS, |request| nothing.answer(request)), Err(Some("Invalid argument")));
+    assert_eq!(agreement(&Offer { encodings: &[], ..hat.clone() }, BUFFER_MS), None);
     let one_period = Offer { period_frames: 512..=512, buffer_frames: 512..=512, ..hat };
-    assert!(agree(BUFFER_MS, |request| one_period.answer(request)).is_err());
+    assert_eq!(agreement(&one_period, BUFFER_MS), None);
+}
+
+#[test]
+fn a_device_that_fails_is_not_asked_on() {
+    let mut asked = 0;
+    let answer = agree(BUFFER_MS, |_| {
+        asked += 1;
+        Err("it timed out")
+    });
+    assert_eq!((answer, asked), (Err("it timed out"), 1));
 }
 
 fn healthy() -> Rig {

@@ -294,8 +294,8 @@ pub struct Offer {
     pub encodings: &'static [Encoding],
     pub period_frames: RangeInclusive<usize>,
     pub buffer_frames: RangeInclusive<usize>,
-    /// Longer periods than this it grants, and fails with.
-    pub fails_above: usize,
+    /// Longer periods than this it refuses only as they are set.
+    pub refuses_above: usize,
 }
 
 impl Offer {
@@ -306,20 +306,18 @@ impl Offer {
             encodings: &[Encoding::S32, Encoding::S24, Encoding::S16],
             period_frames: 32..=8192,
             buffer_frames: 64..=65_536,
-            fails_above: usize::MAX,
+            refuses_above: usize::MAX,
         }
     }
 
-    /// Answers a request; the error is `EINVAL`'s text.
-    pub fn answer(&self, request: &Request) -> Result<Granted, &'static str> {
+    /// Answers a request.
+    pub fn answer(&self, request: &Request) -> Option<Granted> {
         let near = |frames: usize, range: &RangeInclusive<usize>| frames.clamp(*range.start(), *range.end());
         let &Request { rate_hz, encoding, period_frames, buffer_frames } = request;
         let period_frames = near(period_frames, &self.period_frames);
         let buffer_frames = near(buffer_frames, &self.buffer_frames);
         let is_taken = self.rates_hz.contains(&rate_hz) && self.encodings.contains(&encoding);
-        if !is_taken || period_frames > self.fails_above {
-            return Err("Invalid argument");
-        }
-        Ok(Granted { rate_hz, encoding, period_frames, buffer_frames })
+        let is_taken = is_taken && period_frames <= self.refuses_above;
+        is_taken.then_some(Granted { rate_hz, encoding, period_frames, buffer_frames })
     }
 }

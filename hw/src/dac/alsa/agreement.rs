@@ -32,35 +32,36 @@ pub struct Request {
     pub buffer_frames: usize,
 }
 
-/// Finds what a device can be opened with. `ask` asks it, and is answered with what it would grant,
-/// which may be another length of the period and the buffer than asked for; `buffer_ms` is the
-/// wanted length of the buffer. Returns the first grant with enough periods.
+/// Finds what a device can be opened with. `ask` asks it, and returns what it would grant, which may
+/// be another length of the period and the buffer than asked for, or `None` if it does not take the
+/// request; `buffer_ms` is the wanted length of the buffer. Returns the first grant with enough
+/// periods; `None` if there is none.
 ///
 /// # Errors
-/// The device's last refusal; `None` if it refused nothing, but only ever granted a buffer of a
-/// single period.
-pub fn agree<E>(buffer_ms: u32, mut ask: impl FnMut(&Request) -> Result<Granted, E>) -> Result<Granted, Option<E>> {
-    let mut refusal = None;
+/// The first error of `ask`: such a device is not asked any more.
+pub fn agree<E>(
+    buffer_ms: u32,
+    mut ask: impl FnMut(&Request) -> Result<Option<Granted>, E>,
+) -> Result<Option<Granted>, E> {
+    // A short buffer has short periods.
+    let first_ms = (buffer_ms / PERIODS[0] as u32).clamp(1, PERIODS_MS[0]);
+    let periods_ms = || std::iter::once(first_ms).chain(PERIODS_MS.into_iter().filter(|ms| *ms != first_ms));
     for rate_hz in RATES_HZ {
         let frames = |ms: u32| (u64::from(ms) * u64::from(rate_hz) / 1000) as usize;
         for encoding in ENCODINGS {
             for periods in PERIODS {
-                // A short buffer has short periods.
-                let first = (buffer_ms / PERIODS[0] as u32).clamp(1, PERIODS_MS[0]);
-                for period_ms in std::iter::once(first).chain(PERIODS_MS.into_iter().filter(|ms| *ms != first)) {
+                for period_ms in periods_ms() {
                     let period_frames = frames(period_ms);
                     let buffer_frames = frames(buffer_ms).max(period_frames * periods);
                     let request = Request { rate_hz, encoding, period_frames, buffer_frames };
-                    match ask_for_periods(periods, request, &mut ask) {
-                        Ok(Some(granted)) => return Ok(granted),
-                        Ok(None) => {}
-                        Err(error) => refusal = Some(error),
+                    if let Some(granted) = ask_for_periods(periods, request, &mut ask)? {
+                        return Ok(Some(granted));
                     }
                 }
             }
         }
     }
-    Err(refusal)
+    Ok(None)
 }
 
 /// Asks for a buffer of at least this many periods: again if the device's periods are longer than
@@ -68,13 +69,13 @@ pub fn agree<E>(buffer_ms: u32, mut ask: impl FnMut(&Request) -> Result<Granted,
 fn ask_for_periods<E>(
     periods: usize,
     request: Request,
-    ask: &mut impl FnMut(&Request) -> Result<Granted, E>,
+    ask: &mut impl FnMut(&Request) -> Result<Option<Granted>, E>,
 ) -> Result<Option<Granted>, E> {
     let has_them = |granted: &Granted| granted.buffer_frames / granted.period_frames.max(1) >= periods;
-    let granted = ask(&request)?;
+    let Some(granted) = ask(&request)? else { return Ok(None) };
     if has_them(&granted) {
         return Ok(Some(granted));
     }
-    let granted = ask(&Request { buffer_frames: granted.period_frames.saturating_mul(periods), ..request })?;
-    Ok(Some(granted).filter(has_them))
+    let buffer_frames = granted.period_frames.saturating_mul(periods);
+    Ok(ask(&Request { buffer_frames, ..request })?.filter(has_them))
 }

@@ -4,13 +4,14 @@
 //! take for ever with a card that is being pulled out. Whoever waits for the thread waits for a
 //! limited time.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::kernel::KernelPcm;
-use super::latency::Hardware;
+use super::latency::{Feed, Hardware};
 use super::pcm::{Granted, Pcm};
 use super::playback::Playback;
 use crate::alsa_messages::quietly;
@@ -30,9 +31,33 @@ pub struct AlsaCard {
     card_use: CardUse,
 }
 
-/// Whether a thread is inside a driver, or hangs there. Clones are of the same output.
+/// The devices in whose drivers a thread is, or hangs. Clones are of the same program.
 #[derive(Debug, Clone, Default)]
-pub struct CardUse(Arc<AtomicBool>);
+pub struct CardUse(Arc<Mutex<BTreeSet<String>>>);
+
+/// A device that is in use, until this is dropped.
+struct InUse {
+    card_use: CardUse,
+    name: String,
+}
+
+impl CardUse {
+    /// Notes that a device is in use; `None` if it is already.
+    fn begin(&self, name: String) -> Option<InUse> {
+        let is_new = self.devices().insert(name.clone());
+        is_new.then(|| InUse { card_use: self.clone(), name })
+    }
+
+    fn devices(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.card_use.devices().remove(&self.name);
+    }
+}
 
 impl AlsaCard {
     /// Returns the device of this name, such as `hw:CARD=Headphones,DEV=0`, with a buffer of about
@@ -46,8 +71,12 @@ impl AlsaCard {
         Self { names, buffer_ms, hardware, card_use }
     }
 
-    fn latency(&self, granted: &Granted) -> HardwareLatency {
-        self.hardware.latency(granted.encoding, granted.rate_hz)
+    /// Returns what is known of the hardware's latency, as it was opened: behind ALSA's plugins its
+    /// format is not known.
+    fn latency(&self, pcm: &KernelPcm) -> HardwareLatency {
+        let Granted { encoding, rate_hz, .. } = pcm.granted();
+        let feed = if pcm.is_hardware() { self.hardware.feed } else { Feed::Unknown };
+        Hardware { feed, ..self.hardware }.latency(encoding, rate_hz)
     }
 
     fn unavailable(&self, reason: &str) -> DacError {
@@ -61,12 +90,12 @@ impl Dac for AlsaCard {
     }
 
     fn open(&self, make_renderer: MakeRenderer<'_>, faults: Sender<DacError>) -> Result<Box<dyn DacStream>, DacError> {
-        if self.card_use.0.swap(true, Ordering::AcqRel) {
+        let Some(in_use) = self.card_use.begin(self.name()) else {
             return Err(self.unavailable("its driver does not answer"));
-        }
+        };
         let (opened_sender, opened) = sync_channel(1);
         let (renderer_sender, renderer) = sync_channel(1);
-        let (ended_sender, ended) = sync_channel(1);
+        let (ended_sender, ended) = sync_channel::<()>(1);
         let is_wanted = Arc::new(AtomicBool::new(true));
         let device = OnItsThread {
             card: self.clone(),
@@ -75,25 +104,23 @@ impl Dac for AlsaCard {
             faults,
             is_wanted: Arc::clone(&is_wanted),
         };
-        let card_use = self.card_use.clone();
         let run = move || {
+            // Both are dropped even if the thread panics.
+            let _ended = ended_sender;
+            let _in_use = in_use;
             device.run();
-            card_use.0.store(false, Ordering::Release);
-            let _ = ended_sender.send(());
         };
         if let Err(error) = std::thread::Builder::new().name("sound card".to_owned()).spawn(run) {
-            self.card_use.0.store(false, Ordering::Release);
             return Err(self.unavailable(&error.to_string()));
         }
-        let granted = match opened.recv_timeout(PATIENCE) {
-            Ok(granted) => granted?,
+        let format = match opened.recv_timeout(PATIENCE) {
+            Ok(format) => format?,
             Err(RecvTimeoutError::Timeout) => {
                 is_wanted.store(false, Ordering::Release);
                 return Err(self.unavailable("its driver does not answer"));
             }
             Err(RecvTimeoutError::Disconnected) => return Err(self.unavailable("its thread ended")),
         };
-        let format = StreamFormat { rate_hz: granted.rate_hz, hardware_latency: self.latency(&granted) };
         let _ = renderer_sender.send(make_renderer(format));
         Ok(Box::new(OpenStream { format, is_wanted, ended }))
     }
@@ -114,21 +141,21 @@ impl DacStream for OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.is_wanted.store(false, Ordering::Release);
-        // A driver that hangs keeps its thread; it is refused until that ends.
+        // A driver that hangs keeps its thread; it is refused until that ends. An end is the sender's.
         let _ = self.ended.recv_timeout(PATIENCE);
     }
 }
 
 struct OnItsThread {
     card: AlsaCard,
-    opened: SyncSender<Result<Granted, DacError>>,
+    opened: SyncSender<Result<StreamFormat, DacError>>,
     renderer: Receiver<Box<dyn Renderer>>,
     faults: Sender<DacError>,
     is_wanted: Arc<AtomicBool>,
 }
 
 impl OnItsThread {
-    fn run(self) {
+    fn run(&self) {
         let pcm = match quietly(|| self.open()) {
             Ok(pcm) => pcm,
             Err(error) => {
@@ -136,11 +163,12 @@ impl OnItsThread {
                 return;
             }
         };
-        let _ = self.opened.send(Ok(pcm.granted()));
+        let latency = self.card.latency(&pcm);
+        let format = StreamFormat { rate_hz: pcm.granted().rate_hz, hardware_latency: latency };
+        let _ = self.opened.send(Ok(format));
         let Ok(renderer) = self.renderer.recv() else { return };
         // The feeder's thread reports whether it was granted: it asks within the same limit.
         let _ = request_realtime(RealtimeThread::Audio);
-        let latency = self.card.latency(&pcm.granted());
         let mut playback = Playback::new(pcm, renderer, latency.known);
         let mut result = playback.start();
         while result.is_ok() && self.is_wanted.load(Ordering::Acquire) {
@@ -153,35 +181,39 @@ impl OnItsThread {
     }
 
     fn open(&self) -> Result<KernelPcm, DacError> {
-        let mut first_error = None;
+        let mut refused = None;
         for name in &self.card.names {
-            match KernelPcm::open(name, self.card.buffer_ms) {
-                Ok(pcm) => {
-                    let Granted { rate_hz, encoding, period_frames, buffer_frames } = pcm.granted();
-                    if first_error.is_some() {
-                        log::warn!(
-                            "{} takes none of the formats, so ALSA converts: its timing is less exact",
-                            self.card.name()
-                        );
-                    }
-                    log::debug!("{name}: {encoding:?}, {rate_hz} Hz, {period_frames} of {buffer_frames} frames");
-                    return Ok(pcm);
+            let opened = KernelPcm::open(name, self.card.buffer_ms, || self.is_wanted.load(Ordering::Acquire));
+            if let Some(pcm) = opened.map_err(|error| self.failed(name, &error))? {
+                let Granted { rate_hz, encoding, period_frames, buffer_frames } = pcm.granted();
+                if let Some(refused) = refused {
+                    log::warn!(
+                        "{refused} takes no stereo as the player has it, so ALSA converts: its timing is less exact"
+                    );
                 }
-                Err(error) => {
-                    let no_device = matches!(error.errno(), libc::ENOENT | libc::ENODEV);
-                    let is_final = no_device || error.errno() == libc::EBUSY;
-                    let error = if no_device {
-                        DacError::NotFound(name.clone())
-                    } else {
-                        self.card.unavailable(&std::io::Error::from_raw_os_error(error.errno()).to_string())
-                    };
-                    first_error.get_or_insert(error);
-                    if is_final {
-                        break;
-                    }
-                }
+                log::debug!("{name}: {encoding:?}, {rate_hz} Hz, {period_frames} of {buffer_frames} frames");
+                return Ok(pcm);
             }
+            refused = Some(name);
         }
-        Err(first_error.unwrap_or_else(|| DacError::NoFormat(self.card.name())))
+        Err(DacError::NoFormat(self.card.name()))
+    }
+
+    fn failed(&self, name: &str, error: &alsa::Error) -> DacError {
+        match error.errno() {
+            libc::ENOENT | libc::ENODEV => DacError::NotFound(name.to_owned()),
+            libc::EBUSY => self.card.unavailable("another program plays on it"),
+            // `ENOTSUPP` of the kernel, which is not one of the C library's.
+            524 => self.card.unavailable("no screen is connected, or it plays no sound"),
+            errno => self.card.unavailable(&std::io::Error::from_raw_os_error(errno).to_string()),
+        }
+    }
+}
+
+impl Drop for OnItsThread {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.faults.send(self.card.unavailable("its thread died of a fault in this program"));
+        }
     }
 }

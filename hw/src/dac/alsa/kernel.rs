@@ -1,6 +1,8 @@
 //! The real thing: a device of ALSA's.
 
-use alsa::pcm::{Access, Format, HwParams, PCM, State, TstampType};
+use std::ffi::CString;
+
+use alsa::pcm::{Access, Format, Frames, HwParams, PCM, State, TstampType};
 use alsa::poll::Descriptors;
 use alsa::{Direction, ValueOr};
 use jaudiosync_time::{Instant, Raw, Span};
@@ -25,24 +27,37 @@ pub struct KernelPcm {
 }
 
 impl KernelPcm {
-    /// Opens a device by ALSA's name. Formats that only ALSA's plugins take are used if nothing
-    /// else is.
+    /// Opens a device by ALSA's name, unless `is_wanted` changes meanwhile. Formats that only ALSA's
+    /// plugins take are used if nothing else is. Returns `None` if it takes none of them.
     ///
     /// # Errors
-    /// When it does not exist, is busy, or takes none of the formats.
-    pub fn open(name: &str, buffer_ms: u32) -> Result<Self, alsa::Error> {
+    /// When it does not exist, is busy, or fails.
+    pub fn open(name: &str, buffer_ms: u32, is_wanted: impl Fn() -> bool) -> alsa::Result<Option<Self>> {
+        let c_name = CString::new(name).map_err(|_| alsa::Error::new("snd_pcm_open", libc::ENOENT))?;
         // Not blocking: a busy device is an error, and a full buffer takes 0 frames.
-        let pcm = PCM::new(name, Direction::Playback, true)?;
-        let granted = agree(buffer_ms, |request| set(&pcm, request))
-            .map_err(|refusal| refusal.unwrap_or_else(|| alsa::Error::unsupported("snd_pcm_hw_params")))?;
-        Self::with(pcm, granted, name.starts_with("hw:"))
+        let pcm = PCM::open(&c_name, Direction::Playback, true)?;
+        let granted = agree(buffer_ms, |request| match set(&pcm, request) {
+            // A device that fails is not asked on: each of a USB card's refusals may take seconds.
+            _ if !is_wanted() => Err(alsa::Error::new("snd_pcm_hw_params", libc::ECANCELED)),
+            Ok(granted) => Ok(Some(granted)),
+            Err(error) if error.errno() == libc::EINVAL => Ok(None),
+            Err(error) => Err(error),
+        })?;
+        granted.map(|granted| Self::with(pcm, granted, name.starts_with("hw:"))).transpose()
     }
 
+    /// Returns whether it is hardware without any of ALSA's plugins.
+    pub fn is_hardware(&self) -> bool {
+        self.is_hardware
+    }
+
+    #[allow(unsafe_code)]
     fn with(pcm: PCM, granted: Granted, is_hardware: bool) -> Result<Self, alsa::Error> {
         let boundary = set_wake_ups(&pcm, &granted)?;
         let descriptors = if is_hardware { pcm.get()? } else { Vec::new() };
         let kernel = match descriptors.as_slice() {
-            [one] => KernelPosition::new(one.fd, u64::try_from(boundary).unwrap_or(0)),
+            // SAFETY: the descriptor is the PCM's own, which lives as long as what is made of it.
+            [one] => unsafe { KernelPosition::new(one.fd, u64::try_from(boundary).unwrap_or(0)) },
             _ => None,
         };
         Ok(Self { pcm, granted, is_hardware, kernel, written: 0 })
@@ -59,21 +74,26 @@ fn set(pcm: &PCM, request: &Request) -> alsa::Result<Granted> {
     params.set_format(format(encoding))?;
     params.set_channels(CHANNELS as u32)?;
     params.set_rate(rate_hz, ValueOr::Nearest)?;
-    let period = params.set_period_size_near(period_frames as i64, ValueOr::Nearest)?;
-    let buffer = params.set_buffer_size_near(buffer_frames as i64)?;
+    let period = params.set_period_size_near(frames(period_frames), ValueOr::Nearest)?;
+    let buffer = params.set_buffer_size_near(frames(buffer_frames))?;
     pcm.hw_params(&params)?;
-    let positive = |frames: i64| usize::try_from(frames).unwrap_or(0).max(1);
+    let positive = |frames: Frames| usize::try_from(frames).unwrap_or(0).max(1);
     Ok(Granted { rate_hz, encoding, period_frames: positive(period), buffer_frames: positive(buffer) })
+}
+
+/// Returns a number of frames as ALSA counts them, in a C `long`.
+fn frames(count: usize) -> Frames {
+    Frames::try_from(count).unwrap_or(Frames::MAX)
 }
 
 /// Has the device wake its program every period, start only when it is told to, and stamp its
 /// positions on the raw clock. Returns where its positions start again from 0.
-fn set_wake_ups(pcm: &PCM, granted: &Granted) -> alsa::Result<i64> {
+fn set_wake_ups(pcm: &PCM, granted: &Granted) -> alsa::Result<Frames> {
     let params = pcm.sw_params_current()?;
     let boundary = params.get_boundary()?;
-    params.set_avail_min(granted.period_frames as i64)?;
+    params.set_avail_min(frames(granted.period_frames))?;
     params.set_start_threshold(boundary)?;
-    params.set_stop_threshold(granted.buffer_frames as i64)?;
+    params.set_stop_threshold(frames(granted.buffer_frames))?;
     params.set_tstamp_mode(true)?;
     // Plugins may know no other clock than their own; their stamps are then not used.
     if params.set_tstamp_type(TstampType::MonotonicRaw).is_err() {
@@ -81,6 +101,12 @@ fn set_wake_ups(pcm: &PCM, granted: &Granted) -> alsa::Result<i64> {
     }
     pcm.sw_params(&params)?;
     Ok(boundary)
+}
+
+/// Returns an instant that the kernel has stamped.
+#[allow(clippy::useless_conversion, reason = "on 32-bit machines they are narrower")]
+pub(super) fn instant(stamp: libc::timespec) -> Instant<Raw> {
+    Instant::from_second(i64::from(stamp.tv_sec)) + Span::from_ns(i64::from(stamp.tv_nsec))
 }
 
 fn format(encoding: Encoding) -> Format {
@@ -128,6 +154,7 @@ impl Pcm for KernelPcm {
         }
     }
 
+    #[allow(clippy::useless_conversion, reason = "on 32-bit machines frames are counted in 32 bits")]
     fn position(&mut self) -> Result<Position, PcmError> {
         // First, as the question after it makes the kernel read the position anew.
         let noted = self.kernel.as_ref().and_then(|kernel| kernel.read(self.written));
@@ -139,17 +166,15 @@ impl Pcm for KernelPcm {
             State::Disconnected => return Err(PcmError::Failed(UNPLUGGED.to_owned())),
             state => return Err(PcmError::Failed(format!("it is {state:?}"))),
         }
-        let buffer_frames = self.granted.buffer_frames as i64;
+        let buffer_frames = frames(self.granted.buffer_frames);
         let room = status.get_avail().clamp(0, buffer_frames);
         if !self.is_hardware {
             let delay_frames = u64::try_from(status.get_delay()).unwrap_or(0);
             return Ok(Position::Estimate { delay_frames, stamp: asked, room_frames: room as u64 });
         }
         let queued = buffer_frames - room;
-        let stamp = status.get_htstamp();
-        let stamp = Instant::from_second(stamp.tv_sec) + Span::from_ns(stamp.tv_nsec);
-        let now = Pair { queued_frames: queued as u64, stamp };
-        let in_flight_frames = status.get_delay() - queued;
+        let now = Pair { queued_frames: queued as u64, stamp: instant(status.get_htstamp()) };
+        let in_flight_frames = i64::from(status.get_delay()) - i64::from(queued);
         Ok(Position::Hardware(HardwarePosition { noted, now, in_flight_frames }))
     }
 

@@ -84,6 +84,11 @@ impl Observer {
         *self = Self { in_flight, ..Self::new(self.rate_hz as u32, self.latency) };
     }
 
+    /// Returns what is added to every observation.
+    pub fn latency(&self) -> Span {
+        self.latency
+    }
+
     /// Returns how many frames are in flight as a frame leaves the buffer.
     pub fn in_flight_frames(&self) -> i64 {
         self.in_flight.iter().copied().max().unwrap_or(0)

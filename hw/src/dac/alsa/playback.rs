@@ -29,10 +29,20 @@ pub enum PlaybackError {
     /// The device starts, and runs out of frames at once, again and again.
     #[error("it runs out of frames as soon as it is started")]
     NeverRuns,
+    /// The device takes sound much faster than it can be heard, such as ALSA's `null`.
+    #[error("it takes sound faster than it can play it, so nothing is heard there")]
+    TooFast,
 }
 
-/// Xruns in a row, without any movement between them, after which a device is given up.
+/// Xruns in a row, each soon after the start, after which a device is given up.
 const XRUNS_AT_ONCE: u32 = 5;
+
+/// A device that has run for so many periods does run; its buffer has fewer.
+const RUNS_AFTER_PERIODS: i64 = 50;
+
+/// A device takes sound too fast if it is half as fast again as its rate, and a second ahead.
+const TOO_FAST: f64 = 1.5;
+const AHEAD: Span = Span::SECOND;
 
 /// A stream that plays.
 pub struct Playback<P> {
@@ -52,6 +62,8 @@ pub struct Playback<P> {
     /// Frames that had left the buffer, and when that last changed.
     left_buffer: u64,
     moved: Instant<Raw>,
+    /// When the device was started, and how many frames had been written by then.
+    started: (Instant<Raw>, u64),
     fresh: Option<FrameHeard>,
 }
 
@@ -73,6 +85,7 @@ impl<P: Pcm> Playback<P> {
             xruns_at_once: 0,
             left_buffer: 0,
             moved: pcm.now(),
+            started: (pcm.now(), 0),
             fresh: None,
             granted,
             pcm,
@@ -106,9 +119,14 @@ impl<P: Pcm> Playback<P> {
         self.left = 0;
         self.left_buffer = self.written;
         // A device may not take the last period before it runs.
-        while self.fill_period(self.granted.buffer_frames)? {}
+        for _ in 0..self.granted.buffer_frames / self.granted.period_frames.max(1) {
+            if !self.fill_period(self.granted.buffer_frames)? {
+                break;
+            }
+        }
         self.pcm.start()?;
         self.moved = self.pcm.now();
+        self.started = (self.moved, self.written);
         Ok(())
     }
 
@@ -121,7 +139,9 @@ impl<P: Pcm> Playback<P> {
         match self.try_turn() {
             Err(PlaybackError::Pcm(PcmError::Xrun)) => {
                 self.xruns += 1;
-                self.xruns_at_once += 1;
+                // One that has played for longer than its buffer lasts was well until then.
+                let has_run = self.pcm.now() - self.started.0 > self.period() * RUNS_AFTER_PERIODS;
+                self.xruns_at_once = if has_run { 1 } else { self.xruns_at_once + 1 };
                 if self.xruns_at_once >= XRUNS_AT_ONCE {
                     return Err(PlaybackError::NeverRuns);
                 }
@@ -139,28 +159,28 @@ impl<P: Pcm> Playback<P> {
         let now = self.pcm.now();
         let position = self.pcm.position()?;
         let buffer_frames = self.granted.buffer_frames as u64;
-        let (waiting_frames, room_frames) = match &position {
-            Position::Hardware(HardwarePosition { now, .. }) => {
-                (now.queued_frames, buffer_frames.saturating_sub(now.queued_frames))
-            }
-            Position::Estimate { delay_frames, room_frames, .. } => (*delay_frames, *room_frames),
+        // What is behind the buffer of a plugin, such as a second of Bluetooth, says nothing of
+        // whether it moves.
+        let room_frames = match &position {
+            Position::Hardware(HardwarePosition { now, .. }) => buffer_frames.saturating_sub(now.queued_frames),
+            Position::Estimate { room_frames, .. } => *room_frames,
         };
-        let left_buffer = self.written.saturating_sub(waiting_frames);
+        let left_buffer = (self.written + room_frames).saturating_sub(buffer_frames);
         if left_buffer > self.left_buffer {
             self.left_buffer = left_buffer;
             self.moved = now;
-            self.xruns_at_once = 0;
         } else if now - self.moved > STALLED.max(period * STALLED_PERIODS) {
             return Err(PlaybackError::Stalled);
         }
         let observed = match position {
             Position::Hardware(position) => self.observer.observe(&on_our_clock(position, now), self.written),
             // Of what may be wrong either way the mean is best, which the player's model takes.
-            Position::Estimate { stamp, .. } => {
-                let seconds = waiting_frames as f64 / f64::from(self.granted.rate_hz.max(1));
-                Some(FrameHeard { frame: self.written, heard: stamp + Span::from_seconds_f64(seconds) })
+            Position::Estimate { delay_frames, stamp, .. } => {
+                let delay = Span::from_seconds_f64(delay_frames as f64 / f64::from(self.granted.rate_hz.max(1)));
+                Some(FrameHeard { frame: self.written, heard: stamp + delay + self.observer.latency() })
             }
         };
+        self.check_speed(now)?;
         self.fresh = observed.or(self.fresh);
         let mut room = usize::try_from(room_frames).unwrap_or(0);
         let mut has_written = false;
@@ -174,6 +194,13 @@ impl<P: Pcm> Playback<P> {
             self.pcm.sleep(period / 4);
         }
         Ok(())
+    }
+
+    fn check_speed(&self, now: Instant<Raw>) -> Result<(), PlaybackError> {
+        let (started, written) = self.started;
+        let taken_s = (self.written - written) as f64 / f64::from(self.granted.rate_hz.max(1));
+        let could_be_s = TOO_FAST * (now - started).seconds() + AHEAD.seconds();
+        if taken_s > could_be_s { Err(PlaybackError::TooFast) } else { Ok(()) }
     }
 
     /// Has a period rendered and writes it, or the rest of the last one. Returns whether the device

@@ -1,5 +1,6 @@
 //! What an output takes: it has to be opened for that, which is left out if a program plays on it.
 
+use std::convert::Infallible;
 use std::ffi::CString;
 
 use alsa::pcm::{Access, Format, HwParams};
@@ -31,9 +32,10 @@ impl Abilities {
         let ask = |request: &Request| {
             let &Request { rate_hz, encoding, period_frames, buffer_frames } = request;
             let is_taken = self.rates_hz.contains(&rate_hz) && self.formats.iter().any(|name| name == encoding.name());
-            is_taken.then_some(Granted { rate_hz, encoding, period_frames, buffer_frames }).ok_or(())
+            Ok::<_, Infallible>(is_taken.then_some(Granted { rate_hz, encoding, period_frames, buffer_frames }))
         };
-        let granted = agree(SinkOptions::default().buffer_ms, ask).ok()?;
+        let Ok(granted) = agree(SinkOptions::default().buffer_ms, ask);
+        let granted = granted?;
         Some((granted.encoding, granted.rate_hz))
     }
 }
