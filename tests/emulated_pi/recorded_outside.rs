@@ -21,8 +21,9 @@ const WRITTEN: Span = Span::from_ms(400);
 /// How often the box's clock is compared with the length of QEMU's file.
 const COMPARISONS: u32 = 12;
 
-/// QEMU's file becomes longer by this many frames at a time, as its C library buffers so much.
-const WRITTEN_AT_ONCE_FRAMES: u64 = 1_024;
+/// By how much QEMU's file may be shorter than what it has played: it plays every 10 ms, and its C
+/// library writes 1,024 frames at once.
+const NOT_WRITTEN_FRAMES: u64 = 480 + 1_024;
 
 /// A stretch of the timetable's music in the recording.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +84,7 @@ pub fn recording_began(machine: &mut Machine) -> (Instant<Utc>, Instant<Utc>) {
     for _ in 0..COMPARISONS {
         let least_frames = machine.recorded_frames();
         let now = machine.system_clock();
-        let most_frames = machine.recorded_frames() + WRITTEN_AT_ONCE_FRAMES;
+        let most_frames = machine.recorded_frames() + NOT_WRITTEN_FRAMES;
         earliest = earliest.max(now - lasting(most_frames as f64));
         latest = latest.min(now - lasting(least_frames as f64));
     }
