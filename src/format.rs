@@ -42,7 +42,7 @@ pub(crate) fn volume(percent: u8, db: Option<f64>) -> String {
 pub(crate) fn hardware_latency(known_ms: Option<f64>, is_complete: bool) -> String {
     match known_ms {
         Some(ms) if is_complete => format!("{ms:.2} ms in its hardware"),
-        Some(ms) => format!("{ms:.2} ms in its hardware and an unknown delay in its converter"),
+        Some(ms) => format!("{ms:.2} ms in its hardware, and more that is not known"),
         None => "an unknown delay in its hardware".to_owned(),
     }
 }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn an_unknown_delay_is_called_unknown() {
         assert_eq!(hardware_latency(Some(0.92), true), "0.92 ms in its hardware");
-        assert_eq!(hardware_latency(Some(0.5), false), "0.50 ms in its hardware and an unknown delay in its converter");
+        assert_eq!(hardware_latency(Some(0.5), false), "0.50 ms in its hardware, and more that is not known");
         assert_eq!(hardware_latency(None, false), "an unknown delay in its hardware");
     }
 

@@ -61,12 +61,16 @@ impl RingRenderer {
         let is_dry = self.runs_dry.is_some_and(|runs_dry| timing.raw - runs_dry > DRY_MARGIN);
         if timing.xruns != self.xruns || is_dry {
             self.xruns = timing.xruns;
+            self.runs_dry = None;
             self.ends.shared.epoch.fetch_add(1, Ordering::AcqRel);
         }
-        self.runs_dry = timing.observed.map(|observed| {
-            let ahead = (observed.frames_before + frames as u64) as f64;
-            observed.heard + Span::from_ns((ahead * self.frame_ns) as i64)
-        });
+        let span = |frames: u64| Span::from_ns((frames as f64 * self.frame_ns) as i64);
+        let frames = frames as u64;
+        // A card may be observed once in many buffers: the others follow it.
+        self.runs_dry = match timing.observed {
+            Some(observed) => Some(observed.heard + span(observed.frames_before + frames)),
+            None => self.runs_dry.map(|runs_dry| runs_dry + span(frames)),
+        };
     }
 
     fn copy_blocks(&mut self, output: &mut [f32]) {

@@ -4,7 +4,7 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jaudiosync_time::{Instant, Raw};
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::alsa::{AlsaCard, CardUse, Hardware};
 use super::cards::{AUTOMATIC, CardKind, Listing, Target, is_automatic, pcm_names};
@@ -14,6 +14,9 @@ use crate::clocks::{Clocks, MachineClocks};
 /// How long after power-on a service leaves the jack alone: the drivers of HATs and USB cards may
 /// be loaded after it, and what begins on the jack stays there.
 const CARDS_APPEAR_UNTIL: Instant<Raw> = Instant::from_ns(20_000_000_000);
+
+/// How long a card that was taken may be away until another of its kind takes its place.
+const RIVAL_TAKEN_AFTER: Span = Span::from_seconds(5);
 
 /// What sound cards are played on through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,13 +62,16 @@ enum Wanted {
 }
 
 /// A card that was taken. While it is away, only a card of the same or a better kind takes its
-/// place: the music of a DAC that was pulled out must not go on where nobody hears it.
+/// place, and only after a while: the music of a DAC that was pulled out, or has lost its contact
+/// for a moment, must not go on where nobody hears it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Held {
     id: String,
     device: u32,
     kind: CardKind,
     because: String,
+    /// Since when it has been away.
+    away_since: Option<Instant<Raw>>,
 }
 
 impl ChosenDac {
@@ -114,9 +120,12 @@ impl ChosenDac {
                 let card = target.card.as_deref().and_then(|id| listing.card(id));
                 let output = card.and_then(|card| Some((card, card.output_of_pcm(&target.pcm)?)));
                 let hardware = output.map_or_else(Hardware::default, |(card, output)| listing.hardware(card, output));
-                Box::new(AlsaCard::new(&target.pcm, self.options.buffer_ms, hardware, self.card_use.clone()))
+                let names = [vec![target.pcm.clone()], listing.converting_pcm(target).into_iter().collect()].concat();
+                Box::new(AlsaCard::new(names, self.options.buffer_ms, hardware, self.card_use.clone()))
             }
-            Backend::Cpal => Box::new(SoundCard::new(Some(target.converting_pcm()))),
+            Backend::Cpal => {
+                Box::new(SoundCard::new(Some(listing.converting_pcm(target).unwrap_or_else(|| target.pcm.clone()))))
+            }
         }
     }
 
@@ -130,12 +139,17 @@ impl ChosenDac {
         faults: Sender<DacError>,
     ) -> Result<Box<dyn DacStream>, DacError> {
         let listing = Listing::read();
-        let taken = take(&listing, self.held().as_ref(), self.waits_for_better, MachineClocks.raw())?;
+        let now = MachineClocks.raw();
+        let taken = take(&listing, self.held().as_ref(), self.waits_for_better, now).inspect_err(|_| {
+            if let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                held.away_since.get_or_insert(now);
+            }
+        })?;
         let target = Target::of_card(&taken.id, taken.device);
         let stream = self.sink(&listing, &target).open(make_renderer, faults)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.as_ref().is_none_or(|held| held.id != taken.id) {
-            log::info!("sound.device is empty: {} is taken, as {}", taken.id, taken.because);
+            log::info!("no sound.device is named: {} is taken, as {}", taken.id, taken.because);
         }
         *held = Some(taken);
         Ok(stream)
@@ -169,23 +183,28 @@ impl Dac for ChosenDac {
 fn take(listing: &Listing, held: Option<&Held>, waits_for_better: bool, now: Instant<Raw>) -> Result<Held, DacError> {
     if let Some((held, card)) = held.and_then(|held| Some((held, listing.card(&held.id)?))) {
         let device = card.main_output().map_or(held.device, |output| output.device);
-        return Ok(Held { device, ..held.clone() });
+        return Ok(Held { device, away_since: None, ..held.clone() });
     }
     let best = listing.choose();
     let best = match (best, held) {
         (Ok(best), Some(held)) if best.kind > held.kind => Err(unavailable(&held.id, gone(&best.id))),
-        (Err(_), Some(held)) => Err(unavailable(&held.id, "it is not connected".to_owned())),
+        (Err(_), Some(held)) => Err(unavailable(&held.id, NOT_CONNECTED.to_owned())),
+        (Ok(_), Some(held)) if held.away_since.is_none_or(|since| now - since < RIVAL_TAKEN_AFTER) => {
+            Err(unavailable(&held.id, NOT_CONNECTED.to_owned()))
+        }
         (best, _) => best.map_err(DacError::from),
     }?;
     if waits_for_better && held.is_none() && best.kind > CardKind::Usb && now < CARDS_APPEAR_UNTIL {
         return Err(DacError::NotTakenYet { card: best.id, after_s: CARDS_APPEAR_UNTIL.second() });
     }
     let because = best.because();
-    Ok(Held { id: best.id, device: best.device, kind: best.kind, because })
+    Ok(Held { id: best.id, device: best.device, kind: best.kind, because, away_since: None })
 }
 
+const NOT_CONNECTED: &str = "it is not connected";
+
 fn gone(lesser: &str) -> String {
-    format!("it is not connected; to play on {lesser} instead, set sound.device to it")
+    format!("{NOT_CONNECTED}; to play on {lesser} instead, set sound.device to it")
 }
 
 fn unavailable(name: &str, reason: String) -> DacError {
@@ -215,6 +234,13 @@ mod tests {
     #[test]
     fn only_a_card_of_no_lesser_kind_takes_the_place_of_one_that_is_gone() {
         let dongle = taken(&[DONGLE], None).unwrap();
+        // Nor does one while the card may be back at once.
+        for away_since in [None, Some(LATER - Span::from_seconds(4))] {
+            let dongle = Held { away_since, ..dongle.clone() };
+            assert!(taken(&[HEADPHONES, PNP_SOUND_DEVICE], Some(&dongle)).is_err());
+        }
+        let dongle = Held { away_since: Some(LATER - Span::from_seconds(6)), ..dongle };
+        assert_eq!(taken(&[DONGLE, DACPLUS], Some(&dongle)).unwrap().away_since, None);
         assert_eq!(taken(&[HEADPHONES, PNP_SOUND_DEVICE], Some(&dongle)).unwrap().id, "Device");
         assert_eq!(taken(&[HEADPHONES, DACPLUS], Some(&dongle)).unwrap().id, "sndrpihifiberry");
         let error = taken(&[HEADPHONES, VC4_HDMI_0], Some(&dongle)).unwrap_err().to_string();
@@ -251,7 +277,7 @@ mod tests {
         assert_eq!(automatic.name(), "auto");
         assert!(automatic.mixer_card().is_err(), "the volume of a card that is not known yet");
         *automatic.held.lock().unwrap() =
-            Some(Held { id: "Audio".into(), device: 0, kind: CardKind::Usb, because: String::new() });
+            Some(Held { id: "Audio".into(), device: 0, kind: CardKind::Usb, because: String::new(), away_since: None });
         assert_eq!((automatic.clone().name().as_str(), automatic.mixer_card()), ("Audio", Ok(Some("Audio".into()))));
     }
 }

@@ -81,7 +81,8 @@ fn top_hundredths_db(control: &impl VolumeControl) -> Option<i64> {
     let (raw_min, raw_max) = control.raw_range();
     let (min, max) = control.range_hundredths_db()?;
     let top = max.min(0);
-    let is_usable = raw_min < raw_max && min.saturating_add(LEAST_RANGE_HUNDREDTHS_DB) <= top;
+    // Where it lies above 0 dB, as that of an amplifier, all of the law is left to the player.
+    let is_usable = raw_min < raw_max && min.saturating_add(LEAST_RANGE_HUNDREDTHS_DB) <= max;
     // A control that answers for its ends answers for all that lies between.
     let answers = |raw| control.hundredths_db_from_raw(raw).is_some();
     (is_usable && answers(raw_min) && answers(raw_max)).then_some(top)

@@ -60,14 +60,10 @@ impl Drop for InUse {
 }
 
 impl AlsaCard {
-    /// Returns the device of this name, such as `hw:CARD=Headphones,DEV=0`, with a buffer of about
-    /// this length. If hardware (`hw:`) takes none of the formats, `plughw:` is tried, with a
+    /// Returns the device of the first of these names, such as `hw:CARD=Headphones,DEV=0`, with a
+    /// buffer of about this length. If it takes none of the formats, the next name is tried, with a
     /// warning. One that hangs is not opened again until it answers: `card_use` outlives this.
-    pub fn new(name: &str, buffer_ms: u32, hardware: Hardware, card_use: CardUse) -> Self {
-        let mut names = vec![name.to_owned()];
-        if name.starts_with("hw:") {
-            names.push(format!("plug{name}"));
-        }
+    pub fn new(names: Vec<String>, buffer_ms: u32, hardware: Hardware, card_use: CardUse) -> Self {
         Self { names, buffer_ms, hardware, card_use }
     }
 
@@ -215,5 +211,78 @@ impl Drop for OnItsThread {
         if std::thread::panicking() {
             let _ = self.faults.send(self.card.unavailable("its thread died of a fault in this program"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::dac::BufferTiming;
+
+    struct Silence;
+
+    impl Renderer for Silence {
+        fn render(&mut self, _: BufferTiming, output: &mut [f32]) {
+            output.fill(0.0);
+        }
+    }
+
+    struct Faulty;
+
+    impl Renderer for Faulty {
+        fn render(&mut self, _: BufferTiming, _: &mut [f32]) {
+            panic!("a fault of the renderer's");
+        }
+    }
+
+    /// Opens a device and returns the fault that ends its stream.
+    fn fault_of(card: &AlsaCard, renderer: Box<dyn Renderer>) -> String {
+        let (sender, faults) = channel();
+        let _stream = card.open(Box::new(|_| renderer), sender).unwrap();
+        faults.recv_timeout(Duration::from_secs(60)).unwrap().to_string()
+    }
+
+    fn card(name: &str) -> AlsaCard {
+        AlsaCard::new(vec![name.to_owned()], 50, Hardware::default(), CardUse::default())
+    }
+
+    #[test]
+    fn a_device_that_takes_everything_at_once_is_closed_and_can_be_opened_again() {
+        let card = card("null");
+        for _ in 0..2 {
+            let fault = fault_of(&card, Box::new(Silence));
+            assert!(fault.contains("faster than it can play it"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_fault_on_its_thread_is_reported_and_leaves_the_device_usable() {
+        let card = card("null");
+        let fault = fault_of(&card, Box::new(Faulty));
+        assert!(fault.contains("died of a fault"), "{fault}");
+        assert!(fault_of(&card, Box::new(Silence)).contains("faster"));
+    }
+
+    #[test]
+    fn a_name_that_no_device_has_is_an_error() {
+        for name in ["x:\0", "hw:CARD=Nowhere,DEV=0"] {
+            let opened = card(name).open(Box::new(|_| Box::new(Silence)), channel().0);
+            assert!(matches!(opened.err(), Some(DacError::NotFound(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_hangs_is_refused_until_it_answers() {
+        let card_use = CardUse::default();
+        let hangs = card_use.begin("null".to_owned());
+        let card = AlsaCard::new(vec!["null".to_owned()], 50, Hardware::default(), card_use.clone());
+        let error = card.open(Box::new(|_| Box::new(Silence)), channel().0).err().unwrap().to_string();
+        assert!(error.contains("does not answer"), "{error}");
+        let other = AlsaCard::new(vec!["default".to_owned()], 50, Hardware::default(), card_use.clone());
+        assert!(card_use.begin(other.name()).is_some(), "another is not refused");
+        drop(hangs);
+        assert!(fault_of(&card, Box::new(Silence)).contains("faster"));
     }
 }

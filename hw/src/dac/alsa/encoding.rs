@@ -67,7 +67,8 @@ impl Encoder {
             }),
             Encoding::S16 => store(samples, bytes, |sample| self.dithered(sample).to_le_bytes()),
             Encoding::F32 => store(samples, bytes, |sample| {
-                let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
+                // Adding 0 makes the negative zero positive.
+                let sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) + 0.0 };
                 sample.to_le_bytes()
             }),
         }

@@ -13,7 +13,7 @@ const USB_DRIVER: &str = "USB-Audio";
 /// Linux 5.4, `bcm2835 ALSA` (the kernel's `vc04_services/bcm2835-audio/bcm2835.c`), and `vc4-hdmi-0`
 /// (`drivers/gpu/drm/vc4/vc4_hdmi.c`). Drivers were called otherwise over the years.
 const FIRMWARE_NAME: &str = "bcm2835";
-const SCREEN_DRIVER: &str = "vc4-hdmi";
+pub(super) const SCREEN_DRIVER: &str = "vc4-hdmi";
 
 /// Drivers of cards without a loudspeaker: they play to another program, to nothing, or to the
 /// computer on whose USB the box is a device (`sound/drivers`, `drivers/usb/gadget/function`).

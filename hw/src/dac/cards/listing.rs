@@ -45,7 +45,7 @@ fn read_card(card: Card) -> alsa::Result<CardInfo> {
         let device = u32::try_from(device).ok()?;
         // An error means that the device only records.
         let info = control.pcm_info(device, 0, Direction::Playback).ok()?;
-        let is_in_use = info.get_subdevices_avail() < info.get_subdevices_count();
+        let is_in_use = info.get_subdevices_avail() == 0;
         Some(Output { device, id: text(info.get_id()), name: text(info.get_name()), is_in_use })
     };
     Ok(CardInfo {

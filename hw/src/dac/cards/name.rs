@@ -1,6 +1,6 @@
 //! What a name stands for: a card, by its id or a part of its description, or any of ALSA's PCMs.
 
-use super::{CardInfo, Listing};
+use super::{CardInfo, Listing, kind};
 
 /// ALSA's default PCM.
 const ALSA_DEFAULT: &str = "default";
@@ -49,12 +49,6 @@ impl Target {
     pub fn of_card(id: &str, device: u32) -> Self {
         Self { pcm: format!("hw:CARD={id},DEV={device}"), card: Some(id.to_owned()) }
     }
-
-    /// Returns the PCM, or where that is the bare card, the one that also converts formats and
-    /// rates.
-    pub fn converting_pcm(&self) -> String {
-        if self.pcm.starts_with("hw:") { format!("plug{}", self.pcm) } else { self.pcm.clone() }
-    }
 }
 
 impl Listing {
@@ -84,6 +78,19 @@ impl Listing {
             is_known.then(|| Target { pcm: wanted.to_owned(), card: None })
         };
         found.or_else(by_pcm).ok_or_else(missing)
+    }
+
+    /// Returns the PCM that also converts formats and rates, for one of the bare card; `None` for
+    /// any other.
+    ///
+    /// The screens of a Raspberry Pi take nothing but IEC 958 frames, which `plughw:` does not make;
+    /// their own configuration does (`vc4-hdmi.conf` of alsa-lib).
+    pub fn converting_pcm(&self, target: &Target) -> Option<String> {
+        let bare = target.pcm.strip_prefix("hw:")?;
+        let card = target.card.as_deref().and_then(|id| self.card(id));
+        let is_screen = card.is_some_and(|card| card.driver.starts_with(kind::SCREEN_DRIVER));
+        let id = card.filter(|_| is_screen).map(|card| card.id.as_str());
+        Some(id.map_or_else(|| format!("plughw:{bare}"), |id| format!("sysdefault:CARD={id}")))
     }
 
     /// Returns the card that a name stands for, if it stands for one.
@@ -179,8 +186,10 @@ mod tests {
             let target = Target { pcm: pcm.to_owned(), card: card.map(str::to_owned) };
             assert_eq!(resolved(name), Ok(target), "{name}");
         }
-        assert_eq!(resolved("hw:3").unwrap().converting_pcm(), "plughw:CARD=sndrpihifiberry,DEV=0");
-        assert_eq!(resolved("mixed").unwrap().converting_pcm(), "mixed");
+        let converting = |name: &str| box_with_all().converting_pcm(&resolved(name).unwrap());
+        assert_eq!(converting("hw:3").as_deref(), Some("plughw:CARD=sndrpihifiberry,DEV=0"));
+        assert_eq!(converting("vc4hdmi1").as_deref(), Some("sysdefault:CARD=vc4hdmi1"));
+        assert_eq!(converting("mixed"), None);
     }
 
     #[test]

@@ -150,14 +150,22 @@ fn nothing_clips_whatever_a_control_can_amplify() {
     let step = step_from_percent(100, &coarse);
     assert_eq!(db_from_raw(step.raw, &coarse), Some(1.5));
     assert!(heard_db(100, &coarse).abs() < 1e-6);
+    // Nothing below 0 dB, or nothing at all.
+    for hundredths_db in [(0, 3700), (-300, 1200), (300, 1200)] {
+        let amplifier = Even { raw: (0, 30), hundredths_db, mutes_at_min: false };
+        assert_eq!(top_db(&amplifier), Some(0.0));
+        assert_eq!(step_from_percent(50, &amplifier).raw, 0);
+        assert!((heard_db(50, &amplifier) + 18.06).abs() < 0.01, "{}", heard_db(50, &amplifier));
+        assert!(heard_db(100, &amplifier) < 0.3);
+        assert_eq!(step_from_percent(0, &amplifier).player_gain, 0.0);
+    }
 }
 
 #[test]
 fn a_control_whose_decibels_cannot_be_right_is_set_as_one_without() {
     let reversed = Even { raw: (0, 37), hundredths_db: (0, -3700), mutes_at_min: false };
-    let amplifier = Even { raw: (0, 37), hundredths_db: (0, 3700), mutes_at_min: false };
     let wrong_unit = Even { raw: (0, 37), hundredths_db: (-14, 0), mutes_at_min: false };
-    for control in [reversed, amplifier, wrong_unit] {
+    for control in [reversed, wrong_unit] {
         assert_eq!(top_db(&control), None, "{control:?}");
         assert_eq!(step_from_percent(50, &control), Step { raw: 18, player_gain: 1.0 }, "{control:?}");
         assert_eq!(percent_from_step(18, &control), 49);
