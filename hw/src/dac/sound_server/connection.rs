@@ -23,7 +23,8 @@ const OLDEST_VERSION: u16 = 23;
 /// Far more than any message of the server has.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-const READ_BYTES: usize = 4096;
+/// More than what the server sends at a time to a stream that plays.
+const READ_BYTES: usize = 512;
 
 /// Why the server cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ pub enum Event {
     Underflow,
     /// It plays on another sink, or on one that was suspended or resumed.
     Moved,
-    /// The answer to a question asked with [`Connection::ask_timing`], by the question's number.
+    /// The answer to a question asked with [`Connection::put_question`], by the question's number.
     Timing(u32, PlaybackLatency),
     /// The stream is over.
     Killed,
@@ -92,10 +93,13 @@ pub struct Connection {
     socket: UnixStream,
     version: u16,
     tag: u32,
+    command: Vec<u8>,
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
     /// How many bytes of `incoming` have been consumed.
     taken: usize,
+    /// The last read took as much as it could.
+    filled_buffer: bool,
 }
 
 impl Connection {
@@ -116,9 +120,11 @@ impl Connection {
             socket,
             version: protocol::MAX_VERSION,
             tag: 0,
+            command: Vec::new(),
             outgoing: Vec::new(),
             incoming: Vec::with_capacity(2 * READ_BYTES),
             taken: 0,
+            filled_buffer: false,
         }
     }
 
@@ -166,21 +172,33 @@ impl Connection {
         }
     }
 
-    /// Asks for the timing of the stream on `channel`. Returns the number that the answer will
-    /// carry.
-    pub fn ask_timing(&mut self, channel: u32) -> Result<u32, Failure> {
+    /// Asks for the timing of the stream on `channel`, with the next [`flush`](Self::flush). Returns
+    /// the number that the answer will carry.
+    pub fn put_question(&mut self, channel: u32) -> Result<u32, Failure> {
         // The server only echoes this time.
-        self.send(&Command::GetPlaybackLatency(LatencyParams { channel, now: UNIX_EPOCH }))
+        self.put(&Command::GetPlaybackLatency(LatencyParams { channel, now: UNIX_EPOCH }))
     }
 
-    /// Sends frames to be played.
-    pub fn send_frames(&mut self, channel: u32, samples: &[f32]) -> Result<(), Failure> {
+    /// Has frames played, with the next [`flush`](Self::flush).
+    pub fn put_frames(&mut self, channel: u32, samples: &[f32]) -> Result<(), Failure> {
         let length = (samples.len() / CHANNELS * FRAME_BYTES) as u32;
         let descriptor = Descriptor { length, channel, offset: 0, flags: DescriptorFlags::empty() };
-        self.outgoing.clear();
         protocol::write_descriptor(&mut self.outgoing, &descriptor)?;
         self.outgoing.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-        Ok(self.socket.write_all(&self.outgoing)?)
+        Ok(())
+    }
+
+    /// Sends what was put, all at once: every time that the server is woken costs both sides more
+    /// than what is sent.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        let sent = self.socket.write_all(&self.outgoing);
+        self.outgoing.clear();
+        Ok(sent?)
+    }
+
+    /// Returns whether more may have arrived than the last [`receive`](Self::receive) took.
+    pub fn may_have_more(&self) -> bool {
+        self.filled_buffer
     }
 
     /// Waits for data to arrive, and buffers it. Returns whether there was any.
@@ -194,9 +212,11 @@ impl Connection {
         self.incoming.drain(..self.taken);
         self.taken = 0;
         let mut bytes = [0; READ_BYTES];
+        self.filled_buffer = false;
         match self.socket.read(&mut bytes) {
             Ok(0) => Err(Failure::Closed),
             Ok(count) => {
+                self.filled_buffer = count == READ_BYTES;
                 self.incoming.extend_from_slice(bytes.get(..count).unwrap_or_default());
                 Ok(true)
             }
@@ -228,10 +248,17 @@ impl Connection {
     }
 
     fn send(&mut self, command: &Command) -> Result<u32, Failure> {
+        let tag = self.put(command)?;
+        self.flush()?;
+        Ok(tag)
+    }
+
+    fn put(&mut self, command: &Command) -> Result<u32, Failure> {
         self.tag = self.tag.wrapping_add(1);
-        self.outgoing.clear();
-        protocol::encode_command_message(&mut self.outgoing, self.tag, command, self.version)?;
-        self.socket.write_all(&self.outgoing)?;
+        // It is written from the buffer's beginning on.
+        self.command.clear();
+        protocol::encode_command_message(&mut self.command, self.tag, command, self.version)?;
+        self.outgoing.extend_from_slice(&self.command);
         Ok(self.tag)
     }
 
@@ -289,7 +316,8 @@ mod tests {
     #[test]
     fn frames_are_sent_as_one_block() {
         let (mut connection, mut server) = pair();
-        connection.send_frames(3, &[0.5, -0.5, 1.0, 0.0]).unwrap();
+        connection.put_frames(3, &[0.5, -0.5, 1.0, 0.0]).unwrap();
+        connection.flush().unwrap();
         let descriptor = protocol::read_descriptor(&mut server).unwrap();
         assert_eq!((descriptor.channel, descriptor.length, descriptor.offset), (3, 16, 0));
         let mut body = [0; 16];

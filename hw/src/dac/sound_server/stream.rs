@@ -18,9 +18,9 @@ use crate::clocks::{ClockPair, Clocks, MachineClocks};
 use crate::dac::{BufferTiming, CHANNELS, DacError, DacStream, Observed, Renderer, StreamFormat};
 use crate::priority::{RealtimeThread, request_realtime};
 
-/// The interval of questions about the timing: one or two for every buffer, of which the best
-/// counts.
-const ASK_INTERVAL: Span = Span::from_ms(20);
+/// The server is asked about the timing with every buffer that it is sent, and after this long
+/// without one: it may hang.
+const ASK_INTERVAL: Span = Span::from_ms(100);
 
 /// What the thread plays for.
 pub struct Feed {
@@ -112,7 +112,7 @@ struct Player {
     xruns: u64,
     question: Option<Question>,
     next_question: Instant<Raw>,
-    /// The best since the last buffer.
+    /// The last one, unless a buffer has used it already.
     snapshot: Option<Snapshot>,
 }
 
@@ -145,16 +145,17 @@ impl Player {
             while let Some(event) = self.connection.next_event()? {
                 self.handle(event)?;
             }
-            if self.connection.receive(Duration::ZERO)? {
+            if self.connection.may_have_more() && self.connection.receive(Duration::ZERO)? {
                 continue;
             }
-            self.play_wanted()?;
+            let has_played = self.put_wanted()?;
             let now = MachineClocks.raw();
-            if self.question.is_none() && now >= self.next_question {
-                let tag = self.connection.ask_timing(self.channel)?;
+            if self.question.is_none() && (has_played || now >= self.next_question) {
+                let tag = self.connection.put_question(self.channel)?;
                 self.question = Some(Question { tag, asked: now, is_void: false });
                 self.next_question = now + ASK_INTERVAL;
             }
+            self.connection.flush()?;
             // What is left of the patience, and not all of it again: another clock measures the wait,
             // which may end a moment before the raw clock says that it is over.
             let patience = Span::from_duration(PATIENCE);
@@ -173,6 +174,8 @@ impl Player {
             Event::Started => {
                 self.is_started = true;
                 self.forget_timing();
+                // The next buffer has a timing already.
+                self.next_question = MachineClocks.raw();
             }
             Event::Underflow => {
                 self.xruns += 1;
@@ -187,20 +190,13 @@ impl Player {
                 let question = self.question.take_if(|question| question.tag == tag);
                 if let Some(question) = question.filter(|question| self.is_started && !question.is_void) {
                     let arrived = ClockPair::read(&MachineClocks);
-                    self.take_snapshot(Snapshot::new(&answer, question.asked, arrived));
+                    self.snapshot = Snapshot::new(&answer, question.asked, arrived);
                 }
             }
             Event::Killed => return Err(Failure::Killed),
             Event::Other => {}
         }
         Ok(())
-    }
-
-    fn take_snapshot(&mut self, new: Option<Snapshot>) {
-        let Some(new) = new else { return };
-        if self.snapshot.is_none_or(|best| new.uncertainty < best.uncertainty) {
-            self.snapshot = Some(new);
-        }
     }
 
     fn forget_timing(&mut self) {
@@ -210,19 +206,20 @@ impl Player {
         }
     }
 
-    /// Sends the server what it requested.
-    fn play_wanted(&mut self) -> Result<(), Failure> {
+    /// Puts into the connection what the server requested. Returns whether that was anything.
+    fn put_wanted(&mut self) -> Result<bool, Failure> {
+        let first_frame = self.frame;
         while self.wanted_bytes >= FRAME_BYTES {
             let frames = (self.wanted_bytes / FRAME_BYTES).min(self.samples.len() / CHANNELS);
-            let Some(samples) = self.samples.get_mut(..frames * CHANNELS) else { return Ok(()) };
+            let Some(samples) = self.samples.get_mut(..frames * CHANNELS) else { break };
             let raw = MachineClocks.raw();
             let heard = self.snapshot.take().map(|snapshot| snapshot.heard(self.frame, self.rate_hz));
             let observed = heard.map(|heard| Observed { frames_before: 0, heard });
             self.renderer.render(BufferTiming { raw, observed, xruns: self.xruns }, samples);
-            self.connection.send_frames(self.channel, samples)?;
+            self.connection.put_frames(self.channel, samples)?;
             self.wanted_bytes -= frames * FRAME_BYTES;
             self.frame += frames as u64;
         }
-        Ok(())
+        Ok(self.frame > first_frame)
     }
 }
