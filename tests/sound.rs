@@ -30,9 +30,13 @@ const TONE_HZ: f64 = 997.0;
 /// Rates of the track and the device.
 const RATES_HZ: [(u32, u32); 3] = [(44_100, 48_000), (48_000, 44_100), (48_000, 48_000)];
 
-/// A tone that no encoder has touched.
+/// Tones as high as encoders usually leave them.
+const TONES_HZ: [f64; 7] = [100.0, TONE_HZ, 5_000.0, 10_000.0, 15_000.0, 17_000.0, 18_000.0];
+
+/// A tone that no encoder has touched, at half of full scale.
 struct PureTone {
     rate_hz: u32,
+    tone_hz: f64,
     frame: i64,
 }
 
@@ -44,33 +48,71 @@ impl FrameSource for PureTone {
 
     fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
         for sample in out {
-            *sample = (0.5 * (TAU * TONE_HZ * self.frame as f64 / f64::from(self.rate_hz)).sin()) as f32;
+            *sample = (0.5 * (TAU * self.tone_hz * self.frame as f64 / f64::from(self.rate_hz)).sin()) as f32;
             self.frame += 1;
         }
         Ok(())
     }
 }
 
-/// Returns THD+N of four seconds of a mono source, from half a second on, at the device's rate and
-/// a speed.
-fn noise_db(source: &mut dyn FrameSource, (track_rate_hz, device_rate_hz): (u32, u32), ppm: f64) -> f64 {
-    let mut resampler = Resampler::new(track_rate_hz, device_rate_hz, 1).unwrap();
+/// Returns four seconds of a mono source, from half a second on, at the device's rate and a speed.
+fn play(source: &mut dyn FrameSource, (track_rate_hz, device_rate_hz): (u32, u32), ppm: f64) -> Vec<f32> {
+    let mut resampler = Resampler::new(track_rate_hz, device_rate_hz, 1);
     resampler.start_at(0.5 * f64::from(track_rate_hz), source).unwrap();
-    let speed = 1.0 + ppm * 1e-6;
     let mut samples = Vec::new();
     while samples.len() < 4 * device_rate_hz as usize {
-        samples.extend_from_slice(resampler.next_block(speed, source).unwrap());
+        samples.extend_from_slice(resampler.next_block(1.0 + ppm * 1e-6, source).unwrap());
     }
-    thd_plus_noise_db(&samples, device_rate_hz, TONE_HZ * speed)
+    samples
+}
+
+/// Returns THD+N of a source with a tone, at the device's rate and a speed.
+fn noise_db(source: &mut dyn FrameSource, rates_hz: (u32, u32), tone_hz: f64, ppm: f64) -> f64 {
+    thd_plus_noise_db(&play(source, rates_hz, ppm), rates_hz.1, tone_hz * (1.0 + ppm * 1e-6))
 }
 
 #[test]
 fn a_tone_comes_out_clean_at_any_speed() {
     for rates_hz in RATES_HZ {
         for ppm in [0.0, 100.0, -300.0] {
-            let noise_db = noise_db(&mut PureTone { rate_hz: rates_hz.0, frame: 0 }, rates_hz, ppm);
-            println!("{rates_hz:?} at {ppm:+} ppm: THD+N {noise_db:.1} dB");
-            assert!(noise_db <= -90.0, "{rates_hz:?} at {ppm} ppm: {noise_db} dB");
+            let noise_db = TONES_HZ.map(|tone_hz| {
+                noise_db(&mut PureTone { rate_hz: rates_hz.0, tone_hz, frame: 0 }, rates_hz, tone_hz, ppm)
+            });
+            println!("{rates_hz:?} at {ppm:+} ppm: THD+N of {TONES_HZ:?} Hz {noise_db:.1?} dB");
+            assert!(noise_db.iter().all(|noise_db| *noise_db <= -110.0), "{rates_hz:?} at {ppm} ppm: {noise_db:?} dB");
+        }
+    }
+}
+
+/// A part of a file may have any of the rates of MPEG audio, and the track any other.
+#[test]
+fn a_tone_comes_out_clean_from_any_rate_at_any_other() {
+    const RATES_HZ: [u32; 5] = [8_000, 11_025, 24_000, 44_100, 48_000];
+    for rates_hz in RATES_HZ.iter().flat_map(|track| RATES_HZ.map(|device| (*track, device))) {
+        let noise_db =
+            noise_db(&mut PureTone { rate_hz: rates_hz.0, tone_hz: TONE_HZ, frame: 0 }, rates_hz, TONE_HZ, 0.0);
+        assert!(noise_db <= -110.0, "{rates_hz:?}: {noise_db} dB");
+    }
+}
+
+#[test]
+fn what_the_device_cannot_play_is_not_mirrored() {
+    let rates_hz = (48_000, 24_000);
+    for tone_hz in [13_500.0, 16_000.0, 20_000.0] {
+        let samples = play(&mut PureTone { rate_hz: rates_hz.0, tone_hz, frame: 0 }, rates_hz, 0.0);
+        let peak_db = 20.0 * samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs())).log10();
+        assert!(peak_db <= -110.0, "{tone_hz} Hz: {peak_db} dB");
+    }
+}
+
+#[test]
+fn a_tone_keeps_its_level() {
+    for rates_hz in RATES_HZ {
+        for tone_hz in TONES_HZ {
+            let samples = play(&mut PureTone { rate_hz: rates_hz.0, tone_hz, frame: 0 }, rates_hz, 100.0);
+            let mean = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64;
+            let level_db = 10.0 * (mean / 0.125).log10();
+            assert!(level_db.abs() < 0.1, "{rates_hz:?}, {tone_hz} Hz: {level_db} dB");
         }
     }
 }
@@ -89,7 +131,7 @@ fn an_mp3_comes_out_as_clean_as_it_was_encoded() {
         decoder.read(&mut decoded).unwrap();
         let encoded_db = thd_plus_noise_db(&decoded, rates_hz.0, TONE_HZ);
         for ppm in [0.0, 100.0, -300.0] {
-            let noise_db = noise_db(&mut decoder, rates_hz, ppm);
+            let noise_db = noise_db(&mut decoder, rates_hz, TONE_HZ, ppm);
             println!("{rates_hz:?} at {ppm:+} ppm: encoded {encoded_db:.1} dB, played {noise_db:.1} dB");
             assert!(noise_db <= encoded_db + 0.5, "{rates_hz:?} at {ppm} ppm: {encoded_db} dB became {noise_db} dB");
         }

@@ -174,7 +174,7 @@ impl Loading {
         };
         let (rate_hz, channels) = (source.rate_hz(), source.channels().clamp(1, 2));
         match &self.output {
-            None => self.hand_over(rate_hz, channels)?,
+            None => self.hand_over(rate_hz, channels),
             Some(output) if (output.rate_hz, output.channels) != (rate_hz, channels) => {
                 return Err(DecodeError::Format("the file is another one than before".to_owned()));
             }
@@ -189,14 +189,12 @@ impl Loading {
     }
 
     /// Makes what the feeder plays the track with.
-    fn hand_over(&mut self, rate_hz: u32, channels: usize) -> Result<(), DecodeError> {
-        let resampler = Resampler::new(rate_hz, self.device_rate_hz, channels)
-            .map_err(|error| DecodeError::Format(error.to_string()))?;
+    fn hand_over(&mut self, rate_hz: u32, channels: usize) {
+        let resampler = Resampler::new(rate_hz, self.device_rate_hz, channels);
         let (blocks, queue) = pcm_queue(channels);
         self.output = Some(Output { blocks, rate_hz, channels });
         let parts = TrackParts { rate_hz, channels, resampler, queue };
         self.link.set_opening(Opening::Opened(Mutex::new(Some(Box::new(parts)))));
-        Ok(())
     }
 
     /// Returns the generation of the newest command to go elsewhere, and the frame that is wanted.

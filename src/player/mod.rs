@@ -30,6 +30,7 @@ pub mod library;
 pub mod loader;
 mod pcm_queue;
 pub mod phase_lock;
+mod polyphase;
 mod prepared;
 pub mod program;
 pub mod renderer;

@@ -77,25 +77,30 @@ impl PcmQueue {
         if begin > from {
             return Holds::Passed;
         }
-        if self.contiguous_end(from) >= to { Holds::All } else { Holds::NotYet }
+        if self.is_contiguous(from, to) { Holds::All } else { Holds::NotYet }
     }
 
-    /// Returns how many frames are here from the next one on.
-    pub(super) fn ready_frames(&mut self) -> usize {
-        let end = self.contiguous_end(self.position);
-        usize::try_from(end.saturating_sub(self.position)).unwrap_or(0)
+    /// Returns whether this many frames are here, from the next one on.
+    pub(super) fn has_next(&mut self, frames: usize) -> bool {
+        self.is_contiguous(self.position, self.position.saturating_add(frames as i64))
     }
 
-    /// Returns the end of what is here without a gap from a frame on.
-    fn contiguous_end(&mut self, from: i64) -> i64 {
+    /// Returns whether the frames from `from` up to `to` are here without a gap.
+    fn is_contiguous(&mut self, from: i64, to: i64) -> bool {
         let count = self.blocks.slots();
-        let Ok(chunk) = self.blocks.read_chunk(count) else { return from };
+        let Ok(chunk) = self.blocks.read_chunk(count) else { return false };
         let (first, second) = chunk.as_slices();
-        first
-            .iter()
-            .chain(second)
-            .filter(|block| block.generation == self.generation)
-            .fold(from, |end, block| if block.first_frame <= end { end.max(block.end_frame()) } else { end })
+        let mut end = from;
+        // Seldom more than the first two: the others are not even looked at.
+        for block in first.iter().chain(second) {
+            if end >= to {
+                break;
+            }
+            if block.generation == self.generation && block.first_frame <= end {
+                end = end.max(block.end_frame());
+            }
+        }
+        end >= to
     }
 }
 

@@ -112,7 +112,7 @@ impl Voice for ResampledVoice {
 
     fn has_next_block(&mut self) -> bool {
         let Some(parts) = self.parts.as_deref_mut() else { return false };
-        parts.queue.ready_frames() >= parts.resampler.needed_for_a_block()
+        parts.queue.has_next(parts.resampler.needed_for_next_block())
     }
 
     fn next_block(&mut self, speed: f64, fade: Fade) -> Result<BlockSamples, String> {
@@ -149,10 +149,15 @@ fn wanted(place_s: f64) -> Span {
 /// Copies a block of one or two channels to both of the device's.
 fn faded(block: &[f32], channels: usize, fade: Fade) -> BlockSamples {
     let mut out = [0.0; BLOCK_FRAMES * CHANNELS];
-    for (index, (frame, source)) in out.chunks_exact_mut(CHANNELS).zip(block.chunks_exact(channels)).enumerate() {
-        let gain = fade.gain(index);
-        for (channel, sample) in frame.iter_mut().enumerate() {
-            *sample = gain * source.get(channel).or(source.first()).copied().unwrap_or(0.0);
+    if channels == CHANNELS {
+        out.iter_mut().zip(block).for_each(|(out, sample)| *out = *sample);
+    } else {
+        let frames = out.as_chunks_mut::<CHANNELS>().0;
+        frames.iter_mut().zip(block).for_each(|(frame, sample)| *frame = [*sample; CHANNELS]);
+    }
+    if fade != Fade::None {
+        for (index, frame) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().enumerate() {
+            *frame = frame.map(|sample| sample * fade.gain(index));
         }
     }
     out

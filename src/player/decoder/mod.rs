@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use self::stretches::{Resampled, Source};
 use super::library::{DecodeError, FrameSource, TrackSource};
-use super::resampler::ResampleError;
 use crate::mp3::bytes::ReadAt;
 use crate::mp3::map::FrameMap;
 use crate::mp3::reader::Progress;
@@ -25,15 +24,6 @@ pub enum Mix {
     Stereo,
     /// Both channels mixed to both outputs, for a box with one speaker.
     Mono,
-}
-
-impl From<ResampleError> for DecodeError {
-    fn from(error: ResampleError) -> Self {
-        match error {
-            ResampleError::Decode(error) => error,
-            error @ ResampleError::Filter(_) => Self::Format(error.to_string()),
-        }
-    }
 }
 
 /// What is known of a file before it is opened. The rest is taken from its first frame.

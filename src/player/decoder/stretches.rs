@@ -59,7 +59,7 @@ impl Resampled {
     /// Begins at a place in the stretch, in its samples, for a track of this rate.
     ///
     /// # Errors
-    /// When the file cannot be read, or there is no filter between the two rates.
+    /// When the file cannot be read.
     pub(super) fn begin<R: ReadAt>(
         (stretch, until): (Stretch, Option<u64>),
         place: f64,
@@ -67,8 +67,7 @@ impl Resampled {
         sound: &mut Sound<R>,
         channels: usize,
     ) -> Result<Self, DecodeError> {
-        let mut resampler = Resampler::new(stretch.rate_hz, rate_hz, channels)
-            .map_err(|error| DecodeError::Format(error.to_string()))?;
+        let mut resampler = Resampler::new(stretch.rate_hz, rate_hz, channels);
         let mut next_sample = 0;
         resampler.start_at(place, &mut StretchSamples { sound, stretch, channels, next: &mut next_sample })?;
         Ok(Self { stretch, until, next_sample, resampler, block: Vec::new(), read: 0 })
