@@ -23,7 +23,8 @@ pub(super) struct Load {
     #[arg(long, conflicts_with = "mpg123", required_unless_present = "mpg123")]
     python: Option<PathBuf>,
 
-    /// Compare with mpg123, which plays the files without waiting for anything
+    /// Compare with mpg123, which resamples to 48 kHz, too, and plays the files without waiting for
+    /// anything
     #[arg(long)]
     mpg123: bool,
 }
@@ -65,8 +66,8 @@ impl Load {
             }
             None => {
                 let mut command = Command::new("mpg123");
-                command.args(["-q", "-o", "pulse"]);
-                ("mpg123", command)
+                command.args(["-q", "-o", "pulse", "-r", "48000"]);
+                ("mpg123 -r 48000", command)
             }
         };
         other.args(&files).envs(card.env(Sink::Right)).env("SDL_AUDIODRIVER", "pulseaudio").stdout(Stdio::null());
@@ -74,7 +75,7 @@ impl Load {
         let usages = watch([ours, other])?;
         for (name, usage) in ["jaudiosync", name].iter().zip(&usages) {
             println!(
-                "{name:<11} {:6.1} MB resident at most, {:6.2} s of processor time",
+                "{name:<15} {:6.1} MB resident at most, {:6.2} s of processor time",
                 usage.peak_kb as f64 / 1024.0,
                 usage.processor_s
             );
