@@ -1,6 +1,6 @@
 //! The option that names the service, and requests to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -17,14 +17,12 @@ pub(super) struct ServiceOptions {
 
 impl ServiceOptions {
     pub(super) fn connect(&self) -> Result<Client, Failure> {
-        Ok(self.connect_plainly()?)
+        Ok(self.connect_configured(&config::load(None).config().control.socket)?)
     }
 
-    /// Connects, for callers that distinguish why there is no connection.
-    pub(super) fn connect_plainly(&self) -> Result<Client, ClientError> {
-        let configured = || config::load(None).config().control.socket.clone();
-        let socket = self.socket.clone().unwrap_or_else(configured);
-        Client::connect(&candidate_sockets(&socket))
+    /// Connects to the socket that is named, and otherwise to that of a configuration.
+    pub(super) fn connect_configured(&self, configured: &Path) -> Result<Client, ClientError> {
+        Client::connect(&candidate_sockets(self.socket.as_deref().unwrap_or(configured)))
     }
 
     /// Sends one command, and returns the response.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::alsa::{AlsaCard, CardUse, Hardware};
-use super::cards::{AUTOMATIC, CardKind, Listing, Target, is_automatic, pcm_names};
+use super::cards::{AUTOMATIC, CardKind, Listing, Target, is_automatic, pcm_names, printable};
 use super::{Dac, DacError, DacStream, MakeRenderer, SoundCard, SoundServer, sound_server};
 use crate::clocks::{Clocks, MachineClocks};
 
@@ -82,7 +82,7 @@ impl ChosenDac {
     pub fn new(name: Option<&str>, options: SinkOptions) -> Self {
         let wanted = match name.map(str::trim).filter(|name| !is_automatic(name)) {
             Some(sound_server::NAME) => Wanted::Server(SoundServer::new()),
-            Some(name) => Wanted::Named(name.to_owned()),
+            Some(name) => Wanted::Named(printable(name)),
             None => SoundServer::connectable().map_or(Wanted::Automatic, Wanted::Server),
         };
         Self { options, card_use: CardUse::default(), wanted, waits_for_better: false, held: Arc::default() }

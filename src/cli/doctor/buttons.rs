@@ -65,7 +65,7 @@ type Read = Box<dyn FnMut() -> Result<Levels, Failure>>;
 /// service is asked: opening them here as well would switch off its pull-ups.
 fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Result<Read, Failure> {
     if service_runs {
-        let mut client = service.connect()?;
+        let mut client = service.connect_configured(&config.control.socket)?;
         return Ok(Box::new(move || {
             let status = client.request(&Request::Status { watch: false })?.into_status()?.unwrap_or_default();
             levels(&status).map_err(Failure::Other)

@@ -12,7 +12,7 @@ use serde_json::json;
 use self::devices::{Holder, read_board, read_clock, read_sound};
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
-use crate::config;
+use crate::config::{self, Config};
 use crate::control::{Request, Status};
 use crate::doctor::{Finding, Level, checks};
 use crate::host::Machine;
@@ -53,7 +53,7 @@ impl Doctor {
         let layers = config::load(self.config.as_deref());
         let config = layers.config();
         let machine = Machine::below(Path::new("/"));
-        let service = self.service_status();
+        let service = self.service_status(config);
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
@@ -77,8 +77,8 @@ impl Doctor {
         }
     }
 
-    fn service_status(&self) -> Result<Status, crate::control::ClientError> {
-        let mut client = self.service.connect_plainly()?;
+    fn service_status(&self, config: &Config) -> Result<Status, crate::control::ClientError> {
+        let mut client = self.service.connect_configured(&config.control.socket)?;
         let response = client.request(&Request::Status { watch: false })?;
         Ok(response.into_status().ok().flatten().unwrap_or_default())
     }

@@ -18,6 +18,7 @@ use super::alsa::{Converter, Feed, Hardware};
 pub use choice::{Foreseen, NothingForeseen, NothingToTake, Taken};
 pub use kind::{CardKind, is_raspberry_pi, kind_of};
 pub use listing::pcm_names;
+pub(super) use name::printable;
 pub use name::{AUTOMATIC, NoSuchOutput, Target, is_automatic};
 pub use probe::{Abilities, Availability, probe};
 

@@ -13,6 +13,15 @@ pub const AUTOMATIC: &str = "auto";
 /// defines, may have any arguments.
 const OF_A_CARD: [&str; 9] = ["hw", "plughw", "sysdefault", "default", "dmix", "dsnoop", "front", "iec958", "hdmi"];
 
+/// The longest name of an output, in characters. ALSA has none near that.
+const NAME_CHARS: usize = 200;
+
+/// Returns a name as it may be shown: no output's name has control characters, or is that long.
+pub(in super::super) fn printable(name: &str) -> String {
+    let shown = |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+    name.chars().take(NAME_CHARS).map(shown).collect()
+}
+
 /// Returns whether a name leaves the choice to the program.
 pub fn is_automatic(name: &str) -> bool {
     name.trim().is_empty() || name.trim() == AUTOMATIC
@@ -65,9 +74,12 @@ impl Listing {
             return Ok(Target { pcm: wanted.to_owned(), card: None });
         }
         let missing = || NoSuchOutput {
-            wanted: wanted.to_owned(),
+            wanted: printable(wanted),
             existing: self.playing().map(|card| card.id.clone()).collect(),
         };
+        if wanted != printable(wanted) {
+            return Err(missing());
+        }
         if let Some((plugin, arguments)) = wanted.split_once(':') {
             return self.resolve_pcm(plugin, arguments).ok_or_else(missing);
         }
@@ -201,6 +213,14 @@ mod tests {
         }
         let error = machine(None, &[]).resolve("Gramophone", Vec::new).unwrap_err().to_string();
         assert!(error.starts_with("no sound output named \"Gramophone\"; there is no sound card;"), "{error}");
+    }
+
+    #[test]
+    fn control_characters_and_endless_names_are_refused_and_not_shown() {
+        for name in ["pul\u{1b}[2Jse", "x:\0", "hw:\r0", &"long".repeat(1000)] {
+            let shown = resolved(name).unwrap_err().to_string();
+            assert!(!shown.contains(char::is_control) && shown.len() < 400, "{shown:?}");
+        }
     }
 
     #[test]

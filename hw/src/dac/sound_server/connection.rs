@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use pulseaudio::protocol::{
@@ -9,6 +10,7 @@ use pulseaudio::protocol::{
     PlaybackLatency, Prop, Props, ProtocolError, PulseError, SetClientNameReply, TagStructReader,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::address::Address;
 use super::timing::FRAME_BYTES;
@@ -107,8 +109,9 @@ impl Connection {
     pub fn open(address: &Address) -> Result<Self, Failure> {
         let mut failure = Failure::Unknown;
         for path in &address.sockets {
-            match UnixStream::connect(path) {
+            match connect(path) {
                 Ok(socket) => return Self::introduce(socket, address.cookie.clone()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => failure = Failure::Silent,
                 Err(error) => failure = error.into(),
             }
         }
@@ -277,6 +280,17 @@ impl Connection {
     }
 }
 
+/// Connects, or fails at once: a server that accepts nobody any more keeps whoever waits for a place
+/// in its queue for as long as it hangs.
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let socket = UnixStream::from(socket);
+    socket.set_nonblocking(false)?;
+    Ok(socket)
+}
+
 #[cfg(test)]
 mod tests {
     use pulseaudio::protocol::{Request, Underflow};
@@ -311,6 +325,20 @@ mod tests {
         }
         assert!(matches!(events.as_slice(), [Event::Wants(9600), Event::Underflow, Event::Started]), "{events:?}");
         assert!(!connection.receive(Duration::ZERO).unwrap());
+    }
+
+    #[test]
+    fn a_server_that_accepts_nobody_any_more_does_not_answer() {
+        let path = std::env::temp_dir().join(format!("jaudiosync-sound-server-{}", std::process::id()));
+        let server = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        // Two places in its queue.
+        net::listen(&server, 1).unwrap();
+        let held: Vec<_> = (0..2).map(|_| connect(&path).unwrap()).collect();
+        let address = Address { sockets: vec![path.clone()], ..Address::from_environment() };
+        let opened = Connection::open(&address);
+        std::fs::remove_file(path).unwrap();
+        assert!(matches!(opened, Err(Failure::Silent)));
+        drop(held);
     }
 
     #[test]
