@@ -128,7 +128,8 @@ impl Conductor {
 
     fn phase_status(&self, now_raw: Instant<Raw>) -> Option<PhaseStatus> {
         let (stats, at) = self.stats?;
-        stats.playing.filter(|_| now_raw - at < STATS_AGE)?;
+        // A device that takes no more sound has no phase: what was prepared is overdue.
+        stats.playing.filter(|_| now_raw - at < STATS_AGE && stats.buffered >= Span::ZERO)?;
         Some(PhaseStatus {
             error_ms: stats.phase_error_ns * 1e-6,
             // JSON has no infinity; nothing plays before this is known.

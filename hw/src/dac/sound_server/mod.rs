@@ -37,6 +37,9 @@ const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
 const BUFFERS_PER_S: u32 = 10;
 const REQUESTS_PER_S: u32 = 40;
 
+/// The description of a server that does not answer.
+const HANGS: &str = "a sound server that does not answer";
+
 /// The sound server that the environment leads to.
 #[derive(Debug, Clone)]
 pub struct SoundServer {
@@ -49,11 +52,13 @@ impl SoundServer {
         Self { description: None }
     }
 
-    /// Returns the server, if one answers. None is started.
+    /// Returns the server, if one runs, even if it hangs: what plays on it is to be heard there. None
+    /// is started.
     pub fn connectable() -> Option<Self> {
         let address = Address::from_environment();
         match describe(&address) {
             Ok(description) => Some(Self { description: Some(description) }),
+            Err(Failure::Silent) => Some(Self { description: Some(HANGS.to_owned()) }),
             Err(failure) => {
                 log::debug!("{failure}");
                 None
