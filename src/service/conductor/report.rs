@@ -20,6 +20,10 @@ use crate::timetable::{Place, Start};
 /// Figures of the player that are older than this are no longer valid.
 const STATS_AGE: Span = Span::from_seconds(3);
 
+/// A device that takes no more sound has no phase: what was prepared is overdue by this. At the end
+/// of a track it is by the output latency.
+const OVERDUE: Span = Span::SECOND;
+
 impl Conductor {
     pub(super) fn publish(&mut self, now_raw: Instant<Raw>) {
         if self.time_status.as_ref().is_none_or(|(_, at)| now_raw - *at >= TIME_STATUS) {
@@ -128,8 +132,7 @@ impl Conductor {
 
     fn phase_status(&self, now_raw: Instant<Raw>) -> Option<PhaseStatus> {
         let (stats, at) = self.stats?;
-        // A device that takes no more sound has no phase: what was prepared is overdue.
-        stats.playing.filter(|_| now_raw - at < STATS_AGE && stats.buffered >= Span::ZERO)?;
+        stats.playing.filter(|_| now_raw - at < STATS_AGE && stats.buffered > -OVERDUE)?;
         Some(PhaseStatus {
             error_ms: stats.phase_error_ns * 1e-6,
             // JSON has no infinity; nothing plays before this is known.
