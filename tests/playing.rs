@@ -45,18 +45,23 @@ fn between(recording: &Recording, channel: &[f32], from_utc_s: f64, to_utc_s: f6
     channel[frame(from_utc_s)..frame(to_utc_s)].to_vec()
 }
 
-#[test]
-fn two_processes_start_each_track_together_and_on_time() {
-    let sandbox = two_tracks();
+/// Plays the playlist twice at once, on the left and, with more options, on the right. Returns the
+/// recording, the second at which they began, and what the left one printed.
+fn record_two(sandbox: &Sandbox, options: &[&str]) -> (Recording, i64, String) {
     let card = VirtualCard::start().unwrap();
     let recorder = Recorder::start(&card).unwrap();
     let start_s = this_second() + 5;
     let time = named(start_s);
-    let left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
-    let right = Playing::start(&sandbox, &card, Sink::Right, &["-t", &time, "--channels", "mono"]);
+    let left = Playing::start(sandbox, &card, Sink::Left, &["-t", &time]);
+    let right = Playing::start(sandbox, &card, Sink::Right, &[&["-t", &time], options].concat());
     let said = left.finish();
     right.finish();
-    let recording = recorder.finish().unwrap();
+    (recorder.finish().unwrap(), start_s, said)
+}
+
+#[test]
+fn two_processes_start_each_track_together_and_on_time() {
+    let (recording, start_s, said) = record_two(&two_tracks(), &["--channels", "mono"]);
 
     for words in ["2 tracks", "Starting with track: 0 , at:", "Playing: A", "Playing: B", "Playlist finished playing."]
     {
@@ -76,17 +81,7 @@ fn two_processes_start_each_track_together_and_on_time() {
 #[test]
 fn alsa_itself_and_cpal_play_through_a_plugin_beside_the_sound_server() {
     for backend in ["alsa", "cpal"] {
-        let sandbox = two_tracks();
-        let card = VirtualCard::start().unwrap();
-        let recorder = Recorder::start(&card).unwrap();
-        let start_s = this_second() + 5;
-        let time = named(start_s);
-        let left = Playing::start(&sandbox, &card, Sink::Left, &["-t", &time]);
-        let options = ["-t", &time, "--device", "pulse", "--backend", backend];
-        let right = Playing::start(&sandbox, &card, Sink::Right, &options);
-        left.finish();
-        right.finish();
-        let recording = recorder.finish().unwrap();
+        let (recording, start_s, _) = record_two(&two_tracks(), &["--device", "pulse", "--backend", backend]);
         for (track, utc_s) in [("A", start_s), ("B", start_s + 4)] {
             let lag = lag_ms(&recording, utc_s as f64, 0.9).expect("both play");
             println!("{backend}, {track}: it is {lag:+.4} ms behind the server");

@@ -4,7 +4,7 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use jaudiosync::player::library::{DecodeError, FrameSource, Library, TrackSource};
+use jaudiosync::player::library::{DecodeError, Library, TrackSource};
 use jaudiosync::player::program::Program;
 use jaudiosync::player::ring::Shared;
 use jaudiosync::player::task::{Event, PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
@@ -34,36 +34,12 @@ const BOUND_MS: f64 = 0.1;
 /// How far the world goes on at once while no card is open.
 const STEP: Span = Span::from_ms(5);
 
-struct Tone(PlaceTone);
-
-impl FrameSource for Tone {
-    fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
-        self.0.frame = frame;
-        Ok(())
-    }
-
-    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
-        self.0.fill(out);
-        Ok(())
-    }
-}
-
-impl TrackSource for Tone {
-    fn rate_hz(&self) -> u32 {
-        RATE_HZ
-    }
-
-    fn channels(&self) -> usize {
-        2
-    }
-}
-
 struct Tones;
 
 impl Library for Tones {
     fn open(&self, _: usize) -> Result<Option<Box<dyn TrackSource>>, DecodeError> {
         let tone = PlaceTone { rate_hz: RATE_HZ, period_s: PERIOD_S, shift_s: 0.0, length_s: f64::INFINITY, frame: 0 };
-        Ok(Some(Box::new(Tone(tone))))
+        Ok(Some(Box::new(tone)))
     }
 }
 

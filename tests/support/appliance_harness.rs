@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use jaudiosync::config::Layers;
 use jaudiosync::control::{Command, Response, Status};
-use jaudiosync::player::library::{DecodeError, FrameSource, Library, TrackSource};
+use jaudiosync::player::library::{DecodeError, Library, TrackSource};
 use jaudiosync::player::program::Program;
 use jaudiosync::player::ring::Shared;
 use jaudiosync::player::task::{PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
@@ -48,31 +48,6 @@ const TRACK_SHIFT_S: f64 = 2.39;
 /// Tones are quieter.
 const MUSIC_AMPLITUDE: f64 = 0.3;
 
-/// A track that is a tone.
-struct ToneTrack(PlaceTone);
-
-impl FrameSource for ToneTrack {
-    fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
-        self.0.frame = frame;
-        Ok(())
-    }
-
-    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
-        self.0.fill(out);
-        Ok(())
-    }
-}
-
-impl TrackSource for ToneTrack {
-    fn rate_hz(&self) -> u32 {
-        RATE_HZ
-    }
-
-    fn channels(&self) -> usize {
-        2
-    }
-}
-
 /// The playlist's tracks: for each that can be played, a tone of the track's length in seconds.
 struct Tones(Vec<Option<f64>>);
 
@@ -81,7 +56,7 @@ impl Library for Tones {
         let shift_s = TRACK_SHIFT_S * track as f64;
         let tone = |length_s| PlaceTone { rate_hz: RATE_HZ, period_s: PERIOD_S, shift_s, length_s, frame: 0 };
         let length_s = self.0.get(track).copied().flatten();
-        Ok(length_s.map(|length_s| Box::new(ToneTrack(tone(length_s))) as Box<dyn TrackSource>))
+        Ok(length_s.map(|length_s| Box::new(tone(length_s)) as Box<dyn TrackSource>))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::f64::consts::TAU;
 
+use jaudiosync::player::library::{DecodeError, FrameSource, TrackSource};
+
 const AMPLITUDE: f64 = 0.5;
 
 /// The tone of a track, which is silent outside it.
@@ -26,6 +28,28 @@ impl PlaceTone {
             (pair[0], pair[1]) = ((gain * cos) as f32, (gain * sin) as f32);
             self.frame += 1;
         }
+    }
+}
+
+impl FrameSource for PlaceTone {
+    fn seek(&mut self, frame: i64) -> Result<(), DecodeError> {
+        self.frame = frame;
+        Ok(())
+    }
+
+    fn read(&mut self, out: &mut [f32]) -> Result<(), DecodeError> {
+        self.fill(out);
+        Ok(())
+    }
+}
+
+impl TrackSource for PlaceTone {
+    fn rate_hz(&self) -> u32 {
+        self.rate_hz
+    }
+
+    fn channels(&self) -> usize {
+        2
     }
 }
 

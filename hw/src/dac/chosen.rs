@@ -2,7 +2,7 @@
 //! and go.
 
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jaudiosync_time::{Instant, Raw, Span};
 
@@ -106,8 +106,8 @@ impl ChosenDac {
             Wanted::Server(_) => Ok(None),
             Wanted::Named(name) if name == "default" => Ok(Some(name.clone())),
             Wanted::Named(name) => Ok(Listing::read().resolve(name, pcm_names)?.card),
-            Wanted::Automatic => match self.held() {
-                Some(held) => Ok(Some(held.id)),
+            Wanted::Automatic => match self.held().as_ref() {
+                Some(held) => Ok(Some(held.id.clone())),
                 None => Err(unavailable(AUTOMATIC, "no sound card has been opened yet".to_owned())),
             },
         }
@@ -115,22 +115,21 @@ impl ChosenDac {
 
     /// Returns the DAC that opens a target.
     fn sink(&self, listing: &Listing, target: &Target) -> Box<dyn Dac> {
+        let converting = listing.converting_pcm(target);
         match self.options.backend {
             Backend::Alsa => {
                 let card = target.card.as_deref().and_then(|id| listing.card(id));
                 let output = card.and_then(|card| Some((card, card.output_of_pcm(&target.pcm)?)));
                 let hardware = output.map_or_else(Hardware::default, |(card, output)| listing.hardware(card, output));
-                let names = [vec![target.pcm.clone()], listing.converting_pcm(target).into_iter().collect()].concat();
+                let names = std::iter::once(target.pcm.clone()).chain(converting).collect();
                 Box::new(AlsaCard::new(names, self.options.buffer_ms, hardware, self.card_use.clone()))
             }
-            Backend::Cpal => {
-                Box::new(SoundCard::new(Some(listing.converting_pcm(target).unwrap_or_else(|| target.pcm.clone()))))
-            }
+            Backend::Cpal => Box::new(SoundCard::new(Some(converting.unwrap_or_else(|| target.pcm.clone())))),
         }
     }
 
-    fn held(&self) -> Option<Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_card(
@@ -140,14 +139,14 @@ impl ChosenDac {
     ) -> Result<Box<dyn DacStream>, DacError> {
         let listing = Listing::read();
         let now = MachineClocks.raw();
-        let taken = take(&listing, self.held().as_ref(), self.waits_for_better, now).inspect_err(|_| {
-            if let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                held.away_since.get_or_insert(now);
-            }
-        })?;
+        let taken = take(&listing, self.held().as_ref(), self.waits_for_better, now);
+        if let (Err(_), Some(held)) = (&taken, self.held().as_mut()) {
+            held.away_since.get_or_insert(now);
+        }
+        let taken = taken?;
         let target = Target::of_card(&taken.id, taken.device);
         let stream = self.sink(&listing, &target).open(make_renderer, faults)?;
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         if held.as_ref().is_none_or(|held| held.id != taken.id) {
             log::info!("no sound.device is named: {} is taken, as {}", taken.id, taken.because);
         }
@@ -161,7 +160,7 @@ impl Dac for ChosenDac {
         match &self.wanted {
             Wanted::Server(server) => server.name(),
             Wanted::Named(name) => name.clone(),
-            Wanted::Automatic => self.held().map_or_else(|| AUTOMATIC.to_owned(), |held| held.id),
+            Wanted::Automatic => self.held().as_ref().map_or(AUTOMATIC, |held| &held.id).to_owned(),
         }
     }
 

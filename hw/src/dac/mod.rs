@@ -21,6 +21,9 @@ pub use simulated::{Heard, Imperfections, SimulatedDac};
 pub use sound_card::SoundCard;
 pub use sound_server::SoundServer;
 
+/// Rates to open a stream with, best first. The music is resampled in any case.
+const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
+
 /// Channels of every stream: left and right, interleaved.
 pub const CHANNELS: usize = 2;
 
@@ -78,6 +81,11 @@ impl HardwareLatency {
 
     /// The device's timing leaves out nothing.
     pub const NONE: Self = Self { known: Span::ZERO, is_complete: true };
+
+    /// Returns the known part in ms, to the microsecond; `None` if nothing is known.
+    pub fn known_ms(self) -> Option<f64> {
+        (self != Self::UNKNOWN).then(|| (self.known.ms() * 1e3).round() * 1e-3)
+    }
 }
 
 /// Makes the renderer once the format is known.

@@ -10,14 +10,12 @@ use jaudiosync_time::{Instant, Raw, Span};
 
 use super::sample_format::{DeviceSample, convert};
 use super::{
-    BufferTiming, CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, Observed, Renderer, StreamFormat,
+    BufferTiming, CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, Observed, RATES_HZ, Renderer,
+    StreamFormat,
 };
 use crate::alsa_messages::quietly;
 use crate::clocks::{Clocks, MachineClocks};
 use crate::priority::{RealtimeThread, request_realtime};
-
-/// Rates to open a stream with, best first. The music is resampled in any case.
-const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
 
 /// Sample formats, best first.
 const FORMATS: [SampleFormat; 4] = [SampleFormat::F32, SampleFormat::I32, SampleFormat::I24, SampleFormat::I16];

@@ -124,7 +124,7 @@ impl Row {
                 "in_use": is_in_use,
                 "formats": abilities.map(|abilities| &abilities.formats),
                 "rates_hz": abilities.map(|abilities| &abilities.rates_hz),
-                "hardware_latency_ms": card.latency.map(|latency| (latency.known.ms() * 1e3).round() * 1e-3),
+                "hardware_latency_ms": card.latency.and_then(HardwareLatency::known_ms),
                 "hardware_latency_complete": card.latency.is_some_and(|latency| latency.is_complete),
                 "problem": problem,
             });

@@ -58,8 +58,7 @@ impl Conductor {
             name: (self.ports.dac_name)(),
             present: self.has_device,
             rate_hz: self.format.map_or(0, |format| format.rate_hz),
-            hardware_latency_ms: (latency != HardwareLatency::UNKNOWN)
-                .then(|| (latency.known.ms() * 1e3).round() * 1e-3),
+            hardware_latency_ms: latency.known_ms(),
             hardware_latency_complete: latency.is_complete,
         }
     }

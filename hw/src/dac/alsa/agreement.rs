@@ -2,9 +2,7 @@
 
 use super::encoding::Encoding;
 use super::pcm::Granted;
-
-/// Rates to open a device with, best first. The music is resampled in any case.
-const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
+use crate::dac::RATES_HZ;
 
 /// How samples are stored, best first. A float has 24 bits: S32 loses nothing. Floats themselves are
 /// what only ALSA's plugins take.

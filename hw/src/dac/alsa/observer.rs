@@ -56,7 +56,7 @@ pub struct Observer {
     /// A constant that the driver does not report: what its hardware holds.
     latency: Span,
     first: Option<(u64, Instant<Raw>)>,
-    last_noted: Option<(u64, Instant<Raw>)>,
+    last_frame: Option<u64>,
     block: Vec<Point>,
     blocks: usize,
     earliest: VecDeque<Point>,
@@ -70,7 +70,7 @@ impl Observer {
             rate_hz: f64::from(rate_hz.max(1)),
             latency,
             first: None,
-            last_noted: None,
+            last_frame: None,
             block: Vec::with_capacity(LAST_BLOCK),
             blocks: 0,
             earliest: VecDeque::with_capacity(RATE_POINTS + 1),
@@ -90,7 +90,7 @@ impl Observer {
     }
 
     /// Returns how many frames are in flight as a frame leaves the buffer.
-    pub fn in_flight_frames(&self) -> i64 {
+    fn in_flight_frames(&self) -> i64 {
         self.in_flight.iter().copied().max().unwrap_or(0)
     }
 
@@ -119,9 +119,9 @@ impl Observer {
     /// since the last call, and otherwise as the driver answers now, if that has moved.
     fn newest(&mut self, position: &HardwarePosition, written: u64) -> Option<(u64, Instant<Raw>)> {
         let point = |pair: Pair| (written.saturating_sub(pair.queued_frames), pair.stamp);
-        let is_new = |point: &(u64, Instant<Raw>)| self.last_noted.is_none_or(|last| point.0 > last.0);
+        let is_new = |point: &(u64, Instant<Raw>)| self.last_frame.is_none_or(|last| point.0 > last);
         let newest = position.noted.map(point).filter(is_new).or_else(|| Some(point(position.now)).filter(is_new))?;
-        self.last_noted = Some(newest);
+        self.last_frame = Some(newest.0);
         Some(newest)
     }
 

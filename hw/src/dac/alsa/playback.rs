@@ -102,11 +102,6 @@ impl<P: Pcm> Playback<P> {
         &mut self.pcm
     }
 
-    /// Returns how many frames are in flight, as far as that is known.
-    pub fn in_flight_frames(&self) -> i64 {
-        self.observer.in_flight_frames()
-    }
-
     /// Fills the buffer and starts the device.
     ///
     /// # Errors

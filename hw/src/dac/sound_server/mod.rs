@@ -23,14 +23,10 @@ use self::address::Address;
 use self::connection::{Connection, Failure};
 use self::stream::{Feed, ServerStream};
 use self::timing::FRAME_BYTES;
-use super::{CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, StreamFormat};
+use super::{CHANNELS, Dac, DacError, DacStream, HardwareLatency, MakeRenderer, RATES_HZ, StreamFormat};
 
 /// The name of the server as a device.
 pub const NAME: &str = "server";
-
-/// Rates to open a stream with if the sink has them, so that the server need not resample;
-/// otherwise the first is used.
-const RATES_HZ: [u32; 4] = [48_000, 44_100, 96_000, 88_200];
 
 /// The server buffers 1/10 s, in the stream and the sink together, and asks for 1/40 s at a time:
 /// it rides out the scheduling delays of a busy machine.
@@ -130,6 +126,8 @@ fn sink(connection: &mut Connection, address: &Address) -> Result<SinkInfo, Fail
     })
 }
 
+/// Returns the sink's own rate if it is a usual one, so that the server need not resample, and
+/// otherwise the best of these.
 fn sink_rate_hz(connection: &mut Connection, address: &Address) -> Result<u32, Failure> {
     match sink(connection, address) {
         Ok(SinkInfo { sample_spec: SampleSpec { sample_rate, .. }, .. }) if RATES_HZ.contains(&sample_rate) => {
