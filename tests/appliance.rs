@@ -68,8 +68,8 @@ fn stop_resume_volume_and_starting_over() {
     let stage = Stage::new();
     let mut made = stage.switch_on("box", Sink::Both, false);
 
-    // Held for 2 s, Start begins from the first track.
-    made.hand("press start 2.2");
+    // Held for 2 s, Start begins from the first track. A busy machine may see less of the hold.
+    made.hand("press start 4");
     let status = made.wait_until("waiting", |status| status.play.state == PlayState::WaitingForSlot);
     let anchor_s = status.play.anchor_utc_s.unwrap();
     assert!(!status.play.common && [5, 20, 35, 50].contains(&(anchor_s % 60)));
@@ -99,7 +99,7 @@ fn stop_resume_volume_and_starting_over() {
     let resumed_s = slot_s(&made);
     sleep_until(resumed_s + 3.0);
     // Held for 5 s, Stop switches off.
-    made.hand("press stop 5.3");
+    made.hand("press stop 7");
     assert_eq!(made.wait().code(), Some(100));
 
     let recording = stage.finish();
