@@ -22,6 +22,11 @@ use crate::priority::{RealtimeThread, request_realtime};
 /// without one: it may hang.
 const ASK_INTERVAL: Span = Span::from_ms(100);
 
+/// At the beginning it is asked more often: the player's model knows nothing yet, and an answer that
+/// took long, as on a busy machine, would make the music begin a second later.
+const FIRST_ASK_INTERVAL: Span = Span::from_ms(10);
+const FIRST_ASKED_S: u64 = 2;
+
 /// What the thread plays for.
 pub struct Feed {
     /// The connection; the stream is created on it.
@@ -112,7 +117,7 @@ struct Player {
     xruns: u64,
     question: Option<Question>,
     next_question: Instant<Raw>,
-    /// The last one, unless a buffer has used it already.
+    /// The most certain one since the last buffer.
     snapshot: Option<Snapshot>,
 }
 
@@ -153,7 +158,8 @@ impl Player {
             if self.question.is_none() && (has_played || now >= self.next_question) {
                 let tag = self.connection.put_question(self.channel)?;
                 self.question = Some(Question { tag, asked: now, is_void: false });
-                self.next_question = now + ASK_INTERVAL;
+                let is_first = self.frame < FIRST_ASKED_S * u64::from(self.rate_hz);
+                self.next_question = now + if is_first { FIRST_ASK_INTERVAL } else { ASK_INTERVAL };
             }
             self.connection.flush()?;
             // What is left of the patience, and not all of it again: another clock measures the wait,
@@ -190,13 +196,20 @@ impl Player {
                 let question = self.question.take_if(|question| question.tag == tag);
                 if let Some(question) = question.filter(|question| self.is_started && !question.is_void) {
                     let arrived = ClockPair::read(&MachineClocks);
-                    self.snapshot = Snapshot::new(&answer, question.asked, arrived);
+                    self.take_snapshot(Snapshot::new(&answer, question.asked, arrived));
                 }
             }
             Event::Killed => return Err(Failure::Killed),
             Event::Other => {}
         }
         Ok(())
+    }
+
+    fn take_snapshot(&mut self, new: Option<Snapshot>) {
+        let Some(new) = new else { return };
+        if self.snapshot.is_none_or(|best| new.uncertainty < best.uncertainty) {
+            self.snapshot = Some(new);
+        }
     }
 
     fn forget_timing(&mut self) {
