@@ -164,8 +164,10 @@ fn check(file: &[u8], joins: &[f64]) -> Result<(), TestCaseError> {
             let worst =
                 joined.iter().zip(expected).map(|(a, b)| (a - b).abs()).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
             let (at, difference) = worst.unwrap_or_default();
+            // A damaged frame may be far beyond full scale, where the rounding is larger, too.
+            let loudest = expected.iter().fold(1.0_f32, |loudest, sample| sample.abs().max(loudest));
             prop_assert!(
-                difference <= DIFFERENCE,
+                difference <= DIFFERENCE * loudest,
                 "joined at {} of {}, map {}, at first {}: {} off at {}",
                 place,
                 frames,
