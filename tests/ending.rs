@@ -404,10 +404,8 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_player_that_ignores_hangups_plays_on_without_its_terminal() {
     let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
-    let inner = player(&sandbox, &card, "server", 1);
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
-    command.current_dir(sandbox.path()).envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut command =
+        started_by(&["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""], &player(&sandbox, &card, "server", 1));
     let mut running = start_playing(&sandbox, &mut command);
     running.process.send(Signal::SIGHUP);
     let began = Instant::now();
@@ -416,10 +414,23 @@ fn a_player_that_ignores_hangups_plays_on_without_its_terminal() {
         std::thread::sleep(Duration::from_millis(10));
     }
     running.ends_with("nohup", 0, &[]);
-    let mut running = start_playing(&sandbox, &mut player(&sandbox, &card, "server", 1));
+    // Not ignored, even where these tests themselves are run under nohup.
+    let mut command = started_by(&["env", "--default-signal=HUP"], &player(&sandbox, &card, "server", 1));
+    let mut running = start_playing(&sandbox, &mut command);
     let status = running.end("a terminal that was closed", Signal::SIGHUP);
     assert_eq!(status.code(), Some(0));
     assert_position_saved(&sandbox);
+}
+
+/// A command that another program starts, which replaces itself by it.
+fn started_by(program: &[&str], inner: &Command) -> Command {
+    let mut command = Command::new(program[0]);
+    command.args(&program[1..]).arg(inner.get_program()).args(inner.get_args());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = inner.get_current_dir() {
+        command.current_dir(folder);
+    }
+    command
 }
 
 /// The service of a box on a desk, whose buttons the test presses.
