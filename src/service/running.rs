@@ -14,11 +14,12 @@ use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use sd_notify::NotifyState;
 
-use super::conductor::{Conductor, Ending, Message, OpenBoard, Ports, Round, StatusBoard};
+use super::conductor::{Conductor, Ending, Message, OpenBoard, Ports, Round, StatusBoard, TimePort};
 use super::handler::ControlHandler;
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
+use super::recording::Recording;
 use super::settings::sink_options;
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
@@ -30,6 +31,7 @@ use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
 use crate::player::task::{PlayerCommand, WhenMissing};
+use crate::recorder::Notes;
 use crate::worker::{Task, Worker};
 
 /// How often the loops are checked, and systemd is notified.
@@ -46,6 +48,8 @@ pub struct ServiceOptions {
     pub state_folder: Option<PathBuf>,
     /// The simulated board, for `board.kind = "simulated"`.
     pub simulated: SimulatedBoard,
+    /// The lines of the log that the flight recorder takes in.
+    pub notes: Notes,
 }
 
 /// Why a service cannot be started.
@@ -73,6 +77,8 @@ pub struct Service {
     engine: Arc<Engine>,
     time: BoxTime,
     workers: Workers,
+    /// Dropped last, as it records how the others end.
+    recording: Recording,
     began: Instant,
 }
 
@@ -91,6 +97,7 @@ impl Service {
         if config.board.kind == BoardKind::Pi {
             lock_memory().unwrap_or_else(|error| log::info!("{error}"));
         }
+        let recording = Recording::start(options.state_folder.clone(), options.notes);
         let (sender, inbox) = mpsc::channel();
         let time = BoxTime::start(&config, options.state_folder.clone())?;
         let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
@@ -128,7 +135,7 @@ impl Service {
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        Ok(Self { server, conductor, inbox, sender, engine, time, workers, began })
+        Ok(Self { server, conductor, inbox, sender, engine, time, workers, recording, began })
     }
 
     /// Returns where requests to end or to reload can be sent.
@@ -166,6 +173,8 @@ impl Service {
                     log::error!("{trouble}; systemd will restart the service");
                 }
                 logged_trouble = trouble;
+                let status = self.conductor.status_board().read();
+                self.recording.see(clocks.raw(), self.time.reader().estimate(), status);
                 if !is_ready && logged_trouble.is_none() {
                     // Reading a large playlist for the first time takes longer than systemd would
                     // wait.
@@ -182,6 +191,7 @@ impl Service {
                 }
             }
         };
+        self.recording.ended(ending);
         notify(&[NotifyState::Stopping]);
         ending
     }
@@ -227,6 +237,7 @@ impl Drop for Service {
         self.time.dismiss();
         self.workers.dismiss();
         self.engine.dismiss();
+        self.recording.dismiss();
     }
 }
 
