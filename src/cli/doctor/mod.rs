@@ -57,7 +57,7 @@ impl Doctor {
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
-        findings.extend(checks::clock(&config.time, &machine, &read_clock(&config.time)));
+        findings.extend(checks::clock(&config.time, &machine, &read_clock(config)));
         findings.extend(checks::daemons(&config.time, &machine));
         if let Some(levels) = read_board(config, holder) {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
@@ -65,7 +65,7 @@ impl Doctor {
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
-        findings.extend(checks::health(&machine, service_state_folder().as_deref()));
+        findings.extend(checks::health(&machine, service_state_folder(config.state.folder()).as_deref()));
         self.show(&findings)?;
         if self.buttons {
             buttons::follow(config, &self.service, holder)?;
