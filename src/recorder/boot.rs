@@ -35,6 +35,17 @@ impl BootId {
         )
     }
 
+    /// Returns the first digits as a number, where there is no room for more; 0 if it is unknown.
+    pub(super) fn short(&self) -> u16 {
+        let digits = self.0.get(..4).unwrap_or(&self.0);
+        u16::from_str_radix(digits, 16).unwrap_or(0)
+    }
+
+    /// Makes an id of its first digits.
+    pub(super) fn of_short(short: u16) -> Self {
+        Self(if short == 0 { String::new() } else { format!("{short:04x}") })
+    }
+
     /// Returns whether the id is known.
     pub fn is_known(&self) -> bool {
         !self.0.is_empty()

@@ -8,11 +8,25 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::storage::{LiesOn, StatePlace};
+
 /// The most that the recording takes on disk, in bytes.
 pub const MAX_BYTES: u64 = 256 * 1024;
 
 const NEWER: &str = "recorder.jsonl";
 const OLDER: &str = "recorder.old.jsonl";
+/// What the memory on the clock module holds of earlier boots, on a disk that forgets.
+const EARLIER: &str = "recorder.module.jsonl";
+
+/// Where the service that systemd runs records where its state folder cannot be written to.
+const RUNTIME_FOLDER: &str = "/run/jaudiosync";
+
+/// Returns the folder of the recording: the state folder, or where that is read-only, one in memory.
+pub fn recording_folder(state_folder: &Path) -> PathBuf {
+    let runtime = std::env::var_os("RUNTIME_DIRECTORY").map_or_else(|| PathBuf::from(RUNTIME_FOLDER), PathBuf::from);
+    let is_read_only = StatePlace::of(state_folder).lies_on == LiesOn::ReadOnly;
+    if is_read_only && runtime.exists() { runtime } else { state_folder.to_owned() }
+}
 
 /// The files of a recording.
 #[derive(Debug, Clone)]
@@ -39,7 +53,7 @@ impl Files {
     /// If a file is there and cannot be read.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        for name in [OLDER, NEWER] {
+        for name in [EARLIER, OLDER, NEWER] {
             let file = match File::open(self.folder.join(name)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
@@ -79,6 +93,15 @@ impl Files {
             File::open(&self.folder)?.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Replaces what is known of earlier boots from elsewhere; it comes first when all is read.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn set_earlier(&self, lines: &str) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        std::fs::write(self.folder.join(EARLIER), lines)
     }
 
     fn open(&self) -> io::Result<File> {

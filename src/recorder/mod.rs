@@ -11,14 +11,19 @@
 //!   place that touches the disk;
 //! - `event` is a line of the file, `past` how the last run ended, `ride` what it all was; pure.
 //!
+//! On a disk that forgets, as on a read-only root, `module` also records in the memory on the clock
+//! module, in the form of `short`.
+//!
 //! A disk that is full or read-only costs the recording and nothing else. Nothing here decides
 //! what the box does.
 
 mod boot;
 mod event;
 mod files;
+mod module;
 mod past;
 mod ride;
+mod short;
 mod storms;
 mod tap;
 mod task;
@@ -26,7 +31,8 @@ mod watcher;
 
 pub use boot::{BootId, last_end};
 pub use event::{End, Entry, Event, PreviousEnd, Severity};
-pub use files::{Files, MAX_BYTES};
+pub use files::{Files, MAX_BYTES, recording_folder};
+pub use module::ShortMemory;
 pub use past::previous_end;
 pub use ride::{Boot, DropOutTime, Ending, LoggedNote, Moment, Period, Ride, RideTime, Rides, Trouble};
 pub use tap::{Notes, Tap, UNDERRUN, tap};

@@ -10,6 +10,7 @@ use jaudiosync_time::{Instant, Raw, Span, Utc};
 use super::boot::BootId;
 use super::event::{End, Entry, Event, to_ms};
 use super::files::Files;
+use super::module::{InModule, ShortMemory};
 use super::past::previous_end;
 use super::storms::Storms;
 use super::tap::{Line, Notes, Tapped};
@@ -57,6 +58,8 @@ pub struct Recorder {
     clocks: Arc<dyn Clocks>,
     machine: Machine,
     files: Option<Files>,
+    /// On a disk that forgets.
+    module: Option<InModule>,
     notes: Notes,
     boot: BootId,
     watcher: Watcher,
@@ -96,6 +99,7 @@ impl Recorder {
             clocks,
             machine,
             files: folder.map(|folder| Files::in_folder(&folder)),
+            module: None,
             notes,
             boot,
             watcher: Watcher::default(),
@@ -111,6 +115,23 @@ impl Recorder {
             has_ended: false,
             trouble: None,
             beginning: Some((systemds, now)),
+        }
+    }
+
+    /// Also records in a memory that does not forget, in short form.
+    pub fn and_in(mut self, memory: Box<dyn ShortMemory>) -> Self {
+        self.module = Some(InModule::new(memory));
+        self
+    }
+
+    /// Takes over what the memory holds of earlier boots, once it was read.
+    fn take_earlier(&mut self) {
+        let earlier = self.module.as_mut().and_then(|module| module.take_earlier(&self.boot));
+        let Some(earlier) = earlier else { return };
+        self.is_urgent = true;
+        let lines: String = earlier.iter().map(Entry::to_line).collect();
+        if let Some(Err(error)) = self.files.as_ref().map(|files| files.set_earlier(&lines)) {
+            log::debug!("what the clock module holds cannot be shown: {error}");
         }
     }
 
@@ -131,6 +152,9 @@ impl Recorder {
             utc_s: utc.map(|utc| to_ms((utc - Instant::ZERO).seconds())),
             event,
         };
+        if let Some(module) = &mut self.module {
+            module.hold(&entry);
+        }
         self.held.push_str(&entry.to_line());
         if self.held.len() > MAX_HELD_BYTES {
             let end = self.held.bytes().skip(MAX_HELD_BYTES / 2).position(|byte| byte == b'\n');
@@ -177,6 +201,10 @@ impl Recorder {
         self.soonest = if is_regular { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
         self.written_at = Some(now);
         self.is_urgent = false;
+        // First, as it takes no time: at the end the clock's task waits for it, and not for a disk.
+        if let Some(module) = &mut self.module {
+            module.write();
+        }
         let Some(files) = &self.files else { return self.held.clear() };
         let trouble = files.append(&self.held).err().map(|error| error.to_string());
         match trouble {
@@ -242,6 +270,7 @@ impl Task for Recorder {
         self.begin();
         let now = self.clocks.raw();
         self.take_in(now);
+        self.take_earlier();
         self.write(now);
         STEP
     }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jaudiosync_hw::clocks::MachineClocks;
+use jaudiosync_hw::eeprom::RECORDER;
 use jaudiosync_time::{Instant, Raw};
 
 use super::conductor::Ending;
 use crate::control::Status;
 use crate::host::Machine;
-use crate::recorder::{BootId, End, Notes, Recorder, RecorderCommand, last_end};
+use crate::recorder::{BootId, End, Notes, Recorder, RecorderCommand, ShortMemory, last_end, recording_folder};
+use crate::storage::StatePlace;
+use crate::timekeeping::clock_module::SharedModule;
 use crate::timekeeping::status::{Estimate, TimeState};
 use crate::worker::Worker;
 
@@ -24,10 +27,15 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Starts to record in this state folder.
-    pub(super) fn start(state_folder: Option<PathBuf>, notes: Notes) -> Self {
+    /// Starts to record in this state folder, and where that forgets also on the clock module.
+    pub(super) fn start(state_folder: Option<PathBuf>, notes: Notes, module: Arc<SharedModule>) -> Self {
         let machine = Machine::below(Path::new("/"));
-        let task = Recorder::new(state_folder, notes, Arc::new(MachineClocks), machine, BootId::current(), last_end());
+        let folder = state_folder.map(|folder| recording_folder(&folder));
+        let forgets = folder.as_ref().is_none_or(|folder| StatePlace::of(folder).lies_on.forgets());
+        let mut task = Recorder::new(folder, notes, Arc::new(MachineClocks), machine, BootId::current(), last_end());
+        if forgets {
+            task = task.and_in(Box::new(OnModule(module)));
+        }
         let worker = Worker::start("recorder", task, || {});
         let worker = worker.inspect_err(|error| log::warn!("nothing is recorded: {error}")).ok();
         Self { worker, progress: None }
@@ -57,5 +65,21 @@ impl Recording {
     /// Asks it to write what it has, and does not wait.
     pub(super) fn dismiss(&self) {
         self.worker.iter().for_each(Worker::dismiss);
+    }
+}
+
+/// The recorder's part of the memory on the clock module.
+struct OnModule(Arc<SharedModule>);
+
+impl ShortMemory for OnModule {
+    fn contents(&self) -> Option<Vec<u8>> {
+        self.0.recorder_part()
+    }
+
+    fn write(&self, at: usize, bytes: &[u8]) {
+        let begin = u16::try_from(at).ok().and_then(|at| RECORDER.start.checked_add(at));
+        if let Some(begin) = begin.filter(|begin| usize::from(*begin) + bytes.len() <= RECORDER.end.into()) {
+            self.0.write(begin, bytes);
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::{Failure, output};
 use crate::format::{counted, duration, local_time};
-use crate::recorder::{BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity};
+use crate::recorder::{BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity, recording_folder};
 
 /// How many lines of the log, and how many of any other list, are shown at most. JSON has all.
 const MAX_NOTES: usize = 20;
@@ -24,7 +24,7 @@ pub(super) fn show(folder: Option<&Path>, number: usize, as_json: bool) -> Resul
             "there is no folder for the state: set STATE_DIRECTORY, XDG_STATE_HOME or HOME".into(),
         ));
     };
-    let files = Files::in_folder(folder);
+    let files = Files::in_folder(&recording_folder(folder));
     let bytes = files.read().map_err(|error| unreadable(&files, &error))?;
     let (entries, unreadable) = Entry::read_all(&bytes);
     let rides = Rides::of(&entries, &BootId::current());

@@ -60,17 +60,18 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        if let Some(number) = self.last_ride {
-            return last_ride::show(service_state_folder().as_deref(), number as usize, self.json);
-        }
         let layers = config::load(self.config.as_deref());
         let config = layers.config();
+        if let Some(number) = self.last_ride {
+            let folder = service_state_folder(config.state.folder());
+            return last_ride::show(folder.as_deref(), number as usize, self.json);
+        }
         let machine = Machine::below(Path::new("/"));
         let service = self.service_status(config);
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
-        findings.extend(checks::clock(&config.time, &machine, &read_clock(&config.time)));
+        findings.extend(checks::clock(&config.time, &machine, &read_clock(config)));
         findings.extend(checks::daemons(&config.time, &machine));
         findings.extend(checks::wifi(&config.time, &wifi::read(&machine)));
         if let Some(levels) = read_board(config, holder) {
@@ -79,7 +80,7 @@ impl Doctor {
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
-        findings.extend(checks::health(&machine, service_state_folder().as_deref()));
+        findings.extend(checks::health(&machine, service_state_folder(config.state.folder()).as_deref()));
         self.show(&findings)?;
         if self.buttons {
             buttons::follow(config, &self.service, holder)?;

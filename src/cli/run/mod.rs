@@ -22,7 +22,6 @@ use crate::ending::{self, HangUp, Notice};
 use crate::recorder::{self, Tap};
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::{Service, ServiceOptions};
-use crate::storage::state_folder;
 
 /// How often scripted presses are checked, which is how exactly they are released.
 const INPUT_STEP: Duration = Duration::from_millis(10);
@@ -52,7 +51,8 @@ pub(super) struct Run {
     overrides: Overrides,
 
     /// Folder for session, position, volume, calibration and flight recorder
-    /// [default: STATE_DIRECTORY, otherwise the user's state folder]
+    /// [default: the configuration's state.folder, otherwise STATE_DIRECTORY or the user's state
+    /// folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 
@@ -77,7 +77,7 @@ impl Run {
         let overrides = self.overrides.clone();
         let options = ServiceOptions {
             load_config: Box::new(move || overrides.load()),
-            state_folder: self.state.clone().or_else(state_folder),
+            state_folder: self.state.clone(),
             simulated: simulated.clone(),
             notes,
         };

@@ -29,7 +29,7 @@ pub(super) fn ride(boots: &[Entries<'_>], current: &BootId) -> Ride {
         }
         open.close(&mut ride, at(last));
         let version = entries.iter().find_map(|(entry, _)| match &entry.event {
-            Event::Began { version, .. } => Some(version.clone()),
+            Event::Began { version, .. } if !version.is_empty() => Some(version.clone()),
             _ => None,
         });
         ride.boots.push(Boot { from: at(first), to: at(last), ending: ending(entries, current), version });

@@ -205,3 +205,61 @@ fn three_hundred_power_cuts_with_torn_tails_are_all_told() {
     assert!(first != BootId::parse("00000001") || ride.power_cuts() == whole, "SEED={seed}");
     assert!(ride.power_cuts() > 100, "SEED={seed}: {}", ride.power_cuts());
 }
+
+/// A memory on a clock module, which is read some seconds after the start.
+#[derive(Clone, Default)]
+struct Memory {
+    bytes: Arc<std::sync::Mutex<Vec<u8>>>,
+    is_read: Arc<std::sync::atomic::AtomicBool>,
+    writes: Arc<std::sync::atomic::AtomicU32>,
+}
+
+impl ShortMemory for Memory {
+    fn contents(&self) -> Option<Vec<u8>> {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.is_read.load(Relaxed).then(|| self.bytes.lock().unwrap().clone())
+    }
+
+    fn write(&self, at: usize, bytes: &[u8]) {
+        self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.bytes.lock().unwrap()[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+#[test]
+fn a_disk_that_forgets_has_the_rides_of_earlier_boots_from_the_clock_module() {
+    use std::sync::atomic::Ordering::Relaxed;
+    let memory = Memory::default();
+    *memory.bytes.lock().unwrap() = vec![0xFF; super::super::short::RING_BYTES];
+    let mut on_utc_s = NOON_S;
+    let mut folder = tempfile::tempdir().unwrap();
+    for boot in 1..=4 {
+        // What was on the disk is gone with the power.
+        folder = tempfile::tempdir().unwrap();
+        memory.is_read.store(false, Relaxed);
+        let mut on = VirtualBox::switch_on(folder.path(), &format!("{boot:04x}abcd"), on_utc_s);
+        on.recorder = on.recorder.and_in(std::boxed::Box::new(memory.clone()));
+        for second in 0..1800 {
+            memory.is_read.store(second > 12, Relaxed);
+            if second == 900 {
+                on.tap.log(Level::Warn, UNDERRUN, "audio underrun");
+            }
+            on.second();
+        }
+        if boot == 2 {
+            on.recorder.command(RecorderCommand::Ended(End::PowerOff));
+            on.recorder.step();
+        }
+        on_utc_s += 1860;
+    }
+    let writes = memory.writes.load(Relaxed);
+    assert!(writes <= 4 * 5, "{writes} writes in four quiet boots of half an hour");
+    let entries = Entry::read_all(&Files::in_folder(folder.path()).read().unwrap()).0;
+    let rides = Rides::of(&entries, &BootId::parse("0004abcd"));
+    let (ride, _) = rides.last(1).unwrap();
+    let endings: Vec<Ending> = ride.boots.iter().map(|boot| boot.ending).collect();
+    assert_eq!(endings, [Ending::PowerCut, Ending::PowerOff, Ending::PowerCut, Ending::StillOn]);
+    assert_eq!(ride.drop_out_count(), 4);
+    let worst_ms = ride.time.worst_bound_ms.unwrap();
+    assert!((1.5..1.52).contains(&worst_ms), "{worst_ms}");
+}
