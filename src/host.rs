@@ -105,6 +105,15 @@ impl Machine {
         daemons
     }
 
+    /// Returns the names of the Wi-Fi devices, such as `wlan0`.
+    pub fn wifi_devices(&self) -> Vec<String> {
+        let devices = fs::read_dir(self.root.join("sys/class/net")).into_iter().flatten().flatten();
+        let devices = devices.filter(|device| device.path().join("phy80211").exists());
+        let mut names: Vec<String> = devices.filter_map(|device| device.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     /// Returns the processor's temperature in °C; `None` if it cannot be read.
     pub fn temperature_c(&self) -> Option<f64> {
         let millidegrees: f64 = self.read("sys/class/thermal/thermal_zone0/temp")?.parse().ok()?;
@@ -174,6 +183,16 @@ pub(super) mod tests {
         ]);
         assert_eq!(alarm.power(), Some(Power { is_low: true, was_low: true, was_slowed: false }));
         assert_eq!(machine(&[]).1.power(), None);
+    }
+
+    #[test]
+    fn wifi_devices_are_those_with_a_radio() {
+        let (_root, machine) = machine(&[
+            ("sys/class/net/wlan1/phy80211/name", "phy1\n"),
+            ("sys/class/net/wlan0/phy80211/name", "phy0\n"),
+            ("sys/class/net/eth0/address", "00\n"),
+        ]);
+        assert_eq!(machine.wifi_devices(), ["wlan0", "wlan1"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod mp3;
 pub mod panics;
 pub mod player;
 pub mod playlist;
+pub mod recorder;
 pub mod service;
 pub mod setup;
 pub mod storage;

@@ -1,13 +1,15 @@
 //! Where the log goes: to a terminal with timestamps, to systemd's journal with its priorities, or
-//! to the panel.
+//! to the panel; that of the service also to the flight recorder.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use env_logger::{Builder, Env, Target};
-use log::Level;
+use env_logger::{Builder, Env, Logger, Target};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::recorder::Tap;
 
 /// How many lines are held for the panel; no terminal has more.
 const MAX_LINES: usize = 200;
@@ -72,6 +74,48 @@ impl Write for LogLines {
 
 /// Starts the log. `RUST_LOG` overrides the default level.
 pub(super) fn begin(default_level: &str, destination: Destination) {
+    let logger = logger(default_level, destination);
+    start(logger.filter(), Box::new(logger));
+}
+
+/// Starts the log of the service, of which the flight recorder gets a part, whatever `RUST_LOG`
+/// says.
+pub(super) fn begin_recorded(default_level: &str, destination: Destination, tap: Tap) {
+    let shown = logger(default_level, destination);
+    start(shown.filter().max(LevelFilter::Info), Box::new(Recorded { shown, tap }));
+}
+
+fn start(level: LevelFilter, logger: Box<dyn Log>) {
+    // A logger that is already there, as in a test, stays.
+    if log::set_boxed_logger(logger).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// Shows lines of the log, and passes those that are wanted to the recorder.
+struct Recorded {
+    shown: Logger,
+    tap: Tap,
+}
+
+impl Log for Recorded {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.shown.enabled(metadata) || Tap::wants(metadata.level(), metadata.target())
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if Tap::wants(record.level(), record.target()) {
+            self.tap.log(record.level(), record.target(), &record.args().to_string());
+        }
+        self.shown.log(record);
+    }
+
+    fn flush(&self) {
+        self.shown.flush();
+    }
+}
+
+fn logger(default_level: &str, destination: Destination) -> Logger {
     let mut builder = Builder::from_env(Env::default().default_filter_or(default_level));
     match destination {
         Destination::Lines(lines) => {
@@ -93,8 +137,7 @@ pub(super) fn begin(default_level: &str, destination: Destination) {
             builder.format_timestamp_millis().format_target(false);
         }
     }
-    // A logger that is already there, as in a test, stays.
-    let _ = builder.try_init();
+    builder.build()
 }
 
 /// Returns the number of a level in syslog(3).

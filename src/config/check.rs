@@ -54,6 +54,9 @@ fn texts(config: &Config) -> Option<String> {
     if !socket.as_os_str().is_empty() && (!socket.is_absolute() || socket.as_os_str().len() > MAX_SOCKET_PATH_BYTES) {
         return Some(format!("write an absolute path of at most {MAX_SOCKET_PATH_BYTES} bytes"));
     }
+    if config.state.folder().is_some_and(|folder| !folder.is_absolute()) {
+        return Some("write an absolute path".to_owned());
+    }
     None
 }
 

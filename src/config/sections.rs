@@ -1,6 +1,6 @@
 //! The tree of values: a struct for each section of the file, and the defaults.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ pub struct Config {
     pub board: Board,
     /// The control socket.
     pub control: Control,
+    /// Where the state is saved.
+    pub state: State,
 }
 
 /// `[playlist]`: what to play.
@@ -142,6 +144,21 @@ pub struct Control {
     pub socket: PathBuf,
     /// The group whose members may control the box.
     pub group: String,
+}
+
+/// `[state]`: session, position, volume and calibration between two runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The folder, on any partition that remembers; empty for `/var/lib/jaudiosync`.
+    pub folder: PathBuf,
+}
+
+impl State {
+    /// Returns the folder, if one is configured.
+    pub fn folder(&self) -> Option<&Path> {
+        Some(self.folder.as_path()).filter(|folder| !folder.as_os_str().is_empty())
+    }
 }
 
 impl Default for Playlist {

@@ -6,17 +6,19 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::eeprom::{self, Adoption};
 use jaudiosync_hw::rtc::{self, Ds3231, Ds3231Model, GpioSecondEdge, SecondEdge, SimulatedDs3231};
 use jaudiosync_hw::system_clock::{MachineSystemClock, SystemClock};
 use jaudiosync_hw::world::DeskWorld;
 
 use crate::config::{RtcChoice, TimeKeeping};
 use crate::storage::Record;
+use crate::timekeeping::clock_module::SharedModule;
 use crate::timekeeping::published::SharedEstimate;
 use crate::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, SystemSource};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::TimeStatus;
-use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};
+use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, ModuleMemory, OpenEeprom, OpenRtc};
 use crate::worker::{Progress, Worker};
 
 /// What the thread may do, beyond what the configuration says.
@@ -32,6 +34,8 @@ pub struct ClockOptions {
     pub sets_system_clock: bool,
     /// Whether the system clock is a reference, because another daemon keeps it.
     pub asks_system: bool,
+    /// The state in the memory on the clock module, if that is to be used.
+    pub module: Option<Arc<SharedModule>>,
     /// Called once on the thread when it begins, to ask for priority.
     pub on_thread: fn(),
 }
@@ -45,6 +49,7 @@ impl ClockOptions {
             sets_rtc: false,
             sets_system_clock: false,
             asks_system: false,
+            module: None,
             on_thread: || {},
         }
     }
@@ -102,6 +107,12 @@ impl ClockThread {
             may_set_rtc: options.sets_rtc,
         };
         let mut task = ClockTask::new(devices, saved, Arc::clone(&shared));
+        if let Some(shared) = &options.module {
+            match module_opener(config) {
+                Some(open) => task.save_in_module(ModuleMemory::new(open, Arc::clone(shared))),
+                None => shared.found(None),
+            }
+        }
         let reported = Arc::new(Mutex::new(Reported { status: task.status(), rtc_was_set: false }));
         task.report_to({
             let reported = Arc::clone(&reported);
@@ -220,6 +231,13 @@ fn rtc_opener(config: &TimeKeeping, sets_rtc: bool) -> Option<OpenRtc> {
             Some(Box::new(move || Ok(Box::new(Ds3231::new(chip.clone())))))
         }
     }
+}
+
+/// Returns what opens the memory on the clock module; `None` where there is no such bus.
+fn module_opener(config: &TimeKeeping) -> Option<OpenEeprom> {
+    let RtcChoice::Bus(path) = &config.rtc else { return None };
+    let path = path.clone();
+    Some(Box::new(move || eeprom::open(&path, Adoption::Allowed, &MachineClocks)))
 }
 
 fn second_edge(config: &TimeKeeping) -> Option<Box<dyn SecondEdge>> {

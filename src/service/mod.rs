@@ -15,6 +15,7 @@ pub mod handler;
 pub mod heartbeat;
 pub mod mapper;
 pub mod playlists;
+mod recording;
 pub mod running;
 pub mod settings;
 pub mod state_writer;

@@ -1,7 +1,7 @@
 //! A service on this machine's devices: starts everything, runs the conductor, feeds the watchdog.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -14,11 +14,12 @@ use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use sd_notify::NotifyState;
 
-use super::conductor::{Conductor, Ending, Message, OpenBoard, Ports, Round, StatusBoard};
+use super::conductor::{Conductor, Ending, Message, OpenBoard, Ports, Round, StatusBoard, TimePort};
 use super::handler::ControlHandler;
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
+use super::recording::Recording;
 use super::settings::sink_options;
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
@@ -30,6 +31,9 @@ use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
 use crate::player::task::{PlayerCommand, WhenMissing};
+use crate::recorder::Notes;
+use crate::storage::{self, Record, Run};
+use crate::timekeeping::clock_module::SharedModule;
 use crate::worker::{Task, Worker};
 
 /// How often the loops are checked, and systemd is notified.
@@ -38,14 +42,20 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Until the service is ready, it asks systemd every second for this much more time.
 const STARTING_US: u32 = 20_000_000;
 
+/// The memory on the clock module is read within 0.1 s of the start, but for one that is seen for
+/// the first time.
+const MODULE_PATIENCE: Duration = Duration::from_millis(1500);
+
 /// What a service is started with.
 pub struct ServiceOptions {
     /// Reads the configuration; called at once, and again at every reload.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
-    /// Where the state is saved.
+    /// Where the state is saved, whatever the configuration says.
     pub state_folder: Option<PathBuf>,
     /// The simulated board, for `board.kind = "simulated"`.
     pub simulated: SimulatedBoard,
+    /// The lines of the log that the flight recorder takes in.
+    pub notes: Notes,
 }
 
 /// Why a service cannot be started.
@@ -73,6 +83,8 @@ pub struct Service {
     engine: Arc<Engine>,
     time: BoxTime,
     workers: Workers,
+    /// Dropped last, as it records how the others end.
+    recording: Recording,
     began: Instant,
 }
 
@@ -92,12 +104,15 @@ impl Service {
             lock_memory().unwrap_or_else(|error| log::info!("{error}"));
         }
         let (sender, inbox) = mpsc::channel();
-        let time = BoxTime::start(&config, options.state_folder.clone())?;
+        let state_folder = state_folder(&options, &config);
+        let module = Arc::new(SharedModule::new(last_run(state_folder.as_deref())));
+        let recording = Recording::start(state_folder.clone(), options.notes, Arc::clone(&module));
+        let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module))?;
         let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
         let open_mixer = open_mixer(&config, &dac);
         let engine = Arc::new(start_player(Box::new(dac.clone()), &time.reader(), &sender)?);
         let mut workers = Workers::default();
-        let ports = Ports {
+        let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
             player: player_commands(&engine),
@@ -112,8 +127,8 @@ impl Service {
                 workers.start("volume", VolumeTask::new(open_mixer, set_gain, reporter(&sender, Message::Volume)))?
             },
             state_writer: {
-                let task = StateWriter::new(options.state_folder.clone(), reporter(&sender, Message::State));
-                workers.start("state writer", task)?
+                let task = StateWriter::new(state_folder.clone(), reporter(&sender, Message::State));
+                workers.start("state writer", task.and_in(Arc::clone(&module)))?
             },
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
@@ -122,13 +137,17 @@ impl Service {
             load_config: options.load_config,
             dac_name: Box::new(move || dac.name()),
         };
-        let restored = Restored::read(options.state_folder.as_deref());
+        let mut restored = Restored::read(state_folder.as_deref());
         restored.problems.iter().for_each(|problem| log::warn!("{problem}"));
+        if let Some(found) = module.wait(MODULE_PATIENCE) {
+            restored.take_over(found).into_iter().for_each(&mut ports.state_writer);
+        }
+        module.begin(restored.session.clone(), restored.volume);
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        Ok(Self { server, conductor, inbox, sender, engine, time, workers, began })
+        Ok(Self { server, conductor, inbox, sender, engine, time, workers, recording, began })
     }
 
     /// Returns where requests to end or to reload can be sent.
@@ -148,6 +167,7 @@ impl Service {
         let mut heartbeat = Heartbeat::default();
         let mut next_heartbeat = Instant::now();
         let mut is_ready = false;
+        let mut is_end_recorded = false;
         let mut logged_trouble = None;
         let ending = loop {
             let at = match self.conductor.round() {
@@ -166,6 +186,8 @@ impl Service {
                     log::error!("{trouble}; systemd will restart the service");
                 }
                 logged_trouble = trouble;
+                let status = self.conductor.status_board().read();
+                self.recording.see(clocks.raw(), self.time.reader().estimate(), status);
                 if !is_ready && logged_trouble.is_none() {
                     // Reading a large playlist for the first time takes longer than systemd would
                     // wait.
@@ -175,13 +197,21 @@ impl Service {
             let wait = (at - clocks.raw()).to_duration().unwrap_or_default();
             if let Ok(message) = self.inbox.recv_timeout(wait) {
                 self.conductor.take(message);
-                if self.conductor.is_ending() {
-                    // It takes up to a second to save what it has learnt, while the music fades
-                    // out.
-                    self.time.dismiss();
+            }
+            match (self.conductor.ending(), is_end_recorded) {
+                (None, _) => {}
+                (Some(ending), false) => {
+                    is_end_recorded = true;
+                    self.recording.ended(ending);
                 }
+                // It takes up to a second to save what it has learnt, while the music fades out; and
+                // what was recorded of the end a round ago.
+                (Some(_), true) => self.time.dismiss(),
             }
         };
+        if !is_end_recorded {
+            self.recording.ended(ending);
+        }
         notify(&[NotifyState::Stopping]);
         ending
     }
@@ -227,6 +257,24 @@ impl Drop for Service {
         self.time.dismiss();
         self.workers.dismiss();
         self.engine.dismiss();
+        self.recording.dismiss();
+    }
+}
+
+fn state_folder(options: &ServiceOptions, config: &Config) -> Option<PathBuf> {
+    options.state_folder.clone().or_else(|| storage::state_folder(config.state.folder()))
+}
+
+/// Returns in which run the state folder was last used; 0 if in none. A damaged record counts as
+/// none.
+fn last_run(folder: Option<&Path>) -> u32 {
+    let read = |folder| Record::<Run>::in_folder(folder).read();
+    match folder.map_or(Ok(None), read) {
+        Ok(run) => run.unwrap_or_default().number,
+        Err(error) => {
+            log::warn!("{error}");
+            0
+        }
     }
 }
 

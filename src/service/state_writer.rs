@@ -2,13 +2,15 @@
 //! be slow.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jaudiosync_time::Span;
 
 use crate::appliance;
 use crate::playlist::playlist_name;
-use crate::storage::{Persistent, Position, Record, RecordError, Session, Volume, remove_leftovers};
+use crate::storage::{Persistent, Position, Record, RecordError, Run, Session, Volume, remove_leftovers};
+use crate::timekeeping::clock_module::{self, SharedModule};
 use crate::worker::Task;
 
 /// The pause before a failed write is tried again: a full disk may get room, a card may be made
@@ -27,6 +29,8 @@ pub enum WriteCommand {
     Position(Position),
     /// This volume.
     Volume(Volume),
+    /// The number of the run, after everything that was found newer elsewhere.
+    Run(Run),
 }
 
 /// What the last run saved, and what was wrong with it.
@@ -52,7 +56,9 @@ pub struct StateWriter {
     session: Option<Option<Session>>,
     position: Option<Position>,
     volume: Option<Volume>,
+    run: Option<Run>,
     trouble: Option<String>,
+    module: Option<Arc<SharedModule>>,
 }
 
 impl Restored {
@@ -75,6 +81,20 @@ impl Restored {
             self.problems.push(error.to_string());
             None
         })
+    }
+
+    /// Takes over what the clock module holds if that is newer, and returns what is to be written to
+    /// the state folder then.
+    pub fn take_over(&mut self, module: clock_module::Restored) -> Vec<WriteCommand> {
+        let mut writes = Vec::new();
+        if module.is_newer {
+            self.session = module.session;
+            writes.push(WriteCommand::Session(self.session.clone()));
+            self.volume = module.volume.or(self.volume);
+            writes.extend(self.volume.map(WriteCommand::Volume));
+        }
+        writes.push(WriteCommand::Run(Run { number: module.run }));
+        writes
     }
 
     /// Returns what the appliance needs of it, given the playlist's name: what was saved of another
@@ -101,11 +121,17 @@ impl Restored {
 impl StateWriter {
     /// Makes a writer to this folder; without one nothing is saved, and that is reported.
     pub fn new(folder: Option<PathBuf>, report: ReportTrouble) -> Self {
-        Self { folder, report, session: None, position: None, volume: None, trouble: None }
+        Self { folder, report, session: None, position: None, volume: None, run: None, trouble: None, module: None }
+    }
+
+    /// Saves session and volume on the clock module, too.
+    pub fn and_in(mut self, module: Arc<SharedModule>) -> Self {
+        self.module = Some(module);
+        self
     }
 
     fn has_something(&self) -> bool {
-        self.session.is_some() || self.position.is_some() || self.volume.is_some()
+        self.session.is_some() || self.position.is_some() || self.volume.is_some() || self.run.is_some()
     }
 
     fn write(&mut self) -> Result<(), String> {
@@ -119,7 +145,9 @@ impl StateWriter {
             None => session.forget(),
         })?;
         done(&mut self.position, |position| Record::in_folder(folder).write(position).map(|_| ()))?;
-        done(&mut self.volume, |volume| Record::in_folder(folder).write(volume).map(|_| ()))
+        done(&mut self.volume, |volume| Record::in_folder(folder).write(volume).map(|_| ()))?;
+        // After all that it stands for: from now on this folder is the newer one.
+        done(&mut self.run, |run| Record::in_folder(folder).write(run).map(|_| ()))
     }
 }
 
@@ -136,10 +164,18 @@ impl Task for StateWriter {
     type Command = WriteCommand;
 
     fn command(&mut self, command: WriteCommand) {
+        if let Some(module) = &self.module {
+            match &command {
+                WriteCommand::Session(session) => module.save_session(session.clone()),
+                WriteCommand::Volume(volume) => module.save_volume(*volume),
+                WriteCommand::Position(_) | WriteCommand::Run(_) => {}
+            }
+        }
         match command {
             WriteCommand::Session(session) => self.session = Some(session),
             WriteCommand::Position(position) => self.position = Some(position),
             WriteCommand::Volume(volume) => self.volume = Some(volume),
+            WriteCommand::Run(run) => self.run = Some(run),
         }
     }
 
@@ -158,7 +194,7 @@ impl Task for StateWriter {
     /// What cannot be written even now is lost; that was reported.
     fn end(&mut self) {
         self.step();
-        (self.session, self.position, self.volume) = (None, None, None);
+        (self.session, self.position, self.volume, self.run) = (None, None, None, None);
     }
 }
 

@@ -11,6 +11,7 @@ use super::conductor::TimePort;
 use crate::config::{BoardKind, Config, RtcChoice, TimeSource};
 use crate::service::clock_thread::{ClockOptions, ClockReader, ClockThread};
 use crate::timekeeping::SystemClockSource;
+use crate::timekeeping::clock_module::SharedModule;
 use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::status::{Estimate, TimeStatus};
 
@@ -32,12 +33,13 @@ pub enum TimeReader {
 }
 
 impl BoxTime {
-    /// Starts the source of the time. The calibration is saved in the state folder. On a desk the
+    /// Starts the source of the time. The calibration is saved in the state folder, and in the memory
+    /// on the clock module. On a desk the
     /// system clock is taken to be right.
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub fn start(config: &Config, state_folder: Option<PathBuf>) -> io::Result<Self> {
+    pub fn start(config: &Config, state_folder: Option<PathBuf>, module: Arc<SharedModule>) -> io::Result<Self> {
         let clocks = Arc::new(MachineClocks);
         // Containers and virtual machines have the right time and no daemon that reports it.
         let is_desk = config.board.kind == BoardKind::Simulated;
@@ -45,6 +47,7 @@ impl BoxTime {
         if config.source == TimeSource::System {
             let source =
                 if is_desk { SystemClockSource::taken_for_right(clocks) } else { SystemClockSource::new(clocks) };
+            module.found(None);
             return Ok(Self::System(Arc::new(source)));
         }
         let options = ClockOptions {
@@ -54,6 +57,7 @@ impl BoxTime {
             sets_system_clock: config.set_system_clock,
             // A simulated RTC was set by the system clock, and is as right as that.
             asks_system: config.rtc == RtcChoice::Simulated,
+            module: Some(module),
             on_thread: || ask_for_realtime(RealtimeThread::Edge),
         };
         Ok(Self::Clock(ClockThread::start(config, &options)?))

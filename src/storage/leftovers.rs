@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Persistent, Position, RANDOM_LETTERS, Session, Volume};
+use super::{Persistent, Position, RANDOM_LETTERS, Run, Session, Volume};
 
 /// Removes the temporary files of records from a state folder, and returns how many it removed.
 /// Only the service should call this, at its start: another program's write at that very moment
@@ -21,7 +21,7 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<usize> {
 }
 
 fn is_leftover(name: &str) -> bool {
-    [Position::FILE, Session::FILE, Volume::FILE].iter().any(|file| {
+    [Position::FILE, Run::FILE, Session::FILE, Volume::FILE].iter().any(|file| {
         let random = name.strip_prefix('.').and_then(|name| name.strip_prefix(file));
         random.is_some_and(|random| {
             random.len() == RANDOM_LETTERS && random.bytes().all(|letter| letter.is_ascii_alphanumeric())

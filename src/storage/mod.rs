@@ -4,9 +4,12 @@
 //! This folder defines only how values are saved, and where. What they mean is decided elsewhere.
 
 mod leftovers;
+mod place;
 mod position;
 mod record;
+mod run;
 mod session;
+mod slots;
 mod volume;
 
 use std::ffi::OsString;
@@ -14,9 +17,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use leftovers::remove_leftovers;
+pub use place::{LiesOn, StatePlace};
 pub use position::{Position, PositionError};
 pub use record::{Persistent, Record, RecordError, Written};
+pub use run::Run;
 pub use session::Session;
+pub use slots::{Contents, ROOM_BYTES, Slots};
 pub use volume::Volume;
 
 /// Letters and digits at the end of a temporary file's name.
@@ -50,21 +56,23 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
 const SERVICE_STATE_FOLDER: &str = "/var/lib/jaudiosync";
 
 /// Returns the state folder of this machine's service, for commands that read it from a shell, also
-/// as root. Without such a service it is [`state_folder`]'s.
-pub fn service_state_folder() -> Option<PathBuf> {
+/// as root: the configured one, if there is one. Without such a service it is [`state_folder`]'s.
+pub fn service_state_folder(configured: Option<&Path>) -> Option<PathBuf> {
     let of_service = PathBuf::from(SERVICE_STATE_FOLDER);
-    if std::env::var_os("STATE_DIRECTORY").is_none() && of_service.exists() {
+    if configured.is_none() && std::env::var_os("STATE_DIRECTORY").is_none() && of_service.exists() {
         return Some(of_service);
     }
-    state_folder()
+    state_folder(configured)
 }
 
-/// Returns the folder for the program's state: systemd's `STATE_DIRECTORY` if it is set, otherwise
+/// Returns the folder for the program's state: the configured one, otherwise systemd's `STATE_DIRECTORY` if it is set, otherwise
 /// `jaudiosync` in `XDG_STATE_HOME`, otherwise in `~/.local/state`; `None` if even `HOME`
 /// is not set.
-pub fn state_folder() -> Option<PathBuf> {
+pub fn state_folder(configured: Option<&Path>) -> Option<PathBuf> {
     let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    from("STATE_DIRECTORY")
+    configured
+        .map(Path::to_owned)
+        .or_else(|| from("STATE_DIRECTORY"))
         .or_else(|| from("XDG_STATE_HOME").map(|folder| folder.join("jaudiosync")))
         .or_else(|| from("HOME").map(|folder| folder.join(".local/state/jaudiosync")))
 }

@@ -6,6 +6,7 @@
 //! the clocks and the system clock, through their traits. Within a step it waits only for the last
 //! moments before a read, for the transfers themselves, and for an edge of the 1 Hz output.
 
+mod clock_module;
 mod rtc;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use jaudiosync_hw::rtc::{Rtc, RtcError, SecondEdge};
 use jaudiosync_hw::system_clock::SystemClock;
 use jaudiosync_time::{Instant, Raw, Span};
 
+pub use self::clock_module::{ModuleMemory, OpenEeprom};
 use super::estimate::timekeeper::Timekeeper;
 use super::notice::Notice;
 use super::published::{SharedEstimate, UtcSource};
@@ -87,6 +89,7 @@ pub struct ClockTask {
     devices: ClockDevices,
     timekeeper: Timekeeper,
     rtc: Option<Box<dyn Rtc>>,
+    module: Option<ModuleMemory>,
     retry_at: Instant<Raw>,
     retry_after: Span,
     /// The next search, which has not begun yet.
@@ -122,6 +125,7 @@ impl ClockTask {
             devices,
             timekeeper: Timekeeper::new(saved),
             rtc: None,
+            module: None,
             retry_at: now,
             retry_after: FIRST_RETRY,
             planned: None,
@@ -136,6 +140,11 @@ impl ClockTask {
             rtc_was_set: false,
             on_status: Box::new(|_, _| {}),
         }
+    }
+
+    /// Also saves in the memory on the clock module, and begins with what that holds if it is newer.
+    pub fn save_in_module(&mut self, module: ModuleMemory) {
+        self.module = Some(module);
     }
 
     /// Reports the status, and whether the RTC was set since the start, after every step.
@@ -181,6 +190,7 @@ impl ClockTask {
             log_notice(&notice);
             if matches!(notice, Notice::Believed(_)) {
                 self.save_at = self.save_at.min(pair.raw + FIRST_SAVE);
+                self.module.iter_mut().for_each(|module| module.reference_believed(pair.raw));
             }
         }
     }
@@ -197,6 +207,21 @@ impl ClockTask {
             self.save_at = now + SAVE_INTERVAL;
             self.save();
         }
+        self.consider_module(false);
+    }
+
+    /// Saves in the memory on the clock module if that is due.
+    fn consider_module(&mut self, is_end: bool) {
+        let now = self.devices.clocks.raw();
+        let Some(module) = &mut self.module else { return };
+        let mark = self.timekeeper.mark().map(|mark| mark.0);
+        module.consider(now, is_end, mark, || self.timekeeper.to_save(now));
+    }
+
+    /// Uses a rest for the memory on the clock module, and returns what is left of it.
+    fn use_rest(&mut self, rest: Span) -> Span {
+        let Some(module) = self.module.as_mut().filter(|_| self.rtc.is_some()) else { return rest };
+        module.work(self.devices.clocks.as_ref(), rest).unwrap_or(rest)
     }
 
     fn steer_system_clock(&mut self) {
@@ -234,8 +259,8 @@ impl Task for ClockTask {
         if let Some(plan) = self.planned {
             // Commanded meanwhile, or woken early.
             let rest = plan.begins() - now - LEAD;
-            if let Some(rest) = rest.to_duration().filter(|rest| !rest.is_zero()) {
-                return rest;
+            if rest > Span::ZERO {
+                return self.use_rest(rest).to_duration().unwrap_or_default();
             }
             self.planned = None;
             if let Err(error) = self.search_edge(&plan) {
@@ -256,15 +281,26 @@ impl Task for ClockTask {
         let status = self.status();
         (self.on_status)(status, self.rtc_was_set);
         let rest = match next {
-            Next::Now => Span::ZERO,
-            Next::Rest => REST,
-            Next::Search(begins) => begins - self.devices.clocks.raw() - LEAD,
+            Next::Now => {
+                if self.devices.second_edge.is_some() {
+                    // The edge has just come, and an interrupt stamps the next one whatever the bus
+                    // does.
+                    self.use_rest(REST / 2);
+                }
+                Span::ZERO
+            }
+            Next::Rest => self.use_rest(REST),
+            Next::Search(begins) => self.use_rest(begins - self.devices.clocks.raw() - LEAD),
         };
         rest.to_duration().unwrap_or_default()
     }
 
     fn end(&mut self) {
         self.save();
+        self.consider_module(true);
+        if let Some(module) = self.module.as_mut().filter(|_| self.rtc.is_some()) {
+            module.finish(self.devices.clocks.as_ref());
+        }
     }
 }
 

@@ -57,6 +57,19 @@ pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
     }
 }
 
+/// Opens the bus for another chip on it, which this program alone uses. Nothing is sent yet.
+///
+/// # Errors
+/// [`RtcError::NotWritable`] if a driver of the kernel has this address, otherwise as [`open`].
+pub fn own_address(path: &Path, address: u8) -> Result<LinuxBus, RtcError> {
+    let no_bus = |error: &LinuxI2CError| RtcError::NoBus { path: path.display().to_string(), reason: reason(error) };
+    match LinuxI2CDevice::new(path, u16::from(address)) {
+        Ok(_) => Ok(LinuxBus(Access::Own(I2cdev::new(path).map_err(|error| no_bus(&error))?))),
+        Err(LinuxI2CError::Errno(errno)) if errno == Errno::BUSY.raw_os_error() => Err(RtcError::NotWritable),
+        Err(error) => Err(no_bus(&error)),
+    }
+}
+
 fn reason(error: &LinuxI2CError) -> String {
     match (errno(error), error) {
         (Errno::NOENT, _) => {

@@ -9,7 +9,7 @@ mod registers;
 mod simulated;
 mod square_wave;
 
-pub use bus::{LinuxBus, LinuxBusError, open, open_chip};
+pub use bus::{LinuxBus, LinuxBusError, open, open_chip, own_address};
 pub use ds3231::Ds3231;
 pub use simulated::{
     BusModel, Ds3231Model, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual,

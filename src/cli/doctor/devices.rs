@@ -1,6 +1,7 @@
 //! Opens the devices that the checks examine. Those that a running service holds are left alone,
 //! and the service is asked about them instead.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,8 @@ const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Reads the chip, and what the timekeeper makes of it.
-pub(super) fn read_clock(config: &TimeKeeping) -> ClockSeen {
+pub(super) fn read_clock(config: &Config) -> ClockSeen {
+    let (config, state_folder) = (&config.time, service_state_folder(config.state.folder()));
     let read = |bus: &std::path::Path| -> Result<(), rtc::RtcError> {
         let mut chip = rtc::open_chip(bus)?;
         chip.read_status()?;
@@ -40,16 +42,16 @@ pub(super) fn read_clock(config: &TimeKeeping) -> ClockSeen {
         (RtcChoice::Bus(bus), TimeSource::Rtc) => read(bus).err().map(|error| error.to_string()),
         _ => None,
     };
-    ClockSeen { chip_error, status: time_status(config) }
+    ClockSeen { chip_error, status: time_status(config, state_folder) }
 }
 
-fn time_status(config: &TimeKeeping) -> TimeStatus {
+fn time_status(config: &TimeKeeping, state_folder: Option<PathBuf>) -> TimeStatus {
     if config.source == TimeSource::System {
         return SystemClockSource::new(Arc::new(MachineClocks)).status();
     }
     // Only the RTC matters here: a reference would take longer to answer.
     let config = TimeKeeping { ntp_servers: vec![], gpsd: OptionalServer(None), ..config.clone() };
-    let Ok(clock) = ClockThread::start(&config, &ClockOptions::read_only(service_state_folder())) else {
+    let Ok(clock) = ClockThread::start(&config, &ClockOptions::read_only(state_folder)) else {
         return TimeStatus::default();
     };
     let until = Instant::now() + CLOCK_PATIENCE;

@@ -2,7 +2,9 @@
 
 mod buttons;
 mod devices;
+mod last_ride;
 mod show;
+mod wifi;
 
 use std::path::{Path, PathBuf};
 
@@ -29,12 +31,20 @@ use crate::storage::service_state_folder;
 #[command(after_help = "Examples:
   jaudiosync doctor
   jaudiosync doctor --buttons               press each button, and see which one is read
+  jaudiosync doctor --last-ride             what happened on the last ride, also before a power cut
+  jaudiosync doctor --last-ride=2           the same of the ride before it
   jaudiosync doctor --json                  print it for a script
   sudo -u jaudiosync jaudiosync doctor      run it as the service's user, with its rights")]
 pub(super) struct Doctor {
     /// Afterwards test the buttons and the jumper: report each one that is pressed or moved
     #[arg(long, conflicts_with = "json")]
     buttons: bool,
+
+    /// Check nothing, and say what happened on the last ride: power cuts, restarts, drop-outs, how well
+    /// the time was known. 2 is the ride before it, and so on
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, require_equals = true, default_missing_value = "1",
+          value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "buttons")]
+    last_ride: Option<u32>,
 
     /// Print JSON
     #[arg(long)]
@@ -52,20 +62,25 @@ impl Doctor {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let layers = config::load(self.config.as_deref());
         let config = layers.config();
+        if let Some(number) = self.last_ride {
+            let folder = service_state_folder(config.state.folder());
+            return last_ride::show(folder.as_deref(), number as usize, self.json);
+        }
         let machine = Machine::below(Path::new("/"));
         let service = self.service_status(config);
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
-        findings.extend(checks::clock(&config.time, &machine, &read_clock(&config.time)));
+        findings.extend(checks::clock(&config.time, &machine, &read_clock(config)));
         findings.extend(checks::daemons(&config.time, &machine));
+        findings.extend(checks::wifi(&config.time, &wifi::read(&machine)));
         if let Some(levels) = read_board(config, holder) {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
         }
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
-        findings.extend(checks::health(&machine, service_state_folder().as_deref()));
+        findings.extend(checks::health(&machine, service_state_folder(config.state.folder()).as_deref()));
         self.show(&findings)?;
         if self.buttons {
             buttons::follow(config, &self.service, holder)?;

@@ -40,7 +40,7 @@ impl Clock {
         }
         let layers = config::load(None);
         layers.problems().iter().for_each(output::warn);
-        let options = ClockOptions::read_only(service_state_folder());
+        let options = ClockOptions::read_only(service_state_folder(layers.config().state.folder()));
         let thread = ClockThread::start(&layers.config().time, &options)
             .map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))?;
         let until = Instant::now() + CLOCK_PATIENCE;

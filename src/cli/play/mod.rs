@@ -163,7 +163,7 @@ impl Play {
             )));
         }
         let playlist = self.playlist.load_playable(self.trust_index)?.playlist;
-        let first_track = choose_first_track(self.first_track, &playlist, state_folder().as_deref())?;
+        let first_track = choose_first_track(self.first_track, &playlist, state_folder(None).as_deref())?;
         let time = self.clock.start()?;
         let now = time.source.estimate().utc.apply(MachineClocks.raw());
         let anchor_utc_s = choose_start(self.time, &Local, now)?;
@@ -284,7 +284,7 @@ fn save_position(playlist: &Playlist, timetable: &Timetable, utc: UtcInstant) {
     let (track, offset) = timetable.place_at(utc).resume_point();
     let position = Position { playlist: playlist.name.clone(), track, offset_s: offset.seconds() };
     let _held = ending::hold_act("the position in the state folder");
-    if let Err(error) = position.write(state_folder().as_deref()) {
+    if let Err(error) = position.write(state_folder(None).as_deref()) {
         output::warn(format_args!("cannot save the position: {error}"));
     }
 }

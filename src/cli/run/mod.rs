@@ -6,6 +6,7 @@ mod scripted_input;
 
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use jaudiosync_hw::simulated_board::SimulatedBoard;
 
 use self::overrides::{BoardChoice, Overrides};
 use self::scripted_input::{Move, ScriptedInput};
-use super::logging::{Destination, LogLines, begin};
+use super::logging::{Destination, LogLines, begin_recorded};
 use super::{Failure, exit_code, output};
 use crate::ending::{self, HangUp, Notice};
+use crate::recorder::{self, Tap};
 use crate::service::conductor::{Ending, Message};
 use crate::service::running::{Service, ServiceOptions};
-use crate::storage::state_folder;
 
 /// How often scripted presses are checked, which is how exactly they are released.
 const INPUT_STEP: Duration = Duration::from_millis(10);
@@ -49,8 +50,9 @@ pub(super) struct Run {
     #[command(flatten)]
     overrides: Overrides,
 
-    /// Folder for session, position, volume and calibration
-    /// [default: STATE_DIRECTORY, otherwise the user's state folder]
+    /// Folder for session, position, volume, calibration and flight recorder
+    /// [default: the configuration's state.folder, otherwise STATE_DIRECTORY or the user's state
+    /// folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 
@@ -65,7 +67,9 @@ impl Run {
         let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let lines = (is_simulated && has_terminal).then(LogLines::default);
         let destination = lines.clone().map_or(Destination::StandardError, Destination::Lines);
-        begin("info", destination);
+        let (tap, notes) = recorder::tap(Arc::new(MachineClocks));
+        record_panics(tap.clone());
+        begin_recorded("info", destination, tap);
         log::info!("jaudiosync {}", env!("CARGO_PKG_VERSION"));
 
         let simulated = SimulatedBoard::new();
@@ -73,8 +77,9 @@ impl Run {
         let overrides = self.overrides.clone();
         let options = ServiceOptions {
             load_config: Box::new(move || overrides.load()),
-            state_folder: self.state.clone().or_else(state_folder),
+            state_folder: self.state.clone(),
             simulated: simulated.clone(),
+            notes,
         };
         let service = Service::start(options).map_err(|error| Failure::Other(error.to_string()))?;
         follow_signals(service.sender(), if lines.is_some() { HangUp::AlwaysEnds } else { HangUp::IsPassedOn });
@@ -93,6 +98,17 @@ impl Run {
         }
         Ok(ending)
     }
+}
+
+/// Passes panics to the flight recorder before they are printed. Those that are expected of a library
+/// do not come here (see [`crate::panics`]).
+fn record_panics(tap: Tap) {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        tap.panicked(&format!("thread {} {panic}", thread.name().unwrap_or("(unnamed)")));
+        print(panic);
+    }));
 }
 
 /// Runs the service to its end. From then on the process has a limited time to exit, whatever

@@ -3,15 +3,20 @@
 mod show;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use jaudiosync_hw::clocks::MachineClocks;
+use jaudiosync_hw::eeprom::{self, Adoption, EepromError};
+use jaudiosync_hw::rtc;
 
 use super::{Failure, output};
 use crate::config::{self, OptionalServer, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
 use crate::service::clock_thread::{ClockOptions, ClockThread};
-use crate::storage::{Record, service_state_folder};
+use crate::storage::{Record, Run, service_state_folder};
+use crate::timekeeping::clock_module::{SharedModule, forget_calibration};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
@@ -100,23 +105,24 @@ impl Time {
         layers.problems().iter().for_each(output::warn);
         let config = self.options.over(layers.config().time.clone());
         let socket = &layers.config().control.socket;
+        let state_folder = service_state_folder(layers.config().state.folder());
         match &self.action {
-            None => self.show(&config),
+            None => self.show(&config, state_folder),
             Some(Action::SetRtc { from_system }) => {
                 if matches!(config.rtc, RtcChoice::Bus(_)) {
                     refuse_beside_service(socket, "set the RTC")?;
                 }
-                self.options.set_rtc(&config, *from_system)
+                self.options.set_rtc(&config, state_folder, *from_system)
             }
             Some(Action::Forget) => {
                 refuse_beside_service(socket, "forget the RTC's calibration")?;
-                forget()
+                forget(&config, state_folder)
             }
         }
     }
 
-    fn show(&self, config: &TimeKeeping) -> Result<(), Failure> {
-        let clock = start(config, false, false)?;
+    fn show(&self, config: &TimeKeeping, state_folder: Option<PathBuf>) -> Result<(), Failure> {
+        let clock = start(config, state_folder, false, false)?;
         let until = Instant::now() + Duration::from_secs(self.options.wait);
         let mut status = clock.status();
         // A reference that is configured should be heard; otherwise the RTC will do.
@@ -159,7 +165,7 @@ impl TimeOptions {
         time
     }
 
-    fn set_rtc(&self, config: &TimeKeeping, from_system: bool) -> Result<(), Failure> {
+    fn set_rtc(&self, config: &TimeKeeping, state_folder: Option<PathBuf>, from_system: bool) -> Result<(), Failure> {
         if config.rtc == RtcChoice::None {
             return Err(Failure::Usage("there is no RTC to set: name its bus with --rtc /dev/i2c-1".to_owned()));
         }
@@ -170,7 +176,7 @@ impl TimeOptions {
                     .to_owned(),
             ));
         }
-        let clock = start(config, true, from_system)?;
+        let clock = start(config, state_folder, true, from_system)?;
         clock.set_rtc();
         let until = Instant::now() + Duration::from_secs(self.wait.max(DEFAULT_WAIT_S));
         loop {
@@ -189,9 +195,20 @@ impl TimeOptions {
     }
 }
 
-fn start(config: &TimeKeeping, sets_rtc: bool, from_system: bool) -> Result<ClockThread, Failure> {
-    let read_only = ClockOptions::read_only(service_state_folder());
-    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, ..read_only };
+fn start(
+    config: &TimeKeeping,
+    state_folder: Option<PathBuf>,
+    sets_rtc: bool,
+    from_system: bool,
+) -> Result<ClockThread, Failure> {
+    // A calibration that the RTC has left behind must not wait on the clock module for its next
+    // start.
+    let module = sets_rtc.then(|| {
+        let run = state_folder.as_deref().and_then(|folder| Record::<Run>::in_folder(folder).read().ok().flatten());
+        Arc::new(SharedModule::unattended(run.unwrap_or_default().number))
+    });
+    let read_only = ClockOptions::read_only(state_folder);
+    let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, module, ..read_only };
     ClockThread::start(config, &options).map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))
 }
 
@@ -207,12 +224,26 @@ fn refuse_beside_service(socket: &Path, what: &str) -> Result<(), Failure> {
     }
 }
 
-fn forget() -> Result<(), Failure> {
-    let folder =
-        service_state_folder().ok_or_else(|| Failure::Other("there is no state folder; set HOME".to_owned()))?;
+fn forget(config: &TimeKeeping, state_folder: Option<PathBuf>) -> Result<(), Failure> {
+    let folder = state_folder.ok_or_else(|| Failure::Other("there is no state folder; set HOME".to_owned()))?;
     let record = Record::<SavedTime>::in_folder(&folder);
-    let was_there = record.path().exists();
+    let was_on_disk = record.path().exists();
     record.forget().map_err(|error| Failure::Other(error.to_string()))?;
+    let was_on_module = forget_on_module(config)
+        .map_err(|error| Failure::Other(format!("the calibration on the clock module was not forgotten: {error}")))?;
+    let was_there = was_on_disk || was_on_module;
     output::say(if was_there { "The calibration was forgotten." } else { "There was no calibration to forget." });
     Ok(())
+}
+
+/// Forgets what is saved in the memory on the clock module, if there is a clock with one.
+fn forget_on_module(config: &TimeKeeping) -> Result<bool, EepromError> {
+    let RtcChoice::Bus(path) = &config.rtc else { return Ok(false) };
+    // Only beside an RTC that answers.
+    let answers = rtc::open(path).and_then(|mut rtc| rtc.read_status()).is_ok();
+    match answers.then(|| eeprom::open(path, Adoption::Refused, &MachineClocks)) {
+        Some(Ok(mut eeprom)) => forget_calibration(eeprom.as_mut(), &MachineClocks),
+        Some(Err(EepromError::Bus(error))) => Err(EepromError::Bus(error)),
+        _ => Ok(false),
+    }
 }

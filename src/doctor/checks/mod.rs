@@ -8,6 +8,7 @@ mod health;
 mod music;
 mod service;
 mod sound;
+mod wifi;
 
 pub use board::board;
 pub use clock::{ClockSeen, clock, daemons};
@@ -16,3 +17,4 @@ pub use health::health;
 pub use music::music;
 pub use service::service;
 pub use sound::{MixerSeen, SoundSeen, sound};
+pub use wifi::{WifiSeen, power_save, wifi};

@@ -10,6 +10,7 @@ use super::{Conductor, CurrentPlaylist, Ending, Message};
 use crate::appliance::{Command, Delivery, Input, PlayerEvent, PlaylistEvent};
 use crate::player::feeder::{FeederEvent, Hearing};
 use crate::player::task::Event;
+use crate::recorder::UNDERRUN;
 use crate::service::playlists::PlaylistReport;
 use crate::service::volume::VolumeReport;
 use crate::timetable::Start;
@@ -103,6 +104,10 @@ impl Conductor {
             }
             // The timetable determines when it is over; the player reports that a moment before.
             FeederEvent::Finished => {}
+            FeederEvent::Interrupted => {
+                let trouble = event.trouble(|_| String::new());
+                trouble.iter().for_each(|trouble| log::warn!(target: UNDERRUN, "{trouble}"));
+            }
             event => {
                 let name = |slot: &Start| format!("track {}, {},", slot.track, self.title(slot.track));
                 event.trouble(name).iter().for_each(|trouble| log::warn!("{trouble}"));

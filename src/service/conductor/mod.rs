@@ -330,9 +330,9 @@ impl Conductor {
         });
     }
 
-    /// Returns whether it was asked to end.
-    pub fn is_ending(&self) -> bool {
-        self.ending.is_some()
+    /// Returns how it was asked to end; `None` if it was not.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending.map(|soon| soon.ending)
     }
 
     fn now(&self) -> Moment {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use jaudiosync_hw::rtc::{ChipMark, RtcError, RtcTime};
+use jaudiosync_hw::rtc::{ChipMark, RtcError, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::{ClockTask, FIRST_RETRY, LAST_RETRY, Next};
+use super::{ClockTask, FIRST_RETRY, LAST_RETRY, ModuleMemory, Next};
 use crate::timekeeping::estimate::timekeeper::Seen;
 use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
 use crate::timekeeping::rtc::trust::Reading;
@@ -38,6 +38,7 @@ impl ClockTask {
         }
         let mut rtc = open()?;
         let status = retry(|| rtc.read_status())?;
+        self.open_module(status, rtc.is_writable());
         let reading = Reading::new(retry(|| rtc.read_time())?);
         let now = self.devices.clocks.raw();
         self.timekeeper.rtc_found(reading, status, rtc.is_writable(), now);
@@ -48,6 +49,19 @@ impl ClockTask {
         Ok(Next::Now)
     }
 
+    /// Opens the memory beside the RTC, and begins with its calibration if that is newer.
+    fn open_module(&mut self, status: RtcStatus, is_writable: bool) {
+        let now = self.devices.clocks.raw();
+        let Some(module) = &mut self.module else { return };
+        if !is_writable {
+            // A driver of the kernel has the RTC, and may have its memory, too.
+            return module.close();
+        }
+        if let Some(saved) = module.open(status.mark.0, self.timekeeper.saved(), now) {
+            self.timekeeper.begin_with(saved);
+        }
+    }
+
     pub(super) fn lose_rtc(&mut self, error: &RtcError) {
         if !self.reported_missing {
             log::warn!("{error}; going on without the RTC, and trying to open it again");
@@ -55,6 +69,7 @@ impl ClockTask {
         }
         self.rtc = None;
         self.planned = None;
+        self.module.iter_mut().for_each(ModuleMemory::close);
         self.timekeeper.rtc_silent();
         self.retry_at = self.devices.clocks.raw() + self.retry_after;
         self.retry_after = (self.retry_after * 2).min(LAST_RETRY);

@@ -132,18 +132,35 @@ impl Timekeeper {
     /// Returns what is to be saved on disk, or `None` while the time is not known, so that a wrong
     /// one is never saved.
     pub fn save(&mut self, now: Instant<Raw>) -> Option<SavedTime> {
+        let saved = self.to_save(now)?;
+        self.saved = Some(saved.clone());
+        Some(saved)
+    }
+
+    /// Returns the same, and does not take it for saved.
+    pub fn to_save(&self, now: Instant<Raw>) -> Option<SavedTime> {
         let best = self.best(now).filter(|best| best.was_compared)?;
         let reference = self.believed.as_ref().map(|believed| believed.utc.second());
         let rtc = self.rtc.as_ref().filter(|rtc| rtc.was_compared && rtc.rebasing.is_none());
-        let saved = SavedTime {
+        Some(SavedTime {
             utc_s: best.utc.to.second(),
             reference_utc_s: reference.or(self.saved.as_ref().and_then(|saved| saved.reference_utc_s)),
             mark: rtc.map(|rtc| rtc.status.mark.0),
             aging_offset: rtc.map_or(0, |rtc| rtc.status.aging_offset),
             calibration: rtc.map(|rtc| rtc.calibration.save()),
-        };
-        self.saved = Some(saved.clone());
-        Some(saved)
+        })
+    }
+
+    /// Returns what the last run saved, or this one has.
+    pub fn saved(&self) -> Option<&SavedTime> {
+        self.saved.as_ref()
+    }
+
+    /// Begins with this instead of what was saved, unless the RTC has been seen already.
+    pub fn begin_with(&mut self, saved: SavedTime) {
+        if self.rtc.is_none() {
+            self.saved = Some(saved);
+        }
     }
 }
 

@@ -1,0 +1,286 @@
+//! The recorder's task: collects events, and writes them in few pieces.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::{Instant, Raw, Span, Utc};
+
+use super::boot::BootId;
+use super::event::{End, Entry, Event, to_ms};
+use super::files::Files;
+use super::module::{InModule, ShortMemory};
+use super::past::previous_end;
+use super::storms::Storms;
+use super::tap::{Line, Notes, Tapped};
+use super::watcher::{MachineSeen, Watcher};
+use crate::control::Status;
+use crate::host::Machine;
+use crate::worker::Task;
+
+/// Events are written together with the calibration, which the clock's task saves at these times
+/// (`timekeeping/task.rs`): the disk then has one burst of writes, not two.
+const FIRST_WRITE: Span = Span::from_seconds(60);
+const WRITE_INTERVAL: Span = Span::from_seconds(600);
+
+/// What is wrong is written at once, but not sooner than this after the last write, and later each
+/// time while there is no end of it.
+const SOONEST_WRITE: Span = Span::from_seconds(30);
+
+/// How often power and temperature are read.
+const MACHINE_INTERVAL: Span = Span::from_seconds(10);
+
+/// How often lines of the log are taken in.
+const STEP: Duration = Duration::from_secs(1);
+
+/// The most that is held in memory while the disk takes nothing, in bytes; the newest lines stay.
+const MAX_HELD_BYTES: usize = 64 * 1024;
+
+/// What the recorder is notified of.
+#[derive(Debug, Clone)]
+pub enum RecorderCommand {
+    /// What the service reports of itself, every second or so.
+    Seen {
+        /// When, on the raw clock.
+        at: Instant<Raw>,
+        /// UTC then, if it is trusted.
+        utc: Option<Instant<Utc>>,
+        /// The status.
+        status: Arc<Status>,
+    },
+    /// The service ends in an orderly way.
+    Ended(End),
+}
+
+/// What a recorder works with.
+pub struct Recorder {
+    clocks: Arc<dyn Clocks>,
+    machine: Machine,
+    files: Option<Files>,
+    /// On a disk that forgets.
+    module: Option<InModule>,
+    notes: Notes,
+    boot: BootId,
+    watcher: Watcher,
+    storms: Storms,
+    /// The last relation between the clocks.
+    utc: Option<(Instant<Raw>, Instant<Utc>)>,
+    seen: MachineSeen,
+    machine_at: Instant<Raw>,
+    /// Lines that are not written yet.
+    held: String,
+    write_at: Instant<Raw>,
+    /// Whether something that is held should not wait for that.
+    is_urgent: bool,
+    written_at: Option<Instant<Raw>>,
+    soonest: Span,
+    has_ended: bool,
+    trouble: Option<String>,
+    /// What systemd said of the end of the last run, and when this one began; none once that is
+    /// recorded.
+    beginning: Option<(Option<String>, Instant<Raw>)>,
+}
+
+impl Recorder {
+    /// Makes a recorder of this state folder; without one nothing is recorded. `systemds` is what
+    /// systemd said of how the last run in this boot ended. Reads nothing yet, as the disk may be
+    /// slow.
+    pub fn new(
+        folder: Option<PathBuf>,
+        notes: Notes,
+        clocks: Arc<dyn Clocks>,
+        machine: Machine,
+        boot: BootId,
+        systemds: Option<String>,
+    ) -> Self {
+        let now = clocks.raw();
+        Self {
+            clocks,
+            machine,
+            files: folder.map(|folder| Files::in_folder(&folder)),
+            module: None,
+            notes,
+            boot,
+            watcher: Watcher::default(),
+            storms: Storms::new(now),
+            utc: None,
+            seen: MachineSeen::default(),
+            machine_at: now,
+            held: String::new(),
+            write_at: now + FIRST_WRITE,
+            is_urgent: false,
+            written_at: None,
+            soonest: SOONEST_WRITE,
+            has_ended: false,
+            trouble: None,
+            beginning: Some((systemds, now)),
+        }
+    }
+
+    /// Also records in a memory that does not forget, in short form.
+    pub fn and_in(mut self, memory: Box<dyn ShortMemory>) -> Self {
+        self.module = Some(InModule::new(memory));
+        self
+    }
+
+    /// Takes over what the memory holds of earlier boots, once it was read.
+    fn take_earlier(&mut self) {
+        let earlier = self.module.as_mut().and_then(|module| module.take_earlier(&self.boot));
+        let Some(earlier) = earlier else { return };
+        self.is_urgent = true;
+        let lines: String = earlier.iter().map(Entry::to_line).collect();
+        if let Some(Err(error)) = self.files.as_ref().map(|files| files.set_earlier(&lines)) {
+            log::debug!("what the clock module holds cannot be shown: {error}");
+        }
+    }
+
+    /// Records the beginning, if that was not done yet, and how the run before ended.
+    fn begin(&mut self) {
+        let Some((systemds, began_at)) = self.beginning.take() else { return };
+        let before = self.files.as_ref().and_then(|files| files.read().ok()).unwrap_or_default();
+        let (previous, why) = previous_end(&Entry::read_all(&before).0, &self.boot, systemds);
+        self.hold(Event::Began { version: env!("CARGO_PKG_VERSION").to_owned(), previous, why }, began_at);
+    }
+
+    fn hold(&mut self, event: Event, at: Instant<Raw>) {
+        self.is_urgent |= is_urgent(&event);
+        let utc = self.utc.map(|(raw, utc)| utc + (at - raw));
+        let entry = Entry {
+            boot: self.boot.clone(),
+            up_s: to_ms((at - Instant::ZERO).seconds()),
+            utc_s: utc.map(|utc| to_ms((utc - Instant::ZERO).seconds())),
+            event,
+        };
+        if let Some(module) = &mut self.module {
+            module.hold(&entry);
+        }
+        self.held.push_str(&entry.to_line());
+        if self.held.len() > MAX_HELD_BYTES {
+            let end = self.held.bytes().skip(MAX_HELD_BYTES / 2).position(|byte| byte == b'\n');
+            let end = end.map_or(self.held.len(), |end| MAX_HELD_BYTES / 2 + end + 1);
+            let lost = self.held.drain(..end).filter(|letter| *letter == '\n').count();
+            self.storms.suppress(lost as u64);
+        }
+    }
+
+    fn take_in(&mut self, now: Instant<Raw>) {
+        let (lines, missed) = self.notes.take();
+        for Tapped { at, line } in lines {
+            let event = match line {
+                Line::DropOut => self.storms.drop_outs(1, at),
+                Line::Panic(text) => Some(Event::Panicked { text }),
+                Line::Note(severity, text) => self.storms.note(severity, text, at),
+            };
+            if let Some(event) = event {
+                self.hold(event, at);
+            }
+        }
+        self.storms.suppress(missed);
+        if let Some(event) = self.storms.drop_outs(0, now) {
+            self.hold(event, now);
+        }
+    }
+
+    /// Holds what was counted since, and how well the time is known.
+    fn hold_counted(&mut self, now: Instant<Raw>) {
+        let counted = self.storms.take_counted(now).into_iter().chain(self.watcher.time(now));
+        counted.collect::<Vec<_>>().into_iter().for_each(|event| self.hold(event, now));
+    }
+
+    fn write(&mut self, now: Instant<Raw>) {
+        let is_regular = now >= self.write_at;
+        if is_regular {
+            self.write_at = now + WRITE_INTERVAL;
+            self.hold_counted(now);
+        }
+        let is_soon = self.written_at.is_none_or(|at| now - at >= self.soonest);
+        if self.held.is_empty() || !(is_regular || self.has_ended || self.is_urgent && is_soon) {
+            return;
+        }
+        self.soonest = if is_regular { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
+        self.written_at = Some(now);
+        self.is_urgent = false;
+        // First, as it takes no time: at the end the clock's task waits for it, and not for a disk.
+        if let Some(module) = &mut self.module {
+            module.write();
+        }
+        let Some(files) = &self.files else { return self.held.clear() };
+        let trouble = files.append(&self.held).err().map(|error| error.to_string());
+        match trouble {
+            None => self.held.clear(),
+            Some(_) => self.is_urgent = true,
+        }
+        if trouble != self.trouble {
+            if let Some(trouble) = &trouble {
+                log::warn!(
+                    "cannot record what happens ({trouble}); everything else goes on: {}",
+                    files.path().display()
+                );
+            }
+            self.trouble = trouble;
+        }
+    }
+}
+
+/// Returns whether an event should be on disk soon: the power may go next.
+fn is_urgent(event: &Event) -> bool {
+    match event {
+        Event::Began { .. } | Event::Ended { .. } | Event::Panicked { .. } | Event::DropOuts { .. } => true,
+        Event::SoundCard { present } => !present,
+        Event::Power { low, .. } => *low,
+        Event::Heat { hot, .. } => *hot,
+        Event::Note { severity, .. } => *severity > super::event::Severity::Info,
+        _ => false,
+    }
+}
+
+impl Task for Recorder {
+    type Command = RecorderCommand;
+
+    fn command(&mut self, command: RecorderCommand) {
+        self.begin();
+        let now = self.clocks.raw();
+        match command {
+            RecorderCommand::Seen { at, utc, status } => {
+                self.utc = utc.map(|utc| (at, utc));
+                if now >= self.machine_at {
+                    self.machine_at = now + MACHINE_INTERVAL;
+                    self.seen = MachineSeen { power: self.machine.power(), celsius: self.machine.temperature_c() };
+                }
+                // What was logged came before what it led to.
+                self.take_in(at);
+                for event in self.watcher.see(&status, self.seen, at) {
+                    if let Some(event) = self.storms.allow(event, at) {
+                        self.hold(event, at);
+                    }
+                }
+            }
+            RecorderCommand::Ended(how) => {
+                self.take_in(now);
+                self.hold_counted(now);
+                // A device that hangs may keep the process from a better end than this one.
+                self.has_ended = true;
+                self.hold(Event::Ended { how }, now);
+            }
+        }
+    }
+
+    fn step(&mut self) -> Duration {
+        self.begin();
+        let now = self.clocks.raw();
+        self.take_in(now);
+        self.take_earlier();
+        self.write(now);
+        STEP
+    }
+
+    /// What the disk does not take even now is lost.
+    fn end(&mut self) {
+        self.has_ended = true;
+        self.step();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,338 @@
+//! The part of the task that attends to the memory on the clock module. It shares the RTC's bus, so
+//! it is used only beside an RTC that answers, and page by page in the rest between two searches.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::eeprom::{Eeprom, EepromError, PAGE_BYTES, RECORDER, rewind};
+use jaudiosync_time::{Instant, Raw, Span};
+
+use crate::storage::Slots;
+use crate::timekeeping::clock_module::{ModuleReport, ModuleState, Restored, SharedModule, VERSION, decode, encode};
+use crate::timekeeping::clock_module::{Origin, newer_time};
+use crate::timekeeping::saved::SavedTime;
+
+/// How often the state is written at most: the chip bears a million writes (datasheet,
+/// "Endurance"), which at this rate takes 19 years for each slot.
+const SAVE_INTERVAL: Span = Span::from_seconds(600);
+
+/// The chip is left alone for this long after its state was read: until then the RTC's edges are
+/// searched for.
+const FIRST_SAVE: Span = Span::from_seconds(10);
+
+/// What is learnt from a reference is not written sooner after its first sample: see the task's
+/// `FIRST_SAVE`.
+const AFTER_FIRST_SAMPLE: Span = Span::from_seconds(60);
+
+/// A transfer begins only if nothing else is to be done for this long: 32 bytes take 3 ms, 6 on a
+/// slow bus, and the thread may be preempted.
+const REST_FOR_ONE: Span = Span::from_ms(30);
+
+/// The pause after a page: the chip has written it by then, on most modules.
+const WRITE_CYCLE: Span = Span::from_ms(10);
+
+/// How often a transfer that is not acknowledged is tried.
+const ATTEMPTS: u32 = 20;
+
+/// What is not written within this time at the end stays unwritten.
+const END_PATIENCE: Span = Span::from_ms(800);
+
+/// Opens the memory, beside an RTC that has answered.
+pub type OpenEeprom = Box<dyn FnMut() -> Result<Box<dyn Eeprom>, EepromError> + Send>;
+
+/// The memory on the clock module.
+pub struct ModuleMemory {
+    open: OpenEeprom,
+    shared: Arc<SharedModule>,
+    chip: Option<Chip>,
+}
+
+/// A chip that was recognised.
+struct Chip {
+    eeprom: Box<dyn Eeprom>,
+    slots: Slots,
+    /// The number of this run.
+    run: u32,
+    /// What it holds.
+    holds: Option<ModuleState>,
+    /// What is being written to it.
+    saving: Option<ModuleState>,
+    save_at: Instant<Raw>,
+    jobs: VecDeque<Job>,
+    recorder_part: Vec<u8>,
+    attempts: u32,
+    /// Until then it writes a page.
+    free_at: Instant<Raw>,
+    had_trouble: bool,
+}
+
+enum Job {
+    /// Reads the next page of the recorder's part.
+    ReadRecorder(u16),
+    Write(u16, Vec<u8>),
+    /// Reads what was written first, and notes that all was.
+    Confirm(u16, Vec<u8>),
+    Rewind,
+}
+
+impl ModuleMemory {
+    /// Makes one that is opened once the RTC has answered.
+    pub fn new(open: OpenEeprom, shared: Arc<SharedModule>) -> Self {
+        Self { open, shared, chip: None }
+    }
+
+    /// Opens the memory beside a chip with this mark, and returns the calibration to begin with if
+    /// it is newer than `folder`'s.
+    pub(super) fn open(&mut self, mark: [u8; 4], folder: Option<&SavedTime>, now: Instant<Raw>) -> Option<SavedTime> {
+        match self.read(mark, now) {
+            Ok(chip) => {
+                let time = self.restore(&chip, folder, mark);
+                self.chip = Some(chip);
+                time
+            }
+            Err(error) => {
+                match &error {
+                    EepromError::Absent => log::debug!("{error}"),
+                    // Said again each time that the RTC is found, which is seldom.
+                    error => log::info!("{error}"),
+                }
+                self.shared.set_report(match error {
+                    EepromError::Absent => ModuleReport::Absent,
+                    error => ModuleReport::LeftAlone(error.to_string()),
+                });
+                self.shared.found(None);
+                None
+            }
+        }
+    }
+
+    /// Notes that there is no RTC now: the memory is not used either, and opened again with it.
+    pub(super) fn close(&mut self) {
+        self.chip = None;
+        self.shared.found(None);
+    }
+
+    fn read(&mut self, mark: [u8; 4], now: Instant<Raw>) -> Result<Chip, EepromError> {
+        let mut eeprom = (self.open)()?;
+        let (slots, contents) = Slots::read(eeprom.as_mut())?;
+        if contents.damaged > 0 {
+            log::warn!(
+                "a write to the clock module's EEPROM was cut off by the end of the power; what it held before stays"
+            );
+        }
+        let decoded = contents.newest.map(|(version, bytes)| decode(version, &bytes));
+        if let Some(None) = decoded {
+            log::warn!("the clock module's EEPROM was written by another version of this program; it is not used");
+        }
+        let holds = decoded.flatten();
+        let run = holds.as_ref().map_or(0, |state| state.run).max(self.shared.folder_run()).saturating_add(1);
+        let is_of_this_chip = holds.as_ref().is_none_or(|state| state.mark == mark);
+        if !is_of_this_chip {
+            log::warn!("the clock module's EEPROM belongs to another RTC chip; what it holds is not used");
+        }
+        rewind(eeprom.as_mut())?;
+        Ok(Chip {
+            eeprom,
+            slots,
+            run,
+            holds: holds.filter(|_| is_of_this_chip),
+            saving: None,
+            save_at: now + FIRST_SAVE,
+            jobs: RECORDER.step_by(usize::from(PAGE_BYTES)).map(Job::ReadRecorder).collect(),
+            recorder_part: Vec::new(),
+            attempts: 0,
+            free_at: now + FIRST_SAVE,
+            had_trouble: false,
+        })
+    }
+
+    fn restore(&self, chip: &Chip, folder: Option<&SavedTime>, mark: [u8; 4]) -> Option<SavedTime> {
+        let holds = chip.holds.as_ref();
+        self.shared.set_report(ModuleReport::Used { saved_utc_s: holds.and_then(|state| state.utc_s), trouble: None });
+        let folder_run = self.shared.folder_run();
+        let newer = holds.filter(|state| state.run > folder_run);
+        if let Some(state) = newer {
+            let what = if folder_run == 0 { "the state folder is new" } else { "the state folder is older" };
+            log::info!("{what}: session and volume are those in the clock module's EEPROM, of run {}", state.run);
+        }
+        let restored = Restored {
+            run: chip.run,
+            is_newer: newer.is_some(),
+            session: holds.and_then(|state| state.session.clone()),
+            volume: holds.and_then(|state| state.volume),
+        };
+        self.shared.found(Some(restored));
+        let time = holds.and_then(|state| state.time.as_ref());
+        if newer_time(folder, time, mark) == Origin::Folder {
+            return None;
+        }
+        log::info!(
+            "the calibration in the clock module's EEPROM is used: the state folder has none of this chip that is newer"
+        );
+        time.cloned()
+    }
+
+    /// Notes that a reference is believed: what is learnt from it is written after a minute.
+    pub(super) fn reference_believed(&mut self, now: Instant<Raw>) {
+        if let Some(chip) = &mut self.chip {
+            chip.save_at = chip.save_at.max(now + AFTER_FIRST_SAMPLE);
+        }
+    }
+
+    /// Begins to save if something has changed and it is time to, or if this is the end of the run.
+    /// A mark that has changed is saved at once: a chip gets one once.
+    pub(super) fn consider(
+        &mut self,
+        now: Instant<Raw>,
+        is_end: bool,
+        mark: Option<[u8; 4]>,
+        time: impl FnOnce() -> Option<SavedTime>,
+    ) {
+        let (Some(chip), Some(mark), Some((session, volume))) = (&mut self.chip, mark, self.shared.saved()) else {
+            return;
+        };
+        let is_marked_anew = chip.holds.as_ref().is_some_and(|holds| holds.mark != mark);
+        if chip.saving.is_some() || !(is_end || is_marked_anew || now >= chip.save_at) {
+            return;
+        }
+        // What is known of the chip is not forgotten while its time is not known.
+        let known = chip.holds.as_ref().filter(|holds| holds.mark == mark).and_then(|holds| holds.time.clone());
+        let time = time().or(known);
+        let utc_s = time.as_ref().map(|time| time.utc_s);
+        let state = ModuleState { run: chip.run, utc_s, mark, time, session, volume };
+        if chip.holds.as_ref().is_some_and(|holds| holds.says_the_same(&state)) {
+            return;
+        }
+        chip.save_at = now + SAVE_INTERVAL;
+        chip.begin(state);
+    }
+
+    /// Does one transfer if there is one to do and the rest is long enough. Returns how long the
+    /// task may rest now; `None` if there is nothing to do, or no time.
+    pub(super) fn work(&mut self, clocks: &dyn Clocks, rest: Span) -> Option<Span> {
+        let chip = self.chip.as_mut()?;
+        if !chip.has_job() && !self.shared.has_write() {
+            return None;
+        }
+        let now = clocks.raw();
+        if now < chip.free_at {
+            return Some(rest.min(chip.free_at - now));
+        }
+        if rest < REST_FOR_ONE {
+            return None;
+        }
+        if !chip.has_job()
+            && let Some((at, bytes)) = self.shared.next_write()
+        {
+            chip.jobs.push_back(Job::Write(at, bytes));
+            if !self.shared.has_write() {
+                chip.jobs.push_back(Job::Rewind);
+            }
+        }
+        if let Some(outcome) = chip.do_next(clocks) {
+            self.shared.set_report(outcome);
+        }
+        if chip.recorder_part.len() == RECORDER.len() {
+            self.shared.set_recorder_part(std::mem::take(&mut chip.recorder_part));
+        }
+        let now_free = chip.free_at;
+        let after = clocks.raw();
+        let rest = (rest - (after - now)).max(Span::ZERO);
+        let has_more = self.chip.as_ref().is_some_and(Chip::has_job) || self.shared.has_write();
+        Some(if has_more { rest.min((now_free - after).max(Span::ZERO)) } else { rest })
+    }
+
+    /// Does everything that is left, for at most [`END_PATIENCE`].
+    pub(super) fn finish(&mut self, clocks: &dyn Clocks) {
+        let until = clocks.raw() + END_PATIENCE;
+        while clocks.raw() < until
+            && let Some(rest) = self.work(clocks, Span::SECOND)
+            && self.chip.as_ref().is_some_and(Chip::has_job)
+        {
+            clocks.sleep_until(clocks.raw() + rest);
+        }
+    }
+}
+
+impl Chip {
+    fn has_job(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    fn begin(&mut self, mut state: ModuleState) {
+        let mut writes = self.slots.writes(VERSION, &encode(&state));
+        if writes.is_none() {
+            log::debug!("the session does not fit into the clock module's EEPROM: the playlist's name is too long");
+            state.session = None;
+            writes = self.slots.writes(VERSION, &encode(&state));
+        }
+        let Some(writes) = writes else { return };
+        let first = writes.first().map(|(at, bytes)| Job::Confirm(*at, bytes.clone()));
+        self.jobs.extend(writes.into_iter().map(|(at, bytes)| Job::Write(at, bytes)));
+        self.jobs.extend(first);
+        self.jobs.push_back(Job::Rewind);
+        self.saving = Some(state);
+    }
+
+    /// Does the next job; returns what is to be reported if it ends the saving.
+    fn do_next(&mut self, clocks: &dyn Clocks) -> Option<ModuleReport> {
+        let job = self.jobs.front()?;
+        let mut page = [0; PAGE_BYTES as usize];
+        let (done, pause) = match job {
+            Job::ReadRecorder(at) => (self.eeprom.read(*at, &mut page), Span::ZERO),
+            Job::Write(at, bytes) => (self.eeprom.write(*at, bytes), WRITE_CYCLE),
+            Job::Confirm(at, bytes) => (confirm(self.eeprom.as_mut(), *at, bytes), Span::ZERO),
+            Job::Rewind => (rewind(self.eeprom.as_mut()), Span::ZERO),
+        };
+        let (is_confirmed, is_recorder) = (matches!(job, Job::Confirm(..)), matches!(job, Job::ReadRecorder(_)));
+        let now = clocks.raw();
+        match done {
+            Ok(()) => {
+                self.attempts = 0;
+                self.free_at = now + pause;
+                self.jobs.pop_front();
+                if is_recorder {
+                    self.recorder_part.extend(page);
+                }
+                is_confirmed.then(|| self.saved()).flatten()
+            }
+            Err(EepromError::Busy) if self.attempts + 1 < ATTEMPTS => {
+                self.attempts += 1;
+                self.free_at = now + WRITE_CYCLE;
+                None
+            }
+            Err(error) => Some(self.failed(&error)),
+        }
+    }
+
+    fn saved(&mut self) -> Option<ModuleReport> {
+        let state = self.saving.take()?;
+        self.slots.written();
+        self.had_trouble = false;
+        let report = ModuleReport::Used { saved_utc_s: state.utc_s, trouble: None };
+        log::debug!("saved in the clock module's EEPROM");
+        self.holds = Some(state);
+        Some(report)
+    }
+
+    /// Gives up what is being written. The other slot holds what it held, and the next save comes
+    /// when it is due.
+    fn failed(&mut self, error: &EepromError) -> ModuleReport {
+        self.jobs.clear();
+        self.saving = None;
+        self.attempts = 0;
+        if !self.had_trouble {
+            log::warn!("cannot save in the clock module's EEPROM: {error}");
+        }
+        self.had_trouble = true;
+        let saved_utc_s = self.holds.as_ref().and_then(|state| state.utc_s);
+        ModuleReport::Used { saved_utc_s, trouble: Some(error.to_string()) }
+    }
+}
+
+fn confirm(eeprom: &mut dyn Eeprom, at: u16, bytes: &[u8]) -> Result<(), EepromError> {
+    let mut written = vec![0; bytes.len()];
+    eeprom.read(at, &mut written)?;
+    if written == bytes { Ok(()) } else { Err(EepromError::Unwritable) }
+}
