@@ -13,7 +13,7 @@ use jaudiosync::timekeeping::published::UtcSource as _;
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status::TimeState;
 use jaudiosync_hw::clocks::Clocks as _;
-use jaudiosync_hw::rtc::Ds3231Model;
+use jaudiosync_hw::rtc::{Chip, Ds3231Model};
 use jaudiosync_hw::world::World;
 use jaudiosync_time::Span;
 
@@ -394,4 +394,37 @@ fn the_battery_runs_out_in_the_middle_of_a_ride() {
     made.run(300);
     assert!(made.error_ms().abs() < 2.0, "{} ms; {:#?}", made.error_ms(), made.status());
     assert!(made.warnings().contains("has stood still"), "{}", made.warnings());
+}
+
+#[test]
+fn another_chip_than_a_ds3231_is_refused_by_name_and_nothing_is_ever_written_to_it() {
+    let named = [
+        (Chip::Ds1307, "a DS1307 or DS1338 answers"),
+        (Chip::Ds1337, "a DS1337 answers"),
+        (Chip::Ds1339, "a DS1339 answers"),
+        (Chip::Pcf8523, "a PCF8523 answers"),
+        (Chip::MotionSensor, "a motion sensor"),
+        (Chip::Unknown, "report these registers"),
+    ];
+    for (seed, (kind, words)) in (30..).zip(named) {
+        for saved in [None, Some(compared())] {
+            let (mut made, chip) = ClockHarness::with_wrong_chip(kind, saved, seed);
+            made.run(60);
+            let before = made.status();
+            assert_eq!((before.state, &before.rtc), (TimeState::Unset, &None), "{kind:?}");
+            assert!(made.warnings().contains(words) && made.warnings().contains("DS3231"), "{}", made.warnings());
+            assert_eq!(before.rtc_chip, Some(kind.to_string()));
+            // A reference that would have the RTC set, and the command to set it.
+            made.set_rtc();
+            for _ in 0..20 {
+                made.send_sample("a", Span::ZERO, 2e6);
+                made.run(60);
+            }
+            assert!(chip.bytes_read() > 0);
+            assert_eq!(chip.writes(), [], "{kind:?}");
+            // The box is as one without an RTC.
+            assert_eq!(made.estimate().state, TimeState::Referenced);
+            assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
+        }
+    }
 }

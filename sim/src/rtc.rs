@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual};
+use jaudiosync_hw::rtc::{
+    Ds3231, Ds3231Model, RtcError, SimulatedDs3231, SimulatedDs3231Handle, StandIn, TemperatureResidual,
+};
 use jaudiosync_time::Span;
 
 use super::policy::BoxSetup;
@@ -38,8 +40,11 @@ impl BoxRtc {
     }
 
     /// Open it, with the service's own driver.
-    pub fn open(&self) -> Ds3231<SimulatedDs3231> {
-        Ds3231::new(self.bus.clone())
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn open(&self) -> Result<Ds3231<SimulatedDs3231>, RtcError> {
+        Ds3231::recognize(self.bus.clone(), StandIn::Nothing)
     }
 
     /// The battery was out: the time is lost.
@@ -118,8 +123,8 @@ mod tests {
     fn a_set_clock_shows_the_time_it_was_set_to_and_gains_within_the_datasheet() {
         for index in 0..50 {
             let (rtc, world) = rtc(index);
-            rtc.open().set_time(RIDE_START.second()).unwrap();
-            let read = rtc.open().read_time().unwrap();
+            rtc.open().unwrap().set_time(RIDE_START.second()).unwrap();
+            let read = rtc.open().unwrap().read_time().unwrap();
             assert!(matches!(read, RtcTime::Valid { rtc_s } if rtc_s == RIDE_START.second()));
             let at_first = rtc.rtc_minus_utc().unwrap();
             assert!(at_first.abs() < Span::from_ms(5), "{at_first:?}");
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn faults_are_met_and_go_away() {
         let (rtc, world) = rtc(0);
-        let mut driver = rtc.open();
+        let mut driver = rtc.open().unwrap();
         rtc.set_fault(Some(RtcFault::Nack));
         assert!(driver.read_second().is_err());
         rtc.set_fault(Some(RtcFault::Stuck));

@@ -56,7 +56,7 @@ impl TimePolicy for ServiceTime {
         let (rtc, disk) = (self.rtc.clone(), Arc::clone(&self.disk));
         let devices = ClockDevices {
             clocks: self.world.clone(),
-            open_rtc: Some(Box::new(move || Ok(Box::new(rtc.open())))),
+            open_rtc: Some(Box::new(move || Ok(Box::new(rtc.open()?)))),
             second_edge: None,
             system_clock: None,
             events: receiver,

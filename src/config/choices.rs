@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat};
 use jaudiosync_hw::buttons::Pins;
+use jaudiosync_hw::rtc::{NoSuchChip, SimulatedRtc};
 use serde::{Deserialize, Serialize};
 
 /// How the two channels are played.
@@ -53,7 +54,8 @@ pub enum BoardKind {
     None,
 }
 
-/// Which real-time clock there is: `"none"`, `"simulated"`, or the path of its I2C bus.
+/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or the
+/// path of its I2C bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RtcChoice {
@@ -61,17 +63,23 @@ pub enum RtcChoice {
     Bus(PathBuf),
     /// None.
     None,
-    /// A simulated DS3231.
-    Simulated,
+    /// A simulated chip: a DS3231, or one that is mistaken for it.
+    Simulated(SimulatedRtc),
 }
+
+/// Comes before the name of a simulated chip.
+const SIMULATED_CHIP: &str = "simulated:";
 
 impl TryFrom<String> for RtcChoice {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if let Some(chip) = text.strip_prefix(SIMULATED_CHIP) {
+            return chip.parse().map(Self::Simulated).map_err(|error: NoSuchChip| error.to_string());
+        }
         match text.as_str() {
             "none" => Ok(Self::None),
-            "simulated" => Ok(Self::Simulated),
+            "simulated" => Ok(Self::Simulated(SimulatedRtc::default())),
             path if path.starts_with("/dev/") => Ok(Self::Bus(PathBuf::from(path))),
             _ => Err(format!(
                 "{text:?} is not an RTC; write its bus, such as \"/dev/i2c-1\", or \"none\" or \"simulated\""
@@ -85,7 +93,8 @@ impl From<RtcChoice> for String {
         match choice {
             RtcChoice::Bus(path) => path.to_string_lossy().into_owned(),
             RtcChoice::None => "none".to_owned(),
-            RtcChoice::Simulated => "simulated".to_owned(),
+            RtcChoice::Simulated(SimulatedRtc::Ds3231) => "simulated".to_owned(),
+            RtcChoice::Simulated(chip) => format!("{SIMULATED_CHIP}{chip}"),
         }
     }
 }
@@ -218,5 +227,10 @@ mod tests {
         assert_eq!(rtc("none"), Ok(RtcChoice::None));
         assert_eq!(rtc("/dev/i2c-3").map(String::from), Ok("/dev/i2c-3".to_owned()));
         assert!(rtc("yes").unwrap_err().contains("/dev/i2c-1"));
+        for simulated in ["simulated", "simulated:pcf8523", "simulated:ds1307", "simulated:mpu6050"] {
+            assert_eq!(rtc(simulated).map(String::from), Ok(simulated.to_owned()));
+        }
+        assert_eq!(rtc("simulated:ds3231"), rtc("simulated"));
+        assert!(rtc("simulated:ds9").unwrap_err().contains("pcf8523"));
     }
 }

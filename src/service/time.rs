@@ -56,7 +56,7 @@ impl BoxTime {
             sets_rtc: true,
             sets_system_clock: config.set_system_clock,
             // A simulated RTC was set by the system clock, and is as right as that.
-            asks_system: config.rtc == RtcChoice::Simulated,
+            asks_system: matches!(config.rtc, RtcChoice::Simulated(_)),
             module: Some(module),
             on_thread: || ask_for_realtime(RealtimeThread::Edge),
         };

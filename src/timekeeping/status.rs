@@ -82,6 +82,8 @@ pub struct TimeStatus {
     pub waiting_correction_ms: Option<f64>,
     /// The RTC; `None` if there is none.
     pub rtc: Option<RtcReport>,
+    /// The chip that answers at the RTC's address, also one that is refused; `None` if none does.
+    pub rtc_chip: Option<String>,
     /// What is wrong, and what to do about it.
     pub warnings: Vec<String>,
 }

@@ -3,8 +3,8 @@
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::PlayState;
 
-use crate::installed::installed_box;
-use crate::machine::{Contact, Machine};
+use crate::installed::{boot, installed_box, installed_card};
+use crate::machine::{Contact, Fitted, Machine};
 use crate::service::{CONFIG, Service};
 
 const SOUND_CARD: &str = "/sys/bus/platform/drivers/snd_aloop";
@@ -83,6 +83,37 @@ fn an_rtc_that_is_wrong_taken_by_the_kernel_or_removed() {
     let status = not_in_sync(&mut machine, &service);
     assert!(warns(&status, "the RTC shows the year 2000"), "{status:#?}");
     service.end(&mut machine);
+}
+
+#[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
+fn a_clock_that_is_not_a_ds3231_is_refused_by_name_and_left_as_it_is() {
+    let fitted = Fitted { judges_rtc: true, closed: &[Contact::Jumper], ..Fitted::default() };
+    let mut machine = boot(installed_card(None), fitted);
+    // The seven registers of the time go on by themselves; the rest is for it to keep.
+    let registers = |machine: &mut Machine, from: u8, to: u8| {
+        machine.run(&format!("for number in $(seq {from} {to}); do i2cget -y 1 0x68 $number; done")).stdout
+    };
+    let kept = |machine: &mut Machine| registers(machine, 7, 63);
+    let before = kept(&mut machine);
+    let mut service = Service::start(&mut machine, "refuses", &format!("{CONFIG}{SHORT_WAIT}"));
+    service.wait_for(&mut machine, "a DS1307 or DS1338 answers at address 0x68, not a DS3231");
+    let status = not_in_sync(&mut machine, &service);
+    assert!(warns(&status, "Buy a DS3231 module"), "{status:#?}");
+    assert_eq!(status.time.rtc_chip.as_deref(), Some("DS1307 or DS1338"));
+    service.wait_for(&mut machine, "playing track ");
+    let doctor = machine.try_run("jaudiosync doctor --config /run/refuses.toml").stdout;
+    assert!(doctor.contains("a DS1307 or DS1338 answers"), "{doctor}");
+    let set = machine.try_run("jaudiosync time set-rtc --from-system --rtc /dev/i2c-1");
+    assert_ne!(set.code, 0, "{set:?}");
+    service.end(&mut machine);
+    let set = machine.try_run("jaudiosync time set-rtc --from-system --rtc /dev/i2c-1");
+    assert!(set.code != 0 && set.stderr.contains("not a DS3231"), "{set:?}");
+    assert_eq!(kept(&mut machine), before, "no register was written");
+    // It still counts: a write of its seconds would have set it to something else.
+    let first = registers(&mut machine, 0, 1);
+    machine.sleep(1.5);
+    assert_ne!(registers(&mut machine, 0, 1), first);
 }
 
 #[track_caller]

@@ -138,6 +138,7 @@ impl TimePort for SharedTime {
             reference_age_s: None,
             waiting_correction_ms: None,
             rtc: None,
+            rtc_chip: None,
             warnings: vec![],
         }
     }

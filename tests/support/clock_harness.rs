@@ -10,10 +10,12 @@ use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::{ReferenceEvent, Sample, Source, SourceKind};
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status::{Estimate, TimeStatus};
-use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenRtc};
 use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::rtc::{Ds3231, Ds3231Model, SimulatedDs3231, SimulatedDs3231Handle};
+use jaudiosync_hw::rtc::{
+    Chip, Ds3231, Ds3231Model, Rtc, SimulatedDs3231, SimulatedDs3231Handle, SimulatedWrongChip, StandIn,
+};
 use jaudiosync_hw::world::World;
 use jaudiosync_time::{Axis, Instant, Raw, Span, True, Utc};
 
@@ -95,21 +97,47 @@ impl ClockHarness {
         prepare: impl FnOnce(&SimulatedDs3231Handle),
     ) -> Self {
         println!("seed {seed}");
-        let world = Arc::new(TestWorld {
+        let world = Self::world(seed);
+        let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
+        prepare(&chip);
+        let open = Box::new(move || Ok(Box::new(Ds3231::recognize(bus.clone(), StandIn::Nothing)?) as Box<dyn Rtc>));
+        Self::assembled(world, chip, open, saved, seed)
+    }
+
+    /// Makes a box with another chip than a DS3231 on its bus, which is returned as well.
+    pub fn with_wrong_chip(kind: Chip, saved: Option<SavedTime>, seed: u64) -> (Self, SimulatedWrongChip) {
+        let world = Self::world(seed);
+        let wrong = SimulatedWrongChip::new(world.clone(), kind, seed);
+        // Nothing is wired to this one.
+        let (_, chip) = SimulatedDs3231::new(world.clone(), Ds3231Model::default(), seed);
+        let bus = wrong.clone();
+        let open = Box::new(move || Ok(Box::new(Ds3231::recognize(bus.clone(), StandIn::Nothing)?) as Box<dyn Rtc>));
+        (Self::assembled(world, chip, open, saved, seed), wrong)
+    }
+
+    fn world(seed: u64) -> Arc<TestWorld> {
+        Arc::new(TestWorld {
             true_ns: START.ns().into(),
             rate_ppb: 7_300.0,
             booted: START - Span::from_seconds(20),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
-        });
-        let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
-        prepare(&chip);
+        })
+    }
+
+    fn assembled(
+        world: Arc<TestWorld>,
+        chip: SimulatedDs3231Handle,
+        open_rtc: OpenRtc,
+        saved: Option<SavedTime>,
+        seed: u64,
+    ) -> Self {
         let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
         let (samples, receiver) = channel();
         let persisted = Arc::new(Mutex::new(saved.clone()));
         let last = persisted.clone();
         let devices = ClockDevices {
             clocks: world.clone(),
-            open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(bus.clone()))))),
+            open_rtc: Some(open_rtc),
             second_edge: None,
             system_clock: None,
             events: receiver,
@@ -119,6 +147,11 @@ impl ClockHarness {
         };
         let task = ClockTask::new(devices, saved, shared.clone());
         Self { world, chip, samples, shared, persisted, task, rest: Duration::ZERO }
+    }
+
+    /// Asks for the RTC to be set, as `jaudiosync time set-rtc` does.
+    pub fn set_rtc(&mut self) {
+        self.task.command(ClockCommand::SetRtc);
     }
 
     /// Advances the world by the task's rest, and does its next step.

@@ -12,27 +12,18 @@ use linux_embedded_hal::{I2CError, I2cdev};
 use rustix::io::Errno;
 
 use super::registers::ADDRESS;
-use super::{Ds3231, Rtc, RtcError};
+use super::{Ds3231, RtcError, StandIn};
 
-/// Opens the clock on this bus, such as `/dev/i2c-1`. Whether a chip is there shows when it is
-/// read.
+/// Opens the DS3231 on this bus, such as `/dev/i2c-1`, or a chip that may stand in for it. It is
+/// only read until it is recognized, see [`Ds3231::recognize`].
 ///
 /// If the kernel's driver has the chip, it is read alongside that driver, with a warning, and never
-/// written to: see [`Rtc::is_writable`].
+/// written to: see [`Rtc::is_writable`](super::Rtc::is_writable).
 ///
 /// # Errors
 /// [`RtcError::NoBus`] when there is no such bus or it may not be opened; the reason says what to
-/// do.
-pub fn open(path: &Path) -> Result<Box<dyn Rtc>, RtcError> {
-    Ok(Box::new(open_chip(path)?))
-}
-
-/// Does the same as [`open`], for callers that need what only a DS3231 has, such as its 1 Hz
-/// output.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
+/// do. Otherwise when no chip answers, or another one does.
+pub fn open(path: &Path, stand_in: StandIn) -> Result<Ds3231<LinuxBus>, RtcError> {
     let no_bus = |error: &LinuxI2CError| RtcError::NoBus { path: path.display().to_string(), reason: reason(error) };
     // I2C_SLAVE fails with EBUSY for an address that a driver is bound to (drivers/i2c/i2c-dev.c).
     match LinuxI2CDevice::new(path, u16::from(ADDRESS)) {
@@ -40,7 +31,7 @@ pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
             // This opens the bus once more and claims the address at the first transfer; each
             // transfer is one I2C_RDWR.
             let bus = I2cdev::new(path).map_err(|error| no_bus(&error))?;
-            Ok(Ds3231::new(LinuxBus(Access::Own(bus))))
+            Ds3231::recognize(LinuxBus(Access::Own(bus)), stand_in)
         }
         Err(LinuxI2CError::Errno(errno)) if errno == Errno::BUSY.raw_os_error() => {
             static WARNING: Once = Once::new();
@@ -51,7 +42,7 @@ pub fn open_chip(path: &Path) -> Result<Ds3231<LinuxBus>, RtcError> {
                 );
             });
             let bus = LinuxI2CBus::new(path).map_err(|error| no_bus(&error))?;
-            Ok(Ds3231::read_only(LinuxBus(Access::Beside(bus))))
+            Ds3231::recognize_read_only(LinuxBus(Access::Beside(bus)), stand_in)
         }
         Err(error) => Err(no_bus(&error)),
     }
@@ -184,7 +175,7 @@ mod tests {
     use embedded_hal::i2c::Error;
 
     fn refusal(path: &str) -> String {
-        open(Path::new(path)).err().map(|error| error.to_string()).unwrap()
+        open(Path::new(path), StandIn::Nothing).err().map(|error| error.to_string()).unwrap()
     }
 
     #[test]

@@ -8,12 +8,12 @@ use super::registers::{
     ADDRESS, AGING_OFFSET, ALARM_1, CONTROL, CONTROL_CONV, CONTROL_EOSC, CONTROL_INTCN, CONTROL_RS, LAST, SECONDS,
     STATUS, STATUS_ALARMS, STATUS_EN32KHZ, STATUS_OSF, TEMPERATURE, decode_time, encode_time, from_bcd,
 };
-use super::{ChipMark, Rtc, RtcError, RtcStatus, RtcTime};
+use super::{Chip, ChipMark, Rtc, RtcError, RtcStatus, RtcTime};
 
 /// Registers in one read of the status, from alarm 1 to the temperature.
 const STATUS_REGISTERS: usize = (LAST - ALARM_1) as usize + 1;
 
-/// A DS3231 on a bus.
+/// A DS3231 on a bus. [`recognize`](Self::recognize) makes it, once the chip is known to be one.
 ///
 /// The crate ds323x (0.7) is not used for this: it assumes that the control and status registers
 /// are as after power-on and writes them back so, which would change the 32 kHz output and the
@@ -23,6 +23,7 @@ const STATUS_REGISTERS: usize = (LAST - ALARM_1) as usize + 1;
 #[derive(Debug)]
 pub struct Ds3231<I2C> {
     i2c: I2C,
+    chip: Chip,
     is_writable: bool,
 }
 
@@ -31,15 +32,10 @@ where
     I2C: I2c,
     I2C::Error: Display,
 {
-    /// Makes the driver for the chip on this bus; nothing is sent yet.
-    pub fn new(i2c: I2C) -> Self {
-        Self { i2c, is_writable: true }
-    }
-
-    /// Makes a driver for a chip that something else owns: every write gives
-    /// [`RtcError::NotWritable`].
-    pub fn read_only(i2c: I2C) -> Self {
-        Self { i2c, is_writable: false }
+    /// Makes the driver for a chip that `probe` has recognized: nothing else may, so that nothing
+    /// is ever written to a chip that was not recognized.
+    pub(super) fn recognized(i2c: I2C, chip: Chip, is_writable: bool) -> Self {
+        Self { i2c, chip, is_writable }
     }
 
     /// Returns the bus.
@@ -76,7 +72,7 @@ where
     }
 }
 
-fn failure(error: impl Error + Display) -> RtcError {
+pub(super) fn failure(error: impl Error + Display) -> RtcError {
     match error.kind() {
         ErrorKind::NoAcknowledge(_) => RtcError::NoAnswer,
         _ => RtcError::Bus(error.to_string()),
@@ -139,6 +135,10 @@ where
 
     fn is_writable(&self) -> bool {
         self.is_writable
+    }
+
+    fn chip(&self) -> Chip {
+        self.chip
     }
 }
 

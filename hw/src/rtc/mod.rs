@@ -1,18 +1,25 @@
 //! The real-time clock: a DS3231 on the I2C bus, and a simulated one that speaks the same bytes.
 //!
 //! Registers become times and errors here, and nothing is decided: which edge to search for, what
-//! to trust and when to set the clock is up to the service.
+//! to trust and when to set the clock is up to the service. But a chip is driven only once it is
+//! known to be a DS3231: `identify` judges its registers, and `probe` reads them and makes the
+//! driver.
 
 mod bus;
 mod ds3231;
+mod identify;
+mod probe;
 mod registers;
 mod simulated;
 mod square_wave;
 
-pub use bus::{LinuxBus, LinuxBusError, open, open_chip, own_address};
+pub use bus::{LinuxBus, LinuxBusError, open, own_address};
 pub use ds3231::Ds3231;
+pub use identify::Chip;
+pub use probe::StandIn;
 pub use simulated::{
-    BusModel, Ds3231Model, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, TemperatureResidual,
+    BusModel, Ds3231Model, NoSuchChip, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, SimulatedRtc,
+    SimulatedWrongChip, TemperatureResidual,
 };
 pub use square_wave::{GpioSecondEdge, SecondEdge, SecondEdgeError, SimulatedSecondEdge};
 
@@ -56,6 +63,9 @@ pub trait Rtc: Send {
 
     /// Returns whether the chip may be written to: not where a kernel driver owns it.
     fn is_writable(&self) -> bool;
+
+    /// Returns which chip it is: a DS3231, unless another one may stand in for it.
+    fn chip(&self) -> Chip;
 }
 
 /// What the time registers hold.
@@ -107,6 +117,21 @@ pub enum RtcError {
     /// The chip does not acknowledge its address or a byte.
     #[error("no clock answers at address 0x68; check its power and the wires SDA and SCL")]
     NoAnswer,
+    /// Another chip answers. It is left alone.
+    #[error(
+        "a {0} answers at address 0x68, not a DS3231; it is not used, and nothing is written to it. Buy a DS3231 module \
+         (DS3231SN, such as a ZS-042 or Adafruit 3013)"
+    )]
+    WrongChip(Chip),
+    /// A chip answers that is not known here. It is left alone.
+    #[error(
+        "the chip that answers at address 0x68 is not a DS3231; it is not used, and nothing is written to it. If it \
+         says DS3231 on the chip, report these registers: {registers}"
+    )]
+    UnknownChip {
+        /// The first 19 registers, in hexadecimal.
+        registers: String,
+    },
     /// The transfer failed in another way.
     #[error("the I2C bus failed: {0}")]
     Bus(String),

@@ -18,7 +18,7 @@ use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, T
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, MixerSeen, SoundSeen};
-use crate::service::clock_thread::{ClockOptions, ClockThread};
+use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
 use crate::service::running::open_mixer;
 use crate::service::settings::sink_options;
 use crate::storage::service_state_folder;
@@ -33,13 +33,13 @@ const POLL: Duration = Duration::from_millis(100);
 pub(super) fn read_clock(config: &Config) -> ClockSeen {
     let (config, state_folder) = (&config.time, service_state_folder(config.state.folder()));
     let read = |bus: &std::path::Path| -> Result<(), rtc::RtcError> {
-        let mut chip = rtc::open_chip(bus)?;
+        let mut chip = rtc::open(bus, stand_in())?;
         chip.read_status()?;
         chip.read_time()?;
         Ok(())
     };
     let chip_error = match (&config.rtc, config.source) {
-        (RtcChoice::Bus(bus), TimeSource::Rtc) => read(bus).err().map(|error| error.to_string()),
+        (RtcChoice::Bus(bus), TimeSource::Rtc) => read(bus).err(),
         _ => None,
     };
     ClockSeen { chip_error, status: time_status(config, state_folder) }

@@ -98,6 +98,8 @@ fn lay(layers: &mut Layers, name: &str, values: &[(&str, &str, Value)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jaudiosync_hw::rtc::SimulatedRtc;
+
     use crate::config::RtcChoice;
 
     fn in_file(text: &str, overrides: Overrides) -> Layers {
@@ -127,7 +129,7 @@ mod tests {
         let simulated = || Overrides { board: Some(BoardChoice::Sim), ..Overrides::default() };
         let layers = in_file("[time]\nset_system_clock = true\n", simulated());
         assert!(!layers.config().time.set_system_clock);
-        assert_eq!(layers.config().time.rtc, RtcChoice::Simulated);
+        assert_eq!(layers.config().time.rtc, RtcChoice::Simulated(SimulatedRtc::Ds3231));
         let layers = in_file("[time]\nrtc = \"none\"\n", simulated());
         assert_eq!(layers.config().time.rtc, RtcChoice::None);
         let layers = in_file("", Overrides::default());

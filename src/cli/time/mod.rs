@@ -14,7 +14,7 @@ use jaudiosync_hw::rtc;
 use super::{Failure, output};
 use crate::config::{self, OptionalServer, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
-use crate::service::clock_thread::{ClockOptions, ClockThread};
+use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
 use crate::storage::{Record, Run, service_state_folder};
 use crate::timekeeping::clock_module::{SharedModule, forget_calibration};
 use crate::timekeeping::saved::SavedTime;
@@ -239,8 +239,8 @@ fn forget(config: &TimeKeeping, state_folder: Option<PathBuf>) -> Result<(), Fai
 /// Forgets what is saved in the memory on the clock module, if there is a clock with one.
 fn forget_on_module(config: &TimeKeeping) -> Result<bool, EepromError> {
     let RtcChoice::Bus(path) = &config.rtc else { return Ok(false) };
-    // Only beside an RTC that answers.
-    let answers = rtc::open(path).and_then(|mut rtc| rtc.read_status()).is_ok();
+    // Only beside an RTC that was recognized.
+    let answers = rtc::open(path, stand_in()).is_ok();
     match answers.then(|| eeprom::open(path, Adoption::Refused, &MachineClocks)) {
         Some(Ok(mut eeprom)) => forget_calibration(eeprom.as_mut(), &MachineClocks),
         Some(Err(EepromError::Bus(error))) => Err(EepromError::Bus(error)),

@@ -40,8 +40,16 @@ pub(super) fn page(status: &TimeStatus) -> String {
         row("Correction", &format!("{waiting_ms:+.1} ms, waiting until nothing plays"));
     }
     match &status.rtc {
-        None => row("RTC", "none found"),
-        Some(rtc) => rtc_rows(rtc, &mut row),
+        None => match &status.rtc_chip {
+            Some(chip) => row("RTC", &format!("none: a {chip} answers, which is not used")),
+            None => row("RTC", "none found"),
+        },
+        Some(rtc) => {
+            if let Some(chip) = &status.rtc_chip {
+                row("Chip", chip);
+            }
+            rtc_rows(rtc, &mut row);
+        }
     }
     for warning in &status.warnings {
         row("Warning", warning);

@@ -171,6 +171,8 @@ pub struct TimeStatus {
     pub since_reference_s: Option<i64>,
     /// The RTC's rate error from the calibration, in parts per billion.
     pub rtc_rate_ppb: Option<f64>,
+    /// The chip that answers at the RTC's address, such as `DS3231`; also one that is not used.
+    pub rtc_chip: Option<String>,
     /// The RTC's temperature, in °C.
     pub rtc_temperature_celsius: Option<f64>,
 }

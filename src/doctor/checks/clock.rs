@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use jaudiosync_hw::rtc::RtcError;
+
 use super::super::Finding;
 use crate::config::{RtcChoice, TimeKeeping, TimeSource};
 use crate::host::Machine;
@@ -23,7 +25,7 @@ const OLD_REFERENCE_S: f64 = 180.0 * 86_400.0;
 #[derive(Debug, Clone)]
 pub struct ClockSeen {
     /// Why the chip cannot be read; `None` if it can.
-    pub chip_error: Option<String>,
+    pub chip_error: Option<RtcError>,
     /// The timekeeper's status after a few seconds.
     pub status: TimeStatus,
 }
@@ -39,7 +41,7 @@ pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<F
             "there is no RTC: after every start the time is unknown until a reference answers",
             "fit a DS3231 and set time.rtc = \"/dev/i2c-1\"",
         )],
-        RtcChoice::Simulated => vec![Finding::warning(CHECK, "the RTC is simulated", "on a real box, set time.rtc")],
+        RtcChoice::Simulated(_) => vec![Finding::warning(CHECK, "the RTC is simulated", "on a real box, set time.rtc")],
         RtcChoice::Bus(bus) => match &seen.chip_error {
             Some(error) => vec![unreadable(bus, machine, error)],
             None => chip(bus, machine, &seen.status),
@@ -64,8 +66,13 @@ fn system_clock(status: &TimeStatus) -> Finding {
     }
 }
 
-fn unreadable(bus: &Path, machine: &Machine, error: &str) -> Finding {
+fn unreadable(bus: &Path, machine: &Machine, error: &RtcError) -> Finding {
     let advice = match machine.boot_config() {
+        _ if matches!(error, RtcError::WrongChip(_) | RtcError::UnknownChip { .. }) => {
+            "fit a DS3231 module in its place; until then the box plays, but is in sync only while a time server or GPS \
+             gives the time"
+                .to_owned()
+        }
         _ if machine.has(bus) => {
             "check the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
         }
@@ -75,7 +82,7 @@ fn unreadable(bus: &Path, machine: &Machine, error: &str) -> Finding {
         Some((file, _)) => format!("add {I2C_ON} to {} (jaudiosync setup does that), then reboot", file.display()),
         None => "name the RTC's I2C bus in time.rtc".to_owned(),
     };
-    Finding::problem(CHECK, error, advice)
+    Finding::problem(CHECK, error.to_string(), advice)
 }
 
 fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
@@ -103,7 +110,7 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
             distrust.to_string(),
             "connect the box to a network, and name a time server: jaudiosync setup --ntp pool.ntp.org",
         )),
-        _ => findings.push(Finding::good(CHECK, described(rtc))),
+        _ => findings.push(Finding::good(CHECK, described(rtc, status))),
     }
     if rtc.has_century_bit {
         findings.push(Finding::warning(
@@ -118,9 +125,10 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
     findings
 }
 
-fn described(rtc: &RtcReport) -> String {
+fn described(rtc: &RtcReport, status: &TimeStatus) -> String {
+    let chip = status.rtc_chip.as_deref().unwrap_or("DS3231");
     let temperature = rtc.temperature_c.map_or(String::new(), |celsius| format!(", {celsius:.2} °C"));
-    format!("a DS3231 answers, its battery is good{temperature}")
+    format!("a {chip} answers, its battery is good{temperature}")
 }
 
 fn drift(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
@@ -184,6 +192,8 @@ pub fn daemons(config: &TimeKeeping, machine: &Machine) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use jaudiosync_hw::rtc::Chip;
+
     use super::super::super::Level;
     use super::*;
     use crate::host::tests::machine;
@@ -217,6 +227,7 @@ mod tests {
             reference_age_s,
             waiting_correction_ms: None,
             rtc,
+            rtc_chip: Some("DS3231".to_owned()),
             warnings: vec![],
         };
         ClockSeen { chip_error: None, status }
@@ -250,7 +261,8 @@ mod tests {
     #[test]
     fn the_boot_configuration_says_what_to_do_about_a_missing_bus() {
         let config = TimeKeeping::default();
-        let missing = ClockSeen { chip_error: Some("no such file".into()), ..seen(None, None) };
+        let no_bus = RtcError::NoBus { path: "/dev/i2c-1".into(), reason: "no such file".into() };
+        let missing = ClockSeen { chip_error: Some(no_bus), ..seen(None, None) };
         let advice = |files: &[(&str, &str)]| {
             let (_root, machine) = machine(files);
             clock(&config, &machine, &missing)[0].advice.clone().unwrap()
@@ -261,6 +273,11 @@ mod tests {
         assert!(advice(&[("boot/config.txt", "dtparam=i2c_arm=on\n")]).contains("reboot"));
         assert!(advice(&[("dev/i2c-1", "")]).contains("SDA on pin 3"));
         assert!(advice(&[]).contains("time.rtc"));
+        let (_root, machine) = machine(&[("dev/i2c-1", "")]);
+        let wrong = ClockSeen { chip_error: Some(RtcError::WrongChip(Chip::Pcf8523)), ..seen(None, None) };
+        let found = &clock(&config, &machine, &wrong)[0];
+        assert!(found.text.contains("a PCF8523 answers") && found.text.contains("Buy a DS3231"), "{found:?}");
+        assert!(found.advice.as_ref().is_some_and(|advice| advice.contains("fit a DS3231")), "{found:?}");
     }
 
     #[test]

@@ -161,6 +161,7 @@ impl Conductor {
             error_bound_ms: time.bound_ms,
             since_reference_s: time.reference_age_s.map(|age_s| age_s as i64),
             rtc_rate_ppb: time.rtc.as_ref().and_then(|rtc| rtc.rate_ppb),
+            rtc_chip: time.rtc_chip.clone(),
             rtc_temperature_celsius: time.rtc.as_ref().and_then(|rtc| rtc.temperature_c),
         }
     }

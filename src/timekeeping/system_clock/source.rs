@@ -76,6 +76,7 @@ impl SystemClockSource {
             reference_age_s: None,
             waiting_correction_ms: None,
             rtc: None,
+            rtc_chip: None,
             warnings,
         }
     }

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use jaudiosync_hw::rtc::{ChipMark, RtcError, RtcStatus, RtcTime};
+use jaudiosync_hw::rtc::{Chip, ChipMark, RtcError, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::{ClockTask, FIRST_RETRY, LAST_RETRY, ModuleMemory, Next};
-use crate::timekeeping::estimate::timekeeper::Seen;
+use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen};
 use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
 use crate::timekeeping::rtc::trust::Reading;
 
@@ -41,7 +41,13 @@ impl ClockTask {
         self.open_module(status, rtc.is_writable());
         let reading = Reading::new(retry(|| rtc.read_time())?);
         let now = self.devices.clocks.raw();
-        self.timekeeper.rtc_found(reading, status, rtc.is_writable(), now);
+        let found = FoundChip { chip: rtc.chip(), is_writable: rtc.is_writable() };
+        if found.chip == Chip::Ds3231 {
+            log::info!("a DS3231 answers");
+        } else {
+            log::warn!("a {} stands in for the DS3231, as the environment says: for tests alone", found.chip);
+        }
+        self.timekeeper.rtc_found(found, reading, status, now);
         self.status_at = now + STATUS_INTERVAL;
         self.retry_after = FIRST_RETRY;
         self.reported_missing = false;
@@ -71,6 +77,11 @@ impl ClockTask {
         self.planned = None;
         self.module.iter_mut().for_each(ModuleMemory::close);
         self.timekeeper.rtc_silent();
+        match error {
+            RtcError::WrongChip(chip) => self.timekeeper.rtc_refused(*chip, error.to_string()),
+            RtcError::UnknownChip { .. } => self.timekeeper.rtc_refused(Chip::Unknown, error.to_string()),
+            _ => {}
+        }
         self.retry_at = self.devices.clocks.raw() + self.retry_after;
         self.retry_after = (self.retry_after * 2).min(LAST_RETRY);
     }

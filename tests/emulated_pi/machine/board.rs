@@ -43,12 +43,16 @@ impl Board {
 
     /// Returns the kernel's options. Those that the kernel does not know are variables of `init`
     /// and everything below it: the line to the agent, and the card.
-    pub(super) fn kernel_options(self) -> String {
+    ///
+    /// QEMU has no DS3231. Its DS1338 stands in for one, which the service must be told, unless
+    /// it is to find out.
+    pub(super) fn kernel_options(self, judges_rtc: bool) -> String {
         let line = match self {
             Self::RaspberryPi3 => "/dev/ttyS1",
             Self::Virt => "/dev/ttyAMA1",
         };
-        format!("AGENT_LINE={line} CARD={}", self.card_device())
+        let stand_in = if judges_rtc { "" } else { " JAUDIOSYNC_ACCEPT_RTC=ds1338" };
+        format!("AGENT_LINE={line} CARD={}{stand_in}", self.card_device())
     }
 
     /// Returns the card's exchange partition, as the box sees it.

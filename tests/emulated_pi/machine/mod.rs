@@ -90,6 +90,8 @@ pub struct Fitted<'a> {
     /// A USB stick with the contents of this folder; it cannot be written to. Its drivers are not
     /// loaded by themselves, either.
     pub stick: Option<&'a Path>,
+    /// The service finds out that its RTC is a DS1338; otherwise that stands in for a DS3231.
+    pub judges_rtc: bool,
 }
 
 impl Machine {

@@ -71,7 +71,7 @@ impl Qemu {
             .arg(prepared("vmlinuz"))
             .arg("-initrd")
             .arg(prepared("system.cpio"))
-            .args(["-append", &format!("{KERNEL_OPTIONS} {}", fitted.board.kernel_options())])
+            .args(["-append", &format!("{KERNEL_OPTIONS} {}", fitted.board.kernel_options(fitted.judges_rtc))])
             .args(["-serial", &unix(&console), "-serial", &unix(&agent)])
             .args(["-qmp", &unix(&monitor), "-qtest", &unix(&test), "-qtest-log", "none"])
             .stdin(Stdio::null())

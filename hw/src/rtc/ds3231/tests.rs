@@ -15,7 +15,7 @@ fn write(bytes: &[u8]) -> Transaction {
 
 /// Runs `act` on a chip whose bus sees exactly these transfers.
 fn on_the_bus<T>(transfers: &[Transaction], act: impl FnOnce(&mut Ds3231<Mock>) -> T) -> T {
-    let mut chip = Ds3231::new(Mock::new(transfers));
+    let mut chip = Ds3231::recognized(Mock::new(transfers), Chip::Ds3231, true);
     let result = act(&mut chip);
     chip.release().done();
     result
@@ -118,7 +118,7 @@ fn the_1_hz_output_is_three_bits_of_the_control_register() {
 
 #[test]
 fn a_chip_of_someone_else_is_read_but_never_written() {
-    let mut chip = Ds3231::read_only(Mock::new(&[read(0x00, &[0x07])]));
+    let mut chip = Ds3231::recognized(Mock::new(&[read(0x00, &[0x07])]), Chip::Ds3231, false);
     assert!(!chip.is_writable());
     assert_eq!(chip.read_second(), Ok(7));
     assert_eq!(chip.set_time(1_707_584_939), Err(RtcError::NotWritable));

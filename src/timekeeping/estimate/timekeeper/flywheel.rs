@@ -4,6 +4,7 @@
 use jaudiosync_hw::rtc::RtcStatus;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Utc};
 
+use super::FoundChip;
 use crate::timekeeping::estimate::calibration::{Calibrated, Calibration};
 use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
 use crate::timekeeping::rtc::second::DateReading;
@@ -23,7 +24,7 @@ pub(super) struct RtcState {
     pub(super) rebasing: Option<Rebasing>,
     pub(super) status: RtcStatus,
     pub(super) date: Option<DateReading>,
-    pub(super) is_writable: bool,
+    pub(super) found: FoundChip,
     pub(super) answers: bool,
     /// It shows the next century, and is read without that.
     pub(super) has_century_bit: bool,
@@ -100,7 +101,7 @@ impl RtcState {
             oscillator_stopped: Some(self.status.oscillator_stopped),
             aging_offset: Some(self.status.aging_offset),
             samples: self.calibration.samples(),
-            is_writable: self.is_writable,
+            is_writable: self.found.is_writable,
         }
     }
 }

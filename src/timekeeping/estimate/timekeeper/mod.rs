@@ -17,10 +17,12 @@ mod report;
 mod rtc;
 mod samples;
 
+use jaudiosync_hw::rtc::Chip;
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 pub use self::edges::Seen;
 use self::flywheel::{Best, RtcState};
+pub use self::rtc::FoundChip;
 use super::calibration::Calibration;
 use super::selection::{Selection, Verdict};
 use crate::timekeeping::notice::Notice;
@@ -45,6 +47,8 @@ pub struct Timekeeper {
     /// When each source last sent a sample.
     heard: Vec<(Source, Instant<Raw>)>,
     notices: Vec<Notice>,
+    /// The chip that answers at the RTC's address and is not used, and why.
+    refused_chip: Option<(Chip, String)>,
 }
 
 /// The last sample that was believed.
@@ -68,6 +72,7 @@ impl Timekeeper {
             troubles: Vec::new(),
             heard: Vec::new(),
             notices: Vec::new(),
+            refused_chip: None,
         }
     }
 

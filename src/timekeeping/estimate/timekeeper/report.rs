@@ -1,5 +1,6 @@
 //! What the timekeeper reports of itself.
 
+use jaudiosync_hw::rtc::Chip;
 use jaudiosync_time::{Instant, Raw};
 
 use super::Timekeeper;
@@ -31,8 +32,16 @@ impl Timekeeper {
             reference_age_s: age_s,
             waiting_correction_ms: output.waiting.map(|by| by.ms()),
             rtc: self.rtc.as_ref().map(|rtc| rtc.report(now)),
+            rtc_chip: self.chip_name(),
             warnings: self.warnings(best.as_ref()),
         }
+    }
+
+    /// Returns the name of the chip that answers.
+    fn chip_name(&self) -> Option<String> {
+        let refused = self.refused_chip.as_ref().map(|(chip, _)| *chip);
+        let used = || self.rtc.as_ref().filter(|rtc| rtc.answers).map(|rtc| rtc.found.chip);
+        refused.or_else(used).map(|chip| chip.to_string())
     }
 
     fn warnings(&self, best: Option<&Best>) -> Vec<String> {
@@ -45,15 +54,20 @@ impl Timekeeper {
                     .to_owned(),
             );
         }
+        warnings.extend(self.refused_chip.iter().map(|(_, reason)| reason.clone()));
         if let Some(rtc) = &self.rtc {
+            if rtc.found.chip != Chip::Ds3231 {
+                warnings
+                    .push(format!("a {} stands in for the DS3231, for tests: the time is not exact", rtc.found.chip));
+            }
             warnings.extend(rtc.distrusted.map(|distrust| distrust.to_string()));
             if rtc.has_century_bit {
                 warnings.push(CENTURY_BIT.to_owned());
             }
-            if !rtc.answers {
+            if !rtc.answers && self.refused_chip.is_none() {
                 warnings.push("the RTC does not answer on the bus; continuing without it".to_owned());
             }
-            if !rtc.is_writable {
+            if !rtc.found.is_writable {
                 warnings.push("the kernel's driver owns the RTC; remove dtoverlay=i2c-rtc".to_owned());
             }
         }

@@ -1,7 +1,7 @@
 //! How the timekeeper handles the RTC itself: whether it is believed, whose calibration it
 //! continues, and when it is to be set.
 
-use jaudiosync_hw::rtc::{ChipMark, RtcStatus, RtcTime};
+use jaudiosync_hw::rtc::{Chip, ChipMark, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Rtc, Span};
 
 use super::flywheel::{Rebasing, RtcState};
@@ -24,13 +24,28 @@ const UNCOMPARED_SIGMA_NS: f64 = 0.5e9;
 /// The RTC may be this much behind what was saved before it counts as set back.
 const SET_BACK_MARGIN: Span = Span::from_seconds(2);
 
+/// What was found out about the chip when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundChip {
+    /// Which one it is: a DS3231, or a stand-in for one.
+    pub chip: Chip,
+    /// Whether it may be written to.
+    pub is_writable: bool,
+}
+
 impl Timekeeper {
     /// Absorbs what the RTC shows when it answers for the first time, or again.
-    pub fn rtc_found(&mut self, reading: Reading, status: RtcStatus, is_writable: bool, at: Instant<Raw>) {
+    pub fn rtc_found(&mut self, found: FoundChip, reading: Reading, status: RtcStatus, at: Instant<Raw>) {
         if self.rtc.is_none() {
-            self.rtc = Some(self.first_seen(reading.time, status, is_writable));
+            self.rtc = Some(self.first_seen(found, reading.time, status));
         }
+        self.refused_chip = None;
         self.rtc_read(reading, status, at);
+    }
+
+    /// Notes that the chip at the RTC's address is not one that can be used, and why.
+    pub fn rtc_refused(&mut self, chip: Chip, reason: String) {
+        self.refused_chip = Some((chip, reason));
     }
 
     /// Absorbs what the RTC shows, every minute or so.
@@ -50,7 +65,7 @@ impl Timekeeper {
         rtc.has_century_bit = reading.has_century_bit;
     }
 
-    fn first_seen(&mut self, time: RtcTime, status: RtcStatus, is_writable: bool) -> RtcState {
+    fn first_seen(&mut self, found: FoundChip, time: RtcTime, status: RtcStatus) -> RtcState {
         let last_saved_utc_s = self.saved.as_ref().map(|saved| saved.utc_s);
         let judged = judge(time, &status, last_saved_utc_s);
         if let Err(distrust) = judged {
@@ -71,7 +86,7 @@ impl Timekeeper {
             rebasing: None,
             status,
             date: None,
-            is_writable,
+            found,
             answers: true,
             has_century_bit: false,
         }
@@ -139,7 +154,7 @@ impl Timekeeper {
     /// century, or the user asks for it, and the time is known well from a reference.
     pub fn wants_to_set_rtc(&self, now: Instant<Raw>, is_wished: bool) -> bool {
         let Some(rtc) = &self.rtc else { return false };
-        if !rtc.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now) {
+        if !rtc.found.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now) {
             return false;
         }
         let Some(best) = self.best(now) else { return false };

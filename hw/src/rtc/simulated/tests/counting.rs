@@ -120,7 +120,7 @@ fn an_aging_offset_takes_effect_with_the_conversion_that_was_commanded() {
     assert_eq!((handle.rate_ppb(), handle.register(0x0E), handle.register(0x0F)), (0.0, 0x3C, 0x0C), "it converts");
     world.spend(Span::from_ms(130));
     assert_eq!((handle.rate_ppb(), handle.register(0x0E), handle.register(0x0F)), (2_000.0, 0x1C, 0x08));
-    assert_eq!(Ds3231::new(bus).read_status().unwrap().aging_offset, -20);
+    assert_eq!(Ds3231::recognized(bus, Chip::Ds3231, true).read_status().unwrap().aging_offset, -20);
     world.spend(Span::from_seconds(100));
     // 2 ppm of 100 s, and of the few milliseconds since the conversion.
     let gained = handle.rtc_minus_utc().unwrap();

@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jaudiosync_time::{Instant, Span, True};
 
-use crate::rtc::Ds3231;
+use crate::rtc::{Chip, Ds3231};
 use crate::world::World;
 
 /// 2026-06-27 18:30:00 UTC, a Saturday.
 const START_S: i64 = 1_782_585_000;
 
 /// A world in which time passes only by what happens in it.
-struct TestWorld {
+pub(super) struct TestWorld {
     true_ns: AtomicI64,
     millidegrees: AtomicI64,
 }
@@ -39,12 +39,17 @@ impl World for TestWorld {
     }
 }
 
-/// Makes a world 0.3 s into a second, a chip in it, the driver on that, and the handle.
-fn chip(model: Ds3231Model, seed: u64) -> (Arc<TestWorld>, Ds3231<SimulatedDs3231>, SimulatedDs3231Handle) {
+/// Makes a world 0.3 s into a second.
+pub(super) fn world() -> Arc<TestWorld> {
     let start = Instant::<True>::from_second(START_S) + Span::from_ms(300);
-    let world = Arc::new(TestWorld { true_ns: AtomicI64::new(start.ns()), millidegrees: AtomicI64::new(25_000) });
+    Arc::new(TestWorld { true_ns: AtomicI64::new(start.ns()), millidegrees: AtomicI64::new(25_000) })
+}
+
+/// Makes that world, a chip in it, the driver on that, and the handle.
+fn chip(model: Ds3231Model, seed: u64) -> (Arc<TestWorld>, Ds3231<SimulatedDs3231>, SimulatedDs3231Handle) {
+    let world = world();
     let (bus, handle) = SimulatedDs3231::new(world.clone(), model, seed);
-    (world, Ds3231::new(bus), handle)
+    (world, Ds3231::recognized(bus, Chip::Ds3231, true), handle)
 }
 
 /// A chip on a bus that no kernel delays.
