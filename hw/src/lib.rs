@@ -14,6 +14,7 @@ mod bracketed;
 pub mod buttons;
 pub mod clocks;
 pub mod dac;
+pub mod gpio;
 pub mod kernel_clock;
 pub mod led;
 pub mod mixer;

@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_hw::gpio::BackendChoice;
 use jaudiosync_hw::rtc::{self, Ds3231, Ds3231Model, GpioSecondEdge, SecondEdge, SimulatedDs3231};
 use jaudiosync_hw::system_clock::{MachineSystemClock, SystemClock};
 use jaudiosync_hw::world::DeskWorld;
@@ -32,6 +33,8 @@ pub struct ClockOptions {
     pub sets_system_clock: bool,
     /// Whether the system clock is a reference, because another daemon keeps it.
     pub asks_system: bool,
+    /// Through what the pin of the RTC's 1 Hz output is read.
+    pub pin_backend: BackendChoice,
     /// Called once on the thread when it begins, to ask for priority.
     pub on_thread: fn(),
 }
@@ -45,6 +48,7 @@ impl ClockOptions {
             sets_rtc: false,
             sets_system_clock: false,
             asks_system: false,
+            pin_backend: BackendChoice::Auto,
             on_thread: || {},
         }
     }
@@ -89,7 +93,7 @@ impl ClockThread {
             open_rtc: rtc_opener(config, options.sets_rtc),
             // With one reader alone: a second one that releases the pin would take the pull-up away
             // from the first.
-            second_edge: if options.sets_rtc { second_edge(config) } else { None },
+            second_edge: if options.sets_rtc { second_edge(config, options.pin_backend) } else { None },
             system_clock: if options.sets_system_clock && config.set_system_clock { take_system_clock() } else { None },
             clocks,
             events,
@@ -222,8 +226,8 @@ fn rtc_opener(config: &TimeKeeping, sets_rtc: bool) -> Option<OpenRtc> {
     }
 }
 
-fn second_edge(config: &TimeKeeping) -> Option<Box<dyn SecondEdge>> {
-    match GpioSecondEdge::new(config.sqw_gpio.0?.number()) {
+fn second_edge(config: &TimeKeeping, backend: BackendChoice) -> Option<Box<dyn SecondEdge>> {
+    match GpioSecondEdge::new(config.sqw_gpio.0?.number(), backend) {
         Ok(edge) => Some(Box::new(edge)),
         Err(error) => {
             log::warn!("{error}");

@@ -6,6 +6,7 @@ mod clock;
 mod configuration;
 mod health;
 mod music;
+mod pins;
 mod service;
 mod sound;
 
@@ -14,5 +15,6 @@ pub use clock::{ClockSeen, clock, daemons};
 pub use configuration::configuration;
 pub use health::health;
 pub use music::music;
+pub use pins::{LeftOut, pins};
 pub use service::service;
 pub use sound::{MixerSeen, SoundSeen, sound};
