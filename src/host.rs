@@ -2,6 +2,7 @@
 //! tests replace. `doctor` and `setup` use it.
 
 pub mod boot_config;
+pub mod hats;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,11 @@ impl Machine {
     /// Returns the boot configuration's path and text; `None` if there is none, as on a PC.
     pub fn boot_config(&self) -> Option<(PathBuf, String)> {
         BOOT_CONFIGS.iter().find_map(|path| Some((Path::new("/").join(path), self.read(path)?)))
+    }
+
+    /// Returns how the HAT describes itself in its EEPROM; `None` if there is none that does.
+    pub fn hat_product(&self) -> Option<String> {
+        self.read("proc/device-tree/hat/product")
     }
 
     /// Returns whether there is a boot configuration that turns on the header's I2C bus.

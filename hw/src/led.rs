@@ -1,9 +1,8 @@
 //! The status LED: a pin that is high while it is lit. The pattern that it shows is the service's
 //! business.
 
-use rppal::gpio::{Gpio, OutputPin};
-
-use crate::buttons::{BoardError, board_error};
+use crate::buttons::BoardError;
+use crate::gpio::{Claim, Header, OutputPin, PinPurpose, UnusablePin};
 
 /// A light that is on or off.
 pub trait Led: Send {
@@ -12,6 +11,14 @@ pub trait Led: Send {
     /// # Errors
     /// When the pin cannot be driven.
     fn set(&mut self, lit: bool) -> Result<(), BoardError>;
+
+    /// Returns the LED's pin if it is left out, because something else uses it.
+    fn unusable(&self) -> Option<UnusablePin> {
+        None
+    }
+
+    /// Asks again who uses the pin, as [`Inputs::review`](crate::buttons::Inputs::review) does.
+    fn review(&mut self) {}
 }
 
 /// The LED of a box that has none.
@@ -24,27 +31,29 @@ impl Led for NoLed {
     }
 }
 
-/// An LED on a pin of a Raspberry Pi, through its resistor to ground.
-#[derive(Debug)]
-pub struct PiLed {
-    pin: OutputPin,
+/// An LED on a pin of the header, through its resistor to ground.
+pub struct HeaderLed {
+    header: Header,
+    claim: Claim<dyn OutputPin>,
 }
 
-impl PiLed {
-    /// Makes the pin an output, dark. Dropping this restores the pin.
-    ///
-    /// # Errors
-    /// When there is no such pin, it is in use, this is not a Raspberry Pi, or the user may not use
-    /// its pins.
-    pub fn open(gpio: u8) -> Result<Self, BoardError> {
-        let pin = Gpio::new().and_then(|pins| pins.get(gpio)).map_err(board_error)?.into_output_low();
-        Ok(Self { pin })
+impl HeaderLed {
+    /// Makes the pin an output, dark, unless something else uses it. Dropping this gives it back.
+    pub fn open(header: &Header, gpio: u8) -> Self {
+        Self { header: header.clone(), claim: Claim::new(header, PinPurpose::Led, gpio) }
     }
 }
 
-impl Led for PiLed {
+impl Led for HeaderLed {
     fn set(&mut self, lit: bool) -> Result<(), BoardError> {
-        self.pin.write(lit.into());
-        Ok(())
+        self.claim.pin.as_mut().map_or(Ok(()), |pin| pin.set_high(lit))
+    }
+
+    fn unusable(&self) -> Option<UnusablePin> {
+        self.claim.unusable()
+    }
+
+    fn review(&mut self) {
+        self.claim.review(&self.header);
     }
 }

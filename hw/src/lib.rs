@@ -15,6 +15,7 @@ pub mod buttons;
 pub mod clocks;
 pub mod dac;
 pub mod eeprom;
+pub mod gpio;
 pub mod kernel_clock;
 pub mod led;
 pub mod mixer;

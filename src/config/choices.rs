@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat};
 use jaudiosync_hw::buttons::Pins;
+use jaudiosync_hw::gpio::BackendChoice;
 use jaudiosync_hw::rtc::{NoSuchChip, SimulatedRtc};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,42 @@ pub enum BoardKind {
     Simulated,
     /// No buttons at all: the box is controlled through its socket.
     None,
+}
+
+/// Through what the pins are read and driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PinBackend {
+    /// rppal on boards that it knows, otherwise the kernel's character device.
+    #[default]
+    Auto,
+    /// rppal, on the chip's registers.
+    Rppal,
+    /// The kernel's character device, `/dev/gpiochipN`.
+    Gpiocdev,
+}
+
+impl From<PinBackend> for BackendChoice {
+    fn from(backend: PinBackend) -> Self {
+        match backend {
+            PinBackend::Auto => Self::Auto,
+            PinBackend::Rppal => Self::Rppal,
+            PinBackend::Gpiocdev => Self::Gpiocdev,
+        }
+    }
+}
+
+/// Which HAT there is, where no overlay tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hat {
+    /// What the boot configuration says; the overlay `hifiberry-dac` may be a MiniAmp or not.
+    #[default]
+    Auto,
+    /// A HiFiBerry MiniAmp.
+    MiniAmp,
+    /// Not a MiniAmp.
+    Other,
 }
 
 /// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or the

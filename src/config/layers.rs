@@ -219,6 +219,8 @@ impl Layers {
             );
             self.config.board = super::Board {
                 kind: self.config.board.kind,
+                hat: self.config.board.hat,
+                backend: self.config.board.backend,
                 led: self.config.board.led,
                 tones: self.config.board.tones,
                 ..before.board.clone()

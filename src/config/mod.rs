@@ -19,7 +19,9 @@ mod server_address;
 use std::path::{Path, PathBuf};
 
 pub use check::{BUFFER_MS, MAX_OUTPUT_LATENCY_MS};
-pub use choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, SoundBackend, TimeSource};
+pub use choices::{
+    Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
+};
 pub use layers::{Layers, Origin, Problem};
 pub use sections::{Board, Config, Control, Playlist, Sound, Start, TimeKeeping, Volume};
 pub use server_address::{AddressError, OptionalServer, ServerAddress};

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use jaudiosync_hw::buttons::Pins;
 use serde::{Deserialize, Serialize};
 
-use super::choices::{Anchor, BoardKind, ChannelChoice, Gpio, OptionalGpio, RtcChoice, SoundBackend, TimeSource};
+use super::choices::{
+    Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
+};
 use super::server_address::{OptionalServer, ServerAddress};
 use crate::appliance::StartKind;
 
@@ -118,6 +120,10 @@ pub struct TimeKeeping {
 pub struct Board {
     /// What kind of board it is.
     pub kind: BoardKind,
+    /// Which HAT there is, where no overlay tells.
+    pub hat: Hat,
+    /// Through what the pins are read and driven.
+    pub backend: PinBackend,
     /// The button Volume up.
     pub volume_up_gpio: Gpio,
     /// The button Volume down.
@@ -217,6 +223,8 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             kind: BoardKind::Pi,
+            hat: Hat::default(),
+            backend: PinBackend::default(),
             volume_up_gpio: Gpio::VOLUME_UP,
             volume_down_gpio: Gpio::VOLUME_DOWN,
             start_gpio: Gpio::START,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::eeprom::{self, Adoption};
+use jaudiosync_hw::gpio::BackendChoice;
 use jaudiosync_hw::rtc::{self, GpioSecondEdge, SecondEdge, StandIn};
 use jaudiosync_hw::system_clock::{MachineSystemClock, SystemClock};
 use jaudiosync_hw::world::DeskWorld;
@@ -36,6 +37,8 @@ pub struct ClockOptions {
     pub asks_system: bool,
     /// The state in the memory on the clock module, if that is to be used.
     pub module: Option<Arc<SharedModule>>,
+    /// Through what the pin of the RTC's 1 Hz output is read.
+    pub pin_backend: BackendChoice,
     /// Called once on the thread when it begins, to ask for priority.
     pub on_thread: fn(),
 }
@@ -50,6 +53,7 @@ impl ClockOptions {
             sets_system_clock: false,
             asks_system: false,
             module: None,
+            pin_backend: BackendChoice::Auto,
             on_thread: || {},
         }
     }
@@ -94,7 +98,7 @@ impl ClockThread {
             open_rtc: rtc_opener(config, options.sets_rtc),
             // With one reader alone: a second one that releases the pin would take the pull-up away
             // from the first.
-            second_edge: if options.sets_rtc { second_edge(config) } else { None },
+            second_edge: if options.sets_rtc { second_edge(config, options.pin_backend) } else { None },
             system_clock: if options.sets_system_clock && config.set_system_clock { take_system_clock() } else { None },
             clocks,
             events,
@@ -253,8 +257,8 @@ fn module_opener(config: &TimeKeeping) -> Option<OpenEeprom> {
     Some(Box::new(move || eeprom::open(&path, Adoption::Allowed, &MachineClocks)))
 }
 
-fn second_edge(config: &TimeKeeping) -> Option<Box<dyn SecondEdge>> {
-    match GpioSecondEdge::new(config.sqw_gpio.0?.number()) {
+fn second_edge(config: &TimeKeeping, backend: BackendChoice) -> Option<Box<dyn SecondEdge>> {
+    match GpioSecondEdge::new(config.sqw_gpio.0?.number(), backend) {
         Ok(edge) => Some(Box::new(edge)),
         Err(error) => {
             log::warn!("{error}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::{ChosenDac, Dac, DacError};
+use jaudiosync_hw::gpio::Header;
 use jaudiosync_hw::mixer::{AlsaMixer, Mixer, MixerError};
 use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
@@ -391,7 +392,8 @@ fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
         BoardKind::Pi => {
             let pins = config.board.pins();
             pins.shared().iter().for_each(|shared| log::warn!("{shared}"));
-            Box::new(move || Board::raspberry_pi(&pins))
+            let backend = config.board.backend.into();
+            Box::new(move || Header::open(backend).and_then(|header| Board::on_header(&header, &pins)))
         }
         BoardKind::Simulated => {
             let simulated = simulated.clone();

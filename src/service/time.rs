@@ -43,6 +43,7 @@ impl BoxTime {
         let clocks = Arc::new(MachineClocks);
         // Containers and virtual machines have the right time and no daemon that reports it.
         let is_desk = config.board.kind == BoardKind::Simulated;
+        let pin_backend = config.board.backend.into();
         let config = &config.time;
         if config.source == TimeSource::System {
             let source =
@@ -58,6 +59,7 @@ impl BoxTime {
             // A simulated RTC was set by the system clock, and is as right as that.
             asks_system: matches!(config.rtc, RtcChoice::Simulated(_)),
             module: Some(module),
+            pin_backend,
             on_thread: || ask_for_realtime(RealtimeThread::Edge),
         };
         Ok(Self::Clock(ClockThread::start(config, &options)?))

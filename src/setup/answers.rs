@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jaudiosync_hw::buttons::Pins;
 
 use crate::appliance::StartKind;
-use crate::config::{ChannelChoice, Config, OptionalServer, RtcChoice, ServerAddress};
+use crate::config::{ChannelChoice, Config, Hat, OptionalServer, RtcChoice, ServerAddress};
 use crate::timekeeping::references::gpsd::GPSD_PORT;
 
 /// Returns the address of gpsd as Debian's package sets it up.
@@ -32,6 +32,8 @@ pub struct Answers {
     /// The overlay of a DAC on the header, such as `hifiberry-dac`; `None` leaves the boot
     /// configuration unchanged.
     pub overlay: Option<String>,
+    /// Which HAT it is, where the overlay does not tell.
+    pub hat: Hat,
     /// How the two channels are played.
     pub channels: ChannelChoice,
     /// The RTC.
@@ -58,6 +60,7 @@ impl Answers {
         Self {
             device: config.sound.device.clone(),
             overlay: None,
+            hat: config.board.hat,
             channels: config.sound.channels,
             rtc: config.time.rtc.clone(),
             gpsd: config.time.gpsd.clone(),

@@ -7,7 +7,7 @@ use toml::Value;
 use super::answers::{Answers, Wifi};
 use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
-use crate::config::{Config, Layers, RtcChoice, ServerAddress, TimeSource};
+use crate::config::{Config, Hat, Layers, RtcChoice, ServerAddress, TimeSource};
 use crate::host::boot_config::{has_i2c, has_kernel_rtc};
 
 /// The package's program that turns on I2C and keeps others from the clock, or restores both, as
@@ -149,6 +149,7 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     let folder = |folder: &Path| text(&folder.to_string_lossy());
     let rtc = |rtc: &RtcChoice| text(&String::from(rtc.clone()));
     let led = |pin: Option<u8>| gpio(pin.unwrap_or(0));
+    let hat = |hat: Hat| Value::try_from(hat).map(|hat| hat.to_string()).unwrap_or_default();
     let settings = [
         ("playlist", "folder", folder(&now.music), folder(&answers.music)),
         ("sound", "device", text(&now.device), text(&answers.device)),
@@ -157,6 +158,7 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
         ("time", "rtc", rtc(&now.rtc), rtc(&answers.rtc)),
         ("time", "gpsd", text(&now.gpsd.to_string()), text(&answers.gpsd.to_string())),
         ("time", "ntp_servers", servers(&now.ntp_servers), servers(&answers.ntp_servers)),
+        ("board", "hat", hat(now.hat), hat(answers.hat)),
         ("board", "volume_up_gpio", gpio(now.pins.volume_up_gpio), gpio(answers.pins.volume_up_gpio)),
         ("board", "volume_down_gpio", gpio(now.pins.volume_down_gpio), gpio(answers.pins.volume_down_gpio)),
         ("board", "start_gpio", gpio(now.pins.start_gpio), gpio(answers.pins.start_gpio)),

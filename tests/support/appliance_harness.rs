@@ -22,8 +22,10 @@ use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus}
 use jaudiosync::timetable::Place;
 use jaudiosync::worker::Task;
 use jaudiosync_hw::board::Board;
+use jaudiosync_hw::buttons::Pins;
 use jaudiosync_hw::clocks::{Clocks, SimulatedClocks};
 use jaudiosync_hw::dac::SimulatedDac;
+use jaudiosync_hw::gpio::{BackendChoice, SimulatedHeader};
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
@@ -169,6 +171,8 @@ pub struct Environment {
     pub time: Arc<ScriptedTime>,
     pub dac: SimulatedDac,
     pub board: SimulatedBoard,
+    /// If there is one, the buttons are on this header, of a board that rppal does not know.
+    pub header: Option<SimulatedHeader>,
     pub music: PathBuf,
     pub state: PathBuf,
     /// The configuration at the time of the next reading.
@@ -183,7 +187,8 @@ impl Environment {
         let time = Arc::new(ScriptedTime::new(&clocks));
         let (music, state) = (folder.join("Music"), folder.join("state"));
         std::fs::create_dir_all(&music).unwrap();
-        Self { clocks, time, dac, board: SimulatedBoard::new(), music, state, config: Arc::default(), has_mixer }
+        let board = SimulatedBoard::new();
+        Self { clocks, time, dac, board, header: None, music, state, config: Arc::default(), has_mixer }
     }
 
     pub fn now(&self) -> Instant<Raw> {
@@ -284,8 +289,12 @@ impl ApplianceHarness {
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: Box::new(|| "simulated".to_owned()),
         };
-        let board = around.board.clone();
-        let conductor = Conductor::new(&first, kept, Box::new(move || Ok(Board::simulated(&board))), ports);
+        let (board, header) = (around.board.clone(), around.header.clone());
+        let open_board = Box::new(move || match &header {
+            Some(header) => Board::on_header(&header.unknown_board(BackendChoice::Auto)?, &Pins::default()),
+            None => Ok(Board::simulated(&board)),
+        });
+        let conductor = Conductor::new(&first, kept, open_board, ports);
         let now = around.now();
         Self {
             status: conductor.status_board(),

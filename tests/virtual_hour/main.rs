@@ -26,11 +26,12 @@ use appliance_harness::{ApplianceHarness, Environment, RATE_HZ};
 use files::Tracks;
 use hour::{Hour, Tally};
 use jaudiosync::control::Command;
-use jaudiosync::control::protocol::PlayState;
+use jaudiosync::control::protocol::{ButtonState, PlayState};
 use jaudiosync::player::program::Program;
 use jaudiosync::timetable::Place;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::dac::{Imperfections, SimulatedDac};
+use jaudiosync_hw::gpio::SimulatedHeader;
 use jaudiosync_time::{Instant, Span, Utc};
 
 const S: Span = Span::SECOND;
@@ -212,4 +213,52 @@ impl Drop for SayTheSeed {
 fn memory_folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+#[test]
+fn on_a_board_that_rppal_does_not_know_the_buttons_work_and_a_pin_in_use_is_named() {
+    let folder = memory_folder();
+    let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, Imperfections::default(), 5);
+    let mut around = Environment::new(folder.path(), dac, BEGIN, true);
+    let header = SimulatedHeader::new();
+    around.header = Some(header.clone());
+    let tracks = Tracks::make();
+    fs::copy(tracks.folder.path().join(&tracks.names[0]), around.music.join(&tracks.names[0])).unwrap();
+    fs::write(around.music.join("Playlist.m3u8"), &tracks.names[0]).unwrap();
+    around.time.know();
+    header.give_to(6, Some("mute"));
+    let mut made = ApplianceHarness::switch_on(&around);
+    let run = |made: &mut ApplianceHarness, span: Span| {
+        for _ in 0..span.ns() / appliance_harness::ROUND.ns() {
+            made.round(&around);
+        }
+    };
+    let press = |made: &mut ApplianceHarness, gpio| {
+        header.ground(gpio, true);
+        run(made, MS * 200);
+        header.ground(gpio, false);
+        run(made, MS * 200);
+    };
+    run(&mut made, S * 5);
+    let status = made.status();
+    assert_eq!(status.board.backend.as_deref(), Some("gpiocdev"));
+    assert_eq!(status.board.buttons.unwrap().volume_down, ButtonState::Unusable);
+    let [pin] = &status.board.unusable_pins[..] else { panic!("{:?}", status.board) };
+    assert_eq!((pin.gpio, pin.key.as_str(), pin.user.as_deref()), (6, "volume_down_gpio", Some("mute")));
+    assert!(status.warnings.iter().any(|warning| warning.starts_with("GPIO6 belongs to \"mute\": the Volume down")));
+
+    press(&mut made, 24);
+    let louder = made.status().volume.percent;
+    assert!(louder > status.volume.percent);
+    press(&mut made, 6);
+    assert_eq!(made.status().volume.percent, louder, "the amplifier was muted, and nobody pressed a button");
+    press(&mut made, 5);
+    assert_eq!(made.status().play.state, PlayState::WaitingForSlot);
+    press(&mut made, 16);
+    assert_eq!(made.status().play.state, PlayState::Stopped);
+
+    header.give_to(6, None);
+    run(&mut made, S * 6);
+    press(&mut made, 6);
+    assert!(made.status().volume.percent < louder && made.status().board.unusable_pins.is_empty());
 }

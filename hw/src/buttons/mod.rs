@@ -3,12 +3,13 @@
 //! A level is read and nothing more: bounce, long presses and the meaning of a press are the
 //! service's business.
 
+mod header;
 mod pins;
-mod raspberry_pi;
 
+pub use header::HeaderInputs;
 pub use pins::{Pins, PinsError, SharedPin};
-pub use raspberry_pi::PiInputs;
-pub(crate) use raspberry_pi::board_error;
+
+use crate::gpio::UnusablePin;
 
 /// One of the four buttons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +105,16 @@ pub trait Inputs: Send {
     /// # Errors
     /// When the pins cannot be read.
     fn read(&mut self) -> Result<Levels, BoardError>;
+
+    /// Returns the pins that are left out, because something else uses them. Their buttons read as
+    /// released, and the jumper as not fitted.
+    fn unusable(&self) -> Vec<UnusablePin> {
+        Vec::new()
+    }
+
+    /// Asks again who uses the pins: gives up those that a driver has taken over since, and takes
+    /// those that have become free. Call it every few seconds.
+    fn review(&mut self) {}
 }
 
 /// Inputs of a box without buttons: nothing is ever pressed, and there is no jumper.
@@ -125,6 +136,9 @@ pub enum BoardError {
     /// There are no pins, or the model of the board is unknown.
     #[error("this is not a Raspberry Pi whose pins this program knows; set board.kind to \"none\" or \"simulated\"")]
     UnknownModel,
+    /// The kernel has no chip with the pins of the header.
+    #[error("none of the kernel's GPIO chips (/dev/gpiochip*) has the pins of a Raspberry Pi's header")]
+    NoChip,
     /// The user may not use the pins.
     #[error("{path} may not be opened: add the user to the group gpio (sudo usermod -aG gpio USER), or run as root")]
     PermissionDenied {

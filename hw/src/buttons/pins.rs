@@ -1,6 +1,7 @@
 //! Which pins the board is wired to.
 
 use super::Button;
+use crate::gpio::PinPurpose;
 
 /// The pins of the board, as GPIO numbers (those of the BCM chip, not positions on the header).
 ///
@@ -96,16 +97,23 @@ impl Pins {
         }
     }
 
-    /// Returns every pin with its purpose, in words.
-    fn uses(&self) -> impl Iterator<Item = (&'static str, u8)> + Clone {
-        let buttons = [
-            ("the Volume up button", self.volume_up_gpio),
-            ("the Volume down button", self.volume_down_gpio),
-            ("the Start button", self.start_gpio),
-            ("the Stop button", self.stop_gpio),
-            ("the jumper", self.jumper_gpio),
-        ];
-        buttons.into_iter().chain(self.led_gpio.map(|gpio| ("the LED", gpio)))
+    /// Sets the pin of one purpose.
+    pub fn set(&mut self, purpose: PinPurpose, gpio: u8) {
+        match purpose {
+            PinPurpose::Button(Button::VolumeUp) => self.volume_up_gpio = gpio,
+            PinPurpose::Button(Button::VolumeDown) => self.volume_down_gpio = gpio,
+            PinPurpose::Button(Button::Start) => self.start_gpio = gpio,
+            PinPurpose::Button(Button::Stop) => self.stop_gpio = gpio,
+            PinPurpose::Jumper => self.jumper_gpio = gpio,
+            PinPurpose::Led => self.led_gpio = Some(gpio),
+        }
+    }
+
+    /// Returns every pin with its purpose.
+    pub fn uses(&self) -> impl Iterator<Item = (PinPurpose, u8)> + Clone {
+        let buttons = Button::ALL.map(|button| (PinPurpose::Button(button), self.gpio(button)));
+        let led = self.led_gpio.map(|gpio| (PinPurpose::Led, gpio));
+        buttons.into_iter().chain([(PinPurpose::Jumper, self.jumper_gpio)]).chain(led)
     }
 
     /// Checks whether the pins can be used as configured.
@@ -113,14 +121,15 @@ impl Pins {
     /// # Errors
     /// When a pin is used twice, is not on the header, or belongs to something that every box has.
     pub fn validate(&self) -> Result<(), PinsError> {
-        for (index, (purpose, gpio)) in self.uses().enumerate() {
+        let uses = || self.uses().map(|(purpose, gpio)| (purpose.words(), gpio));
+        for (index, (purpose, gpio)) in uses().enumerate() {
             match gpio {
                 0 | 1 => return Err(PinsError::Taken { purpose, gpio, owner: "the HAT's EEPROM" }),
                 2 | 3 => return Err(PinsError::Taken { purpose, gpio, owner: "the I2C bus of the real-time clock" }),
                 4..=27 => {}
                 _ => return Err(PinsError::NotOnHeader { purpose, gpio }),
             }
-            if let Some((first, _)) = self.uses().take(index).find(|(_, earlier)| *earlier == gpio) {
+            if let Some((first, _)) = uses().take(index).find(|(_, earlier)| *earlier == gpio) {
                 return Err(PinsError::Twice { gpio, first, second: purpose });
             }
         }
@@ -130,13 +139,13 @@ impl Pins {
     /// Returns the pins that other hardware may use. Only the builder of the box can know whether
     /// it does: worth a warning.
     pub fn shared(&self) -> Vec<SharedPin> {
-        let shared = |(purpose, gpio)| {
+        let shared = |(purpose, gpio): (PinPurpose, u8)| {
             let usual_owner = match gpio {
                 14 | 15 => "a serial port (a GPS receiver, a console)",
                 18..=21 => "an I2S DAC",
                 _ => return None,
             };
-            Some(SharedPin { purpose, gpio, usual_owner })
+            Some(SharedPin { purpose: purpose.words(), gpio, usual_owner })
         };
         self.uses().filter_map(shared).collect()
     }

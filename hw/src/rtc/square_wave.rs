@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::SimulatedDs3231Handle;
 use crate::bracketed::bracketed;
 use crate::clocks::{Clocks, MachineClocks, instant};
+use crate::gpio::{BackendChoice, CharacterDevice, DeviceEdges, LineUsers, PinTrouble, board_error};
 use crate::world::World;
 
 /// Waits for the moments at which the RTC's seconds begin.
@@ -27,7 +28,7 @@ pub trait SecondEdge: Send {
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 pub enum SecondEdgeError {
     /// The pin cannot be had.
-    #[error("GPIO {pin} cannot be used for the RTC's 1 Hz output: {reason}; leave sqw_gpio out to read edges over I2C")]
+    #[error("GPIO{pin} cannot be used for the RTC's 1 Hz output: {reason}; leave sqw_gpio out to read edges over I2C")]
     NoPin {
         /// Number of the pin (BCM).
         pin: u8,
@@ -44,29 +45,65 @@ pub enum SecondEdgeError {
 /// According to the datasheet the wave rises 500 ms after the seconds register was written, so it
 /// falls where the second begins. The output is open-drain; the pin's own pull-up is enabled.
 #[derive(Debug)]
-pub struct GpioSecondEdge(InputPin);
+pub struct GpioSecondEdge(Source);
+
+#[derive(Debug)]
+enum Source {
+    Rppal(InputPin),
+    Device(DeviceEdges),
+}
 
 impl GpioSecondEdge {
-    /// Takes the pin of this number (BCM). The chip's output must be enabled as well.
+    /// Takes the pin of this number (BCM), unless something else uses it. The chip's output must be
+    /// enabled as well.
     ///
     /// # Errors
     /// When this is not a Raspberry Pi, or the pin is in use or not permitted.
-    pub fn new(pin: u8) -> Result<Self, SecondEdgeError> {
-        let no_pin = |error: rppal::gpio::Error| SecondEdgeError::NoPin { pin, reason: error.to_string() };
-        let mut input = Gpio::new().and_then(|gpio| gpio.get(pin)).map_err(no_pin)?.into_input_pullup();
-        input.set_interrupt(Trigger::FallingEdge, None).map_err(no_pin)?;
-        Ok(Self(input))
+    pub fn new(pin: u8, choice: BackendChoice) -> Result<Self, SecondEdgeError> {
+        let device = CharacterDevice::open();
+        let user = device.as_ref().ok().and_then(|device| device.user(pin));
+        let source = match (user, choice, device) {
+            (Some(user), ..) => Err(PinTrouble::Taken(user)),
+            (None, BackendChoice::Rppal, _) => Self::by_rppal(pin),
+            (None, BackendChoice::Gpiocdev, device) => {
+                device.map_err(PinTrouble::Failed).and_then(|device| device.edges(pin)).map(Source::Device)
+            }
+            (None, BackendChoice::Auto, device) => Self::by_rppal(pin).or_else(|trouble| match device {
+                Ok(device) => device.edges(pin).map(Source::Device),
+                Err(_) => Err(trouble),
+            }),
+        };
+        source.map(Self).map_err(|trouble| SecondEdgeError::NoPin {
+            pin,
+            reason: match trouble {
+                PinTrouble::Taken(user) => format!("it belongs to {user}"),
+                PinTrouble::Failed(error) => error.to_string(),
+            },
+        })
+    }
+
+    fn by_rppal(pin: u8) -> Result<Source, PinTrouble> {
+        let failed = |error| PinTrouble::Failed(board_error(error));
+        let mut input = Gpio::new().and_then(|gpio| gpio.get(pin)).map_err(failed)?.into_input_pullup();
+        input.set_interrupt(Trigger::FallingEdge, None).map_err(failed)?;
+        Ok(Source::Rppal(input))
     }
 }
 
 impl SecondEdge for GpioSecondEdge {
     /// While this waits, rppal lets no other thread wait for an interrupt of any pin.
     fn wait_edge(&mut self, timeout: Duration) -> Result<Option<Instant<Raw>>, SecondEdgeError> {
-        let event =
-            self.0.poll_interrupt(true, Some(timeout)).map_err(|error| SecondEdgeError::Wait(error.to_string()))?;
-        // rppal asks for no particular clock, so the kernel stamps the edge with CLOCK_MONOTONIC,
+        let stamp = match &mut self.0 {
+            Source::Rppal(input) => {
+                let event = input.poll_interrupt(true, Some(timeout)).map_err(|error| error.to_string());
+                event.map(|event| event.map(|event| event.timestamp))
+            }
+            Source::Device(edges) => edges.wait(timeout).map_err(|error| error.to_string()),
+        };
+        // Neither asks for a particular clock, so the kernel stamps the edge with CLOCK_MONOTONIC,
         // in the interrupt (include/uapi/linux/gpio.h, struct gpio_v2_line_event).
-        Ok(event.map(|event| monotonic_to_raw().apply(Instant::ZERO + Span::from_duration(event.timestamp))))
+        let stamp = stamp.map_err(SecondEdgeError::Wait)?;
+        Ok(stamp.map(|stamp| monotonic_to_raw().apply(Instant::ZERO + Span::from_duration(stamp))))
     }
 }
 
@@ -152,9 +189,9 @@ mod tests {
 
     #[test]
     fn without_a_raspberry_pi_the_error_names_the_pin_and_the_way_out() {
-        if let Err(error) = GpioSecondEdge::new(27) {
+        if let Err(error) = GpioSecondEdge::new(27, BackendChoice::Auto) {
             let said = error.to_string();
-            assert!(said.contains("GPIO 27") && said.contains("sqw_gpio"), "{said}");
+            assert!(said.contains("GPIO27") && said.contains("sqw_gpio"), "{said}");
         }
     }
 }

@@ -2,22 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::{Button, ByButton, Levels};
+use jaudiosync_hw::gpio::PinPurpose;
 
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
-use super::devices::{Holder, levels};
+use super::devices::{Holder, levels, open_board};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
+use crate::doctor::checks::LeftOut;
 
 /// The test ends when nothing has been pressed or moved for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Reports every change until all four buttons have been pressed, or nothing has changed for
+/// Reports every change until all buttons that have a pin have been pressed, or nothing has changed for
 /// [`PATIENCE`].
-pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'_>) -> Result<(), Failure> {
+pub(super) fn follow(
+    config: &Config,
+    service: &ServiceOptions,
+    holder: Holder<'_>,
+    left_out: &[LeftOut],
+) -> Result<(), Failure> {
     let service_runs = !matches!(holder, Holder::Nobody);
     if config.board.kind != BoardKind::Pi && !service_runs {
         return Err(Failure::Usage("this box has no buttons: board.kind is not \"pi\"".to_owned()));
@@ -28,7 +34,11 @@ pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'
         "Press every button, and move the jumper.{acts} The test ends after 30 s without a press."
     ));
     let mut before = read()?;
-    let mut seen = ByButton::new(|_| false);
+    // What has no pin cannot be pressed.
+    let mut seen = ByButton::new(|button| {
+        let key = PinPurpose::Button(button).key();
+        left_out.iter().any(|pin| pin.key == key)
+    });
     let mut until = Instant::now() + PATIENCE;
     while Instant::now() < until && seen.iter().any(|seen| !seen) {
         let now = read()?;
@@ -50,7 +60,8 @@ pub(super) fn follow(config: &Config, service: &ServiceOptions, holder: Holder<'
     let missing: Vec<String> =
         Button::ALL.into_iter().filter(|button| !seen[*button]).map(|button| button.to_string()).collect();
     if missing.is_empty() {
-        output::say("All four buttons work.");
+        let all = if left_out.is_empty() { "All four buttons work." } else { "All buttons that have a pin work." };
+        output::say(all);
         return Ok(());
     }
     Err(Failure::Other(format!(
@@ -72,6 +83,6 @@ fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Resu
         }));
     }
     let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());
-    let mut board = Board::raspberry_pi(&config.board.pins()).map_err(failed)?;
+    let mut board = open_board(config).map_err(failed)?;
     Ok(Box::new(move || board.inputs.read().map_err(failed)))
 }

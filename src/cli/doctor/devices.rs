@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
-use jaudiosync_hw::buttons::{Button, Levels};
+use jaudiosync_hw::buttons::{BoardError, Button, Levels};
 use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::dac::cards::{CardInfo, Foreseen, Listing, is_automatic, pcm_names};
 use jaudiosync_hw::dac::{BufferTiming, ChosenDac, Dac, Renderer, SoundServer};
+use jaudiosync_hw::gpio::Header;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::rtc::{self, Rtc};
 
@@ -17,7 +18,7 @@ use super::super::devices::twins_note;
 use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
 use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
-use crate::doctor::checks::{ClockSeen, MixerSeen, SoundSeen};
+use crate::doctor::checks::{ClockSeen, LeftOut, MixerSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
 use crate::service::running::open_mixer;
 use crate::service::settings::sink_options;
@@ -84,18 +85,37 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// Returns the levels of the buttons and the jumper, as the service reports them or read from the
-/// pins; `None` if they cannot be known.
-pub(super) fn read_board(config: &Config, holder: Holder<'_>) -> Option<Result<Levels, String>> {
+/// What is known of the buttons and the jumper.
+pub(super) struct BoardSeen {
+    /// Their levels; `None` if they cannot be known.
+    pub levels: Option<Result<Levels, String>>,
+    /// The pins that are left out, because something else uses them.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Returns the buttons and the jumper as the service reports them, or as the pins are read.
+pub(super) fn read_board(config: &Config, holder: Holder<'_>) -> BoardSeen {
+    let seen = |levels| BoardSeen { levels, left_out: Vec::new() };
     match holder {
-        Holder::Unknown => None,
-        Holder::Service(status) => Some(levels(status)),
-        Holder::Nobody if config.board.kind != BoardKind::Pi => Some(Ok(Levels::default())),
-        Holder::Nobody => {
-            let board = Board::raspberry_pi(&config.board.pins());
-            Some(board.and_then(|mut board| board.inputs.read()).map_err(|error| error.to_string()))
-        }
+        Holder::Unknown => seen(None),
+        Holder::Service(status) => BoardSeen {
+            levels: Some(levels(status)),
+            left_out: status.board.unusable_pins.iter().map(LeftOut::from).collect(),
+        },
+        Holder::Nobody if config.board.kind != BoardKind::Pi => seen(Some(Ok(Levels::default()))),
+        Holder::Nobody => match open_board(config) {
+            Ok(mut board) => BoardSeen {
+                levels: Some(board.inputs.read().map_err(|error| error.to_string())),
+                left_out: board.unusable().iter().map(LeftOut::from).collect(),
+            },
+            Err(error) => seen(Some(Err(error.to_string()))),
+        },
     }
+}
+
+/// Takes the pins that nothing else uses.
+pub(super) fn open_board(config: &Config) -> Result<Board, BoardError> {
+    Board::on_header(&Header::open(config.board.backend.into())?, &config.board.pins())
 }
 
 /// Returns the levels that the service reads.

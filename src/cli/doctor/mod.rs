@@ -74,16 +74,18 @@ impl Doctor {
         findings.extend(checks::clock(&config.time, &machine, &read_clock(config)));
         findings.extend(checks::daemons(&config.time, &machine));
         findings.extend(checks::wifi(&config.time, &wifi::read(&machine)));
-        if let Some(levels) = read_board(config, holder) {
+        let board = read_board(config, holder);
+        if let Some(levels) = &board.levels {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
         }
+        findings.extend(checks::pins(config, &machine, &board.left_out));
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
         findings.extend(checks::health(&machine, service_state_folder(config.state.folder()).as_deref()));
         self.show(&findings)?;
         if self.buttons {
-            buttons::follow(config, &self.service, holder)?;
+            buttons::follow(config, &self.service, holder, &board.left_out)?;
         }
         match findings.iter().filter(|finding| finding.level == Level::Problem).count() {
             0 => Ok(()),

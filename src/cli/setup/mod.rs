@@ -12,10 +12,11 @@ use jaudiosync_hw::dac::cards::{Listing, is_automatic, pcm_names};
 
 use super::{Failure, output};
 use crate::appliance::StartKind;
-use crate::config::{self, ChannelChoice, Layers, OptionalServer, RtcChoice, ServerAddress};
+use crate::config::{self, BoardKind, ChannelChoice, Hat, Layers, OptionalServer, RtcChoice, ServerAddress};
 use crate::control::SYSTEM_SOCKET;
 use crate::host::Machine;
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
+use crate::setup::pins::OtherUses;
 use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
 
 /// Set up a box: sound card, clock, network, buttons
@@ -40,6 +41,15 @@ pub(super) struct Setup {
     /// configuration
     #[arg(long, value_name = "NAME")]
     dac_overlay: Option<String>,
+
+    /// The HAT is a HiFiBerry MiniAmp, which has GPIO16 and GPIO26 for itself; its overlay is
+    /// hifiberry-dac, as that of many others
+    #[arg(long, conflicts_with = "no_miniamp")]
+    miniamp: bool,
+
+    /// The HAT is not a HiFiBerry MiniAmp
+    #[arg(long)]
+    no_miniamp: bool,
 
     /// The box has one loudspeaker: mix both channels
     #[arg(long, conflicts_with = "stereo")]
@@ -119,9 +129,16 @@ impl Setup {
         let _restored = asks.then(questions::restored);
         let mut answers = self.named(Answers::current(layers.config())).map_err(Failure::Usage)?;
         if asks {
-            answers = questions::ask(answers, machine.boot_config().is_some())?;
+            let is_pi = machine.boot_config().is_some();
+            answers = questions::ask(answers, is_pi, |answers| self.other_uses(&machine, &layers, answers))?;
         }
         answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
+        if let Some(uses) = self.other_uses(&machine, &layers, &answers) {
+            uses.check(&answers.pins).map_err(Failure::Usage)?;
+            if uses.may_be_miniamp(&answers) {
+                output::warn("if the HAT is a HiFiBerry MiniAmp, name it with --miniamp, otherwise --no-miniamp");
+            }
+        }
         // The service runs in another folder, so the path must be absolute.
         answers.music = std::path::absolute(&answers.music).unwrap_or(answers.music);
         let host_facts = self.host_facts(&machine).map_err(Failure::Other)?;
@@ -148,6 +165,11 @@ impl Setup {
         if let Some(overlay) = &self.dac_overlay {
             check_overlay(overlay)?;
             answers.overlay = Some(overlay.clone());
+        }
+        match (self.miniamp, self.no_miniamp) {
+            (true, _) => answers.hat = Hat::MiniAmp,
+            (_, true) => answers.hat = Hat::Other,
+            _ => {}
         }
         match (self.mono, self.stereo) {
             (true, _) => answers.channels = ChannelChoice::Mono,
@@ -187,6 +209,16 @@ impl Setup {
             answers.wifi = Some(wifi);
         }
         Ok(answers)
+    }
+
+    /// Returns what else uses pins of this box; `None` if it is not a Raspberry Pi or has no
+    /// buttons.
+    fn other_uses(&self, machine: &Machine, layers: &Layers, answers: &Answers) -> Option<OtherUses> {
+        let config = layers.config();
+        let boot_config = machine.boot_config().map(|(_, text)| text);
+        let is_pi = boot_config.is_some() || answers.overlay.is_some() || answers.hat == Hat::MiniAmp;
+        (is_pi && config.board.kind == BoardKind::Pi)
+            .then(|| OtherUses::new(boot_config.as_deref(), machine.hat_product().as_deref(), config, answers))
     }
 
     fn host_facts(&self, machine: &Machine) -> Result<HostFacts, String> {

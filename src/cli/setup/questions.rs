@@ -12,9 +12,10 @@ use ratatui::crossterm::execute;
 
 use super::super::{Failure, terminal};
 use crate::appliance::StartKind;
-use crate::config::{AddressError, ChannelChoice, OptionalServer, RtcChoice, ServerAddress};
+use crate::config::{AddressError, ChannelChoice, Hat, OptionalServer, RtcChoice, ServerAddress};
 use crate::ending::{LastAct, last_act};
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
+use crate::setup::pins::OtherUses;
 
 /// Restores the terminal when the result is dropped or the process exits: the questions hide the
 /// cursor, and the passphrase's turns off the echo.
@@ -28,14 +29,23 @@ pub(super) fn restored() -> LastAct {
     })
 }
 
-/// Asks all questions. Those about the boot configuration are left out if there is none.
-pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure> {
+/// Asks all questions. Those about the boot configuration are left out if there is none; `other_uses`
+/// says what else uses pins with the answers so far.
+pub(super) fn ask(
+    mut answers: Answers,
+    is_pi: bool,
+    other_uses: impl Fn(&Answers) -> Option<OtherUses>,
+) -> Result<Answers, Failure> {
     answers.device = device(&answers.device)?;
     if is_pi && answers.overlay.is_none() {
         let overlay = text("Overlay of a DAC on the header, such as hifiberry-dac (empty: no change)", "", |text| {
             if text.is_empty() { Ok(()) } else { check_overlay(text) }
         })?;
         answers.overlay = Some(overlay).filter(|overlay| !overlay.is_empty());
+    }
+    if other_uses(&answers).is_some_and(|uses| uses.may_be_miniamp(&answers)) {
+        let question = Confirm::new().with_prompt("Is the HAT a HiFiBerry MiniAmp?").default(false);
+        answers.hat = if question.interact().map_err(failed)? { Hat::MiniAmp } else { Hat::Other };
     }
     let channels = ["stereo: two loudspeakers", "mono: one loudspeaker, both channels mixed"];
     answers.channels = match select("Loudspeakers", &channels, usize::from(answers.channels == ChannelChoice::Mono))? {
@@ -56,7 +66,7 @@ pub(super) fn ask(mut answers: Answers, is_pi: bool) -> Result<Answers, Failure>
         0 => StartKind::Common,
         _ => StartKind::Fresh,
     };
-    answers.pins = pins(answers.pins)?;
+    answers.pins = pins(answers.pins, other_uses(&answers).as_ref())?;
     let music = answers.music.to_string_lossy().into_owned();
     answers.music = PathBuf::from(text("Music folder", &music, |text| {
         if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) }
@@ -126,7 +136,16 @@ fn ntp_servers(now: &[ServerAddress]) -> Result<Vec<ServerAddress>, Failure> {
     read(&servers).map_err(|error| Failure::Other(error.to_string()))
 }
 
-fn pins(now: Pins) -> Result<Pins, Failure> {
+/// Asks for the pins. Where one collides with the HAT or an overlay, free ones are proposed, and no
+/// others are accepted.
+fn pins(mut now: Pins, other_uses: Option<&OtherUses>) -> Result<Pins, Failure> {
+    let collisions = |pins: &Pins| other_uses.map(|uses| uses.collisions(pins)).unwrap_or_default();
+    let colliding = collisions(&now);
+    colliding.iter().for_each(super::output::warn);
+    if let Some(proposal) = other_uses.filter(|_| !colliding.is_empty()).and_then(|uses| uses.proposal(&now)) {
+        super::output::say("These pins are free:");
+        now = proposal;
+    }
     let words = format!(
         "Buttons on GPIO {} (volume up), {} (volume down), {} (Start), {} (Stop), jumper on {}, LED on {}. Is that right?",
         now.volume_up_gpio,
@@ -136,7 +155,7 @@ fn pins(now: Pins) -> Result<Pins, Failure> {
         now.jumper_gpio,
         now.led_gpio.map_or("none".to_owned(), |led| led.to_string())
     );
-    if confirm(&words)? {
+    if confirm(&words)? && collisions(&now).is_empty() {
         return Ok(now);
     }
     loop {
@@ -148,9 +167,10 @@ fn pins(now: Pins) -> Result<Pins, Failure> {
             jumper_gpio: gpio("Jumper", now.jumper_gpio)?,
             led_gpio: Some(gpio("LED (0: none)", now.led_gpio.unwrap_or(0))?).filter(|led| *led != 0),
         };
-        match pins.validate() {
-            Ok(()) => return Ok(pins),
-            Err(error) => super::output::warn(error),
+        match (pins.validate(), collisions(&pins)) {
+            (Ok(()), colliding) if colliding.is_empty() => return Ok(pins),
+            (Ok(()), colliding) => colliding.iter().for_each(super::output::warn),
+            (Err(error), _) => super::output::warn(error),
         }
     }
 }

@@ -122,6 +122,7 @@ fn board(board: &BoardStatus) -> String {
             ButtonState::Released => None,
             ButtonState::Pressed => Some(format!("{name} pressed")),
             ButtonState::Stuck => Some(format!("{name} stuck and ignored")),
+            ButtonState::Unusable => Some(format!("{name} without a pin")),
             ButtonState::Other => Some(format!("{name} unknown")),
         });
         let active: Vec<_> = active.collect();
@@ -156,7 +157,7 @@ mod tests {
                 kind: "pi".into(),
                 buttons: Some(ButtonStates { stop: ButtonState::Stuck, ..ButtonStates::default() }),
                 jumper: Some(true),
-                led: None,
+                ..BoardStatus::default()
             },
             playlist: Some(PlaylistStatus { changed: true, ..PlaylistStatus::default() }),
             warnings: vec!["the RTC's battery is empty".into()],

@@ -9,7 +9,7 @@ pub use request::{Command, FirstTrack, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
 pub use status::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
-    Status, TimeState, TimeStatus, TrackStatus, VolumeStatus,
+    Status, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
 };
 
 /// The version of the protocol. It changes when clients of the previous version would

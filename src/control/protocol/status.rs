@@ -202,6 +202,8 @@ pub enum ButtonState {
     Pressed,
     /// Pressed for so long that it is ignored as stuck.
     Stuck,
+    /// Its pin cannot be used, as something else uses it.
+    Unusable,
     /// A state from a later version.
     #[serde(other)]
     Other,
@@ -233,6 +235,25 @@ pub struct BoardStatus {
     pub jumper: Option<bool>,
     /// Whether the LED is on; none without an LED.
     pub led: Option<bool>,
+    /// Through what the pins are read and driven, `rppal` or `gpiocdev`; `None` without pins.
+    pub backend: Option<String>,
+    /// The pins that are left out, because something else uses them.
+    pub unusable_pins: Vec<UnusablePinStatus>,
+}
+
+/// A pin that is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnusablePinStatus {
+    /// The GPIO number.
+    pub gpio: u8,
+    /// The key that sets it, such as `volume_down_gpio`.
+    pub key: String,
+    /// Who uses it, by the name that the kernel shows, empty if it shows none; `None` if it fails
+    /// for another reason.
+    pub user: Option<String>,
+    /// What does not work and why, in words.
+    pub message: String,
 }
 
 /// The sound card.

@@ -2,6 +2,7 @@
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_hw::dac::HardwareLatency;
+use jaudiosync_hw::gpio::{PinPurpose, PinTrouble};
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::{Conductor, TIME_STATUS};
@@ -10,7 +11,7 @@ use crate::config::{BoardKind, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
-    TimeState, TimeStatus, TrackStatus, VolumeStatus,
+    TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
 };
 use crate::player::feeder::Hearing;
 use crate::service::volume::VolumeReport;
@@ -174,8 +175,10 @@ impl Conductor {
         };
         let has_buttons = self.begun_with.board.kind != BoardKind::None;
         let levels = self.board.levels.filter(|_| has_buttons);
+        let is_unusable = |purpose| self.board.unusable.iter().any(|pin| pin.purpose == purpose);
         let buttons = levels.map(|levels| {
             let state = |button| match levels.is_pressed(button) {
+                _ if is_unusable(PinPurpose::Button(button)) => ButtonState::Unusable,
                 _ if snapshot.ignored_buttons.contains(&button) => ButtonState::Stuck,
                 true => ButtonState::Pressed,
                 false => ButtonState::Released,
@@ -187,8 +190,24 @@ impl Conductor {
                 stop: state(Button::Stop),
             }
         });
-        let jumper = snapshot.jumper_fitted.filter(|_| has_buttons);
-        BoardStatus { kind: kind.to_owned(), buttons, jumper, led: self.board.lit }
+        let jumper = snapshot.jumper_fitted.filter(|_| has_buttons && !is_unusable(PinPurpose::Jumper));
+        let unusable_pins = self.board.unusable.iter().map(|pin| UnusablePinStatus {
+            gpio: pin.gpio,
+            key: pin.purpose.key().to_owned(),
+            user: match &pin.trouble {
+                PinTrouble::Taken(user) => Some(user.name.clone()),
+                PinTrouble::Failed(_) => None,
+            },
+            message: pin.to_string(),
+        });
+        BoardStatus {
+            kind: kind.to_owned(),
+            buttons,
+            jumper,
+            led: self.board.lit,
+            backend: self.board.backend().map(|backend| backend.name().to_owned()),
+            unusable_pins: unusable_pins.collect(),
+        }
     }
 
     fn playlist_status(&self, snapshot: &Snapshot) -> Option<PlaylistStatus> {
@@ -223,7 +242,9 @@ impl Conductor {
             .state_trouble
             .as_ref()
             .map(|trouble| format!("the state cannot be saved, so a power cut would lose it: {trouble}"));
+        let pins = self.board.unusable.iter().map(ToString::to_string);
         machine
+            .chain(pins)
             .chain(volume)
             .chain(time)
             .chain(silent)

@@ -89,11 +89,15 @@ fn draw_board(frame: &mut Frame<'_>, area: Rect, view: &View) {
         (Button::VolumeUp, buttons.volume_up),
     ] {
         let style = match (state, view.levels.is_pressed(button)) {
-            (ButtonState::Stuck, _) => Style::new().fg(Color::Red),
+            (ButtonState::Stuck | ButtonState::Unusable, _) => Style::new().fg(Color::Red),
             (_, true) => Style::new().add_modifier(Modifier::REVERSED),
             (_, false) => Style::new(),
         };
-        let stuck = if state == ButtonState::Stuck { ", ignored" } else { "" };
+        let stuck = match state {
+            ButtonState::Stuck => ", ignored",
+            ButtonState::Unusable => ", no pin",
+            _ => "",
+        };
         contacts.push(Span::styled(format!("[{button}{stuck}]"), style));
         contacts.push(Span::raw(" "));
     }

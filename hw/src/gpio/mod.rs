@@ -1,0 +1,295 @@
+//! The pins of the header, by two ways: rppal, which maps the chip's registers, and the kernel's
+//! character device, which knows who uses each pin.
+//!
+//! rppal takes a pin whoever has it, so the kernel is asked first, whichever way is taken: a pin
+//! that a sound card's driver, an overlay or another program uses is left to it, and all others
+//! work (decision 22).
+
+mod character_device;
+mod claim;
+mod rppal_pins;
+mod simulated;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use self::character_device::CharacterDevice;
+pub(crate) use self::character_device::DeviceEdges;
+pub(crate) use self::claim::Claim;
+use self::rppal_pins::RppalPins;
+pub(crate) use self::rppal_pins::board_error;
+pub use self::simulated::SimulatedHeader;
+use crate::buttons::{BoardError, Button};
+
+/// How the kernel shows this program's lines, and how it recognises its own.
+pub const CONSUMER: &str = "jaudiosync";
+
+/// What a pin is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PinPurpose {
+    /// One of the buttons.
+    Button(Button),
+    /// The jumper.
+    Jumper,
+    /// The status LED.
+    Led,
+}
+
+impl PinPurpose {
+    /// Returns what it is in words, such as `the Start button`.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Button(Button::VolumeUp) => "the Volume up button",
+            Self::Button(Button::VolumeDown) => "the Volume down button",
+            Self::Button(Button::Start) => "the Start button",
+            Self::Button(Button::Stop) => "the Stop button",
+            Self::Jumper => "the jumper",
+            Self::Led => "the LED",
+        }
+    }
+
+    /// Returns the key of the configuration that sets its pin, in the section `board`.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Button(Button::VolumeUp) => "volume_up_gpio",
+            Self::Button(Button::VolumeDown) => "volume_down_gpio",
+            Self::Button(Button::Start) => "start_gpio",
+            Self::Button(Button::Stop) => "stop_gpio",
+            Self::Jumper => "jumper_gpio",
+            Self::Led => "led_gpio",
+        }
+    }
+}
+
+/// Who uses a pin, by the name that the kernel shows: a driver's, such as `mute`, or a program's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineUser {
+    /// The name; empty where the kernel knows only that the pin is in use.
+    pub name: String,
+}
+
+impl fmt::Display for LineUser {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.as_str() {
+            "" => formatter.write_str("a driver of the kernel"),
+            CONSUMER => formatter.write_str("a running jaudiosync"),
+            name => write!(formatter, "\"{name}\""),
+        }
+    }
+}
+
+/// Why one pin cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinTrouble {
+    /// Something else uses it.
+    Taken(LineUser),
+    /// Any other failure.
+    Failed(BoardError),
+}
+
+impl fmt::Display for PinTrouble {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(user) => write!(formatter, "belongs to {user}"),
+            Self::Failed(error) => write!(formatter, "cannot be used ({error})"),
+        }
+    }
+}
+
+/// A pin that is left out, and what does not work because of that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusablePin {
+    /// What the pin is meant for.
+    pub purpose: PinPurpose,
+    /// The GPIO number.
+    pub gpio: u8,
+    /// Why it is left out.
+    pub trouble: PinTrouble,
+}
+
+impl fmt::Display for UnusablePin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { purpose, gpio, trouble } = self;
+        write!(formatter, "GPIO{gpio} {trouble}: {} does not work; choose another pin", purpose.words())
+    }
+}
+
+/// A pin that is read, with the chip's own pull-up.
+pub trait InputPin: Send {
+    /// Returns whether the pin is low now: whether a contact to ground is closed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn is_low(&mut self) -> Result<bool, BoardError>;
+
+    /// Gives up a pin that another has taken over, without touching it any more.
+    fn abandon(self: Box<Self>) {}
+}
+
+/// A pin that is driven.
+pub trait OutputPin: Send {
+    /// Makes the pin high or low.
+    ///
+    /// # Errors
+    /// When it cannot be driven.
+    fn set_high(&mut self, high: bool) -> Result<(), BoardError>;
+
+    /// Gives up a pin that another has taken over, without touching it any more.
+    fn abandon(self: Box<Self>) {}
+}
+
+/// A way to the pins.
+pub trait PinAccess: Send + Sync {
+    /// Makes a pin an input with a pull-up. Dropping the result gives the pin back.
+    ///
+    /// # Errors
+    /// When something else has it, or it cannot be had.
+    fn input(&self, gpio: u8) -> Result<Box<dyn InputPin>, PinTrouble>;
+
+    /// Makes a pin an output, low. Dropping the result gives the pin back.
+    ///
+    /// # Errors
+    /// As for `input`.
+    fn output(&self, gpio: u8) -> Result<Box<dyn OutputPin>, PinTrouble>;
+
+    /// Returns whether the kernel keeps a pin that was had for this program, so that nothing else
+    /// can take it over.
+    fn is_exclusive(&self) -> bool;
+}
+
+/// What the kernel knows of the pins, without taking any.
+pub trait LineUsers: Send + Sync {
+    /// Returns who uses a pin; `None` if it is free, or the kernel does not say.
+    fn user(&self, gpio: u8) -> Option<LineUser>;
+}
+
+/// Through what the pins are read and driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BackendChoice {
+    /// rppal on boards that it knows, otherwise the kernel's character device.
+    #[default]
+    Auto,
+    /// rppal only.
+    Rppal,
+    /// The kernel's character device only.
+    Gpiocdev,
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// rppal.
+    Rppal,
+    /// The kernel's character device.
+    Gpiocdev,
+}
+
+impl Backend {
+    /// Returns its name, as in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rppal => "rppal",
+            Self::Gpiocdev => "gpiocdev",
+        }
+    }
+}
+
+/// The pins of the header, by the way that was chosen.
+#[derive(Clone)]
+pub struct Header {
+    backend: Backend,
+    instead: Option<BoardError>,
+    access: Arc<dyn PinAccess>,
+    users: Option<Arc<dyn LineUsers>>,
+}
+
+impl Header {
+    /// Opens the way to the pins of this machine.
+    ///
+    /// # Errors
+    /// When this is not a Raspberry Pi, or the user may not use its pins.
+    pub fn open(choice: BackendChoice) -> Result<Self, BoardError> {
+        Self::choose(choice, RppalPins::open, CharacterDevice::open)
+    }
+
+    /// Chooses between the two ways; `auto` takes rppal where it can be had.
+    ///
+    /// # Errors
+    /// Of both ways the error of the one that came further.
+    pub fn choose<R, C>(
+        choice: BackendChoice,
+        rppal: impl FnOnce() -> Result<R, BoardError>,
+        device: impl FnOnce() -> Result<C, BoardError>,
+    ) -> Result<Self, BoardError>
+    where
+        R: PinAccess + 'static,
+        C: PinAccess + LineUsers + 'static,
+    {
+        let device = device().map(Arc::new);
+        let rppal = match choice {
+            BackendChoice::Auto | BackendChoice::Rppal => rppal(),
+            BackendChoice::Gpiocdev => {
+                let device = device?;
+                return Ok(Self::gpiocdev(device, None));
+            }
+        };
+        match (rppal, device) {
+            (Ok(rppal), device) => {
+                let users = device.ok().map(|device| device as Arc<dyn LineUsers>);
+                Ok(Self { backend: Backend::Rppal, instead: None, access: Arc::new(rppal), users })
+            }
+            (Err(error), Ok(device)) if choice == BackendChoice::Auto => Ok(Self::gpiocdev(device, Some(error))),
+            // A character device that is there, but not for this user, is the shorter way to pins.
+            (Err(BoardError::UnknownModel), Err(error @ BoardError::PermissionDenied { .. }))
+                if choice == BackendChoice::Auto =>
+            {
+                Err(error)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn gpiocdev<C: PinAccess + LineUsers + 'static>(device: Arc<C>, instead: Option<BoardError>) -> Self {
+        let users = Arc::clone(&device) as Arc<dyn LineUsers>;
+        Self { backend: Backend::Gpiocdev, instead, access: device, users: Some(users) }
+    }
+
+    /// Returns the way that was chosen.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Returns why rppal could not be had, if the character device stands in for it.
+    pub fn instead(&self) -> Option<&BoardError> {
+        self.instead.as_ref()
+    }
+
+    /// Returns who uses a pin, as far as the kernel knows.
+    pub(crate) fn user(&self, gpio: u8) -> Option<LineUser> {
+        self.users.as_ref()?.user(gpio)
+    }
+
+    /// Takes a pin as an input, unless something else uses it.
+    pub(crate) fn input(&self, gpio: u8) -> Result<Box<dyn InputPin>, PinTrouble> {
+        self.user(gpio).map_or_else(|| self.access.input(gpio), |user| Err(PinTrouble::Taken(user)))
+    }
+
+    /// Takes a pin as an output, unless something else uses it.
+    pub(crate) fn output(&self, gpio: u8) -> Result<Box<dyn OutputPin>, PinTrouble> {
+        self.user(gpio).map_or_else(|| self.access.output(gpio), |user| Err(PinTrouble::Taken(user)))
+    }
+
+    /// Returns who has taken over a pin that this program had; `None` if nobody can or did.
+    pub(crate) fn new_owner(&self, gpio: u8) -> Option<LineUser> {
+        if self.access.is_exclusive() { None } else { self.user(gpio) }
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Header").field("backend", &self.backend).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

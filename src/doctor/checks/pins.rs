@@ -1,0 +1,129 @@
+//! Pins that the kernel has given to something else, and those that a HAT or an overlay uses.
+
+use jaudiosync_hw::gpio::UnusablePin;
+
+use super::super::{Finding, Level};
+use crate::config::{BoardKind, Config};
+use crate::control::protocol::UnusablePinStatus;
+use crate::host::Machine;
+use crate::host::hats::{Claim, Collision, claims, collisions, free_pins, may_be_miniamp, miniamp_collisions};
+
+const CHECK: &str = "pins";
+
+/// A pin that is left out, as the service or the kernel reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The GPIO number.
+    pub gpio: u8,
+    /// The key that sets it, such as `volume_down_gpio`.
+    pub key: String,
+    /// What does not work and why.
+    pub message: String,
+}
+
+impl From<&UnusablePin> for LeftOut {
+    fn from(pin: &UnusablePin) -> Self {
+        Self { gpio: pin.gpio, key: pin.purpose.key().to_owned(), message: pin.to_string() }
+    }
+}
+
+impl From<&UnusablePinStatus> for LeftOut {
+    fn from(pin: &UnusablePinStatus) -> Self {
+        Self { gpio: pin.gpio, key: pin.key.clone(), message: pin.message.clone() }
+    }
+}
+
+/// Checks the configured pins against those of the HAT and the overlays, and reports those that are
+/// left out.
+pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut]) -> Vec<Finding> {
+    if config.board.kind != BoardKind::Pi {
+        return Vec::new();
+    }
+    let pins = config.board.pins();
+    let boot_config = machine.boot_config().map(|(_, text)| text).unwrap_or_default();
+    let claims = claims(&boot_config, machine.hat_product().as_deref(), config.board.hat);
+    let sqw_gpio = config.time.sqw_gpio.0.map(|pin| pin.number());
+    let advice = advice(&free_pins(&pins, sqw_gpio, &claims));
+    let collisions = collisions(&pins, &claims);
+    let of_pin = |gpio: u8| collisions.iter().find(|collision| collision.claim.pin.gpio == gpio);
+    let mut findings: Vec<Finding> = left_out
+        .iter()
+        .map(|pin| {
+            let Claim { by, pin: used } = match of_pin(pin.gpio) {
+                Some(collision) => collision.claim,
+                None => return Finding::warning(CHECK, pin.message.clone(), &advice),
+            };
+            Finding::warning(CHECK, format!("{} ({by}: {})", pin.message, used.what), &advice)
+        })
+        .collect();
+    let is_new = |collision: &&Collision| !left_out.iter().any(|pin| pin.gpio == collision.claim.pin.gpio);
+    findings.extend(collisions.iter().filter(is_new).map(|collision| {
+        let finding = Finding::warning(CHECK, collision.to_string(), &advice);
+        // The amplifier is muted or off, whatever the program does.
+        if collision.claim.is_miniamp() { Finding { level: Level::Problem, ..finding } } else { finding }
+    }));
+    if may_be_miniamp(&boot_config, config.board.hat) && !miniamp_collisions(&pins).is_empty() {
+        findings.push(Finding::warning(
+            CHECK,
+            "the overlay hifiberry-dac is that of many HATs; on a HiFiBerry MiniAmp a contact on GPIO16 mutes the \
+             amplifier, and one on GPIO26 switches it off",
+            "say which it is: sudo jaudiosync setup --miniamp, or --no-miniamp",
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::good(CHECK, "nothing else is known to use them"));
+    }
+    findings
+}
+
+fn advice(free: &[u8]) -> String {
+    let words = "choose another pin in [board], or with sudo jaudiosync setup";
+    if free.is_empty() {
+        return words.to_owned();
+    }
+    let free: Vec<String> = free.iter().map(|gpio| format!("GPIO{gpio}")).collect();
+    format!("{words}; probably free: {}", free.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Hat;
+    use crate::host::tests::machine;
+
+    fn config(hat: Hat) -> Config {
+        let mut config = Config::default();
+        config.board.hat = hat;
+        config
+    }
+
+    #[test]
+    fn a_pin_in_use_is_reported_once_with_the_board_that_uses_it() {
+        let overlay = "dtoverlay=allo-boss-dac-pcm512x-audio\n";
+        let (_root, machine) = machine(&[("boot/firmware/config.txt", overlay)]);
+        let message = "GPIO6 belongs to \"mute\": the Volume down button does not work; choose another pin".to_owned();
+        let found = pins(
+            &config(Hat::Auto),
+            &machine,
+            &[LeftOut { gpio: 6, key: "volume_down_gpio".to_owned(), message: message.clone() }],
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].text, format!("{message} (an Allo Boss: mute)"));
+        assert!(found[0].advice.as_ref().is_some_and(|advice| advice.contains("GPIO13, GPIO12, GPIO17")), "{found:?}");
+        // The driver is not loaded yet: the overlay alone tells.
+        let found = pins(&config(Hat::Auto), &machine, &[]);
+        assert_eq!(found[0].text, "the Volume down button is on GPIO6, which an Allo Boss uses: mute");
+        assert_eq!(found[0].level, Level::Warning);
+    }
+
+    #[test]
+    fn a_jumper_that_switches_a_miniamp_off_is_a_problem_and_a_hat_that_may_be_one_is_asked_about() {
+        let (_root, machine) = machine(&[("boot/config.txt", "dtoverlay=hifiberry-dac\n")]);
+        let found = pins(&config(Hat::MiniAmp), &machine, &[]);
+        assert!(found.iter().all(|finding| finding.level == Level::Problem), "{found:?}");
+        assert!(found.iter().any(|finding| finding.text.starts_with("the jumper is on GPIO26")), "{found:?}");
+        let found = pins(&config(Hat::Auto), &machine, &[]);
+        assert!(found.len() == 1 && found[0].advice.as_ref().is_some_and(|advice| advice.contains("--miniamp")));
+        assert_eq!(pins(&config(Hat::Other), &machine, &[])[0].level, Level::Good);
+    }
+}

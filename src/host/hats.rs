@@ -1,0 +1,340 @@
+//! Which pins HATs and overlays use, and which stay free: a table with its sources, and what follows
+//! from it. Pure.
+
+use std::fmt;
+
+use jaudiosync_hw::buttons::Pins;
+use jaudiosync_hw::gpio::PinPurpose;
+
+use super::boot_config::{Overlay, overlays};
+use crate::config::Hat;
+
+/// A pin that a HAT or an overlay uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PinUse {
+    /// The GPIO number, unless a parameter of the overlay says otherwise.
+    pub gpio: u8,
+    /// What for.
+    pub what: &'static str,
+    /// Whether only some of these boards use it, or only with a part that has to be fitted.
+    pub is_optional: bool,
+    /// The overlay's parameter that sets another pin.
+    parameter: Option<&'static str>,
+}
+
+const fn pin(gpio: u8, what: &'static str) -> PinUse {
+    PinUse { gpio, what, is_optional: false, parameter: None }
+}
+
+const fn optional(gpio: u8, what: &'static str) -> PinUse {
+    PinUse { is_optional: true, ..pin(gpio, what) }
+}
+
+const fn set_by(parameter: &'static str, gpio: u8, what: &'static str) -> PinUse {
+    PinUse { parameter: Some(parameter), ..pin(gpio, what) }
+}
+
+/// The HiFiBerry MiniAmp, which has no overlay of its own: it uses `hifiberry-dac`, as many boards
+/// do (the wiki of RPi-Jukebox-RFID, "Hardware Pinout Overview"). Both pins are inputs of its
+/// amplifier, active low.
+const MINIAMP: Board = Board {
+    name: "a HiFiBerry MiniAmp",
+    pins: &[pin(16, "mutes the amplifier while it is low"), pin(26, "switches the amplifier off while it is low")],
+};
+
+/// A board, and what it uses besides I2C and I2S.
+#[derive(Debug)]
+struct Board {
+    /// With its article.
+    name: &'static str,
+    pins: &'static [PinUse],
+}
+
+/// Pins by overlay. Where no other source is named, the source is the overlay itself, in
+/// `arch/arm/boot/dts/overlays` of Raspberry Pi's kernel.
+const OVERLAYS: [(&[&str], Board); 22] = [
+    (&["allo-boss-dac-pcm512x-audio"], Board { name: "an Allo Boss", pins: &[pin(6, "mute")] }),
+    (&["allo-boss2-dac-audio"], Board { name: "an Allo Boss 2", pins: &[pin(5, "clock"), pin(6, "clock")] }),
+    (
+        &["allo-piano-dac-plus-pcm512x-audio"],
+        Board { name: "an Allo Piano 2.1", pins: &[pin(6, "mute"), pin(25, "mute of the subwoofer")] },
+    ),
+    (&["allo-digione"], Board { name: "an Allo DigiOne", pins: &[pin(5, "clock"), pin(6, "clock"), pin(17, "reset")] }),
+    (&["hifiberry-digi-pro"], Board { name: "a HiFiBerry Digi+ Pro", pins: &[pin(5, "clock"), pin(6, "clock")] }),
+    (&["hifiberry-amp100"], Board { name: "a HiFiBerry AMP100", pins: &[pin(4, "mute"), pin(17, "reset")] }),
+    (&["hifiberry-amp3", "hifiberry-amp4pro"], Board { name: "a HiFiBerry AMP3 or AMP4 Pro", pins: &[pin(4, "mute")] }),
+    // The same overlays serve the AMP2, whose amplifier they leave alone (HiFiBerry's documentation
+    // of its boards' pins).
+    (
+        &["hifiberry-dacplus", "hifiberry-dacplus-std", "hifiberry-dacplus-pro"],
+        Board { name: "a HiFiBerry AMP2", pins: &[optional(4, "mute"), optional(17, "reset")] },
+    ),
+    // 23 to 25 and 27: Raspberry Pi documentation, "Audio accessories", "Hardware information".
+    (
+        &["iqaudio-dacplus", "rpi-dacplus", "rpi-dacpro", "rpi-digiampplus"],
+        Board {
+            name: "an IQaudio DAC or DigiAMP+",
+            pins: &[
+                pin(22, "mute"),
+                optional(23, "rotary encoder"),
+                optional(24, "rotary encoder"),
+                optional(25, "infrared receiver"),
+                optional(27, "rotary encoder's switch"),
+            ],
+        },
+    ),
+    (
+        &["iqaudio-codec", "rpi-codeczero"],
+        Board { name: "a Codec Zero", pins: &[pin(23, "LED"), pin(24, "LED"), pin(27, "button")] },
+    ),
+    (
+        &["pisound", "pisound-pi5"],
+        Board {
+            name: "a Pisound",
+            pins: &[
+                pin(12, "reset"),
+                pin(13, "oversampling"),
+                pin(16, "oversampling"),
+                pin(17, "button"),
+                pin(24, "reset"),
+                pin(25, "data"),
+                pin(26, "oversampling"),
+            ],
+        },
+    ),
+    (&["googlevoicehat-soundcard"], Board { name: "a Google Voice HAT", pins: &[pin(16, "the amplifier's sdmode")] }),
+    (&["ghost-amp"], Board { name: "a Ghost amplifier", pins: &[pin(5, "fault"), pin(22, "relay"), pin(23, "relay")] }),
+    (
+        &["merus-amp"],
+        Board {
+            name: "a Merus Amp",
+            pins: &[pin(8, "mode"), pin(14, "enable"), pin(15, "mute"), pin(17, "booster"), pin(23, "error")],
+        },
+    ),
+    (&["max98357a"], Board { name: "a MAX98357A", pins: &[set_by("sdmode-pin", 4, "sdmode")] }),
+    (&["pifi-40"], Board { name: "a PiFi-40", pins: &[pin(23, "power-down")] }),
+    (
+        &["rotary-encoder"],
+        Board { name: "a rotary encoder", pins: &[set_by("pin_a", 4, "contact A"), set_by("pin_b", 17, "contact B")] },
+    ),
+    (&["gpio-ir"], Board { name: "an infrared receiver", pins: &[set_by("gpio_pin", 18, "receiver")] }),
+    (&["gpio-fan"], Board { name: "a fan", pins: &[set_by("gpiopin", 12, "fan")] }),
+    (&["gpio-poweroff"], Board { name: "gpio-poweroff", pins: &[set_by("gpiopin", 26, "power supply")] }),
+    (&["w1-gpio"], Board { name: "a 1-Wire bus", pins: &[set_by("gpiopin", 4, "data")] }),
+    (&["pps-gpio"], Board { name: "a GPS receiver's PPS", pins: &[set_by("gpiopin", 18, "pulse")] }),
+];
+
+/// Parameters with which an overlay uses none of its pins.
+const WITHOUT_PINS: [(&str, &str); 1] = [("max98357a", "no-sdmode")];
+
+/// Words in a HAT's own description (`/proc/device-tree/hat/product`) and the overlay that the
+/// firmware loads for it without a line in the boot configuration.
+const PRODUCTS: [(&str, &str); 5] = [
+    ("codec zero", "iqaudio-codec"),
+    ("digiamp", "iqaudio-dacplus"),
+    ("pi-dac", "iqaudio-dacplus"),
+    ("pisound", "pisound"),
+    ("digi+ pro", "hifiberry-digi-pro"),
+];
+
+/// The pins to propose, the best first: free on a Raspberry Pi without interfaces, and on most HATs.
+const PROPOSED: [u8; 7] = [13, 12, 17, 22, 23, 25, 27];
+
+/// A pin that something on this box uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Who, with an article.
+    pub by: &'static str,
+    /// Which pin, and what for.
+    pub pin: PinUse,
+}
+
+impl Claim {
+    /// Returns whether a MiniAmp uses the pin.
+    pub fn is_miniamp(&self) -> bool {
+        self.by == MINIAMP.name
+    }
+}
+
+/// A configured pin that something else uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collision {
+    /// What the pin is configured for.
+    pub purpose: PinPurpose,
+    /// Who uses it.
+    pub claim: Claim,
+}
+
+impl fmt::Display for Collision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (PinUse { gpio, what, is_optional, .. }, by) = (self.claim.pin, self.claim.by);
+        let uses = if is_optional { "may use" } else { "uses" };
+        write!(formatter, "{} is on GPIO{gpio}, which {by} {uses}: {what}", self.purpose.words())
+    }
+}
+
+/// Returns the pins that a box's HAT and overlays use, as far as they are known.
+pub fn claims(boot_config: &str, hat_product: Option<&str>, hat: Hat) -> Vec<Claim> {
+    let mut overlays = overlays(boot_config);
+    let product = hat_product.unwrap_or_default().to_lowercase();
+    if let Some((_, name)) = PRODUCTS.iter().find(|(word, _)| product.contains(word))
+        && !overlays.iter().any(|overlay| overlay.name == *name)
+    {
+        overlays.push(Overlay { name: (*name).to_owned(), parameters: Vec::new() });
+    }
+    let mut claims: Vec<Claim> = overlays.iter().flat_map(claims_of).collect();
+    if hat == Hat::MiniAmp {
+        claims.extend(MINIAMP.pins.iter().map(|pin| Claim { by: MINIAMP.name, pin: *pin }));
+    }
+    claims
+}
+
+fn claims_of(overlay: &Overlay) -> Vec<Claim> {
+    let is_without = |(name, parameter): &(&str, &str)| overlay.name == *name && overlay.parameter(parameter).is_some();
+    if WITHOUT_PINS.iter().any(is_without) {
+        return Vec::new();
+    }
+    let board = OVERLAYS.iter().find(|(names, _)| names.contains(&overlay.name.as_str()));
+    let Some((_, board)) = board else { return Vec::new() };
+    let set = |pin: &PinUse| {
+        let gpio = pin.parameter.and_then(|parameter| overlay.parameter(parameter)?.parse().ok());
+        Claim { by: board.name, pin: PinUse { gpio: gpio.unwrap_or(pin.gpio), ..*pin } }
+    };
+    board.pins.iter().map(set).collect()
+}
+
+/// Returns whether the boot configuration leaves open whether the HAT is a MiniAmp.
+pub fn may_be_miniamp(boot_config: &str, hat: Hat) -> bool {
+    hat == Hat::Auto && overlays(boot_config).iter().any(|overlay| overlay.name == "hifiberry-dac")
+}
+
+/// Returns the pins of a MiniAmp that are configured for something else.
+pub fn miniamp_collisions(pins: &Pins) -> Vec<Collision> {
+    collisions(pins, &MINIAMP.pins.iter().map(|pin| Claim { by: MINIAMP.name, pin: *pin }).collect::<Vec<_>>())
+}
+
+/// Returns the configured pins that something else uses.
+pub fn collisions(pins: &Pins, claims: &[Claim]) -> Vec<Collision> {
+    let collision = |(purpose, gpio)| {
+        // What is certain comes before what is possible.
+        let mut of_pin: Vec<&Claim> = claims.iter().filter(|claim| claim.pin.gpio == gpio).collect();
+        of_pin.sort_by_key(|claim| claim.pin.is_optional);
+        of_pin.first().map(|claim| Collision { purpose, claim: **claim })
+    };
+    pins.uses().filter_map(collision).collect()
+}
+
+/// Returns pins that are free, the best first.
+pub fn free_pins(pins: &Pins, sqw_gpio: Option<u8>, claims: &[Claim]) -> Vec<u8> {
+    let is_used = |gpio: &u8| pins.uses().any(|(_, used)| used == *gpio) || sqw_gpio == Some(*gpio);
+    let is_claimed = |gpio: &u8| claims.iter().any(|claim| claim.pin.gpio == *gpio);
+    PROPOSED.into_iter().filter(|gpio| !is_used(gpio) && !is_claimed(gpio)).collect()
+}
+
+/// Returns the same pins with a free one in place of each that certainly collides; `None` if there
+/// are not enough.
+pub fn without_collisions(pins: &Pins, sqw_gpio: Option<u8>, claims: &[Claim]) -> Option<Pins> {
+    let mut free = free_pins(pins, sqw_gpio, claims).into_iter();
+    let mut moved = *pins;
+    for collision in collisions(pins, claims).iter().filter(|collision| !collision.claim.pin.is_optional) {
+        moved.set(collision.purpose, free.next()?);
+    }
+    Some(moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use jaudiosync_hw::buttons::Button;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn colliding(boot_config: &str, product: Option<&str>, hat: Hat) -> Vec<u8> {
+        collisions(&Pins::default(), &claims(boot_config, product, hat)).iter().map(|one| one.claim.pin.gpio).collect()
+    }
+
+    #[test]
+    fn the_default_pins_beside_the_boards_that_riders_have() {
+        for (overlay, expected) in [
+            ("hifiberry-dac", vec![]),
+            ("hifiberry-dacplus", vec![]),
+            ("hifiberry-amp100", vec![]),
+            ("hifiberry-digi-pro", vec![6, 5]),
+            ("allo-boss-dac-pcm512x-audio", vec![6]),
+            ("allo-piano-dac-plus-pcm512x-audio", vec![6]),
+            ("googlevoicehat-soundcard", vec![16]),
+            ("iqaudio-dacplus,unmute_amp", vec![24]),
+            ("iqaudio-codec", vec![24]),
+            ("pisound", vec![24, 16, 26]),
+            ("ghost-amp", vec![5]),
+            ("max98357a", vec![]),
+            ("max98357a,sdmode-pin=16", vec![16]),
+            ("max98357a,no-sdmode,sdmode-pin=16", vec![]),
+            ("gpio-poweroff", vec![26]),
+            ("gpio-poweroff,gpiopin=4", vec![]),
+            ("pifi-40", vec![]),
+            ("vc4-kms-v3d,noaudio", vec![]),
+        ] {
+            assert_eq!(colliding(&format!("[all]\ndtoverlay={overlay}\n"), None, Hat::Auto), expected, "{overlay}");
+        }
+        assert_eq!(colliding("", Some("Pi-Codec Zero"), Hat::Auto), [24]);
+        assert_eq!(colliding("dtoverlay=hifiberry-dac", None, Hat::MiniAmp), [16, 26]);
+    }
+
+    #[test]
+    fn a_miniamp_is_asked_about_only_where_it_can_be_one() {
+        assert!(may_be_miniamp("dtoverlay=hifiberry-dac\n", Hat::Auto));
+        assert!(!may_be_miniamp("dtoverlay=hifiberry-dac\n", Hat::Other));
+        assert!(!may_be_miniamp("#dtoverlay=hifiberry-dac\ndtoverlay=hifiberry-dacplus\n", Hat::Auto));
+        let jumper = miniamp_collisions(&Pins::default()).pop().map(|collision| collision.to_string());
+        let words =
+            "the jumper is on GPIO26, which a HiFiBerry MiniAmp uses: switches the amplifier off while it is low";
+        assert_eq!(jumper.as_deref(), Some(words));
+    }
+
+    #[test]
+    fn what_is_only_possible_is_said_so_and_moves_nothing() {
+        let claims = claims("dtoverlay=iqaudio-dacplus", None, Hat::Auto);
+        let said = collisions(&Pins::default(), &claims)[0].to_string();
+        let words = "the Volume up button is on GPIO24, which an IQaudio DAC or DigiAMP+ may use: rotary encoder";
+        assert_eq!(said, words);
+        assert_eq!(without_collisions(&Pins::default(), None, &claims), Some(Pins::default()));
+    }
+
+    #[test]
+    fn free_pins_take_the_place_of_those_that_collide() {
+        let claims = claims("dtoverlay=hifiberry-dac", None, Hat::MiniAmp);
+        let moved = without_collisions(&Pins::default(), Some(12), &claims).unwrap();
+        assert_eq!((moved.stop_gpio, moved.jumper_gpio), (13, 17), "12 is the RTC's");
+        assert_eq!(moved.gpio(Button::Start), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn moved_pins_are_valid_and_collide_with_nothing(
+            chosen in prop::sample::subsequence((0..OVERLAYS.len()).collect::<Vec<_>>(), 0..4),
+            hat in prop::sample::select(vec![Hat::Auto, Hat::MiniAmp, Hat::Other]),
+            led in prop::option::of(Just(13u8)),
+        ) {
+            let lines: String = chosen.iter().map(|at| format!("dtoverlay={}\n", OVERLAYS[*at].0[0])).collect();
+            let claims = claims(&lines, None, hat);
+            let pins = Pins { led_gpio: led, ..Pins::default() };
+            if let Some(moved) = without_collisions(&pins, None, &claims) {
+                prop_assert_eq!(moved.validate(), Ok(()));
+                prop_assert!(collisions(&moved, &claims).iter().all(|one| one.claim.pin.is_optional));
+            }
+        }
+    }
+
+    #[test]
+    fn no_overlay_is_in_the_table_twice_and_its_pins_are_on_the_header() {
+        let mut names: Vec<&str> = OVERLAYS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        let pins = OVERLAYS.iter().flat_map(|(_, board)| board.pins);
+        assert!(pins.chain(MINIAMP.pins).all(|pin| (4..=27).contains(&pin.gpio)));
+        assert!(PRODUCTS.iter().all(|(_, overlay)| names.contains(overlay)));
+    }
+}
