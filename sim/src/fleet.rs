@@ -243,6 +243,7 @@ impl BoxRun {
             servo_error_ns_f64: heard.and_then(|heard| heard.servo_error_ns_f64),
             dac_clock_error: heard.and_then(|heard| heard.dac_clock_error),
             stated_bound: published.bound,
+            stated_agreement: published.agreement,
             state: published.state,
             temperature_c: self.world.temperature_at(time),
         });

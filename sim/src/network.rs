@@ -12,9 +12,9 @@ use jaudiosync_time::{Instant, Span, True};
 
 use super::randomness::{Purpose, exponential, normal, stream};
 use super::scenario::{Ntp, ReferenceKind, Scenario};
-use super::schedule::BoxSchedule;
+use super::schedule::{BoxSchedule, ON_BEFORE_RIDE};
 use super::virtual_box::BoxWorld;
-use crate::true_time::utc_at;
+use crate::true_time::{RIDE_START, utc_at};
 
 const NS_PER_MS: f64 = 1e6;
 
@@ -33,11 +33,47 @@ struct Server {
     was_in_reach: bool,
 }
 
+/// A way from a box to its servers.
+struct Path {
+    ntp: Ntp,
+    /// The error that the asymmetry of the box's own line makes, in ns.
+    line_ns_f64: f64,
+}
+
+/// The ways from a box to its servers.
+struct Paths {
+    ride: Path,
+    /// The way at the contacts before the ride, where it is another one.
+    home: Option<Path>,
+}
+
+impl Paths {
+    fn at(&self, time: Instant<True>) -> &Path {
+        self.home.as_ref().filter(|_| time < RIDE_START - ON_BEFORE_RIDE).unwrap_or(&self.ride)
+    }
+}
+
 /// The NTP clients of one box.
 pub struct NtpClients {
-    ntp: Ntp,
+    paths: Paths,
     servers: Vec<Server>,
     random: Rng,
+}
+
+impl Path {
+    fn new(ntp: &Ntp, random: &mut Rng) -> Self {
+        Self { ntp: ntp.clone(), line_ns_f64: ntp.asymmetry_line_sigma_ms * normal(random) * NS_PER_MS }
+    }
+
+    fn plan(&self) -> BurstPlan {
+        if self.ntp.nearby { BurstPlan::NEARBY } else { BurstPlan::PUBLIC }
+    }
+
+    /// How long a burst takes, with what the last answer may take.
+    fn burst_length(&self) -> Span {
+        let plan = self.plan();
+        Span::from_duration(plan.spacing) * plan.exchanges as i64
+    }
 }
 
 impl NtpClients {
@@ -52,7 +88,15 @@ impl NtpClients {
                 was_in_reach: false,
             })
             .collect();
-        Self { ntp: scenario.ntp.clone(), servers, random: stream(seed, Some(index), Purpose::Network) }
+        let mut lines = stream(seed, Some(index), Purpose::Line);
+        Self {
+            paths: Paths {
+                ride: Path::new(&scenario.ntp, &mut lines),
+                home: scenario.home.as_ref().map(|home| Path::new(home, &mut lines)),
+            },
+            servers,
+            random: stream(seed, Some(index), Purpose::Network),
+        }
     }
 
     /// The box was switched on.
@@ -63,22 +107,12 @@ impl NtpClients {
         }
     }
 
-    fn plan(&self) -> BurstPlan {
-        if self.ntp.nearby { BurstPlan::NEARBY } else { BurstPlan::PUBLIC }
-    }
-
-    /// How long a burst takes, with what the last answer may take.
-    fn burst_length(&self) -> Span {
-        let plan = self.plan();
-        Span::from_duration(plan.spacing) * plan.exchanges as i64
-    }
-
     /// The samples of all bursts that are over by an instant.
     pub fn samples_until(&mut self, now: Instant<True>, world: &BoxWorld, schedule: &BoxSchedule) -> Vec<Sample> {
         let mut samples = Vec::new();
         for number in 0..self.servers.len() {
             while let Some(begin) = self.next_burst(number, schedule)
-                && begin + self.burst_length() <= now
+                && begin + self.paths.at(begin).burst_length() <= now
             {
                 samples.extend(self.burst(number, begin, world, schedule));
             }
@@ -106,15 +140,17 @@ impl NtpClients {
         world: &BoxWorld,
         schedule: &BoxSchedule,
     ) -> Option<Sample> {
-        let (plan, length) = (self.plan(), self.burst_length());
-        let Self { ntp, servers, random } = self;
+        let Self { paths, servers, random } = self;
+        let path = paths.at(begin);
+        let (ntp, plan, length) = (&path.ntp, path.plan(), path.burst_length());
         let server = servers.get_mut(number)?;
         if !server.was_in_reach {
             // A new contact: another access point, another way. Out of reach the client has failed,
             // and so begins again.
             server.was_in_reach = true;
             server.interval = PollInterval::default();
-            server.asymmetry_ns_f64 = (ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random)) * NS_PER_MS;
+            let of_contact_ms = ntp.asymmetry_ms + ntp.asymmetry_sigma_ms * normal(random);
+            server.asymmetry_ns_f64 = of_contact_ms * NS_PER_MS + path.line_ns_f64;
         }
         let exchanges: Vec<Exchange> = (0..plan.exchanges)
             .filter_map(|step| {
@@ -196,6 +232,23 @@ mod tests {
         assert!(errors.iter().all(|(error, _, bound)| error.abs() < *bound && *bound < 20.0), "{errors:?}");
         let within = errors.iter().filter(|(error, sigma, _)| (error - mean_ms).abs() < 2.0 * sigma).count();
         assert!(within * 10 >= errors.len() * 8, "{errors:?}");
+    }
+
+    #[test]
+    fn a_line_of_its_own_is_the_same_at_every_contact_of_its_box_and_the_way_of_the_ride_is_another() {
+        let text = "boxes = 2\n[home]\nasymmetry_ms = 0\nasymmetry_sigma_ms = 0\nasymmetry_line_sigma_ms = 2\n\
+            jitter_up_ms = 0\njitter_down_ms = 0\n[ntp]\nbase_delay_ms = 45\nasymmetry_ms = 10\n\
+            asymmetry_sigma_ms = 0\navailable_minutes = [[0, 60]]\n";
+        let mut lines = Vec::new();
+        for index in 0..2 {
+            let errors = errors_ms(text, index);
+            let (ride, home): (Vec<_>, Vec<_>) = errors.iter().partition(|(_, _, bound)| *bound > 20.0);
+            assert!(home.len() > 20 && ride.len() > 5, "{errors:?}");
+            assert!(home.iter().all(|(error, ..)| (error - home[0].0).abs() < 0.1), "{errors:?}");
+            assert!(ride.iter().all(|(error, ..)| (error - 9.0).abs() < 4.0), "{errors:?}");
+            lines.push(home[0].0);
+        }
+        assert!((lines[0] - lines[1]).abs() > 0.1, "{lines:?}");
     }
 
     #[test]

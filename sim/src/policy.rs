@@ -48,6 +48,8 @@ pub struct Published {
     pub utc: Option<ClockMap<Raw, Utc>>,
     /// The bound of its error.
     pub bound: Option<Span>,
+    /// How far it can be from others that were compared with the same references.
+    pub agreement: Option<Span>,
     /// What the box says of its time.
     pub state: TimeState,
 }
@@ -100,7 +102,7 @@ impl TimePolicy for TrueTime {
     }
 
     fn published(&self) -> Published {
-        Published { utc: self.utc, bound: None, state: TimeState::Referenced }
+        Published { utc: self.utc, bound: None, agreement: None, state: TimeState::Referenced }
     }
 
     fn rtc_error(&mut self, _: &BoxWorld, _: Instant<True>) -> Option<Span> {

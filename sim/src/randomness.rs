@@ -28,6 +28,8 @@ pub enum Purpose {
     Playlist,
     /// Anything the time policy itself is to be seeded with.
     Policy,
+    /// The line that a box is behind.
+    Line,
 }
 
 /// The seed of one stream: `owner` is the box's number, or `None` for what all boxes share.

@@ -38,6 +38,8 @@ pub struct BoxSample {
     pub dac_clock_error: Option<Span>,
     /// The bound of the timescale's error that the box states.
     pub stated_bound: Option<Span>,
+    /// How far the box says that it can be from others that were compared with the same references.
+    pub stated_agreement: Option<Span>,
     /// What the box says of its time.
     pub state: TimeState,
     /// Temperature at the box, in °C.
@@ -56,6 +58,7 @@ impl BoxSample {
             servo_error_ns_f64: None,
             dac_clock_error: None,
             stated_bound: None,
+            stated_agreement: None,
             state: TimeState::Off,
             temperature_c,
         }

@@ -7,7 +7,7 @@ use super::scenario::{Event, ReferenceKind, RtcFault, Scenario};
 use crate::true_time::{RIDE_START, at_ride_minutes};
 
 /// A box that takes part from the beginning is switched on so long before the ride.
-const ON_BEFORE_RIDE: Span = Span::MINUTE;
+pub(super) const ON_BEFORE_RIDE: Span = Span::MINUTE;
 
 /// The end of what does not end.
 const NEVER: Instant<True> = Instant::MAX;

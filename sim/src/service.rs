@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_hw::world::World as _;
 use jaudiosync_time::{Instant, Raw, Span, True};
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
@@ -93,7 +94,7 @@ impl TimePolicy for ServiceTime {
 
     fn published(&self) -> Published {
         let Some(running) = &self.running else {
-            return Published { utc: None, bound: None, state: TimeState::Off };
+            return Published { utc: None, bound: None, agreement: None, state: TimeState::Off };
         };
         let estimate = running.shared.estimate();
         let state = match estimate.state {
@@ -102,7 +103,15 @@ impl TimePolicy for ServiceTime {
             status::TimeState::Referenced => TimeState::Referenced,
         };
         let is_set = state != TimeState::Unset;
-        Published { utc: is_set.then_some(estimate.utc), bound: estimate.bound.filter(|_| is_set), state }
+        let now = self.world.raw_at(self.world.true_time());
+        let agreement =
+            running.task.timekeeper().agreement(now).map(|best| best + running.shared.output().behind.abs());
+        Published {
+            utc: is_set.then_some(estimate.utc),
+            bound: estimate.bound.filter(|_| is_set),
+            agreement: agreement.filter(|_| is_set),
+            state,
+        }
     }
 
     fn rtc_error(&mut self, _: &BoxWorld, time: Instant<True>) -> Option<Span> {

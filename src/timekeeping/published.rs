@@ -44,6 +44,8 @@ struct Published {
 pub struct Output {
     /// UTC as everything uses it.
     pub estimate: Estimate,
+    /// By how much the best estimate is ahead of it, which its bound includes.
+    pub behind: Span,
     /// A correction that waits until nothing plays: by how much UTC will be stepped.
     pub waiting: Option<Span>,
 }
@@ -89,7 +91,8 @@ impl SharedEstimate {
     pub fn output(&self) -> Output {
         let published = self.published();
         let waiting = published.smoother.filter(Smoother::is_step_due).map(|smoother| smoother.behind());
-        Output { estimate: published.estimate(), waiting }
+        let behind = published.smoother.map_or(Span::ZERO, |smoother| smoother.behind());
+        Output { estimate: published.estimate(), behind, waiting }
     }
 }
 
@@ -145,7 +148,8 @@ mod tests {
         shared.allow_steps(false);
         let now = Instant::ZERO + Span::SECOND;
         shared.publish(now, best(Span::SECOND));
-        let Output { estimate, waiting } = shared.output();
+        let Output { estimate, behind, waiting } = shared.output();
+        assert_eq!(behind, Span::SECOND);
         assert_eq!((estimate.utc.to, waiting), (best(Span::ZERO).utc.apply(now), Some(Span::SECOND)));
         assert_eq!(estimate.bound, Some(Span::MILLISECOND + Span::SECOND));
         assert_eq!(shared.take_step(), None);

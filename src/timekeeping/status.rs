@@ -72,6 +72,10 @@ pub struct TimeStatus {
     pub utc_ns: i64,
     /// How far it can be wrong, in ms; `None` while nothing trustworthy is known.
     pub bound_ms: Option<f64>,
+    /// How far it can be from the time of a box that was compared with the same references and
+    /// knows it well, in ms: the bound without what a network hides from both alike. `None` while
+    /// nothing trustworthy is known, or where another program keeps the time.
+    pub agreement_ms: Option<f64>,
     /// What carries the time on.
     pub flywheel: Flywheel,
     /// The reference that was believed last.
@@ -99,8 +103,11 @@ pub struct RtcReport {
     pub distrusted: Option<Distrust>,
     /// UTC minus the RTC's time, in ms.
     pub offset_ms: Option<f64>,
-    /// The standard deviation of `offset_ms`, in ms.
+    /// The standard deviation of `offset_ms`, in ms, where networks are no more asymmetric than
+    /// usual.
     pub offset_sigma_ms: Option<f64>,
+    /// How far `offset_ms` can be wrong, in ms.
+    pub offset_bound_ms: Option<f64>,
     /// By how much the RTC is slow, in ppb.
     pub rate_ppb: Option<f64>,
     /// The standard deviation of `rate_ppb`, in ppb.

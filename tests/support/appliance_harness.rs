@@ -135,6 +135,7 @@ impl TimePort for SharedTime {
             state: self.0.shared.estimate().state,
             utc_ns: self.0.clocks.system_utc().ns(),
             bound_ms: None,
+            agreement_ms: None,
             flywheel: Flywheel::SystemClock,
             reference: None,
             reference_age_s: None,

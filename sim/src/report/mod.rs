@@ -1,16 +1,19 @@
 //! What a simulated ride was like in figures: how far apart two boxes are heard, what that comes
 //! from, and whether the boxes knew how far off they were.
 
+mod agreement;
 mod figures;
 mod text;
 
 use jaudiosync_time::Span;
 use serde::Serialize;
 
+use self::agreement::agreement;
 use self::figures::{Figures, figures, hours_of, percentile};
 use super::sample::{BoxSample, TimeState};
 use super::scenario::{Policy, Scenario};
 
+pub use agreement::Agreement;
 pub use text::{line, table};
 
 /// Nanoseconds of a millisecond.
@@ -40,6 +43,8 @@ pub struct Report {
     pub bounds: Option<Bounds>,
     /// The same, hour by hour.
     pub bounds_by_hour: Vec<Bounds>,
+    /// Whether what the boxes stated of each other held; `None` where nothing was stated.
+    pub agreement: Option<Agreement>,
     /// Each box.
     pub by_box: Vec<BoxFigures>,
 }
@@ -176,7 +181,8 @@ impl Report {
             pairs: pair_span(fleet, whole.clone(), Part::Heard),
             pairs_by_hour: hours.iter().filter_map(|hour| pair_span(fleet, hour.clone(), Part::Heard)).collect(),
             shares: PARTS.into_iter().filter_map(|part| share(fleet, whole.clone(), part)).collect(),
-            bounds: bounds(fleet, whole),
+            bounds: bounds(fleet, whole.clone()),
+            agreement: agreement(fleet, whole),
             bounds_by_hour: hours.into_iter().filter_map(|hour| bounds(fleet, hour)).collect(),
             by_box: fleet.iter().enumerate().map(|(index, samples)| box_figures(index, samples)).collect(),
         }

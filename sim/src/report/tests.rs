@@ -12,6 +12,7 @@ fn sample(second: usize, error_ns_f64: Option<f64>, bound: Span) -> BoxSample {
         rtc_error: timescale_error.map(|error| error - edge_error),
         edge_error: Some(edge_error),
         stated_bound: Some(bound),
+        stated_agreement: Some(bound),
         state: TimeState::Holdover,
         ..BoxSample::off(Instant::from_second(second as i64), 20.0)
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Bounds, Pair, PairSpan, Part, Report};
+use super::{Agreement, Bounds, Pair, PairSpan, Part, Report};
 
 impl Part {
     /// What it is called in the table.
@@ -72,6 +72,9 @@ pub fn table(report: &Report) -> String {
         }
         None => text.push_str("No bound of the error was stated.\n\n"),
     }
+    if let Some(agreement) = &report.agreement {
+        let _ = writeln!(text, "{}\n", stated_agreement(agreement));
+    }
     let _ = write!(text, "Each box, heard against the timetable (ms; positive is late):\n{}", boxes(report));
     text
 }
@@ -95,7 +98,19 @@ pub fn line(report: &Report) -> String {
         }
         None => "no bound".to_owned(),
     };
-    format!("seed {:>4}: {pairs}; by hour {}; {bounds}", report.seed, by_hour.join(" "))
+    let agreement = report.agreement.map_or(String::new(), |agreement| {
+        let multiple = agreement.to_p95_apart.map_or("-".to_owned(), |multiple| format!("{multiple:.1}"));
+        format!("; agreement held {:.3} %, {multiple} times p95", agreement.covered * 100.0)
+    });
+    format!("seed {:>4}: {pairs}; by hour {}; {bounds}{agreement}", report.seed, by_hour.join(" "))
+}
+
+fn stated_agreement(agreement: &Agreement) -> String {
+    format!(
+        "How far apart two boxes said that they can be, median {} ms, held for {:.3} % of all pairs.",
+        ms(agreement.median_ms),
+        agreement.covered * 100.0
+    )
 }
 
 fn pairs(report: &Report) -> Table {

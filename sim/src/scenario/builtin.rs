@@ -10,11 +10,14 @@ pub struct BuiltIn {
 }
 
 /// All of them; the first is the default.
-pub const BUILT_IN: [BuiltIn; 7] = [
+pub const BUILT_IN: [BuiltIn; 10] = [
     BuiltIn { name: "ride", text: include_str!("../scenarios/ride.toml") },
     BuiltIn { name: "ideal-rtc", text: include_str!("../scenarios/ideal-rtc.toml") },
     BuiltIn { name: "uncalibrated", text: include_str!("../scenarios/uncalibrated.toml") },
     BuiltIn { name: "gps", text: include_str!("../scenarios/gps.toml") },
+    BuiltIn { name: "homes", text: include_str!("../scenarios/homes.toml") },
+    BuiltIn { name: "hotspot", text: include_str!("../scenarios/hotspot.toml") },
+    BuiltIn { name: "meeting", text: include_str!("../scenarios/meeting.toml") },
     BuiltIn { name: "phone", text: include_str!("../scenarios/phone.toml") },
     BuiltIn { name: "faults", text: include_str!("../scenarios/faults.toml") },
     BuiltIn { name: "python", text: include_str!("../scenarios/python.toml") },

@@ -56,6 +56,9 @@ pub struct Scenario {
     pub dac: SoundCards,
     /// Time servers, and the way to them.
     pub ntp: Ntp,
+    /// The same at the contacts before the ride, where that is another way, to as many servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<Ntp>,
     /// GPS receivers.
     pub gps: Gps,
     /// What happens during the ride.
@@ -159,6 +162,9 @@ pub struct Ntp {
     /// Standard deviation of the error that differs from box to box and from contact to contact, in
     /// ms.
     pub asymmetry_sigma_ms: f64,
+    /// Standard deviation of the error that differs from box to box and is the same at every
+    /// contact, in ms: each box is behind a line of its own.
+    pub asymmetry_line_sigma_ms: f64,
     /// Mean of the random delay of a packet to the server, in ms.
     pub jitter_up_ms: f64,
     /// Mean of the random delay of a packet from the server, in ms: Wi-Fi's power saving holds
@@ -201,6 +207,7 @@ impl Default for Scenario {
             rtc: RtcSpread::default(),
             dac: SoundCards::default(),
             ntp: Ntp::default(),
+            home: None,
             gps: Gps::default(),
             events: Vec::new(),
         }
@@ -254,6 +261,7 @@ impl Default for Ntp {
             base_delay_ms: 16.0,
             asymmetry_ms: 1.0,
             asymmetry_sigma_ms: 0.1,
+            asymmetry_line_sigma_ms: 0.0,
             jitter_up_ms: 1.0,
             jitter_down_ms: 3.0,
             loss: 0.02,

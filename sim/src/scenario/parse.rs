@@ -3,10 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use super::{BUILT_IN, Event, Scenario, built_in};
+use super::{BUILT_IN, Event, Ntp, Scenario, built_in};
 
 /// Scenarios are small; anything larger is another file.
 const MAX_BYTES: u64 = 1_000_000;
+
+const MILLISECONDS: &str = "from 0 to 10000";
+const PART: &str = "from 0 to 1";
 
 /// Why a scenario cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -107,9 +110,7 @@ fn check<T: PartialOrd + ToString>(field: &str, value: T, range: (T, T), allowed
 impl Scenario {
     fn first_nonsense(&self) -> Option<Nonsense> {
         const TEMPERATURE: &str = "from -40 to 85";
-        const MILLISECONDS: &str = "from 0 to 10000";
-        const PART: &str = "from 0 to 1";
-        let (calibration, weather, ntp, gps) = (&self.calibration, &self.temperature, &self.ntp, &self.gps);
+        let (calibration, weather, gps) = (&self.calibration, &self.temperature, &self.gps);
         let celsius = |field, value| check(field, value, (-40.0, 85.0), TEMPERATURE);
         let spread_c = |field, value| check(field, value, (0.0, 20.0), "from 0 to 20");
         let milliseconds = |field, value| check(field, value, (0.0, 10_000.0), MILLISECONDS);
@@ -140,20 +141,23 @@ impl Scenario {
             .or_else(|| check("dac.period_frames", self.dac.period_frames, (64, 16_384), "from 64 to 16384"))
             .or_else(|| check("dac.burst_probability", self.dac.burst_probability, (0.0, 1.0), PART))
             .or_else(|| milliseconds("dac.burst_ms", self.dac.burst_ms))
-            .or_else(|| check("ntp.servers", ntp.servers, (1, 10), "from 1 to 10"))
-            .or_else(|| milliseconds("ntp.base_delay_ms", ntp.base_delay_ms))
-            .or_else(|| check("ntp.asymmetry_ms", ntp.asymmetry_ms, (-10_000.0, 10_000.0), "from -10000 to 10000"))
-            .or_else(|| milliseconds("ntp.asymmetry_sigma_ms", ntp.asymmetry_sigma_ms))
-            .or_else(|| milliseconds("ntp.jitter_up_ms", ntp.jitter_up_ms))
-            .or_else(|| milliseconds("ntp.jitter_down_ms", ntp.jitter_down_ms))
-            .or_else(|| check("ntp.loss", ntp.loss, (0.0, 1.0), PART))
-            .or_else(|| milliseconds("ntp.root_distance_ms", ntp.root_distance_ms))
+            .or_else(|| nonsense_of_ntp("ntp", &self.ntp))
+            .or_else(|| self.home.as_ref().and_then(|home| self.nonsense_of_home(home)))
             .or_else(|| check("gps.jitter_us", gps.jitter_us, (0.0, 1e6), "from 0 to 1000000"))
             .or_else(|| check("gps.interrupt_us", gps.interrupt_us, (0.0, 1e6), "from 0 to 1000000"))
             .or_else(|| check("gps.interval_s", gps.interval_s, (1.0, 3600.0), "from 1 to 3600"))
-            .or_else(|| nonsense_of_windows("ntp.available_minutes", &ntp.available_minutes))
             .or_else(|| nonsense_of_windows("gps.available_minutes", &gps.available_minutes))
             .or_else(|| self.events.iter().enumerate().find_map(|(index, event)| self.nonsense_of_event(index, event)))
+    }
+
+    fn nonsense_of_home(&self, home: &Ntp) -> Option<Nonsense> {
+        let servers = self.ntp.servers;
+        nonsense_of_ntp("home", home)
+            .or_else(|| check("home.servers", home.servers, (servers, servers), "as many as ntp.servers"))
+            .or_else(|| {
+                let windows = home.available_minutes.len();
+                check("home.available_minutes", windows, (0, 0), "left out: the contacts are those of calibration")
+            })
     }
 
     fn nonsense_of_crystals(&self) -> Option<Nonsense> {
@@ -211,6 +215,27 @@ impl Scenario {
     }
 }
 
+fn nonsense_of_ntp(section: &str, ntp: &Ntp) -> Option<Nonsense> {
+    let name = |field: &str| format!("{section}.{field}");
+    let milliseconds = |(field, value): (&str, f64)| check(&name(field), value, (0.0, 10_000.0), MILLISECONDS);
+    let asymmetry = (-10_000.0, 10_000.0);
+    check(&name("servers"), ntp.servers, (1, 10), "from 1 to 10")
+        .or_else(|| check(&name("asymmetry_ms"), ntp.asymmetry_ms, asymmetry, "from -10000 to 10000"))
+        .or_else(|| check(&name("loss"), ntp.loss, (0.0, 1.0), PART))
+        .or_else(|| nonsense_of_windows(&name("available_minutes"), &ntp.available_minutes))
+        .or_else(|| {
+            let fields = [
+                ("base_delay_ms", ntp.base_delay_ms),
+                ("asymmetry_sigma_ms", ntp.asymmetry_sigma_ms),
+                ("asymmetry_line_sigma_ms", ntp.asymmetry_line_sigma_ms),
+                ("jitter_up_ms", ntp.jitter_up_ms),
+                ("jitter_down_ms", ntp.jitter_down_ms),
+                ("root_distance_ms", ntp.root_distance_ms),
+            ];
+            fields.into_iter().find_map(milliseconds)
+        })
+}
+
 fn nonsense_of_windows(field: &str, windows: &[[f64; 2]]) -> Option<Nonsense> {
     let allowed = "pairs of minutes since the beginning of the ride, the smaller one first, such as [[0, 30]]";
     let bad = windows.iter().find(|[from, to]| !(from.abs() < 1e6 && to.abs() < 1e6 && from <= to))?;
@@ -253,6 +278,10 @@ mod tests {
         assert_eq!(message("hours = 2\nboxes = 0\n"), "fleet.toml, line 2: boxes is 0; it must be from 1 to 100");
         let error = message("[gps]\ninterval_s = 1\n[ntp]\n loss = 1.5\n");
         assert_eq!(error, "fleet.toml, line 4: ntp.loss is 1.5; it must be from 0 to 1");
+        let error = message("[home]\nbase_delay_ms = -1\n");
+        assert_eq!(error, "fleet.toml, line 2: home.base_delay_ms is -1; it must be from 0 to 10000");
+        let error = message("[ntp]\nservers = 2\n[home]\navailable_minutes = []\n");
+        assert_eq!(error, "fleet.toml: home.servers is 1; it must be as many as ntp.servers");
         let error = message("hours = nan");
         assert!(error.contains("hours is NaN"), "{error}");
     }

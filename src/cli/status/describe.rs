@@ -101,13 +101,19 @@ pub(in crate::cli) fn time(time: &TimeStatus) -> String {
         TimeState::Other => "in a state this program does not know",
     };
     let bound = time.error_bound_ms.map_or("unknown error".to_owned(), |bound_ms| format!("±{bound_ms:.3} ms"));
+    let agreement = time.agreement_ms.map_or(String::new(), |agreement_ms| {
+        format!(" (±{agreement_ms:.3} ms from boxes compared with the same reference)")
+    });
     let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", format::duration(since_s)));
     let source = if time.source.is_empty() { String::new() } else { format!(", {}{since}", time.source) };
     let chip = time.rtc_chip.as_deref().unwrap_or("RTC");
     let celsius = time.rtc_temperature_celsius.map_or(String::new(), |celsius| format!(", {chip} at {celsius:.2} °C"));
     let rate =
         time.rtc_rate_ppb.map_or(String::new(), |rate_ppb| format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0));
-    format!("{}, {state}, {bound}{source}{rate}{celsius}", format::local_time_ms(Instant::from_ns(time.utc_ns)))
+    format!(
+        "{}, {state}, {bound}{agreement}{source}{rate}{celsius}",
+        format::local_time_ms(Instant::from_ns(time.utc_ns))
+    )
 }
 
 fn board(board: &BoardStatus) -> String {

@@ -29,6 +29,9 @@ pub(super) fn page(status: &TimeStatus) -> String {
         let _ = writeln!(page, "{name:<12} {value}");
     };
     row("Time", &format!("{}  {}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status)));
+    if let Some(agreement_ms) = status.agreement_ms {
+        row("", &format!("{} from boxes compared with the same reference", plus_minus(agreement_ms)));
+    }
     row("Known by", &state(status));
     if let Some(age_s) = status.reference_age_s {
         let reference = status.reference.as_deref().unwrap_or("in an earlier run");
@@ -60,8 +63,8 @@ pub(super) fn page(status: &TimeStatus) -> String {
 
 /// Adds the rows of the RTC. As everywhere on the page, what follows ± is a bound.
 fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
-    if let (Some(offset_ms), Some(sigma_ms)) = (rtc.offset_ms, rtc.offset_sigma_ms) {
-        row("RTC", &format!("UTC is {offset_ms:+.3} ms ± {:.3} ahead of it", BOUND_SIGMAS * sigma_ms));
+    if let (Some(offset_ms), Some(bound_ms)) = (rtc.offset_ms, rtc.offset_bound_ms) {
+        row("RTC", &format!("UTC is {offset_ms:+.3} ms ± {bound_ms:.3} ahead of it"));
     } else {
         row("RTC", "searching for its seconds");
     }
@@ -82,10 +85,14 @@ fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
 }
 
 fn bound(status: &TimeStatus) -> String {
-    status.bound_ms.map_or("± unknown".to_owned(), |bound_ms| match bound_ms {
+    status.bound_ms.map_or("± unknown".to_owned(), plus_minus)
+}
+
+fn plus_minus(bound_ms: f64) -> String {
+    match bound_ms {
         ..100.0 => format!("± {bound_ms:.2} ms"),
         _ => format!("± {:.2} s", bound_ms * 1e-3),
-    })
+    }
 }
 
 fn state(status: &TimeStatus) -> String {

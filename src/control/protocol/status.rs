@@ -167,6 +167,9 @@ pub struct TimeStatus {
     pub utc_ns: i64,
     /// The bound of its error, in ms; `None` if it is unknown.
     pub error_bound_ms: Option<f64>,
+    /// How far it can be from the time of boxes that were compared with the same references, in ms;
+    /// `None` if that is unknown.
+    pub agreement_ms: Option<f64>,
     /// The age of the last reference's sample, in seconds.
     pub since_reference_s: Option<i64>,
     /// The RTC's rate error from the calibration, in parts per billion.

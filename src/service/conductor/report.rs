@@ -160,6 +160,7 @@ impl Conductor {
             source,
             utc_ns: now_utc.ns(),
             error_bound_ms: time.bound_ms,
+            agreement_ms: time.agreement_ms,
             since_reference_s: time.reference_age_s.map(|age_s| age_s as i64),
             rtc_rate_ppb: time.rtc.as_ref().and_then(|rtc| rtc.rate_ppb),
             rtc_chip: time.rtc_chip.clone(),

@@ -43,6 +43,7 @@ struct EncodedCalibration {
     temperature_c: Option<f64>,
     samples: u64,
     bias_sigma_ns: f64,
+    bound_ns: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,8 +111,16 @@ impl EncodedTime {
 
 impl EncodedCalibration {
     fn of(saved: &SavedCalibration) -> Self {
-        let SavedCalibration { flywheel_ns, base_offset_ns, state, covariance, temperature_c, samples, bias_sigma_ns } =
-            saved;
+        let SavedCalibration {
+            flywheel_ns,
+            base_offset_ns,
+            state,
+            covariance,
+            temperature_c,
+            samples,
+            bias_sigma_ns,
+            bound_ns,
+        } = saved;
         let mut triangle = [0.0; TRIANGLE];
         let lower = (0..STATES).flat_map(|row| (0..=row).map(move |column| covariance[row][column]));
         triangle.iter_mut().zip(lower).for_each(|(place, value)| *place = value);
@@ -123,6 +132,7 @@ impl EncodedCalibration {
             temperature_c: *temperature_c,
             samples: *samples,
             bias_sigma_ns: *bias_sigma_ns,
+            bound_ns: *bound_ns,
         }
     }
 
@@ -141,6 +151,7 @@ impl EncodedCalibration {
             temperature_c: self.temperature_c,
             samples: self.samples,
             bias_sigma_ns: self.bias_sigma_ns,
+            bound_ns: self.bound_ns,
         }
     }
 }

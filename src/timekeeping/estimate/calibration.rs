@@ -4,12 +4,17 @@
 //! a part that depends on the temperature (a straight line and a parabola around 25 °C, like the
 //! residual of a compensated crystal), and a part that wanders for unknown reasons. A Kalman filter
 //! of five states estimates them from samples of references, and knows how uncertain each is: this
-//! gives the error bound in holdover.
+//! weighs the samples, and says how the error grows in holdover. How far UTC can be wrong in all is
+//! counted apart from it, as what a network hides cannot be averaged: see `anchor`.
 
+mod anchor;
 mod prediction;
 
 use jaudiosync_time::{Axis, ClockMap, Instant, Kalman, PhaseFilter, Rate, Span, StateName, Utc};
 use serde::{Deserialize, Serialize};
+
+use self::anchor::Anchor;
+pub use self::anchor::ErrorBound;
 
 /// The filter's states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +93,26 @@ impl FlywheelModel {
 pub struct Calibrated<F: Axis> {
     /// UTC as a function of the flywheel's time.
     pub map: ClockMap<F, Utc>,
-    /// The standard deviation of UTC, in ns.
+    /// The standard deviation of UTC where networks are no more asymmetric than usual, in ns: by it
+    /// samples are weighed.
     pub sigma_ns: f64,
+    /// How far UTC can be wrong.
+    pub bound: ErrorBound,
     /// The standard deviation of the rate, in ppb.
     pub rate_sigma_ppb: f64,
+}
+
+/// What a reference says of UTC, and how far it can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Correction {
+    /// UTC.
+    pub utc: Instant<Utc>,
+    /// The part of its error that differs from sample to sample: a standard deviation, in ns.
+    pub sigma_ns: f64,
+    /// The part that does not, and that averaging does not reduce: a standard deviation, in ns.
+    pub bias_sigma_ns: f64,
+    /// The largest possible error, in ns.
+    pub bound_ns: f64,
 }
 
 /// The calibration of one flywheel, whose own time is `F`.
@@ -107,6 +128,7 @@ pub struct Calibration<F: Axis> {
     /// What all samples may have in common, however many there are, such as an asymmetric network:
     /// a standard deviation, in ns.
     bias_sigma_ns: f64,
+    anchor: Anchor,
 }
 
 /// A calibration as it is saved on disk.
@@ -126,6 +148,9 @@ pub struct SavedCalibration {
     pub samples: u64,
     /// What all samples may have in common, in ns.
     pub bias_sigma_ns: f64,
+    /// How far UTC could be wrong, in ns; `None` in files of earlier versions.
+    #[serde(default)]
+    pub bound_ns: Option<f64>,
 }
 
 impl<F: Axis> Calibration<F> {
@@ -142,8 +167,15 @@ impl<F: Axis> Calibration<F> {
                 model.wander_sigma_ppb,
             ],
         );
+        let anchor = Anchor::by_chance(&kalman);
         let filter = PhaseFilter::new(utc, kalman);
-        Self { model, at, filter, temperature_c: None, samples: 0, bias_sigma_ns: 0.0 }
+        Self { model, at, filter, temperature_c: None, samples: 0, bias_sigma_ns: 0.0, anchor }
+    }
+
+    /// Keeps what is known, and that UTC can be wrong by up to this, in ns.
+    pub fn with_bound(mut self, bound_ns: f64) -> Self {
+        self.anchor = Anchor::new(bound_ns, self.filter.kalman());
+        self
     }
 
     /// Makes a calibration for a flywheel that somebody set to UTC, to a standard deviation.
@@ -155,16 +187,23 @@ impl<F: Axis> Calibration<F> {
     pub fn restore(model: FlywheelModel, saved: &SavedCalibration) -> Option<Self> {
         let mut numbers = saved.state.iter().chain(saved.covariance.iter().flatten());
         let is_finite = numbers.all(|number| number.is_finite());
-        let is_finite = is_finite && saved.bias_sigma_ns.is_finite() && saved.bias_sigma_ns >= 0.0;
+        let is_length = |ns: f64| ns.is_finite() && ns >= 0.0;
+        let is_finite = is_finite && is_length(saved.bias_sigma_ns) && saved.bound_ns.is_none_or(is_length);
         let is_positive = (0..STATES).all(|index| saved.covariance[index][index] >= 0.0);
         // A rate that no specimen has, or a negative variance hidden in the correlations.
         let is_plausible = saved.state[State::Rate.index()].abs() < PLAUSIBLE_SIGMAS * model.rate_sigma_ppb;
         let at = Instant::from_ns(saved.flywheel_ns);
         let utc = ClockMap::with_offset(at, Span::from_ns(saved.base_offset_ns), Rate::ZERO).to;
+        let kalman = Kalman::from_parts(saved.state, saved.covariance);
+        let anchor = match saved.bound_ns {
+            Some(bound_ns) => Anchor::new(bound_ns, &kalman),
+            None => Anchor::of_earlier_version(saved.bias_sigma_ns, &kalman),
+        };
         (is_finite && is_positive && is_plausible).then(|| Self {
             model,
             at,
-            filter: PhaseFilter::new(utc, Kalman::from_parts(saved.state, saved.covariance)),
+            filter: PhaseFilter::new(utc, kalman),
+            anchor,
             temperature_c: saved.temperature_c.filter(|temperature_c| temperature_c.is_finite()),
             samples: saved.samples,
             bias_sigma_ns: saved.bias_sigma_ns,
@@ -182,6 +221,7 @@ impl<F: Axis> Calibration<F> {
             temperature_c: self.temperature_c,
             samples: self.samples,
             bias_sigma_ns: self.bias_sigma_ns,
+            bound_ns: Some(self.anchor.bound().ns()),
         }
     }
 
@@ -208,6 +248,7 @@ impl<F: Axis> Calibration<F> {
         if elapsed > Span::ZERO {
             let (transition, noise) = self.step(elapsed, temperature_c);
             self.filter.kalman_mut().predict(&transition, &noise);
+            self.anchor.predict(&transition, &noise);
             self.filter.advance(elapsed, 0.0);
             self.at = to;
         }
@@ -216,11 +257,12 @@ impl<F: Axis> Calibration<F> {
 
     /// Returns what is known of UTC at a time of the flywheel, at or after the last.
     pub fn at(&self, at: Instant<F>) -> Calibrated<F> {
-        let mut filter = self.filter;
+        let (mut filter, mut anchor) = (self.filter, self.anchor);
         let elapsed = at - self.at;
         if elapsed > Span::ZERO {
             let (transition, noise) = self.step(elapsed, self.temperature_c);
             filter.kalman_mut().predict(&transition, &noise);
+            anchor.predict(&transition, &noise);
         } else {
             let (rate_ppb, _) = self.rate(filter.kalman());
             filter.kalman_mut().shift(State::Utc, rate_ppb * elapsed.seconds());
@@ -229,6 +271,7 @@ impl<F: Axis> Calibration<F> {
         Calibrated {
             map: ClockMap { from: at, to: filter.phase() + elapsed, rate: Rate::from_ppb(rate_ppb) },
             sigma_ns: filter.kalman().sigma_of(&PHASE).hypot(self.bias_sigma_ns),
+            bound: anchor.bound(),
             rate_sigma_ppb,
         }
     }
@@ -241,10 +284,10 @@ impl<F: Axis> Calibration<F> {
         (rate_ppb, kalman.sigma_of(&weights))
     }
 
-    /// Absorbs what a reference says: when the flywheel showed `at`, it was `utc`. `sigma_ns` is
-    /// the part of its error that differs from sample to sample, `bias_sigma_ns` the part that does
-    /// not, which averaging does not reduce. Call [`advance`](Self::advance) for that time first.
-    pub fn correct(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64, bias_sigma_ns: f64) {
+    /// Absorbs what a reference says of the moment at which the flywheel showed `at`. Call
+    /// [`advance`](Self::advance) for that time first.
+    pub fn correct(&mut self, at: Instant<F>, correction: Correction) {
+        let Correction { utc, sigma_ns, bias_sigma_ns, bound_ns } = correction;
         if self.samples == 0 {
             self.bias_sigma_ns = bias_sigma_ns;
         } else if bias_sigma_ns < self.bias_sigma_ns {
@@ -258,7 +301,10 @@ impl<F: Axis> Calibration<F> {
         let age = self.at - at;
         let (rate_ppb, _) = self.rate(self.filter.kalman());
         let innovation_ns = self.filter.since_phase_ns(utc + age) + rate_ppb * age.seconds();
+        let before_ns = self.filter.fraction_ns();
         self.filter.kalman_mut().correct(&PHASE, innovation_ns, sigma_ns * sigma_ns);
+        let moved_ns = self.filter.fraction_ns() - before_ns;
+        self.anchor.correct(innovation_ns, bound_ns, moved_ns, self.filter.kalman());
         self.samples = self.samples.saturating_add(1);
     }
 
@@ -268,11 +314,13 @@ impl<F: Axis> Calibration<F> {
         self.filter.kalman_mut().inflate(factor);
     }
 
-    /// Sets UTC when the flywheel shows `at`, and keeps the rates.
-    pub fn restart(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) {
+    /// Sets UTC when the flywheel shows `at`, to a standard deviation and a bound, and keeps the
+    /// rates.
+    pub fn restart(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64, bound_ns: f64) {
         self.at = at;
         self.filter.restart(utc, sigma_ns * sigma_ns);
         self.bias_sigma_ns = 0.0;
+        self.anchor = Anchor::new(bound_ns, self.filter.kalman());
     }
 }
 

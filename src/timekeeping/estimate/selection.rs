@@ -14,8 +14,10 @@ use std::collections::BTreeMap;
 
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
+use crate::timekeeping::estimate::calibration::ErrorBound;
 use crate::timekeeping::references::{Sample, Source, SourceKind};
 use crate::timekeeping::rtc::trust::{EARLIEST_UTC_S, LATEST_UTC_S};
+use crate::timekeeping::status::BOUND_SIGMAS;
 
 /// A source counts for this long after its last sample: twice the longest interval between samples
 /// of NTP.
@@ -26,7 +28,8 @@ const SAMPLE_LIFE: Span = Span::from_seconds(2_200);
 const RAW_DRIFT: f64 = 50e-6;
 
 /// What the box knows may be wrong by this much more than it reports before a source contradicts
-/// it: a chip may be outside its datasheet, a bound too small. Beyond that, one of them is wrong.
+/// it: a chip may be outside its datasheet, and so drift by a multiple of what is expected. Beyond
+/// that, one of them is wrong.
 const OWN_FACTOR: f64 = 3.0;
 const OWN_MARGIN_NS: f64 = 50e6;
 
@@ -39,8 +42,8 @@ const SAMPLES_TO_OVERRULE: u32 = 3;
 pub struct OwnEstimate {
     /// UTC at the sample's reading of the raw clock.
     pub utc: Instant<Utc>,
-    /// How far that can be wrong, in ns.
-    pub bound_ns: f64,
+    /// How far that can be wrong.
+    pub bound: ErrorBound,
     /// Whether it was ever compared with a reference.
     pub was_compared: bool,
 }
@@ -127,7 +130,9 @@ impl Selection {
                 .map_or(Verdict::Overrules, |(_, other)| Verdict::Falseticker { by_ns: other.difference(&new).0 });
         };
         let by_ns = (sample.utc - own.utc).ns_f64();
-        if by_ns.abs() <= OWN_FACTOR * own.bound_ns + OWN_MARGIN_NS + sample.bound_ns {
+        let ErrorBound { anchored_ns, growth_sigma_ns } = own.bound;
+        let drift_ns = OWN_FACTOR * BOUND_SIGMAS * growth_sigma_ns;
+        if by_ns.abs() <= anchored_ns + drift_ns + OWN_MARGIN_NS + sample.bound_ns {
             return Verdict::Agrees;
         }
         let is_steady = new.steady >= SAMPLES_TO_OVERRULE;
@@ -174,8 +179,9 @@ mod tests {
     }
 
     fn own(second: i64, was_compared: bool) -> Option<OwnEstimate> {
-        let bound_ns = if was_compared { 1e6 } else { 2e9 };
-        Some(OwnEstimate { utc: START + Span::from_seconds(second), bound_ns, was_compared })
+        let growth_sigma_ns = if was_compared { 0.25e6 } else { 0.5e9 };
+        let bound = ErrorBound { anchored_ns: 0.0, growth_sigma_ns };
+        Some(OwnEstimate { utc: START + Span::from_seconds(second), bound, was_compared })
     }
 
     #[test]

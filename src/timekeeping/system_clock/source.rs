@@ -71,6 +71,7 @@ impl SystemClockSource {
             state,
             utc_ns: pair.utc.ns(),
             bound_ms: bound.map(Span::ms),
+            agreement_ms: None,
             flywheel: Flywheel::SystemClock,
             reference: None,
             reference_age_s: None,

@@ -1,6 +1,7 @@
 use super::*;
 
 use jaudiosync_time::{Raw, Rtc};
+use proptest::prelude::*;
 
 const START: Instant<Rtc> = Instant::from_second(1_790_000_000);
 
@@ -13,6 +14,11 @@ fn utc(at: Instant<Rtc>, offset_ns: f64) -> Instant<Utc> {
     ClockMap::with_offset(at, Span::from_ns(offset_ns as i64), Rate::ZERO).to
 }
 
+/// Makes what a reference says that has these errors, and is within four times both.
+fn says(utc: Instant<Utc>, sigma_ns: f64, bias_sigma_ns: f64) -> Correction {
+    Correction { utc, sigma_ns, bias_sigma_ns, bound_ns: 4.0 * (sigma_ns + bias_sigma_ns) }
+}
+
 /// Simulates a box that meets a reference once a day for some days with an RTC of this rate,
 /// followed by hours of holdover. Returns the error and its sigma, in ns.
 fn holdover(rate_ppb: f64, days: i64, hours: i64) -> (f64, f64) {
@@ -21,7 +27,7 @@ fn holdover(rate_ppb: f64, days: i64, hours: i64) -> (f64, f64) {
     for day in 0..=days {
         let at = START + Span::DAY * day;
         calibration.advance(at, Some(22.0));
-        calibration.correct(at, utc(at, truth_ns(at)), 500_000.0, 0.0);
+        calibration.correct(at, says(utc(at, truth_ns(at)), 500_000.0, 0.0));
     }
     let mut at = START + Span::DAY * days;
     for _ in 0..hours * 60 {
@@ -59,7 +65,7 @@ fn a_rate_that_follows_the_temperature_is_learnt_and_carried_into_the_cold() {
         offset_ns += 60.0 * rate_ppb(temperature_c);
         calibration.advance(at, Some(temperature_c));
         if minute % 10 == 0 {
-            calibration.correct(at, utc(at, offset_ns), 10_000.0, 0.0);
+            calibration.correct(at, says(utc(at, offset_ns), 10_000.0, 0.0));
         }
     }
     for _ in 0..240 {
@@ -77,7 +83,7 @@ fn what_is_saved_comes_back_and_nonsense_does_not() {
     let mut calibration = Calibration::new(FlywheelModel::DS3231, START, utc(START, 77.0), 1e6);
     let later = START + Span::SECOND * 3;
     calibration.advance(later, Some(20.0));
-    calibration.correct(later, utc(later, 500.0), 1e5, 1e4);
+    calibration.correct(later, says(utc(later, 500.0), 1e5, 1e4));
     let saved = calibration.save();
     assert_eq!(Calibration::restore(FlywheelModel::DS3231, &saved), Some(calibration));
     for nonsense in [f64::NAN, f64::INFINITY, -1.0] {
@@ -96,4 +102,81 @@ fn an_offset_of_half_a_century_keeps_its_nanoseconds() {
     let later = start + Span::SECOND * 10;
     calibration.advance(later, None);
     assert_eq!(calibration.at(later).map.to, known + Span::SECOND * 10);
+}
+
+/// Makes what a time server says whose path hides this part of all that it can hide, in ns.
+fn by_path(utc: Instant<Utc>, part: f64, bound_ns: f64) -> Correction {
+    let utc = utc + Span::from_ns_f64(part * bound_ns);
+    Correction { utc, sigma_ns: bound_ns / 3.0, bias_sigma_ns: bound_ns / 16.0, bound_ns }
+}
+
+#[test]
+fn what_a_path_can_hide_stays_in_the_bound_however_many_samples_there_are() {
+    let mut calibration = uncompared(0.5e9);
+    assert!((calibration.at(START).bound.ns() - 2e9).abs() < 1.0, "nobody has compared it");
+    let mut at = START;
+    for _ in 0..1000 {
+        at += Span::MINUTE;
+        calibration.advance(at, Some(22.0));
+        calibration.correct(at, by_path(utc(at, 0.0), 0.4, 22.5e6));
+    }
+    let known = calibration.at(at);
+    assert!((known.map.offset().ns_f64() - 9e6).abs() < 0.2e6, "{known:?}");
+    assert!(known.sigma_ns < 3e6, "the weights know that samples repeat themselves: {known:?}");
+    assert!((22.0e6..24e6).contains(&known.bound.ns()), "{known:?}");
+    // One sample of a near server leaves no more than that one can hide.
+    calibration.correct(at, by_path(utc(at, 0.0), 0.0, 0.5e6));
+    let known = calibration.at(at);
+    assert!(known.map.offset().ns_f64().abs() <= known.bound.ns() && known.bound.ns() < 1e6, "{known:?}");
+    // A distant one afterwards takes nothing away from that.
+    calibration.correct(at, by_path(utc(at, 0.0), 1.0, 100e6));
+    let known = calibration.at(at);
+    assert!(known.map.offset().ns_f64().abs() <= known.bound.ns() && known.bound.ns() < 1e6, "{known:?}");
+}
+
+#[test]
+fn of_two_that_exclude_each_other_both_stay_possible() {
+    let mut calibration = uncompared(0.5e9);
+    calibration.correct(START, by_path(utc(START, 0.0), 0.0, 1e6));
+    calibration.correct(START, by_path(utc(START, 20e6), 0.0, 1e6));
+    let known = calibration.at(START);
+    for possible_ns in [-0.9e6, 20.9e6] {
+        let error_ns = known.map.offset().ns_f64() - possible_ns;
+        assert!(error_ns.abs() <= known.bound.ns(), "{known:?}");
+    }
+}
+
+#[test]
+fn a_restart_changes_nothing_of_the_bound_and_a_file_of_an_earlier_version_is_read() {
+    let mut calibration = uncompared(0.5e9);
+    calibration.correct(START, by_path(utc(START, 0.0), 0.2, 8e6));
+    let later = START + Span::HOUR;
+    calibration.advance(later, Some(20.0));
+    let saved = calibration.save();
+    let restored = Calibration::<Rtc>::restore(FlywheelModel::DS3231, &saved).unwrap();
+    assert!((restored.at(later).bound.ns() - calibration.at(later).bound.ns()).abs() < 1.0);
+    let earlier = SavedCalibration { bound_ns: None, ..saved.clone() };
+    let text = serde_json::to_string(&saved).unwrap().replace("bound_ns", "other");
+    assert_eq!(serde_json::from_str::<SavedCalibration>(&text).unwrap(), earlier);
+    let restored = Calibration::<Rtc>::restore(FlywheelModel::DS3231, &earlier).unwrap();
+    assert!(restored.at(later).bound.ns() > 8e6, "{:?}", restored.at(later));
+    let nonsense = SavedCalibration { bound_ns: Some(f64::NAN), ..saved };
+    assert_eq!(Calibration::<Rtc>::restore(FlywheelModel::DS3231, &nonsense), None);
+}
+
+proptest! {
+    #[test]
+    fn utc_is_within_the_bound_whatever_the_paths_hide(
+        samples in prop::collection::vec((-1.0..1.0_f64, 1e5..5e7_f64, 1_i64..64), 1..40),
+    ) {
+        let mut calibration = uncompared(0.5e9);
+        let mut at = START;
+        for (part, bound_ns, after_s) in samples {
+            at += Span::from_seconds(after_s);
+            calibration.advance(at, Some(22.0));
+            calibration.correct(at, by_path(utc(at, 0.0), part, bound_ns));
+            let known = calibration.at(at);
+            prop_assert!(known.map.offset().ns_f64().abs() <= known.bound.ns(), "{:?}", known);
+        }
+    }
 }

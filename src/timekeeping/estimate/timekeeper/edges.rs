@@ -97,10 +97,10 @@ impl Timekeeper {
         if !is_known {
             return;
         }
-        let Some(Best { utc, sigma_ns, was_compared, .. }) = self.best(at) else { return };
+        let Some(Best { utc, sigma_ns, bound, was_compared, .. }) = self.best(at) else { return };
         let Some(rtc) = &mut self.rtc else { return };
         let Some(map) = rtc.tracker.map() else { return };
-        rtc.calibration.restart(map.apply(at), utc.apply(at), sigma_ns);
+        rtc.calibration.restart(map.apply(at), utc.apply(at), sigma_ns, bound.ns());
         rtc.was_compared |= was_compared;
         rtc.rebasing = None;
     }

@@ -5,7 +5,7 @@ use jaudiosync_hw::rtc::RtcStatus;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Utc};
 
 use super::FoundChip;
-use crate::timekeeping::estimate::calibration::{Calibrated, Calibration};
+use crate::timekeeping::estimate::calibration::{Calibrated, Calibration, ErrorBound};
 use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
 use crate::timekeeping::rtc::second::DateReading;
 use crate::timekeeping::rtc::trust::Distrust;
@@ -43,7 +43,10 @@ pub(super) enum Rebasing {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Best {
     pub(super) utc: ClockMap<Raw, Utc>,
+    /// The standard deviation where networks are no more asymmetric than usual, in ns.
     pub(super) sigma_ns: f64,
+    /// How far it can be wrong.
+    pub(super) bound: ErrorBound,
     pub(super) was_compared: bool,
     pub(super) flywheel: Flywheel,
 }
@@ -81,6 +84,7 @@ impl RtcState {
         Some(Best {
             utc: raw_to_rtc.then(&known.map),
             sigma_ns: known.sigma_ns.hypot(tracker.sigma_ns(at)),
+            bound: known.bound.read_with(tracker.sigma_ns(at)),
             was_compared: self.was_compared,
             flywheel: Flywheel::Rtc,
         })
@@ -94,6 +98,7 @@ impl RtcState {
             distrusted: self.distrusted,
             offset_ms: known.map(|known| known.map.offset().ms()),
             offset_sigma_ms: known.map(|known| known.sigma_ns * 1e-6),
+            offset_bound_ms: known.map(|known| known.bound.ns() * 1e-6),
             rate_ppb: known.map(|known| known.map.rate.ppb()),
             rate_sigma_ppb: known.map(|known| known.rate_sigma_ppb),
             edge_sigma_ms: known.map(|_| self.tracker.sigma_ns(now) * 1e-6),

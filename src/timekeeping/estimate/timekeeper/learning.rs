@@ -2,7 +2,7 @@
 
 use jaudiosync_time::{Axis, Instant, Utc};
 
-use crate::timekeeping::estimate::calibration::Calibration;
+use crate::timekeeping::estimate::calibration::{Calibration, Correction};
 
 /// A sample this many standard deviations off means that the calibration is too sure of itself, and
 /// it loses confidence.
@@ -16,6 +16,8 @@ pub(super) struct Observed {
     pub(super) sigma_ns: f64,
     /// What samples of its source have in common.
     pub(super) bias_sigma_ns: f64,
+    /// The largest possible error, in ns.
+    pub(super) bound_ns: f64,
     /// How many samples share it.
     pub(super) repeated: f64,
 }
@@ -23,7 +25,7 @@ pub(super) struct Observed {
 /// Absorbs a sample into a calibration. A surprising one shows that the calibration was too sure of
 /// itself, and so gets more weight than the calibration would have given it.
 pub(super) fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, observed: Observed) {
-    let Observed { utc, sigma_ns, bias_sigma_ns, repeated } = observed;
+    let Observed { utc, sigma_ns, bias_sigma_ns, bound_ns, repeated } = observed;
     // What the samples of a worse source have in common teaches nothing to a calibration that knows
     // a better one.
     let own_bias_ns = if calibration.samples() == 0 { bias_sigma_ns } else { calibration.bias_sigma_ns() };
@@ -35,5 +37,5 @@ pub(super) fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, 
     if surprise > SURPRISE_SIGMAS {
         calibration.lose_confidence((surprise / SURPRISE_SIGMAS).powi(2).min(1e6));
     }
-    calibration.correct(at, utc, variance.sqrt(), bias_sigma_ns);
+    calibration.correct(at, Correction { utc, sigma_ns: variance.sqrt(), bias_sigma_ns, bound_ns });
 }

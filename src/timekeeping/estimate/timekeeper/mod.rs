@@ -23,7 +23,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 pub use self::edges::Seen;
 use self::flywheel::{Best, RtcState};
 pub use self::rtc::FoundChip;
-use super::calibration::Calibration;
+use super::calibration::{Calibrated, Calibration};
 use super::selection::{Selection, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::Source;
@@ -88,7 +88,7 @@ impl Timekeeper {
         let best = self.best(now);
         Estimate {
             utc: best.map_or(*fallback, |best| best.utc),
-            bound: best.map(|best| bound(&best)),
+            bound: best.map(|best| Span::from_ns_f64(best.bound.ns())),
             state: self.state(best.as_ref(), now),
         }
     }
@@ -97,6 +97,12 @@ impl Timekeeper {
     /// nothing is known.
     pub fn best_utc(&self, now: Instant<Raw>) -> Option<ClockMap<Raw, Utc>> {
         self.best(now).map(|best| best.utc)
+    }
+
+    /// Returns how far the best estimate can be from that of boxes that were compared with the same
+    /// references; `None` while nothing is known.
+    pub fn agreement(&self, now: Instant<Raw>) -> Option<Span> {
+        self.best(now).as_ref().map(agreement)
     }
 
     fn state(&self, best: Option<&Best>, now: Instant<Raw>) -> TimeState {
@@ -120,7 +126,8 @@ impl Timekeeper {
             return Some(best);
         }
         let known = self.crystal.as_ref()?.at(at);
-        Some(Best { utc: known.map, sigma_ns: known.sigma_ns, was_compared: true, flywheel: Flywheel::Crystal })
+        let Calibrated { map: utc, sigma_ns, bound, .. } = known;
+        Some(Best { utc, sigma_ns, bound, was_compared: true, flywheel: Flywheel::Crystal })
     }
 
     /// Returns what has happened since the last call.
@@ -169,6 +176,8 @@ impl Timekeeper {
     }
 }
 
-fn bound(best: &Best) -> Span {
+/// Returns how far two boxes that were compared with the same references can be apart: what a
+/// network hides from all of them alike does not count.
+fn agreement(best: &Best) -> Span {
     Span::from_ns_f64(BOUND_SIGMAS * best.sigma_ns)
 }

@@ -3,8 +3,8 @@
 use jaudiosync_hw::rtc::Chip;
 use jaudiosync_time::{Instant, Raw};
 
-use super::Timekeeper;
 use super::flywheel::Best;
+use super::{Timekeeper, agreement};
 use crate::timekeeping::notice::refusal;
 use crate::timekeeping::published::Output;
 use crate::timekeeping::rtc::trust::CENTURY_BIT;
@@ -27,6 +27,7 @@ impl Timekeeper {
             state: self.state(best.as_ref(), now),
             utc_ns: utc.ns(),
             bound_ms: output.estimate.bound.map(|bound| bound.ms()),
+            agreement_ms: best.as_ref().map(|best| (agreement(best) + output.behind.abs()).ms()),
             flywheel: best.as_ref().map_or(Flywheel::SystemClock, |best| best.flywheel),
             reference: self.believed.as_ref().map(|believed| believed.source.to_string()),
             reference_age_s: age_s,

@@ -5,7 +5,7 @@ use jaudiosync_hw::rtc::{Chip, ChipMark, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Rtc, Span};
 
 use super::flywheel::{Rebasing, RtcState};
-use super::{Timekeeper, bound};
+use super::{Timekeeper, agreement};
 use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
@@ -14,8 +14,8 @@ use crate::timekeeping::rtc::trust::{Distrust, Reading, judge};
 /// An RTC that is wrong by more than this is set.
 const SET_RTC: Span = Span::from_ms(500);
 
-/// The RTC is set only if the time is known to this.
-const SET_RTC_BOUND: Span = Span::from_ms(100);
+/// The RTC is set only if boxes that were compared with the same reference agree to this.
+const SET_RTC_AGREEMENT: Span = Span::from_ms(100);
 
 /// An RTC that was never compared is taken to be right to this: it was set by hand, or to the
 /// second.
@@ -112,7 +112,8 @@ impl Timekeeper {
         if saved.aging_offset != status.aging_offset {
             self.notices.push(Notice::CalibrationReset("the RTC's aging register was changed"));
             let known = calibration.at(last);
-            return Some(Calibration::new(FlywheelModel::DS3231, last, known.map.to, known.sigma_ns));
+            let fresh = Calibration::new(FlywheelModel::DS3231, last, known.map.to, known.sigma_ns);
+            return Some(fresh.with_bound(known.bound.ns()));
         }
         Some(calibration)
     }
@@ -163,7 +164,7 @@ impl Timekeeper {
             rtc_to_utc.anchored_at(map.apply(now)).offset().abs() > SET_RTC
         });
         let is_wrong = rtc.distrusted.is_some() || rtc.has_century_bit || is_far_off;
-        bound(&best) < SET_RTC_BOUND && (is_wished || is_wrong)
+        agreement(&best) < SET_RTC_AGREEMENT && (is_wished || is_wrong)
     }
 
     /// Returns the mark of the chip, from which a new one is made.

@@ -1,15 +1,17 @@
 //! How the timekeeper handles samples of references.
 
 use super::learning::{Observed, absorb};
-use super::{Believed, Timekeeper, bound};
+use super::{Believed, Timekeeper};
 use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
 use crate::timekeeping::estimate::selection::{OwnEstimate, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::{Sample, Source};
+use crate::timekeeping::status::BOUND_SIGMAS;
 
-/// What all samples of a source may have in common has a standard deviation of this fraction of the
-/// largest error possible. For NTP the latter is half the round trip: networks are seldom as
-/// asymmetric as they could be.
+/// For the weight of a sample, what all samples of a source may have in common has a standard
+/// deviation of this fraction of the largest error possible. For NTP the latter is half the round
+/// trip: networks are seldom as asymmetric as they could be. The bound counts on nothing of the
+/// kind, see decision 23.
 const BIAS_PART: f64 = 1.0 / 16.0;
 
 impl Timekeeper {
@@ -23,7 +25,7 @@ impl Timekeeper {
     pub fn sample(&mut self, sample: &Sample) {
         let own = self.best(sample.raw).map(|best| OwnEstimate {
             utc: best.utc.apply(sample.raw),
-            bound_ns: bound(&best).ns_f64(),
+            bound: best.bound,
             was_compared: best.was_compared,
         });
         let verdict = self.selection.judge(sample, own);
@@ -54,14 +56,15 @@ impl Timekeeper {
         if let Some(rtc) = &mut self.rtc
             && let Some(map) = rtc.tracker.map()
         {
-            rtc.calibration.restart(map.apply(sample.raw), sample.utc, sample.bound_ns);
+            rtc.calibration.restart(map.apply(sample.raw), sample.utc, sample.bound_ns, sample.bound_ns);
         }
     }
 
     fn learn(&mut self, sample: &Sample) {
         let sigma_ns = sample.sigma_ns.clamp(100.0, 1e9);
-        let bias_sigma_ns = sample.bound_ns.clamp(100.0, 1e10) * BIAS_PART;
-        let observed = Observed { utc: sample.utc, sigma_ns, bias_sigma_ns, repeated: self.repeated(sample) };
+        let bound_ns = sample.bound_ns.clamp(100.0, 1e10);
+        let bias_sigma_ns = bound_ns * BIAS_PART;
+        let observed = Observed { utc: sample.utc, sigma_ns, bias_sigma_ns, bound_ns, repeated: self.repeated(sample) };
         let crystal = self
             .crystal
             .get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sample.bound_ns));
@@ -72,8 +75,10 @@ impl Timekeeper {
             && let Some(map) = rtc.tracker.map()
         {
             rtc.advance(sample.raw);
-            let sigma_ns = sigma_ns.hypot(rtc.tracker.sigma_ns(sample.raw));
-            absorb(&mut rtc.calibration, map.apply(sample.raw), Observed { sigma_ns, ..observed });
+            let reading_sigma_ns = rtc.tracker.sigma_ns(sample.raw);
+            let sigma_ns = sigma_ns.hypot(reading_sigma_ns);
+            let bound_ns = bound_ns + BOUND_SIGMAS * reading_sigma_ns;
+            absorb(&mut rtc.calibration, map.apply(sample.raw), Observed { sigma_ns, bound_ns, ..observed });
             rtc.was_compared = true;
         }
     }
