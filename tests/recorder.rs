@@ -22,10 +22,10 @@ fn sandbox() -> Sandbox {
 fn switch_on(sandbox: &Sandbox, card: &VirtualCard, boot: &str, prepare: impl FnOnce(&mut Command)) -> ServiceProcess {
     let make = Make { jumper: true, ..Make::default() };
     let prepared = |command: &mut Command| {
-        command.env("JAUDIOSYNC_BOOT_ID", boot).env("RUST_LOG", "off");
+        command.env("JAUDIOSYNC_BOOT_ID", boot);
         prepare(command);
     };
-    ServiceProcess::switch_on_prepared(sandbox, card, Sink::Left, &make, prepared)
+    ServiceProcess::switch_on_prepared(sandbox, card, Sink::Left, &make, prepared).ready()
 }
 
 /// Asks about the last ride, in a boot of this id.
@@ -86,7 +86,8 @@ fn a_ride_with_a_power_cut_a_crash_and_a_clean_end_is_told_on_a_page() {
         "ended in an orderly way",
         "the watchdog: a part of the program hung",
         "Music",
-        "within ±",
+        "trusted, with an unknown bound",
+        "from the system clock",
     ] {
         assert!(page.contains(words), "no {words:?} in\n{page}");
     }
@@ -100,9 +101,9 @@ fn a_ride_with_a_power_cut_a_crash_and_a_clean_end_is_told_on_a_page() {
     assert_eq!(ride["ride"]["boots"][0]["ending"], "power_cut");
     assert_eq!(ride["ride"]["boots"][1]["ending"], "asked");
     assert_eq!(ride["ride"]["restarts"].as_array().unwrap().len(), 1);
-    assert!(ride["ride"]["music"].as_array().unwrap().len() >= 3, "{ride}");
-    assert!(ride["ride"]["time"]["worst_bound_ms"].is_number(), "{ride}");
-    last_ride(&sandbox, "cccccccc", &["--last-ride=2"]).fails(1, &["ride 2 is no longer recorded: there are 1 ride"]);
+    assert!(!ride["ride"]["music"].as_array().unwrap().is_empty(), "{ride}");
+    last_ride(&sandbox, "cccccccc", &["--last-ride=2"])
+        .fails(1, &["ride 2 is no longer recorded: the recording has 1 ride"]);
 }
 
 #[test]

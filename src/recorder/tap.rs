@@ -14,9 +14,8 @@ use super::event::Severity;
 /// The target of a line that says that the sound was interrupted: it is counted as a drop-out.
 pub const UNDERRUN: &str = "jaudiosync::underrun";
 
-/// Lines worth knowing are recorded of these parts of the program alone: what happens to the clock,
-/// and when the service is ready.
-const INFORMATIVE: [&str; 2] = ["jaudiosync::timekeeping", "jaudiosync::service::running"];
+/// Lines worth knowing are recorded of this part of the program alone: what happens to the clock.
+const INFORMATIVE: &str = "jaudiosync::timekeeping";
 
 /// What the recorder says of itself is not recorded.
 const OWN: &str = "jaudiosync::recorder";
@@ -68,7 +67,7 @@ impl Tap {
     pub fn wants(level: Level, target: &str) -> bool {
         let is_of =
             |parent: &str| target.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
-        !is_of(OWN) && (level <= Level::Warn || level == Level::Info && INFORMATIVE.iter().any(|parent| is_of(parent)))
+        !is_of(OWN) && (level <= Level::Warn || level == Level::Info && is_of(INFORMATIVE))
     }
 
     /// Records a line of the log, if it is wanted.

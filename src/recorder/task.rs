@@ -24,6 +24,9 @@ use crate::worker::Task;
 const FIRST_WRITE: Span = Span::from_seconds(60);
 const WRITE_INTERVAL: Span = Span::from_seconds(600);
 
+/// The beginning is written as soon as UTC is known, which it is needed for, or after this.
+const BEGINNING_WAITS: Span = Span::from_seconds(5);
+
 /// What is wrong is written at once, but not sooner than this after the last write, and later each
 /// time while there is no end of it.
 const SOONEST_WRITE: Span = Span::from_seconds(30);
@@ -77,9 +80,9 @@ pub struct Recorder {
     soonest: Span,
     has_ended: bool,
     trouble: Option<String>,
-    /// What systemd said of the end of the last run, and when this one began; none once that is
-    /// recorded.
-    beginning: Option<(Option<String>, Instant<Raw>)>,
+    began_at: Instant<Raw>,
+    /// What systemd said of the end of the last run; none once the beginning is recorded.
+    beginning: Option<Option<String>>,
 }
 
 impl Recorder {
@@ -114,7 +117,8 @@ impl Recorder {
             soonest: SOONEST_WRITE,
             has_ended: false,
             trouble: None,
-            beginning: Some((systemds, now)),
+            began_at: now,
+            beginning: Some(systemds),
         }
     }
 
@@ -137,10 +141,10 @@ impl Recorder {
 
     /// Records the beginning, if that was not done yet, and how the run before ended.
     fn begin(&mut self) {
-        let Some((systemds, began_at)) = self.beginning.take() else { return };
+        let Some(systemds) = self.beginning.take() else { return };
         let before = self.files.as_ref().and_then(|files| files.read().ok()).unwrap_or_default();
         let (previous, why) = previous_end(&Entry::read_all(&before).0, &self.boot, systemds);
-        self.hold(Event::Began { version: env!("CARGO_PKG_VERSION").to_owned(), previous, why }, began_at);
+        self.hold(Event::Began { version: env!("CARGO_PKG_VERSION").to_owned(), previous, why }, self.began_at);
     }
 
     fn hold(&mut self, event: Event, at: Instant<Raw>) {
@@ -194,11 +198,15 @@ impl Recorder {
             self.write_at = now + WRITE_INTERVAL;
             self.hold_counted(now);
         }
-        let is_soon = self.written_at.is_none_or(|at| now - at >= self.soonest);
+        let is_soon = match self.written_at {
+            Some(at) => now - at >= self.soonest,
+            None => self.utc.is_some() || now - self.began_at >= BEGINNING_WAITS,
+        };
         if self.held.is_empty() || !(is_regular || self.has_ended || self.is_urgent && is_soon) {
             return;
         }
-        self.soonest = if is_regular { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
+        let is_usual = is_regular || self.written_at.is_none();
+        self.soonest = if is_usual { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
         self.written_at = Some(now);
         self.is_urgent = false;
         // First, as it takes no time: at the end the clock's task waits for it, and not for a disk.
@@ -227,6 +235,7 @@ impl Recorder {
 fn is_urgent(event: &Event) -> bool {
     match event {
         Event::Began { .. } | Event::Ended { .. } | Event::Panicked { .. } | Event::DropOuts { .. } => true,
+        Event::Started {} | Event::Stopped {} => true,
         Event::SoundCard { present } => !present,
         Event::Power { low, .. } => *low,
         Event::Heat { hot, .. } => *hot,

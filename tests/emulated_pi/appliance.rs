@@ -133,6 +133,9 @@ fn ten_power_cuts_at_random_moments_are_survived() {
         println!("after power cut {cut}: heard {late_ms:+.3} ms late");
         assert!(late_ms.abs() < BOUND_MS, "cut {cut}");
     }
+    let ride = machine.run("jaudiosync doctor --last-ride --json").stdout;
+    let ride: serde_json::Value = serde_json::from_str(&ride).unwrap();
+    assert_eq!(ride["power_cuts"], POWER_CUTS, "the flight recorder has them all: {ride}");
 }
 
 /// Returns by how much later than on the timetable a box that plays is heard from now on, in ms.

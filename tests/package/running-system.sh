@@ -38,6 +38,16 @@ expect "a newer version installs" install_package /root/newer.deb
 expect "the service runs" is_active jaudiosync
 expect_not "and is the new one" test "$(main_pid)" = "$before"
 
+# In its sandbox the service knows which boot this is, and why systemd has restarted it.
+last_ride() { inside "${@:2}" jaudiosync doctor --last-ride | grep -q "$1"; }
+expect "the flight recorder has the ride" soon last_ride 'last entry: still on'
+inside sh -c 'kill -KILL $(systemctl show -P MainPID jaudiosync.service)'
+expect "and why the service was restarted" soon last_ride 'it was ended by SIGKILL'
+expect "also for members of its group" last_ride SIGKILL setpriv --reuid nobody --regid jaudiosync --clear-groups
+expect_not "but for nobody else" last_ride SIGKILL setpriv --reuid nobody --regid nogroup --clear-groups
+expect "who learns why" grep -q 'a member of the group jaudiosync' \
+    <(inside setpriv --reuid nobody --regid nogroup --clear-groups jaudiosync doctor --last-ride 2>&1)
+
 inside systemctl --quiet disable --now jaudiosync.service
 expect "a service that the owner disabled" install_package /root/newer.deb
 expect_not "is not started" is_active jaudiosync

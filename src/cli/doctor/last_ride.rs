@@ -34,7 +34,9 @@ pub(super) fn show(folder: Option<&Path>, number: usize, as_json: bool) -> Resul
                 "nothing is recorded in {}: the service has not run yet, or could not write there (see: jaudiosync doctor)",
                 folder.display()
             ),
-            count => format!("ride {number} is no longer recorded: there are {}", counted(count as u64, "ride")),
+            count => {
+                format!("ride {number} is no longer recorded: the recording has {}", counted(count as u64, "ride"))
+            }
         }));
     };
     if as_json {
@@ -155,10 +157,11 @@ fn time(ride: &Ride) -> Vec<String> {
             let best = time.best_bound_ms.map_or(String::new(), |best_ms| format!("; at best ±{} ms", figure(best_ms)));
             lines.push(format!("within ±{} ms at worst, by {}{best}", figure(worst_ms), words(at, None)));
         }
+        _ if time.trusted => lines.push("trusted, with an unknown bound".to_owned()),
         _ => lines.push("never trusted: not in sync with the others".to_owned()),
     }
     let untrusted_s: f64 = time.untrusted.iter().map(Period::length_s).sum();
-    if time.worst_bound_ms.is_some() && untrusted_s >= 1.0 {
+    if time.trusted && untrusted_s >= 1.0 {
         let longest = time.untrusted.iter().max_by(|one, other| one.length_s().total_cmp(&other.length_s()));
         let longest = longest.map_or(String::new(), |longest| format!(", the longest {}", period(longest)));
         lines.push(format!("not trusted for {} in all{longest}", duration(untrusted_s.round() as i64)));

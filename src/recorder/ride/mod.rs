@@ -98,7 +98,9 @@ pub struct LoggedNote {
 /// How well the time was known.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct RideTime {
-    /// The largest bound, in ms; `None` if the time was never trusted.
+    /// Whether it was ever trusted.
+    pub trusted: bool,
+    /// The largest bound, in ms; `None` if none was known.
     pub worst_bound_ms: Option<f64>,
     /// When it was recorded.
     pub worst_at: Option<Moment>,

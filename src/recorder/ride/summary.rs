@@ -87,6 +87,7 @@ fn take(ride: &mut Ride, open: &mut Open, event: &Event, at: Moment) {
                 ride.time.worst_at = Some(at);
             }
             ride.time.best_bound_ms = ride.time.best_bound_ms.into_iter().chain(*bound_ms).reduce(f64::min);
+            ride.time.trusted |= !is_untrusted(*state);
             if !is_untrusted(*state) && !source.is_empty() && !ride.time.sources.contains(source) {
                 ride.time.sources.push(source.clone());
             }

@@ -86,7 +86,7 @@ fn a_quiet_hour_is_written_every_ten_minutes_and_a_fault_at_once() {
         }
         before = bytes;
     }
-    assert_eq!(writes, [0, 59, 659, 1000, 1259, 1859, 2459, 3059], "seconds at which it was written");
+    assert_eq!(writes, [3, 59, 659, 1000, 1259, 1859, 2459, 3059], "seconds at which it was written");
     let drop_outs: Vec<Entry> =
         on.entries().into_iter().filter(|entry| matches!(entry.event, Event::DropOuts { .. })).collect();
     assert_eq!((drop_outs.len(), drop_outs[0].utc_s), (1, Some((NOON_S + 1005) as f64)));
