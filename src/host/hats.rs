@@ -208,6 +208,11 @@ pub fn may_be_miniamp(boot_config: &str, hat: Hat) -> bool {
     hat == Hat::Auto && overlays(boot_config).iter().any(|overlay| overlay.name == "hifiberry-dac")
 }
 
+/// Returns the pins that a MiniAmp uses.
+pub fn miniamp_gpios() -> impl Iterator<Item = u8> {
+    MINIAMP.pins.iter().map(|pin| pin.gpio)
+}
+
 /// Returns the pins of a MiniAmp that are configured for something else.
 pub fn miniamp_collisions(pins: &Pins) -> Vec<Collision> {
     collisions(pins, &MINIAMP.pins.iter().map(|pin| Claim { by: MINIAMP.name, pin: *pin }).collect::<Vec<_>>())

@@ -7,6 +7,7 @@
 
 mod character_device;
 mod claim;
+mod device_tree;
 mod rppal_pins;
 mod simulated;
 
@@ -199,6 +200,7 @@ impl Backend {
 pub struct Header {
     backend: Backend,
     instead: Option<BoardError>,
+    reserved: Vec<(u8, LineUser)>,
     access: Arc<dyn PinAccess>,
     users: Option<Arc<dyn LineUsers>>,
 }
@@ -236,7 +238,13 @@ impl Header {
         match (rppal, device) {
             (Ok(rppal), device) => {
                 let users = device.ok().map(|device| device as Arc<dyn LineUsers>);
-                Ok(Self { backend: Backend::Rppal, instead: None, access: Arc::new(rppal), users })
+                Ok(Self {
+                    backend: Backend::Rppal,
+                    instead: None,
+                    reserved: Vec::new(),
+                    access: Arc::new(rppal),
+                    users,
+                })
             }
             (Err(error), Ok(device)) if choice == BackendChoice::Auto => Ok(Self::gpiocdev(device, Some(error))),
             // A character device that is there, but not for this user, is the shorter way to pins.
@@ -251,7 +259,14 @@ impl Header {
 
     fn gpiocdev<C: PinAccess + LineUsers + 'static>(device: Arc<C>, instead: Option<BoardError>) -> Self {
         let users = Arc::clone(&device) as Arc<dyn LineUsers>;
-        Self { backend: Backend::Gpiocdev, instead, access: device, users: Some(users) }
+        Self { backend: Backend::Gpiocdev, instead, reserved: Vec::new(), access: device, users: Some(users) }
+    }
+
+    /// Leaves a pin to a device of which the kernel knows nothing.
+    #[must_use]
+    pub fn reserving(mut self, gpio: u8, name: &str) -> Self {
+        self.reserved.push((gpio, LineUser { name: name.to_owned() }));
+        self
     }
 
     /// Returns the way that was chosen.
@@ -266,7 +281,8 @@ impl Header {
 
     /// Returns who uses a pin, as far as the kernel knows.
     pub(crate) fn user(&self, gpio: u8) -> Option<LineUser> {
-        self.users.as_ref()?.user(gpio)
+        let reserved = self.reserved.iter().find(|(reserved, _)| *reserved == gpio);
+        reserved.map(|(_, user)| user.clone()).or_else(|| self.users.as_ref()?.user(gpio))
     }
 
     /// Takes a pin as an input, unless something else uses it.
