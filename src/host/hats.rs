@@ -229,20 +229,22 @@ pub fn collisions(pins: &Pins, claims: &[Claim]) -> Vec<Collision> {
     pins.uses().filter_map(collision).collect()
 }
 
-/// Returns pins that are free, the best first.
-pub fn free_pins(pins: &Pins, sqw_gpio: Option<u8>, claims: &[Claim]) -> Vec<u8> {
-    let is_used = |gpio: &u8| pins.uses().any(|(_, used)| used == *gpio) || sqw_gpio == Some(*gpio);
+/// Returns pins that are free, the best first. `taken` are those that something else uses which is
+/// not in the table.
+pub fn free_pins(pins: &Pins, taken: &[u8], claims: &[Claim]) -> Vec<u8> {
+    let is_used = |gpio: &u8| pins.uses().any(|(_, used)| used == *gpio) || taken.contains(gpio);
     let is_claimed = |gpio: &u8| claims.iter().any(|claim| claim.pin.gpio == *gpio);
     PROPOSED.into_iter().filter(|gpio| !is_used(gpio) && !is_claimed(gpio)).collect()
 }
 
-/// Returns the same pins with a free one in place of each that certainly collides; `None` if there
-/// are not enough.
-pub fn without_collisions(pins: &Pins, sqw_gpio: Option<u8>, claims: &[Claim]) -> Option<Pins> {
-    let mut free = free_pins(pins, sqw_gpio, claims).into_iter();
+/// Returns the same pins with a free one in place of each that is taken or certainly collides;
+/// `None` if there are not enough.
+pub fn without_collisions(pins: &Pins, taken: &[u8], claims: &[Claim]) -> Option<Pins> {
+    let mut free = free_pins(pins, taken, claims).into_iter();
+    let collides = |gpio| claims.iter().any(|claim| claim.pin.gpio == gpio && !claim.pin.is_optional);
     let mut moved = *pins;
-    for collision in collisions(pins, claims).iter().filter(|collision| !collision.claim.pin.is_optional) {
-        moved.set(collision.purpose, free.next()?);
+    for (purpose, _) in pins.uses().filter(|(_, gpio)| taken.contains(gpio) || collides(*gpio)) {
+        moved.set(purpose, free.next()?);
     }
     Some(moved)
 }
@@ -303,14 +305,14 @@ mod tests {
         let said = collisions(&Pins::default(), &claims)[0].to_string();
         let words = "the Volume up button is on GPIO24, which an IQaudio DAC or DigiAMP+ may use: rotary encoder";
         assert_eq!(said, words);
-        assert_eq!(without_collisions(&Pins::default(), None, &claims), Some(Pins::default()));
+        assert_eq!(without_collisions(&Pins::default(), &[], &claims), Some(Pins::default()));
     }
 
     #[test]
     fn free_pins_take_the_place_of_those_that_collide() {
         let claims = claims("dtoverlay=hifiberry-dac", None, Hat::MiniAmp);
-        let moved = without_collisions(&Pins::default(), Some(12), &claims).unwrap();
-        assert_eq!((moved.stop_gpio, moved.jumper_gpio), (13, 17), "12 is the RTC's");
+        let moved = without_collisions(&Pins::default(), &[12, 24], &claims).unwrap();
+        assert_eq!((moved.volume_up_gpio, moved.stop_gpio, moved.jumper_gpio), (13, 17, 22), "12 is taken, too");
         assert_eq!(moved.gpio(Button::Start), 5);
     }
 
@@ -324,7 +326,7 @@ mod tests {
             let lines: String = chosen.iter().map(|at| format!("dtoverlay={}\n", OVERLAYS[*at].0[0])).collect();
             let claims = claims(&lines, None, hat);
             let pins = Pins { led_gpio: led, ..Pins::default() };
-            if let Some(moved) = without_collisions(&pins, None, &claims) {
+            if let Some(moved) = without_collisions(&pins, &[], &claims) {
                 prop_assert_eq!(moved.validate(), Ok(()));
                 prop_assert!(collisions(&moved, &claims).iter().all(|one| one.claim.pin.is_optional));
             }

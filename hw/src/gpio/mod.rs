@@ -301,6 +301,14 @@ impl Header {
     }
 }
 
+/// Returns the pins of the header, GPIO4 to GPIO27, that something else than this program uses, as
+/// far as the kernel says. None is taken.
+pub fn used_by_others() -> Vec<(u8, LineUser)> {
+    let Ok(device) = CharacterDevice::open() else { return Vec::new() };
+    let users = (4..=27).filter_map(|gpio| Some((gpio, device.user(gpio)?)));
+    users.filter(|(_, user)| user.name != CONSUMER).collect()
+}
+
 impl fmt::Debug for Header {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Header").field("backend", &self.backend).finish_non_exhaustive()
