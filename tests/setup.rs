@@ -93,6 +93,9 @@ fn pins_of_a_hat_are_refused_with_those_that_are_free() {
     assert!(moved.succeeds().stdout.contains("+ hat = \"miniamp\"") && moved.stdout.contains("+ jumper_gpio = 12"));
     // Once it is known, it need not be said again, and nothing can be moved back.
     setup(&sandbox, &["--yes", "--pins", "24,6,5,13,26,0"]).fails(2, &["the jumper is on GPIO26"]);
+    // It was replaced by another HAT.
+    let plus = ["--yes", "--dac-overlay", "hifiberry-dacplus", "--pins", "24,6,5,16,26,0"];
+    assert!(setup(&sandbox, &plus).succeeds().stdout.contains("+ hat = \"auto\""));
     // Many HATs have this overlay, and only the owner knows which one it is.
     fs::remove_file(sandbox.path().join("box.toml")).unwrap();
     let unknown = setup(&sandbox, &["--yes", "--dac-overlay", "hifiberry-dac", "--mono"]);

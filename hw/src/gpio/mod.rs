@@ -10,6 +10,7 @@ mod claim;
 mod device_tree;
 mod rppal_pins;
 mod simulated;
+mod unusable;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,100 +21,11 @@ pub(crate) use self::claim::Claim;
 use self::rppal_pins::RppalPins;
 pub(crate) use self::rppal_pins::board_error;
 pub use self::simulated::SimulatedHeader;
-use crate::buttons::{BoardError, Button};
+pub use self::unusable::{LineUser, PinPurpose, PinTrouble, UnusablePin};
+use crate::buttons::BoardError;
 
 /// How the kernel shows this program's lines, and how it recognises its own.
 pub const CONSUMER: &str = "jaudiosync";
-
-/// What a pin is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PinPurpose {
-    /// One of the buttons.
-    Button(Button),
-    /// The jumper.
-    Jumper,
-    /// The status LED.
-    Led,
-}
-
-impl PinPurpose {
-    /// Returns what it is in words, such as `the Start button`.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Button(Button::VolumeUp) => "the Volume up button",
-            Self::Button(Button::VolumeDown) => "the Volume down button",
-            Self::Button(Button::Start) => "the Start button",
-            Self::Button(Button::Stop) => "the Stop button",
-            Self::Jumper => "the jumper",
-            Self::Led => "the LED",
-        }
-    }
-
-    /// Returns the key of the configuration that sets its pin, in the section `board`.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Button(Button::VolumeUp) => "volume_up_gpio",
-            Self::Button(Button::VolumeDown) => "volume_down_gpio",
-            Self::Button(Button::Start) => "start_gpio",
-            Self::Button(Button::Stop) => "stop_gpio",
-            Self::Jumper => "jumper_gpio",
-            Self::Led => "led_gpio",
-        }
-    }
-}
-
-/// Who uses a pin, by the name that the kernel shows: a driver's, such as `mute`, or a program's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineUser {
-    /// The name; empty where the kernel knows only that the pin is in use.
-    pub name: String,
-}
-
-impl fmt::Display for LineUser {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name.as_str() {
-            "" => formatter.write_str("a driver of the kernel"),
-            CONSUMER => formatter.write_str("a running jaudiosync"),
-            name => write!(formatter, "\"{name}\""),
-        }
-    }
-}
-
-/// Why one pin cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PinTrouble {
-    /// Something else uses it.
-    Taken(LineUser),
-    /// Any other failure.
-    Failed(BoardError),
-}
-
-impl fmt::Display for PinTrouble {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken(user) => write!(formatter, "belongs to {user}"),
-            Self::Failed(error) => write!(formatter, "cannot be used ({error})"),
-        }
-    }
-}
-
-/// A pin that is left out, and what does not work because of that.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnusablePin {
-    /// What the pin is meant for.
-    pub purpose: PinPurpose,
-    /// The GPIO number.
-    pub gpio: u8,
-    /// Why it is left out.
-    pub trouble: PinTrouble,
-}
-
-impl fmt::Display for UnusablePin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { purpose, gpio, trouble } = self;
-        write!(formatter, "GPIO{gpio} {trouble}: {} does not work; choose another pin", purpose.words())
-    }
-}
 
 /// A pin that is read, with the chip's own pull-up.
 pub trait InputPin: Send {

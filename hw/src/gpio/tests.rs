@@ -1,5 +1,5 @@
 use super::*;
-use crate::buttons::{HeaderInputs, Inputs, Pins};
+use crate::buttons::{Button, HeaderInputs, Inputs, Pins};
 use crate::led::{HeaderLed, Led};
 
 type Opened = Result<SimulatedHeader, BoardError>;

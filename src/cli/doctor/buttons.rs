@@ -17,8 +17,8 @@ use crate::service::running::open_board;
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Reports every change until all buttons that have a pin have been pressed, or nothing has changed for
-/// [`PATIENCE`].
+/// Reports every change until all buttons that have a pin have been pressed, or nothing has changed
+/// for [`PATIENCE`].
 pub(super) fn follow(
     config: &Config,
     service: &ServiceOptions,

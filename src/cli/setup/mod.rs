@@ -165,7 +165,7 @@ impl Setup {
         }
         if let Some(overlay) = &self.dac_overlay {
             check_overlay(overlay)?;
-            answers.overlay = Some(overlay.clone());
+            answers.choose_overlay(overlay.clone());
         }
         match (self.miniamp, self.no_miniamp) {
             (true, _) => answers.hat = Hat::MiniAmp,
