@@ -12,7 +12,8 @@ pub use self::table::{MINIAMP_OVERLAY, PinUse};
 use super::boot_config::{Overlay, overlays};
 use crate::config::Hat;
 
-/// The pins to propose, the best first: free on a Raspberry Pi without interfaces, and on most HATs.
+/// The pins to propose, the best first: free on a Raspberry Pi without interfaces, and on most
+/// HATs.
 const PROPOSED: [u8; 7] = [13, 12, 17, 22, 23, 25, 27];
 
 /// A pin that something on this box uses.

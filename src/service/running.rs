@@ -341,8 +341,8 @@ pub fn open_mixer(config: &Config, dac: &ChosenDac) -> OpenMixer {
     })
 }
 
-/// Takes the pins that nothing else uses. The MiniAmp's are inputs of its amplifier, which the kernel
-/// does not know of.
+/// Takes the pins that nothing else uses. The MiniAmp's are inputs of its amplifier, of which the
+/// kernel does not know.
 ///
 /// # Errors
 /// When the pins cannot be used.

@@ -58,8 +58,8 @@ fn users(root: &Path) -> BTreeMap<u8, String> {
 }
 
 fn walk(node: &Path, found: &mut Found, depth: u32) {
-    // A device that is switched off has no driver. A hog's pins are the kernel's own from the start,
-    // and without the chip before them.
+    // A device that is switched off has no driver. A hog's pins are the kernel's own from the
+    // start, and are listed without their chip.
     let is_off = fs::read(node.join("status")).is_ok_and(|status| !status.starts_with(b"ok"));
     if depth == 0 || is_off || node.join("gpio-hog").exists() {
         return;

@@ -57,8 +57,8 @@ pub(super) const OVERLAYS: [(&[&str], Board); 22] = [
     (&["hifiberry-digi-pro"], Board { name: "a HiFiBerry Digi+ Pro", pins: &[pin(5, "clock"), pin(6, "clock")] }),
     (&["hifiberry-amp100"], Board { name: "a HiFiBerry AMP100", pins: &[pin(4, "mute"), pin(17, "reset")] }),
     (&["hifiberry-amp3", "hifiberry-amp4pro"], Board { name: "a HiFiBerry AMP3 or AMP4 Pro", pins: &[pin(4, "mute")] }),
-    // The same overlays serve the AMP2, whose amplifier they leave alone (HiFiBerry's documentation
-    // of its boards' pins).
+    // The same overlays serve the AMP2, which is taken to have the pins of an AMP100. No source
+    // confirms that, so they are only not proposed.
     (
         &["hifiberry-dacplus", "hifiberry-dacplus-std", "hifiberry-dacplus-pro"],
         Board { name: "a HiFiBerry AMP2", pins: &[optional(4, "mute"), optional(17, "reset")] },
