@@ -81,6 +81,30 @@ fn invalid_answers_are_reported_and_nothing_is_written() {
 }
 
 #[test]
+fn pins_of_a_hat_are_refused_with_those_that_are_free() {
+    let sandbox = Sandbox::new();
+    let boss = ["--yes", "--dac-overlay", "allo-boss-dac-pcm512x-audio"];
+    setup(&sandbox, &boss)
+        .fails(2, &["the Volume down button is on GPIO6", "an Allo Boss uses: mute", "24,13,5,16,26,0"]);
+    let miniamp = ["--yes", "--dac-overlay", "hifiberry-dac", "--miniamp"];
+    setup(&sandbox, &miniamp).fails(2, &["the jumper is on GPIO26, which a HiFiBerry MiniAmp uses", "24,6,5,13,12,0"]);
+    assert!(!sandbox.path().join("box.toml").exists());
+    let moved = setup(&sandbox, &[&miniamp[..], &["--pins", "24,6,5,13,12,0"]].concat());
+    assert!(moved.succeeds().stdout.contains("+ hat = \"miniamp\"") && moved.stdout.contains("+ jumper_gpio = 12"));
+    // Once it is known, it need not be said again, and nothing can be moved back.
+    setup(&sandbox, &["--yes", "--pins", "24,6,5,13,26,0"]).fails(2, &["the jumper is on GPIO26"]);
+    // It was replaced by another HAT.
+    let plus = ["--yes", "--dac-overlay", "hifiberry-dacplus", "--pins", "24,6,5,16,26,0"];
+    assert!(setup(&sandbox, &plus).succeeds().stdout.contains("+ hat = \"auto\""));
+    // Many HATs have this overlay, and only the owner knows which one it is.
+    fs::remove_file(sandbox.path().join("box.toml")).unwrap();
+    let unknown = setup(&sandbox, &["--yes", "--dac-overlay", "hifiberry-dac", "--mono"]);
+    assert!(unknown.succeeds().stderr.contains("--no-miniamp"), "{unknown:?}");
+    let other = setup(&sandbox, &["--yes", "--dac-overlay", "hifiberry-dac", "--no-miniamp"]);
+    assert!(!other.succeeds().stderr.contains("MiniAmp"), "{other:?}");
+}
+
+#[test]
 fn devices_says_which_output_is_taken_and_why() {
     let (sandbox, card) = (Sandbox::new(), VirtualCard::start().unwrap());
     fs::write(sandbox.path().join("empty.toml"), "").unwrap();

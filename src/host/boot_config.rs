@@ -58,9 +58,9 @@ impl Overlay {
     }
 }
 
-/// Returns the overlays that a boot configuration loads on some board. Lines below `[none]` apply to
-/// none. Lines `dtparam=` below an overlay set its parameters, too, until a line `dtoverlay=` ends
-/// that (Raspberry Pi documentation, "Device Trees, overlays, and parameters").
+/// Returns the overlays that a boot configuration loads on some board. Lines below `[none]` apply
+/// to none. Lines `dtparam=` below an overlay set its parameters, too, until a line `dtoverlay=`
+/// ends that (Raspberry Pi documentation, "Device Trees, overlays, and parameters").
 pub fn overlays(boot_config: &str) -> Vec<Overlay> {
     let mut overlays: Vec<Overlay> = Vec::new();
     let (mut applies, mut is_open) = (true, false);

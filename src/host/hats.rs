@@ -1,143 +1,19 @@
-//! Which pins HATs and overlays use, and which stay free: a table with its sources, and what follows
-//! from it. Pure.
+//! Which pins HATs and overlays use, and which stay free: what follows from the table. Pure.
+
+mod table;
 
 use std::fmt;
 
 use jaudiosync_hw::buttons::Pins;
 use jaudiosync_hw::gpio::PinPurpose;
 
+use self::table::{MINIAMP, OVERLAYS, PRODUCTS, WITHOUT_PINS};
+pub use self::table::{MINIAMP_OVERLAY, PinUse};
 use super::boot_config::{Overlay, overlays};
 use crate::config::Hat;
 
-/// A pin that a HAT or an overlay uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PinUse {
-    /// The GPIO number, unless a parameter of the overlay says otherwise.
-    pub gpio: u8,
-    /// What for.
-    pub what: &'static str,
-    /// Whether only some of these boards use it, or only with a part that has to be fitted.
-    pub is_optional: bool,
-    /// The overlay's parameter that sets another pin.
-    parameter: Option<&'static str>,
-}
-
-const fn pin(gpio: u8, what: &'static str) -> PinUse {
-    PinUse { gpio, what, is_optional: false, parameter: None }
-}
-
-const fn optional(gpio: u8, what: &'static str) -> PinUse {
-    PinUse { is_optional: true, ..pin(gpio, what) }
-}
-
-const fn set_by(parameter: &'static str, gpio: u8, what: &'static str) -> PinUse {
-    PinUse { parameter: Some(parameter), ..pin(gpio, what) }
-}
-
-/// The HiFiBerry MiniAmp, which has no overlay of its own: it uses `hifiberry-dac`, as many boards
-/// do (the wiki of RPi-Jukebox-RFID, "Hardware Pinout Overview"). Both pins are inputs of its
-/// amplifier, active low.
-const MINIAMP: Board = Board {
-    name: "a HiFiBerry MiniAmp",
-    pins: &[pin(16, "mutes the amplifier while it is low"), pin(26, "switches the amplifier off while it is low")],
-};
-
-/// A board, and what it uses besides I2C and I2S.
-#[derive(Debug)]
-struct Board {
-    /// With its article.
-    name: &'static str,
-    pins: &'static [PinUse],
-}
-
-/// Pins by overlay. Where no other source is named, the source is the overlay itself, in
-/// `arch/arm/boot/dts/overlays` of Raspberry Pi's kernel.
-const OVERLAYS: [(&[&str], Board); 22] = [
-    (&["allo-boss-dac-pcm512x-audio"], Board { name: "an Allo Boss", pins: &[pin(6, "mute")] }),
-    (&["allo-boss2-dac-audio"], Board { name: "an Allo Boss 2", pins: &[pin(5, "clock"), pin(6, "clock")] }),
-    (
-        &["allo-piano-dac-plus-pcm512x-audio"],
-        Board { name: "an Allo Piano 2.1", pins: &[pin(6, "mute"), pin(25, "mute of the subwoofer")] },
-    ),
-    (&["allo-digione"], Board { name: "an Allo DigiOne", pins: &[pin(5, "clock"), pin(6, "clock"), pin(17, "reset")] }),
-    (&["hifiberry-digi-pro"], Board { name: "a HiFiBerry Digi+ Pro", pins: &[pin(5, "clock"), pin(6, "clock")] }),
-    (&["hifiberry-amp100"], Board { name: "a HiFiBerry AMP100", pins: &[pin(4, "mute"), pin(17, "reset")] }),
-    (&["hifiberry-amp3", "hifiberry-amp4pro"], Board { name: "a HiFiBerry AMP3 or AMP4 Pro", pins: &[pin(4, "mute")] }),
-    // The same overlays serve the AMP2, whose amplifier they leave alone (HiFiBerry's documentation
-    // of its boards' pins).
-    (
-        &["hifiberry-dacplus", "hifiberry-dacplus-std", "hifiberry-dacplus-pro"],
-        Board { name: "a HiFiBerry AMP2", pins: &[optional(4, "mute"), optional(17, "reset")] },
-    ),
-    // 23 to 25 and 27: Raspberry Pi documentation, "Audio accessories", "Hardware information".
-    (
-        &["iqaudio-dacplus", "rpi-dacplus", "rpi-dacpro", "rpi-digiampplus"],
-        Board {
-            name: "an IQaudio DAC or DigiAMP+",
-            pins: &[
-                pin(22, "mute"),
-                optional(23, "rotary encoder"),
-                optional(24, "rotary encoder"),
-                optional(25, "infrared receiver"),
-                optional(27, "rotary encoder's switch"),
-            ],
-        },
-    ),
-    (
-        &["iqaudio-codec", "rpi-codeczero"],
-        Board { name: "a Codec Zero", pins: &[pin(23, "LED"), pin(24, "LED"), pin(27, "button")] },
-    ),
-    (
-        &["pisound", "pisound-pi5"],
-        Board {
-            name: "a Pisound",
-            pins: &[
-                pin(12, "reset"),
-                pin(13, "oversampling"),
-                pin(16, "oversampling"),
-                pin(17, "button"),
-                pin(24, "reset"),
-                pin(25, "data"),
-                pin(26, "oversampling"),
-            ],
-        },
-    ),
-    (&["googlevoicehat-soundcard"], Board { name: "a Google Voice HAT", pins: &[pin(16, "the amplifier's sdmode")] }),
-    (&["ghost-amp"], Board { name: "a Ghost amplifier", pins: &[pin(5, "fault"), pin(22, "relay"), pin(23, "relay")] }),
-    (
-        &["merus-amp"],
-        Board {
-            name: "a Merus Amp",
-            pins: &[pin(8, "mode"), pin(14, "enable"), pin(15, "mute"), pin(17, "booster"), pin(23, "error")],
-        },
-    ),
-    (&["max98357a"], Board { name: "a MAX98357A", pins: &[set_by("sdmode-pin", 4, "sdmode")] }),
-    (&["pifi-40"], Board { name: "a PiFi-40", pins: &[pin(23, "power-down")] }),
-    (
-        &["rotary-encoder"],
-        Board { name: "a rotary encoder", pins: &[set_by("pin_a", 4, "contact A"), set_by("pin_b", 17, "contact B")] },
-    ),
-    (&["gpio-ir"], Board { name: "an infrared receiver", pins: &[set_by("gpio_pin", 18, "receiver")] }),
-    (&["gpio-fan"], Board { name: "a fan", pins: &[set_by("gpiopin", 12, "fan")] }),
-    (&["gpio-poweroff"], Board { name: "gpio-poweroff", pins: &[set_by("gpiopin", 26, "power supply")] }),
-    (&["w1-gpio"], Board { name: "a 1-Wire bus", pins: &[set_by("gpiopin", 4, "data")] }),
-    (&["pps-gpio"], Board { name: "a GPS receiver's PPS", pins: &[set_by("gpiopin", 18, "pulse")] }),
-];
-
-/// Parameters with which an overlay uses none of its pins.
-const WITHOUT_PINS: [(&str, &str); 1] = [("max98357a", "no-sdmode")];
-
-/// Words in a HAT's own description (`/proc/device-tree/hat/product`) and the overlay that the
-/// firmware loads for it without a line in the boot configuration.
-const PRODUCTS: [(&str, &str); 5] = [
-    ("codec zero", "iqaudio-codec"),
-    ("digiamp", "iqaudio-dacplus"),
-    ("pi-dac", "iqaudio-dacplus"),
-    ("pisound", "pisound"),
-    ("digi+ pro", "hifiberry-digi-pro"),
-];
-
-/// The pins to propose, the best first: free on a Raspberry Pi without interfaces, and on most HATs.
+/// The pins to propose, the best first: free on a Raspberry Pi without interfaces, and on most
+/// HATs.
 const PROPOSED: [u8; 7] = [13, 12, 17, 22, 23, 25, 27];
 
 /// A pin that something on this box uses.
@@ -205,7 +81,12 @@ fn claims_of(overlay: &Overlay) -> Vec<Claim> {
 
 /// Returns whether the boot configuration leaves open whether the HAT is a MiniAmp.
 pub fn may_be_miniamp(boot_config: &str, hat: Hat) -> bool {
-    hat == Hat::Auto && overlays(boot_config).iter().any(|overlay| overlay.name == "hifiberry-dac")
+    hat == Hat::Auto && overlays(boot_config).iter().any(|overlay| overlay.name == MINIAMP_OVERLAY)
+}
+
+/// Returns the pins that a MiniAmp uses.
+pub fn miniamp_gpios() -> impl Iterator<Item = u8> {
+    MINIAMP.pins.iter().map(|pin| pin.gpio)
 }
 
 /// Returns the pins of a MiniAmp that are configured for something else.
@@ -224,20 +105,22 @@ pub fn collisions(pins: &Pins, claims: &[Claim]) -> Vec<Collision> {
     pins.uses().filter_map(collision).collect()
 }
 
-/// Returns pins that are free, the best first.
-pub fn free_pins(pins: &Pins, sqw_gpio: Option<u8>, claims: &[Claim]) -> Vec<u8> {
-    let is_used = |gpio: &u8| pins.uses().any(|(_, used)| used == *gpio) || sqw_gpio == Some(*gpio);
+/// Returns pins that are free, the best first. `taken` are those that something else uses which is
+/// not in the table.
+pub fn free_pins(pins: &Pins, taken: &[u8], claims: &[Claim]) -> Vec<u8> {
+    let is_used = |gpio: &u8| pins.uses().any(|(_, used)| used == *gpio) || taken.contains(gpio);
     let is_claimed = |gpio: &u8| claims.iter().any(|claim| claim.pin.gpio == *gpio);
     PROPOSED.into_iter().filter(|gpio| !is_used(gpio) && !is_claimed(gpio)).collect()
 }
 
-/// Returns the same pins with a free one in place of each that certainly collides; `None` if there
-/// are not enough.
-pub fn without_collisions(pins: &Pins, sqw_gpio: Option<u8>, claims: &[Claim]) -> Option<Pins> {
-    let mut free = free_pins(pins, sqw_gpio, claims).into_iter();
+/// Returns the same pins with a free one in place of each that is taken or certainly collides;
+/// `None` if there are not enough.
+pub fn without_collisions(pins: &Pins, taken: &[u8], claims: &[Claim]) -> Option<Pins> {
+    let mut free = free_pins(pins, taken, claims).into_iter();
+    let collides = |gpio| claims.iter().any(|claim| claim.pin.gpio == gpio && !claim.pin.is_optional);
     let mut moved = *pins;
-    for collision in collisions(pins, claims).iter().filter(|collision| !collision.claim.pin.is_optional) {
-        moved.set(collision.purpose, free.next()?);
+    for (purpose, _) in pins.uses().filter(|(_, gpio)| taken.contains(gpio) || collides(*gpio)) {
+        moved.set(purpose, free.next()?);
     }
     Some(moved)
 }
@@ -298,14 +181,14 @@ mod tests {
         let said = collisions(&Pins::default(), &claims)[0].to_string();
         let words = "the Volume up button is on GPIO24, which an IQaudio DAC or DigiAMP+ may use: rotary encoder";
         assert_eq!(said, words);
-        assert_eq!(without_collisions(&Pins::default(), None, &claims), Some(Pins::default()));
+        assert_eq!(without_collisions(&Pins::default(), &[], &claims), Some(Pins::default()));
     }
 
     #[test]
     fn free_pins_take_the_place_of_those_that_collide() {
         let claims = claims("dtoverlay=hifiberry-dac", None, Hat::MiniAmp);
-        let moved = without_collisions(&Pins::default(), Some(12), &claims).unwrap();
-        assert_eq!((moved.stop_gpio, moved.jumper_gpio), (13, 17), "12 is the RTC's");
+        let moved = without_collisions(&Pins::default(), &[12, 24], &claims).unwrap();
+        assert_eq!((moved.volume_up_gpio, moved.stop_gpio, moved.jumper_gpio), (13, 17, 22), "12 is taken, too");
         assert_eq!(moved.gpio(Button::Start), 5);
     }
 
@@ -319,7 +202,7 @@ mod tests {
             let lines: String = chosen.iter().map(|at| format!("dtoverlay={}\n", OVERLAYS[*at].0[0])).collect();
             let claims = claims(&lines, None, hat);
             let pins = Pins { led_gpio: led, ..Pins::default() };
-            if let Some(moved) = without_collisions(&pins, None, &claims) {
+            if let Some(moved) = without_collisions(&pins, &[], &claims) {
                 prop_assert_eq!(moved.validate(), Ok(()));
                 prop_assert!(collisions(&moved, &claims).iter().all(|one| one.claim.pin.is_optional));
             }

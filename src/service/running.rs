@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jaudiosync_hw::board::Board;
+use jaudiosync_hw::buttons::BoardError;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::{ChosenDac, Dac, DacError};
 use jaudiosync_hw::gpio::Header;
@@ -25,9 +26,10 @@ use super::settings::sink_options;
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
 use super::volume::{OpenMixer, VolumeTask};
-use crate::config::{BoardKind, Config, Layers};
+use crate::config::{self, BoardKind, Config, Hat, Layers};
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
+use crate::host::hats::miniamp_gpios;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
@@ -387,13 +389,26 @@ pub fn open_mixer(config: &Config, dac: &ChosenDac) -> OpenMixer {
     })
 }
 
+/// Takes the pins that nothing else uses. The MiniAmp's are inputs of its amplifier, of which the
+/// kernel does not know.
+///
+/// # Errors
+/// When the pins cannot be used.
+pub fn open_board(config: &config::Board) -> Result<Board, BoardError> {
+    let mut header = Header::open(config.backend.into())?;
+    if config.hat == Hat::MiniAmp {
+        header = miniamp_gpios().fold(header, |header, gpio| header.reserving(gpio, "HiFiBerry MiniAmp"));
+    }
+    Board::on_header(&header, &config.pins())
+}
+
 fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
     match config.board.kind {
         BoardKind::Pi => {
             let pins = config.board.pins();
             pins.shared().iter().for_each(|shared| log::warn!("{shared}"));
-            let backend = config.board.backend.into();
-            Box::new(move || Header::open(backend).and_then(|header| Board::on_header(&header, &pins)))
+            let config = config.board.clone();
+            Box::new(move || open_board(&config))
         }
         BoardKind::Simulated => {
             let simulated = simulated.clone();

@@ -6,6 +6,8 @@ use jaudiosync_hw::buttons::Pins;
 
 use crate::appliance::StartKind;
 use crate::config::{ChannelChoice, Config, Hat, OptionalServer, RtcChoice, ServerAddress};
+use crate::host::boot_config::is_setting;
+use crate::host::hats::MINIAMP_OVERLAY;
 use crate::timekeeping::references::gpsd::GPSD_PORT;
 
 /// Returns the address of gpsd as Debian's package sets it up.
@@ -71,6 +73,14 @@ impl Answers {
             host_name: None,
             wifi: None,
         }
+    }
+
+    /// Chooses an overlay. With another one than its own, the HAT is no longer a MiniAmp.
+    pub fn choose_overlay(&mut self, overlay: String) {
+        if !is_setting(&overlay, MINIAMP_OVERLAY) {
+            self.hat = Hat::Auto;
+        }
+        self.overlay = Some(overlay);
     }
 }
 

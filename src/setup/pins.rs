@@ -1,6 +1,7 @@
 //! The answers' pins, against those of the HAT and the overlays.
 
 use jaudiosync_hw::buttons::Pins;
+use jaudiosync_hw::gpio::{LineUser, PinPurpose};
 
 use super::answers::Answers;
 use super::boot_config::{Wanted, edit};
@@ -12,6 +13,7 @@ use crate::host::hats::{Claim, Collision, claims, collisions, may_be_miniamp, wi
 pub struct OtherUses {
     boot_config: String,
     claims: Vec<Claim>,
+    in_use: Vec<(u8, LineUser)>,
     sqw_gpio: Option<u8>,
 }
 
@@ -21,7 +23,14 @@ impl OtherUses {
         let wanted = Wanted { has_rtc: false, overlay: answers.overlay.clone() };
         let boot_config = edit(boot_config.unwrap_or_default(), &wanted);
         let claims = claims(&boot_config, hat_product, answers.hat);
-        Self { boot_config, claims, sqw_gpio: config.time.sqw_gpio.0.map(|pin| pin.number()) }
+        let sqw_gpio = config.time.sqw_gpio.0.map(|pin| pin.number());
+        Self { boot_config, claims, in_use: Vec::new(), sqw_gpio }
+    }
+
+    /// Adds pins that the kernel has given to something else.
+    #[must_use]
+    pub fn with_users(self, in_use: Vec<(u8, LineUser)>) -> Self {
+        Self { in_use, ..self }
     }
 
     /// Returns whether only the owner knows if the HAT is a MiniAmp.
@@ -29,16 +38,23 @@ impl OtherUses {
         may_be_miniamp(&self.boot_config, answers.hat)
     }
 
-    /// Returns the pins that certainly collide.
-    pub fn collisions(&self, pins: &Pins) -> Vec<Collision> {
-        let is_certain = |collision: &Collision| !collision.claim.pin.is_optional;
-        collisions(pins, &self.claims).into_iter().filter(is_certain).collect()
+    /// Describes the pins that certainly collide.
+    pub fn collisions(&self, pins: &Pins) -> Vec<String> {
+        let mut certain: Vec<Collision> = collisions(pins, &self.claims);
+        certain.retain(|collision| !collision.claim.pin.is_optional);
+        let is_known = |gpio: u8| certain.iter().any(|collision| collision.claim.pin.gpio == gpio);
+        let in_use = |(purpose, gpio): (PinPurpose, u8)| {
+            let (_, user) = self.in_use.iter().find(|(used, _)| *used == gpio && !is_known(gpio))?;
+            Some(format!("{} is on GPIO{gpio}, which belongs to {user}", purpose.words()))
+        };
+        certain.iter().map(ToString::to_string).chain(pins.uses().filter_map(in_use)).collect()
     }
 
     /// Returns the same pins with free ones in place of those that collide; `None` if there are not
     /// enough.
     pub fn proposal(&self, pins: &Pins) -> Option<Pins> {
-        without_collisions(pins, self.sqw_gpio, &self.claims)
+        let in_use = self.in_use.iter().map(|(gpio, _)| *gpio);
+        without_collisions(pins, &in_use.chain(self.sqw_gpio).collect::<Vec<_>>(), &self.claims)
     }
 
     /// Refuses pins that collide, and says which ones do not.
@@ -50,12 +66,11 @@ impl OtherUses {
         if collisions.is_empty() {
             return Ok(());
         }
-        let said: Vec<String> = collisions.iter().map(ToString::to_string).collect();
         let advice = match self.proposal(pins) {
             Some(free) => format!("wire it to a free pin, for example: --pins {}", as_option(&free)),
             None => "wire it to another pin, and name all of them with --pins".to_owned(),
         };
-        Err(format!("{}; {advice}", said.join("; ")))
+        Err(format!("{}; {advice}", collisions.join("; ")))
     }
 }
 
@@ -89,6 +104,17 @@ mod tests {
         assert!(refused.ends_with("--pins 24,6,5,13,12,0"), "{refused}");
         let moved = uses.proposal(&answers.pins).unwrap();
         assert_eq!(uses.check(&moved), Ok(()));
+    }
+
+    #[test]
+    fn a_pin_that_the_kernel_has_given_to_something_else_is_refused_by_its_name() {
+        let (uses, answers) = uses("", |_| {});
+        let user = |name: &str| LineUser { name: name.to_owned() };
+        let uses = uses.with_users(vec![(6, user("mute")), (13, user("lamp"))]);
+        let refused = uses.check(&answers.pins).unwrap_err();
+        let words = "the Volume down button is on GPIO6, which belongs to \"mute\"; wire it to a free pin, for example: \
+                     --pins 24,12,5,16,26,0";
+        assert_eq!(refused, words);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use gpiocdev::line::{Bias, EdgeDetection, Info, Value};
 use gpiocdev::request::Builder;
 use gpiocdev::{Chip, Error, Request};
 
+use super::device_tree;
 use super::{CONSUMER, InputPin, LineUser, LineUsers, OutputPin, PinAccess, PinTrouble};
 use crate::buttons::BoardError;
 
@@ -103,7 +104,12 @@ impl HeaderChip {
 
     fn user(&self, gpio: u8) -> Option<LineUser> {
         let info = self.chip.line_info(self.offset(gpio).ok()?).ok()?;
-        info.used.then_some(LineUser { name: info.consumer })
+        if info.used {
+            return Some(LineUser { name: info.consumer });
+        }
+        // The device tree has the numbers of the chip.
+        let name = u8::try_from(info.offset).ok().and_then(device_tree::future_user)?;
+        Some(LineUser { name })
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod character_device;
 mod claim;
+mod device_tree;
 mod rppal_pins;
 mod simulated;
+mod unusable;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,100 +21,11 @@ pub(crate) use self::claim::Claim;
 use self::rppal_pins::RppalPins;
 pub(crate) use self::rppal_pins::board_error;
 pub use self::simulated::SimulatedHeader;
-use crate::buttons::{BoardError, Button};
+pub use self::unusable::{LineUser, PinPurpose, PinTrouble, UnusablePin};
+use crate::buttons::BoardError;
 
 /// How the kernel shows this program's lines, and how it recognises its own.
 pub const CONSUMER: &str = "jaudiosync";
-
-/// What a pin is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PinPurpose {
-    /// One of the buttons.
-    Button(Button),
-    /// The jumper.
-    Jumper,
-    /// The status LED.
-    Led,
-}
-
-impl PinPurpose {
-    /// Returns what it is in words, such as `the Start button`.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Button(Button::VolumeUp) => "the Volume up button",
-            Self::Button(Button::VolumeDown) => "the Volume down button",
-            Self::Button(Button::Start) => "the Start button",
-            Self::Button(Button::Stop) => "the Stop button",
-            Self::Jumper => "the jumper",
-            Self::Led => "the LED",
-        }
-    }
-
-    /// Returns the key of the configuration that sets its pin, in the section `board`.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Button(Button::VolumeUp) => "volume_up_gpio",
-            Self::Button(Button::VolumeDown) => "volume_down_gpio",
-            Self::Button(Button::Start) => "start_gpio",
-            Self::Button(Button::Stop) => "stop_gpio",
-            Self::Jumper => "jumper_gpio",
-            Self::Led => "led_gpio",
-        }
-    }
-}
-
-/// Who uses a pin, by the name that the kernel shows: a driver's, such as `mute`, or a program's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineUser {
-    /// The name; empty where the kernel knows only that the pin is in use.
-    pub name: String,
-}
-
-impl fmt::Display for LineUser {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name.as_str() {
-            "" => formatter.write_str("a driver of the kernel"),
-            CONSUMER => formatter.write_str("a running jaudiosync"),
-            name => write!(formatter, "\"{name}\""),
-        }
-    }
-}
-
-/// Why one pin cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PinTrouble {
-    /// Something else uses it.
-    Taken(LineUser),
-    /// Any other failure.
-    Failed(BoardError),
-}
-
-impl fmt::Display for PinTrouble {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken(user) => write!(formatter, "belongs to {user}"),
-            Self::Failed(error) => write!(formatter, "cannot be used ({error})"),
-        }
-    }
-}
-
-/// A pin that is left out, and what does not work because of that.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnusablePin {
-    /// What the pin is meant for.
-    pub purpose: PinPurpose,
-    /// The GPIO number.
-    pub gpio: u8,
-    /// Why it is left out.
-    pub trouble: PinTrouble,
-}
-
-impl fmt::Display for UnusablePin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { purpose, gpio, trouble } = self;
-        write!(formatter, "GPIO{gpio} {trouble}: {} does not work; choose another pin", purpose.words())
-    }
-}
 
 /// A pin that is read, with the chip's own pull-up.
 pub trait InputPin: Send {
@@ -199,6 +112,7 @@ impl Backend {
 pub struct Header {
     backend: Backend,
     instead: Option<BoardError>,
+    reserved: Vec<(u8, LineUser)>,
     access: Arc<dyn PinAccess>,
     users: Option<Arc<dyn LineUsers>>,
 }
@@ -236,7 +150,13 @@ impl Header {
         match (rppal, device) {
             (Ok(rppal), device) => {
                 let users = device.ok().map(|device| device as Arc<dyn LineUsers>);
-                Ok(Self { backend: Backend::Rppal, instead: None, access: Arc::new(rppal), users })
+                Ok(Self {
+                    backend: Backend::Rppal,
+                    instead: None,
+                    reserved: Vec::new(),
+                    access: Arc::new(rppal),
+                    users,
+                })
             }
             (Err(error), Ok(device)) if choice == BackendChoice::Auto => Ok(Self::gpiocdev(device, Some(error))),
             // A character device that is there, but not for this user, is the shorter way to pins.
@@ -251,7 +171,14 @@ impl Header {
 
     fn gpiocdev<C: PinAccess + LineUsers + 'static>(device: Arc<C>, instead: Option<BoardError>) -> Self {
         let users = Arc::clone(&device) as Arc<dyn LineUsers>;
-        Self { backend: Backend::Gpiocdev, instead, access: device, users: Some(users) }
+        Self { backend: Backend::Gpiocdev, instead, reserved: Vec::new(), access: device, users: Some(users) }
+    }
+
+    /// Leaves a pin to a device of which the kernel knows nothing.
+    #[must_use]
+    pub fn reserving(mut self, gpio: u8, name: &str) -> Self {
+        self.reserved.push((gpio, LineUser { name: name.to_owned() }));
+        self
     }
 
     /// Returns the way that was chosen.
@@ -266,7 +193,8 @@ impl Header {
 
     /// Returns who uses a pin, as far as the kernel knows.
     pub(crate) fn user(&self, gpio: u8) -> Option<LineUser> {
-        self.users.as_ref()?.user(gpio)
+        let reserved = self.reserved.iter().find(|(reserved, _)| *reserved == gpio);
+        reserved.map(|(_, user)| user.clone()).or_else(|| self.users.as_ref()?.user(gpio))
     }
 
     /// Takes a pin as an input, unless something else uses it.
@@ -283,6 +211,14 @@ impl Header {
     pub(crate) fn new_owner(&self, gpio: u8) -> Option<LineUser> {
         if self.access.is_exclusive() { None } else { self.user(gpio) }
     }
+}
+
+/// Returns the pins of the header, GPIO4 to GPIO27, that something else than this program uses, as
+/// far as the kernel says. None is taken.
+pub fn used_by_others() -> Vec<(u8, LineUser)> {
+    let Ok(device) = CharacterDevice::open() else { return Vec::new() };
+    let users = (4..=27).filter_map(|gpio| Some((gpio, device.user(gpio)?)));
+    users.filter(|(_, user)| user.name != CONSUMER).collect()
 }
 
 impl fmt::Debug for Header {

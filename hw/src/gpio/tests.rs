@@ -1,5 +1,5 @@
 use super::*;
-use crate::buttons::{HeaderInputs, Inputs, Pins};
+use crate::buttons::{Button, HeaderInputs, Inputs, Pins};
 use crate::led::{HeaderLed, Led};
 
 type Opened = Result<SimulatedHeader, BoardError>;
@@ -64,4 +64,16 @@ fn an_led_on_the_pin_of_another_is_left_dark_and_named() {
     led.review();
     led.set(true).unwrap();
     assert!(simulated.is_high(13) && led.unusable().is_none());
+}
+
+#[test]
+fn a_reserved_pin_is_left_alone_although_the_kernel_knows_of_no_user() {
+    let simulated = SimulatedHeader::new();
+    let header = simulated.known_board(BackendChoice::Auto).unwrap();
+    let header = header.reserving(16, "HiFiBerry MiniAmp").reserving(26, "HiFiBerry MiniAmp");
+    let inputs = HeaderInputs::open(&header, &Pins::default()).unwrap();
+    assert_eq!(simulated.open_pins(), [5, 6, 24]);
+    let said = inputs.unusable().pop().map(|pin| pin.to_string());
+    let words = "GPIO26 belongs to \"HiFiBerry MiniAmp\": the jumper does not work; choose another pin";
+    assert_eq!(said.as_deref(), Some(words));
 }

@@ -7,17 +7,18 @@ use jaudiosync_hw::gpio::PinPurpose;
 
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
-use super::devices::{Holder, levels, open_board};
+use super::devices::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
 use crate::doctor::checks::LeftOut;
+use crate::service::running::open_board;
 
 /// The test ends when nothing has been pressed or moved for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Reports every change until all buttons that have a pin have been pressed, or nothing has changed for
-/// [`PATIENCE`].
+/// Reports every change until all buttons that have a pin have been pressed, or nothing has changed
+/// for [`PATIENCE`].
 pub(super) fn follow(
     config: &Config,
     service: &ServiceOptions,
@@ -83,6 +84,6 @@ fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Resu
         }));
     }
     let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());
-    let mut board = open_board(config).map_err(failed)?;
+    let mut board = open_board(&config.board).map_err(failed)?;
     Ok(Box::new(move || board.inputs.read().map_err(failed)))
 }

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jaudiosync_hw::board::Board;
-use jaudiosync_hw::buttons::{BoardError, Button, Levels};
+use jaudiosync_hw::buttons::{Button, Levels};
 use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::dac::cards::{CardInfo, Foreseen, Listing, is_automatic, pcm_names};
 use jaudiosync_hw::dac::{BufferTiming, ChosenDac, Dac, Renderer, SoundServer};
-use jaudiosync_hw::gpio::Header;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::rtc::{self, Rtc};
 
@@ -20,7 +18,7 @@ use crate::control::protocol::ButtonState;
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, LeftOut, MixerSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
-use crate::service::running::open_mixer;
+use crate::service::running::{open_board, open_mixer};
 use crate::service::settings::sink_options;
 use crate::storage::service_state_folder;
 use crate::timekeeping::SystemClockSource;
@@ -103,7 +101,7 @@ pub(super) fn read_board(config: &Config, holder: Holder<'_>) -> BoardSeen {
             left_out: status.board.unusable_pins.iter().map(LeftOut::from).collect(),
         },
         Holder::Nobody if config.board.kind != BoardKind::Pi => seen(Some(Ok(Levels::default()))),
-        Holder::Nobody => match open_board(config) {
+        Holder::Nobody => match open_board(&config.board) {
             Ok(mut board) => BoardSeen {
                 levels: Some(board.inputs.read().map_err(|error| error.to_string())),
                 left_out: board.unusable().iter().map(LeftOut::from).collect(),
@@ -111,11 +109,6 @@ pub(super) fn read_board(config: &Config, holder: Holder<'_>) -> BoardSeen {
             Err(error) => seen(Some(Err(error.to_string()))),
         },
     }
-}
-
-/// Takes the pins that nothing else uses.
-pub(super) fn open_board(config: &Config) -> Result<Board, BoardError> {
-    Board::on_header(&Header::open(config.board.backend.into())?, &config.board.pins())
 }
 
 /// Returns the levels that the service reads.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jaudiosync_hw::buttons::Pins;
 use jaudiosync_hw::dac::cards::{Listing, is_automatic, pcm_names};
+use jaudiosync_hw::gpio::used_by_others;
 
 use super::{Failure, output};
 use crate::appliance::StartKind;
@@ -164,7 +165,7 @@ impl Setup {
         }
         if let Some(overlay) = &self.dac_overlay {
             check_overlay(overlay)?;
-            answers.overlay = Some(overlay.clone());
+            answers.choose_overlay(overlay.clone());
         }
         match (self.miniamp, self.no_miniamp) {
             (true, _) => answers.hat = Hat::MiniAmp,
@@ -219,6 +220,7 @@ impl Setup {
         let is_pi = boot_config.is_some() || answers.overlay.is_some() || answers.hat == Hat::MiniAmp;
         (is_pi && config.board.kind == BoardKind::Pi)
             .then(|| OtherUses::new(boot_config.as_deref(), machine.hat_product().as_deref(), config, answers))
+            .map(|uses| uses.with_users(used_by_others()))
     }
 
     fn host_facts(&self, machine: &Machine) -> Result<HostFacts, String> {

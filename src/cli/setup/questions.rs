@@ -29,8 +29,8 @@ pub(super) fn restored() -> LastAct {
     })
 }
 
-/// Asks all questions. Those about the boot configuration are left out if there is none; `other_uses`
-/// says what else uses pins with the answers so far.
+/// Asks all questions. Those about the boot configuration are left out if there is none;
+/// `other_uses` says what else uses pins with the answers so far.
 pub(super) fn ask(
     mut answers: Answers,
     is_pi: bool,
@@ -41,7 +41,9 @@ pub(super) fn ask(
         let overlay = text("Overlay of a DAC on the header, such as hifiberry-dac (empty: no change)", "", |text| {
             if text.is_empty() { Ok(()) } else { check_overlay(text) }
         })?;
-        answers.overlay = Some(overlay).filter(|overlay| !overlay.is_empty());
+        if !overlay.is_empty() {
+            answers.choose_overlay(overlay);
+        }
     }
     if other_uses(&answers).is_some_and(|uses| uses.may_be_miniamp(&answers)) {
         let question = Confirm::new().with_prompt("Is the HAT a HiFiBerry MiniAmp?").default(false);

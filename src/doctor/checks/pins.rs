@@ -34,8 +34,8 @@ impl From<&UnusablePinStatus> for LeftOut {
 }
 
 /// Checks the configured pins against those of the HAT and the overlays, and reports those that are
-/// left out.
-pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut]) -> Vec<Finding> {
+/// left out. `used_by_others` are all pins that the kernel has given to something else.
+pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut], used_by_others: &[u8]) -> Vec<Finding> {
     if config.board.kind != BoardKind::Pi {
         return Vec::new();
     }
@@ -43,7 +43,8 @@ pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut]) -> Vec<Fin
     let boot_config = machine.boot_config().map(|(_, text)| text).unwrap_or_default();
     let claims = claims(&boot_config, machine.hat_product().as_deref(), config.board.hat);
     let sqw_gpio = config.time.sqw_gpio.0.map(|pin| pin.number());
-    let advice = advice(&free_pins(&pins, sqw_gpio, &claims));
+    let taken: Vec<u8> = sqw_gpio.into_iter().chain(used_by_others.iter().copied()).collect();
+    let advice = advice(&free_pins(&pins, &taken, &claims));
     let collisions = collisions(&pins, &claims);
     let of_pin = |gpio: u8| collisions.iter().find(|collision| collision.claim.pin.gpio == gpio);
     let mut findings: Vec<Finding> = left_out
@@ -102,16 +103,13 @@ mod tests {
         let overlay = "dtoverlay=allo-boss-dac-pcm512x-audio\n";
         let (_root, machine) = machine(&[("boot/firmware/config.txt", overlay)]);
         let message = "GPIO6 belongs to \"mute\": the Volume down button does not work; choose another pin".to_owned();
-        let found = pins(
-            &config(Hat::Auto),
-            &machine,
-            &[LeftOut { gpio: 6, key: "volume_down_gpio".to_owned(), message: message.clone() }],
-        );
+        let left_out = LeftOut { gpio: 6, key: "volume_down_gpio".to_owned(), message: message.clone() };
+        let found = pins(&config(Hat::Auto), &machine, &[left_out], &[6, 12]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].text, format!("{message} (an Allo Boss: mute)"));
-        assert!(found[0].advice.as_ref().is_some_and(|advice| advice.contains("GPIO13, GPIO12, GPIO17")), "{found:?}");
+        assert!(found[0].advice.as_ref().is_some_and(|advice| advice.contains("GPIO13, GPIO17, GPIO22")), "{found:?}");
         // The driver is not loaded yet: the overlay alone tells.
-        let found = pins(&config(Hat::Auto), &machine, &[]);
+        let found = pins(&config(Hat::Auto), &machine, &[], &[]);
         assert_eq!(found[0].text, "the Volume down button is on GPIO6, which an Allo Boss uses: mute");
         assert_eq!(found[0].level, Level::Warning);
     }
@@ -119,11 +117,11 @@ mod tests {
     #[test]
     fn a_jumper_that_switches_a_miniamp_off_is_a_problem_and_a_hat_that_may_be_one_is_asked_about() {
         let (_root, machine) = machine(&[("boot/config.txt", "dtoverlay=hifiberry-dac\n")]);
-        let found = pins(&config(Hat::MiniAmp), &machine, &[]);
+        let found = pins(&config(Hat::MiniAmp), &machine, &[], &[]);
         assert!(found.iter().all(|finding| finding.level == Level::Problem), "{found:?}");
         assert!(found.iter().any(|finding| finding.text.starts_with("the jumper is on GPIO26")), "{found:?}");
-        let found = pins(&config(Hat::Auto), &machine, &[]);
+        let found = pins(&config(Hat::Auto), &machine, &[], &[]);
         assert!(found.len() == 1 && found[0].advice.as_ref().is_some_and(|advice| advice.contains("--miniamp")));
-        assert_eq!(pins(&config(Hat::Other), &machine, &[])[0].level, Level::Good);
+        assert_eq!(pins(&config(Hat::Other), &machine, &[], &[])[0].level, Level::Good);
     }
 }
