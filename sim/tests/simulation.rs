@@ -5,7 +5,8 @@
 
 use jaudiosync_sim::fleet::{make_policy, run_fleet};
 use jaudiosync_sim::sample::BoxSample;
-use jaudiosync_sim::scenario::{Scenario, load};
+use jaudiosync_sim::scenario::{Ntp, Scenario, load};
+use jaudiosync_time::Span;
 
 const SEEDS: std::ops::Range<u64> = 1..3;
 
@@ -29,12 +30,12 @@ fn worst_pair_ms(fleet: &Fleet, from_s: usize, to_s: usize, quantile: f64) -> f6
     spreads[((spreads.len() - 1) as f64 * quantile) as usize]
 }
 
-/// The part of all samples whose error is within the stated bound, and the median bound over the
-/// 95th percentile of the error.
-fn bounds(fleets: &[Fleet]) -> (f64, f64) {
+/// The part of all samples whose error is within what is stated of it, and the median of that over
+/// the 95th percentile of the error.
+fn held(fleets: &[Fleet], stated: impl Fn(&BoxSample) -> Option<Span>) -> (f64, f64) {
     let stated = || {
         let samples = fleets.iter().flatten().flatten();
-        samples.filter_map(|sample| Some((sample.timescale_error?.abs().ms(), sample.stated_bound?.ms())))
+        samples.filter_map(|sample| Some((sample.timescale_error?.abs().ms(), stated(sample)?.ms())))
     };
     let within = stated().filter(|(error, bound)| error <= bound).count();
     let mut errors: Vec<f64> = stated().map(|(error, _)| error).collect();
@@ -61,20 +62,52 @@ fn calibrated_clocks_hold_for_four_hours_and_state_honest_bounds() {
     let fleets: Vec<Fleet> = SEEDS.map(|seed| run(&scenario, seed)).collect();
     for (seed, fleet) in SEEDS.zip(&fleets) {
         let p99_ms = worst_pair_ms(fleet, 10_800, 14_400, 0.99);
-        let (within, ratio) = bounds(std::slice::from_ref(fleet));
+        let (within, ratio) = held(std::slice::from_ref(fleet), |sample| sample.stated_agreement);
         println!(
-            "ride, seed {seed}: worst pair in the fourth hour, p99 {p99_ms:.3} ms; {:.3} % within the bound, {ratio:.1} \
-             times the error's 95th percentile",
+            "ride, seed {seed}: worst pair in the fourth hour, p99 {p99_ms:.3} ms; {:.3} % within the agreement, \
+             {ratio:.1} times the error's 95th percentile",
             within * 100.0
         );
         assert!(p99_ms <= 3.0, "seed {seed}: {p99_ms} ms");
         assert!(within >= 0.999, "seed {seed}: {within}");
     }
     // Of all together: how large the errors of one fleet of eight are is chance, which its boxes
-    // cannot know.
-    let (_, ratio) = bounds(&fleets);
-    println!("ride: the median bound is {ratio:.1} times the 95th percentile of all errors");
+    // cannot know. The line of all of them is off by a millisecond, which is less than is usual.
+    let (_, ratio) = held(&fleets, |sample| sample.stated_agreement);
+    println!("ride: the median agreement is {ratio:.1} times the 95th percentile of all errors");
     assert!(ratio <= 5.0, "{ratio}");
+    // Half a round trip of 16 ms and a root distance of 5 ms can hide 13 ms; the rest is what is not
+    // known of the rates.
+    let (within, _) = held(&fleets, |sample| sample.stated_bound);
+    let mut bounds_ms: Vec<f64> =
+        fleets.iter().flatten().flatten().filter_map(|sample| Some(sample.stated_bound?.ms())).collect();
+    bounds_ms.sort_by(f64::total_cmp);
+    let (least_ms, median_ms) = (bounds_ms[0], bounds_ms[bounds_ms.len() / 2]);
+    println!("ride: {:.3} % within the bound; least {least_ms:.1} ms, median {median_ms:.1} ms", within * 100.0);
+    assert!(within >= 0.999, "{within}");
+    assert!(least_ms >= 13.0 && median_ms <= 18.0, "{least_ms} to {median_ms} ms");
+}
+
+#[test]
+fn a_line_that_is_wrong_by_a_constant_stays_within_the_bound() {
+    // In an hour the errors are those of the lines: the bounds have not grown much yet.
+    for (name, hours) in [("homes", 1.0), ("hotspot", 1.0), ("meeting", 1.0)] {
+        let scenario = Scenario { hours, ..load(name).unwrap() };
+        let fleets: Vec<Fleet> = SEEDS.map(|seed| run(&scenario, seed)).collect();
+        let (within, ratio) = held(&fleets, |sample| sample.stated_bound);
+        println!("{name}: {:.3} % within the bound, {ratio:.1} times the error's 95th percentile", within * 100.0);
+        assert!(within >= 0.999, "{name}: {within}");
+        assert!(ratio <= 10.0, "{name}: a bound that says nothing: {ratio}");
+    }
+}
+
+#[test]
+fn a_line_that_is_asymmetric_to_the_end_stays_within_the_bound() {
+    let mut scenario = Scenario { hours: 0.5, ..load("ride").unwrap() };
+    // Nearly all of the 45 ms are on the way up, and the server knows UTC exactly.
+    scenario.ntp = Ntp { base_delay_ms: 45.0, asymmetry_ms: 22.0, root_distance_ms: 0.0, ..scenario.ntp };
+    let (within, _) = held(&[run(&scenario, 1)], |sample| sample.stated_bound);
+    assert!(within >= 0.999, "{within}");
 }
 
 #[test]

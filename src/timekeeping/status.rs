@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::rtc::trust::Distrust;
 
-/// An error bound is this many standard deviations, wherever one is shown: of UTC, and of the place
-/// at which music is heard. If errors were normally distributed, 1 in 16,000 would lie beyond.
+/// What is a matter of chance in an error bound is this many standard deviations, wherever one is
+/// shown: of UTC, and of the place at which music is heard. If errors were normally distributed, 1
+/// in 16,000 would lie beyond.
 pub const BOUND_SIGMAS: f64 = 4.0;
 
 /// The warning of a box to which no trustworthy source has given the time.

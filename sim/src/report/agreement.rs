@@ -11,10 +11,10 @@ use crate::sample::BoxSample;
 pub struct Agreement {
     /// Seconds, of all pairs of boxes that both stated something.
     pub samples: usize,
-    /// The part of them in which two timescales were no further apart than both boxes together
-    /// stated (the root of the sum of their squares), 0 to 1.
+    /// The part of them in which two timescales were no further apart than what both boxes stated,
+    /// added up, 0 to 1.
     pub covered: f64,
-    /// Median of what both together stated, in ms.
+    /// Median of what two boxes stated, added up, in ms.
     pub median_ms: f64,
     /// What they stated as a multiple of the 95th percentile of how far apart they were.
     pub to_p95_apart: Option<f64>,
@@ -30,7 +30,7 @@ pub(super) fn agreement(fleet: &[Vec<BoxSample>], seconds: Seconds) -> Option<Ag
                 let errors = a.timescale_error.zip(b.timescale_error);
                 if let (Some(of_both), Some(errors)) = (of_both, errors) {
                     apart.push((errors.0 - errors.1).abs().ns_f64());
-                    stated.push(of_both.0.ns_f64().hypot(of_both.1.ns_f64()));
+                    stated.push((of_both.0 + of_both.1).ns_f64());
                 }
             }
         }

@@ -8,6 +8,7 @@
 //! counted apart from it, as what a network hides cannot be averaged: see `anchor`.
 
 mod anchor;
+mod correction;
 mod prediction;
 
 use jaudiosync_time::{Axis, ClockMap, Instant, Kalman, PhaseFilter, Rate, Span, StateName, Utc};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::anchor::Anchor;
 pub use self::anchor::ErrorBound;
+pub use self::correction::{BIAS_PART, Correction};
 
 /// The filter's states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,19 +102,6 @@ pub struct Calibrated<F: Axis> {
     pub bound: ErrorBound,
     /// The standard deviation of the rate, in ppb.
     pub rate_sigma_ppb: f64,
-}
-
-/// What a reference says of UTC, and how far it can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Correction {
-    /// UTC.
-    pub utc: Instant<Utc>,
-    /// The part of its error that differs from sample to sample: a standard deviation, in ns.
-    pub sigma_ns: f64,
-    /// The part that does not, and that averaging does not reduce: a standard deviation, in ns.
-    pub bias_sigma_ns: f64,
-    /// The largest possible error, in ns.
-    pub bound_ns: f64,
 }
 
 /// The calibration of one flywheel, whose own time is `F`.
@@ -282,45 +271,6 @@ impl<F: Axis> Calibration<F> {
         let weights = [0.0, 1.0, warmth, warmth * warmth, 1.0];
         let rate_ppb = weights.iter().zip(kalman.state()).map(|(weight, state)| weight * state).sum();
         (rate_ppb, kalman.sigma_of(&weights))
-    }
-
-    /// Absorbs what a reference says of the moment at which the flywheel showed `at`. Call
-    /// [`advance`](Self::advance) for that time first.
-    pub fn correct(&mut self, at: Instant<F>, correction: Correction) {
-        let Correction { utc, sigma_ns, bias_sigma_ns, bound_ns } = correction;
-        if self.samples == 0 {
-            self.bias_sigma_ns = bias_sigma_ns;
-        } else if bias_sigma_ns < self.bias_sigma_ns {
-            // This source is better than those before: what their samples had in common is now an
-            // error like any other.
-            let variance = self.bias_sigma_ns.powi(2) - bias_sigma_ns.powi(2);
-            self.filter.kalman_mut().add_variance(State::Utc, variance);
-            self.bias_sigma_ns = bias_sigma_ns;
-        }
-        // A sample that is a little older than the state belongs to where the flywheel was then.
-        let age = self.at - at;
-        let (rate_ppb, _) = self.rate(self.filter.kalman());
-        let innovation_ns = self.filter.since_phase_ns(utc + age) + rate_ppb * age.seconds();
-        let before_ns = self.filter.fraction_ns();
-        self.filter.kalman_mut().correct(&PHASE, innovation_ns, sigma_ns * sigma_ns);
-        let moved_ns = self.filter.fraction_ns() - before_ns;
-        self.anchor.correct(innovation_ns, bound_ns, moved_ns, self.filter.kalman());
-        self.samples = self.samples.saturating_add(1);
-    }
-
-    /// Multiplies all variances, because a sample lies further off than this calibration considers
-    /// possible.
-    pub fn lose_confidence(&mut self, factor: f64) {
-        self.filter.kalman_mut().inflate(factor);
-    }
-
-    /// Sets UTC when the flywheel shows `at`, to a standard deviation and a bound, and keeps the
-    /// rates.
-    pub fn restart(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64, bound_ns: f64) {
-        self.at = at;
-        self.filter.restart(utc, sigma_ns * sigma_ns);
-        self.bias_sigma_ns = 0.0;
-        self.anchor = Anchor::new(bound_ns, self.filter.kalman());
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Sample {
     pub raw: Instant<Raw>,
     /// UTC at that reading.
     pub utc: Instant<Utc>,
-    /// The expected error: a standard deviation, in ns.
+    /// The expected error, by which samples are weighed: a standard deviation, in ns.
     pub sigma_ns: f64,
     /// The largest possible error if the source is honest (for NTP: half the round trip and the
     /// server's own root distance), in ns.

@@ -9,11 +9,8 @@
 
 use jaudiosync_time::{Kalman, Matrix};
 
-use super::{PHASE, STATES, State};
+use super::{BIAS_PART, PHASE, STATES, State};
 use crate::timekeeping::status::BOUND_SIGMAS;
-
-/// The systematic part of the error in files of an earlier version, as a fraction of the bound.
-const EARLIER_BIAS_PART: f64 = 1.0 / 16.0;
 
 /// How far UTC can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +52,7 @@ impl Anchor {
     /// Begins with the anchor of a calibration that an earlier version saved: it held the systematic
     /// part of the error as a fraction of the bound of the best reference.
     pub(super) fn of_earlier_version(bias_sigma_ns: f64, filter: &Kalman<State, STATES>) -> Self {
-        Self { bound_ns: bias_sigma_ns / EARLIER_BIAS_PART, ..Self::by_chance(filter) }
+        Self { bound_ns: bias_sigma_ns / BIAS_PART, ..Self::by_chance(filter) }
     }
 
     /// Begins with an error of UTC up to a bound, and with what the filter knows of the rates.
@@ -84,13 +81,16 @@ impl Anchor {
         filter: &Kalman<State, STATES>,
     ) {
         let known_ns = self.bound().ns();
-        let (mut from, mut to) =
-            ((-known_ns).max(innovation_ns - sample_bound_ns), known_ns.min(innovation_ns + sample_bound_ns));
-        if from > to {
-            // One of them is wrong, and nobody can say which.
-            from = (-known_ns).min(innovation_ns - sample_bound_ns);
-            to = known_ns.max(innovation_ns + sample_bound_ns);
-        }
+        let sample = [innovation_ns - sample_bound_ns, innovation_ns + sample_bound_ns];
+        let is_within_known = sample[0] >= -known_ns && sample[1] <= known_ns;
+        let excludes_estimate = innovation_ns.abs() > sample_bound_ns;
+        let [from, to] = if excludes_estimate && !is_within_known {
+            // The server is wrong, or the flywheel has drifted further than was expected: nobody
+            // can say which.
+            [sample[0].min(-known_ns), sample[1].max(known_ns)]
+        } else {
+            [sample[0].max(-known_ns), sample[1].min(known_ns)]
+        };
         *self = Self::new((to - moved_ns).max(moved_ns - from), filter);
     }
 }

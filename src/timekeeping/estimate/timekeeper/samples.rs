@@ -2,17 +2,11 @@
 
 use super::learning::{Observed, absorb};
 use super::{Believed, Timekeeper};
-use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
+use crate::timekeeping::estimate::calibration::{BIAS_PART, Calibration, FlywheelModel};
 use crate::timekeeping::estimate::selection::{OwnEstimate, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::{Sample, Source};
 use crate::timekeeping::status::BOUND_SIGMAS;
-
-/// For the weight of a sample, what all samples of a source may have in common has a standard
-/// deviation of this fraction of the largest error possible. For NTP the latter is half the round
-/// trip: networks are seldom as asymmetric as they could be. The bound counts on nothing of the
-/// kind, see decision 23.
-const BIAS_PART: f64 = 1.0 / 16.0;
 
 impl Timekeeper {
     /// Notes that a reference has no sample, and why.
@@ -64,7 +58,9 @@ impl Timekeeper {
         let sigma_ns = sample.sigma_ns.clamp(100.0, 1e9);
         let bound_ns = sample.bound_ns.clamp(100.0, 1e10);
         let bias_sigma_ns = bound_ns * BIAS_PART;
-        let observed = Observed { utc: sample.utc, sigma_ns, bias_sigma_ns, bound_ns, repeated: self.repeated(sample) };
+        let is_new_contact = self.is_new_contact(sample);
+        let repeated = self.repeated(sample);
+        let observed = Observed { utc: sample.utc, sigma_ns, bias_sigma_ns, bound_ns, repeated, is_new_contact };
         let crystal = self
             .crystal
             .get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sample.bound_ns));
@@ -81,6 +77,12 @@ impl Timekeeper {
             absorb(&mut rtc.calibration, map.apply(sample.raw), Observed { sigma_ns, bound_ns, ..observed });
             rtc.was_compared = true;
         }
+    }
+
+    /// Returns whether no source was heard for so long that the box may be in another network now.
+    fn is_new_contact(&self, sample: &Sample) -> bool {
+        let pause_s = sample.source.kind.correlation_s();
+        self.heard.iter().all(|(_, at)| (sample.raw - *at).seconds() > pause_s)
     }
 
     /// Returns how many samples of a source fall within the time in which its errors stay alike,
