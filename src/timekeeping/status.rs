@@ -11,6 +11,11 @@ use super::rtc::trust::Distrust;
 /// at which music is heard. If errors were normally distributed, 1 in 16,000 would lie beyond.
 pub const BOUND_SIGMAS: f64 = 4.0;
 
+/// A box whose time is known to this plays in sync: two are hardly heard apart. Once it does, it may
+/// become a little less sure before the LED says otherwise, so that the LED does not waver.
+pub const IN_SYNC_BOUND: Span = Span::from_ms(20);
+const STILL_IN_SYNC_BOUND: Span = Span::from_ms(25);
+
 /// The warning of a box to which no trustworthy source has given the time.
 pub const NO_TRUSTWORTHY_TIME: &str = "no trustworthy time: this box is not in sync with the others";
 
@@ -61,6 +66,15 @@ pub struct Estimate {
     pub bound: Option<Span>,
     /// How well it is known.
     pub state: TimeState,
+}
+
+impl Estimate {
+    /// Returns whether the time is known well enough to play in sync; `was_in_sync` is what this
+    /// returned last.
+    pub fn is_in_sync(&self, was_in_sync: bool) -> bool {
+        let limit = if was_in_sync { STILL_IN_SYNC_BOUND } else { IN_SYNC_BOUND };
+        self.state != TimeState::Unset && self.bound.is_some_and(|bound| bound < limit)
+    }
 }
 
 /// Everything that is reported.

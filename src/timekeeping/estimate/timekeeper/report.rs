@@ -4,11 +4,13 @@ use jaudiosync_hw::rtc::Chip;
 use jaudiosync_time::{Instant, Raw};
 
 use super::Timekeeper;
+use super::bound;
 use super::flywheel::Best;
+use crate::format::approximately;
 use crate::timekeeping::notice::refusal;
 use crate::timekeeping::published::Output;
 use crate::timekeeping::rtc::trust::CENTURY_BIT;
-use crate::timekeeping::status::{Flywheel, NO_TRUSTWORTHY_TIME, TimeStatus};
+use crate::timekeeping::status::{Flywheel, IN_SYNC_BOUND, NO_TRUSTWORTHY_TIME, TimeStatus};
 
 impl Timekeeper {
     /// Returns everything that is reported. `output` is the UTC that everything uses.
@@ -41,19 +43,40 @@ impl Timekeeper {
     fn chip_name(&self) -> Option<String> {
         let refused = self.refused_chip.as_ref().map(|(chip, _)| *chip);
         let used = || self.rtc.as_ref().filter(|rtc| rtc.answers).map(|rtc| rtc.found.chip);
-        refused.or_else(used).map(|chip| chip.to_string())
+        match refused.or_else(used)? {
+            Chip::Ds3231 if self.rtc.as_ref().is_some_and(|rtc| rtc.variant.is_ds3231m()) => Some("DS3231M".to_owned()),
+            chip => Some(chip.to_string()),
+        }
+    }
+
+    /// Returns by how much the box may be off, if that is more than others can bear, and why.
+    fn inexact(&self, best: &Best) -> Option<String> {
+        let bound = bound(best);
+        let is_stamped = self.rtc.as_ref().is_some_and(|rtc| rtc.stamped.is_some());
+        if bound < IN_SYNC_BOUND && (best.was_compared || is_stamped) {
+            return None;
+        }
+        let off = approximately(bound);
+        Some(match best.flywheel {
+            _ if self.believed.is_some() => format!("this box may be up to {off} off: its references are not better"),
+            Flywheel::Rtc if is_stamped => format!(
+                "this box may be up to {off} off: it has lost its RTC's calibration, and the RTC was set from a reference \
+                 some time ago"
+            ),
+            Flywheel::Rtc if !best.was_compared => format!(
+                "this box may be up to {off} off: its RTC was never compared with a reference, and is only as right as it \
+                 was set"
+            ),
+            _ => format!("this box may be up to {off} off: it was last compared with a reference too long ago"),
+        })
     }
 
     fn warnings(&self, best: Option<&Best>) -> Vec<String> {
         let mut warnings = Vec::new();
         if best.is_none() {
             warnings.push(NO_TRUSTWORTHY_TIME.to_owned());
-        } else if best.is_some_and(|best| !best.was_compared) {
-            warnings.push(
-                "the RTC was never compared with a reference: it is only as right as it was set, to a second or so"
-                    .to_owned(),
-            );
         }
+        warnings.extend(best.and_then(|best| self.inexact(best)));
         warnings.extend(self.refused_chip.iter().map(|(_, reason)| reason.clone()));
         if let Some(rtc) = &self.rtc {
             if rtc.found.chip != Chip::Ds3231 {
