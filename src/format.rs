@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use chrono::{DateTime, Local};
-use jaudiosync_time::{Instant, Utc};
+use jaudiosync_time::{Instant, Span, Utc};
 
 /// Returns the local time of an instant, like `2026-11-22 18:30:05`.
 pub(crate) fn local_time(utc_s: i64) -> String {
@@ -47,6 +47,15 @@ pub(crate) fn hardware_latency(known_ms: Option<f64>, is_complete: bool) -> Stri
     }
 }
 
+/// Returns a small span of time as people say it, rounded up, such as `30 ms`, `0.5 s` or `2 min`.
+pub(crate) fn approximately(span: Span) -> String {
+    match span.seconds() {
+        ..0.1 => format!("{:.0} ms", (span.ms() - 1e-6).ceil()),
+        seconds @ 0.1..120.0 => format!("{:.1} s", ((seconds - 1e-9) * 10.0).ceil() / 10.0),
+        seconds => format!("{:.0} min", (seconds / 60.0).ceil()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +86,12 @@ mod tests {
         assert_eq!(volume(100, Some(-0.0)), "100 % (0.0 dB)");
         assert_eq!(volume(100, Some(-0.04)), "100 % (0.0 dB)");
         assert_eq!(volume(0, None), "0 %");
+    }
+
+    #[test]
+    fn a_bound_is_rounded_up() {
+        let said = |us: i64| approximately(Span::from_us(us));
+        assert_eq!([said(500_000), said(2_000_000), said(12_300), said(99_000)], ["0.5 s", "2.0 s", "13 ms", "99 ms"]);
+        assert_eq!([said(510_000), said(125_000_000)], ["0.6 s", "3 min"]);
     }
 }

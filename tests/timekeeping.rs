@@ -32,7 +32,9 @@ fn compared() -> SavedTime {
     saved.reference_utc_s = saved.reference_utc_s.map(|utc_s| utc_s - before.whole_seconds());
     let calibration = saved.calibration.as_mut().expect("with the RTC's calibration");
     calibration.flywheel_ns -= before.ns();
+    // Of a chip that was neither marked nor stamped.
     saved.mark = Some([0; 4]);
+    saved.stamp = None;
     saved
 }
 
@@ -427,4 +429,202 @@ fn another_chip_than_a_ds3231_is_refused_by_name_and_nothing_is_ever_written_to_
             assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
         }
     }
+}
+
+/// Returns by how much the chip's registers are ahead of true UTC, in ms.
+fn registers_ahead_ms(made: &ClockHarness) -> f64 {
+    made.chip.rtc_minus_utc().expect("it runs").ms()
+}
+
+#[test]
+fn an_rtc_that_is_milliseconds_off_is_set_on_the_second_and_utc_does_not_move() {
+    let mut worst_ms = 0.0_f64;
+    for seed in 40..60 {
+        let offset = Span::from_ms(43 - seed as i64 * 2);
+        let mut made = ClockHarness::new(Ds3231Model { offset, ..Ds3231Model::default() }, None, seed);
+        made.run(60);
+        // Compared, so that no correction waits; then music plays.
+        made.send_sample("a", Span::ZERO, 4e6);
+        made.run(2);
+        made.shared.allow_steps(true);
+        let mut jumped = Span::ZERO;
+        for _ in 0..10 {
+            made.send_sample("a", Span::ZERO, 4e6);
+            jumped = jumped.max(made.run_playing(60));
+        }
+        assert!(jumped < Span::from_us(20), "seed {seed}: UTC jumped by {jumped:?}");
+        let ahead_ms = registers_ahead_ms(&made);
+        assert!(ahead_ms.abs() < 2.0, "seed {seed}: {ahead_ms} ms");
+        worst_ms = worst_ms.max(ahead_ms.abs());
+        made.shared.allow_steps(true);
+        assert!(made.error_ms().abs() < 1.0, "seed {seed}: {}", made.error_ms());
+        assert!(made.warnings().is_empty(), "{}", made.warnings());
+    }
+    println!("after setting, the registers are at most {worst_ms:.3} ms off");
+}
+
+#[test]
+fn an_rtc_that_is_right_is_left_alone_and_stamped() {
+    let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_us(900), ..Ds3231Model::default() }, None, 61);
+    for _ in 0..10 {
+        made.run(60);
+        made.send_sample("a", Span::ZERO, 2e6);
+    }
+    assert!((registers_ahead_ms(&made) - 0.9).abs() < 0.01, "{}", registers_ahead_ms(&made));
+    assert_ne!(made.chip.register(0x0D), 0, "the stamp");
+    assert_eq!(made.persisted.lock().unwrap().as_ref().and_then(|saved| saved.stamp), Some(stamp(&made)));
+}
+
+/// Returns the stamp in the chip.
+fn stamp(made: &ClockHarness) -> [u8; 3] {
+    [0x0B, 0x0C, 0x0D].map(|register| made.chip.register(register))
+}
+
+#[test]
+fn a_chip_that_drifts_is_set_once_in_half_an_hour_at_most() {
+    let mut made = ClockHarness::new(Ds3231Model { rate_ppb: 1_900.0, ..Ds3231Model::default() }, None, 62);
+    let mut sets = 0;
+    let mut before_ms = registers_ahead_ms(&made);
+    for _ in 0..480 {
+        made.run(30);
+        made.send_sample("a", Span::ZERO, 2e6);
+        let now_ms = registers_ahead_ms(&made);
+        sets += u32::from(now_ms < before_ms - 1.0);
+        before_ms = now_ms;
+        assert!(now_ms.abs() < 4.0, "{now_ms}");
+    }
+    // 27 ms in four hours.
+    assert!((6..=8).contains(&sets), "{sets} times");
+    assert!(made.error_ms().abs() < 1.0, "{}", made.error_ms());
+    let rtc = made.status().rtc.expect("there is one");
+    assert!((rtc.rate_ppb.expect("known") + 1_900.0).abs() < 300.0, "the rates survive: {rtc:?}");
+}
+
+/// Puts the chip's registers of alarm 1 and 2 where an earlier run left them.
+fn restore_alarms(chip: &jaudiosync_hw::rtc::SimulatedDs3231Handle, alarms: &[u8]) {
+    for (register, value) in (0x07..=0x0D).zip(alarms) {
+        chip.corrupt_register(register, *value);
+    }
+}
+
+fn alarms(made: &ClockHarness) -> Vec<u8> {
+    (0x07..=0x0D).map(|register| made.chip.register(register)).collect()
+}
+
+#[test]
+fn a_box_that_has_lost_what_it_saved_knows_from_the_stamp_what_its_rtc_is_worth() {
+    let mut earlier = ClockHarness::new(Ds3231Model { offset: Span::from_ms(43), ..Ds3231Model::default() }, None, 63);
+    for _ in 0..10 {
+        earlier.run(60);
+        earlier.send_sample("a", Span::ZERO, 2e6);
+    }
+    let left = alarms(&earlier);
+    // The registers are as right as they were left, an hour later at most.
+    let mut made = ClockHarness::prepared(Ds3231Model::default(), None, 64, |chip| restore_alarms(chip, &left));
+    made.run(30);
+    let bound_ms = made.estimate().bound.expect("known").ms();
+    assert!((5.0..20.0).contains(&bound_ms), "{bound_ms}");
+    assert!(made.estimate().is_in_sync(false) && made.warnings().is_empty(), "{}", made.warnings());
+    // It becomes less sure by the hour, and says so in time.
+    made.run(3 * 3600);
+    assert!(!made.estimate().is_in_sync(true), "{:?}", made.estimate().bound);
+    let warnings = made.warnings();
+    assert!(
+        warnings.contains("this box may be up to ") && warnings.contains("lost its RTC's calibration"),
+        "{warnings}"
+    );
+    // Without the stamp it is as one that somebody has set to the second.
+    let mut made = ClockHarness::new(Ds3231Model::default(), None, 65);
+    made.run(30);
+    assert!(!made.estimate().is_in_sync(true), "{:?}", made.estimate().bound);
+    assert!(made.warnings().contains("may be up to 2.1 s off: its RTC was never compared"), "{}", made.warnings());
+}
+
+#[test]
+fn a_power_cut_after_the_rtc_was_set_and_before_that_was_saved_costs_milliseconds() {
+    // Compared with an RTC that was 100 ms ahead, and saved.
+    let ahead = Span::from_ms(100);
+    let saved = {
+        let mut saved = compared();
+        let calibration = saved.calibration.as_mut().expect("with the RTC's calibration");
+        calibration.flywheel_ns += ahead.ns();
+        calibration.base_offset_ns -= ahead.ns();
+        saved
+    };
+    let mut earlier =
+        ClockHarness::new(Ds3231Model { offset: ahead, ..Ds3231Model::default() }, Some(saved.clone()), 66);
+    earlier.run(60);
+    assert!(earlier.error_ms().abs() < 1.0, "{}", earlier.error_ms());
+    earlier.send_sample("a", Span::ZERO, 2e6);
+    while registers_ahead_ms(&earlier) > 50.0 {
+        earlier.step();
+    }
+    // It was set just now. What was saved is still of before, but for the mark.
+    let left = alarms(&earlier);
+    let saved = SavedTime { mark: left[..4].try_into().ok(), ..saved };
+    let mut made = ClockHarness::prepared(Ds3231Model::default(), Some(saved), 67, |chip| restore_alarms(chip, &left));
+    made.run(60);
+    assert!(made.error_ms().abs() < 2.0, "{}", made.error_ms());
+    let bound_ms = made.estimate().bound.expect("known").ms();
+    assert!((5.0..60.0).contains(&bound_ms), "{bound_ms}");
+    assert!(!made.warnings().contains("never compared"), "{}", made.warnings());
+}
+
+#[test]
+fn a_ds3231m_is_recognized_by_its_temperature_and_makes_the_bound_honest() {
+    for seed in 70..80 {
+        let model = Ds3231Model::ds3231m(seed);
+        let mut made = ClockHarness::new(model, None, seed);
+        made.run(60);
+        made.send_sample("a", Span::ZERO, 2e6);
+        made.run(2);
+        made.shared.allow_steps(true);
+        let mut jumped = Span::ZERO;
+        for _ in 0..10 {
+            jumped = jumped.max(made.run_playing(60));
+            made.send_sample("a", Span::ZERO, 2e6);
+        }
+        assert_eq!(made.status().rtc_chip.as_deref(), Some("DS3231M"), "seed {seed}");
+        assert!(jumped < Span::from_us(20), "seed {seed}: UTC jumped by {jumped:?}");
+        made.shared.allow_steps(true);
+        // Four hours without a reference, after ten minutes with one.
+        for _ in 0..24 {
+            made.run(600);
+            let bound_ms = made.estimate().bound.expect("known").ms();
+            assert!(made.error_ms().abs() < bound_ms, "seed {seed}: {} ms of {bound_ms}", made.error_ms());
+        }
+        println!("seed {seed}: {:.1} ms off, bound {:?}", made.error_ms(), made.estimate().bound);
+        assert!(made.persisted.lock().unwrap().as_ref().is_some_and(|saved| saved.is_ds3231m));
+    }
+}
+
+#[test]
+fn a_ds3231_is_not_taken_for_a_ds3231m() {
+    for seed in 80..90 {
+        let mut made = ClockHarness::new(Ds3231Model::from_datasheet(seed), None, seed);
+        for _ in 0..30 {
+            made.run(120);
+            made.send_sample("a", Span::ZERO, 2e6);
+        }
+        assert_eq!(made.status().rtc_chip.as_deref(), Some("DS3231"), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_chip_that_is_swapped_for_another_one_is_looked_at_again_and_carries_the_time_on() {
+    let mut made = calibrated_box(91);
+    made.run(120);
+    made.send_sample("a", Span::ZERO, 2e6);
+    made.run(120);
+    // It is marked by now. Another one, set to something else and never marked, takes its place.
+    assert_ne!(alarms(&made)[..4], [0; 4]);
+    made.chip.set_silent(true);
+    made.run(10);
+    restore_alarms(&made.chip, &[0; 7]);
+    made.chip.set_by_someone_else(START_S + 7_000);
+    made.chip.set_silent(false);
+    // No reference is heard any more, and music plays.
+    let jumped = made.run_playing(200);
+    assert!(jumped < Span::from_us(300), "UTC jumped by {jumped:?}");
+    assert!(made.error_ms().abs() < 2.0, "{} ms; {:#?}", made.error_ms(), made.status());
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_hw::world::World as _;
 use jaudiosync_time::{Instant, Raw, Span, True};
 
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
@@ -27,6 +26,8 @@ pub struct ServiceTime {
     rtc: BoxRtc,
     /// What the box has on its disk.
     disk: Arc<Mutex<Option<SavedTime>>>,
+    /// Its disk is as it was at the last boot, as under an overlay.
+    forgets: bool,
     mark: u32,
     world: Arc<BoxWorld>,
     running: Option<Running>,
@@ -43,7 +44,20 @@ impl ServiceTime {
     /// The timekeeping of a box, with an RTC of the spread that its scenario has.
     pub fn new(setup: &BoxSetup<'_>) -> Self {
         let mark = setup.seed_for(Purpose::Policy) as u32;
-        Self { rtc: BoxRtc::new(setup), disk: Arc::default(), mark, world: Arc::clone(&setup.world), running: None }
+        Self {
+            rtc: BoxRtc::new(setup),
+            disk: Arc::default(),
+            forgets: false,
+            mark,
+            world: Arc::clone(&setup.world),
+            running: None,
+        }
+    }
+
+    /// The same of a box that has lost its state folder whenever it boots, as one with a read-only
+    /// root has. Its RTC is what is left.
+    pub fn without_state(setup: &BoxSetup<'_>) -> Self {
+        Self { forgets: true, ..Self::new(setup) }
     }
 }
 
@@ -65,6 +79,9 @@ impl TimePolicy for ServiceTime {
             random: self.mark,
             may_set_rtc: true,
         };
+        if self.forgets {
+            *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
         let saved = self.disk.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let task = ClockTask::new(devices, saved, Arc::clone(&shared));
         self.running = Some(Running { task, events, shared });
@@ -103,13 +120,10 @@ impl TimePolicy for ServiceTime {
             status::TimeState::Referenced => TimeState::Referenced,
         };
         let is_set = state != TimeState::Unset;
-        let now = self.world.raw_at(self.world.true_time());
-        let agreement =
-            running.task.timekeeper().agreement(now).map(|best| best + running.shared.output().behind.abs());
         Published {
             utc: is_set.then_some(estimate.utc),
             bound: estimate.bound.filter(|_| is_set),
-            agreement: agreement.filter(|_| is_set),
+            agreement: estimate.agreement.filter(|_| is_set),
             state,
         }
     }

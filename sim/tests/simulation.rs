@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use jaudiosync_sim::fleet::{make_policy, run_fleet};
+use jaudiosync_sim::policy::{BoxSetup, TimePolicy};
 use jaudiosync_sim::sample::BoxSample;
 use jaudiosync_sim::scenario::{Ntp, Scenario, load};
+use jaudiosync_sim::service::ServiceTime;
 use jaudiosync_time::Span;
 
 const SEEDS: std::ops::Range<u64> = 1..3;
@@ -128,4 +130,30 @@ fn a_seed_gives_the_same_ride_again() {
     let scenario = Scenario { boxes: 2, hours: 0.1, ..load("ride").unwrap() };
     assert_eq!(format!("{:?}", run(&scenario, 7)), format!("{:?}", run(&scenario, 7)));
     assert_ne!(format!("{:?}", run(&scenario, 7)), format!("{:?}", run(&scenario, 8)));
+}
+
+/// The RTC was kept right by the contacts before the ride, and says so itself: a box that has lost
+/// its state folder is milliseconds off, and its bound says so.
+#[test]
+fn boxes_that_lost_their_state_are_within_5_ms_of_each_other_after_boot() {
+    let without_state = |setup: &BoxSetup<'_>| -> Box<dyn TimePolicy> { Box::new(ServiceTime::without_state(setup)) };
+    let scenario = Scenario { boxes: 2, hours: 0.1, ..Scenario::default() };
+    let (mut worst_ms, mut largest_bound_ms) = (0.0_f64, 0.0_f64);
+    for seed in 0..20 {
+        let fleet = run_fleet(&scenario, seed, &without_state, &|_| {}).unwrap();
+        // A box is switched on a minute before the ride.
+        for second in 0..300 {
+            let [a, b] = [0, 1].map(|index| fleet[index][second]);
+            let errors = [a, b].map(|sample| sample.timescale_error.expect("it knows the time").ms());
+            let bounds = [a, b].map(|sample| sample.stated_bound.expect("and how well").ms());
+            worst_ms = worst_ms.max((errors[0] - errors[1]).abs());
+            for (error_ms, bound_ms) in errors.into_iter().zip(bounds) {
+                assert!(error_ms.abs() <= bound_ms, "seed {seed}: {error_ms} ms of {bound_ms}");
+                largest_bound_ms = largest_bound_ms.max(bound_ms);
+            }
+        }
+    }
+    println!("without state: two boxes at most {worst_ms:.2} ms apart, bounds up to {largest_bound_ms:.1} ms");
+    assert!(worst_ms <= 5.0, "{worst_ms} ms");
+    assert!(largest_bound_ms < 50.0, "{largest_bound_ms} ms");
 }

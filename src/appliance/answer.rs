@@ -13,7 +13,7 @@ pub enum LedPattern {
     Waiting,
     /// Playing in sync: on.
     InSync,
-    /// Playing, not in sync: on, with two short gaps every 2 s.
+    /// Playing, and not in sync, or not known to be: on, with two short gaps every 2 s.
     NotInSync,
     /// No sound card, no playlist, or a track that cannot be played: three short flashes every
     /// 1.5 s.

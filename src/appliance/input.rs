@@ -15,8 +15,10 @@ pub struct Moment {
     pub raw: Instant<Raw>,
     /// UTC; the best guess there is while it is not trusted.
     pub utc: Instant<Utc>,
-    /// Whether that UTC is good enough to play in sync with others.
+    /// Whether that UTC is believed: what plays follows from it, and is not decided again.
     pub is_trusted: bool,
+    /// Whether it is also known well enough to say that what plays is in sync with others.
+    pub is_in_sync: bool,
 }
 
 /// What has happened.

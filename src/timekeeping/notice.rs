@@ -24,6 +24,13 @@ pub enum Notice {
     RtcCenturyBit,
     /// The RTC is not believed.
     RtcDistrusted(Distrust),
+    /// The RTC is a DS3231M.
+    RtcIsDs3231m,
+    /// The RTC drifts more than a DS3231 does.
+    RtcDrifts {
+        /// Its rate, in ppb.
+        rate_ppb: f64,
+    },
     /// A calibration is dropped: it belongs to another chip, or to the time before a change of the
     /// battery or the aging register.
     CalibrationReset(&'static str),
@@ -47,6 +54,15 @@ impl fmt::Display for Notice {
                 )
             }
             Self::RtcCenturyBit => formatter.write_str(CENTURY_BIT),
+            Self::RtcIsDs3231m => formatter.write_str(
+                "the RTC is a DS3231M, which drifts more than a DS3231SN: the time is known less well between references",
+            ),
+            Self::RtcDrifts { rate_ppb } => write!(
+                formatter,
+                "the RTC drifts by {:+.1} ppm, more than a DS3231SN usually does: the time is known less well between \
+                 references",
+                rate_ppb * 1e-3
+            ),
             Self::RtcDistrusted(distrust) => write!(formatter, "{distrust}"),
             Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration starts over"),
             Self::Stepped { by } => write!(formatter, "UTC was stepped by {:+.6} s", by.seconds()),

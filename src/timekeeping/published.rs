@@ -44,8 +44,6 @@ struct Published {
 pub struct Output {
     /// UTC as everything uses it.
     pub estimate: Estimate,
-    /// By how much the best estimate is ahead of it, which its bound includes.
-    pub behind: Span,
     /// A correction that waits until nothing plays: by how much UTC will be stepped.
     pub waiting: Option<Span>,
 }
@@ -55,7 +53,7 @@ impl SharedEstimate {
     pub fn unset(clocks: &dyn Clocks) -> Self {
         let ClockPair { raw, utc } = ClockPair::read(clocks);
         let map = ClockMap { from: raw, to: utc, rate: Rate::ZERO };
-        let best = Estimate { utc: map, bound: None, state: TimeState::Unset };
+        let best = Estimate { utc: map, bound: None, agreement: None, state: TimeState::Unset };
         Self { published: Mutex::new(Published { smoother: None, best, may_step: true, stepped: None }) }
     }
 
@@ -91,16 +89,16 @@ impl SharedEstimate {
     pub fn output(&self) -> Output {
         let published = self.published();
         let waiting = published.smoother.filter(Smoother::is_step_due).map(|smoother| smoother.behind());
-        let behind = published.smoother.map_or(Span::ZERO, |smoother| smoother.behind());
-        Output { estimate: published.estimate(), behind, waiting }
+        Output { estimate: published.estimate(), waiting }
     }
 }
 
 impl Published {
     fn estimate(&self) -> Estimate {
         let Some(smoother) = self.smoother else { return self.best };
-        let bound = self.best.bound.map(|bound| bound + smoother.behind().abs());
-        Estimate { utc: smoother.output(), bound, ..self.best }
+        let behind = smoother.behind().abs();
+        let [bound, agreement] = [self.best.bound, self.best.agreement].map(|known| known.map(|known| known + behind));
+        Estimate { utc: smoother.output(), bound, agreement, ..self.best }
     }
 
     fn step(&mut self) {
@@ -138,7 +136,7 @@ mod tests {
     fn best(ahead: Span) -> Estimate {
         let to = Instant::<Utc>::from_second(1_800_000_000) + ahead;
         let utc = ClockMap { from: Instant::ZERO, to, rate: Rate::ZERO };
-        Estimate { utc, bound: Some(Span::MILLISECOND), state: TimeState::Holdover }
+        Estimate { utc, bound: Some(Span::MILLISECOND), agreement: Some(Span::MILLISECOND), state: TimeState::Holdover }
     }
 
     #[test]
@@ -148,10 +146,10 @@ mod tests {
         shared.allow_steps(false);
         let now = Instant::ZERO + Span::SECOND;
         shared.publish(now, best(Span::SECOND));
-        let Output { estimate, behind, waiting } = shared.output();
-        assert_eq!(behind, Span::SECOND);
+        let Output { estimate, waiting } = shared.output();
         assert_eq!((estimate.utc.to, waiting), (best(Span::ZERO).utc.apply(now), Some(Span::SECOND)));
-        assert_eq!(estimate.bound, Some(Span::MILLISECOND + Span::SECOND));
+        let off = Some(Span::MILLISECOND + Span::SECOND);
+        assert_eq!((estimate.bound, estimate.agreement), (off, off));
         assert_eq!(shared.take_step(), None);
         shared.allow_steps(true);
         assert_eq!(shared.estimate().utc.to, best(Span::SECOND).utc.apply(now));

@@ -16,6 +16,13 @@ pub struct SavedTime {
     pub mark: Option<[u8; 4]>,
     /// The aging register at that time.
     pub aging_offset: i8,
+    /// The stamp in that chip, which changes whenever the chip is set: a chip with another one was
+    /// set after this was saved.
+    #[serde(default)]
+    pub stamp: Option<[u8; 3]>,
+    /// Whether the chip is a DS3231M, as far as that is known.
+    #[serde(default)]
+    pub is_ds3231m: bool,
     /// The calibration of the RTC.
     pub calibration: Option<SavedCalibration>,
 }

@@ -12,6 +12,11 @@ use super::rtc::trust::Distrust;
 /// in 16,000 would lie beyond.
 pub const BOUND_SIGMAS: f64 = 4.0;
 
+/// A box whose time is known to this plays in sync: two are hardly heard apart. Once it does, it may
+/// become a little less sure before the LED says otherwise, so that the LED does not waver.
+pub const IN_SYNC_BOUND: Span = Span::from_ms(20);
+const STILL_IN_SYNC_BOUND: Span = Span::from_ms(25);
+
 /// The warning of a box to which no trustworthy source has given the time.
 pub const NO_TRUSTWORTHY_TIME: &str = "no trustworthy time: this box is not in sync with the others";
 
@@ -60,8 +65,20 @@ pub struct Estimate {
     pub utc: ClockMap<Raw, Utc>,
     /// How far it can be wrong; `None` while nothing trustworthy is known.
     pub bound: Option<Span>,
+    /// How far it can be from the time of a box that was compared with the same references and knows
+    /// it well: the bound without what a network hides from both alike.
+    pub agreement: Option<Span>,
     /// How well it is known.
     pub state: TimeState,
+}
+
+impl Estimate {
+    /// Returns whether the time is known well enough to play in sync; `was_in_sync` is what this
+    /// returned last.
+    pub fn is_in_sync(&self, was_in_sync: bool) -> bool {
+        let limit = if was_in_sync { STILL_IN_SYNC_BOUND } else { IN_SYNC_BOUND };
+        self.state != TimeState::Unset && self.agreement.is_some_and(|agreement| agreement < limit)
+    }
 }
 
 /// Everything that is reported.
@@ -75,7 +92,7 @@ pub struct TimeStatus {
     pub bound_ms: Option<f64>,
     /// How far it can be from the time of a box that was compared with the same references and
     /// knows it well, in ms: the bound without what a network hides from both alike. `None` while
-    /// nothing trustworthy is known, or where another program keeps the time.
+    /// nothing trustworthy is known.
     pub agreement_ms: Option<f64>,
     /// What carries the time on.
     pub flywheel: Flywheel,

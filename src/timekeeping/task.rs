@@ -95,6 +95,7 @@ pub struct ClockTask {
     /// The next search, which has not begun yet.
     planned: Option<SearchPlan>,
     status_at: Instant<Raw>,
+    temperature_at: Instant<Raw>,
     servo_at: Instant<Raw>,
     save_at: Instant<Raw>,
     servo: SystemClockServo,
@@ -130,6 +131,7 @@ impl ClockTask {
             retry_after: FIRST_RETRY,
             planned: None,
             status_at: now,
+            temperature_at: now,
             servo_at: now,
             save_at: now + FIRST_SAVE,
             servo: SystemClockServo::default(),

@@ -50,7 +50,8 @@ const UTC: ClockMap<Raw, Utc> = ClockMap { from: Instant::ZERO, to: EPOCH, rate:
 
 impl UtcSource for TrueTime {
     fn estimate(&self) -> Estimate {
-        Estimate { utc: UTC, bound: Some(Span::MILLISECOND), state: TimeState::Holdover }
+        let known = Some(Span::MILLISECOND);
+        Estimate { utc: UTC, bound: known, agreement: known, state: TimeState::Holdover }
     }
 
     fn allow_steps(&self, _: bool) {}

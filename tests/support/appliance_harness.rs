@@ -76,13 +76,14 @@ impl ScriptedTime {
     /// Makes the time known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
         let utc = self.system_clock();
-        let known = Estimate { utc, bound: Some(Span::MILLISECOND), state: TimeState::Holdover };
+        let known = Some(Span::MILLISECOND);
+        let known = Estimate { utc, bound: known, agreement: known, state: TimeState::Holdover };
         self.shared.publish(self.clocks.raw(), known);
     }
 
     /// Makes the time unknown; the clock continues from where it is.
     pub fn lose(&self) {
-        let estimate = Estimate { state: TimeState::Unset, bound: None, ..self.shared.estimate() };
+        let estimate = Estimate { state: TimeState::Unset, bound: None, agreement: None, ..self.shared.estimate() };
         self.shared.publish(self.clocks.raw(), estimate);
     }
 
@@ -94,7 +95,7 @@ impl ScriptedTime {
     /// Makes the box start with a clock that is wrong by this much, without knowing it.
     pub fn be_off(&self, by: Span) {
         let utc = self.system_clock().shifted(by);
-        self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, state: TimeState::Unset });
+        self.shared.publish(self.clocks.raw(), Estimate { utc, bound: None, agreement: None, state: TimeState::Unset });
     }
 
     /// The simulated system clock, which runs as the raw clock does.

@@ -5,10 +5,10 @@ use std::fmt::Display;
 use embedded_hal::i2c::{Error, ErrorKind, I2c};
 
 use super::registers::{
-    ADDRESS, AGING_OFFSET, ALARM_1, CONTROL, CONTROL_CONV, CONTROL_EOSC, CONTROL_INTCN, CONTROL_RS, LAST, SECONDS,
-    STATUS, STATUS_ALARMS, STATUS_EN32KHZ, STATUS_OSF, TEMPERATURE, decode_time, encode_time, from_bcd,
+    ADDRESS, AGING_OFFSET, ALARM_1, ALARM_2, CONTROL, CONTROL_CONV, CONTROL_EOSC, CONTROL_INTCN, CONTROL_RS, LAST,
+    SECONDS, STATUS, STATUS_ALARMS, STATUS_EN32KHZ, STATUS_OSF, TEMPERATURE, decode_time, encode_time, from_bcd,
 };
-use super::{Chip, ChipMark, Rtc, RtcError, RtcStatus, RtcTime};
+use super::{Chip, ChipMark, ChipStamp, Rtc, RtcError, RtcStatus, RtcTime};
 
 /// Registers in one read of the status, from alarm 1 to the temperature.
 const STATUS_REGISTERS: usize = (LAST - ALARM_1) as usize + 1;
@@ -54,6 +54,21 @@ where
         let changed =
             if is_enabled { control & !(CONTROL_INTCN | CONTROL_RS) } else { control | CONTROL_INTCN } & !CONTROL_CONV;
         if changed != control { self.write(&[CONTROL, changed]) } else { Ok(()) }
+    }
+
+    /// Clears the flags that say that the oscillator has stopped, and lets it run on the battery.
+    fn keep_running(&mut self) -> Result<(), RtcError> {
+        let [control, status] = self.read(CONTROL)?;
+        // An oscillator that stops without main power would lose the time at the next power cut.
+        if control & CONTROL_EOSC != 0 {
+            self.write(&[CONTROL, control & !(CONTROL_EOSC | CONTROL_CONV)])?;
+        }
+        if status & STATUS_OSF != 0 {
+            // The alarms' flags are written as 1, which leaves them as they are, even any that are
+            // set meanwhile.
+            self.write(&[STATUS, (status & STATUS_EN32KHZ) | STATUS_ALARMS])?;
+        }
+        Ok(())
     }
 
     fn check_writable(&self) -> Result<(), RtcError> {
@@ -107,6 +122,7 @@ where
             temperature_c: f64::from(quarter_degrees) * 0.25,
             aging_offset: value(AGING_OFFSET).cast_signed(),
             mark: ChipMark([value(ALARM_1), value(ALARM_1 + 1), value(ALARM_1 + 2), value(ALARM_1 + 3)]),
+            stamp: ChipStamp([value(ALARM_2), value(ALARM_2 + 1), value(ALARM_2 + 2)]),
         })
     }
 
@@ -114,17 +130,21 @@ where
         self.check_writable()?;
         let [s, m, h, weekday, day, month, year] = encode_time(rtc_s).ok_or(RtcError::YearOutOfRange)?;
         self.write(&[SECONDS, s, m, h, weekday, day, month, year])?;
-        let [control, status] = self.read(CONTROL)?;
-        // An oscillator that stops without main power would lose the time at the next power cut.
-        if control & CONTROL_EOSC != 0 {
-            self.write(&[CONTROL, control & !(CONTROL_EOSC | CONTROL_CONV)])?;
-        }
-        if status & STATUS_OSF != 0 {
-            // The alarms' flags are written as 1, which leaves them as they are, even any that are
-            // set meanwhile.
-            self.write(&[STATUS, (status & STATUS_EN32KHZ) | STATUS_ALARMS])?;
-        }
-        Ok(())
+        self.keep_running()
+    }
+
+    fn set_time_with(&mut self, rtc_s: i64, mark: ChipMark, stamp: ChipStamp) -> Result<(), RtcError> {
+        self.check_writable()?;
+        let [s, m, h, weekday, day, month, year] = encode_time(rtc_s).ok_or(RtcError::YearOutOfRange)?;
+        let (ChipMark([a, b, c, d]), ChipStamp([e, f, g])) = (mark, stamp);
+        self.write(&[SECONDS, s, m, h, weekday, day, month, year, a, b, c, d, e, f, g])?;
+        self.keep_running()
+    }
+
+    fn write_stamp(&mut self, stamp: ChipStamp) -> Result<(), RtcError> {
+        self.check_writable()?;
+        let [e, f, g] = stamp.0;
+        self.write(&[ALARM_2, e, f, g])
     }
 
     fn write_mark(&mut self, mark: ChipMark) -> Result<(), RtcError> {

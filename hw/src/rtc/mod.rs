@@ -55,6 +55,19 @@ pub trait Rtc: Send {
     /// again.
     fn set_time(&mut self, rtc_s: i64) -> Result<(), RtcError>;
 
+    /// Does the same as [`set_time`](Self::set_time), and writes mark and stamp in the same transfer:
+    /// a power cut leaves the old ones with the old time, or the new ones with the new time.
+    ///
+    /// # Errors
+    /// As [`set_time`](Self::set_time).
+    fn set_time_with(&mut self, rtc_s: i64, mark: ChipMark, stamp: ChipStamp) -> Result<(), RtcError>;
+
+    /// Writes the stamp that says when the chip was right, see [`RtcStatus::stamp`].
+    ///
+    /// # Errors
+    /// When the bus or the chip does not answer, or the chip may not be written to.
+    fn write_stamp(&mut self, stamp: ChipStamp) -> Result<(), RtcError>;
+
     /// Writes the mark by which the chip is recognized, see [`RtcStatus::mark`].
     ///
     /// # Errors
@@ -97,11 +110,18 @@ pub struct RtcStatus {
     /// random value there, and so knows whether this is still the chip that it calibrated. The
     /// alarms themselves stay off.
     pub mark: ChipMark,
+    /// What the alarm 2 registers hold. The service notes there when the chip was last right.
+    pub stamp: ChipStamp,
 }
 
 /// Four bytes in the registers of alarm 1 (0x07 to 0x0A).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChipMark(pub [u8; 4]);
+
+/// Three bytes in the registers of alarm 2 (0x0B to 0x0D). All 0, as after a first power-on, stands
+/// for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ChipStamp(pub [u8; 3]);
 
 /// Why the clock cannot be read or written.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]

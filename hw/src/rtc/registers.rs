@@ -8,6 +8,7 @@ pub(super) const ADDRESS: u8 = 0x68;
 
 pub(super) const SECONDS: u8 = 0x00;
 pub(super) const ALARM_1: u8 = 0x07;
+pub(super) const ALARM_2: u8 = 0x0B;
 pub(super) const CONTROL: u8 = 0x0E;
 pub(super) const STATUS: u8 = 0x0F;
 pub(super) const AGING_OFFSET: u8 = 0x10;

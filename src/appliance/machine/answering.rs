@@ -105,7 +105,7 @@ impl Appliance {
             (_, Some(running)) if running.heard_from() > now.utc => {
                 Phase::WaitingForSlot { utc_s: running.program.heard_from_utc_s }
             }
-            (_, Some(_)) => Phase::Playing { in_sync: self.is_in_sync() },
+            (_, Some(_)) => Phase::Playing { in_sync: self.is_in_sync() && self.is_exact },
             (Some(_), None) if self.playlist.playable().is_none() => Phase::WaitingForPlaylist,
             (Some(_), None) => Phase::WaitingForTime,
             (None, None) => Phase::Idle,

@@ -142,7 +142,12 @@ struct Watched {
 
 impl Watched {
     fn new(settings: Settings, saved: &SavedState) -> Self {
-        let now = Moment { raw: Instant::from_second(7), utc: Instant::from_second(1_800_000_003), is_trusted: true };
+        let now = Moment {
+            raw: Instant::from_second(7),
+            utc: Instant::from_second(1_800_000_003),
+            is_trusted: true,
+            is_in_sync: true,
+        };
         Self {
             appliance: Appliance::new(settings.clone(), now),
             contacts: Contacts::new(),
@@ -202,6 +207,7 @@ impl Watched {
                     self.now.utc += Span::from_seconds(moves_s);
                 }
                 self.now.is_trusted = trusted;
+                self.now.is_in_sync = trusted;
                 self.send(Input::Tick)
             }
             Fate::ShutDownFails if self.shutting_down => {

@@ -28,6 +28,8 @@ pub struct Appliance {
     settings: Settings,
     powered_on: Instant<Raw>,
     is_trusted: bool,
+    /// Whether the time is known well enough to say that what plays is in sync.
+    is_exact: bool,
 
     power_on: PowerOn,
 
@@ -81,6 +83,7 @@ impl Appliance {
             settings,
             powered_on: now.raw,
             is_trusted: false,
+            is_exact: false,
             power_on: PowerOn::Undecided { is_restored: false, jumper_fitted: None },
             wanted: None,
             due: false,

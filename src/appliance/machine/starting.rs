@@ -156,6 +156,7 @@ impl Appliance {
     /// it becomes trusted.
     pub(super) fn follow_time(&mut self, now: Moment, out: &mut Vec<Action>) {
         let was_trusted = std::mem::replace(&mut self.is_trusted, now.is_trusted);
+        self.is_exact = now.is_in_sync;
         let Some(running) = &self.running else { return };
         if was_trusted && !now.is_trusted {
             out.push(Action::Warn(Warning::NotInSync));

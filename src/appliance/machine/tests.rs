@@ -32,7 +32,12 @@ struct Ride {
 
 impl Ride {
     fn new(settings: Settings) -> Self {
-        let now = Moment { raw: Instant::from_second(5), utc: Instant::from_second(TEN_O_CLOCK_S), is_trusted: true };
+        let now = Moment {
+            raw: Instant::from_second(5),
+            utc: Instant::from_second(TEN_O_CLOCK_S),
+            is_trusted: true,
+            is_in_sync: true,
+        };
         Self { appliance: Appliance::new(settings, now), now }
     }
 
@@ -74,6 +79,7 @@ impl Ride {
 
     fn trust(&mut self, trusted: bool, utc_moves_s: i64) -> Vec<Action> {
         self.now.is_trusted = trusted;
+        self.now.is_in_sync = trusted;
         self.now.utc += Span::from_seconds(utc_moves_s);
         self.send(Input::Tick)
     }
@@ -302,6 +308,23 @@ fn a_session_waits_on_disk_for_the_time_to_be_trusted() {
     assert_eq!(played(&actions)[0].session, Session::common(0), "something plays meanwhile");
     assert!(!actions.contains(&Action::ForgetSession));
     assert_eq!(played(&ride.trust(true, 7200))[0].session, session);
+}
+
+#[test]
+fn a_time_that_is_believed_and_not_exact_is_played_by_and_never_called_in_sync() {
+    let mut ride = Ride::new(Settings::default());
+    ride.now.is_in_sync = false;
+    ride.send(Input::Restored(SavedState::default()));
+    ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20]))));
+    let actions = ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
+    assert!(played(&actions)[0].in_sync, "the jumper plays at once, from the common timetable");
+    let actions = ride.wait(20);
+    assert!(actions.contains(&Action::Led(LedPattern::NotInSync)), "{actions:?}");
+    assert!(!actions.contains(&Action::Led(LedPattern::InSync)), "{actions:?}");
+    assert_eq!(ride.appliance.snapshot(ride.now).warnings, []);
+    // A reference makes it exact: the lamp says so, and nothing begins again.
+    ride.now.is_in_sync = true;
+    assert_eq!(ride.wait(1), [Action::Led(LedPattern::InSync)]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A status in words.
 
-use jaudiosync_time::Instant;
+use jaudiosync_time::{Instant, Span};
 
 use crate::control::protocol::{
     BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus, TrackStatus,
 };
 use crate::format;
+use crate::timekeeping::status::IN_SYNC_BOUND;
 
 /// Describes a status in lines, without a newline after the last one.
 pub(super) fn describe(status: &Status) -> String {
@@ -100,14 +101,25 @@ pub(in crate::cli) fn time(time: &TimeStatus) -> String {
         TimeState::System => "from another program",
         TimeState::Other => "in a state this program does not know",
     };
-    let bound = time.error_bound_ms.map_or("unknown error".to_owned(), |bound_ms| format!("±{bound_ms:.3} ms"));
+    let agreement = time.agreement_ms.or(time.error_bound_ms).map(Span::from_ms_f64);
+    let bound = time.error_bound_ms.map_or("unknown error".to_owned(), |bound_ms| {
+        // More is heard as an echo, and should not have to be read out of digits.
+        if agreement.is_some_and(|agreement| agreement < IN_SYNC_BOUND) {
+            format!("±{bound_ms:.3} ms")
+        } else {
+            format!("may be up to {} off", format::approximately(Span::from_ms_f64(bound_ms)))
+        }
+    });
     let agreement = time.agreement_ms.map_or(String::new(), |agreement_ms| {
         format!(" (±{agreement_ms:.3} ms from boxes compared with the same reference)")
     });
     let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", format::duration(since_s)));
     let source = if time.source.is_empty() { String::new() } else { format!(", {}{since}", time.source) };
     let chip = time.rtc_chip.as_deref().unwrap_or("RTC");
-    let celsius = time.rtc_temperature_celsius.map_or(String::new(), |celsius| format!(", {chip} at {celsius:.2} °C"));
+    let celsius = match time.rtc_temperature_celsius {
+        Some(celsius) => format!(", {chip} at {celsius:.2} °C"),
+        None => time.rtc_chip.as_ref().map_or(String::new(), |chip| format!(", {chip} at the RTC's address")),
+    };
     let rate =
         time.rtc_rate_ppb.map_or(String::new(), |rate_ppb| format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0));
     format!(
@@ -180,6 +192,16 @@ mod tests {
         ] {
             assert!(words.contains(part), "no {part:?} in:\n{words}");
         }
+    }
+
+    #[test]
+    fn a_time_that_may_be_heard_to_be_wrong_says_so_in_words() {
+        let words = |bound_ms| time(&TimeStatus { error_bound_ms: Some(bound_ms), ..TimeStatus::default() });
+        assert!(words(1.5).contains("±1.500 ms"), "{}", words(1.5));
+        assert!(words(500.0).contains("may be up to 0.5 s off"), "{}", words(500.0));
+        assert!(words(25.0).contains("may be up to 25 ms off"), "{}", words(25.0));
+        let refused = TimeStatus { rtc_chip: Some("PCF8523".into()), ..TimeStatus::default() };
+        assert!(time(&refused).contains("PCF8523"), "{}", time(&refused));
     }
 
     #[test]

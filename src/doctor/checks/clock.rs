@@ -4,9 +4,11 @@
 use std::path::Path;
 
 use jaudiosync_hw::rtc::RtcError;
+use jaudiosync_time::Span;
 
 use super::super::Finding;
 use crate::config::{RtcChoice, TimeKeeping, TimeSource};
+use crate::format::approximately;
 use crate::host::Machine;
 use crate::host::boot_config::I2C_ON;
 use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
@@ -15,8 +17,9 @@ const CHECK: &str = "clock";
 const DAEMONS: &str = "time daemons";
 
 /// A DS3231 is within ±2 ppm from 0 to 40 °C, and ages by 1 ppm in its first year (datasheet,
-/// "Electrical Characteristics"). A chip beyond this rate is something else, or broken.
+/// "Electrical Characteristics"), a DS3231M within ±5 ppm. A chip beyond this rate is broken.
 const LARGEST_RATE_PPB: f64 = 4_000.0;
+const LARGEST_RATE_DS3231M_PPB: f64 = 7_000.0;
 
 /// A calibration older than this says little about the rate, in s.
 const OLD_REFERENCE_S: f64 = 180.0 * 86_400.0;
@@ -133,17 +136,27 @@ fn described(rtc: &RtcReport, status: &TimeStatus) -> String {
 
 fn drift(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
     let rate_ppb = rtc.rate_ppb.unwrap_or_default();
-    if rate_ppb.abs() > LARGEST_RATE_PPB {
+    let is_ds3231m = status.rtc_chip.as_deref() == Some("DS3231M");
+    let (largest_ppb, allowed) = if is_ds3231m { (LARGEST_RATE_DS3231M_PPB, 5) } else { (LARGEST_RATE_PPB, 2) };
+    if rate_ppb.abs() > largest_ppb {
         return vec![Finding::warning(
             CHECK,
-            format!("it drifts by {:+.1} ppm; a DS3231 drifts by at most 2", rate_ppb / 1000.0),
-            "it is not a DS3231 (perhaps a DS1307), or it is broken: replace it",
+            format!("it drifts by {:+.1} ppm; such a chip drifts by at most {allowed}", rate_ppb / 1000.0),
+            "it is broken, or not what it says: replace it by another DS3231 module",
         )];
     }
     match status.reference_age_s {
         None => vec![Finding::warning(
             CHECK,
-            "it has never been compared with a reference, and is only as accurate as whatever set it",
+            match status.bound_ms {
+                Some(bound_ms) => format!(
+                    "it has never been compared with a reference: this box may be up to {} off",
+                    approximately(Span::from_ns_f64(bound_ms * 1e6))
+                ),
+                None => {
+                    "it has never been compared with a reference, and is only as accurate as whatever set it".to_owned()
+                }
+            },
             "connect the box to a network or a GPS receiver for a day, with time.ntp_servers or time.gpsd set",
         )],
         Some(age_s) if age_s > OLD_REFERENCE_S => vec![Finding::warning(

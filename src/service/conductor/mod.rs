@@ -34,7 +34,7 @@ use super::state_writer::WriteCommand;
 use super::volume::VolumeReport;
 use crate::appliance::answer::{Flash, LedPattern, Tone, is_lit};
 use crate::appliance::{Action, Appliance, Contacts, Input, Moment, PlaylistInfo, Program, Refusal, SavedState};
-use crate::config::{Config, Layers};
+use crate::config::{Config, Layers, RtcChoice, TimeSource};
 use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
@@ -186,7 +186,7 @@ pub struct Conductor {
     waiting: Vec<Waiting>,
     ending: Option<EndingSoon>,
 
-    is_trusted: bool,
+    trust: Trust,
     tick_at: Instant<Raw>,
     publish_at: Option<Instant<Raw>>,
     status: StatusBoard,
@@ -206,9 +206,12 @@ impl Conductor {
     /// read; `saved` is the state that was saved.
     pub fn new(layers: &Layers, saved: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
+        // A simulated RTC was set by the system clock, and is as right as that.
+        let is_simulated = matches!(config.time.rtc, RtcChoice::Simulated(_));
+        let is_taken_for_right = config.time.source == TimeSource::System || is_simulated;
         let now_raw = ports.clocks.raw();
         (ports.playlists)(settings::playlist_source(&config));
-        let now = moment(&ports, false);
+        let now = moment(&ports, Trust::default());
         let mut conductor = Self {
             audio: AudioSettings::from_config(&config),
             appliance: Appliance::new(settings::appliance_settings(&config), now),
@@ -232,7 +235,7 @@ impl Conductor {
             refusal: None,
             waiting: Vec::new(),
             ending: None,
-            is_trusted: false,
+            trust: Trust { is_taken_for_right, ..Trust::default() },
             tick_at: now_raw,
             publish_at: None,
             status: StatusBoard::default(),
@@ -304,8 +307,8 @@ impl Conductor {
 
     /// Feeds the machine, and carries out its actions.
     fn feed(&mut self, input: Input) {
-        let now = moment(&self.ports, self.is_trusted);
-        self.is_trusted = now.is_trusted;
+        let now = self.now();
+        self.trust = Trust { was_trusted: now.is_trusted, was_in_sync: now.is_in_sync, ..self.trust };
         for action in self.appliance.handle(input, now) {
             self.act(action, now);
         }
@@ -336,7 +339,7 @@ impl Conductor {
     }
 
     fn now(&self) -> Moment {
-        moment(&self.ports, self.is_trusted)
+        moment(&self.ports, self.trust)
     }
 
     fn title(&self, track: usize) -> String {
@@ -358,12 +361,24 @@ impl EndingSoon {
 /// Returns the present, all from one reading. At the moment the time becomes trusted, UTC takes a
 /// pending correction at once: what played until then was not in sync, so there is nothing to wait
 /// for.
-fn moment(ports: &Ports, was_trusted: bool) -> Moment {
+fn moment(ports: &Ports, trust: Trust) -> Moment {
     let raw = ports.clocks.raw();
     let mut estimate = ports.time.estimate();
-    if !was_trusted && estimate.state != TimeState::Unset {
+    if !trust.was_trusted && estimate.state != TimeState::Unset {
         ports.time.step();
         estimate = ports.time.estimate();
     }
-    Moment { raw, utc: estimate.utc.apply(raw), is_trusted: estimate.state != TimeState::Unset }
+    let is_trusted = estimate.state != TimeState::Unset;
+    let is_in_sync = is_trusted && (trust.is_taken_for_right || estimate.is_in_sync(trust.was_in_sync));
+    Moment { raw, utc: estimate.utc.apply(raw), is_trusted, is_in_sync }
+}
+
+/// What was known of the time at the last moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Trust {
+    was_trusted: bool,
+    was_in_sync: bool,
+    /// Another program keeps the time, and how well it does is its own affair: the bound that the
+    /// kernel has from it grows by half a second between two polls.
+    is_taken_for_right: bool,
 }

@@ -31,6 +31,8 @@ struct EncodedTime {
     reference_utc_s: Option<i64>,
     mark: Option<[u8; 4]>,
     aging_offset: i8,
+    stamp: Option<[u8; 3]>,
+    is_ds3231m: bool,
     calibration: Option<EncodedCalibration>,
 }
 
@@ -88,12 +90,14 @@ pub fn decode(version: u8, bytes: &[u8]) -> Option<ModuleState> {
 
 impl EncodedTime {
     fn of(saved: &SavedTime) -> Self {
-        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, calibration } = saved;
+        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, calibration } = saved;
         Self {
             utc_s: *utc_s,
             reference_utc_s: *reference_utc_s,
             mark: *mark,
             aging_offset: *aging_offset,
+            stamp: *stamp,
+            is_ds3231m: *is_ds3231m,
             calibration: calibration.as_ref().map(EncodedCalibration::of),
         }
     }
@@ -104,6 +108,8 @@ impl EncodedTime {
             reference_utc_s: self.reference_utc_s,
             mark: self.mark,
             aging_offset: self.aging_offset,
+            stamp: self.stamp,
+            is_ds3231m: self.is_ds3231m,
             calibration: self.calibration.map(EncodedCalibration::into_saved),
         }
     }

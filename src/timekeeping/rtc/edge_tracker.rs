@@ -189,6 +189,30 @@ impl EdgeTracker {
         self.misses = self.misses.saturating_add(1);
     }
 
+    /// Begins again with an edge: of what was known, only the rate is left.
+    fn begin_again(&mut self, edge: Edge) {
+        let known = self.line.as_ref().map(|line| *line.filter.kalman());
+        let (rate_ppb, rate_sigma_ppb) = known.map_or((0.0, INITIAL_RATE_SIGMA_PPB), |known| {
+            (known.get(PhaseRate::Rate), known.sigma(PhaseRate::Rate).max(RATE_SIGMA_AFTER_JUMP_PPB))
+        });
+        self.line = Some(Line::new(edge, rate_ppb, rate_sigma_ppb));
+        self.misses = 0;
+    }
+
+    /// Notes that the RTC was set: this second began about then. Its edges need not be searched for
+    /// in the whole second.
+    pub fn was_set(&mut self, edge: Edge) {
+        self.begin_again(edge);
+        self.not_before = None;
+    }
+
+    /// Returns how long before the moment at which a second is to begin its registers must be
+    /// written: the thread wakes late, and the second begins as the chip acknowledges its register,
+    /// 28 of the 39 bits of a read of the seconds after the START.
+    pub fn write_lead(&self) -> Span {
+        self.late_wake + self.transfer * 28 / 39
+    }
+
     /// Absorbs an edge. The caller has checked its second against the RTC's own date.
     pub fn edge(&mut self, edge: Edge) -> EdgeVerdict {
         let Some(line) = &mut self.line else {
@@ -208,10 +232,7 @@ impl EdgeTracker {
                 self.misses += 1;
                 return EdgeVerdict::Outlier;
             }
-            let known = line.filter.kalman();
-            let rate_sigma_ppb = known.sigma(PhaseRate::Rate).max(RATE_SIGMA_AFTER_JUMP_PPB);
-            self.line = Some(Line::new(edge, known.get(PhaseRate::Rate), rate_sigma_ppb));
-            self.misses = 0;
+            self.begin_again(edge);
             return EdgeVerdict::Jumped { by: Span::from_ns(-innovation_ns.clamp(-1e18, 1e18) as i64) };
         }
         kalman.correct(&PHASE, innovation_ns, variance);

@@ -6,4 +6,5 @@ pub mod edge_search;
 pub mod edge_tracker;
 mod normal;
 pub mod second;
+pub mod stamp;
 pub mod trust;

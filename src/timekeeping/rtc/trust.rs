@@ -105,14 +105,20 @@ fn judge_second(rtc_s: i64, last_saved_utc_s: Option<i64>) -> Result<i64, Distru
 
 #[cfg(test)]
 mod tests {
-    use jaudiosync_hw::rtc::ChipMark;
+    use jaudiosync_hw::rtc::{ChipMark, ChipStamp};
 
     use super::*;
 
     const NOW_UTC_S: i64 = EARLIEST_UTC_S + 1_000_000;
 
     fn status(oscillator_stopped: bool) -> RtcStatus {
-        RtcStatus { oscillator_stopped, temperature_c: 20.0, aging_offset: 0, mark: ChipMark([0; 4]) }
+        RtcStatus {
+            oscillator_stopped,
+            temperature_c: 20.0,
+            aging_offset: 0,
+            mark: ChipMark([0; 4]),
+            stamp: ChipStamp::default(),
+        }
     }
 
     fn judged(rtc_s: i64, saved: Option<i64>) -> Result<i64, Distrust> {

@@ -7,10 +7,11 @@ use jaudiosync_hw::kernel_clock::{KernelClockEstimate, read_estimate};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::SystemClockFollower;
+use crate::timekeeping::estimate::calibration::BIAS_PART;
 use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::references::system::judge as judge_system_clock;
 use crate::timekeeping::rtc::trust::EARLIEST;
-use crate::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
+use crate::timekeeping::status::{BOUND_SIGMAS, Estimate, Flywheel, TimeState, TimeStatus};
 
 /// How often the kernel is asked how accurate it considers its clock.
 const ASK: Span = Span::SECOND;
@@ -60,7 +61,7 @@ impl SystemClockSource {
     pub fn status(&self) -> TimeStatus {
         let reading = self.read();
         let Reading { pair, kernel, .. } = reading;
-        let Estimate { bound, state, .. } = judge(&reading);
+        let Estimate { bound, agreement, state, .. } = judge(&reading);
         let mut warnings = Vec::new();
         if state == TimeState::Unset {
             warnings.push("no time daemon has set the system clock yet: does one run, and reach a server?".to_owned());
@@ -71,7 +72,7 @@ impl SystemClockSource {
             state,
             utc_ns: pair.utc.ns(),
             bound_ms: bound.map(Span::ms),
-            agreement_ms: None,
+            agreement_ms: agreement.map(Span::ms),
             flywheel: Flywheel::SystemClock,
             reference: None,
             reference_age_s: None,
@@ -112,7 +113,12 @@ fn judge(reading: &Reading) -> Estimate {
         None if was_synchronized => TimeState::Holdover,
         None => TimeState::Unset,
     };
-    Estimate { utc, bound: sample.map(|sample| Span::from_ns_f64(sample.bound_ns)), state }
+    // As the timekeeper weighs its own references.
+    let agreement = sample.as_ref().map(|sample| {
+        let sigma_ns = sample.sigma_ns.hypot(sample.bound_ns * BIAS_PART);
+        Span::from_ns_f64((BOUND_SIGMAS * sigma_ns).min(sample.bound_ns))
+    });
+    Estimate { utc, bound: sample.map(|sample| Span::from_ns_f64(sample.bound_ns)), agreement, state }
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use jaudiosync_hw::rtc::{Chip, ChipMark, RtcError, RtcStatus, RtcTime};
+use jaudiosync_hw::rtc::{Chip, ChipMark, ChipStamp, RtcError, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::{ClockTask, FIRST_RETRY, LAST_RETRY, ModuleMemory, Next};
-use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen};
+use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen, Upkeep};
 use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
+use crate::timekeeping::rtc::stamp::Quality;
 use crate::timekeeping::rtc::trust::Reading;
 
 /// How often temperature and flags are read: the chip measures its temperature at the same interval
@@ -18,6 +19,16 @@ const STATUS_INTERVAL: Span = Span::from_seconds(64);
 /// An edge that an interrupt has stamped is known to this: the time until the kernel reads its
 /// clock.
 const INTERRUPT_HALF_WIDTH: Span = Span::from_us(20);
+
+/// How often the temperature alone is read, to see whether the chip measures it more often than that.
+const TEMPERATURE_INTERVAL: Span = Span::from_seconds(8);
+
+/// On a slow bus it is read more seldom, so that it takes no more than this part of the time: one in
+/// so many.
+const TEMPERATURE_BUS_SHARE: i64 = 1000;
+
+/// A write that begins later than this misses its second.
+const LATE_WRITE: Span = Span::from_us(400);
 
 /// How long to wait for an edge of the 1 Hz output.
 const SECOND_EDGE_TIMEOUT: Duration = Duration::from_millis(1200);
@@ -96,10 +107,21 @@ impl ClockTask {
             let reading = Reading::new(retry(|| rtc.read_time())?);
             self.timekeeper.rtc_read(reading, status, self.devices.clocks.raw());
             self.mark()?;
+        } else if now >= self.temperature_at && self.timekeeper.watches_temperature(now) {
+            let status = retry(|| rtc.read_status())?;
+            let ended = self.devices.clocks.raw();
+            self.timekeeper.rtc_temperature(status.temperature_c, ended);
+            self.temperature_at = ended + ((ended - now) * TEMPERATURE_BUS_SHARE).max(TEMPERATURE_INTERVAL);
         }
-        if self.devices.may_set_rtc && self.timekeeper.wants_to_set_rtc(now, self.shall_set_rtc) {
-            self.set_rtc()?;
-            return Ok(Next::Now);
+        if self.devices.may_set_rtc {
+            match self.timekeeper.upkeep(now, self.shall_set_rtc) {
+                Upkeep::Nothing => {}
+                Upkeep::Time { quality, is_fine } => {
+                    self.set_rtc(quality, is_fine)?;
+                    return Ok(Next::Now);
+                }
+                Upkeep::Stamp(stamp) => self.stamp(stamp)?,
+            }
         }
         if self.devices.second_edge.is_some() {
             return self.await_edge();
@@ -169,21 +191,57 @@ impl ClockTask {
         Ok(())
     }
 
-    /// Sets the RTC as a second begins.
-    fn set_rtc(&mut self) -> Result<(), RtcError> {
-        let now = self.devices.clocks.raw();
-        let (Some(rtc), Some(utc)) = (&mut self.rtc, self.timekeeper.best_utc(now)) else { return Ok(()) };
-        let second = utc.apply(now).second().saturating_add(1);
-        self.devices.clocks.sleep_until(utc.inverse().apply(Instant::from_second(second)));
+    /// Stamps the chip, and saves that with the calibration.
+    fn stamp(&mut self, stamp: ChipStamp) -> Result<(), RtcError> {
+        let Some(rtc) = &mut self.rtc else { return Ok(()) };
+        retry(|| rtc.write_stamp(stamp))?;
+        self.timekeeper.rtc_was_stamped(stamp);
+        self.save();
+        Ok(())
+    }
+
+    /// Sets the RTC as a second begins. Where that must be met exactly, nothing is written if this
+    /// thread wakes too late, several times.
+    fn set_rtc(&mut self, quality: Option<Quality>, is_fine: bool) -> Result<(), RtcError> {
+        let Some((second, at)) = self.await_second(is_fine) else { return Ok(()) };
+        let Some(rtc) = &mut self.rtc else { return Ok(()) };
+        let shown = Instant::from_second(second);
+        let stamp = quality.map_or_else(ChipStamp::default, |quality| self.timekeeper.new_stamp(shown, quality));
+        let mark = self.timekeeper.mark().filter(|_| self.timekeeper.is_marked());
+        let mark = mark.unwrap_or_else(|| new_mark(self.devices.random));
         // Not tried again: a moment later the time would be different. The next round sets it.
-        rtc.set_time(second)?;
+        rtc.set_time_with(second, mark, stamp)?;
         let status = retry(|| rtc.read_status())?;
-        log::info!("the RTC was set from the reference");
+        if is_fine {
+            log::info!("the RTC was off by some milliseconds, and was set from the reference");
+        } else {
+            log::info!("the RTC was set from the reference");
+        }
         self.shall_set_rtc = false;
         self.rtc_was_set = true;
-        self.timekeeper.rtc_was_set(status);
+        self.timekeeper.rtc_was_set(status, second, at);
         self.timekeeper.rtc_date(RtcTime::Valid { rtc_s: second }, self.devices.clocks.raw());
         Ok(())
+    }
+
+    /// Waits until a second must be written in order to begin when it should. Returns that second,
+    /// and when it begins.
+    fn await_second(&self, is_fine: bool) -> Option<(i64, Instant<Raw>)> {
+        let clocks = self.devices.clocks.as_ref();
+        let lead = self.timekeeper.write_lead();
+        let mut due = None;
+        for _ in 0..ATTEMPTS {
+            let now = clocks.raw();
+            let utc = self.timekeeper.best_utc(now)?;
+            let second = utc.apply(now + lead).second().saturating_add(1);
+            let at = utc.inverse().apply(Instant::from_second(second));
+            clocks.sleep_until(at - lead);
+            due = Some((second, at));
+            if clocks.raw() - (at - lead) < LATE_WRITE {
+                return due;
+            }
+        }
+        due.filter(|_| !is_fine)
     }
 }
 

@@ -42,12 +42,13 @@ fn the_second_is_read_alone() {
 
 #[test]
 fn the_status_is_read_in_one_transfer() {
-    let registers = [0xDE, 0xAD, 0xBE, 0xEF, 0, 0, 0, 0x1C, 0x88, 0xFE, 0x19, 0x40];
+    let registers = [0xDE, 0xAD, 0xBE, 0xEF, 1, 2, 3, 0x1C, 0x88, 0xFE, 0x19, 0x40];
     let expected = RtcStatus {
         oscillator_stopped: true,
         temperature_c: 25.25,
         aging_offset: -2,
         mark: ChipMark([0xDE, 0xAD, 0xBE, 0xEF]),
+        stamp: ChipStamp([0x01, 0x02, 0x03]),
     };
     assert_eq!(on_the_bus(&[read(0x07, &registers)], Rtc::read_status), Ok(expected));
 }
@@ -68,6 +69,20 @@ fn the_time_is_written_in_one_transfer_and_only_the_stop_flag_is_cleared() {
         write(&[0x0F, 0x0B]),
     ];
     assert_eq!(on_the_bus(&transfers, |chip| chip.set_time(1_707_584_939)), Ok(()));
+}
+
+#[test]
+fn mark_and_stamp_are_written_with_the_time_or_the_stamp_alone() {
+    let transfers = [
+        write(&[0x00, 0x59, 0x08, 0x17, 7, 0x10, 0x02, 0x24, 0xDE, 0xAD, 0xBE, 0xEF, 1, 2, 3]),
+        read(0x0E, &[0x1C, 0x08]),
+        write(&[0x0B, 4, 5, 6]),
+    ];
+    let both = |chip: &mut Ds3231<Mock>| {
+        chip.set_time_with(1_707_584_939, ChipMark([0xDE, 0xAD, 0xBE, 0xEF]), ChipStamp([1, 2, 3]))?;
+        chip.write_stamp(ChipStamp([4, 5, 6]))
+    };
+    assert_eq!(on_the_bus(&transfers, both), Ok(()));
 }
 
 #[test]
@@ -123,6 +138,9 @@ fn a_chip_of_someone_else_is_read_but_never_written() {
     assert_eq!(chip.read_second(), Ok(7));
     assert_eq!(chip.set_time(1_707_584_939), Err(RtcError::NotWritable));
     assert_eq!(chip.write_mark(ChipMark([0; 4])), Err(RtcError::NotWritable));
+    assert_eq!(chip.write_stamp(ChipStamp::default()), Err(RtcError::NotWritable));
+    let (mark, stamp) = (ChipMark([0; 4]), ChipStamp::default());
+    assert_eq!(chip.set_time_with(1_707_584_939, mark, stamp), Err(RtcError::NotWritable));
     assert_eq!(chip.enable_1hz_output(true), Err(RtcError::NotWritable));
     chip.release().done();
 }

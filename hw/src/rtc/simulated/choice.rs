@@ -14,6 +14,8 @@ pub enum SimulatedRtc {
     /// An ideal DS3231, set to UTC.
     #[default]
     Ds3231,
+    /// A DS3231M.
+    Ds3231m,
     /// A DS1307.
     Ds1307,
     /// A PCF8523.
@@ -23,8 +25,13 @@ pub enum SimulatedRtc {
 }
 
 impl SimulatedRtc {
-    const ALL: [(Self, &str); 4] =
-        [(Self::Ds3231, "ds3231"), (Self::Ds1307, "ds1307"), (Self::Pcf8523, "pcf8523"), (Self::Mpu6050, "mpu6050")];
+    const ALL: [(Self, &str); 5] = [
+        (Self::Ds3231, "ds3231"),
+        (Self::Ds3231m, "ds3231m"),
+        (Self::Ds1307, "ds1307"),
+        (Self::Pcf8523, "pcf8523"),
+        (Self::Mpu6050, "mpu6050"),
+    ];
 
     /// Makes the chip in this world, and returns what opens it.
     pub fn opener(
@@ -33,8 +40,9 @@ impl SimulatedRtc {
         stand_in: StandIn,
     ) -> Box<dyn FnMut() -> Result<Box<dyn Rtc>, RtcError> + Send> {
         let wrong = match self {
-            Self::Ds3231 => {
-                let (chip, _) = SimulatedDs3231::new(world, Ds3231Model::default(), 1);
+            Self::Ds3231 | Self::Ds3231m => {
+                let model = if self == Self::Ds3231m { Ds3231Model::ds3231m(1) } else { Ds3231Model::default() };
+                let (chip, _) = SimulatedDs3231::new(world, model, 1);
                 return Box::new(move || Ok(Box::new(Ds3231::recognize(chip.clone(), stand_in)?)));
             }
             Self::Ds1307 => Chip::Ds1307,
@@ -55,7 +63,7 @@ impl fmt::Display for SimulatedRtc {
 
 /// There is no simulated chip of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a simulated RTC; there are ds3231, ds1307, pcf8523 and mpu6050")]
+#[error("{0:?} is not a simulated RTC; there are ds3231, ds3231m, ds1307, pcf8523 and mpu6050")]
 pub struct NoSuchChip(String);
 
 impl FromStr for SimulatedRtc {

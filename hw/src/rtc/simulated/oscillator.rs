@@ -1,11 +1,19 @@
 //! The chip's oscillator: what its countdown chain has counted, as a function of true time.
 
+use fastrand::Rng;
 use jaudiosync_time::{Axis, Instant, Span, True};
 
 use super::model::Ds3231Model;
+use crate::randomness::normal;
 
 /// The chip measures its temperature and trims itself every 64 s (datasheet, "Temperature Sensor").
-pub(super) const CONVERSION_INTERVAL: Span = Span::from_seconds(64);
+const CONVERSION_INTERVAL: Span = Span::from_seconds(64);
+/// A DS3231M does so every second (datasheet, "Temperature Sensor"), here with this noise, in °C.
+const DS3231M_CONVERSION_INTERVAL: Span = Span::SECOND;
+const DS3231M_NOISE_C: f64 = 0.1;
+/// How the rate of a DS3231M wanders: a standard deviation in ppb, and a correlation time in s.
+const DS3231M_WANDER_PPB: f64 = 100.0;
+const DS3231M_WANDER_S: f64 = 3_600.0;
 /// How long a conversion on command takes, typically (datasheet, tCONV).
 const COMMANDED_CONVERSION: Span = Span::from_ms(125);
 /// One step of the trim, and of the aging register, in ppb (datasheet, "Aging Offset").
@@ -38,6 +46,9 @@ pub(super) struct Oscillator {
     seen_c: f64,
     /// The temperature register, in quarters of a degree.
     quarter_degrees: i16,
+    /// By how much the rate has wandered, in ppb.
+    wander_ppb: f64,
+    random: Rng,
 }
 
 impl Oscillator {
@@ -62,6 +73,9 @@ impl Oscillator {
             seen: now,
             seen_c: temperature_c,
             quarter_degrees: 0,
+            wander_ppb: 0.0,
+            // Of each chip its own.
+            random: Rng::with_seed(model.rate_ppb.to_bits()),
         };
         oscillator.convert(now, temperature_c, 0);
         oscillator
@@ -85,7 +99,7 @@ impl Oscillator {
                 self.commanded_conversion = None;
             }
             if due == self.next_regular_conversion {
-                self.next_regular_conversion += CONVERSION_INTERVAL;
+                self.next_regular_conversion += self.model.conversion_interval();
             }
         }
         (self.seen, self.seen_c) = (now, temperature_c);
@@ -94,12 +108,20 @@ impl Oscillator {
     fn convert(&mut self, at: Instant<True>, temperature_c: f64, aging_offset: i8) {
         self.gained_ns_f64 = self.gained_until_ns_f64(at);
         self.rate_since = at;
+        let mut temperature_c = temperature_c;
+        if self.model.is_ds3231m {
+            temperature_c += DS3231M_NOISE_C * normal(&mut self.random);
+            let kept = (-DS3231M_CONVERSION_INTERVAL.seconds() / DS3231M_WANDER_S).exp();
+            let step_ppb = DS3231M_WANDER_PPB * (1.0 - kept * kept).sqrt();
+            self.wander_ppb = kept * self.wander_ppb + step_ppb * normal(&mut self.random);
+        }
         self.quarter_degrees = (temperature_c * 4.0).round() as i16;
         let residual_ppb = self.model.residual.at(f64::from(self.quarter_degrees) / 4.0);
         let days = (at - self.made).ns_f64() / Span::DAY.ns_f64();
         self.rate_ppb = self.model.rate_ppb
             + (residual_ppb / TRIM_STEP_PPB).round() * TRIM_STEP_PPB
             + self.model.aging_ppb_per_day * days
+            + self.wander_ppb
             - f64::from(aging_offset) * TRIM_STEP_PPB;
     }
 
@@ -135,7 +157,7 @@ impl Oscillator {
         self.commanded_conversion = None;
         (self.seen, self.seen_c) = (now, temperature_c);
         self.convert(now, temperature_c, aging_offset);
-        self.next_regular_conversion = now + CONVERSION_INTERVAL;
+        self.next_regular_conversion = now + self.model.conversion_interval();
     }
 
     /// Starts a conversion on command, in addition to the regular ones.
@@ -153,6 +175,13 @@ impl Oscillator {
 
     pub(super) fn quarter_degrees(&self) -> i16 {
         self.quarter_degrees
+    }
+}
+
+impl Ds3231Model {
+    /// Returns how often the chip measures its temperature and trims itself.
+    pub(super) fn conversion_interval(&self) -> Span {
+        if self.is_ds3231m { DS3231M_CONVERSION_INTERVAL } else { CONVERSION_INTERVAL }
     }
 }
 

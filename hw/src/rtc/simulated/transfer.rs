@@ -11,7 +11,6 @@ use jaudiosync_time::Span;
 use super::chip::Chip;
 use super::handle::SimulatedDs3231Handle;
 use super::model::Ds3231Model;
-use super::oscillator::CONVERSION_INTERVAL;
 use super::shared::{Faults, Shared, Traffic, lock};
 use crate::rtc::registers::ADDRESS;
 use crate::world::World;
@@ -67,7 +66,7 @@ impl SimulatedDs3231 {
     pub fn new(world: Arc<dyn World>, model: Ds3231Model, seed: u64) -> (Self, SimulatedDs3231Handle) {
         let mut random = Rng::with_seed(seed);
         // The temperature conversions fall anywhere in their interval.
-        let to_conversion = Span::from_ns(random.i64(1..=CONVERSION_INTERVAL.ns()));
+        let to_conversion = Span::from_ns(random.i64(1..=model.conversion_interval().ns()));
         let chip = Chip::new(model, to_conversion, world.as_ref());
         let shared = Shared { chip, faults: Faults::default(), traffic: Traffic::default() };
         let shared = Arc::new(Mutex::new(shared));

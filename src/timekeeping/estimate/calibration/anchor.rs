@@ -67,6 +67,11 @@ impl Anchor {
         self.growth.predict(transition, noise);
     }
 
+    /// Makes a state less certain.
+    pub(super) fn add_variance(&mut self, state: State, variance: f64) {
+        self.growth.add_variance(state, variance);
+    }
+
     pub(super) fn bound(&self) -> ErrorBound {
         ErrorBound { anchored_ns: self.bound_ns, growth_sigma_ns: self.growth.sigma_of(&PHASE) }
     }

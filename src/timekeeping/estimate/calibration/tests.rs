@@ -94,6 +94,47 @@ fn what_is_saved_comes_back_and_nonsense_does_not() {
 }
 
 #[test]
+fn a_flywheel_that_is_set_moves_nothing() {
+    let mut calibration = Calibration::new(FlywheelModel::DS3231, START, utc(START, 77.0), 1e6);
+    let later = START + Span::MINUTE;
+    calibration.advance(later, Some(20.0));
+    calibration.correct(later, says(utc(later, 40e6), 1e5, 2e4));
+    let before = calibration.at(later + Span::SECOND);
+    let by = Span::from_ms(40);
+    calibration.shift(by, 0.0);
+    let after = calibration.at(later + Span::SECOND + by);
+    assert_eq!((after.map.to, after.map.rate), (before.map.to, before.map.rate));
+    assert_eq!((after.sigma_ns, calibration.bias_sigma_ns()), (before.sigma_ns, 2e4));
+}
+
+#[test]
+fn another_model_makes_it_less_sure_and_moves_nothing() {
+    for samples in [0, 5] {
+        let mut calibration = uncompared(1e9);
+        for day in 0..samples {
+            let at = START + Span::DAY * day;
+            calibration.advance(at, Some(22.0));
+            calibration.correct(at, says(utc(at, 86_400.0 * 300.0 * day as f64), 500_000.0, 0.0));
+        }
+        let now = calibration.carried_to();
+        let before = calibration.at(now);
+        calibration.set_model(FlywheelModel::DS3231M);
+        let after = calibration.at(now);
+        assert_eq!((after.map, after.sigma_ns), (before.map, before.sigma_ns));
+        if samples == 0 {
+            assert!((2_000.0..2_020.0).contains(&after.rate_sigma_ppb), "{}", after.rate_sigma_ppb);
+        } else {
+            // Most of it is the wander, which no sample can teach.
+            assert!((100.0..200.0).contains(&after.rate_sigma_ppb), "{}", after.rate_sigma_ppb);
+        }
+        let later = |calibration: &Calibration<Rtc>| calibration.at(now + Span::HOUR * 4).sigma_ns;
+        let mut crystal = calibration.clone();
+        crystal.model = FlywheelModel::DS3231;
+        assert!(later(&calibration) > later(&crystal));
+    }
+}
+
+#[test]
 fn an_offset_of_half_a_century_keeps_its_nanoseconds() {
     // The crystal's own time begins at 0 when the machine starts.
     let start = Instant::<Raw>::ZERO;

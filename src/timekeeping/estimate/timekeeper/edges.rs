@@ -4,7 +4,7 @@ use jaudiosync_hw::rtc::RtcTime;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span, Utc};
 
 use super::Timekeeper;
-use super::flywheel::{Best, RtcState};
+use super::flywheel::{Best, Rebasing, RtcState};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::rtc::edge_search::{Outcome, Search, SearchPlan};
 use crate::timekeeping::rtc::edge_tracker::{Edge, EdgeVerdict, Probe};
@@ -58,7 +58,7 @@ impl Timekeeper {
         rtc.answers = true;
         let before = rtc.tracker.clone();
         if let EdgeVerdict::Jumped { by } = rtc.tracker.edge(Edge { second, at, half_width }) {
-            rtc.begin_rebasing(before);
+            rtc.begin_rebasing(before, true);
             self.notices.push(Notice::RtcJumped { by });
         }
         self.end_rebasing(at);
@@ -100,9 +100,22 @@ impl Timekeeper {
         let Some(Best { utc, sigma_ns, bound, was_compared, .. }) = self.best(at) else { return };
         let Some(rtc) = &mut self.rtc else { return };
         let Some(map) = rtc.tracker.map() else { return };
-        rtc.calibration.restart(map.apply(at), utc.apply(at), sigma_ns, bound.ns());
+        let bridge = match rtc.rebasing.take() {
+            Some(Rebasing::FromOldEdges { old, is_same_chip: true }) => old.0.map().map(|old_map| (old, old_map)),
+            _ => None,
+        };
+        match bridge {
+            // The RTC shows another time and goes on as before: so does its calibration.
+            Some((old, old_map)) => {
+                let (tracker, mut calibration) = *old;
+                calibration.advance(old_map.apply(at), Some(rtc.status.temperature_c));
+                let sigma_ns = tracker.sigma_ns(at).hypot(rtc.tracker.sigma_ns(at));
+                calibration.shift(map.apply(at) - old_map.apply(at), sigma_ns);
+                rtc.calibration = calibration;
+            }
+            None => rtc.calibration.restart(map.apply(at), utc.apply(at), sigma_ns, bound.ns()),
+        }
         rtc.was_compared |= was_compared;
-        rtc.rebasing = None;
     }
 
     /// Returns RTC time as a function of the raw clock, if it is known.

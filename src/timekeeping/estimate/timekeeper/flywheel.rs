@@ -5,9 +5,11 @@ use jaudiosync_hw::rtc::RtcStatus;
 use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Utc};
 
 use super::FoundChip;
+use super::variant::Variant;
 use crate::timekeeping::estimate::calibration::{Calibrated, Calibration, ErrorBound};
 use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
 use crate::timekeeping::rtc::second::DateReading;
+use crate::timekeeping::rtc::stamp::Stamp;
 use crate::timekeeping::rtc::trust::Distrust;
 use crate::timekeeping::status::{Flywheel, RtcReport};
 
@@ -18,6 +20,9 @@ pub(super) struct RtcState {
     pub(super) calibration: Calibration<Rtc>,
     /// Whether the calibration has seen a reference, in this run or an earlier one.
     pub(super) was_compared: bool,
+    /// Where it was not compared: its stamp says that it was right then.
+    pub(super) stamped: Option<Stamp>,
+    pub(super) variant: Variant,
     pub(super) distrusted: Option<Distrust>,
     /// The RTC was set or has jumped: until its new edges are known, the old ones or the crystal
     /// carry the time, and then give the RTC its new offset.
@@ -33,8 +38,14 @@ pub(super) struct RtcState {
 /// What carries the time while the RTC's new phase is being found.
 #[derive(Debug, Clone)]
 pub(super) enum Rebasing {
-    /// The RTC's old edges and calibration.
-    FromOldEdges(Box<(EdgeTracker, Calibration<Rtc>)>),
+    /// The RTC's old edges and calibration. Unless what happened to the RTC is not known, the
+    /// calibration still holds for its new edges.
+    FromOldEdges {
+        /// Edges and calibration as they were before.
+        old: Box<(EdgeTracker, Calibration<Rtc>)>,
+        /// Whether the RTC is what it was, apart from its time.
+        is_same_chip: bool,
+    },
     /// The crystal.
     FromCrystal,
 }
@@ -54,10 +65,10 @@ pub(super) struct Best {
 impl RtcState {
     /// Keeps what was known of the RTC before a jump, to carry the time until its new phase is
     /// known. If it jumps again meanwhile, the time is still carried from before the first jump.
-    pub(super) fn begin_rebasing(&mut self, before: EdgeTracker) {
+    pub(super) fn begin_rebasing(&mut self, before: EdgeTracker, is_same_chip: bool) {
         if self.rebasing.is_none() {
             let old = (before, self.calibration.clone());
-            self.rebasing = Some(Rebasing::FromOldEdges(Box::new(old)));
+            self.rebasing = Some(Rebasing::FromOldEdges { old: Box::new(old), is_same_chip });
         }
     }
 
@@ -76,7 +87,7 @@ impl RtcState {
     pub(super) fn best(&self, at: Instant<Raw>) -> Option<Best> {
         let (tracker, calibration) = match &self.rebasing {
             None => (&self.tracker, &self.calibration),
-            Some(Rebasing::FromOldEdges(old)) => (&old.0, &old.1),
+            Some(Rebasing::FromOldEdges { old, .. }) => (&old.0, &old.1),
             Some(Rebasing::FromCrystal) => return None,
         };
         let raw_to_rtc = tracker.map()?.anchored_at(at);

@@ -7,6 +7,7 @@
 //! register: every observation is passed in.
 //!
 //! - `rtc`, `edges` and `samples` absorb observations, `report` makes the status;
+//! - `upkeep` is what is to be written to the RTC, `variant` whether that is a DS3231M;
 //! - `flywheel` is the RTC and what bridges it, `learning` how much a calibration learns from a
 //!   sample.
 
@@ -16,6 +17,8 @@ mod learning;
 mod report;
 mod rtc;
 mod samples;
+mod upkeep;
+mod variant;
 
 use jaudiosync_hw::rtc::Chip;
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
@@ -23,6 +26,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 pub use self::edges::Seen;
 use self::flywheel::{Best, RtcState};
 pub use self::rtc::FoundChip;
+pub use self::upkeep::Upkeep;
 use super::calibration::{Calibrated, Calibration};
 use super::selection::{Selection, Verdict};
 use crate::timekeeping::notice::Notice;
@@ -47,6 +51,10 @@ pub struct Timekeeper {
     /// When each source last sent a sample.
     heard: Vec<(Source, Instant<Raw>)>,
     notices: Vec<Notice>,
+    /// When the RTC was last set.
+    rtc_set_at: Option<Instant<Raw>>,
+    /// Since when a reference has been believed without a long pause.
+    heard_from: Option<Instant<Raw>>,
     /// The chip that answers at the RTC's address and is not used, and why.
     refused_chip: Option<(Chip, String)>,
 }
@@ -72,6 +80,8 @@ impl Timekeeper {
             troubles: Vec::new(),
             heard: Vec::new(),
             notices: Vec::new(),
+            rtc_set_at: None,
+            heard_from: None,
             refused_chip: None,
         }
     }
@@ -89,6 +99,7 @@ impl Timekeeper {
         Estimate {
             utc: best.map_or(*fallback, |best| best.utc),
             bound: best.map(|best| Span::from_ns_f64(best.bound.ns())),
+            agreement: best.as_ref().map(agreement),
             state: self.state(best.as_ref(), now),
         }
     }
@@ -97,12 +108,6 @@ impl Timekeeper {
     /// nothing is known.
     pub fn best_utc(&self, now: Instant<Raw>) -> Option<ClockMap<Raw, Utc>> {
         self.best(now).map(|best| best.utc)
-    }
-
-    /// Returns how far the best estimate can be from that of boxes that were compared with the same
-    /// references; `None` while nothing is known.
-    pub fn agreement(&self, now: Instant<Raw>) -> Option<Span> {
-        self.best(now).as_ref().map(agreement)
     }
 
     fn state(&self, best: Option<&Best>, now: Instant<Raw>) -> TimeState {
@@ -159,6 +164,8 @@ impl Timekeeper {
             reference_utc_s: reference.or(self.saved.as_ref().and_then(|saved| saved.reference_utc_s)),
             mark: rtc.map(|rtc| rtc.status.mark.0),
             aging_offset: rtc.map_or(0, |rtc| rtc.status.aging_offset),
+            stamp: rtc.map(|rtc| rtc.status.stamp.0),
+            is_ds3231m: rtc.is_some_and(|rtc| rtc.variant.is_ds3231m()),
             calibration: rtc.map(|rtc| rtc.calibration.save()),
         })
     }

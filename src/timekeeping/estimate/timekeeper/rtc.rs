@@ -1,25 +1,29 @@
 //! How the timekeeper handles the RTC itself: whether it is believed, whose calibration it
-//! continues, and when it is to be set.
+//! continues, and what follows when it was set.
 
 use jaudiosync_hw::rtc::{Chip, ChipMark, RtcStatus, RtcTime};
-use jaudiosync_time::{Instant, Raw, Rtc, Span};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Rtc, Span};
 
+use super::Timekeeper;
 use super::flywheel::{Rebasing, RtcState};
-use super::{Timekeeper, agreement};
+use super::variant::Variant;
 use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
 use crate::timekeeping::notice::Notice;
-use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
+use crate::timekeeping::rtc::edge_tracker::{Edge, EdgeTracker};
+use crate::timekeeping::rtc::stamp::Stamp;
 use crate::timekeeping::rtc::trust::{Distrust, Reading, judge};
+use crate::timekeeping::status::BOUND_SIGMAS;
 
-/// An RTC that is wrong by more than this is set.
-const SET_RTC: Span = Span::from_ms(500);
-
-/// The RTC is set only if boxes that were compared with the same reference agree to this.
-const SET_RTC_AGREEMENT: Span = Span::from_ms(100);
-
-/// An RTC that was never compared is taken to be right to this: it was set by hand, or to the
-/// second.
+/// An RTC that was never compared, and has no stamp, is taken to be right to this: it was set by
+/// hand, or to the second.
 const UNCOMPARED_SIGMA_NS: f64 = 0.5e9;
+
+/// An RTC that was set is off by no more than this until its edges are found: a busy machine writes
+/// to it late.
+const SET_HALF_WIDTH: Span = Span::MILLISECOND;
+
+/// The standard deviation of a moment of which the hour is known, in seconds.
+const HOUR_SIGMA_S: f64 = 3600.0 / 3.464;
 
 /// The RTC may be this much behind what was saved before it counts as set back.
 const SET_BACK_MARGIN: Span = Span::from_seconds(2);
@@ -36,8 +40,20 @@ pub struct FoundChip {
 impl Timekeeper {
     /// Absorbs what the RTC shows when it answers for the first time, or again.
     pub fn rtc_found(&mut self, found: FoundChip, reading: Reading, status: RtcStatus, at: Instant<Raw>) {
-        if self.rtc.is_none() {
-            self.rtc = Some(self.first_seen(found, reading.time, status));
+        match self.rtc.take() {
+            None => self.rtc = Some(self.first_seen(found, reading.time, status, at)),
+            Some(rtc) if rtc.status.mark == status.mark => self.rtc = Some(RtcState { found, ..rtc }),
+            Some(old) => {
+                // Another chip was fitted. What was known of the old one carries the time until the
+                // edges of the new one are found.
+                let mut new = self.first_seen(found, reading.time, status, at);
+                if old.tracker.map().is_some() && old.rebasing.is_none() {
+                    new.was_compared = old.was_compared;
+                    let old = Box::new((old.tracker, old.calibration));
+                    new.rebasing = Some(Rebasing::FromOldEdges { old, is_same_chip: false });
+                }
+                self.rtc = Some(new);
+            }
         }
         self.refused_chip = None;
         self.rtc_read(reading, status, at);
@@ -59,13 +75,16 @@ impl Timekeeper {
         }
         rtc.status = status;
         rtc.advance(at);
+        self.rtc_temperature(status.temperature_c, at);
+        self.judge_rate(at);
+        let Some(rtc) = &mut self.rtc else { return };
         if reading.has_century_bit && !rtc.has_century_bit {
             self.notices.push(Notice::RtcCenturyBit);
         }
         rtc.has_century_bit = reading.has_century_bit;
     }
 
-    fn first_seen(&mut self, found: FoundChip, time: RtcTime, status: RtcStatus) -> RtcState {
+    fn first_seen(&mut self, found: FoundChip, time: RtcTime, status: RtcStatus, at: Instant<Raw>) -> RtcState {
         let last_saved_utc_s = self.saved.as_ref().map(|saved| saved.utc_s);
         let judged = judge(time, &status, last_saved_utc_s);
         if let Err(distrust) = judged {
@@ -75,13 +94,21 @@ impl Timekeeper {
             RtcTime::Valid { rtc_s } => Instant::from_second(rtc_s),
             RtcTime::Invalid { .. } => Instant::ZERO,
         };
-        let saved = if judged.is_ok() { self.saved_calibration(&status, shown) } else { None };
+        let variant = Variant::new(self.saved.as_ref().is_some_and(|saved| saved.is_ds3231m), at);
+        let model = variant.model();
+        let stamp = if judged.is_ok() { Stamp::decode(status.stamp, shown) } else { None };
+        let saved = if judged.is_ok() { self.saved_calibration(model, &status, stamp, shown) } else { None };
         let was_compared = saved.is_some();
-        let fresh = || Calibration::uncompared(FlywheelModel::DS3231, shown, UNCOMPARED_SIGMA_NS);
+        let fresh = || match stamp {
+            Some(stamp) => Calibration::uncompared(model, stamp.at().min(shown), stamp.quality.sigma_ns()),
+            None => Calibration::uncompared(model, shown, UNCOMPARED_SIGMA_NS),
+        };
         RtcState {
             tracker: EdgeTracker::default(),
             calibration: saved.unwrap_or_else(fresh),
             was_compared,
+            stamped: stamp.filter(|_| !was_compared),
+            variant,
             distrusted: judged.err(),
             rebasing: None,
             status,
@@ -93,17 +120,40 @@ impl Timekeeper {
     }
 
     /// Returns the calibration of the last run, if it still belongs to this chip.
-    fn saved_calibration(&mut self, status: &RtcStatus, shown: Instant<Rtc>) -> Option<Calibration<Rtc>> {
+    fn saved_calibration(
+        &mut self,
+        model: FlywheelModel,
+        status: &RtcStatus,
+        stamp: Option<Stamp>,
+        shown: Instant<Rtc>,
+    ) -> Option<Calibration<Rtc>> {
         let saved = self.saved.as_ref()?;
         let calibration = saved.calibration.as_ref()?;
         if saved.mark.is_some_and(|mark| ChipMark(mark) != status.mark) {
             self.notices.push(Notice::CalibrationReset("this is not the RTC chip that was calibrated"));
             return None;
         }
-        let Some(calibration) = Calibration::restore(FlywheelModel::DS3231, calibration) else {
+        let Some(mut calibration) = Calibration::restore(model, calibration) else {
             self.notices.push(Notice::CalibrationReset("the saved calibration is damaged"));
             return None;
         };
+        let is_stamp_of_saved = saved.stamp.is_none_or(|saved| saved == status.stamp.0);
+        match stamp {
+            None if !is_stamp_of_saved => {
+                self.notices.push(Notice::CalibrationReset("the RTC was set since it was calibrated"));
+                return None;
+            }
+            // It was set, or its stamp renewed, and a power cut came before that was saved: its
+            // offset follows from the stamp, and its rates are what they were.
+            Some(stamp) if saved.stamp != Some(status.stamp.0) => {
+                let at = stamp.at().min(shown);
+                let rate_ppb = calibration.at(calibration.carried_to()).map.rate.ppb();
+                let sigma_ns = stamp.quality.sigma_ns().hypot(rate_ppb * HOUR_SIGMA_S);
+                let utc = ClockMap::with_offset(at, Span::ZERO, Rate::ZERO).to;
+                calibration.restart(at, utc, sigma_ns, BOUND_SIGMAS * sigma_ns);
+            }
+            _ => {}
+        }
         let last = calibration.carried_to();
         if last > shown + SET_BACK_MARGIN {
             self.notices.push(Notice::CalibrationReset("the RTC was set back since it was calibrated"));
@@ -112,7 +162,7 @@ impl Timekeeper {
         if saved.aging_offset != status.aging_offset {
             self.notices.push(Notice::CalibrationReset("the RTC's aging register was changed"));
             let known = calibration.at(last);
-            let fresh = Calibration::new(FlywheelModel::DS3231, last, known.map.to, known.sigma_ns);
+            let fresh = Calibration::new(model, last, known.map.to, known.sigma_ns);
             return Some(fresh.with_bound(known.bound.ns()));
         }
         Some(calibration)
@@ -125,56 +175,26 @@ impl Timekeeper {
         }
     }
 
-    /// Notes that the RTC was set and marked: it is believed from now on, and has new edges.
-    pub fn rtc_was_set(&mut self, status: RtcStatus) {
+    /// Notes that the RTC was set, so that this second began about then: it is believed from now on,
+    /// and has new edges.
+    pub fn rtc_was_set(&mut self, status: RtcStatus, second: i64, at: Instant<Raw>) {
+        self.rtc_set_at = Some(at);
         let Some(rtc) = &mut self.rtc else { return };
         let was_believed = rtc.distrusted.is_none() || rtc.was_compared;
-        let before = std::mem::take(&mut rtc.tracker);
+        let before = rtc.tracker.clone();
+        rtc.tracker.was_set(Edge { second, at, half_width: SET_HALF_WIDTH });
         if was_believed {
-            rtc.begin_rebasing(before);
+            rtc.begin_rebasing(before, rtc.distrusted.is_none());
         } else {
             rtc.rebasing = Some(Rebasing::FromCrystal);
         }
         if rtc.distrusted.is_some() {
             // What happened to it is not known: a new battery, another chip.
-            rtc.calibration = Calibration::uncompared(FlywheelModel::DS3231, Instant::ZERO, UNCOMPARED_SIGMA_NS);
+            rtc.calibration = Calibration::uncompared(rtc.variant.model(), Instant::ZERO, UNCOMPARED_SIGMA_NS);
         }
         rtc.distrusted = None;
+        rtc.stamped = None;
         rtc.has_century_bit = false;
         rtc.status = status;
-    }
-
-    /// Notes that the chip was marked.
-    pub fn rtc_was_marked(&mut self, mark: ChipMark) {
-        if let Some(rtc) = &mut self.rtc {
-            rtc.status.mark = mark;
-        }
-    }
-
-    /// Returns whether the RTC should be set: it is not believed, or far off, or shows the next
-    /// century, or the user asks for it, and the time is known well from a reference.
-    pub fn wants_to_set_rtc(&self, now: Instant<Raw>, is_wished: bool) -> bool {
-        let Some(rtc) = &self.rtc else { return false };
-        if !rtc.found.is_writable || !rtc.answers || rtc.rebasing.is_some() || !self.is_referenced(now) {
-            return false;
-        }
-        let Some(best) = self.best(now) else { return false };
-        let is_far_off = rtc.tracker.map().is_some_and(|map| {
-            let rtc_to_utc = map.inverse().then(&best.utc);
-            rtc_to_utc.anchored_at(map.apply(now)).offset().abs() > SET_RTC
-        });
-        let is_wrong = rtc.distrusted.is_some() || rtc.has_century_bit || is_far_off;
-        agreement(&best) < SET_RTC_AGREEMENT && (is_wished || is_wrong)
-    }
-
-    /// Returns the mark of the chip, from which a new one is made.
-    pub fn mark(&self) -> Option<ChipMark> {
-        self.rtc.as_ref().map(|rtc| rtc.status.mark)
-    }
-
-    /// Returns whether the chip carries the mark of the calibration that was saved.
-    pub fn is_marked(&self) -> bool {
-        let saved = self.saved.as_ref().and_then(|saved| saved.mark);
-        saved.is_some() && self.mark().map(|mark| mark.0) == saved
     }
 }

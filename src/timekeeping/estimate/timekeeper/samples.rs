@@ -40,6 +40,9 @@ impl Timekeeper {
         if self.believed.as_ref().is_none_or(|believed| believed.source != sample.source) {
             self.notices.push(Notice::Believed(sample.source.clone()));
         }
+        if !self.is_referenced(sample.raw) {
+            self.heard_from = Some(sample.raw);
+        }
         self.believed = Some(Believed { source: sample.source.clone(), at: sample.raw, utc: sample.utc });
     }
 
