@@ -47,11 +47,12 @@ pub(crate) fn hardware_latency(known_ms: Option<f64>, is_complete: bool) -> Stri
     }
 }
 
-/// Returns a small span of time as people say it, rounded up, such as `30 ms`, `0.5 s` or `2 min`.
+/// Returns a small span of time as people say it, such as `30 ms`, `0.5 s` or `2 min`: rounded up,
+/// but for what is far below the last digit.
 pub(crate) fn approximately(span: Span) -> String {
     match span.seconds() {
-        ..0.1 => format!("{:.0} ms", (span.ms() - 1e-6).ceil()),
-        seconds @ 0.1..120.0 => format!("{:.1} s", ((seconds - 1e-9) * 10.0).ceil() / 10.0),
+        ..0.1 => format!("{:.0} ms", (span.ms() - 0.05).ceil()),
+        seconds @ 0.1..120.0 => format!("{:.1} s", ((seconds - 0.005) * 10.0).ceil() / 10.0),
         seconds => format!("{:.0} min", (seconds / 60.0).ceil()),
     }
 }

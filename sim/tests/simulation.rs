@@ -142,8 +142,7 @@ fn boxes_that_lost_their_state_are_within_5_ms_of_each_other_after_boot() {
     for seed in 0..20 {
         let fleet = run_fleet(&scenario, seed, &without_state, &|_| {}).unwrap();
         // A box is switched on a minute before the ride.
-        for second in 0..300 {
-            let [a, b] = [0, 1].map(|index| fleet[index][second]);
+        for (a, b) in fleet[0].iter().zip(&fleet[1]).take(300) {
             let errors = [a, b].map(|sample| sample.timescale_error.expect("it knows the time").ms());
             let bounds = [a, b].map(|sample| sample.stated_bound.expect("and how well").ms());
             worst_ms = worst_ms.max((errors[0] - errors[1]).abs());

@@ -143,3 +143,26 @@ pub struct RtcReport {
     /// Whether it may be written to.
     pub is_writable: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use jaudiosync_time::{Instant, Rate};
+
+    use super::*;
+
+    #[test]
+    fn only_a_time_that_is_known_to_twenty_milliseconds_is_in_sync() {
+        let utc = ClockMap { from: Instant::ZERO, to: Instant::ZERO, rate: Rate::ZERO };
+        // What a network hides from all boxes alike does not count.
+        let known = |agreement_ms, state| {
+            let agreement = Span::from_ms(agreement_ms);
+            Estimate { utc, bound: Some(agreement * 4), agreement: Some(agreement), state }
+        };
+        let in_sync = |bound_ms, was| known(bound_ms, TimeState::Holdover).is_in_sync(was);
+        assert!(in_sync(19, false) && !in_sync(20, false) && !in_sync(500, false));
+        // It does not waver where the bound does.
+        assert!(in_sync(24, true) && !in_sync(25, true));
+        assert!(!known(1, TimeState::Unset).is_in_sync(true));
+        assert!(!Estimate { bound: None, ..known(1, TimeState::Holdover) }.is_in_sync(true));
+    }
+}

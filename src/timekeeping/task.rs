@@ -102,6 +102,8 @@ pub struct ClockTask {
     system: SystemClockFollower,
     shared: Arc<SharedEstimate>,
     reported_missing: bool,
+    /// What was reported is that another chip answers.
+    reported_refused: bool,
     shall_set_rtc: bool,
     rtc_was_set: bool,
     /// Receives the status after every step, and whether the RTC was set since the start.
@@ -138,6 +140,7 @@ impl ClockTask {
             system: SystemClockFollower::default(),
             shared,
             reported_missing: false,
+            reported_refused: false,
             shall_set_rtc: false,
             rtc_was_set: false,
             on_status: Box::new(|_, _| {}),

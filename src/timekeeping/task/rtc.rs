@@ -62,6 +62,7 @@ impl ClockTask {
         self.status_at = now + STATUS_INTERVAL;
         self.retry_after = FIRST_RETRY;
         self.reported_missing = false;
+        self.reported_refused = false;
         self.rtc = Some(rtc);
         Ok(Next::Now)
     }
@@ -80,9 +81,11 @@ impl ClockTask {
     }
 
     pub(super) fn lose_rtc(&mut self, error: &RtcError) {
-        if !self.reported_missing {
+        let is_refused = matches!(error, RtcError::WrongChip(_) | RtcError::UnknownChip { .. });
+        if !self.reported_missing || is_refused && !self.reported_refused {
             log::warn!("{error}; going on without the RTC, and trying to open it again");
             self.reported_missing = true;
+            self.reported_refused = is_refused;
         }
         self.rtc = None;
         self.planned = None;
@@ -203,7 +206,10 @@ impl ClockTask {
     /// Sets the RTC as a second begins. Where that must be met exactly, nothing is written if this
     /// thread wakes too late, several times.
     fn set_rtc(&mut self, quality: Option<Quality>, is_fine: bool) -> Result<(), RtcError> {
-        let Some((second, at)) = self.await_second(is_fine) else { return Ok(()) };
+        let Some((second, at)) = self.await_second(is_fine) else {
+            self.timekeeper.put_off_setting(self.devices.clocks.raw());
+            return Ok(());
+        };
         let Some(rtc) = &mut self.rtc else { return Ok(()) };
         let shown = Instant::from_second(second);
         let stamp = quality.map_or_else(ChipStamp::default, |quality| self.timekeeper.new_stamp(shown, quality));
@@ -211,6 +217,8 @@ impl ClockTask {
         let mark = mark.unwrap_or_else(|| new_mark(self.devices.random));
         // Not tried again: a moment later the time would be different. The next round sets it.
         rtc.set_time_with(second, mark, stamp)?;
+        self.timekeeper.rtc_was_marked(mark);
+        self.timekeeper.rtc_was_stamped(stamp);
         let status = retry(|| rtc.read_status())?;
         if is_fine {
             log::info!("the RTC was off by some milliseconds, and was set from the reference");

@@ -51,7 +51,7 @@ pub struct Timekeeper {
     /// When each source last sent a sample.
     heard: Vec<(Source, Instant<Raw>)>,
     notices: Vec<Notice>,
-    /// When the RTC was last set.
+    /// When the RTC was last set, or that was put off.
     rtc_set_at: Option<Instant<Raw>>,
     /// Since when a reference has been believed without a long pause.
     heard_from: Option<Instant<Raw>>,

@@ -99,6 +99,11 @@ impl Timekeeper {
         Stamp::new(at, quality, &others).encode()
     }
 
+    /// Notes that the second was missed: it is tried again later.
+    pub fn put_off_setting(&mut self, now: Instant<Raw>) {
+        self.rtc_set_at = Some(now);
+    }
+
     /// Returns how long before a second begins it must be written.
     pub fn write_lead(&self) -> Span {
         self.rtc.as_ref().map_or(Span::ZERO, |rtc| rtc.tracker.write_lead())
