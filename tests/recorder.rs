@@ -92,7 +92,7 @@ fn a_ride_with_a_power_cut_a_crash_and_a_clean_end_is_told_on_a_page() {
         assert!(page.contains(words), "no {words:?} in\n{page}");
     }
     assert!(page.contains("(1 line of the recording cannot be read"), "{page}");
-    assert_eq!((count(page, "switched on"), count(page, "power cut")), (2, 1), "{page}");
+    assert_eq!((count(page, "switched on"), count(page, "last entry: a power cut")), (2, 1), "{page}");
     assert!(page.lines().count() < 60 && page.lines().all(|line| line.chars().count() < 200), "a page:\n{page}");
 
     let run = last_ride(&sandbox, "cccccccc", &["--last-ride", "--json"]);

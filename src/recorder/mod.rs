@@ -36,4 +36,4 @@ pub use module::ShortMemory;
 pub use past::previous_end;
 pub use ride::{Boot, DropOutTime, Ending, LoggedNote, Moment, Period, Ride, RideTime, Rides, Trouble};
 pub use tap::{Notes, Tap, UNDERRUN, tap};
-pub use task::{Recorder, RecorderCommand};
+pub use task::{Recorder, RecorderCommand, WRITE_INTERVAL};

@@ -22,7 +22,8 @@ use crate::worker::Task;
 /// Events are written together with the calibration, which the clock's task saves at these times
 /// (`timekeeping/task.rs`): the disk then has one burst of writes, not two.
 const FIRST_WRITE: Span = Span::from_seconds(60);
-const WRITE_INTERVAL: Span = Span::from_seconds(600);
+/// How often events are written while all is well.
+pub const WRITE_INTERVAL: Span = Span::from_seconds(600);
 
 /// The beginning is written as soon as UTC is known, which it is needed for, or after this.
 const BEGINNING_WAITS: Span = Span::from_seconds(5);
@@ -132,7 +133,8 @@ impl Recorder {
     fn take_earlier(&mut self) {
         let earlier = self.module.as_mut().and_then(|module| module.take_earlier(&self.boot));
         let Some(earlier) = earlier else { return };
-        self.is_urgent = true;
+        // What has waited for this.
+        self.module.iter_mut().for_each(InModule::write);
         let lines: String = earlier.iter().map(Entry::to_line).collect();
         if let Some(Err(error)) = self.files.as_ref().map(|files| files.set_earlier(&lines)) {
             log::debug!("what the clock module holds cannot be shown: {error}");
@@ -210,9 +212,7 @@ impl Recorder {
         self.written_at = Some(now);
         self.is_urgent = false;
         // First, as it takes no time: at the end the clock's task waits for it, and not for a disk.
-        if let Some(module) = &mut self.module {
-            module.write();
-        }
+        self.module.iter_mut().for_each(InModule::write);
         let Some(files) = &self.files else { return self.held.clear() };
         let trouble = files.append(&self.held).err().map(|error| error.to_string());
         match trouble {

@@ -4,7 +4,7 @@ use jaudiosync_time::{Instant, Raw, Span};
 
 use super::event::Event;
 use crate::control::Status;
-use crate::control::protocol::{PlayState, TimeState};
+use crate::control::protocol::{PlayState, TimeState, TimeStatus};
 use crate::host::Power;
 
 /// The bounds of the time's error between which it matters, in ms.
@@ -41,7 +41,7 @@ pub(super) struct Watcher {
     /// The sources that were recorded since the start.
     sources: Vec<String>,
     worst_ms: Option<f64>,
-    last: Option<(Status, Option<f64>)>,
+    last: Option<(TimeStatus, Option<f64>)>,
     plays: bool,
     present: Option<bool>,
     power: Option<Power>,
@@ -52,7 +52,7 @@ impl Watcher {
     /// Returns what has changed.
     pub(super) fn see(&mut self, status: &Status, machine: MachineSeen, now: Instant<Raw>) -> Vec<Event> {
         let mut events = Vec::new();
-        self.last = Some((status.clone(), machine.celsius));
+        self.last = Some((status.time.clone(), machine.celsius));
         self.see_time(status, now, &mut events);
         let plays = plays(status.play.state);
         if plays != self.plays {
@@ -83,8 +83,8 @@ impl Watcher {
     /// Returns how well the time is known, for the record at intervals; `None` before the first
     /// status.
     pub(super) fn time(&mut self, now: Instant<Raw>) -> Option<Event> {
-        let (status, celsius) = self.last.clone()?;
-        Some(self.time_event(&status, celsius, now))
+        let (time, celsius) = self.last.clone()?;
+        Some(self.time_event(&time, celsius, now))
     }
 
     fn see_time(&mut self, status: &Status, now: Instant<Raw>, events: &mut Vec<Event>) {
@@ -110,8 +110,7 @@ impl Watcher {
         }
     }
 
-    fn time_event(&mut self, status: &Status, celsius: Option<f64>, now: Instant<Raw>) -> Event {
-        let time = &status.time;
+    fn time_event(&mut self, time: &TimeStatus, celsius: Option<f64>, now: Instant<Raw>) -> Event {
         self.time = Some((time.state, time.error_bound_ms.map(band), now));
         if !self.sources.contains(&time.source) && self.sources.len() < MAX_SOURCES {
             self.sources.push(time.source.clone());

@@ -7,15 +7,13 @@ use serde_json::json;
 
 use super::super::{Failure, output};
 use crate::format::{counted, duration, local_time};
-use crate::recorder::{BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity, recording_folder};
+use crate::recorder::{
+    BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity, WRITE_INTERVAL, recording_folder,
+};
 
 /// How many lines of the log, and how many of any other list, are shown at most. JSON has all.
 const MAX_NOTES: usize = 20;
 const MAX_LINES: usize = 12;
-
-/// The recorder writes at intervals of this, in s: a power cut may have been that much later than
-/// the last entry.
-const WRITE_INTERVAL_S: f64 = 600.0;
 
 /// Prints a ride of the recording in this folder; 1 is the last one.
 pub(super) fn show(folder: Option<&Path>, number: usize, as_json: bool) -> Result<(), Failure> {
@@ -119,7 +117,7 @@ fn boots(ride: &Ride) -> Vec<String> {
             Ending::PowerCut => {
                 format!(
                     "{at}  last entry: a power cut (or the Pi hung) within {} min after it",
-                    WRITE_INTERVAL_S / 60.0
+                    WRITE_INTERVAL.seconds() / 60.0
                 )
             }
             Ending::StillOn => format!("{at}  last entry: still on"),
