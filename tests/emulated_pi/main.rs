@@ -4,7 +4,8 @@
 //! `scripts/emulated-pi` prepares everything and runs them all. `appliance` is the service as
 //! riders use it, `faults` what it does if something is wrong, `clocks` how it follows clocks that
 //! run fast, `long_files` how it joins a set of hours, `sound_cards` how it plays on USB and HDA
-//! cards, `processor_time` what playing costs; here is what the board itself does.
+//! cards, `pins` how it shares the header, `processor_time` what playing costs; here is what the
+//! board itself does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,6 +17,7 @@ mod installed;
 mod long_files;
 mod long_set;
 mod machine;
+mod pins;
 mod processor_time;
 mod recorded_outside;
 mod recording;

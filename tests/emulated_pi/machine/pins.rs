@@ -71,6 +71,12 @@ impl Pins<'_> {
         self.set(contact.pin(), true);
     }
 
+    /// Returns whether the box drives a pin.
+    pub fn is_output(&mut self, pin: u32) -> bool {
+        let function = self.registers.read(FUNCTIONS + u64::from(pin / 10) * 4);
+        function >> (pin % 10 * 3) & 7 == OUTPUT
+    }
+
     /// Sets a pin to a level, and returns the instant at which it changed,
     /// rounded down to microseconds.
     pub fn set(&mut self, pin: u32, high: bool) -> Instant<Utc> {

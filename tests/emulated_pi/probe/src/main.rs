@@ -3,6 +3,7 @@
 
 mod await_line;
 mod clocks;
+mod hold_pin;
 mod levels;
 mod mixer;
 mod rate_shift;
@@ -18,6 +19,7 @@ enum Probe {
     Clocks(clocks::Clocks),
     Mixer(mixer::MixerVolume),
     Record(record::Record),
+    HoldPin(hold_pin::HoldPin),
     Levels(levels::Levels),
     RateShift(rate_shift::RateShift),
     Watch(watch::Watch),
@@ -29,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         Probe::Clocks(command) => command.run(),
         Probe::Mixer(command) => command.run(),
         Probe::Record(command) => command.run(),
+        Probe::HoldPin(command) => command.run(),
         Probe::Levels(command) => command.run(),
         Probe::RateShift(command) => command.run(),
         Probe::Watch(command) => command.run(),
