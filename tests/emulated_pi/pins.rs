@@ -32,7 +32,7 @@ fn works_without_volume_down(machine: &mut Machine, service: &Service, name: &st
     machine.run(&format!("grep -q '{NAMED}' /run/{name}.log"));
     machine.run(&format!("jaudiosync status | grep -q '^warning *{NAMED}'"));
     let doctor = machine.try_run(&format!("jaudiosync doctor --config /run/{name}.toml")).stdout;
-    assert!(doctor.contains(NAMED) && doctor.contains("probably free: GPIO13"), "{doctor}");
+    assert!(doctor.contains(NAMED) && doctor.contains("probably free: GPIO1"), "{doctor}");
 
     machine.hold(Contact::VolumeUp, PRESS_S);
     let before = status.volume.percent;
