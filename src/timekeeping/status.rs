@@ -158,11 +158,11 @@ mod tests {
             let agreement = Span::from_ms(agreement_ms);
             Estimate { utc, bound: Some(agreement * 4), agreement: Some(agreement), state }
         };
-        let in_sync = |bound_ms, was| known(bound_ms, TimeState::Holdover).is_in_sync(was);
+        let in_sync = |agreement_ms, was| known(agreement_ms, TimeState::Holdover).is_in_sync(was);
         assert!(in_sync(19, false) && !in_sync(20, false) && !in_sync(500, false));
-        // It does not waver where the bound does.
+        // It does not waver where that does.
         assert!(in_sync(24, true) && !in_sync(25, true));
         assert!(!known(1, TimeState::Unset).is_in_sync(true));
-        assert!(!Estimate { bound: None, ..known(1, TimeState::Holdover) }.is_in_sync(true));
+        assert!(!Estimate { agreement: None, ..known(1, TimeState::Holdover) }.is_in_sync(true));
     }
 }
