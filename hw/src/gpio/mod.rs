@@ -27,6 +27,10 @@ use crate::buttons::BoardError;
 /// How the kernel shows this program's lines, and how it recognises its own.
 pub const CONSUMER: &str = "jaudiosync";
 
+/// How the kernel shows a pin of which rppal awaits an interrupt, as the service does for the RTC's
+/// 1 Hz output.
+pub const RPPAL_CONSUMER: &str = "RPPAL";
+
 /// A pin that is read, with the chip's own pull-up.
 pub trait InputPin: Send {
     /// Returns whether the pin is low now: whether a contact to ground is closed.

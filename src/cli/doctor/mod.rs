@@ -79,8 +79,7 @@ impl Doctor {
         if let Some(levels) = &board.levels {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));
         }
-        let used_by_others: Vec<u8> = used_by_others().into_iter().map(|(gpio, _)| gpio).collect();
-        findings.extend(checks::pins(config, &machine, &board.left_out, &used_by_others));
+        findings.extend(checks::pins(config, &machine, &board.left_out, &used_by_others()));
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));

@@ -1,6 +1,6 @@
 //! Pins that the kernel has given to something else, and those that a HAT or an overlay uses.
 
-use jaudiosync_hw::gpio::UnusablePin;
+use jaudiosync_hw::gpio::{LineUser, RPPAL_CONSUMER, UnusablePin};
 
 use super::super::{Finding, Level};
 use crate::config::{BoardKind, Config};
@@ -35,7 +35,12 @@ impl From<&UnusablePinStatus> for LeftOut {
 
 /// Checks the configured pins against those of the HAT and the overlays, and reports those that are
 /// left out. `used_by_others` are all pins that the kernel has given to something else.
-pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut], used_by_others: &[u8]) -> Vec<Finding> {
+pub fn pins(
+    config: &Config,
+    machine: &Machine,
+    left_out: &[LeftOut],
+    used_by_others: &[(u8, LineUser)],
+) -> Vec<Finding> {
     if config.board.kind != BoardKind::Pi {
         return Vec::new();
     }
@@ -43,7 +48,7 @@ pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut], used_by_ot
     let boot_config = machine.boot_config().map(|(_, text)| text).unwrap_or_default();
     let claims = claims(&boot_config, machine.hat_product().as_deref(), config.board.hat);
     let sqw_gpio = config.time.sqw_gpio.0.map(|pin| pin.number());
-    let taken: Vec<u8> = sqw_gpio.into_iter().chain(used_by_others.iter().copied()).collect();
+    let taken: Vec<u8> = sqw_gpio.into_iter().chain(used_by_others.iter().map(|(gpio, _)| *gpio)).collect();
     let advice = advice(&free_pins(&pins, &taken, &claims));
     let collisions = collisions(&pins, &claims);
     let of_pin = |gpio: u8| collisions.iter().find(|collision| collision.claim.pin.gpio == gpio);
@@ -62,6 +67,18 @@ pub fn pins(config: &Config, machine: &Machine, left_out: &[LeftOut], used_by_ot
         let finding = Finding::warning(CHECK, collision.to_string(), &advice);
         // The amplifier is muted or off, whatever the program does.
         if collision.claim.is_miniamp() { Finding { level: Level::Problem, ..finding } } else { finding }
+    }));
+    findings.extend(sqw_gpio.and_then(|gpio| {
+        let words = format!("the RTC's 1 Hz output is on GPIO{gpio}, which");
+        let claim = claims.iter().find(|claim| claim.pin.gpio == gpio && !claim.pin.is_optional);
+        // rppal's name is on it while the service runs.
+        let user = used_by_others.iter().find(|(used, user)| *used == gpio && user.name != RPPAL_CONSUMER);
+        let text = match (user, claim) {
+            (Some((_, user)), _) => format!("{words} belongs to {user}: its edges are read over I2C instead"),
+            (None, Some(claim)) => format!("{words} {} uses: {}", claim.by, claim.pin.what),
+            (None, None) => return None,
+        };
+        Some(Finding::warning(CHECK, text, "wire it to another pin, and set time.sqw_gpio"))
     }));
     if may_be_miniamp(&boot_config, config.board.hat) && !miniamp_collisions(&pins).is_empty() {
         findings.push(Finding::warning(
@@ -89,7 +106,7 @@ fn advice(free: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Hat;
+    use crate::config::{Gpio, Hat, OptionalGpio};
     use crate::host::tests::machine;
 
     fn config(hat: Hat) -> Config {
@@ -98,13 +115,31 @@ mod tests {
         config
     }
 
+    fn users(names: &[(u8, &str)]) -> Vec<(u8, LineUser)> {
+        names.iter().map(|(gpio, name)| (*gpio, LineUser { name: (*name).to_owned() })).collect()
+    }
+
+    #[test]
+    fn the_pin_of_the_rtcs_output_is_compared_too_and_rppal_is_not_another() {
+        let (_root, machine) = machine(&[("boot/config.txt", "dtoverlay=gpio-fan\n")]);
+        let mut config = config(Hat::Auto);
+        let mut first = |gpio: u8, names: &[(u8, &str)]| {
+            config.time.sqw_gpio = OptionalGpio(Gpio::new(gpio));
+            pins(&config, &machine, &[], &users(names))[0].clone()
+        };
+        let taken = first(27, &[(27, "reset")]).text;
+        assert!(taken.starts_with("the RTC's 1 Hz output is on GPIO27, which belongs to \"reset\""), "{taken}");
+        assert_eq!(first(12, &[]).text, "the RTC's 1 Hz output is on GPIO12, which a fan uses: fan");
+        assert_eq!(first(27, &[(27, "RPPAL")]).level, Level::Good);
+    }
+
     #[test]
     fn a_pin_in_use_is_reported_once_with_the_board_that_uses_it() {
         let overlay = "dtoverlay=allo-boss-dac-pcm512x-audio\n";
         let (_root, machine) = machine(&[("boot/firmware/config.txt", overlay)]);
         let message = "GPIO6 belongs to \"mute\": the Volume down button does not work; choose another pin".to_owned();
         let left_out = LeftOut { gpio: 6, key: "volume_down_gpio".to_owned(), message: message.clone() };
-        let found = pins(&config(Hat::Auto), &machine, &[left_out], &[6, 12]);
+        let found = pins(&config(Hat::Auto), &machine, &[left_out], &users(&[(6, "mute"), (12, "fan")]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].text, format!("{message} (an Allo Boss: mute)"));
         assert!(found[0].advice.as_ref().is_some_and(|advice| advice.contains("GPIO13, GPIO17, GPIO22")), "{found:?}");
