@@ -204,8 +204,11 @@ mod tests {
 
     const REACH: &str = "[calibration]\ndays_before = 0\n[ntp]\navailable_minutes = [[-1, 240]]\n";
 
-    /// The errors of all samples of a ride, in ms, with their sigmas and bounds.
-    fn errors_ms(text: &str, index: usize) -> Vec<(f64, f64, f64)> {
+    /// The error of a sample, its sigma and its bound, in ms.
+    type Error = (f64, f64, f64);
+
+    /// The errors of all samples of a ride.
+    fn errors_ms(text: &str, index: usize) -> Vec<Error> {
         let scenario = parse(text, "test").unwrap();
         let schedule = BoxSchedule::new(&scenario, index);
         let begin = schedule.whole.from;
@@ -238,11 +241,11 @@ mod tests {
     fn a_line_of_its_own_is_the_same_at_every_contact_of_its_box_and_the_way_of_the_ride_is_another() {
         let text = "boxes = 2\n[home]\nasymmetry_ms = 0\nasymmetry_sigma_ms = 0\nasymmetry_line_sigma_ms = 2\n\
             jitter_up_ms = 0\njitter_down_ms = 0\n[ntp]\nbase_delay_ms = 45\nasymmetry_ms = 10\n\
-            asymmetry_sigma_ms = 0\navailable_minutes = [[0, 60]]\n";
+            asymmetry_sigma_ms = 0\navailable_minutes = [[30, 90]]\n";
         let mut lines = Vec::new();
         for index in 0..2 {
             let errors = errors_ms(text, index);
-            let (ride, home): (Vec<_>, Vec<_>) = errors.iter().partition(|(_, _, bound)| *bound > 20.0);
+            let (ride, home): (Vec<Error>, Vec<Error>) = errors.iter().partition(|(_, _, bound)| *bound > 20.0);
             assert!(home.len() > 20 && ride.len() > 5, "{errors:?}");
             assert!(home.iter().all(|(error, ..)| (error - home[0].0).abs() < 0.1), "{errors:?}");
             assert!(ride.iter().all(|(error, ..)| (error - 9.0).abs() < 4.0), "{errors:?}");
