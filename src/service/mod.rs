@@ -17,6 +17,7 @@ pub mod mapper;
 pub mod playlists;
 pub mod running;
 pub mod settings;
+pub mod state_place;
 pub mod state_writer;
 pub mod time;
 pub mod volume;

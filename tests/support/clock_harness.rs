@@ -78,6 +78,7 @@ pub struct ClockHarness {
     /// What was persisted last.
     pub persisted: Arc<Mutex<Option<SavedTime>>>,
     pub task: ClockTask,
+    bus: SimulatedDs3231,
     rest: Duration,
 }
 
@@ -103,13 +104,31 @@ impl ClockHarness {
         });
         let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
         prepare(&chip);
+        Self::boot(world, bus, chip, saved, seed)
+    }
+
+    /// Boots again, with what is on disk now, on the same board: what the task had learnt is gone,
+    /// as after a power cut.
+    #[allow(dead_code)] // not in every test program
+    pub fn boot_again(self, saved: Option<SavedTime>, seed: u64) -> Self {
+        Self::boot(self.world, self.bus, self.chip, saved, seed)
+    }
+
+    fn boot(
+        world: Arc<TestWorld>,
+        bus: SimulatedDs3231,
+        chip: SimulatedDs3231Handle,
+        saved: Option<SavedTime>,
+        seed: u64,
+    ) -> Self {
+        let opened = bus.clone();
         let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
         let (samples, receiver) = channel();
         let persisted = Arc::new(Mutex::new(saved.clone()));
         let last = persisted.clone();
         let devices = ClockDevices {
             clocks: world.clone(),
-            open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(bus.clone()))))),
+            open_rtc: Some(Box::new(move || Ok(Box::new(Ds3231::new(opened.clone()))))),
             second_edge: None,
             system_clock: None,
             events: receiver,
@@ -118,7 +137,7 @@ impl ClockHarness {
             may_set_rtc: true,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
-        Self { world, chip, samples, shared, persisted, task, rest: Duration::ZERO }
+        Self { world, chip, samples, shared, persisted, task, bus, rest: Duration::ZERO }
     }
 
     /// Advances the world by the task's rest, and does its next step.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use self::devices::{Holder, read_board, read_clock, read_sound};
+use self::devices::{Holder, read_board, read_clock, read_sound, read_state};
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::config::{self, Config};
@@ -18,7 +18,6 @@ use crate::doctor::{Finding, Level, checks};
 use crate::host::Machine;
 use crate::service::playlists::read;
 use crate::service::settings::playlist_source;
-use crate::storage::service_state_folder;
 
 /// Check everything that can go wrong with a box, and say how to fix it
 ///
@@ -65,7 +64,7 @@ impl Doctor {
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
-        findings.extend(checks::health(&machine, service_state_folder(config.state.folder()).as_deref()));
+        findings.extend(checks::health(&machine, &read_state(config, holder)));
         self.show(&findings)?;
         if self.buttons {
             buttons::follow(config, &self.service, holder)?;

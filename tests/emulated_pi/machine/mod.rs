@@ -90,6 +90,8 @@ pub struct Fitted<'a> {
     /// A USB stick with the contents of this folder; it cannot be written to. Its drivers are not
     /// loaded by themselves, either.
     pub stick: Option<&'a Path>,
+    /// An AT24C32 beside the RTC, whose contents are this file.
+    pub eeprom: Option<&'a Path>,
 }
 
 impl Machine {
