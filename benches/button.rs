@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use jaudiosync::appliance::SavedState;
 use jaudiosync::config::Layers;
+use jaudiosync::control::protocol::StateStatus;
 use jaudiosync::player::files::Files;
 use jaudiosync::player::library::Library;
 use jaudiosync::service::conductor::{Conductor, Ports, Round};
@@ -28,7 +29,7 @@ fn main() {
     let board = SimulatedBoard::new();
     let mut layers = Layers::default();
     layers.lay(Path::new("bench"), b"[time]\nsource = \"system\"\n[board]\nkind = \"simulated\"\n");
-    let time = BoxTime::start(layers.config(), None).unwrap();
+    let time = BoxTime::start(layers.config(), None, Arc::default()).unwrap();
     let mixer = board.clone();
     let open = Box::new(move || Ok(Some(Box::new(mixer.clone()) as Box<dyn Mixer>)));
     let volume = Worker::start("volume", VolumeTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
@@ -40,6 +41,7 @@ fn main() {
         library: Box::new(|playlist, mix| Arc::new(Files::of(playlist, mix)) as Arc<dyn Library>),
         volume: Box::new(move |percent| volume.command(percent)),
         state_writer: Box::new(|_| {}),
+        state_status: Box::new(StateStatus::default),
         playlists: Box::new(|_| {}),
         load_config: Box::new(Layers::default),
         dac_name: Box::new(String::new),

@@ -18,6 +18,7 @@ pub mod playlists;
 mod recording;
 pub mod running;
 pub mod settings;
+pub mod state_place;
 pub mod state_writer;
 pub mod time;
 pub mod volume;

@@ -23,10 +23,12 @@ use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
 use super::recording::Recording;
 use super::settings::sink_options;
+use super::state_place::state_status;
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
 use super::volume::{OpenMixer, VolumeTask};
 use crate::config::{self, BoardKind, Config, Hat, Layers};
+use crate::control::protocol::StateStatus;
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
 use crate::host::hats::miniamp_gpios;
@@ -35,7 +37,7 @@ use crate::player::files::Files;
 use crate::player::library::Library;
 use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::recorder::Notes;
-use crate::storage::{self, Record, Run};
+use crate::storage::{self, Record, Run, StatePlace};
 use crate::timekeeping::clock_module::SharedModule;
 use crate::worker::{Task, Worker};
 
@@ -108,6 +110,7 @@ impl Service {
         }
         let (sender, inbox) = mpsc::channel();
         let state_folder = state_folder(&options, &config);
+        let place = state_folder.as_deref().map(StatePlace::of);
         let module = Arc::new(SharedModule::new(last_run(state_folder.as_deref())));
         let recording = Recording::start(state_folder.clone(), options.notes, Arc::clone(&module));
         let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module))?;
@@ -133,6 +136,10 @@ impl Service {
                 let task = StateWriter::new(state_folder.clone(), reporter(&sender, Message::State));
                 workers.start("state writer", task.and_in(Arc::clone(&module)))?
             },
+            state_status: {
+                let (place, module) = (place.clone(), Arc::clone(&module));
+                Box::new(move || state_status(place.as_ref(), module.report()))
+            },
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
@@ -146,6 +153,7 @@ impl Service {
             restored.take_over(found).into_iter().for_each(&mut ports.state_writer);
         }
         module.begin(restored.session.clone(), restored.volume);
+        log_state_place(&state_status(place.as_ref(), module.report()));
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
@@ -266,6 +274,14 @@ impl Drop for Service {
 
 fn state_folder(options: &ServiceOptions, config: &Config) -> Option<PathBuf> {
     options.state_folder.clone().or_else(|| storage::state_folder(config.state.folder()))
+}
+
+fn log_state_place(state: &StateStatus) {
+    if let Some(warning) = state.warning() {
+        log::warn!("{warning}");
+    } else if let Some(words) = state.lies_on.words() {
+        log::info!("the state folder {} is {words}; the clock module's EEPROM remembers for it", state.folder);
+    }
 }
 
 /// Returns in which run the state folder was last used; 0 if in none. A damaged record counts as

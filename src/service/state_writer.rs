@@ -236,6 +236,41 @@ mod tests {
     }
 
     #[test]
+    fn what_the_clock_module_knows_later_replaces_what_the_folder_says_there_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = Arc::new(SharedModule::new(3));
+        let mut task = StateWriter::new(Some(folder.path().to_owned()), Box::new(|trouble| panic!("{trouble:?}")))
+            .and_in(Arc::clone(&module));
+        task.command(WriteCommand::Session(Some(session(7))));
+        task.command(WriteCommand::Volume(Volume { percent: 35 }));
+        task.step();
+        let found = |is_newer, session, percent: Option<u8>| clock_module::Restored {
+            run: 9,
+            is_newer,
+            session,
+            volume: percent.map(|percent| Volume { percent }),
+        };
+        let mut restored = Restored::read(Some(folder.path()));
+        for write in restored.take_over(found(false, Some(session(1)), Some(1))) {
+            task.command(write);
+        }
+        task.step();
+        let restored_again = Restored::read(Some(folder.path()));
+        assert_eq!((restored.session.clone(), restored.volume), (restored_again.session, restored_again.volume));
+        assert_eq!((restored.session, restored.volume), (Some(session(7)), Some(Volume { percent: 35 })));
+        let run = Record::<Run>::in_folder(folder.path());
+        assert_eq!(run.read().unwrap(), Some(Run { number: 9 }));
+        // It was stopped in a later run: that session must not come back either.
+        let mut restored = Restored::read(Some(folder.path()));
+        for write in restored.take_over(found(true, None, None)) {
+            task.command(write);
+        }
+        task.step();
+        assert_eq!((restored.session, restored.volume), (None, Some(Volume { percent: 35 })));
+        assert_eq!(Restored::read(Some(folder.path())).session, None);
+    }
+
+    #[test]
     fn what_cannot_be_written_is_reported_once_and_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");

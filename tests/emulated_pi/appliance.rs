@@ -19,8 +19,14 @@ const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
-const JUMPER: Fitted<'_> =
-    Fitted { board: Board::RaspberryPi3, closed: &[Contact::Jumper], sound: None, stick: None, judges_rtc: false };
+const JUMPER: Fitted<'_> = Fitted {
+    board: Board::RaspberryPi3,
+    closed: &[Contact::Jumper],
+    sound: None,
+    stick: None,
+    judges_rtc: false,
+    eeprom: None,
+};
 
 /// Prints memory and processor time of the service over some seconds, as the box itself counts
 /// them.

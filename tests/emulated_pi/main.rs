@@ -2,7 +2,8 @@
 //! real drivers under it.
 //!
 //! `scripts/emulated-pi` prepares everything and runs them all. `appliance` is the service as
-//! riders use it, `faults` what it does if something is wrong, `clocks` how it follows clocks that
+//! riders use it, `faults` what it does if something is wrong, `eeprom` what it remembers on a
+//! read-only root, `clocks` how it follows clocks that
 //! run fast, `long_files` how it joins a set of hours, `sound_cards` how it plays on USB and HDA
 //! cards, `pins` how it shares the header, `processor_time` what playing costs; here is what the
 //! board itself does.
@@ -12,6 +13,7 @@
 mod appliance;
 mod clock_comparison;
 mod clocks;
+mod eeprom;
 mod faults;
 mod installed;
 mod long_files;

@@ -75,6 +75,11 @@ impl Service {
         assert!(!trouble.iter().any(|words| log.contains(words)), "{log}");
     }
 
+    /// Returns what it has logged so far.
+    pub fn log(&self, machine: &mut Machine) -> String {
+        self.log.log(machine)
+    }
+
     pub fn status(&self, machine: &mut Machine) -> Status {
         serde_json::from_str(&machine.run("jaudiosync status --json").stdout).expect("a status")
     }

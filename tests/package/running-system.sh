@@ -27,6 +27,15 @@ expect "the service runs" is_active jaudiosync
 expect "and answers" soon answers
 expect "and answers members of its group" inside setpriv --reuid nobody --regid jaudiosync --clear-groups jaudiosync status
 expect_not "but nobody else" inside setpriv --reuid nobody --regid nogroup --clear-groups jaudiosync status
+# The state on another partition, within the unit's sandbox.
+printf '[state]\nfolder = "/srv/jaudiosync/state"\n' >"$root/etc/jaudiosync/config.toml"
+inside systemctl restart jaudiosync.service
+expect "with its state elsewhere it answers" soon answers
+expect "and takes a volume" inside jaudiosync volume 35
+remembers_elsewhere() { inside test -s /srv/jaudiosync/state/volume.json; }
+expect "which it saves there" soon remembers_elsewhere
+inside rm -r /srv/jaudiosync/state/volume.json
+rm "$root/etc/jaudiosync/config.toml"
 expect_not "the other program is stopped" is_active chrony
 expect "but stays enabled" inside systemctl is-enabled chrony.service
 inside systemctl start chrony.service

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 
 use jaudiosync::config::Layers;
+use jaudiosync::control::protocol::StateStatus;
 use jaudiosync::control::{Command, Response, Status};
 use jaudiosync::player::library::{DecodeError, Library, TrackSource};
 use jaudiosync::player::program::Program;
@@ -287,6 +288,7 @@ impl ApplianceHarness {
             }),
             volume: command_volume,
             state_writer: command_state_writer,
+            state_status: Box::new(StateStatus::default),
             playlists: command_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: Box::new(|| "simulated".to_owned()),

@@ -14,7 +14,7 @@ use jaudiosync::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, OpenR
 use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::rtc::{
-    Chip, Ds3231, Ds3231Model, Rtc, SimulatedDs3231, SimulatedDs3231Handle, SimulatedWrongChip, StandIn,
+    Chip, Ds3231, Ds3231Model, Rtc, RtcError, SimulatedDs3231, SimulatedDs3231Handle, SimulatedWrongChip, StandIn,
 };
 use jaudiosync_hw::world::World;
 use jaudiosync_time::{Axis, Instant, Raw, Span, True, Utc};
@@ -80,6 +80,7 @@ pub struct ClockHarness {
     /// What was persisted last.
     pub persisted: Arc<Mutex<Option<SavedTime>>>,
     pub task: ClockTask,
+    bus: SimulatedDs3231,
     rest: Duration,
 }
 
@@ -100,8 +101,18 @@ impl ClockHarness {
         let world = Self::world(seed);
         let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
         prepare(&chip);
-        let open = Box::new(move || Ok(Box::new(Ds3231::recognize(bus.clone(), StandIn::Nothing)?) as Box<dyn Rtc>));
-        Self::assembled(world, chip, open, saved, seed)
+        let opened = bus.clone();
+        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
+        Self::assembled(world, bus, chip, open, saved, seed)
+    }
+
+    /// Boots again, with what is on disk now, on the same board: what the task had learnt is gone,
+    /// as after a power cut.
+    #[allow(dead_code)] // not in every test program
+    pub fn boot_again(self, saved: Option<SavedTime>, seed: u64) -> Self {
+        let opened = self.bus.clone();
+        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
+        Self::assembled(self.world, self.bus, self.chip, open, saved, seed)
     }
 
     /// Makes a box with another chip than a DS3231 on its bus, which is returned as well.
@@ -109,10 +120,10 @@ impl ClockHarness {
         let world = Self::world(seed);
         let wrong = SimulatedWrongChip::new(world.clone(), kind, seed);
         // Nothing is wired to this one.
-        let (_, chip) = SimulatedDs3231::new(world.clone(), Ds3231Model::default(), seed);
-        let bus = wrong.clone();
-        let open = Box::new(move || Ok(Box::new(Ds3231::recognize(bus.clone(), StandIn::Nothing)?) as Box<dyn Rtc>));
-        (Self::assembled(world, chip, open, saved, seed), wrong)
+        let (bus, chip) = SimulatedDs3231::new(world.clone(), Ds3231Model::default(), seed);
+        let opened = wrong.clone();
+        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
+        (Self::assembled(world, bus, chip, open, saved, seed), wrong)
     }
 
     fn world(seed: u64) -> Arc<TestWorld> {
@@ -126,6 +137,7 @@ impl ClockHarness {
 
     fn assembled(
         world: Arc<TestWorld>,
+        bus: SimulatedDs3231,
         chip: SimulatedDs3231Handle,
         open_rtc: OpenRtc,
         saved: Option<SavedTime>,
@@ -146,7 +158,7 @@ impl ClockHarness {
             may_set_rtc: true,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
-        Self { world, chip, samples, shared, persisted, task, rest: Duration::ZERO }
+        Self { world, chip, samples, shared, persisted, task, bus, rest: Duration::ZERO }
     }
 
     /// Asks for the RTC to be set, as `jaudiosync time set-rtc` does.
@@ -215,4 +227,9 @@ impl ClockHarness {
     pub fn warnings(&self) -> String {
         self.status().warnings.join("\n")
     }
+}
+
+/// Opens the RTC, as often as the task asks for it.
+fn opener<Opened: Rtc + 'static>(open: impl Fn() -> Result<Opened, RtcError> + Send + 'static) -> OpenRtc {
+    Box::new(move || Ok(Box::new(open()?)))
 }

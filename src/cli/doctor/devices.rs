@@ -9,19 +9,22 @@ use jaudiosync_hw::buttons::{Button, Levels};
 use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::dac::cards::{CardInfo, Foreseen, Listing, is_automatic, pcm_names};
 use jaudiosync_hw::dac::{BufferTiming, ChosenDac, Dac, Renderer, SoundServer};
+use jaudiosync_hw::eeprom::{self, Adoption, EepromError};
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::rtc::{self, Rtc};
 
 use super::super::devices::twins_note;
 use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
-use crate::control::protocol::ButtonState;
+use crate::control::protocol::{ButtonState, StateStatus};
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, LeftOut, MixerSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
 use crate::service::running::{open_board, open_mixer};
 use crate::service::settings::sink_options;
-use crate::storage::service_state_folder;
+use crate::service::state_place::state_status;
+use crate::storage::{StatePlace, service_state_folder};
 use crate::timekeeping::SystemClockSource;
+use crate::timekeeping::clock_module::ModuleReport;
 use crate::timekeeping::status::{TimeState, TimeStatus};
 
 /// The RTC's seconds are found within about three seconds.
@@ -126,6 +129,30 @@ pub(super) fn levels(status: &Status) -> Result<Levels, String> {
     Ok(states.iter().fold(levels, |levels, (button, state)| {
         levels.with(*button, matches!(state, ButtonState::Pressed | ButtonState::Stuck))
     }))
+}
+
+/// Returns where the state is saved: what the service says, or what is found here, by reads alone.
+pub(super) fn read_state(config: &Config, holder: Holder<'_>) -> StateStatus {
+    let place = service_state_folder(config.state.folder()).map(|folder| StatePlace::of(&folder));
+    match holder {
+        Holder::Service(status) if !status.state.folder.is_empty() => status.state.clone(),
+        Holder::Nobody => state_status(place.as_ref(), read_module(&config.time)),
+        _ => state_status(place.as_ref(), ModuleReport::Unknown),
+    }
+}
+
+/// Looks for the memory on the clock module, beside an RTC that was recognized.
+fn read_module(config: &TimeKeeping) -> ModuleReport {
+    let (RtcChoice::Bus(path), TimeSource::Rtc) = (&config.rtc, config.source) else { return ModuleReport::Unknown };
+    if rtc::open(path, stand_in()).is_err() {
+        return ModuleReport::Unknown;
+    }
+    match eeprom::open(path, Adoption::Refused, &MachineClocks) {
+        // The service will use an empty one.
+        Ok(_) | Err(EepromError::Empty) => ModuleReport::Used { saved_utc_s: None, trouble: None },
+        Err(EepromError::Absent) => ModuleReport::Absent,
+        Err(error) => ModuleReport::LeftAlone(error.to_string()),
+    }
 }
 
 struct Silence;

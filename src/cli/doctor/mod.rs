@@ -12,7 +12,7 @@ use clap::Args;
 use jaudiosync_hw::gpio::used_by_others;
 use serde_json::json;
 
-use self::devices::{Holder, read_board, read_clock, read_sound};
+use self::devices::{Holder, read_board, read_clock, read_sound, read_state};
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::config::{self, Config};
@@ -83,7 +83,7 @@ impl Doctor {
         findings.extend(checks::sound(&read_sound(config, holder)));
         let loaded = read(&playlist_source(config));
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
-        findings.extend(checks::health(&machine, service_state_folder(config.state.folder()).as_deref()));
+        findings.extend(checks::health(&machine, &read_state(config, holder)));
         self.show(&findings)?;
         if self.buttons {
             buttons::follow(config, &self.service, holder, &board.left_out)?;

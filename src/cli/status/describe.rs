@@ -3,7 +3,8 @@
 use jaudiosync_time::{Instant, Span};
 
 use crate::control::protocol::{
-    BoardStatus, ButtonState, PhaseStatus, PlayState, PlayStatus, Status, TimeState, TimeStatus, TrackStatus,
+    BoardStatus, ButtonState, EepromState, PhaseStatus, PlayState, PlayStatus, StateStatus, Status, TimeState,
+    TimeStatus, TrackStatus,
 };
 use crate::format;
 use crate::timekeeping::status::IN_SYNC_BOUND;
@@ -44,6 +45,7 @@ pub(super) fn describe(status: &Status) -> String {
         )
     });
     lines.push(line("playlist", &playlist));
+    lines.extend(saved_in(&status.state).map(|words| line("state", &words)));
     lines.extend(status.warnings.iter().map(|warning| line("warning", warning)));
     lines.join("\n")
 }
@@ -78,6 +80,27 @@ fn play(play: &PlayStatus) -> String {
 fn track(track: &TrackStatus) -> String {
     let length = track.length_s.map_or(String::new(), |length_s| format!(" of {}", format::duration(length_s as i64)));
     format!("{}  {}, {}{length}", track.number, track.title, format::duration(track.offset_s as i64))
+}
+
+/// Describes where the state is saved, if that is known.
+fn saved_in(state: &StateStatus) -> Option<String> {
+    if state.folder.is_empty() && state.eeprom == EepromState::Unknown {
+        return None;
+    }
+    let folder = match state.lies_on.words() {
+        Some(words) => format!("{} is {words}", state.folder),
+        None => state.folder.clone(),
+    };
+    let eeprom = match (state.eeprom, state.eeprom_saved_utc_s) {
+        (EepromState::Used, Some(utc_s)) => {
+            format!("; in the clock module's EEPROM, too, saved at {}", format::local_time(utc_s))
+        }
+        (EepromState::Used, None) => "; in the clock module's EEPROM, too".to_owned(),
+        (EepromState::LeftAlone, _) => "; the chip beside the clock is left alone".to_owned(),
+        _ => String::new(),
+    };
+    let trouble = state.eeprom_trouble.as_ref().map_or(String::new(), |trouble| format!(" ({trouble})"));
+    Some(format!("{folder}{eeprom}{trouble}"))
 }
 
 /// Describes how exactly it plays.

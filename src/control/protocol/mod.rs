@@ -8,8 +8,8 @@ mod status;
 pub use request::{Command, FirstTrack, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
 pub use status::{
-    BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
-    Status, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
+    BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PhaseStatus, PlayState, PlayStatus,
+    PlaylistStatus, StateStatus, Status, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
 };
 
 /// The version of the protocol. It changes when clients of the previous version would

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::storage::LiesOn;
+
 /// Everything that `jaudiosync status` shows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +24,8 @@ pub struct Status {
     pub dac: DacStatus,
     /// The playlist; `None` if it cannot be loaded.
     pub playlist: Option<PlaylistStatus>,
+    /// Where the state is saved.
+    pub state: StateStatus,
     /// What is wrong and what to do about it, the most important first.
     pub warnings: Vec<String>,
 }
@@ -192,6 +196,40 @@ pub struct VolumeStatus {
     pub mixer: Option<String>,
     /// In dB below full scale; none if it is silence (0 %), or if the mixer reports no decibels.
     pub db: Option<f64>,
+}
+
+/// Where the state is saved: session, position, volume and calibration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StateStatus {
+    /// The state folder; empty if there is none.
+    pub folder: String,
+    /// What the folder is on.
+    pub lies_on: LiesOn,
+    /// The memory on the clock module.
+    pub eeprom: EepromState,
+    /// When the state was last written to it, in seconds since the Unix epoch; none if never.
+    pub eeprom_saved_utc_s: Option<i64>,
+    /// Why it is not used or cannot be written to.
+    pub eeprom_trouble: Option<String>,
+}
+
+/// Whether there is a memory on the clock module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EepromState {
+    /// It was not looked for, as there is no RTC.
+    #[default]
+    Unknown,
+    /// There is none.
+    Absent,
+    /// There is another chip, or one with contents of its own: nothing is written to it.
+    LeftAlone,
+    /// The state is saved there, too.
+    Used,
+    /// A state from a later version.
+    #[serde(other)]
+    Other,
 }
 
 /// The state of a button.

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::sys::statvfs::statvfs;
 
 use super::super::Finding;
+use crate::control::protocol::{EepromState, StateStatus};
 use crate::host::Machine;
+use crate::service::state_place::REMEDIES;
+use crate::storage::LiesOn;
 
 /// With less free space than this something will soon fail, in MB.
 const LITTLE_SPACE_MB: u64 = 50;
@@ -14,10 +17,11 @@ const LITTLE_SPACE_MB: u64 = 50;
 /// "Frequency management and thermal control": 80 °C; slightly from 60 °C on a 3A+ and 3B+).
 const HOT_C: f64 = 80.0;
 
-/// Checks disk, temperature and power supply.
-pub fn health(machine: &Machine, state_folder: Option<&Path>) -> Vec<Finding> {
+/// Checks disk, where the state is saved, temperature and power supply.
+pub fn health(machine: &Machine, state: &StateStatus) -> Vec<Finding> {
     let mut findings: Vec<Finding> = machine.model().map(|model| Finding::good("machine", model)).into_iter().collect();
-    findings.push(disk(state_folder));
+    findings.push(disk(Some(Path::new(&state.folder)).filter(|folder| !folder.as_os_str().is_empty())));
+    findings.extend(remembers(state));
     findings.extend(machine.temperature_c().map(temperature));
     findings.extend(machine.power().map(|power| match (power.is_low, power.was_low, power.was_slowed) {
         (true, ..) => Finding::problem(
@@ -57,13 +61,6 @@ fn disk(state_folder: Option<&Path>) -> Finding {
     };
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on 32-bit ARM
     let free_mb = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) / 1_000_000;
-    if disk.flags().contains(FsFlags::ST_RDONLY) {
-        return Finding::warning(
-            "disk",
-            format!("{} is read-only: after a power cut the box remembers nothing", folder.display()),
-            "if that is not intended, the SD card may be worn out: see dmesg",
-        );
-    }
     if free_mb < LITTLE_SPACE_MB {
         return Finding::warning(
             "disk",
@@ -72,6 +69,37 @@ fn disk(state_folder: Option<&Path>) -> Finding {
         );
     }
     Finding::good("disk", format!("{} MB free", free_mb))
+}
+
+/// Says whether session, volume and calibration survive a power cut.
+fn remembers(state: &StateStatus) -> Vec<Finding> {
+    let eeprom = match (state.eeprom, &state.eeprom_trouble) {
+        (EepromState::Used, None) => {
+            Some(Finding::good("eeprom", "session, volume and calibration are also saved on the clock module"))
+        }
+        (EepromState::Used | EepromState::LeftAlone, Some(trouble)) => {
+            // On a disk that remembers nothing is lost without it.
+            let text = format!("not used: {trouble}");
+            Some(Finding::good("eeprom", text))
+        }
+        _ => None,
+    };
+    let Some(words) = state.lies_on.words() else { return eeprom.into_iter().collect() };
+    let is = format!("{} is {words}", state.folder);
+    let place = if state.is_remembered() {
+        Finding::good("state", format!("{is}; the EEPROM on the clock module remembers for it"))
+    } else {
+        let mut remedies = REMEDIES.to_owned();
+        if state.lies_on == LiesOn::ReadOnly {
+            remedies.push_str("; if that is not intended, the SD card may be worn out: see dmesg");
+        }
+        Finding::warning(
+            "state",
+            format!("{is}: after a power cut the box has forgotten session, volume and calibration"),
+            remedies,
+        )
+    };
+    eeprom.into_iter().chain([place]).collect()
 }
 
 fn temperature(celsius: f64) -> Finding {
@@ -98,12 +126,37 @@ mod tests {
             ("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n"),
             ("proc/device-tree/model", "Raspberry Pi 3 Model A Plus Rev 1.0\0"),
         ]);
-        let findings = health(&hot, Some(Path::new("/")));
+        let state = StateStatus { folder: "/".into(), lies_on: LiesOn::Disk, ..StateStatus::default() };
+        let findings = health(&hot, &state);
         let level = |check: &str| findings.iter().find(|finding| finding.check == check).map(|finding| finding.level);
         assert_eq!(level("machine"), Some(Level::Good));
         assert_eq!(level("temperature"), Some(Level::Warning));
         assert_eq!(level("power"), Some(Level::Warning));
         assert_eq!(level("disk"), Some(Level::Good));
         assert_eq!(findings[0].text, "Raspberry Pi 3 Model A Plus Rev 1.0");
+    }
+    #[test]
+    fn a_folder_that_forgets_is_a_warning_with_two_remedies_or_a_note_where_the_eeprom_remembers() {
+        let found = |eeprom, trouble: Option<&str>| {
+            let state = StateStatus {
+                folder: "/var/lib/jaudiosync".into(),
+                lies_on: LiesOn::Overlay,
+                eeprom,
+                eeprom_saved_utc_s: None,
+                eeprom_trouble: trouble.map(str::to_owned),
+            };
+            remembers(&state).pop().unwrap()
+        };
+        for (eeprom, trouble) in
+            [(EepromState::Absent, None), (EepromState::LeftAlone, Some("other")), (EepromState::Used, Some("worn"))]
+        {
+            let finding = found(eeprom, trouble);
+            let fix = finding.advice.unwrap_or_default();
+            assert_eq!(finding.level, Level::Warning);
+            assert!(fix.contains("EEPROM") && fix.contains("state.folder"), "{fix}");
+        }
+        let note = found(EepromState::Used, None);
+        assert_eq!(note.level, Level::Good);
+        assert!(note.text.contains("overlay") && note.text.contains("EEPROM"), "{}", note.text);
     }
 }

@@ -11,7 +11,7 @@ use crate::config::{BoardKind, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
-    TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
+    StateStatus, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
 };
 use crate::player::feeder::Hearing;
 use crate::service::volume::VolumeReport;
@@ -34,6 +34,7 @@ impl Conductor {
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
         let play = self.play_status(&snapshot, now.utc);
+        let state = (self.ports.state_status)();
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             phase: self.phase_status(now_raw).filter(|_| play.state == PlayState::Playing),
@@ -48,7 +49,8 @@ impl Conductor {
             board: self.board_status(&snapshot),
             dac: self.dac_status(),
             playlist: self.playlist_status(&snapshot),
-            warnings: self.all_warnings(&snapshot, time),
+            warnings: self.all_warnings(&snapshot, time, &state),
+            state,
         };
         self.status.write(status);
     }
@@ -225,7 +227,12 @@ impl Conductor {
 
     /// Returns the warnings: first what keeps the music from playing, then what makes it inexact,
     /// then the rest.
-    fn all_warnings(&self, snapshot: &Snapshot, time: Option<&status::TimeStatus>) -> Vec<String> {
+    fn all_warnings(
+        &self,
+        snapshot: &Snapshot,
+        time: Option<&status::TimeStatus>,
+        state_status: &StateStatus,
+    ) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
         // While the card is away, so is its mixer.
         let volume =
@@ -242,6 +249,7 @@ impl Conductor {
         let state = self
             .state_trouble
             .as_ref()
+            .filter(|_| !(state_status.lies_on.forgets() && state_status.is_remembered()))
             .map(|trouble| format!("the state cannot be saved, so a power cut would lose it: {trouble}"));
         let pins = self.board.unusable.iter().map(ToString::to_string);
         machine
@@ -250,6 +258,7 @@ impl Conductor {
             .chain(time)
             .chain(silent)
             .chain(state)
+            .chain(state_status.warning())
             .chain(playlist)
             .chain(self.config_problems.iter().cloned())
             .collect()

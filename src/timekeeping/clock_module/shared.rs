@@ -126,6 +126,13 @@ impl SharedModule {
         self.folder_run
     }
 
+    /// Returns the number of this run, where the clock module was last written to in run
+    /// `module_run`. A command that changes the calibration alone is not a run: session and volume
+    /// do not become newer by it.
+    pub(in crate::timekeeping) fn this_run(&self, module_run: u32) -> u32 {
+        if self.is_unattended { module_run } else { module_run.max(self.folder_run).saturating_add(1) }
+    }
+
     /// Returns session and volume as they should be saved, once they are known.
     pub(in crate::timekeeping) fn saved(&self) -> Option<(Option<Session>, Option<Volume>)> {
         self.inner().saved.clone()

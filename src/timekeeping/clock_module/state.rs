@@ -34,16 +34,19 @@ pub struct Restored {
 }
 
 impl ModuleState {
-    /// Returns whether both say the same, but for when and in which run it was written: then the
-    /// chip need not be written to. A calibration that was only carried on, and has learnt from no
-    /// more samples, is the same.
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    /// Returns whether both have the same session, volume and mark.
+    pub fn plays_the_same(&self, other: &Self) -> bool {
+        (self.mark, &self.session, self.volume) == (other.mark, &other.session, other.volume)
+    }
+
+    /// Returns whether both calibrations know the same. One that was only carried on, and has learnt
+    /// from no more samples, is the same.
+    pub fn knows_the_same(&self, other: &Self) -> bool {
         let learnt = |state: &Self| {
-            let calibration = state.time.as_ref().map(|time| (time.aging_offset, time.calibration.as_ref()));
-            calibration.map(|(aging, calibration)| (aging, calibration.map(|calibration| calibration.samples)))
+            let time = state.time.as_ref()?;
+            Some((time.aging_offset, time.calibration.as_ref().map(|calibration| calibration.samples)))
         };
-        (self.mark, &self.session, self.volume, learnt(self))
-            == (other.mark, &other.session, other.volume, learnt(other))
+        learnt(self) == learnt(other)
     }
 }
 

@@ -13,13 +13,18 @@ use crate::timekeeping::clock_module::{ModuleReport, ModuleState, Restored, Shar
 use crate::timekeeping::clock_module::{Origin, newer_time};
 use crate::timekeeping::saved::SavedTime;
 
-/// How often the state is written at most: the chip bears a million writes (datasheet,
-/// "Endurance"), which at this rate takes 19 years for each slot.
+/// How often the state is written on average, at most: the chip bears a million writes (datasheet,
+/// "Endurance"), which at this rate takes 38 years for each of two slots. What is learnt from
+/// references is never written more often.
 const SAVE_INTERVAL: Span = Span::from_seconds(600);
 
-/// The chip is left alone for this long after its state was read: until then the RTC's edges are
-/// searched for.
-const FIRST_SAVE: Span = Span::from_seconds(10);
+/// A session or a volume that changes is written sooner, this many times: a power cut may come at
+/// any moment. After that the average counts.
+const SAVED_UP: i64 = 6;
+
+/// But never sooner than this after the last time. The chip is also left alone for this long after
+/// its state was read: until then the RTC's edges are searched for.
+const PAUSE: Span = Span::from_seconds(10);
 
 /// What is learnt from a reference is not written sooner after its first sample: see the task's
 /// `FIRST_SAVE`.
@@ -58,7 +63,12 @@ struct Chip {
     holds: Option<ModuleState>,
     /// What is being written to it.
     saving: Option<ModuleState>,
+    /// Nothing is saved before.
     save_at: Instant<Raw>,
+    /// What was learnt from references is not saved before.
+    learnt_at: Instant<Raw>,
+    /// When the writes so far would have been due at [`SAVE_INTERVAL`].
+    paid_until: Instant<Raw>,
     jobs: VecDeque<Job>,
     recorder_part: Vec<u8>,
     attempts: u32,
@@ -126,7 +136,7 @@ impl ModuleMemory {
             log::warn!("the clock module's EEPROM was written by another version of this program; it is not used");
         }
         let holds = decoded.flatten();
-        let run = holds.as_ref().map_or(0, |state| state.run).max(self.shared.folder_run()).saturating_add(1);
+        let run = self.shared.this_run(holds.as_ref().map_or(0, |state| state.run));
         let is_of_this_chip = holds.as_ref().is_none_or(|state| state.mark == mark);
         if !is_of_this_chip {
             log::warn!("the clock module's EEPROM belongs to another RTC chip; what it holds is not used");
@@ -138,11 +148,13 @@ impl ModuleMemory {
             run,
             holds: holds.filter(|_| is_of_this_chip),
             saving: None,
-            save_at: now + FIRST_SAVE,
+            save_at: now + PAUSE,
+            learnt_at: now + PAUSE,
+            paid_until: now,
             jobs: RECORDER.step_by(usize::from(PAGE_BYTES)).map(Job::ReadRecorder).collect(),
             recorder_part: Vec::new(),
             attempts: 0,
-            free_at: now + FIRST_SAVE,
+            free_at: now + PAUSE,
             had_trouble: false,
         })
     }
@@ -176,12 +188,11 @@ impl ModuleMemory {
     /// Notes that a reference is believed: what is learnt from it is written after a minute.
     pub(super) fn reference_believed(&mut self, now: Instant<Raw>) {
         if let Some(chip) = &mut self.chip {
-            chip.save_at = chip.save_at.max(now + AFTER_FIRST_SAMPLE);
+            chip.learnt_at = chip.learnt_at.max(now + AFTER_FIRST_SAMPLE);
         }
     }
 
     /// Begins to save if something has changed and it is time to, or if this is the end of the run.
-    /// A mark that has changed is saved at once: a chip gets one once.
     pub(super) fn consider(
         &mut self,
         now: Instant<Raw>,
@@ -192,8 +203,7 @@ impl ModuleMemory {
         let (Some(chip), Some(mark), Some((session, volume))) = (&mut self.chip, mark, self.shared.saved()) else {
             return;
         };
-        let is_marked_anew = chip.holds.as_ref().is_some_and(|holds| holds.mark != mark);
-        if chip.saving.is_some() || !(is_end || is_marked_anew || now >= chip.save_at) {
+        if chip.saving.is_some() || (now < chip.save_at && !is_end) {
             return;
         }
         // What is known of the chip is not forgotten while its time is not known.
@@ -201,11 +211,21 @@ impl ModuleMemory {
         let time = time().or(known);
         let utc_s = time.as_ref().map(|time| time.utc_s);
         let state = ModuleState { run: chip.run, utc_s, mark, time, session, volume };
-        if chip.holds.as_ref().is_some_and(|holds| holds.says_the_same(&state)) {
-            return;
+        let (plays_the_same, knows_the_same) = chip
+            .holds
+            .as_ref()
+            .map_or((false, false), |holds| (holds.plays_the_same(&state), holds.knows_the_same(&state)));
+        let is_due = match (plays_the_same, knows_the_same) {
+            (true, true) => false,
+            (true, false) => is_end || now >= chip.learnt_at,
+            (false, _) => is_end || now >= chip.paid_until - SAVE_INTERVAL * (SAVED_UP - 1),
+        };
+        if is_due {
+            chip.save_at = now + PAUSE;
+            chip.learnt_at = now + SAVE_INTERVAL;
+            chip.paid_until = chip.paid_until.max(now) + SAVE_INTERVAL;
+            chip.begin(state);
         }
-        chip.save_at = now + SAVE_INTERVAL;
-        chip.begin(state);
     }
 
     /// Does one transfer if there is one to do and the rest is long enough. Returns how long the
@@ -243,14 +263,17 @@ impl ModuleMemory {
         Some(if has_more { rest.min((now_free - after).max(Span::ZERO)) } else { rest })
     }
 
-    /// Does everything that is left, for at most [`END_PATIENCE`].
+    /// Writes everything that is left, for at most [`END_PATIENCE`].
     pub(super) fn finish(&mut self, clocks: &dyn Clocks) {
-        let until = clocks.raw() + END_PATIENCE;
-        while clocks.raw() < until
-            && let Some(rest) = self.work(clocks, Span::SECOND)
-            && self.chip.as_ref().is_some_and(Chip::has_job)
+        let Some(chip) = &mut self.chip else { return };
+        chip.jobs.retain(|job| !matches!(job, Job::ReadRecorder(_)));
+        let begun = clocks.raw();
+        // There are no more searches to spare. A page that is being written makes the chip busy.
+        chip.free_at = begun;
+        while clocks.raw() - begun < END_PATIENCE
+            && let Some(rest) = self.work(clocks, END_PATIENCE)
         {
-            clocks.sleep_until(clocks.raw() + rest);
+            clocks.sleep_until(clocks.raw() + rest.min(WRITE_CYCLE));
         }
     }
 }
@@ -260,14 +283,12 @@ impl Chip {
         !self.jobs.is_empty()
     }
 
-    fn begin(&mut self, mut state: ModuleState) {
-        let mut writes = self.slots.writes(VERSION, &encode(&state));
-        if writes.is_none() {
+    fn begin(&mut self, state: ModuleState) {
+        let without_session = || {
             log::debug!("the session does not fit into the clock module's EEPROM: the playlist's name is too long");
-            state.session = None;
-            writes = self.slots.writes(VERSION, &encode(&state));
-        }
-        let Some(writes) = writes else { return };
+            self.slots.writes(VERSION, &encode(&ModuleState { session: None, ..state.clone() }))
+        };
+        let Some(writes) = self.slots.writes(VERSION, &encode(&state)).or_else(without_session) else { return };
         let first = writes.first().map(|(at, bytes)| Job::Confirm(*at, bytes.clone()));
         self.jobs.extend(writes.into_iter().map(|(at, bytes)| Job::Write(at, bytes)));
         self.jobs.extend(first);

@@ -92,6 +92,8 @@ pub struct Fitted<'a> {
     pub stick: Option<&'a Path>,
     /// The service finds out that its RTC is a DS1338; otherwise that stands in for a DS3231.
     pub judges_rtc: bool,
+    /// An AT24C32 beside the RTC, whose contents are this file.
+    pub eeprom: Option<&'a Path>,
 }
 
 impl Machine {

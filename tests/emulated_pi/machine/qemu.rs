@@ -65,6 +65,7 @@ impl Qemu {
             .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
             .args(fitted.sound.map_or_else(Vec::new, |sound| sound.options(&folder.path().join(SOUND_FILE))))
             .args(fitted.stick.map_or_else(Vec::new, stick))
+            .args(fitted.eeprom.map_or_else(Vec::new, eeprom))
             // The stick's files are dated in it.
             .env("TZ", "UTC")
             .arg("-kernel")
@@ -153,6 +154,13 @@ impl Drop for Qemu {
 fn stick(folder: &Path) -> Vec<String> {
     let drive = format!("if=none,id=stick,format=raw,readonly=on,file=fat:{}", folder.display());
     ["-drive", &drive, "-device", "usb-storage,drive=stick"].map(str::to_owned).into()
+}
+
+/// Returns the options for an AT24C32 on the RTC's bus. QEMU writes it to the file with each page.
+fn eeprom(contents: &Path) -> Vec<String> {
+    let drive = format!("if=none,id=eeprom,format=raw,cache=unsafe,file={}", contents.display());
+    let device = "at24c-eeprom,bus=i2c-bus.1,address=0x57,rom-size=4096,drive=eeprom";
+    ["-drive", &drive, "-device", device].map(str::to_owned).into()
 }
 
 /// Returns an instant in QEMU's notation.

@@ -1,0 +1,73 @@
+//! Where the state is saved, for the status and the log: the state folder with what it is on, and
+//! the memory on the clock module. Pure but for examining the folder.
+
+use crate::control::protocol::{EepromState, StateStatus};
+use crate::storage::{LiesOn, StatePlace};
+use crate::timekeeping::clock_module::ModuleReport;
+
+/// What to do where the state folder forgets.
+pub const REMEDIES: &str = "use a clock module with an EEPROM, as most with a DS3231 have, or set state.folder to a \
+                            folder on a partition that can be written to";
+
+/// Returns the status of both places.
+pub fn state_status(place: Option<&StatePlace>, module: ModuleReport) -> StateStatus {
+    let (eeprom, saved_utc_s, trouble) = match module {
+        ModuleReport::Unknown => (EepromState::Unknown, None, None),
+        ModuleReport::Absent => (EepromState::Absent, None, None),
+        ModuleReport::LeftAlone(why) => (EepromState::LeftAlone, None, Some(why)),
+        ModuleReport::Used { saved_utc_s, trouble } => (EepromState::Used, saved_utc_s, trouble),
+    };
+    StateStatus {
+        folder: place.map_or_else(String::new, |place| place.folder.display().to_string()),
+        lies_on: place.map_or(LiesOn::Unknown, |place| place.lies_on),
+        eeprom,
+        eeprom_saved_utc_s: saved_utc_s,
+        eeprom_trouble: trouble,
+    }
+}
+
+impl StateStatus {
+    /// Returns whether the EEPROM on the clock module remembers what the folder forgets.
+    pub fn is_remembered(&self) -> bool {
+        self.eeprom == EepromState::Used && self.eeprom_trouble.is_none()
+    }
+
+    /// Returns what is wrong with where the state is saved, and what to do about it.
+    pub fn warning(&self) -> Option<String> {
+        let words = self.lies_on.words().filter(|_| !self.is_remembered())?;
+        let folder = &self.folder;
+        let module = match (&self.eeprom, &self.eeprom_trouble) {
+            (EepromState::Used, Some(trouble)) => format!(", and the clock module's EEPROM cannot be used: {trouble}"),
+            _ => String::new(),
+        };
+        Some(format!(
+            "the state folder {folder} is {words}{module}: after a power cut the box has forgotten session, volume \
+             and calibration; {REMEDIES}"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_forgets_is_a_warning_only_where_nothing_else_remembers() {
+        let used =
+            |trouble: Option<&str>| ModuleReport::Used { saved_utc_s: None, trouble: trouble.map(str::to_owned) };
+        let warning = |lies_on, module| {
+            let place = StatePlace { folder: PathBuf::from("/var/lib/jaudiosync"), lies_on };
+            state_status(Some(&place), module).warning()
+        };
+        for lies_on in [LiesOn::Overlay, LiesOn::Tmpfs, LiesOn::ReadOnly] {
+            let said = warning(lies_on, ModuleReport::Absent).unwrap();
+            assert!(said.contains("state.folder") && said.contains("EEPROM") && said.contains("/var/lib"), "{said}");
+            assert_eq!(warning(lies_on, used(None)), None);
+            assert!(warning(lies_on, used(Some("worn out"))).unwrap().contains("worn out"));
+        }
+        assert_eq!(warning(LiesOn::Disk, ModuleReport::Absent), None);
+        assert_eq!(warning(LiesOn::Unknown, ModuleReport::Unknown), None);
+    }
+}

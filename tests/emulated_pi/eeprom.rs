@@ -1,0 +1,115 @@
+//! What the box remembers in the clock module's EEPROM, where its card forgets: QEMU's AT24C32 on
+//! the Pi's own bus, and the kernel's overlay.
+
+use std::path::Path;
+
+use jaudiosync::control::Status;
+use jaudiosync::control::protocol::{EepromState, PlayState};
+use jaudiosync::storage::LiesOn;
+
+use crate::clock_comparison::ClockComparison;
+use crate::installed::{boot, installed_card};
+use crate::machine::{Contact, Fitted, Machine};
+use crate::service::{CONFIG, Service};
+
+/// By how much the time that calibrates the RTC is ahead of what that shows. QEMU's RTC cannot be
+/// set within its second, so that only the calibration can know it.
+const AHEAD_S: f64 = 0.37;
+
+/// The calibration comes from a system clock that a shell has set, and lasts a second.
+const AHEAD_BOUND_MS: f64 = 60.0;
+
+/// How much of that changes from one start to the next.
+const SAME_MS: f64 = 2.0;
+
+const POWER_CUTS: u32 = 3;
+
+const STATE: &str = "/var/lib/jaudiosync";
+
+/// As QEMU's file of an AT24C32 that was never written to.
+fn empty_eeprom() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), [0xFF; 4096]).expect("a file that can be written");
+    file
+}
+
+fn with(eeprom: &Path) -> Fitted<'_> {
+    Fitted { eeprom: Some(eeprom), ..Fitted::default() }
+}
+
+fn plays(status: &Status) -> bool {
+    matches!(status.play.state, PlayState::Playing | PlayState::Gap)
+}
+
+fn ahead_ms(machine: &mut Machine) -> f64 {
+    // The service sets the system clock from the RTC and its calibration.
+    ClockComparison::make(machine).system_clock_ahead_ms(machine)
+}
+
+#[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
+fn on_an_overlay_calibration_session_and_volume_survive_three_power_cuts_in_the_eeprom() {
+    let eeprom = empty_eeprom();
+    let mut machine = boot(installed_card(None), with(eeprom.path()));
+    // The RTC is calibrated by hand, to a time that is ahead of what it shows.
+    let set_s = machine.utc_s() + AHEAD_S + 0.5;
+    machine.run(&format!("date -s @{:.0}", set_s.floor()));
+    let left_s = set_s.ceil() - (machine.utc_s() + AHEAD_S);
+    machine.sleep(left_s.max(0.0));
+    machine.run(&format!("date -s @{:.0}", set_s.ceil()));
+    let calibrated =
+        machine.run(&format!("mkdir -p {STATE} && STATE_DIRECTORY={STATE} jaudiosync time set-rtc --from-system"));
+    println!("{}", calibrated.stdout);
+    // From now on the card is read-only, and nothing was ever saved on it.
+    machine.run(&format!(
+        "rm -rf {STATE} && printf %s '{CONFIG}' >/etc/jaudiosync/config.toml && touch /root/read-only && sync"
+    ));
+
+    let mut machine = boot(machine.cut_power(), with(eeprom.path()));
+    let mut service = Service::of_boot(&mut machine);
+    service.wait_for(&mut machine, "the clock module's EEPROM remembers for it");
+    let ahead_at_first_ms = ahead_ms(&mut machine);
+    println!("the calibration is {ahead_at_first_ms:+.3} ms");
+    assert!((ahead_at_first_ms - AHEAD_S * 1e3).abs() < AHEAD_BOUND_MS, "{ahead_at_first_ms}");
+    machine.run("jaudiosync volume 35");
+    machine.hold(Contact::Start, 0.3);
+    let status = service.wait_until(&mut machine, "playing", plays);
+    assert_eq!((status.state.lies_on, status.state.eeprom), (LiesOn::Overlay, EepromState::Used), "{status:#?}");
+    assert!(!status.warnings.iter().any(|warning| warning.contains("state folder")), "{status:#?}");
+    let doctor = machine.try_run("jaudiosync doctor").stdout;
+    assert!(doctor.contains("on an overlay") && doctor.contains("EEPROM"), "{doctor}");
+    // A volume is saved some seconds after its last change, and two writes are ten seconds apart.
+    machine.sleep(25.0);
+    let is_saved = |status: &Status| status.state.eeprom_saved_utc_s.is_some();
+    let mut last = service.wait_until(&mut machine, "saved", is_saved);
+    for cut in 1..=POWER_CUTS {
+        machine = boot(machine.cut_power(), with(eeprom.path()));
+        machine.run(&format!("test ! -e /card{STATE}"));
+        service = Service::of_boot(&mut machine);
+        let status = service.wait_until(&mut machine, "playing again", plays);
+        assert_eq!(status.play.anchor_utc_s, last.play.anchor_utc_s, "cut {cut}: the same session");
+        assert_eq!(status.volume.percent, 35, "cut {cut}");
+        let ahead_ms = ahead_ms(&mut machine);
+        println!("after power cut {cut} the calibration is {ahead_ms:+.3} ms");
+        assert!((ahead_ms - ahead_at_first_ms).abs() < SAME_MS, "cut {cut}");
+        assert!(!service.log(&mut machine).contains("cut off by the end of the power"), "cut {cut}");
+        last = status;
+    }
+}
+
+#[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
+fn on_an_overlay_without_an_eeprom_it_plays_and_says_what_it_will_forget() {
+    let mut machine = boot(installed_card(Some(CONFIG)), Fitted { closed: &[Contact::Jumper], ..Fitted::default() });
+    Service::of_boot(&mut machine);
+    machine.run("touch /root/read-only && sync");
+    let mut machine = boot(machine.cut_power(), Fitted { closed: &[Contact::Jumper], ..Fitted::default() });
+    let service = Service::of_boot(&mut machine);
+    let status = service.wait_until(&mut machine, "playing", plays);
+    assert_eq!((status.state.lies_on, status.state.eeprom), (LiesOn::Overlay, EepromState::Absent), "{status:#?}");
+    let said = |words: &str| words.contains("EEPROM") && words.contains("state.folder") && words.contains("overlay");
+    assert!(status.warnings.iter().any(|warning| said(warning)), "{status:#?}");
+    let doctor = machine.try_run("jaudiosync doctor").stdout;
+    assert!(said(&doctor), "{doctor}");
+    assert!(said(&service.log(&mut machine)));
+}
