@@ -595,6 +595,13 @@ fn a_ds3231m_is_recognized_by_its_temperature_and_makes_the_bound_honest() {
         }
         println!("seed {seed}: {:.1} ms off, bound {:?}", made.error_ms(), made.estimate().bound);
         assert!(made.persisted.lock().unwrap().as_ref().is_some_and(|saved| saved.is_ds3231m));
+        // The chip itself says so, too: a box that has lost its state reckons with it from the start.
+        let left = alarms(&made);
+        let mut made =
+            ClockHarness::prepared(Ds3231Model::ds3231m(seed), None, seed, |chip| restore_alarms(chip, &left));
+        made.run(10);
+        let rate_sigma_ppb = made.status().rtc.and_then(|rtc| rtc.rate_sigma_ppb).expect("known");
+        assert!(rate_sigma_ppb > 1_900.0, "{rate_sigma_ppb}");
     }
 }
 

@@ -81,9 +81,10 @@ impl FlywheelModel {
         aging_ppb: 5.0,
     };
 
-    /// A DS3231M, whose resonator is silicon: within ±5 ppm (datasheet, "Timekeeping accuracy"). Ten
-    /// of them were 1.6 to 3.1 ppm slow where crystals were within 0.7 (heypete.com, 2017). It
-    /// compensates every second; what that leaves wanders more.
+    /// A DS3231M, whose resonator is silicon: within ±5 ppm (datasheet, "Timekeeping accuracy"). Three
+    /// that were measured for five months were 1.6 to 3.1 ppm slow, seven DS3231SN beside them within
+    /// 0.7 (blog.heypete.com, 2018-02-04). It compensates every second; what that leaves is taken to
+    /// wander more.
     pub const DS3231M: Self = Self {
         rate_sigma_ppb: 2_000.0,
         temperature_sigma_ppb: [150.0, 50.0],

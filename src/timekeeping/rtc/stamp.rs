@@ -1,5 +1,5 @@
-//! The stamp in the RTC: when the chip itself was last right, and how right. A box that has lost
-//! what it saved knows from it what its RTC is worth.
+//! The stamp in the RTC: when the chip itself was last right, how right, and whether it drifts as a
+//! DS3231M does. A box that has lost what it saved knows from it what its RTC is worth.
 //!
 //! It lies in the registers of alarm 2, which the battery preserves, as a time of a day of a month
 //! that an alarm could have: minutes, hours and date count hours since 2020. Their mask bits select
@@ -17,12 +17,14 @@ const HOUR_S: i64 = 3600;
 const MINUTES: i64 = 60;
 const HOURS: i64 = 24;
 const DATES: i64 = 31;
-/// Hours that an alarm's digits can count, and with the mask bits: 20 years.
+/// Hours that an alarm's digits can count, and with the mask bits: 10 years, longer than a battery
+/// lasts.
 const DIGITS: i64 = MINUTES * HOURS * DATES;
-const CYCLE: i64 = DIGITS * MASKS.len() as i64;
+const CYCLE: i64 = DIGITS * 2;
 
 /// Mask bits A2M2, A2M3 and A2M4, each bit 7 of its register, that no alarm has: that masks all
-/// three, the last two, the last or none.
+/// three, the last two, the last or none. The first two are of chips that drift little, in the first
+/// and the second half of the cycle; the others are of those that drift more.
 const MASKS: [[bool; 3]; 4] = [[true, false, true], [true, true, false], [true, false, false], [false, true, false]];
 const MASK: u8 = 1 << 7;
 /// DY/DT of the third register: the RTC was right only roughly.
@@ -62,16 +64,18 @@ pub struct Stamp {
     hour: i64,
     /// How right it was.
     pub quality: Quality,
+    /// Whether it drifts as a DS3231M does.
+    pub drifts: bool,
 }
 
 impl Stamp {
-    /// Makes the stamp for an RTC that shows `at` and is right. It differs from those in `others`,
+    /// Makes the stamp for an RTC that shows `at` and is right, and may drift as a DS3231M does. It differs from those in `others`,
     /// so that a calibration saved under another stamp is recognized as older.
-    pub fn new(at: Instant<Rtc>, quality: Quality, others: &[ChipStamp]) -> Self {
+    pub fn new(at: Instant<Rtc>, quality: Quality, drifts: bool, others: &[ChipStamp]) -> Self {
         let hour = (at.second() - BEGINNING_S).div_euclid(HOUR_S);
-        let candidates = (hour..hour + AHEAD_HOURS).map(|hour| Self { hour, quality });
+        let candidates = (hour..hour + AHEAD_HOURS).map(|hour| Self { hour, quality, drifts });
         let mut differing = candidates.filter(|stamp| !others.contains(&stamp.encode()));
-        differing.next().unwrap_or(Self { hour, quality })
+        differing.next().unwrap_or(Self { hour, quality, drifts })
     }
 
     /// Returns when the hour of the stamp began, as the RTC counts.
@@ -88,7 +92,8 @@ impl Stamp {
     pub fn encode(self) -> ChipStamp {
         let count = self.hour.rem_euclid(CYCLE);
         let bcd = |value: i64| (value / 10 * 16 + value % 10) as u8;
-        let masks = MASKS[(count / DIGITS) as usize].map(|mask| if mask { MASK } else { 0 });
+        let half = (count / DIGITS) as usize;
+        let masks = MASKS[half + if self.drifts { 2 } else { 0 }].map(|mask| if mask { MASK } else { 0 });
         let rough = if self.quality == Quality::Rough { ROUGH } else { 0 };
         let date = 1 + count / (MINUTES * HOURS) % DATES;
         ChipStamp([
@@ -102,7 +107,8 @@ impl Stamp {
     pub fn decode(held: ChipStamp, now: Instant<Rtc>) -> Option<Self> {
         let ChipStamp([minutes, hours, date]) = held;
         let masks = held.0.map(|register| register & MASK != 0);
-        let cycle = MASKS.iter().position(|known| *known == masks)? as i64;
+        let known = MASKS.iter().position(|known| *known == masks)?;
+        let (drifts, half) = (known >= 2, (known % 2) as i64);
         let digits = |register: u8, range: std::ops::Range<i64>| {
             let (tens, ones) = (i64::from(register >> 4), i64::from(register & 0x0F));
             Some(tens * 10 + ones).filter(|value| ones <= 9 && range.contains(value))
@@ -111,11 +117,11 @@ impl Stamp {
         let hours = digits(hours & !MASK, 0..HOURS)?;
         let quality = if date & ROUGH != 0 { Quality::Rough } else { Quality::Fine };
         let date = digits(date & !(MASK | ROUGH), 1..DATES + 1)?;
-        let count = cycle * DIGITS + (date - 1) * MINUTES * HOURS + hours * MINUTES + minutes;
+        let count = half * DIGITS + (date - 1) * MINUTES * HOURS + hours * MINUTES + minutes;
         // The latest hour that it can stand for.
         let latest = (now.second() - BEGINNING_S).div_euclid(HOUR_S) + AHEAD_HOURS;
         let hour = latest - (latest - count).rem_euclid(CYCLE);
-        (hour >= 0).then_some(Self { hour, quality })
+        (hour >= 0).then_some(Self { hour, quality, drifts })
     }
 }
 
@@ -131,9 +137,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stamp_comes_back_for_twenty_years(set_s in BEGINNING_S..5_000_000_000_i64, days in 0_i64..7_400, is_rough: bool) {
+        fn a_stamp_comes_back_for_ten_years(set_s in BEGINNING_S..5_000_000_000_i64, days in 0_i64..3_700, is_rough: bool, drifts: bool) {
             let quality = if is_rough { Quality::Rough } else { Quality::Fine };
-            let stamp = Stamp::new(at(set_s), quality, &[]);
+            let stamp = Stamp::new(at(set_s), quality, drifts, &[]);
             let now = at(set_s + days * 86_400);
             prop_assert_eq!(Stamp::decode(stamp.encode(), now), Some(stamp));
             let age_s = stamp.age(now).whole_seconds() - days * 86_400;
@@ -168,9 +174,9 @@ mod tests {
     #[test]
     fn each_differs_from_those_before_it() {
         let now = at(1_800_000_000);
-        let first = Stamp::new(now, Quality::Fine, &[]);
-        let second = Stamp::new(now, Quality::Fine, &[first.encode()]);
-        let third = Stamp::new(now, Quality::Fine, &[first.encode(), second.encode()]);
+        let first = Stamp::new(now, Quality::Fine, false, &[]);
+        let second = Stamp::new(now, Quality::Fine, false, &[first.encode()]);
+        let third = Stamp::new(now, Quality::Fine, false, &[first.encode(), second.encode()]);
         assert!(first != second && second != third && first != third);
         assert_eq!(third.age(now), Span::ZERO);
         for stamp in [first, second, third] {

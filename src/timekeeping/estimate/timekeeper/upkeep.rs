@@ -77,7 +77,8 @@ impl Timekeeper {
     /// Returns whether the stamp is to be written, if the RTC may be wrong by this much.
     fn stamp_upkeep(&self, rtc: &RtcState, error_ns: f64, now: Instant<Raw>) -> Upkeep {
         let Some(shown) = rtc.tracker.map().map(|map| map.apply(now)) else { return Upkeep::Nothing };
-        let held = Stamp::decode(rtc.status.stamp, shown);
+        // Whether it drifts must be right as well.
+        let held = Stamp::decode(rtc.status.stamp, shown).filter(|held| held.drifts == rtc.variant.drifts());
         let quality = Quality::of_error_ns(error_ns);
         match (held, quality) {
             (Some(held), Some(Quality::Fine)) if held.quality == Quality::Fine && held.age(shown) < STAMP_AGE => {
@@ -94,9 +95,10 @@ impl Timekeeper {
     /// Makes a stamp for when the RTC shows `at`.
     pub fn new_stamp(&self, at: Instant<Rtc>, quality: Quality) -> ChipStamp {
         let held = self.rtc.as_ref().map(|rtc| rtc.status.stamp);
+        let drifts = self.rtc.as_ref().is_some_and(|rtc| rtc.variant.drifts());
         let saved = self.saved.as_ref().and_then(|saved| saved.stamp).map(ChipStamp);
         let others: Vec<ChipStamp> = held.into_iter().chain(saved).collect();
-        Stamp::new(at, quality, &others).encode()
+        Stamp::new(at, quality, drifts, &others).encode()
     }
 
     /// Notes that the second was missed: it is tried again later.

@@ -15,7 +15,8 @@ const QUICK: Span = Span::from_seconds(48);
 const QUICK_CHANGES: u32 = 3;
 
 /// A rate beyond this is more than a DS3231 has from the factory, though not more than its datasheet
-/// allows. Ten that were measured were within 0.7 ppm, and DS3231M beyond 1.6 (heypete.com, 2017).
+/// allows. Of ten that were measured for five months, the DS3231SN were within 0.7 ppm, and the
+/// DS3231M beyond 1.6 (blog.heypete.com, 2018-02-04).
 const LARGEST_RATE_PPB: f64 = 1_200.0;
 
 /// The rate must be beyond that by this many standard deviations.
@@ -38,17 +39,23 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    pub(super) fn new(is_ds3231m: bool, now: Instant<Raw>) -> Self {
-        Self { is_ds3231m, drifts: false, begun: now, seen: None, changed: None, quick_changes: 0 }
+    /// Begins with what is known from an earlier run, or from the chip's stamp.
+    pub(super) fn new(is_ds3231m: bool, drifts: bool, now: Instant<Raw>) -> Self {
+        Self { is_ds3231m, drifts, begun: now, seen: None, changed: None, quick_changes: 0 }
     }
 
     pub(super) fn is_ds3231m(self) -> bool {
         self.is_ds3231m
     }
 
+    /// Returns whether it may drift as a DS3231M does.
+    pub(super) fn drifts(self) -> bool {
+        self.is_ds3231m || self.drifts
+    }
+
     /// Returns what its rate can be expected to be.
     pub(super) fn model(self) -> FlywheelModel {
-        if self.is_ds3231m || self.drifts { FlywheelModel::DS3231M } else { FlywheelModel::DS3231 }
+        if self.drifts() { FlywheelModel::DS3231M } else { FlywheelModel::DS3231 }
     }
 
     /// Absorbs a temperature that was read. Returns whether it has become clear that the chip is a
@@ -109,7 +116,7 @@ mod tests {
     use super::*;
 
     fn changes_every(seconds: i64, reads: i64) -> Variant {
-        let mut variant = Variant::new(false, Instant::ZERO);
+        let mut variant = Variant::new(false, false, Instant::ZERO);
         for read in 0..reads {
             let at = Instant::from_second(read * 8);
             // It goes up and down by a step.
@@ -131,7 +138,7 @@ mod tests {
 
     #[test]
     fn one_disturbed_read_does_not_make_it_one() {
-        let mut variant = Variant::new(false, Instant::ZERO);
+        let mut variant = Variant::new(false, false, Instant::ZERO);
         for read in 0..1_000 {
             variant.see(if read == 500 { -40.0 } else { 20.0 }, Instant::from_second(read * 8));
         }
