@@ -66,6 +66,8 @@ if boot "$root"; then
         expect "and $unit does not" not ran "$unit"
     done
     end_box "$root"
+    # cloud-init's own conditions look at the kernel's command line.
+    mount -t proc proc "$root/proc"
 else
     mkdir -p "$root${finished%/*}" && touch "$root$finished"
 fi

@@ -198,7 +198,7 @@ impl Rides {
         let newest = self.rides.last()?;
         let is_short = newest.is_under_way() && newest.recorded_s() < RIDE_S && self.rides.len() > 1;
         let rides = self.rides.len() - usize::from(is_short);
-        let ride = self.rides.get(rides.checked_sub(number)?)?;
+        let ride = self.rides.get(rides.checked_sub(number).filter(|_| number > 0)?)?;
         Some((ride, Some(newest).filter(|_| is_short)))
     }
 
@@ -215,3 +215,6 @@ fn is_same_ride(before: &boots::Entries<'_>, after: &boots::Entries<'_>) -> bool
     let begin = after.first().and_then(|(_, utc_s)| *utc_s);
     end.zip(begin).is_none_or(|(end, begin)| begin - end <= PAUSE_S)
 }
+
+#[cfg(test)]
+mod tests;
