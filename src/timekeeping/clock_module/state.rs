@@ -39,12 +39,17 @@ impl ModuleState {
         (self.mark, &self.session, self.volume) == (other.mark, &other.session, other.volume)
     }
 
-    /// Returns whether both calibrations know the same. One that was only carried on, and has learnt
-    /// from no more samples, is the same.
+    /// Returns whether both calibrations know the same of the same setting of the chip. One that was
+    /// only carried on, and has learnt from no more samples, is the same.
     pub fn knows_the_same(&self, other: &Self) -> bool {
         let learnt = |state: &Self| {
             let time = state.time.as_ref()?;
-            Some((time.aging_offset, time.calibration.as_ref().map(|calibration| calibration.samples)))
+            Some((
+                time.aging_offset,
+                time.stamp,
+                time.is_ds3231m,
+                time.calibration.as_ref().map(|calibration| calibration.samples),
+            ))
         };
         learnt(self) == learnt(other)
     }
