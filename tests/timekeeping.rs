@@ -635,3 +635,20 @@ fn a_chip_that_is_swapped_for_another_one_is_looked_at_again_and_carries_the_tim
     assert!(jumped < Span::from_us(300), "UTC jumped by {jumped:?}");
     assert!(made.error_ms().abs() < 2.0, "{} ms; {:#?}", made.error_ms(), made.status());
 }
+
+#[test]
+fn a_server_that_is_wrong_by_a_constant_stays_within_the_bound_and_boxes_behind_it_agree() {
+    let mut made = ClockHarness::new(Ds3231Model::default(), None, 31);
+    made.run(60);
+    // A phone, 45 ms away, whose line takes 10 ms longer one way than is seen.
+    for _ in 0..60 {
+        made.send_sample("phone", Span::from_ms(10), 22.5e6);
+        made.run(60);
+    }
+    let (error_ms, status) = (made.error_ms(), made.status());
+    let bound_ms = status.bound_ms.expect("known");
+    assert!((error_ms - 10.0).abs() < 1.0 && error_ms < bound_ms && bound_ms < 25.0, "{error_ms} ms; {status:#?}");
+    let agreement_ms = status.agreement_ms.expect("known");
+    assert!(agreement_ms < 10.0, "{agreement_ms}");
+    assert!(made.warnings().is_empty(), "{}", made.warnings());
+}
