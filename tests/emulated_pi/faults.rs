@@ -92,7 +92,9 @@ fn a_clock_that_is_not_a_ds3231_is_refused_by_name_and_left_as_it_is() {
     let mut machine = boot(installed_card(None), fitted);
     // The seven registers of the time go on by themselves; the rest is for it to keep.
     let registers = |machine: &mut Machine, from: u8, to: u8| {
-        machine.run(&format!("for number in $(seq {from} {to}); do i2cget -y 1 0x68 $number; done")).stdout
+        // busybox takes any number for a hexadecimal one.
+        let read = "i2cget -y 1 0x68 $(printf 0x%02x $number)";
+        machine.run(&format!("for number in $(seq {from} {to}); do {read}; done")).stdout
     };
     let kept = |machine: &mut Machine| registers(machine, 7, 63);
     let before = kept(&mut machine);

@@ -76,9 +76,17 @@ impl ScriptedTime {
 
     /// Makes the time known from now on: true UTC, which the simulated system clock shows.
     pub fn know(&self) {
-        let utc = self.system_clock();
-        let known = Some(Span::MILLISECOND);
-        let known = Estimate { utc, bound: known, agreement: known, state: TimeState::Holdover };
+        self.know_within(Span::MILLISECOND);
+    }
+
+    /// Makes the time known from now on, to this bound.
+    pub fn know_within(&self, bound: Span) {
+        let known = Estimate {
+            utc: self.system_clock(),
+            bound: Some(bound),
+            agreement: Some(bound),
+            state: TimeState::Holdover,
+        };
         self.shared.publish(self.clocks.raw(), known);
     }
 

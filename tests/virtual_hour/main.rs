@@ -199,6 +199,42 @@ fn a_led_that_is_switched_off_stays_dark_until_a_reload_switches_it_on() {
     assert!(lit_rounds("[board]\nled = true\n") > 0);
 }
 
+#[test]
+fn a_box_that_may_be_half_a_second_off_plays_and_its_lamp_says_so_until_the_time_is_known_better() {
+    let tracks = Tracks::make();
+    let folder = memory_folder();
+    let dac = SimulatedDac::new(RATE_HZ, (RATE_HZ as usize * 25 / 1000) | 1, Imperfections::default(), 5);
+    let around = Environment::new(folder.path(), dac, BEGIN, true);
+    for name in &tracks.names {
+        fs::copy(tracks.folder.path().join(name), around.music.join(name)).unwrap();
+    }
+    fs::write(around.music.join("Playlist.m3u8"), format!("#EXTM3U\n{}\n", tracks.names[0])).unwrap();
+    around.time.know_within(MS * 500);
+    around.board.set_jumper(true);
+    let mut made = ApplianceHarness::switch_on(&around);
+    // Longer than to the next slot of the grid, and through all of the short playlist.
+    let mut heard = 0;
+    let dark_rounds = |made: &mut ApplianceHarness, seconds: i64, heard: &mut u32| {
+        let mut dark = 0;
+        for _ in 0..(S * seconds).ns() / appliance_harness::ROUND.ns() {
+            made.round(&around);
+            *heard += u32::from(made.status().play.state == PlayState::Playing);
+            dark += u32::from(!around.board.is_lit());
+        }
+        dark
+    };
+    dark_rounds(&mut made, 30, &mut heard);
+    assert!(heard > 100, "the jumper plays all the same");
+    let rounds = (S * 6).ns() / appliance_harness::ROUND.ns();
+    let dark = i64::from(dark_rounds(&mut made, 6, &mut heard));
+    assert!((rounds / 20..rounds / 5).contains(&dark), "two gaps of a tenth of a second every two: {dark} of {rounds}");
+    let programs = made.programs.len();
+    around.time.know();
+    dark_rounds(&mut made, 1, &mut heard);
+    assert_eq!(dark_rounds(&mut made, 6, &mut heard), 0, "in sync");
+    assert_eq!(made.programs.len(), programs, "and nothing begins again");
+}
+
 /// Prints the seed when it is dropped, unless it is forgotten.
 struct SayTheSeed(u64);
 
