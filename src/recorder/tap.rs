@@ -29,7 +29,8 @@ const MAX_TEXT_BYTES: usize = 300;
 /// A line of the log, a drop-out, or a panic.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tapped {
-    pub(super) at: Instant<Raw>,
+    /// `None` if it is to be stamped when it is taken out.
+    pub(super) at: Option<Instant<Raw>>,
     pub(super) line: Line,
 }
 
@@ -81,16 +82,19 @@ impl Tap {
             _ => Severity::Info,
         };
         let is_underrun = target == UNDERRUN;
-        self.put(if is_underrun { Line::DropOut } else { Line::Note(severity, shortened(text)) });
+        self.put(
+            Some(self.clocks.raw()),
+            if is_underrun { Line::DropOut } else { Line::Note(severity, shortened(text)) },
+        );
     }
 
-    /// Records a panic.
+    /// Records a panic. Reads no clock: where that is what panicked, the process would be aborted.
     pub fn panicked(&self, text: &str) {
-        self.put(Line::Panic(shortened(text)));
+        self.put(None, Line::Panic(shortened(text)));
     }
 
-    fn put(&self, line: Line) {
-        if self.lines.try_send(Tapped { at: self.clocks.raw(), line }).is_err() {
+    fn put(&self, at: Option<Instant<Raw>>, line: Line) {
+        if self.lines.try_send(Tapped { at, line }).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
     }
