@@ -52,9 +52,9 @@ impl Slots {
     pub fn read(eeprom: &mut dyn Eeprom) -> Result<(Self, Contents), EepromError> {
         let mut headers = Vec::new();
         let mut contents = Contents::default();
-        for slot in 0..STATE_SLOTS.len() {
+        for (slot, place) in STATE_SLOTS.iter().enumerate() {
             let mut bytes = [0; HEADER_BYTES];
-            eeprom.read(STATE_SLOTS[slot].start, &mut bytes)?;
+            eeprom.read(place.start, &mut bytes)?;
             match Header::read(slot, bytes) {
                 Some(header) => headers.push(header),
                 None if bytes == [0xFF; HEADER_BYTES] => {}
