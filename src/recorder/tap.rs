@@ -1,5 +1,5 @@
-//! The log's lines on their way to the recorder. Whoever logs is never held up: where the recorder
-//! does not keep pace, lines are counted and dropped.
+//! The log's lines on their way to the recorder. No thread that logs is ever held up: where the
+//! recorder does not keep pace, lines are counted and dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
