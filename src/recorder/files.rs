@@ -21,7 +21,7 @@ const EARLIER: &str = "recorder.module.jsonl";
 /// Where the service that systemd runs records where its state folder cannot be written to.
 const RUNTIME_FOLDER: &str = "/run/jaudiosync";
 
-/// Returns the folder of the recording: the state folder, or where that is read-only, one in memory.
+/// Returns the folder of the recording: the state folder, or one in memory where that is read-only.
 pub fn recording_folder(state_folder: &Path) -> PathBuf {
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").map_or_else(|| PathBuf::from(RUNTIME_FOLDER), PathBuf::from);
     let is_read_only = StatePlace::of(state_folder).lies_on == LiesOn::ReadOnly;

@@ -3,13 +3,13 @@
 //! Raspberry Pi OS holds its journal in memory, so that a power cut takes it away. The service
 //! therefore records what a rider asks about afterwards: when the box was switched on and how it
 //! ended, how well it knew the time, drop-outs, trouble with sound card, power and heat, and
-//! whatever else was logged as a warning.
+//! anything else that was logged as a warning.
 //!
-//! - `tap` takes the log's lines without ever blocking who logs;
+//! - `tap` takes the log's lines without ever blocking the thread that logs;
 //! - `watcher` turns the service's status into events, `storms` bounds how many there are; pure;
 //! - `task` runs on a worker's thread, holds events and writes them rarely; `files` is the only
 //!   place that touches the disk;
-//! - `event` is a line of the file, `past` how the last run ended, `ride` what it all was; pure.
+//! - `event` is a line of the file, `past` how the last run ended, `ride` the rides; pure.
 //!
 //! On a disk that forgets, as on a read-only root, `module` also records in the memory on the clock
 //! module, in the form of `short`.

@@ -1,5 +1,5 @@
-//! The log's lines on their way to the recorder. Whoever logs is never held up: where the recorder
-//! does not keep pace, lines are counted and dropped.
+//! The log's lines on their way to the recorder. No thread that logs is ever held up: where the
+//! recorder does not keep pace, lines are counted and dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,8 @@ const MAX_TEXT_BYTES: usize = 300;
 /// A line of the log, a drop-out, or a panic.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tapped {
-    pub(super) at: Instant<Raw>,
+    /// `None` if it is to be stamped when it is taken out.
+    pub(super) at: Option<Instant<Raw>>,
     pub(super) line: Line,
 }
 
@@ -81,16 +82,19 @@ impl Tap {
             _ => Severity::Info,
         };
         let is_underrun = target == UNDERRUN;
-        self.put(if is_underrun { Line::DropOut } else { Line::Note(severity, shortened(text)) });
+        self.put(
+            Some(self.clocks.raw()),
+            if is_underrun { Line::DropOut } else { Line::Note(severity, shortened(text)) },
+        );
     }
 
-    /// Records a panic.
+    /// Records a panic. Reads no clock: where that is what panicked, the process would be aborted.
     pub fn panicked(&self, text: &str) {
-        self.put(Line::Panic(shortened(text)));
+        self.put(None, Line::Panic(shortened(text)));
     }
 
-    fn put(&self, line: Line) {
-        if self.lines.try_send(Tapped { at: self.clocks.raw(), line }).is_err() {
+    fn put(&self, at: Option<Instant<Raw>>, line: Line) {
+        if self.lines.try_send(Tapped { at, line }).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -173,6 +173,7 @@ impl Recorder {
     fn take_in(&mut self, now: Instant<Raw>) {
         let (lines, missed) = self.notes.take();
         for Tapped { at, line } in lines {
+            let at = at.unwrap_or(now);
             let event = match line {
                 Line::DropOut => self.storms.drop_outs(1, at),
                 Line::Panic(text) => Some(Event::Panicked { text }),

@@ -1,6 +1,6 @@
-# A Raspberry Pi OS with cloud-init and NetworkManager: cloud-init sets up the card on the first boot
-# and does not run again, the Wi-Fi saves no power, an owner's own setting wins, and purging gives
-# both back.
+# A Raspberry Pi OS with cloud-init and NetworkManager: cloud-init sets up the card on the first
+# boot and does not run again, the Wi-Fi saves no power, an owner's own setting wins, and purging
+# gives both back.
 
 make_raspberry_pi <<<'dtparam=i2c_arm=on'
 without_board "$root"

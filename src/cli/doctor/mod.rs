@@ -41,8 +41,8 @@ pub(super) struct Doctor {
     #[arg(long, conflicts_with = "json")]
     buttons: bool,
 
-    /// Check nothing, and say what happened on the last ride: power cuts, restarts, drop-outs, how well
-    /// the time was known. 2 is the ride before it, and so on
+    /// Check nothing, and say what happened on the last ride: power cuts, restarts, drop-outs, how
+    /// well the time was known. 2 is the ride before it, and so on
     #[arg(long, value_name = "NUMBER", num_args = 0..=1, require_equals = true, default_missing_value = "1",
           value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "buttons")]
     last_ride: Option<u32>,

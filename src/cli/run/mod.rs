@@ -100,8 +100,8 @@ impl Run {
     }
 }
 
-/// Passes panics to the flight recorder before they are printed. Those that are expected of a library
-/// do not come here (see [`crate::panics`]).
+/// Passes panics to the flight recorder before they are printed. Those that are expected of a
+/// library do not come here (see [`crate::panics`]).
 fn record_panics(tap: Tap) {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
