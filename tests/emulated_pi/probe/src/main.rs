@@ -7,6 +7,7 @@ mod levels;
 mod mixer;
 mod rate_shift;
 mod record;
+mod synchronized;
 mod watch;
 
 use clap::Parser;
@@ -20,6 +21,7 @@ enum Probe {
     Record(record::Record),
     Levels(levels::Levels),
     RateShift(rate_shift::RateShift),
+    Synchronized(synchronized::Synchronized),
     Watch(watch::Watch),
 }
 
@@ -31,6 +33,7 @@ fn main() -> anyhow::Result<()> {
         Probe::Record(command) => command.run(),
         Probe::Levels(command) => command.run(),
         Probe::RateShift(command) => command.run(),
+        Probe::Synchronized(command) => command.run(),
         Probe::Watch(command) => command.run(),
     }
 }
