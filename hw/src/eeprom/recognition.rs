@@ -10,7 +10,8 @@
 //!    signature of a chip that is ours.
 //! 2. Otherwise its whole 4 KiB are read in this way. A smaller memory shows its contents more than
 //!    once, and a register something that is neither ours nor empty. A chip with contents of its
-//!    own is left alone.
+//!    own is left alone; all but a signature that a power cut has left half written, which is in
+//!    its place and the same when read again.
 //! 3. A chip that is empty (0xFF everywhere) could still be a smaller one. The two bytes 0x0F, 0xFF
 //!    are an address to an AT24C32, which acknowledges the next transfer at once. The smaller one
 //!    writes 0xFF over the 0xFF that was just seen at 0x0F, and acknowledges nothing for the
@@ -119,16 +120,34 @@ where
 {
     match ring.iter().filter(|value| **value != EMPTY).count() {
         0 => takes_two_bytes_of_address(i2c),
-        // A smaller chip would have shown these more than once, and so as more than a page; or, if
-        // they are so few, each of them again at half the way.
-        few if few <= SIGNATURE_PAGE.len() && !repeats(ring) => has_half_a_signature(i2c),
-        _ => Err(EepromError::LeftAlone("it holds something else, or is not an AT24C32")),
+        few if few <= SIGNATURE_PAGE.len() && !repeats(ring) && is_half_a_signature(ring) => {
+            // Registers would now show something else, or the same at another place.
+            let mut again = vec![0; ring.len()];
+            for page in again.chunks_mut(usize::from(PAGE_BYTES)) {
+                read_on(i2c, page)?;
+            }
+            if again == ring { has_half_a_signature(i2c) } else { Err(SOMETHING_ELSE) }
+        }
+        _ => Err(SOMETHING_ELSE),
     }
 }
 
+const SOMETHING_ELSE: EepromError = EepromError::LeftAlone("it holds something else, or is not an AT24C32");
+
+/// Returns whether what was read shows a smaller chip more than once.
 fn repeats(ring: &[u8]) -> bool {
     let (first, second) = ring.split_at(ring.len() / 2);
     first == second
+}
+
+/// Returns whether all that was read are some bits of the signature, wherever the reading began.
+fn is_half_a_signature(ring: &[u8]) -> bool {
+    let shows_at = |begin: usize| {
+        let rotated = ring.iter().cycle().skip(begin).take(ring.len());
+        let wanted = SIGNATURE_PAGE.into_iter().chain(std::iter::repeat(EMPTY));
+        rotated.zip(wanted).all(|(value, wanted)| value & wanted == wanted)
+    };
+    (0..ring.len()).any(shows_at)
 }
 
 /// Returns whether an empty chip takes two bytes for an address, and none of them for data.
@@ -148,8 +167,8 @@ where
     Ok(Recognised::Empty)
 }
 
-/// Returns whether all that a chip of 4 KiB holds are some bits of the signature, in their place: a
-/// page is first erased, to ones, and then written.
+/// Returns whether a chip of 4 KiB, which is known by now, holds some bits of the signature in their
+/// place: a page is first erased, to ones, and then written.
 fn has_half_a_signature<I2C>(i2c: &mut I2C) -> Result<Recognised, EepromError>
 where
     I2C: I2c,
@@ -162,5 +181,5 @@ where
     if is_half_written && rest.iter().all(|value| *value == EMPTY) {
         return Ok(Recognised::Empty);
     }
-    Err(EepromError::LeftAlone("it holds something else"))
+    Err(SOMETHING_ELSE)
 }

@@ -164,12 +164,12 @@ fn the_parts_lie_in_the_chip_and_not_in_one_another() {
     assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].start) && RECORDER.end == CAPACITY_BYTES);
 }
 
-/// A chip with registers, as a pulse oximeter is: a byte that is written sets the register, the
-/// following ones are its value. Each read begins where the last one ended, up to register 7, which
-/// is a queue.
-#[derive(Clone, Default)]
+/// A chip with registers, as a pulse oximeter or an ultrasonic sensor is. Each read continues where
+/// the last one ended; behind its values it shows the last one for ever.
+#[derive(Clone)]
 struct Registers {
-    register: u8,
+    values: &'static [u8],
+    register: usize,
     written: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -182,8 +182,8 @@ impl I2c for Registers {
         for operation in operations {
             match operation {
                 Operation::Read(values) => values.iter_mut().for_each(|value| {
-                    *value = [0x41, 0, 3, 0, 0, 0, 0, 0][usize::from(self.register.min(7))];
-                    self.register = (self.register + 1).min(7);
+                    *value = self.values[self.register];
+                    self.register = (self.register + 1).min(self.values.len() - 1);
                 }),
                 Operation::Write(bytes) => self.written.lock().unwrap().extend(bytes.iter()),
             }
@@ -194,10 +194,13 @@ impl I2c for Registers {
 
 #[test]
 fn nothing_is_written_to_a_chip_with_registers() {
-    let chip = Registers::default();
-    let refused = open_on(chip.clone(), Adoption::Allowed, &SimulatedClocks::default()).err();
-    assert!(matches!(refused, Some(EepromError::LeftAlone(_))), "{refused:?}");
-    assert!(chip.written.lock().unwrap().is_empty());
+    let half_a_signature = b"\x4a\xff\xff\xff";
+    for values in [&[0x41, 0, 3, 0, 0, 0, 0, 0][..], &[1, 2, 3, 0xFF], half_a_signature, &[0], &[0x11]] {
+        let chip = Registers { values, register: 0, written: Arc::default() };
+        let refused = open_on(chip.clone(), Adoption::Allowed, &SimulatedClocks::default()).err();
+        assert!(matches!(refused, Some(EepromError::LeftAlone(_))), "{values:?}: {refused:?}");
+        assert!(chip.written.lock().unwrap().is_empty(), "{values:?}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod levels;
 mod mixer;
 mod rate_shift;
 mod record;
+mod synchronized;
 mod watch;
 
 use clap::Parser;
@@ -22,6 +23,7 @@ enum Probe {
     HoldPin(hold_pin::HoldPin),
     Levels(levels::Levels),
     RateShift(rate_shift::RateShift),
+    Synchronized(synchronized::Synchronized),
     Watch(watch::Watch),
 }
 
@@ -34,6 +36,7 @@ fn main() -> anyhow::Result<()> {
         Probe::HoldPin(command) => command.run(),
         Probe::Levels(command) => command.run(),
         Probe::RateShift(command) => command.run(),
+        Probe::Synchronized(command) => command.run(),
         Probe::Watch(command) => command.run(),
     }
 }
