@@ -124,11 +124,14 @@ boot() {
     return 1
 }
 
-# Prints the systemd of a box: the first process whose root is that folder.
+# Prints the systemd of a box: the first process of those whose root is that folder. A child of
+# systemd's that has not become another program yet is not it.
 systemd_of() {
     local process
     for process in /proc/[0-9]*; do
-        if [[ $(readlink "$process/exe") = */systemd && $(stat -Lc %i "$process/root" 2>/dev/null) = "$(stat -c %i "$1")" ]]; then
+        if [[ $(readlink "$process/exe") = */systemd &&
+            $(sed -n 's/^NSpid:.*[[:blank:]]//p' "$process/status" 2>/dev/null) = 1 &&
+            $(stat -Lc %i "$process/root" 2>/dev/null) = "$(stat -c %i "$1")" ]]; then
             echo "${process#/proc/}"
             return
         fi
