@@ -57,7 +57,7 @@ fn on_an_overlay_calibration_session_and_volume_survive_three_power_cuts_in_the_
     machine.sleep(set_s - now_s);
     machine.run(&format!("date -s @{set_s:.0}"));
     let calibrated = machine.run(&format!(
-        "mkdir -p {STATE} && pi-probe synchronized && STATE_DIRECTORY={STATE} jaudiosync time set-rtc --from-system"
+        "mkdir -p {STATE} && pi-probe synchronized && STATE_DIRECTORY={STATE} jaudiosync time --wait 60 set-rtc --from-system"
     ));
     println!("{}", calibrated.stdout);
     // From now on the card is read-only, and nothing was ever saved on it.
