@@ -39,8 +39,8 @@ impl ModuleState {
         (self.mark, &self.session, self.volume) == (other.mark, &other.session, other.volume)
     }
 
-    /// Returns whether both calibrations know the same. One that was only carried on, and has learnt
-    /// from no more samples, is the same.
+    /// Returns whether both calibrations know the same. One that was only carried on, and has
+    /// learnt from no more samples, is the same.
     pub fn knows_the_same(&self, other: &Self) -> bool {
         let learnt = |state: &Self| {
             let time = state.time.as_ref()?;
