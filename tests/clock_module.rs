@@ -241,7 +241,8 @@ fn of_two_calibrations_of_this_chip_the_newer_is_used() {
         let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 5);
         made.module.begin(None, None);
         made.calibrate();
-        // A calibration that is 80 ms off, from before or after: as if the RTC had been set between.
+        // A calibration that is 80 ms off, from before or after: as if the RTC had been set
+        // between.
         let mut saved = made.disk().expect("calibrated");
         saved.utc_s += if module_is_newer { -3600 } else { 3600 };
         saved.calibration.as_mut().unwrap().base_offset_ns += 80_000_000;
@@ -484,7 +485,6 @@ proptest! {
     }
 }
 
-/// A chip for which nothing is there.
 #[test]
 fn an_error_of_the_bus_is_not_taken_for_an_absent_chip() {
     let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 12);

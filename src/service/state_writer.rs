@@ -83,8 +83,8 @@ impl Restored {
         })
     }
 
-    /// Takes over what the clock module holds if that is newer, and returns what is to be written to
-    /// the state folder then.
+    /// Takes over what the clock module holds if that is newer, and returns what is to be written
+    /// to the state folder then.
     pub fn take_over(&mut self, module: clock_module::Restored) -> Vec<WriteCommand> {
         let mut writes = Vec::new();
         if module.is_newer {

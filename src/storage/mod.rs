@@ -65,9 +65,9 @@ pub fn service_state_folder(configured: Option<&Path>) -> Option<PathBuf> {
     state_folder(configured)
 }
 
-/// Returns the folder for the program's state: the configured one, otherwise systemd's `STATE_DIRECTORY` if it is set, otherwise
-/// `jaudiosync` in `XDG_STATE_HOME`, otherwise in `~/.local/state`; `None` if even `HOME`
-/// is not set.
+/// Returns the folder for the program's state: the configured one, otherwise systemd's
+/// `STATE_DIRECTORY` if it is set, otherwise `jaudiosync` in `XDG_STATE_HOME`, otherwise in
+/// `~/.local/state`; `None` if even `HOME` is not set.
 pub fn state_folder(configured: Option<&Path>) -> Option<PathBuf> {
     let from = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     configured

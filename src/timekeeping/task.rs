@@ -147,7 +147,8 @@ impl ClockTask {
         }
     }
 
-    /// Also saves in the memory on the clock module, and begins with what that holds if it is newer.
+    /// Also saves in the memory on the clock module, and begins with what that holds if it is
+    /// newer.
     pub fn save_in_module(&mut self, module: ModuleMemory) {
         self.module = Some(module);
     }

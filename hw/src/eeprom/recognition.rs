@@ -167,8 +167,8 @@ where
     Ok(Recognised::Empty)
 }
 
-/// Returns whether a chip of 4 KiB, which is known by now, holds some bits of the signature in their
-/// place: a page is first erased, to ones, and then written.
+/// Returns whether a chip of 4 KiB, which is known by now, holds some bits of the signature in
+/// their place: a page is first erased, to ones, and then written.
 fn has_half_a_signature<I2C>(i2c: &mut I2C) -> Result<Recognised, EepromError>
 where
     I2C: I2c,

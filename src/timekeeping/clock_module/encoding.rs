@@ -1,5 +1,5 @@
-//! How the state is encoded: some 300 bytes, in a form of its own, so that a change to what is saved
-//! on disk cannot change it unnoticed.
+//! How the state is encoded: some 300 bytes, in a form of its own, so that a change to what is
+//! saved on disk cannot change it unnoticed.
 
 use serde::{Deserialize, Serialize};
 

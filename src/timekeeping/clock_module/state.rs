@@ -55,13 +55,15 @@ impl ModuleState {
     }
 }
 
-/// Returns which calibration to begin with: one of the chip that is there, and of two the newer.
-pub fn newer_time(folder: Option<&SavedTime>, module: Option<&SavedTime>, mark: [u8; 4]) -> Origin {
+/// Returns which calibration to begin with: one of the chip that is there, saved since it was set
+/// last, and of two such the newer.
+pub fn newer_time(folder: Option<&SavedTime>, module: Option<&SavedTime>, mark: [u8; 4], stamp: [u8; 3]) -> Origin {
     let Some(module) = module else { return Origin::Folder };
     let of_this_chip =
         folder.filter(|saved| saved.calibration.is_some() && saved.mark.is_none_or(|other| other == mark));
+    let known_since = |saved: &SavedTime| (saved.stamp == Some(stamp), saved.utc_s);
     match of_this_chip {
-        Some(folder) if folder.utc_s >= module.utc_s => Origin::Folder,
+        Some(folder) if known_since(folder) >= known_since(module) => Origin::Folder,
         _ => Origin::Module,
     }
 }
@@ -73,4 +75,40 @@ pub enum Origin {
     Folder,
     /// The clock module.
     Module,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
+    use jaudiosync_time::{Instant, Rtc, Utc};
+
+    const MARK: [u8; 4] = [1, 2, 3, 4];
+    const STAMP: [u8; 3] = [5, 6, 7];
+
+    fn saved(utc_s: i64, stamp: [u8; 3], mark: [u8; 4]) -> SavedTime {
+        let (rtc, utc) = (Instant::<Rtc>::from_second(utc_s), Instant::<Utc>::from_second(utc_s));
+        SavedTime {
+            utc_s,
+            reference_utc_s: None,
+            mark: Some(mark),
+            aging_offset: 0,
+            stamp: Some(stamp),
+            is_ds3231m: false,
+            calibration: Some(Calibration::new(FlywheelModel::DS3231, rtc, utc, 1e6).save()),
+        }
+    }
+
+    #[test]
+    fn what_was_saved_since_the_chip_was_set_comes_before_what_is_newer() {
+        let origin = |folder: &SavedTime, module: &SavedTime| newer_time(Some(folder), Some(module), MARK, STAMP);
+        let (old, new) = (saved(100, STAMP, MARK), saved(200, STAMP, MARK));
+        assert_eq!((origin(&new, &old), origin(&old, &new)), (Origin::Folder, Origin::Module));
+        let before_it_was_set = saved(200, [0; 3], MARK);
+        assert_eq!(origin(&before_it_was_set, &old), Origin::Module);
+        assert_eq!(origin(&old, &before_it_was_set), Origin::Folder);
+        let of_another_chip = saved(300, STAMP, [9; 4]);
+        assert_eq!(origin(&of_another_chip, &old), Origin::Module);
+        assert_eq!(newer_time(Some(&of_another_chip), None, MARK, STAMP), Origin::Folder);
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::eeprom::{Eeprom, EepromError, PAGE_BYTES, RECORDER, rewind};
+use jaudiosync_hw::rtc::RtcStatus;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use crate::storage::Slots;
@@ -92,12 +93,12 @@ impl ModuleMemory {
         Self { open, shared, chip: None }
     }
 
-    /// Opens the memory beside a chip with this mark, and returns the calibration to begin with if
-    /// it is newer than `folder`'s.
-    pub(super) fn open(&mut self, mark: [u8; 4], folder: Option<&SavedTime>, now: Instant<Raw>) -> Option<SavedTime> {
-        match self.read(mark, now) {
+    /// Opens the memory beside a chip that reports this, and returns the calibration to begin with
+    /// if it is newer than `folder`'s.
+    pub(super) fn open(&mut self, rtc: &RtcStatus, folder: Option<&SavedTime>, now: Instant<Raw>) -> Option<SavedTime> {
+        match self.read(rtc.mark.0, now) {
             Ok(chip) => {
-                let time = self.restore(&chip, folder, mark);
+                let time = self.restore(&chip, folder, rtc);
                 self.chip = Some(chip);
                 time
             }
@@ -159,7 +160,7 @@ impl ModuleMemory {
         })
     }
 
-    fn restore(&self, chip: &Chip, folder: Option<&SavedTime>, mark: [u8; 4]) -> Option<SavedTime> {
+    fn restore(&self, chip: &Chip, folder: Option<&SavedTime>, rtc: &RtcStatus) -> Option<SavedTime> {
         let holds = chip.holds.as_ref();
         self.shared.set_report(ModuleReport::Used { saved_utc_s: holds.and_then(|state| state.utc_s), trouble: None });
         let folder_run = self.shared.folder_run();
@@ -176,7 +177,7 @@ impl ModuleMemory {
         };
         self.shared.found(Some(restored));
         let time = holds.and_then(|state| state.time.as_ref());
-        if newer_time(folder, time, mark) == Origin::Folder {
+        if newer_time(folder, time, rtc.mark.0, rtc.stamp.0) == Origin::Folder {
             return None;
         }
         log::info!(

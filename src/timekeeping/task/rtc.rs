@@ -75,7 +75,7 @@ impl ClockTask {
             // A driver of the kernel has the RTC, and may have its memory, too.
             return module.close();
         }
-        if let Some(saved) = module.open(status.mark.0, self.timekeeper.saved(), now) {
+        if let Some(saved) = module.open(&status, self.timekeeper.saved(), now) {
             self.timekeeper.begin_with(saved);
         }
     }
