@@ -652,3 +652,26 @@ fn a_server_that_is_wrong_by_a_constant_stays_within_the_bound_and_boxes_behind_
     assert!(agreement_ms < 10.0, "{agreement_ms}");
     assert!(made.warnings().is_empty(), "{}", made.warnings());
 }
+
+#[test]
+fn a_reference_that_is_heard_before_the_rtcs_edges_are_found_is_not_given_up_for_them() {
+    for seed in 90..100 {
+        let model = Ds3231Model { offset: Span::from_ms(400), ..Ds3231Model::default() };
+        let mut made = ClockHarness::new(model, None, seed);
+        made.step();
+        made.send_sample("a", Span::ZERO, 1e6);
+        made.step();
+        assert!(made.error_ms().abs() < 1.0, "seed {seed}: {} ms", made.error_ms());
+        // Long before the next sample: the RTC carries the time by now.
+        for second in 0..30 {
+            made.run(1);
+            assert!(made.error_ms().abs() < 1.0, "seed {seed}, {second} s later: {} ms", made.error_ms());
+        }
+        let status = made.status();
+        assert!(
+            status.flywheel == jaudiosync::timekeeping::status::Flywheel::Rtc && status.bound_ms < Some(20.0),
+            "seed {seed}: {status:#?}"
+        );
+        assert!(made.warnings().is_empty(), "{}", made.warnings());
+    }
+}

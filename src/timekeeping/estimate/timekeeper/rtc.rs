@@ -111,8 +111,9 @@ impl Timekeeper {
             was_compared,
             stamped: stamp.filter(|_| !was_compared),
             variant,
+            // A reference has given the time already, and knows it better than who has set the RTC.
+            rebasing: (self.crystal.is_some() && judged.is_ok() && !was_compared).then_some(Rebasing::FromCrystal),
             distrusted: judged.err(),
-            rebasing: None,
             status,
             date: None,
             found,

@@ -1,5 +1,6 @@
 //! How the timekeeper handles samples of references.
 
+use super::flywheel::Rebasing;
 use super::learning::{Observed, absorb};
 use super::{Believed, Timekeeper};
 use crate::timekeeping::estimate::calibration::{BIAS_PART, Calibration, FlywheelModel};
@@ -69,16 +70,18 @@ impl Timekeeper {
             .get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sample.bound_ns));
         crystal.advance(sample.raw, None);
         absorb(crystal, sample.raw, observed);
-        if let Some(rtc) = &mut self.rtc
-            && rtc.rebasing.is_none()
-            && let Some(map) = rtc.tracker.map()
-        {
+        let Some(rtc) = self.rtc.as_mut().filter(|rtc| rtc.rebasing.is_none()) else { return };
+        if let Some(map) = rtc.tracker.map() {
             rtc.advance(sample.raw);
             let reading_sigma_ns = rtc.tracker.sigma_ns(sample.raw);
             let sigma_ns = sigma_ns.hypot(reading_sigma_ns);
             let bound_ns = bound_ns + BOUND_SIGMAS * reading_sigma_ns;
             absorb(&mut rtc.calibration, map.apply(sample.raw), Observed { sigma_ns, bound_ns, ..observed });
             rtc.was_compared = true;
+        } else if !rtc.was_compared && rtc.distrusted.is_none() {
+            // Its edges are still being searched for. Then it continues from here, and not from what
+            // somebody has set it to.
+            rtc.rebasing = Some(Rebasing::FromCrystal);
         }
     }
 
