@@ -13,6 +13,10 @@ use super::event::{Entry, Severity};
 /// Boots with a longer pause between them are different rides, in s.
 const PAUSE_S: f64 = 2.0 * 3600.0;
 
+/// A boot that begins this much before the end of the one recorded before it is not its
+/// continuation: the two recordings were made one beside the other. Less is an error of the time.
+const OVERLAP_S: f64 = 60.0;
+
 /// The boot under way is the last ride only when it has lasted this long, in s: a box that is
 /// switched on at home to ask about the last ride has not begun another one.
 const RIDE_S: f64 = 20.0 * 60.0;
@@ -213,7 +217,7 @@ impl Rides {
 fn is_same_ride(before: &boots::Entries<'_>, after: &boots::Entries<'_>) -> bool {
     let end = before.last().and_then(|(_, utc_s)| *utc_s);
     let begin = after.first().and_then(|(_, utc_s)| *utc_s);
-    end.zip(begin).is_none_or(|(end, begin)| begin - end <= PAUSE_S)
+    end.zip(begin).is_none_or(|(end, begin)| (-OVERLAP_S..=PAUSE_S).contains(&(begin - end)))
 }
 
 #[cfg(test)]
