@@ -78,7 +78,7 @@ impl From<PinBackend> for BackendChoice {
     }
 }
 
-/// Which HAT there is, where no overlay tells.
+/// Which HAT there is, where the overlay does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hat {
