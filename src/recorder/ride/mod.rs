@@ -199,16 +199,20 @@ impl Rides {
     /// Returns the last ride, or one before it: 1 is the last one. The box may have been switched
     /// on again since: then the second is what is under way, and too short to be a ride.
     pub fn last(&self, number: usize) -> Option<(&Ride, Option<&Ride>)> {
-        let newest = self.rides.last()?;
-        let is_short = newest.is_under_way() && newest.recorded_s() < RIDE_S && self.rides.len() > 1;
-        let rides = self.rides.len() - usize::from(is_short);
-        let ride = self.rides.get(rides.checked_sub(number).filter(|_| number > 0)?)?;
-        Some((ride, Some(newest).filter(|_| is_short)))
+        let since = self.since();
+        let ride = self.rides.get(self.count().checked_sub(number).filter(|_| number > 0)?)?;
+        Some((ride, since))
     }
 
     /// Returns how many rides there are to choose from.
     pub fn count(&self) -> usize {
-        self.rides.len()
+        self.rides.len() - usize::from(self.since().is_some())
+    }
+
+    /// Returns what is under way, if it is too short to be a ride and there is another.
+    fn since(&self) -> Option<&Ride> {
+        let newest = self.rides.last().filter(|_| self.rides.len() > 1)?;
+        (newest.is_under_way() && newest.recorded_s() < RIDE_S).then_some(newest)
     }
 }
 
