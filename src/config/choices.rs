@@ -91,8 +91,8 @@ pub enum Hat {
     Other,
 }
 
-/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or the
-/// path of its I2C bus.
+/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or
+/// the path of its I2C bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RtcChoice {

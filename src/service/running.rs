@@ -215,8 +215,8 @@ impl Service {
                     is_end_recorded = true;
                     self.recording.ended(ending);
                 }
-                // It takes up to a second to save what it has learnt, while the music fades out; and
-                // what was recorded of the end a round ago.
+                // It takes up to a second to save what it has learnt, while the music fades out;
+                // and what was recorded of the end a round ago.
                 (Some(_), true) => self.time.dismiss(),
             }
         };

@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(level("disk"), Some(Level::Good));
         assert_eq!(findings[0].text, "Raspberry Pi 3 Model A Plus Rev 1.0");
     }
+
     #[test]
     fn a_folder_that_forgets_is_a_warning_with_two_remedies_or_a_note_where_the_eeprom_remembers() {
         let found = |eeprom, trouble: Option<&str>| {
