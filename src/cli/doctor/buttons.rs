@@ -11,7 +11,7 @@ use super::devices::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
 use crate::doctor::checks::LeftOut;
-use crate::service::running::open_board;
+use crate::service::devices::open_board;
 
 /// The test ends when nothing has been pressed or moved for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
