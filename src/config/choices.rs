@@ -78,7 +78,7 @@ impl From<PinBackend> for BackendChoice {
     }
 }
 
-/// Which HAT there is, where no overlay tells.
+/// Which HAT there is, where the overlay does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hat {
@@ -91,8 +91,8 @@ pub enum Hat {
     Other,
 }
 
-/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or the
-/// path of its I2C bus.
+/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or
+/// the path of its I2C bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RtcChoice {

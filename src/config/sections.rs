@@ -120,7 +120,7 @@ pub struct TimeKeeping {
 pub struct Board {
     /// What kind of board it is.
     pub kind: BoardKind,
-    /// Which HAT there is, where no overlay tells.
+    /// Which HAT there is, where the overlay does not say.
     pub hat: Hat,
     /// Through what the pins are read and driven.
     pub backend: PinBackend,

@@ -18,14 +18,22 @@ const OLDER: &str = "recorder.old.jsonl";
 /// What the memory on the clock module holds of earlier boots, on a disk that forgets.
 const EARLIER: &str = "recorder.module.jsonl";
 
-/// Where the service that systemd runs records where its state folder cannot be written to.
+/// Where the service that systemd runs records where its state folder cannot be written to, or
+/// forgets.
 const RUNTIME_FOLDER: &str = "/run/jaudiosync";
 
-/// Returns the folder of the recording: the state folder, or one in memory where that is read-only.
+/// Returns the folder of the recording: the state folder, or one in memory where that is read-only
+/// or on an overlay.
 pub fn recording_folder(state_folder: &Path) -> PathBuf {
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").map_or_else(|| PathBuf::from(RUNTIME_FOLDER), PathBuf::from);
-    let is_read_only = StatePlace::of(state_folder).lies_on == LiesOn::ReadOnly;
-    if is_read_only && runtime.exists() { runtime } else { state_folder.to_owned() }
+    folder_on(StatePlace::of(state_folder).lies_on, state_folder, runtime)
+}
+
+/// An overlay shows the files of the disk below it: a recording from before there was an overlay
+/// would come back with every start, as if it were newer than what the clock module has.
+fn folder_on(lies_on: LiesOn, state_folder: &Path, runtime: PathBuf) -> PathBuf {
+    let is_unsuitable = matches!(lies_on, LiesOn::ReadOnly | LiesOn::Overlay);
+    if is_unsuitable && runtime.exists() { runtime } else { state_folder.to_owned() }
 }
 
 /// The files of a recording.
@@ -82,17 +90,17 @@ impl Files {
             file = self.open()?;
             length = 0;
         }
-        let written = write(&mut file, length, lines).and_then(|()| file.sync_data());
-        if written.is_err() {
-            // A full disk: what was written of it would be torn.
-            let _ = file.set_len(length);
-            return written;
-        }
-        if length == 0 {
+        let written = write(&mut file, length, lines).and_then(|()| file.sync_data()).and_then(|()| match length {
             // A new file is on disk only once its folder is.
-            File::open(&self.folder)?.sync_all()?;
+            0 => File::open(&self.folder)?.sync_all(),
+            _ => Ok(()),
+        });
+        if written.is_err() {
+            // A full disk: what was written of it would be torn, or be there twice after the next
+            // attempt.
+            let _ = file.set_len(length);
         }
-        Ok(())
+        written
     }
 
     /// Replaces what is known of earlier boots from elsewhere; it comes first when all is read.
@@ -166,6 +174,16 @@ mod tests {
         assert!(lines.len() > 100 && lines.last() == Some(&"line 999"), "{lines:?}");
         let first: usize = lines[0].strip_prefix("line ").unwrap().parse().unwrap();
         assert!(lines.iter().enumerate().all(|(at, line)| *line == format!("line {}", first + at)));
+    }
+
+    #[test]
+    fn what_is_below_an_overlay_is_left_there() {
+        let [state, runtime] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let chosen = |lies_on| folder_on(lies_on, state.path(), runtime.path().to_owned());
+        assert_eq!([LiesOn::Overlay, LiesOn::ReadOnly].map(chosen), [runtime.path(), runtime.path()]);
+        assert_eq!([LiesOn::Disk, LiesOn::Tmpfs, LiesOn::Unknown].map(chosen), [state.path(); 3]);
+        // Without systemd there is none.
+        assert_eq!(folder_on(LiesOn::Overlay, state.path(), runtime.path().join("none")), state.path());
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The recording in the memory on the clock module, beside that on a disk which forgets.
 
+use std::collections::VecDeque;
+
 use super::boot::BootId;
 use super::event::{Entry, Event};
-use super::short::{RING_BYTES, ShortRing};
+use super::short::{RING_BYTES, ShortRing, has_short_form};
 
 /// How well the time is known is stored there this often at most, in s of the raw clock: there is
 /// room for some hundred entries.
 const TIME_INTERVAL_S: f64 = 3600.0;
 
-/// How many entries wait at most until the memory was read; later ones are dropped.
-const MOST_WAITING: usize = 64;
+/// How many entries wait at most until the memory was read: as many as it holds. The oldest are
+/// dropped, as the end of a run matters most.
+const MOST_WAITING: usize = 128;
 
 /// A memory of 2 KiB that keeps its contents without power. Neither call waits for it.
 pub trait ShortMemory: Send {
@@ -26,18 +29,21 @@ pub(super) struct InModule {
     memory: Box<dyn ShortMemory>,
     /// `None` until the memory was read.
     ring: Option<ShortRing>,
-    waiting: Vec<Entry>,
+    waiting: VecDeque<Entry>,
     /// When the time was stored last, and as what.
     time: Option<(f64, std::mem::Discriminant<crate::control::protocol::TimeState>)>,
 }
 
 impl InModule {
     pub(super) fn new(memory: Box<dyn ShortMemory>) -> Self {
-        Self { memory, ring: None, waiting: Vec::new(), time: None }
+        Self { memory, ring: None, waiting: VecDeque::new(), time: None }
     }
 
-    /// Holds an entry until it is written.
+    /// Holds an entry until it is written; nothing that has no short form.
     pub(super) fn hold(&mut self, entry: &Entry) {
+        if !has_short_form(&entry.event) {
+            return;
+        }
         if let Event::Time { state, .. } = &entry.event {
             let state = std::mem::discriminant(state);
             if self.time.is_some_and(|(at_s, before)| before == state && entry.up_s - at_s < TIME_INTERVAL_S) {
@@ -45,9 +51,10 @@ impl InModule {
             }
             self.time = Some((entry.up_s, state));
         }
-        if self.waiting.len() < MOST_WAITING {
-            self.waiting.push(entry.clone());
+        if self.waiting.len() == MOST_WAITING {
+            self.waiting.pop_front();
         }
+        self.waiting.push_back(entry.clone());
     }
 
     /// Returns what the memory holds of earlier boots, once: when it was read.
@@ -64,7 +71,7 @@ impl InModule {
     /// Writes what is held.
     pub(super) fn write(&mut self) {
         let Some(ring) = &mut self.ring else { return };
-        for (at, bytes) in ring.append(&std::mem::take(&mut self.waiting)) {
+        for (at, bytes) in ring.append(std::mem::take(&mut self.waiting).make_contiguous()) {
             self.memory.write(at, &bytes);
         }
     }

@@ -3,6 +3,17 @@
 use super::boot::BootId;
 use super::event::{Entry, Event, PreviousEnd};
 
+/// So many starts in this time, in s, are a program that fails again and again.
+const MOST_STARTS: usize = 5;
+const STARTS_WITHIN_S: f64 = 600.0;
+
+/// Returns whether a run that begins now, so many s after power-on, is one of many short ones.
+pub fn is_in_crash_loop(entries: &[Entry], boot: &BootId, up_s: f64) -> bool {
+    let is_recent = |entry: &&Entry| entry.boot == *boot && (0.0..=STARTS_WITHIN_S).contains(&(up_s - entry.up_s));
+    let starts = entries.iter().rev().filter(is_recent).filter(|entry| matches!(entry.event, Event::Began { .. }));
+    starts.take(MOST_STARTS).count() == MOST_STARTS
+}
+
 /// Returns how the last run of a recording ended, seen from a run in this boot, and why where that
 /// is known. `systemds` is what systemd said of it.
 pub fn previous_end(entries: &[Entry], boot: &BootId, systemds: Option<String>) -> (PreviousEnd, Option<String>) {

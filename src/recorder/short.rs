@@ -125,6 +125,11 @@ fn decode(bytes: &[u8]) -> Option<Entry> {
     })
 }
 
+/// Returns whether an event has a short form.
+pub(super) fn has_short_form(event: &Event) -> bool {
+    short(event).is_some()
+}
+
 fn short(event: &Event) -> Option<(u8, u16)> {
     Some(match event {
         Event::Began { previous, .. } => (
@@ -169,7 +174,7 @@ fn long(what: u8, value: u16) -> Option<Event> {
             why: None,
         },
         2 => Event::Ended { how: if is_set(0) { End::PowerOff } else { End::Asked } },
-        3 => Event::Panicked { text: "a fault in the program; its words are not kept on this box".to_owned() },
+        3 => Event::Panicked { text: "a fault in the program; its words are not saved on this box".to_owned() },
         4 => Event::Time {
             state: state_of_time(value >> 12),
             bound_ms: bound_ms(value & 0xFFF),
@@ -185,7 +190,7 @@ fn long(what: u8, value: u16) -> Option<Event> {
         10 => Event::Heat { celsius: f64::from(value & 0x7FFF), hot: is_set(15) },
         11 => Event::Note {
             severity: Severity::Error,
-            text: "an error; its words are not kept on this box".to_owned(),
+            text: "an error; its words are not saved on this box".to_owned(),
             times: value.into(),
         },
         _ => return None,

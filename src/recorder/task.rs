@@ -11,7 +11,7 @@ use super::boot::BootId;
 use super::event::{End, Entry, Event, to_ms};
 use super::files::Files;
 use super::module::{InModule, ShortMemory};
-use super::past::previous_end;
+use super::past::{is_in_crash_loop, previous_end};
 use super::storms::Storms;
 use super::tap::{Line, Notes, Tapped};
 use super::watcher::{MachineSeen, Watcher};
@@ -80,6 +80,8 @@ pub struct Recorder {
     written_at: Option<Instant<Raw>>,
     soonest: Span,
     has_ended: bool,
+    /// Whether the program fails again and again: nothing is written until a run has lasted.
+    is_in_crash_loop: bool,
     trouble: Option<String>,
     began_at: Instant<Raw>,
     /// What systemd said of the end of the last run; none once the beginning is recorded.
@@ -117,6 +119,7 @@ impl Recorder {
             written_at: None,
             soonest: SOONEST_WRITE,
             has_ended: false,
+            is_in_crash_loop: false,
             trouble: None,
             began_at: now,
             beginning: Some(systemds),
@@ -134,7 +137,9 @@ impl Recorder {
         let earlier = self.module.as_mut().and_then(|module| module.take_earlier(&self.boot));
         let Some(earlier) = earlier else { return };
         // What has waited for this.
-        self.module.iter_mut().for_each(InModule::write);
+        if !self.is_in_crash_loop {
+            self.module.iter_mut().for_each(InModule::write);
+        }
         let lines: String = earlier.iter().map(Entry::to_line).collect();
         if let Some(Err(error)) = self.files.as_ref().map(|files| files.set_earlier(&lines)) {
             log::debug!("what the clock module holds cannot be shown: {error}");
@@ -145,7 +150,14 @@ impl Recorder {
     fn begin(&mut self) {
         let Some(systemds) = self.beginning.take() else { return };
         let before = self.files.as_ref().and_then(|files| files.read().ok()).unwrap_or_default();
-        let (previous, why) = previous_end(&Entry::read_all(&before).0, &self.boot, systemds);
+        let entries = Entry::read_all(&before).0;
+        if is_in_crash_loop(&entries, &self.boot, (self.began_at - Instant::ZERO).seconds()) {
+            // Otherwise every run would write, and what is recorded of the ride would be replaced.
+            self.is_in_crash_loop = true;
+            self.written_at = Some(self.began_at);
+            self.soonest = WRITE_INTERVAL;
+        }
+        let (previous, why) = previous_end(&entries, &self.boot, systemds);
         self.hold(Event::Began { version: env!("CARGO_PKG_VERSION").to_owned(), previous, why }, self.began_at);
     }
 
@@ -212,6 +224,7 @@ impl Recorder {
         self.soonest = if is_usual { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
         self.written_at = Some(now);
         self.is_urgent = false;
+        self.is_in_crash_loop = false;
         // First, as it takes no time: at the end the clock's task waits for it, and not for a disk.
         self.module.iter_mut().for_each(InModule::write);
         let Some(files) = &self.files else { return self.held.clear() };
@@ -285,9 +298,9 @@ impl Task for Recorder {
         STEP
     }
 
-    /// What the disk does not take even now is lost.
+    /// What the disk does not take even now is lost, and so is what a run in a crash loop has seen.
     fn end(&mut self) {
-        self.has_ended = true;
+        self.has_ended |= !self.is_in_crash_loop;
         self.step();
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod clock_thread;
 pub mod conductor;
+pub mod devices;
 pub mod handler;
 pub mod heartbeat;
 pub mod mapper;

@@ -30,8 +30,8 @@ impl Recording {
     /// Starts to record in this state folder, and where that forgets also on the clock module.
     pub(super) fn start(state_folder: Option<PathBuf>, notes: Notes, module: Arc<SharedModule>) -> Self {
         let machine = Machine::below(Path::new("/"));
+        let forgets = state_folder.as_deref().is_none_or(|folder| StatePlace::of(folder).lies_on.forgets());
         let folder = state_folder.map(|folder| recording_folder(&folder));
-        let forgets = folder.as_ref().is_none_or(|folder| StatePlace::of(folder).lies_on.forgets());
         let mut task = Recorder::new(folder, notes, Arc::new(MachineClocks), machine, BootId::current(), last_end());
         if forgets {
             task = task.and_in(Box::new(OnModule(module)));

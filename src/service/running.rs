@@ -6,17 +6,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use jaudiosync_hw::board::Board;
-use jaudiosync_hw::buttons::BoardError;
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_hw::dac::{ChosenDac, Dac, DacError};
-use jaudiosync_hw::gpio::Header;
-use jaudiosync_hw::mixer::{AlsaMixer, Mixer, MixerError};
 use jaudiosync_hw::priority::{ask_for_idle, lock_memory};
 use jaudiosync_hw::simulated_board::SimulatedBoard;
 use sd_notify::NotifyState;
 
-use super::conductor::{Conductor, Ending, Message, OpenBoard, Ports, Round, StatusBoard, TimePort};
+use super::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
+use super::devices::{board_opener, open_mixer};
 use super::handler::ControlHandler;
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
@@ -26,12 +23,11 @@ use super::settings::sink_options;
 use super::state_place::state_status;
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
-use super::volume::{OpenMixer, VolumeTask};
-use crate::config::{self, BoardKind, Config, Hat, Layers};
+use super::volume::VolumeTask;
+use crate::config::{BoardKind, Config, Layers};
 use crate::control::protocol::StateStatus;
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
-use crate::host::hats::miniamp_gpios;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
@@ -215,8 +211,8 @@ impl Service {
                     is_end_recorded = true;
                     self.recording.ended(ending);
                 }
-                // It takes up to a second to save what it has learnt, while the music fades out; and
-                // what was recorded of the end a round ago.
+                // It takes up to a second to save what it has learnt, while the music fades out;
+                // and what was recorded of the end a round ago.
                 (Some(_), true) => self.time.dismiss(),
             }
         };
@@ -378,60 +374,6 @@ fn start_player(dac: Box<dyn Dac>, time: &TimeReader, sender: &Sender<Message>) 
 fn player_commands(engine: &Arc<Engine>) -> Box<dyn FnMut(PlayerCommand) + Send> {
     let engine = Arc::clone(engine);
     Box::new(move |command| engine.command(command))
-}
-
-/// Opens the card's mixer, or the one that was named. On a desk the mixer is left alone unless it
-/// was named, as other programs share it.
-pub fn open_mixer(config: &Config, dac: &ChosenDac) -> OpenMixer {
-    let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let control = named(&config.sound.mixer_control);
-    let is_named = control.is_some() || !config.sound.mixer_card.is_empty();
-    let own_card = Some(dac.clone()).filter(|_| is_named || config.board.kind != BoardKind::Simulated);
-    let named_card = named(&config.sound.mixer_card);
-    Box::new(move || {
-        // Determined again every time: which card a device is on is known only while it is there.
-        let card = match (&named_card, &own_card) {
-            (Some(card), _) => Some(card.clone()),
-            (None, Some(dac)) => match dac.mixer_card() {
-                Ok(Some(card)) => Some(card),
-                Ok(None) if is_named => None,
-                Ok(None) => return Ok(None),
-                Err(error) => return Err(MixerError::Lost { card: dac.name(), reason: error.to_string() }),
-            },
-            (None, None) => return Ok(None),
-        };
-        let mixer = AlsaMixer::open(card.as_deref(), control.as_deref())?;
-        Ok(mixer.map(|mixer| Box::new(mixer) as Box<dyn Mixer>))
-    })
-}
-
-/// Takes the pins that nothing else uses. The MiniAmp's are inputs of its amplifier, of which the
-/// kernel does not know.
-///
-/// # Errors
-/// When the pins cannot be used.
-pub fn open_board(config: &config::Board) -> Result<Board, BoardError> {
-    let mut header = Header::open(config.backend.into())?;
-    if config.hat == Hat::MiniAmp {
-        header = miniamp_gpios().fold(header, |header, gpio| header.reserving(gpio, "HiFiBerry MiniAmp"));
-    }
-    Board::on_header(&header, &config.pins())
-}
-
-fn board_opener(config: &Config, simulated: &SimulatedBoard) -> OpenBoard {
-    match config.board.kind {
-        BoardKind::Pi => {
-            let pins = config.board.pins();
-            pins.shared().iter().for_each(|shared| log::warn!("{shared}"));
-            let config = config.board.clone();
-            Box::new(move || open_board(&config))
-        }
-        BoardKind::Simulated => {
-            let simulated = simulated.clone();
-            Box::new(move || Ok(Board::simulated(&simulated)))
-        }
-        BoardKind::None => Box::new(|| Ok(Board::none())),
-    }
 }
 
 /// Returns a function that sends reports to the conductor.

@@ -68,7 +68,10 @@ pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("sound.mixer_control", before.sound.mixer_control != after.sound.mixer_control),
         ("[time]", before.time != after.time),
         ("the pins of [board]", before.board.pins() != after.board.pins() || before.board.kind != after.board.kind),
+        ("board.hat", before.board.hat != after.board.hat),
+        ("board.backend", before.board.backend != after.board.backend),
         ("[control]", before.control != after.control),
+        ("[state]", before.state != after.state),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
@@ -76,7 +79,7 @@ pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Gpio;
+    use crate::config::{Gpio, Hat, PinBackend};
 
     #[test]
     fn what_takes_effect_at_once_needs_no_restart() {
@@ -91,5 +94,15 @@ mod tests {
         after.sound.device = "Headphones".to_owned();
         after.board.start_gpio = Gpio::new(17).unwrap();
         assert_eq!(needs_restart(&before, &after), ["sound.device", "the pins of [board]"]);
+    }
+
+    #[test]
+    fn a_hat_another_way_to_the_pins_and_another_state_folder_need_a_restart() {
+        let before = Config::default();
+        let mut after = before.clone();
+        after.board.hat = Hat::MiniAmp;
+        after.board.backend = PinBackend::Gpiocdev;
+        after.state.folder = "/srv/jaudiosync/state".into();
+        assert_eq!(needs_restart(&before, &after), ["board.hat", "board.backend", "[state]"]);
     }
 }

@@ -1,13 +1,18 @@
 //! Where the state is saved, for the status and the log: the state folder with what it is on, and
 //! the memory on the clock module. Pure but for examining the folder.
 
+use std::path::Path;
+
 use crate::control::protocol::{EepromState, StateStatus};
 use crate::storage::{LiesOn, StatePlace};
 use crate::timekeeping::clock_module::ModuleReport;
 
 /// What to do where the state folder forgets.
-pub const REMEDIES: &str = "use a clock module with an EEPROM, as most with a DS3231 have, or set state.folder to a \
+const REMEDIES: &str = "use a clock module with an EEPROM, as most with a DS3231 have, or set state.folder to a \
                             folder on a partition that can be written to";
+
+/// The folders in which the unit lets the service write.
+const WRITABLE: [&str; 2] = ["/var/lib/jaudiosync", "/srv/jaudiosync"];
 
 /// Returns the status of both places.
 pub fn state_status(place: Option<&StatePlace>, module: ModuleReport) -> StateStatus {
@@ -32,6 +37,20 @@ impl StateStatus {
         self.eeprom == EepromState::Used && self.eeprom_trouble.is_none()
     }
 
+    /// Returns what to do where the folder forgets.
+    pub fn remedies(&self) -> String {
+        let folder = &self.folder;
+        let is_closed = !WRITABLE.iter().any(|writable| Path::new(folder).starts_with(writable));
+        if self.lies_on == LiesOn::ReadOnly && is_closed {
+            // So the unit's sandbox shows a partition on which others can write.
+            return format!(
+                "if others can write there, let the service, too: sudo systemctl edit jaudiosync, with \
+                 ReadWritePaths={folder} below [Service]; otherwise {REMEDIES}"
+            );
+        }
+        REMEDIES.to_owned()
+    }
+
     /// Returns what is wrong with where the state is saved, and what to do about it.
     pub fn warning(&self) -> Option<String> {
         let words = self.lies_on.words().filter(|_| !self.is_remembered())?;
@@ -42,7 +61,8 @@ impl StateStatus {
         };
         Some(format!(
             "the state folder {folder} is {words}{module}: after a power cut the box has forgotten session, volume \
-             and calibration; {REMEDIES}"
+             and calibration; {}",
+            self.remedies()
         ))
     }
 }
@@ -69,5 +89,21 @@ mod tests {
         }
         assert_eq!(warning(LiesOn::Disk, ModuleReport::Absent), None);
         assert_eq!(warning(LiesOn::Unknown, ModuleReport::Unknown), None);
+    }
+
+    #[test]
+    fn a_folder_that_the_sandbox_closes_can_be_opened() {
+        let remedies = |folder: &str, lies_on| {
+            let place = StatePlace { folder: PathBuf::from(folder), lies_on };
+            state_status(Some(&place), ModuleReport::Absent).remedies()
+        };
+        assert!(remedies("/mnt/data/box", LiesOn::ReadOnly).contains("ReadWritePaths=/mnt/data/box below"));
+        for (folder, lies_on) in [
+            ("/var/lib/jaudiosync", LiesOn::ReadOnly),
+            ("/srv/jaudiosync/state", LiesOn::ReadOnly),
+            ("/mnt/data/box", LiesOn::Overlay),
+        ] {
+            assert_eq!(remedies(folder, lies_on), REMEDIES, "{folder}");
+        }
     }
 }

@@ -34,7 +34,7 @@ pub struct Answers {
     /// The overlay of a DAC on the header, such as `hifiberry-dac`; `None` leaves the boot
     /// configuration unchanged.
     pub overlay: Option<String>,
-    /// Which HAT it is, where the overlay does not tell.
+    /// Which HAT it is, where the overlay does not say.
     pub hat: Hat,
     /// How the two channels are played.
     pub channels: ChannelChoice,

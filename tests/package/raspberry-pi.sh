@@ -88,8 +88,14 @@ expect "with the owner's configuration" same "$work/notes/owner.toml" "$root/etc
 touch "$root/srv/jaudiosync/Music/mine.mp3"
 mkdir "$root/var/lib/jaudiosync"
 touch "$root/var/lib/jaudiosync/calibration"
+# The state on a partition of its own, which has more on it.
+for file in position run session time volume; do touch "$root/srv/jaudiosync/state/$file.json"; done
+touch "$root"/srv/jaudiosync/state/{session.json.damaged,.volume.jsonAb3xYz,recorder.jsonl,recorder.old.jsonl,owners.json}
+mkdir "$root/srv/jaudiosync/state/lost+found"
 echo 'dtparam=spi=on' >>"$boot"
 expect "it is purged" inside dpkg -P jaudiosync
+expect "of a state elsewhere, what the owner has there stays" \
+    test "$(cd "$root/srv/jaudiosync/state" && echo $(ls -A))" = 'lost+found owners.json'
 expect "music stays" test -e "$root/srv/jaudiosync/Music/mine.mp3"
 rm -r "$root/srv/jaudiosync"
 expect "what was changed in the boot configuration meanwhile stays, for every board" \

@@ -25,6 +25,10 @@ const LABELS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 /// another function of theirs; 5 never is.
 const KNOWN_LINE: &str = "GPIO5";
 
+/// How many edges from before are dropped at most: more than the kernel holds for a line (16 by
+/// default). A pin that oscillates could bring them faster than they are read.
+const MOST_OLD_EDGES: usize = 64;
+
 /// The chip of the header.
 #[derive(Debug, Clone)]
 pub struct CharacterDevice(Arc<HeaderChip>);
@@ -165,7 +169,10 @@ impl DeviceEdges {
     /// in time. What came before the call does not count.
     pub(crate) fn wait(&self, timeout: Duration) -> Result<Option<Duration>, BoardError> {
         let wait = || -> gpiocdev::Result<Option<Duration>> {
-            while self.0.has_edge_event()? {
+            for _ in 0..MOST_OLD_EDGES {
+                if !self.0.has_edge_event()? {
+                    break;
+                }
                 self.0.read_edge_event()?;
             }
             if !self.0.wait_edge_event(timeout)? {

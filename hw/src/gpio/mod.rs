@@ -8,6 +8,7 @@
 mod character_device;
 mod claim;
 mod device_tree;
+mod kernel_users;
 mod rppal_pins;
 mod simulated;
 mod unusable;
@@ -18,10 +19,11 @@ use std::sync::Arc;
 pub use self::character_device::CharacterDevice;
 pub(crate) use self::character_device::DeviceEdges;
 pub(crate) use self::claim::Claim;
+use self::kernel_users::KernelUsers;
 use self::rppal_pins::RppalPins;
 pub(crate) use self::rppal_pins::board_error;
 pub use self::simulated::SimulatedHeader;
-pub use self::unusable::{LineUser, PinPurpose, PinTrouble, UnusablePin};
+pub use self::unusable::{LineUser, PinPurpose, PinTrouble, REMEDY, UnusablePin};
 use crate::buttons::BoardError;
 
 /// How the kernel shows this program's lines, and how it recognises its own.
@@ -118,7 +120,7 @@ pub struct Header {
     instead: Option<BoardError>,
     reserved: Vec<(u8, LineUser)>,
     access: Arc<dyn PinAccess>,
-    users: Option<Arc<dyn LineUsers>>,
+    users: Arc<KernelUsers>,
 }
 
 impl Header {
@@ -130,36 +132,39 @@ impl Header {
         Self::choose(choice, RppalPins::open, CharacterDevice::open)
     }
 
-    /// Chooses between the two ways; `auto` takes rppal where it can be had.
+    /// Chooses between the two ways; `auto` takes rppal where it can be had. `device` is called
+    /// again later if it could not be had beside rppal.
     ///
     /// # Errors
     /// Of both ways the error of the one that came further.
     pub fn choose<R, C>(
         choice: BackendChoice,
         rppal: impl FnOnce() -> Result<R, BoardError>,
-        device: impl FnOnce() -> Result<C, BoardError>,
+        device: impl Fn() -> Result<C, BoardError> + Send + Sync + 'static,
     ) -> Result<Self, BoardError>
     where
         R: PinAccess + 'static,
         C: PinAccess + LineUsers + 'static,
     {
-        let device = device().map(Arc::new);
+        let opened = device().map(Arc::new);
         let rppal = match choice {
             BackendChoice::Auto | BackendChoice::Rppal => rppal(),
             BackendChoice::Gpiocdev => {
-                let device = device?;
-                return Ok(Self::gpiocdev(device, None));
+                return Ok(Self::gpiocdev(opened?, None));
             }
         };
-        match (rppal, device) {
-            (Ok(rppal), device) => {
-                let users = device.ok().map(|device| device as Arc<dyn LineUsers>);
+        match (rppal, opened) {
+            (Ok(rppal), opened) => {
+                let users = match opened {
+                    Ok(device) => KernelUsers::of(device),
+                    Err(error) => KernelUsers::later(&error, Box::new(move || Ok(Arc::new(device()?)))),
+                };
                 Ok(Self {
                     backend: Backend::Rppal,
                     instead: None,
                     reserved: Vec::new(),
                     access: Arc::new(rppal),
-                    users,
+                    users: Arc::new(users),
                 })
             }
             (Err(error), Ok(device)) if choice == BackendChoice::Auto => Ok(Self::gpiocdev(device, Some(error))),
@@ -174,8 +179,8 @@ impl Header {
     }
 
     fn gpiocdev<C: PinAccess + LineUsers + 'static>(device: Arc<C>, instead: Option<BoardError>) -> Self {
-        let users = Arc::clone(&device) as Arc<dyn LineUsers>;
-        Self { backend: Backend::Gpiocdev, instead, reserved: Vec::new(), access: device, users: Some(users) }
+        let users = Arc::new(KernelUsers::of(Arc::clone(&device) as Arc<dyn LineUsers>));
+        Self { backend: Backend::Gpiocdev, instead, reserved: Vec::new(), access: device, users }
     }
 
     /// Leaves a pin to a device of which the kernel knows nothing.
@@ -198,7 +203,7 @@ impl Header {
     /// Returns who uses a pin, as far as the kernel knows.
     pub(crate) fn user(&self, gpio: u8) -> Option<LineUser> {
         let reserved = self.reserved.iter().find(|(reserved, _)| *reserved == gpio);
-        reserved.map(|(_, user)| user.clone()).or_else(|| self.users.as_ref()?.user(gpio))
+        reserved.map(|(_, user)| user.clone()).or_else(|| self.users.user(gpio))
     }
 
     /// Takes a pin as an input, unless something else uses it.

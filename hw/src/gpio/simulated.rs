@@ -37,7 +37,8 @@ impl SimulatedHeader {
     /// # Errors
     /// When rppal is insisted on.
     pub fn unknown_board(&self, choice: BackendChoice) -> Result<Header, BoardError> {
-        Header::choose(choice, || Err::<Registers, _>(BoardError::UnknownModel), || Ok(self.clone()))
+        let device = self.clone();
+        Header::choose(choice, || Err::<Registers, _>(BoardError::UnknownModel), move || Ok(device.clone()))
     }
 
     /// Opens it as a board that rppal knows.
@@ -45,7 +46,22 @@ impl SimulatedHeader {
     /// # Errors
     /// Never.
     pub fn known_board(&self, choice: BackendChoice) -> Result<Header, BoardError> {
-        Header::choose(choice, || Ok(Registers(self.clone())), || Ok(self.clone()))
+        let device = self.clone();
+        Header::choose(choice, || Ok(Registers(self.clone())), move || Ok(device.clone()))
+    }
+
+    /// Opens it as a board that rppal knows, on which this says whether the kernel can be asked who
+    /// uses the pins.
+    ///
+    /// # Errors
+    /// If it cannot, and only the kernel's way is asked for.
+    pub fn known_board_while(
+        &self,
+        choice: BackendChoice,
+        may_ask: impl Fn() -> Result<(), BoardError> + Send + Sync + 'static,
+    ) -> Result<Header, BoardError> {
+        let device = self.clone();
+        Header::choose(choice, || Ok(Registers(self.clone())), move || may_ask().map(|()| device.clone()))
     }
 
     /// Connects a pin to ground, or disconnects it.

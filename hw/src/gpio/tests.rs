@@ -5,7 +5,7 @@ use crate::led::{HeaderLed, Led};
 type Opened = Result<SimulatedHeader, BoardError>;
 
 fn choose(choice: BackendChoice, rppal: Opened, device: Opened) -> Result<Backend, BoardError> {
-    Header::choose(choice, || rppal, || device).map(|header| header.backend())
+    Header::choose(choice, || rppal, move || device.clone()).map(|header| header.backend())
 }
 
 fn denied() -> BoardError {
@@ -64,6 +64,26 @@ fn an_led_on_the_pin_of_another_is_left_dark_and_named() {
     led.review();
     led.set(true).unwrap();
     assert!(simulated.is_high(13) && led.unusable().is_none());
+}
+
+#[test]
+fn a_pin_of_another_is_given_up_once_the_kernel_can_be_asked() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let simulated = SimulatedHeader::new();
+    simulated.give_to(6, Some("mute"));
+    let is_there = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_there);
+    let may_ask = move || if asked.load(Ordering::Relaxed) { Ok(()) } else { Err(denied()) };
+    let header = simulated.known_board_while(BackendChoice::Auto, may_ask).unwrap();
+    let mut inputs = HeaderInputs::open(&header, &Pins::default()).unwrap();
+    inputs.review();
+    assert!(inputs.unusable().is_empty());
+    is_there.store(true, Ordering::Relaxed);
+    inputs.review();
+    let said: Vec<String> = inputs.unusable().iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["GPIO6 belongs to \"mute\": the Volume down button does not work; choose another pin"]);
+    assert!(simulated.restored_pins().is_empty(), "it is left as its user has it");
 }
 
 #[test]

@@ -5,6 +5,9 @@ use std::fmt;
 use super::CONSUMER;
 use crate::buttons::{BoardError, Button};
 
+/// How the message of an [`UnusablePin`] ends: what to do about it.
+pub const REMEDY: &str = "; choose another pin";
+
 /// What a pin is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PinPurpose {
@@ -91,6 +94,6 @@ pub struct UnusablePin {
 impl fmt::Display for UnusablePin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { purpose, gpio, trouble } = self;
-        write!(formatter, "GPIO{gpio} {trouble}: {} does not work; choose another pin", purpose.words())
+        write!(formatter, "GPIO{gpio} {trouble}: {} does not work{REMEDY}", purpose.words())
     }
 }

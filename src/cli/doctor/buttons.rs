@@ -11,7 +11,7 @@ use super::devices::{Holder, levels};
 use crate::config::{BoardKind, Config};
 use crate::control::Request;
 use crate::doctor::checks::LeftOut;
-use crate::service::running::open_board;
+use crate::service::devices::open_board;
 
 /// The test ends when nothing has been pressed or moved for this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,10 +36,7 @@ pub(super) fn follow(
     ));
     let mut before = read()?;
     // What has no pin cannot be pressed.
-    let mut seen = ByButton::new(|button| {
-        let key = PinPurpose::Button(button).key();
-        left_out.iter().any(|pin| pin.key == key)
-    });
+    let mut seen = ByButton::new(|button| is_left_out(button, left_out));
     let mut until = Instant::now() + PATIENCE;
     while Instant::now() < until && seen.iter().any(|seen| !seen) {
         let now = read()?;
@@ -61,14 +58,27 @@ pub(super) fn follow(
     let missing: Vec<String> =
         Button::ALL.into_iter().filter(|button| !seen[*button]).map(|button| button.to_string()).collect();
     if missing.is_empty() {
-        let all = if left_out.is_empty() { "All four buttons work." } else { "All buttons that have a pin work." };
-        output::say(all);
+        output::say(all_work(left_out));
         return Ok(());
     }
     Err(Failure::Other(format!(
         "no press was read from: {}; check the wires and the pins in [board], or try again",
         missing.join(", ")
     )))
+}
+
+fn is_left_out(button: Button, left_out: &[LeftOut]) -> bool {
+    let key = PinPurpose::Button(button).key();
+    left_out.iter().any(|pin| pin.key == key)
+}
+
+/// Returns what is reported once all buttons that have a pin were pressed; the jumper and the LED
+/// may be without one.
+fn all_work(left_out: &[LeftOut]) -> &'static str {
+    match Button::ALL.into_iter().any(|button| is_left_out(button, left_out)) {
+        false => "All four buttons work.",
+        true => "All buttons that have a pin work.",
+    }
 }
 
 type Read = Box<dyn FnMut() -> Result<Levels, Failure>>;
@@ -86,4 +96,17 @@ fn reader(config: &Config, service: &ServiceOptions, service_runs: bool) -> Resu
     let failed = |error: jaudiosync_hw::buttons::BoardError| Failure::Other(error.to_string());
     let mut board = open_board(&config.board).map_err(failed)?;
     Ok(Box::new(move || board.inputs.read().map_err(failed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jumper_without_a_pin_leaves_four_buttons() {
+        let left_out = |purpose: PinPurpose| LeftOut { gpio: 5, key: purpose.key().to_owned(), message: String::new() };
+        assert_eq!(all_work(&[left_out(PinPurpose::Jumper), left_out(PinPurpose::Led)]), "All four buttons work.");
+        let some = all_work(&[left_out(PinPurpose::Button(Button::Start))]);
+        assert_eq!(some, "All buttons that have a pin work.");
+    }
 }

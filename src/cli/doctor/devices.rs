@@ -19,7 +19,7 @@ use crate::control::protocol::{ButtonState, StateStatus};
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, LeftOut, MixerSeen, SoundSeen};
 use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
-use crate::service::running::{open_board, open_mixer};
+use crate::service::devices::{open_board, open_mixer};
 use crate::service::settings::sink_options;
 use crate::service::state_place::state_status;
 use crate::storage::{StatePlace, service_state_folder};

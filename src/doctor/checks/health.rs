@@ -7,7 +7,6 @@ use nix::sys::statvfs::statvfs;
 use super::super::Finding;
 use crate::control::protocol::{EepromState, StateStatus};
 use crate::host::Machine;
-use crate::service::state_place::REMEDIES;
 use crate::storage::LiesOn;
 
 /// With less free space than this something will soon fail, in MB.
@@ -89,7 +88,7 @@ fn remembers(state: &StateStatus) -> Vec<Finding> {
     let place = if state.is_remembered() {
         Finding::good("state", format!("{is}; the EEPROM on the clock module remembers for it"))
     } else {
-        let mut remedies = REMEDIES.to_owned();
+        let mut remedies = state.remedies();
         if state.lies_on == LiesOn::ReadOnly {
             remedies.push_str("; if that is not intended, the SD card may be worn out: see dmesg");
         }
@@ -135,6 +134,7 @@ mod tests {
         assert_eq!(level("disk"), Some(Level::Good));
         assert_eq!(findings[0].text, "Raspberry Pi 3 Model A Plus Rev 1.0");
     }
+
     #[test]
     fn a_folder_that_forgets_is_a_warning_with_two_remedies_or_a_note_where_the_eeprom_remembers() {
         let found = |eeprom, trouble: Option<&str>| {

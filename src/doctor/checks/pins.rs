@@ -1,6 +1,6 @@
 //! Pins that the kernel has given to something else, and those that a HAT or an overlay uses.
 
-use jaudiosync_hw::gpio::{LineUser, RPPAL_CONSUMER, UnusablePin};
+use jaudiosync_hw::gpio::{LineUser, REMEDY, RPPAL_CONSUMER, UnusablePin};
 
 use super::super::{Finding, Level};
 use crate::config::{BoardKind, Config};
@@ -57,17 +57,20 @@ pub fn pins(
         .map(|pin| {
             let Claim { by, pin: used } = match of_pin(pin.gpio) {
                 Some(collision) => collision.claim,
-                None => return Finding::warning(CHECK, pin.message.clone(), &advice),
+                None => return Finding::warning(CHECK, words_of(pin), &advice),
             };
-            Finding::warning(CHECK, format!("{} ({by}: {})", pin.message, used.what), &advice)
+            harmless_or_not(
+                Finding::warning(CHECK, format!("{} ({by}: {})", words_of(pin), used.what), &advice),
+                &Claim { by, pin: used },
+            )
         })
         .collect();
     let is_new = |collision: &&Collision| !left_out.iter().any(|pin| pin.gpio == collision.claim.pin.gpio);
-    findings.extend(collisions.iter().filter(is_new).map(|collision| {
-        let finding = Finding::warning(CHECK, collision.to_string(), &advice);
-        // The amplifier is muted or off, whatever the program does.
-        if collision.claim.is_miniamp() { Finding { level: Level::Problem, ..finding } } else { finding }
-    }));
+    findings.extend(
+        collisions.iter().filter(is_new).map(|collision| {
+            harmless_or_not(Finding::warning(CHECK, collision.to_string(), &advice), &collision.claim)
+        }),
+    );
     findings.extend(sqw_gpio.and_then(|gpio| {
         let words = format!("the RTC's 1 Hz output is on GPIO{gpio}, which");
         let claim = claims.iter().find(|claim| claim.pin.gpio == gpio && !claim.pin.is_optional);
@@ -94,6 +97,16 @@ pub fn pins(
     findings
 }
 
+/// A MiniAmp is muted or off by what is on its pins, whatever the program does.
+fn harmless_or_not(finding: Finding, claim: &Claim) -> Finding {
+    if claim.is_miniamp() { Finding { level: Level::Problem, ..finding } } else { finding }
+}
+
+/// Returns what is reported of a pin, without what to do about it, which the advice says.
+fn words_of(pin: &LeftOut) -> &str {
+    pin.message.strip_suffix(REMEDY).unwrap_or(&pin.message)
+}
+
 fn advice(free: &[u8]) -> String {
     let words = "choose another pin in [board], or with sudo jaudiosync setup";
     if free.is_empty() {
@@ -105,6 +118,9 @@ fn advice(free: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jaudiosync_hw::buttons::Button;
+    use jaudiosync_hw::gpio::{PinPurpose, PinTrouble};
+
     use super::*;
     use crate::config::{Gpio, Hat, OptionalGpio};
     use crate::host::tests::machine;
@@ -138,12 +154,13 @@ mod tests {
         let overlay = "dtoverlay=allo-boss-dac-pcm512x-audio\n";
         let (_root, machine) = machine(&[("boot/firmware/config.txt", overlay)]);
         let message = "GPIO6 belongs to \"mute\": the Volume down button does not work; choose another pin".to_owned();
-        let left_out = LeftOut { gpio: 6, key: "volume_down_gpio".to_owned(), message: message.clone() };
+        let left_out = LeftOut { gpio: 6, key: "volume_down_gpio".to_owned(), message };
         let found = pins(&config(Hat::Auto), &machine, &[left_out], &users(&[(6, "mute"), (12, "fan")]));
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].text, format!("{message} (an Allo Boss: mute)"));
+        let words = "GPIO6 belongs to \"mute\": the Volume down button does not work (an Allo Boss: mute)";
+        assert_eq!(found[0].text, words);
         assert!(found[0].advice.as_ref().is_some_and(|advice| advice.contains("GPIO13, GPIO17, GPIO22")), "{found:?}");
-        // The driver is not loaded yet: the overlay alone tells.
+        // The driver is not loaded yet: only the overlay says so.
         let found = pins(&config(Hat::Auto), &machine, &[], &[]);
         assert_eq!(found[0].text, "the Volume down button is on GPIO6, which an Allo Boss uses: mute");
         assert_eq!(found[0].level, Level::Warning);
@@ -155,6 +172,15 @@ mod tests {
         let found = pins(&config(Hat::MiniAmp), &machine, &[], &[]);
         assert!(found.iter().all(|finding| finding.level == Level::Problem), "{found:?}");
         assert!(found.iter().any(|finding| finding.text.starts_with("the jumper is on GPIO26")), "{found:?}");
+        // Such pins are left out.
+        let left_out = |gpio: u8, purpose: PinPurpose| {
+            let trouble = PinTrouble::Taken(LineUser { name: "HiFiBerry MiniAmp".to_owned() });
+            LeftOut::from(&UnusablePin { purpose, gpio, trouble })
+        };
+        let left_out = [left_out(26, PinPurpose::Jumper), left_out(16, PinPurpose::Button(Button::VolumeUp))];
+        let found = pins(&config(Hat::MiniAmp), &machine, &left_out, &[]);
+        assert_eq!(found.iter().map(|finding| finding.level).collect::<Vec<_>>(), [Level::Problem; 2], "{found:?}");
+        assert!(found.iter().all(|finding| !finding.text.contains("choose another pin")), "{found:?}");
         let found = pins(&config(Hat::Auto), &machine, &[], &[]);
         assert!(found.len() == 1 && found[0].advice.as_ref().is_some_and(|advice| advice.contains("--miniamp")));
         assert_eq!(pins(&config(Hat::Other), &machine, &[], &[])[0].level, Level::Good);

@@ -13,6 +13,10 @@ use super::event::{Entry, Severity};
 /// Boots with a longer pause between them are different rides, in s.
 const PAUSE_S: f64 = 2.0 * 3600.0;
 
+/// A boot that begins this much before the end of the one recorded before it is not its
+/// continuation: the two recordings were made one beside the other. Less is an error of the time.
+const OVERLAP_S: f64 = 60.0;
+
 /// The boot under way is the last ride only when it has lasted this long, in s: a box that is
 /// switched on at home to ask about the last ride has not begun another one.
 const RIDE_S: f64 = 20.0 * 60.0;
@@ -195,16 +199,20 @@ impl Rides {
     /// Returns the last ride, or one before it: 1 is the last one. The box may have been switched
     /// on again since: then the second is what is under way, and too short to be a ride.
     pub fn last(&self, number: usize) -> Option<(&Ride, Option<&Ride>)> {
-        let newest = self.rides.last()?;
-        let is_short = newest.is_under_way() && newest.recorded_s() < RIDE_S && self.rides.len() > 1;
-        let rides = self.rides.len() - usize::from(is_short);
-        let ride = self.rides.get(rides.checked_sub(number).filter(|_| number > 0)?)?;
-        Some((ride, Some(newest).filter(|_| is_short)))
+        let since = self.since();
+        let ride = self.rides.get(self.count().checked_sub(number).filter(|_| number > 0)?)?;
+        Some((ride, since))
     }
 
     /// Returns how many rides there are to choose from.
     pub fn count(&self) -> usize {
-        self.rides.len()
+        self.rides.len() - usize::from(self.since().is_some())
+    }
+
+    /// Returns what is under way, if it is too short to be a ride and there is another.
+    fn since(&self) -> Option<&Ride> {
+        let newest = self.rides.last().filter(|_| self.rides.len() > 1)?;
+        (newest.is_under_way() && newest.recorded_s() < RIDE_S).then_some(newest)
     }
 }
 
@@ -213,7 +221,7 @@ impl Rides {
 fn is_same_ride(before: &boots::Entries<'_>, after: &boots::Entries<'_>) -> bool {
     let end = before.last().and_then(|(_, utc_s)| *utc_s);
     let begin = after.first().and_then(|(_, utc_s)| *utc_s);
-    end.zip(begin).is_none_or(|(end, begin)| begin - end <= PAUSE_S)
+    end.zip(begin).is_none_or(|(end, begin)| (-OVERLAP_S..=PAUSE_S).contains(&(begin - end)))
 }
 
 #[cfg(test)]
