@@ -25,7 +25,7 @@ use jaudiosync_hw::eeprom::{
     Adoption, Eeprom, EepromError, Memory, RECORDER, SIGNATURE, STATE_SLOTS, SimulatedEeprom, SimulatedEepromHandle,
     open_on,
 };
-use jaudiosync_hw::rtc::Ds3231Model;
+use jaudiosync_hw::rtc::{Chip, Ds3231Model};
 use jaudiosync_hw::world::World;
 use jaudiosync_time::Span;
 use proptest::prelude::*;
@@ -200,6 +200,69 @@ fn session_and_volume_come_back_and_the_newer_place_wins() {
         let found = made.module.wait(Duration::ZERO).unwrap();
         assert_eq!((found.run, found.is_newer), (folder_run + 1, false));
     }
+}
+
+#[test]
+fn a_bus_that_answers_late_costs_neither_session_nor_volume() {
+    for begins in [(None, None), (Some(session(1)), Some(Volume { percent: 5 }))] {
+        let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 16);
+        made.module.begin(Some(session(7)), Some(Volume { percent: 35 }));
+        made.clock.run(60);
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        made.clock.chip.set_silent(true);
+        made.clock.run(2);
+        assert_eq!(made.module.wait(Duration::ZERO), None);
+        // What an old state folder knows, if anything.
+        made.module.begin(begins.0, begins.1);
+        made.clock.chip.set_silent(false);
+        made.clock.run(700);
+        made.clock.task.end();
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        made.clock.run(2);
+        let found = made.module.wait(Duration::ZERO).unwrap();
+        assert_eq!((found.session, found.volume), (Some(session(7)), Some(Volume { percent: 35 })));
+    }
+}
+
+#[test]
+fn what_is_saved_before_a_late_bus_answers_is_the_newer() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 17);
+    made.module.begin(Some(session(7)), Some(Volume { percent: 35 }));
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.chip.set_silent(true);
+    made.clock.run(2);
+    made.module.begin(None, None);
+    // Stopped by the user.
+    made.module.save_session(None);
+    made.clock.chip.set_silent(false);
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.run(2);
+    let found = made.module.wait(Duration::ZERO).unwrap();
+    assert_eq!((found.session, found.volume), (None, Some(Volume { percent: 35 })));
+}
+
+#[test]
+fn the_service_waits_for_an_rtc_that_does_not_answer_at_once_but_not_for_another_chip() {
+    const LONG: Duration = Duration::from_secs(20);
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 18);
+    made.module.begin(Some(session(7)), None);
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.chip.leave_unanswered(3);
+    made.clock.step();
+    let module = Arc::clone(&made.module);
+    let waiting = std::thread::spawn(move || module.wait(LONG));
+    made.clock.run(30);
+    assert_eq!(waiting.join().unwrap().and_then(|found| found.session), Some(session(7)));
+
+    let (mut clock, _) = ClockHarness::with_wrong_chip(Chip::Pcf8523, None, 18);
+    let module = Arc::new(SharedModule::new(0));
+    let never = Box::new(|| panic!("beside another chip it is not opened"));
+    clock.task.save_in_module(ModuleMemory::new(never, Arc::clone(&module)));
+    clock.run(2);
+    assert_eq!(module.wait(LONG), None, "at once");
 }
 
 #[test]

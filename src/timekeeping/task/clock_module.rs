@@ -118,10 +118,14 @@ impl ModuleMemory {
         }
     }
 
-    /// Notes that there is no RTC now: the memory is not used either, and opened again with it.
-    pub(super) fn close(&mut self) {
+    /// Notes that there is no RTC now: the memory is not used either, and opened again with it. If
+    /// there never will be one, nobody waits for the memory any longer; a bus that is late or noisy
+    /// may still show one.
+    pub(super) fn close(&mut self, for_good: bool) {
         self.chip = None;
-        self.shared.found(None);
+        if for_good {
+            self.shared.found(None);
+        }
     }
 
     fn read(&mut self, mark: [u8; 4], now: Instant<Raw>) -> Result<Chip, EepromError> {
@@ -165,17 +169,24 @@ impl ModuleMemory {
         self.shared.set_report(ModuleReport::Used { saved_utc_s: holds.and_then(|state| state.utc_s), trouble: None });
         let folder_run = self.shared.folder_run();
         let newer = holds.filter(|state| state.run > folder_run);
-        if let Some(state) = newer {
-            let what = if folder_run == 0 { "the state folder is new" } else { "the state folder is older" };
-            log::info!("{what}: session and volume are those in the clock module's EEPROM, of run {}", state.run);
-        }
         let restored = Restored {
             run: chip.run,
             is_newer: newer.is_some(),
             session: holds.and_then(|state| state.session.clone()),
             volume: holds.and_then(|state| state.volume),
         };
-        self.shared.found(Some(restored));
+        let was_missed = self.shared.found(Some(restored));
+        if let Some(ModuleState { run, .. }) = newer {
+            let what = if folder_run == 0 { "the state folder is new" } else { "the state folder is older" };
+            if was_missed {
+                log::warn!(
+                    "the clock module's EEPROM, of run {run}, answered too late: its session and volume are kept for \
+                     the next start, unless they are changed"
+                );
+            } else {
+                log::info!("{what}: session and volume are those in the clock module's EEPROM, of run {run}");
+            }
+        }
         let time = holds.and_then(|state| state.time.as_ref());
         if newer_time(folder, time, rtc.mark.0, rtc.stamp.0) == Origin::Folder {
             return None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jaudiosync_hw::rtc::{Chip, ChipMark, ChipStamp, RtcError, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::{ClockTask, FIRST_RETRY, LAST_RETRY, ModuleMemory, Next};
+use super::{ClockTask, FIRST_RETRY, LAST_RETRY, Next};
 use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen, Upkeep};
 use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
 use crate::timekeeping::rtc::stamp::Quality;
@@ -73,7 +73,7 @@ impl ClockTask {
         let Some(module) = &mut self.module else { return };
         if !is_writable {
             // A driver of the kernel has the RTC, and may have its memory, too.
-            return module.close();
+            return module.close(true);
         }
         if let Some(saved) = module.open(&status, self.timekeeper.saved(), now) {
             self.timekeeper.begin_with(saved);
@@ -89,7 +89,7 @@ impl ClockTask {
         }
         self.rtc = None;
         self.planned = None;
-        self.module.iter_mut().for_each(ModuleMemory::close);
+        self.module.iter_mut().for_each(|module| module.close(is_refused));
         self.timekeeper.rtc_silent();
         match error {
             RtcError::WrongChip(chip) => self.timekeeper.rtc_refused(*chip, error.to_string()),
