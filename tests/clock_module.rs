@@ -266,6 +266,99 @@ fn the_service_waits_for_an_rtc_that_does_not_answer_at_once_but_not_for_another
 }
 
 #[test]
+fn one_disturbance_while_it_opens_costs_nothing() {
+    for failures in [1, 100] {
+        let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 19);
+        made.module.begin(Some(session(7)), None);
+        made.calibrate();
+        let mark = made.disk().and_then(|saved| saved.mark).expect("marked");
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        let (eeprom, world, mut left) = (made.eeprom.clone(), made.clock.world.clone(), failures);
+        let open = Box::new(move || {
+            left -= 1;
+            if left >= 0 {
+                return Err(EepromError::Bus("a disturbance".into()));
+            }
+            let chip = open_on(eeprom.clone(), Adoption::Allowed, world.as_ref())?;
+            Ok(Box::new(chip) as Box<dyn Eeprom>)
+        });
+        made.clock.task.save_in_module(ModuleMemory::new(open, Arc::clone(&made.module)));
+        made.clock.run(2);
+        let found = made.module.wait(Duration::ZERO);
+        assert_eq!(found.is_some(), failures == 1);
+        // Even where it could not be opened, what it holds belongs to this chip at the next start,
+        // whatever was learnt or set meanwhile.
+        made.module.begin(found.and_then(|found| found.session), None);
+        made.clock.set_rtc();
+        made.calibrate();
+        assert_eq!(made.disk().and_then(|saved| saved.mark), Some(mark));
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        made.clock.run(2);
+        assert_eq!(made.module.wait(Duration::ZERO).and_then(|found| found.session), Some(session(7)));
+    }
+}
+
+#[test]
+fn what_changes_while_it_is_saved_is_saved_at_the_end() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 20);
+    made.module.begin(Some(session(1)), Some(Volume { percent: 20 }));
+    made.clock.run(60);
+    made.module.save_session(Some(session(2)));
+    let before = made.chip.pages_written();
+    while made.chip.pages_written() == before {
+        made.clock.step();
+    }
+    made.module.save_volume(Volume { percent: 21 });
+    let from = made.clock.world.true_time();
+    made.clock.task.end();
+    assert!(made.clock.world.true_time() - from < Span::SECOND);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.run(2);
+    let found = made.module.wait(Duration::ZERO).unwrap();
+    assert_eq!((found.session, found.volume), (Some(session(2)), Some(Volume { percent: 21 })));
+}
+
+/// A memory whose third page of each slot is worn out: it keeps what it held.
+struct Worn(Box<dyn Eeprom>);
+
+impl Eeprom for Worn {
+    fn read(&mut self, at: u16, buffer: &mut [u8]) -> Result<(), EepromError> {
+        self.0.read(at, buffer)
+    }
+
+    fn write(&mut self, at: u16, bytes: &[u8]) -> Result<(), EepromError> {
+        let is_worn = STATE_SLOTS.iter().any(|slot| at == slot.start + 64);
+        if is_worn { Ok(()) } else { self.0.write(at, bytes) }
+    }
+}
+
+#[test]
+fn a_worn_page_is_noticed_before_the_other_slot_is_overwritten() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 21);
+    made.module.begin(Some(session(1)), None);
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    let (eeprom, world) = (made.eeprom.clone(), made.clock.world.clone());
+    let open = Box::new(move || {
+        let chip = open_on(eeprom.clone(), Adoption::Allowed, world.as_ref())?;
+        Ok(Box::new(Worn(Box::new(chip))) as Box<dyn Eeprom>)
+    });
+    made.clock.task.save_in_module(ModuleMemory::new(open, Arc::clone(&made.module)));
+    made.clock.run(2);
+    made.module.begin(Some(session(2)), None);
+    for number in 3..6 {
+        made.clock.run(60);
+        made.module.save_session(Some(session(number)));
+    }
+    made.clock.run(60);
+    let ModuleReport::Used { trouble, .. } = made.module.report() else { panic!("{:?}", made.module.report()) };
+    assert!(trouble.is_some());
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.run(2);
+    assert_eq!(made.module.wait(Duration::ZERO).unwrap().session, Some(session(1)), "the old, and not nothing");
+}
+
+#[test]
 fn a_wiped_folder_loses_nothing_over_three_power_cuts() {
     let mut made = Boxed::new(Ds3231Model::from_datasheet(3), Memory::AT24C32, 3);
     made.module.begin(Some(session(7)), Some(Volume { percent: 35 }));
