@@ -299,6 +299,20 @@ fn one_disturbance_while_it_opens_costs_nothing() {
 }
 
 #[test]
+fn a_command_that_only_shows_the_time_marks_no_chip() {
+    let mut clock = ClockHarness::watching(Ds3231Model::default(), 22);
+    let before: Vec<u8> = (0..=0x0F).map(|register| clock.chip.register(register)).skip(7).take(7).collect();
+    for _ in 0..5 {
+        clock.run(60);
+        clock.send_sample("a", Span::ZERO, 0.4e6);
+    }
+    clock.run(120);
+    assert_eq!(clock.status().state, TimeState::Referenced);
+    let after: Vec<u8> = (0..=0x0F).map(|register| clock.chip.register(register)).skip(7).take(7).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
 fn what_changes_while_it_is_saved_is_saved_at_the_end() {
     let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 20);
     made.module.begin(Some(session(1)), Some(Volume { percent: 20 }));
