@@ -313,6 +313,32 @@ fn a_command_that_only_shows_the_time_marks_no_chip() {
 }
 
 #[test]
+fn a_renewed_stamp_is_saved_within_a_minute() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 23);
+    made.module.begin(None, None);
+    made.calibrate();
+    let stamp = |made: &Boxed| [11, 12, 13].map(|register| made.clock.chip.register(register));
+    for renewed in 0..2 {
+        let before = stamp(&made);
+        let mut seconds = 0;
+        while stamp(&made) == before {
+            if seconds % 300 == 0 {
+                made.clock.send_sample("a", Span::ZERO, 0.4e6);
+            }
+            made.clock.run(1);
+            seconds += 1;
+            assert!(seconds < 8 * 3600, "never renewed");
+        }
+        made.clock.run(30);
+        let world = made.clock.world.clone();
+        let mut chip = open_on(made.eeprom.clone(), Adoption::Refused, world.as_ref()).unwrap();
+        let (version, bytes) = Slots::read(&mut chip).unwrap().1.newest.unwrap();
+        let saved = decode(version, &bytes).unwrap().time.and_then(|time| time.stamp);
+        assert_eq!(saved, Some(stamp(&made)), "{renewed}");
+    }
+}
+
+#[test]
 fn what_changes_while_it_is_saved_is_saved_at_the_end() {
     let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 20);
     made.module.begin(Some(session(1)), Some(Volume { percent: 20 }));
