@@ -25,7 +25,7 @@ use jaudiosync_hw::eeprom::{
     Adoption, Eeprom, EepromError, Memory, RECORDER, SIGNATURE, STATE_SLOTS, SimulatedEeprom, SimulatedEepromHandle,
     open_on,
 };
-use jaudiosync_hw::rtc::Ds3231Model;
+use jaudiosync_hw::rtc::{Chip, Ds3231Model};
 use jaudiosync_hw::world::World;
 use jaudiosync_time::Span;
 use proptest::prelude::*;
@@ -200,6 +200,202 @@ fn session_and_volume_come_back_and_the_newer_place_wins() {
         let found = made.module.wait(Duration::ZERO).unwrap();
         assert_eq!((found.run, found.is_newer), (folder_run + 1, false));
     }
+}
+
+#[test]
+fn a_bus_that_answers_late_costs_neither_session_nor_volume() {
+    for begins in [(None, None), (Some(session(1)), Some(Volume { percent: 5 }))] {
+        let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 16);
+        made.module.begin(Some(session(7)), Some(Volume { percent: 35 }));
+        made.clock.run(60);
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        made.clock.chip.set_silent(true);
+        made.clock.run(2);
+        assert_eq!(made.module.wait(Duration::ZERO), None);
+        // What an old state folder knows, if anything.
+        made.module.begin(begins.0, begins.1);
+        made.clock.chip.set_silent(false);
+        made.clock.run(700);
+        made.clock.task.end();
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        made.clock.run(2);
+        let found = made.module.wait(Duration::ZERO).unwrap();
+        assert_eq!((found.session, found.volume), (Some(session(7)), Some(Volume { percent: 35 })));
+    }
+}
+
+#[test]
+fn what_is_saved_before_a_late_bus_answers_is_the_newer() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 17);
+    made.module.begin(Some(session(7)), Some(Volume { percent: 35 }));
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.chip.set_silent(true);
+    made.clock.run(2);
+    made.module.begin(None, None);
+    // Stopped by the user.
+    made.module.save_session(None);
+    made.clock.chip.set_silent(false);
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.run(2);
+    let found = made.module.wait(Duration::ZERO).unwrap();
+    assert_eq!((found.session, found.volume), (None, Some(Volume { percent: 35 })));
+}
+
+#[test]
+fn the_service_waits_for_an_rtc_that_does_not_answer_at_once_but_not_for_another_chip() {
+    const LONG: Duration = Duration::from_secs(20);
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 18);
+    made.module.begin(Some(session(7)), None);
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.chip.leave_unanswered(3);
+    made.clock.step();
+    let module = Arc::clone(&made.module);
+    let waiting = std::thread::spawn(move || module.wait(LONG));
+    made.clock.run(30);
+    assert_eq!(waiting.join().unwrap().and_then(|found| found.session), Some(session(7)));
+
+    let (mut clock, _) = ClockHarness::with_wrong_chip(Chip::Pcf8523, None, 18);
+    let module = Arc::new(SharedModule::new(0));
+    let never = Box::new(|| panic!("beside another chip it is not opened"));
+    clock.task.save_in_module(ModuleMemory::new(never, Arc::clone(&module)));
+    clock.run(2);
+    assert_eq!(module.wait(LONG), None, "at once");
+}
+
+#[test]
+fn one_disturbance_while_it_opens_costs_nothing() {
+    for failures in [1, 100] {
+        let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 19);
+        made.module.begin(Some(session(7)), None);
+        made.calibrate();
+        let mark = made.disk().and_then(|saved| saved.mark).expect("marked");
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        let (eeprom, world, mut left) = (made.eeprom.clone(), made.clock.world.clone(), failures);
+        let open = Box::new(move || {
+            left -= 1;
+            if left >= 0 {
+                return Err(EepromError::Bus("a disturbance".into()));
+            }
+            let chip = open_on(eeprom.clone(), Adoption::Allowed, world.as_ref())?;
+            Ok(Box::new(chip) as Box<dyn Eeprom>)
+        });
+        made.clock.task.save_in_module(ModuleMemory::new(open, Arc::clone(&made.module)));
+        made.clock.run(2);
+        let found = made.module.wait(Duration::ZERO);
+        assert_eq!(found.is_some(), failures == 1);
+        // Even where it could not be opened, what it holds belongs to this chip at the next start,
+        // whatever was learnt or set meanwhile.
+        made.module.begin(found.and_then(|found| found.session), None);
+        made.clock.set_rtc();
+        made.calibrate();
+        assert_eq!(made.disk().and_then(|saved| saved.mark), Some(mark));
+        let mut made = made.boot_again(None, 0, Span::SECOND);
+        made.clock.run(2);
+        assert_eq!(made.module.wait(Duration::ZERO).and_then(|found| found.session), Some(session(7)));
+    }
+}
+
+#[test]
+fn a_command_that_only_shows_the_time_marks_no_chip() {
+    let mut clock = ClockHarness::watching(Ds3231Model::default(), 22);
+    let before: Vec<u8> = (0..=0x0F).map(|register| clock.chip.register(register)).skip(7).take(7).collect();
+    for _ in 0..5 {
+        clock.run(60);
+        clock.send_sample("a", Span::ZERO, 0.4e6);
+    }
+    clock.run(120);
+    assert_eq!(clock.status().state, TimeState::Referenced);
+    let after: Vec<u8> = (0..=0x0F).map(|register| clock.chip.register(register)).skip(7).take(7).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_renewed_stamp_is_saved_within_a_minute() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 23);
+    made.module.begin(None, None);
+    made.calibrate();
+    let stamp = |made: &Boxed| [11, 12, 13].map(|register| made.clock.chip.register(register));
+    for renewed in 0..2 {
+        let before = stamp(&made);
+        let mut seconds = 0;
+        while stamp(&made) == before {
+            if seconds % 300 == 0 {
+                made.clock.send_sample("a", Span::ZERO, 0.4e6);
+            }
+            made.clock.run(1);
+            seconds += 1;
+            assert!(seconds < 8 * 3600, "never renewed");
+        }
+        made.clock.run(30);
+        let world = made.clock.world.clone();
+        let mut chip = open_on(made.eeprom.clone(), Adoption::Refused, world.as_ref()).unwrap();
+        let (version, bytes) = Slots::read(&mut chip).unwrap().1.newest.unwrap();
+        let saved = decode(version, &bytes).unwrap().time.and_then(|time| time.stamp);
+        assert_eq!(saved, Some(stamp(&made)), "{renewed}");
+    }
+}
+
+#[test]
+fn what_changes_while_it_is_saved_is_saved_at_the_end() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 20);
+    made.module.begin(Some(session(1)), Some(Volume { percent: 20 }));
+    made.clock.run(60);
+    made.module.save_session(Some(session(2)));
+    let before = made.chip.pages_written();
+    while made.chip.pages_written() == before {
+        made.clock.step();
+    }
+    made.module.save_volume(Volume { percent: 21 });
+    let from = made.clock.world.true_time();
+    made.clock.task.end();
+    assert!(made.clock.world.true_time() - from < Span::SECOND);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.run(2);
+    let found = made.module.wait(Duration::ZERO).unwrap();
+    assert_eq!((found.session, found.volume), (Some(session(2)), Some(Volume { percent: 21 })));
+}
+
+/// A memory whose third page of each slot is worn out: it keeps what it held.
+struct Worn(Box<dyn Eeprom>);
+
+impl Eeprom for Worn {
+    fn read(&mut self, at: u16, buffer: &mut [u8]) -> Result<(), EepromError> {
+        self.0.read(at, buffer)
+    }
+
+    fn write(&mut self, at: u16, bytes: &[u8]) -> Result<(), EepromError> {
+        let is_worn = STATE_SLOTS.iter().any(|slot| at == slot.start + 64);
+        if is_worn { Ok(()) } else { self.0.write(at, bytes) }
+    }
+}
+
+#[test]
+fn a_worn_page_is_noticed_before_the_other_slot_is_overwritten() {
+    let mut made = Boxed::new(Ds3231Model::default(), Memory::AT24C32, 21);
+    made.module.begin(Some(session(1)), None);
+    made.clock.run(60);
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    let (eeprom, world) = (made.eeprom.clone(), made.clock.world.clone());
+    let open = Box::new(move || {
+        let chip = open_on(eeprom.clone(), Adoption::Allowed, world.as_ref())?;
+        Ok(Box::new(Worn(Box::new(chip))) as Box<dyn Eeprom>)
+    });
+    made.clock.task.save_in_module(ModuleMemory::new(open, Arc::clone(&made.module)));
+    made.clock.run(2);
+    made.module.begin(Some(session(2)), None);
+    for number in 3..6 {
+        made.clock.run(60);
+        made.module.save_session(Some(session(number)));
+    }
+    made.clock.run(60);
+    let ModuleReport::Used { trouble, .. } = made.module.report() else { panic!("{:?}", made.module.report()) };
+    assert!(trouble.is_some());
+    let mut made = made.boot_again(None, 0, Span::SECOND);
+    made.clock.run(2);
+    assert_eq!(made.module.wait(Duration::ZERO).unwrap().session, Some(session(1)), "the old, and not nothing");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl ClockThread {
         if let Some(shared) = &options.module {
             match module_opener(config) {
                 Some(open) => task.save_in_module(ModuleMemory::new(open, Arc::clone(shared))),
-                None => shared.found(None),
+                None => _ = shared.found(None),
             }
         }
         let reported = Arc::new(Mutex::new(Reported { status: task.status(), rtc_was_set: false }));

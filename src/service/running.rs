@@ -44,7 +44,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const STARTING_US: u32 = 20_000_000;
 
 /// The memory on the clock module is read within 0.1 s of the start, but for one that is seen for
-/// the first time.
+/// the first time. An RTC that does not answer is tried again after a second, and its memory waited
+/// for.
 const MODULE_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What a service is started with.

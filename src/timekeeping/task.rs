@@ -303,9 +303,11 @@ impl Task for ClockTask {
 
     fn end(&mut self) {
         self.save();
+        let Some(module) = self.module.as_mut().filter(|_| self.rtc.is_some()) else { return };
+        let until = module.finish_saving(self.devices.clocks.as_ref());
         self.consider_module(true);
-        if let Some(module) = self.module.as_mut().filter(|_| self.rtc.is_some()) {
-            module.finish(self.devices.clocks.as_ref());
+        if let Some(module) = &mut self.module {
+            module.finish(self.devices.clocks.as_ref(), until);
         }
     }
 }

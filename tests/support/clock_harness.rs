@@ -126,6 +126,16 @@ impl ClockHarness {
         (Self::assembled(world, bus, chip, open, saved, seed), wrong)
     }
 
+    /// Makes the clock of a command that only shows the time.
+    #[allow(dead_code)] // not in every test program
+    pub fn watching(model: Ds3231Model, seed: u64) -> Self {
+        let world = Self::world(seed);
+        let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
+        let opened = bus.clone();
+        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
+        Self::allowed(world, bus, chip, open, None, seed, false)
+    }
+
     fn world(seed: u64) -> Arc<TestWorld> {
         Arc::new(TestWorld {
             true_ns: START.ns().into(),
@@ -143,6 +153,18 @@ impl ClockHarness {
         saved: Option<SavedTime>,
         seed: u64,
     ) -> Self {
+        Self::allowed(world, bus, chip, open_rtc, saved, seed, true)
+    }
+
+    fn allowed(
+        world: Arc<TestWorld>,
+        bus: SimulatedDs3231,
+        chip: SimulatedDs3231Handle,
+        open_rtc: OpenRtc,
+        saved: Option<SavedTime>,
+        seed: u64,
+        may_set_rtc: bool,
+    ) -> Self {
         let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
         let (samples, receiver) = channel();
         let persisted = Arc::new(Mutex::new(saved.clone()));
@@ -155,7 +177,7 @@ impl ClockHarness {
             events: receiver,
             persist: Box::new(move |saved| *last.lock().unwrap() = Some(saved.clone())),
             random: seed as u32,
-            may_set_rtc: true,
+            may_set_rtc,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
         Self { world, chip, samples, shared, persisted, task, bus, rest: Duration::ZERO }

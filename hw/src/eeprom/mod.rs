@@ -73,7 +73,7 @@ pub enum EepromError {
     #[error("the chip at address 0x57 is left alone: {0}")]
     LeftAlone(&'static str),
     /// It is empty, and may not be written to now.
-    #[error("the EEPROM at address 0x57 is empty; the service will use it")]
+    #[error("the EEPROM at address 0x57 is empty; the service will use it if it is an AT24C32")]
     Empty,
     /// It writes a page, or does not acknowledge for another reason.
     #[error("the EEPROM does not acknowledge")]

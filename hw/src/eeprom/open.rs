@@ -49,13 +49,12 @@ where
     I2C: I2c + Send,
     I2C::Error: Display,
 {
-    let recognised = recognise(&mut i2c)?;
+    let recognised = recognise(&mut i2c, adoption)?;
     let mut chip = At24c32::new(i2c);
     rewind(&mut chip)?;
-    match (recognised, adoption) {
-        (Recognised::Ours, _) => Ok(chip),
-        (Recognised::Empty, Adoption::Refused) => Err(EepromError::Empty),
-        (Recognised::Empty, Adoption::Allowed) => sign(chip, clocks),
+    match recognised {
+        Recognised::Ours => Ok(chip),
+        Recognised::Empty => sign(chip, clocks),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is at 0x57? Found out by transfers that cannot change anything in any chip.
+//! What is at 0x57? Found out by transfers that cannot change the contents of any memory, and by
+//! reads alone where an empty chip may not be adopted.
 //!
 //! A chip of 256 bytes to 2 KiB (AT24C01 to 24C16) takes one byte of address, an AT24C32 two. To
 //! the smaller one the second is data: reading from place 0x0020 the way an AT24C32 wants it may
@@ -25,6 +26,7 @@ use std::fmt::Display;
 use embedded_hal::i2c::I2c;
 
 use super::at24c32::failure;
+use super::open::Adoption;
 use super::{CAPACITY_BYTES, EepromError, PAGE_BYTES, SIGNATURE};
 
 /// Where the memory is on clock modules, with all three address pins high.
@@ -58,11 +60,12 @@ pub(super) enum Recognised {
     Empty,
 }
 
-/// Finds out what is at 0x57 on this bus, without changing anything in it.
+/// Finds out what is at 0x57 on this bus, without changing what a memory holds. An empty chip is
+/// asked for its size only if it may be adopted.
 ///
 /// # Errors
 /// If nothing answers, or the chip is another one or has contents of its own.
-pub(super) fn recognise<I2C>(i2c: &mut I2C) -> Result<Recognised, EepromError>
+pub(super) fn recognise<I2C>(i2c: &mut I2C, adoption: Adoption) -> Result<Recognised, EepromError>
 where
     I2C: I2c,
     I2C::Error: Display,
@@ -95,7 +98,7 @@ where
         return Ok(Recognised::Ours);
     }
     ring.truncate(once);
-    is_empty(i2c, &ring)
+    is_empty(i2c, &ring, adoption)
 }
 
 fn read_on<I2C>(i2c: &mut I2C, page: &mut [u8]) -> Result<(), EepromError>
@@ -113,12 +116,13 @@ fn shows_signature(ring: &[u8]) -> bool {
 }
 
 /// Judges a chip without a signature by all its contents.
-fn is_empty<I2C>(i2c: &mut I2C, ring: &[u8]) -> Result<Recognised, EepromError>
+fn is_empty<I2C>(i2c: &mut I2C, ring: &[u8], adoption: Adoption) -> Result<Recognised, EepromError>
 where
     I2C: I2c,
     I2C::Error: Display,
 {
     match ring.iter().filter(|value| **value != EMPTY).count() {
+        0 if adoption == Adoption::Refused => Err(EepromError::Empty),
         0 => takes_two_bytes_of_address(i2c),
         few if few <= SIGNATURE_PAGE.len() && !repeats(ring) && is_half_a_signature(ring) => {
             // Registers would now show something else, or the same at another place.
@@ -126,7 +130,11 @@ where
             for page in again.chunks_mut(usize::from(PAGE_BYTES)) {
                 read_on(i2c, page)?;
             }
-            if again == ring { has_half_a_signature(i2c) } else { Err(SOMETHING_ELSE) }
+            match adoption {
+                _ if again != ring => Err(SOMETHING_ELSE),
+                Adoption::Refused => Err(EepromError::Empty),
+                Adoption::Allowed => has_half_a_signature(i2c),
+            }
         }
         _ => Err(SOMETHING_ELSE),
     }

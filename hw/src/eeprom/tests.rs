@@ -204,6 +204,14 @@ fn nothing_is_written_to_a_chip_with_registers() {
 }
 
 #[test]
+fn nothing_is_sent_to_a_chip_that_shows_ones_where_it_may_not_be_adopted() {
+    let chip = Registers { values: &[0xFF], register: 0, written: Arc::default() };
+    let refused = open_on(chip.clone(), Adoption::Refused, &SimulatedClocks::default()).err();
+    assert_eq!(refused, Some(EepromError::Empty));
+    assert!(chip.written.lock().unwrap().is_empty());
+}
+
+#[test]
 fn the_bus_of_the_hats_eeprom_is_never_opened() {
     let refused = open("/dev/i2c-0".as_ref(), Adoption::Allowed, &SimulatedClocks::default()).err();
     assert!(matches!(refused, Some(EepromError::LeftAlone(_))), "{refused:?}");

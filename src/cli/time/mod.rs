@@ -243,7 +243,11 @@ fn forget_on_module(config: &TimeKeeping) -> Result<bool, EepromError> {
     let answers = rtc::open(path, stand_in()).is_ok();
     match answers.then(|| eeprom::open(path, Adoption::Refused, &MachineClocks)) {
         Some(Ok(mut eeprom)) => forget_calibration(eeprom.as_mut(), &MachineClocks),
-        Some(Err(EepromError::Bus(error))) => Err(EepromError::Bus(error)),
-        _ => Ok(false),
+        Some(Err(error @ EepromError::LeftAlone(_))) => {
+            output::warn(format!("{error}; a calibration that it may hold was not forgotten"));
+            Ok(false)
+        }
+        None | Some(Err(EepromError::Absent | EepromError::Empty)) => Ok(false),
+        Some(Err(error)) => Err(error),
     }
 }

@@ -27,6 +27,11 @@ pub struct SharedModule {
 #[derive(Debug, Default)]
 struct Inner {
     saved: Option<(Option<Session>, Option<Volume>)>,
+    /// Session or volume were saved since [`begin`](SharedModule::begin).
+    has_new_session: bool,
+    has_new_volume: bool,
+    /// The service began without what the memory holds.
+    was_missed: bool,
     /// The outer is `None` until it was looked for.
     restored: Option<Option<Restored>>,
     report: ModuleReport,
@@ -54,6 +59,30 @@ pub enum ModuleReport {
     },
 }
 
+impl Inner {
+    /// Returns what the memory holds, if it was found.
+    fn memory(&self) -> Option<&Restored> {
+        self.restored.as_ref()?.as_ref()
+    }
+
+    /// Keeps what the memory holds where it came too late for the service to begin with: what was
+    /// not saved since is older. Returns whether it did.
+    fn keep_what_was_missed(&mut self) -> bool {
+        let Some(restored) = self.memory().filter(|restored| self.was_missed && restored.is_newer).cloned() else {
+            return false;
+        };
+        let Some(saved) = &mut self.saved else { return false };
+        self.was_missed = false;
+        if !self.has_new_session {
+            saved.0 = restored.session;
+        }
+        if !self.has_new_volume {
+            saved.1 = restored.volume.or(saved.1);
+        }
+        true
+    }
+}
+
 impl SharedModule {
     /// Makes one for a state folder that was last used in this run; 0 if in none.
     pub fn new(folder_run: u32) -> Self {
@@ -76,26 +105,37 @@ impl SharedModule {
     pub fn wait(&self, patience: Duration) -> Option<Restored> {
         let inner = self.inner();
         let waited = self.was_looked_for.wait_timeout_while(inner, patience, |inner| inner.restored.is_none());
-        let (inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        inner.restored.clone().flatten()
+        let (mut inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let found = inner.memory().cloned();
+        inner.was_missed = found.is_none();
+        found
     }
 
-    /// Begins to save: this is what the service begins with. Before that nothing is written.
+    /// Begins to save: this is what the service begins with. Before that nothing is written. A
+    /// memory that is found later, and is newer, keeps what it holds of session and volume until
+    /// they are saved.
     pub fn begin(&self, session: Option<Session>, volume: Option<Volume>) {
-        self.inner().saved = Some((session, volume));
+        let mut inner = self.inner();
+        inner.was_missed |= inner.memory().is_none();
+        inner.saved = Some((session, volume));
+        inner.keep_what_was_missed();
     }
 
     /// Saves this session, soon.
     pub fn save_session(&self, session: Option<Session>) {
-        if let Some(saved) = &mut self.inner().saved {
+        let mut inner = self.inner();
+        if let Some(saved) = &mut inner.saved {
             saved.0 = session;
+            inner.has_new_session = true;
         }
     }
 
     /// Saves this volume, soon.
     pub fn save_volume(&self, volume: Volume) {
-        if let Some(saved) = &mut self.inner().saved {
+        let mut inner = self.inner();
+        if let Some(saved) = &mut inner.saved {
             saved.1 = Some(volume);
+            inner.has_new_volume = true;
         }
     }
 
@@ -138,18 +178,20 @@ impl SharedModule {
         self.inner().saved.clone()
     }
 
-    /// Notes what was found, the first time: [`wait`](Self::wait) returns.
-    pub fn found(&self, restored: Option<Restored>) {
+    /// Notes what was found, the first time: [`wait`](Self::wait) returns. Returns whether the
+    /// service has begun without it, although it is newer.
+    pub fn found(&self, restored: Option<Restored>) -> bool {
         let mut inner = self.inner();
         if self.is_unattended
             && let Some(restored) = &restored
         {
             inner.saved = Some((restored.session.clone(), restored.volume));
         }
-        if inner.restored.is_none() {
+        if inner.memory().is_none() {
             inner.restored = Some(restored);
         }
         self.was_looked_for.notify_all();
+        inner.keep_what_was_missed()
     }
 
     pub(in crate::timekeeping) fn set_recorder_part(&self, bytes: Vec<u8>) {

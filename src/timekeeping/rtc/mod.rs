@@ -4,6 +4,7 @@
 
 pub mod edge_search;
 pub mod edge_tracker;
+pub mod mark;
 mod normal;
 pub mod second;
 pub mod stamp;

@@ -41,7 +41,10 @@ const WRITE_CYCLE: Span = Span::from_ms(10);
 /// How often a transfer that is not acknowledged is tried.
 const ATTEMPTS: u32 = 20;
 
-/// What is not written within this time at the end stays unwritten.
+/// How often the memory is opened where the bus fails: one disturbance must not cost what it holds.
+const ATTEMPTS_TO_OPEN: u32 = 3;
+
+/// What is not written within this time at the end of the run stays unwritten.
 const END_PATIENCE: Span = Span::from_ms(800);
 
 /// Opens the memory, beside an RTC that has answered.
@@ -82,7 +85,7 @@ enum Job {
     /// Reads the next page of the recorder's part.
     ReadRecorder(u16),
     Write(u16, Vec<u8>),
-    /// Reads what was written first, and notes that all was.
+    /// Reads what was written; after the last of these all is saved.
     Confirm(u16, Vec<u8>),
     Rewind,
 }
@@ -95,8 +98,21 @@ impl ModuleMemory {
 
     /// Opens the memory beside a chip that reports this, and returns the calibration to begin with
     /// if it is newer than `folder`'s.
-    pub(super) fn open(&mut self, rtc: &RtcStatus, folder: Option<&SavedTime>, now: Instant<Raw>) -> Option<SavedTime> {
-        match self.read(rtc.mark.0, now) {
+    pub(super) fn open(
+        &mut self,
+        rtc: &RtcStatus,
+        folder: Option<&SavedTime>,
+        clocks: &dyn Clocks,
+    ) -> Option<SavedTime> {
+        let mut opened = self.read(rtc.mark.0, clocks);
+        for _ in 1..ATTEMPTS_TO_OPEN {
+            if !matches!(opened, Err(EepromError::Bus(_) | EepromError::Busy)) {
+                break;
+            }
+            clocks.sleep_until(clocks.raw() + WRITE_CYCLE);
+            opened = self.read(rtc.mark.0, clocks);
+        }
+        match opened {
             Ok(chip) => {
                 let time = self.restore(&chip, folder, rtc);
                 self.chip = Some(chip);
@@ -118,13 +134,17 @@ impl ModuleMemory {
         }
     }
 
-    /// Notes that there is no RTC now: the memory is not used either, and opened again with it.
-    pub(super) fn close(&mut self) {
+    /// Notes that there is no RTC now: the memory is not used either, and opened again with it. If
+    /// there never will be one, nobody waits for the memory any longer; a bus that is late or noisy
+    /// may still show one.
+    pub(super) fn close(&mut self, for_good: bool) {
         self.chip = None;
-        self.shared.found(None);
+        if for_good {
+            self.shared.found(None);
+        }
     }
 
-    fn read(&mut self, mark: [u8; 4], now: Instant<Raw>) -> Result<Chip, EepromError> {
+    fn read(&mut self, mark: [u8; 4], clocks: &dyn Clocks) -> Result<Chip, EepromError> {
         let mut eeprom = (self.open)()?;
         let (slots, contents) = Slots::read(eeprom.as_mut())?;
         if contents.damaged > 0 {
@@ -143,6 +163,7 @@ impl ModuleMemory {
             log::warn!("the clock module's EEPROM belongs to another RTC chip; what it holds is not used");
         }
         rewind(eeprom.as_mut())?;
+        let now = clocks.raw();
         Ok(Chip {
             eeprom,
             slots,
@@ -165,31 +186,40 @@ impl ModuleMemory {
         self.shared.set_report(ModuleReport::Used { saved_utc_s: holds.and_then(|state| state.utc_s), trouble: None });
         let folder_run = self.shared.folder_run();
         let newer = holds.filter(|state| state.run > folder_run);
-        if let Some(state) = newer {
-            let what = if folder_run == 0 { "the state folder is new" } else { "the state folder is older" };
-            log::info!("{what}: session and volume are those in the clock module's EEPROM, of run {}", state.run);
-        }
         let restored = Restored {
             run: chip.run,
             is_newer: newer.is_some(),
             session: holds.and_then(|state| state.session.clone()),
             volume: holds.and_then(|state| state.volume),
         };
-        self.shared.found(Some(restored));
-        let time = holds.and_then(|state| state.time.as_ref());
-        if newer_time(folder, time, rtc.mark.0, rtc.stamp.0) == Origin::Folder {
-            return None;
+        let was_missed = self.shared.found(Some(restored));
+        if let Some(ModuleState { run, .. }) = newer {
+            let what = if folder_run == 0 { "the state folder is new" } else { "the state folder is older" };
+            if was_missed {
+                log::warn!(
+                    "the clock module's EEPROM, of run {run}, answered too late: its session and volume are kept for \
+                     the next start, unless they are changed"
+                );
+            } else {
+                log::info!("{what}: session and volume are those in the clock module's EEPROM, of run {run}");
+            }
         }
-        log::info!(
-            "the calibration in the clock module's EEPROM is used: the state folder has none of this chip that is newer"
-        );
-        time.cloned()
+        let time = holds.and_then(|state| state.time.as_ref());
+        let origin = newer_time(folder, time, rtc.mark.0, rtc.stamp.0);
+        time.filter(|_| origin == Origin::Module).cloned()
     }
 
     /// Notes that a reference is believed: what is learnt from it is written after a minute.
     pub(super) fn reference_believed(&mut self, now: Instant<Raw>) {
         if let Some(chip) = &mut self.chip {
             chip.learnt_at = chip.learnt_at.max(now + AFTER_FIRST_SAMPLE);
+        }
+    }
+
+    /// Saves what was learnt from references soon: it says to what the chip's stamp belongs.
+    pub(super) fn stamped(&mut self, now: Instant<Raw>) {
+        if let Some(chip) = &mut self.chip {
+            chip.learnt_at = now;
         }
     }
 
@@ -264,14 +294,29 @@ impl ModuleMemory {
         Some(if has_more { rest.min((now_free - after).max(Span::ZERO)) } else { rest })
     }
 
-    /// Writes everything that is left, for at most [`END_PATIENCE`].
-    pub(super) fn finish(&mut self, clocks: &dyn Clocks) {
+    /// Writes what is being saved, so that what has changed since can be: the first thing at the
+    /// end of a run. Returns until when the rest may be written.
+    pub(super) fn finish_saving(&mut self, clocks: &dyn Clocks) -> Instant<Raw> {
+        let until = clocks.raw() + END_PATIENCE;
+        if let Some(chip) = &mut self.chip {
+            chip.jobs.retain(|job| !matches!(job, Job::ReadRecorder(_)));
+        }
+        self.work_until(clocks, until, |chip| chip.saving.is_some());
+        until
+    }
+
+    /// Writes everything that is left.
+    pub(super) fn finish(&mut self, clocks: &dyn Clocks, until: Instant<Raw>) {
+        self.work_until(clocks, until, |_| true);
+    }
+
+    /// Works while this holds and there is something to do, and gives up after a while.
+    fn work_until(&mut self, clocks: &dyn Clocks, until: Instant<Raw>, goes_on: fn(&Chip) -> bool) {
         let Some(chip) = &mut self.chip else { return };
-        chip.jobs.retain(|job| !matches!(job, Job::ReadRecorder(_)));
-        let begun = clocks.raw();
         // There are no more searches to spare. A page that is being written makes the chip busy.
-        chip.free_at = begun;
-        while clocks.raw() - begun < END_PATIENCE
+        chip.free_at = chip.free_at.min(clocks.raw());
+        while clocks.raw() < until
+            && self.chip.as_ref().is_some_and(goes_on)
             && let Some(rest) = self.work(clocks, END_PATIENCE)
         {
             clocks.sleep_until(clocks.raw() + rest.min(WRITE_CYCLE));
@@ -290,9 +335,10 @@ impl Chip {
             self.slots.writes(VERSION, &encode(&ModuleState { session: None, ..state.clone() }))
         };
         let Some(writes) = self.slots.writes(VERSION, &encode(&state)).or_else(without_session) else { return };
-        let first = writes.first().map(|(at, bytes)| Job::Confirm(*at, bytes.clone()));
+        // Every page is read again: the slot that is whole is overwritten next.
+        let confirmations = writes.clone().into_iter().map(|(at, bytes)| Job::Confirm(at, bytes));
         self.jobs.extend(writes.into_iter().map(|(at, bytes)| Job::Write(at, bytes)));
-        self.jobs.extend(first);
+        self.jobs.extend(confirmations);
         self.jobs.push_back(Job::Rewind);
         self.saving = Some(state);
     }
@@ -317,7 +363,8 @@ impl Chip {
                 if is_recorder {
                     self.recorder_part.extend(page);
                 }
-                is_confirmed.then(|| self.saved()).flatten()
+                let has_more = self.jobs.iter().any(|job| matches!(job, Job::Confirm(..)));
+                if is_confirmed && !has_more { self.saved() } else { None }
             }
             Err(EepromError::Busy) if self.attempts + 1 < ATTEMPTS => {
                 self.attempts += 1;

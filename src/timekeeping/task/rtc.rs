@@ -6,9 +6,10 @@ use std::time::Duration;
 use jaudiosync_hw::rtc::{Chip, ChipMark, ChipStamp, RtcError, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::{ClockTask, FIRST_RETRY, LAST_RETRY, ModuleMemory, Next};
-use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen, Upkeep};
+use super::{ClockTask, FIRST_RETRY, LAST_RETRY, Next};
+use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen, Timekeeper, Upkeep};
 use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
+use crate::timekeeping::rtc::mark::{is_mark, new_mark};
 use crate::timekeeping::rtc::stamp::Quality;
 use crate::timekeeping::rtc::trust::Reading;
 
@@ -69,14 +70,17 @@ impl ClockTask {
 
     /// Opens the memory beside the RTC, and begins with its calibration if that is newer.
     fn open_module(&mut self, status: RtcStatus, is_writable: bool) {
-        let now = self.devices.clocks.raw();
         let Some(module) = &mut self.module else { return };
         if !is_writable {
             // A driver of the kernel has the RTC, and may have its memory, too.
-            return module.close();
+            return module.close(true);
         }
-        if let Some(saved) = module.open(&status, self.timekeeper.saved(), now) {
-            self.timekeeper.begin_with(saved);
+        let newer = module.open(&status, self.timekeeper.saved(), self.devices.clocks.as_ref());
+        if newer.is_some_and(|newer| self.timekeeper.begin_with(newer, status.mark)) {
+            log::info!(
+                "the calibration in the clock module's EEPROM is used: the state folder has none of this chip that is \
+                 newer"
+            );
         }
     }
 
@@ -89,7 +93,7 @@ impl ClockTask {
         }
         self.rtc = None;
         self.planned = None;
-        self.module.iter_mut().for_each(ModuleMemory::close);
+        self.module.iter_mut().for_each(|module| module.close(is_refused));
         self.timekeeper.rtc_silent();
         match error {
             RtcError::WrongChip(chip) => self.timekeeper.rtc_refused(*chip, error.to_string()),
@@ -177,15 +181,16 @@ impl ClockTask {
         }
     }
 
-    /// Marks a chip that was calibrated, so that it can be distinguished from another one.
+    /// Marks a chip that was calibrated, so that it can be distinguished from another one. One that has
+    /// a mark keeps it.
     fn mark(&mut self) -> Result<(), RtcError> {
-        let Some(rtc) = &mut self.rtc else { return Ok(()) };
+        let Some(rtc) = self.rtc.as_mut().filter(|_| self.devices.may_set_rtc) else { return Ok(()) };
         let is_calibrated =
             self.timekeeper.best_utc(self.devices.clocks.raw()).is_some() && self.timekeeper.has_heard_reference();
         if !rtc.is_writable() || self.timekeeper.is_marked() || !is_calibrated {
             return Ok(());
         }
-        let mark = new_mark(self.devices.random);
+        let mark = mark_for(&self.timekeeper, self.devices.random);
         if self.timekeeper.mark() != Some(mark) {
             retry(|| rtc.write_mark(mark))?;
             self.timekeeper.rtc_was_marked(mark);
@@ -200,6 +205,8 @@ impl ClockTask {
         retry(|| rtc.write_stamp(stamp))?;
         self.timekeeper.rtc_was_stamped(stamp);
         self.save();
+        let now = self.devices.clocks.raw();
+        self.module.iter_mut().for_each(|module| module.stamped(now));
         Ok(())
     }
 
@@ -213,8 +220,7 @@ impl ClockTask {
         let Some(rtc) = &mut self.rtc else { return Ok(()) };
         let shown = Instant::from_second(second);
         let stamp = quality.map_or_else(ChipStamp::default, |quality| self.timekeeper.new_stamp(shown, quality));
-        let mark = self.timekeeper.mark().filter(|_| self.timekeeper.is_marked());
-        let mark = mark.unwrap_or_else(|| new_mark(self.devices.random));
+        let mark = mark_for(&self.timekeeper, self.devices.random);
         // Not tried again: a moment later the time would be different. The next round sets it.
         rtc.set_time_with(second, mark, stamp)?;
         self.timekeeper.rtc_was_marked(mark);
@@ -253,12 +259,11 @@ impl ClockTask {
     }
 }
 
-/// Makes a mark that the alarm's registers can hold as a time of a day of a month: they are
-/// binary-coded decimals.
-fn new_mark(random: u32) -> ChipMark {
-    let bcd = |value: u32| ((value / 10 * 16) + value % 10) as u8;
-    let day = 1 + random / (60 * 60 * 24) % 28;
-    ChipMark([bcd(random % 60), bcd(random / 60 % 60), bcd(random / 3600 % 24), bcd(day)])
+/// Returns the mark that the chip is to have: its own if it has one, which may be all by which what
+/// is saved elsewhere is known to belong to it.
+fn mark_for(timekeeper: &Timekeeper, random: u32) -> ChipMark {
+    let is_kept = |mark: &ChipMark| timekeeper.is_marked() || is_mark(*mark);
+    timekeeper.mark().filter(is_kept).unwrap_or_else(|| new_mark(random))
 }
 
 fn retry<T>(mut transfer: impl FnMut() -> Result<T, RtcError>) -> Result<T, RtcError> {

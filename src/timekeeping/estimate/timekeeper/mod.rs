@@ -20,7 +20,7 @@ mod samples;
 mod upkeep;
 mod variant;
 
-use jaudiosync_hw::rtc::Chip;
+use jaudiosync_hw::rtc::{Chip, ChipMark};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 pub use self::edges::Seen;
@@ -175,11 +175,14 @@ impl Timekeeper {
         self.saved.as_ref()
     }
 
-    /// Begins with this instead of what was saved, unless the RTC has been seen already.
-    pub fn begin_with(&mut self, saved: SavedTime) {
-        if self.rtc.is_none() {
+    /// Begins with this instead of what was saved, where the chip that answers now, with this mark,
+    /// was not seen before. Returns whether it does.
+    pub fn begin_with(&mut self, saved: SavedTime, mark: ChipMark) -> bool {
+        let is_new = self.rtc.as_ref().is_none_or(|rtc| rtc.status.mark != mark);
+        if is_new {
             self.saved = Some(saved);
         }
+        is_new
     }
 }
 

@@ -47,7 +47,8 @@ impl Timekeeper {
                 // Another chip was fitted. What was known of the old one carries the time until the
                 // edges of the new one are found.
                 let mut new = self.first_seen(found, reading.time, status, at);
-                if old.tracker.map().is_some() && old.rebasing.is_none() {
+                let is_better = old.was_compared || !new.was_compared;
+                if is_better && old.tracker.map().is_some() && old.rebasing.is_none() {
                     new.was_compared = old.was_compared;
                     let old = Box::new((old.tracker, old.calibration));
                     new.rebasing = Some(Rebasing::FromOldEdges { old, is_same_chip: false });
