@@ -5,20 +5,22 @@ use std::path::Path;
 
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::{EepromState, PlayState};
-use jaudiosync::storage::LiesOn;
+use jaudiosync::storage::{LiesOn, Record};
+use jaudiosync::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
+use jaudiosync::timekeeping::saved::SavedTime;
+use jaudiosync_time::{Instant, Rtc, Span};
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::{boot, installed_card};
 use crate::machine::{Contact, Fitted, Machine};
 use crate::service::{CONFIG, Service};
 
-/// By how much the time that calibrates the RTC is behind what that shows, in seconds. QEMU's RTC
-/// cannot be set within its second, so that only the calibration can know it. It is little, because
-/// the seconds of a real one would begin when it is set.
+/// How far UTC is behind what the RTC shows, in seconds. QEMU's RTC cannot be set within its second,
+/// so that only the calibration can know it.
 const BEHIND_S: f64 = 0.05;
 
-/// The shell that sets the system clock is late by some tens of ms.
-const BEHIND_BOUND_MS: f64 = 100.0;
+/// The edges of QEMU's RTC are found to this.
+const BEHIND_BOUND_MS: f64 = 5.0;
 
 /// How much of that changes from one start to the next.
 const SAME_MS: f64 = 2.0;
@@ -32,6 +34,25 @@ fn empty_eeprom() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), [0xFF; 4096]).expect("a file that can be written");
     file
+}
+
+/// Returns the file in which a box saves that its RTC was calibrated at this second. QEMU's RTC has
+/// no battery for a mark.
+fn calibrated(rtc_s: i64) -> String {
+    let (rtc, utc) = (Instant::from_second(rtc_s), Instant::from_second(rtc_s) - Span::from_seconds_f64(BEHIND_S));
+    let saved = SavedTime {
+        utc_s: rtc_s - 1,
+        reference_utc_s: Some(rtc_s - 1),
+        mark: None,
+        aging_offset: 0,
+        stamp: None,
+        is_ds3231m: false,
+        calibration: Some(Calibration::<Rtc>::new(FlywheelModel::DS3231, rtc, utc, 1e5).save()),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let record = Record::in_folder(folder.path());
+    record.write(&saved).expect("a folder that can be written to");
+    std::fs::read_to_string(record.path()).expect("it was written")
 }
 
 fn with(eeprom: &Path) -> Fitted<'_> {
@@ -51,20 +72,15 @@ fn ahead_ms(machine: &mut Machine) -> f64 {
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn on_an_overlay_calibration_session_and_volume_survive_three_power_cuts_in_the_eeprom() {
     let eeprom = empty_eeprom();
-    let mut machine = boot(installed_card(None), with(eeprom.path()));
-    // The RTC is calibrated by hand, to a time that is behind what it shows.
-    let now_s = machine.utc_s() - BEHIND_S;
-    let set_s = (now_s + 1.0).ceil();
-    machine.sleep(set_s - now_s);
-    machine.run(&format!("date -s @{set_s:.0}"));
-    let calibrated = machine.run(&format!(
-        "mkdir -p {STATE} && pi-probe synchronized && STATE_DIRECTORY={STATE} jaudiosync time --wait 60 set-rtc --from-system"
-    ));
-    println!("{}", calibrated.stdout);
-    // From now on the card is read-only, and nothing was ever saved on it.
-    machine.run(&format!(
-        "rm -rf {STATE} && printf %s '{CONFIG}' >/etc/jaudiosync/config.toml && touch /root/read-only && sync"
-    ));
+    let mut machine = boot(installed_card(Some(CONFIG)), with(eeprom.path()));
+    // The RTC was calibrated on a day before: UTC is behind what it shows.
+    let calibrated = calibrated(machine.utc_s() as i64);
+    machine.run(&format!("mkdir -p {STATE} && printf %s '{calibrated}' >{STATE}/time.json && sync"));
+    let mut machine = boot(machine.cut_power(), with(eeprom.path()));
+    let service = Service::of_boot(&mut machine);
+    service.wait_until(&mut machine, "saved in the EEPROM", |status| status.state.eeprom_saved_utc_s.is_some());
+    // From now on the card is read-only, and there is nothing on it.
+    machine.run(&format!("rm -rf {STATE} && touch /root/read-only && sync"));
 
     let mut machine = boot(machine.cut_power(), with(eeprom.path()));
     let mut service = Service::of_boot(&mut machine);
