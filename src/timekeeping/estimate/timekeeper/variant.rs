@@ -3,7 +3,7 @@
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::Timekeeper;
-use super::flywheel::RtcState;
+use super::flywheel::{Rebasing, RtcState};
 use crate::timekeeping::estimate::calibration::FlywheelModel;
 use crate::timekeeping::notice::Notice;
 
@@ -108,6 +108,9 @@ impl RtcState {
     /// Takes the RTC for what it has turned out to be; what is known of the time does not change.
     fn take_model(&mut self) {
         self.calibration.set_model(self.variant.model());
+        if let Some(Rebasing::FromOldEdges { old, is_same_chip: true }) = &mut self.rebasing {
+            old.1.set_model(self.variant.model());
+        }
     }
 }
 
