@@ -193,6 +193,13 @@ impl ModuleMemory {
         }
     }
 
+    /// Notes that the RTC was set: what is known of it since then is written soon.
+    pub(super) fn rtc_was_set(&mut self, now: Instant<Raw>) {
+        if let Some(chip) = &mut self.chip {
+            chip.learnt_at = now;
+        }
+    }
+
     /// Begins to save if something has changed and it is time to, or if this is the end of the run.
     pub(super) fn consider(
         &mut self,
