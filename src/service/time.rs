@@ -34,8 +34,7 @@ pub enum TimeReader {
 
 impl BoxTime {
     /// Starts the source of the time. The calibration is saved in the state folder, and in the memory
-    /// on the clock module. On a desk the
-    /// system clock is taken to be right.
+    /// on the clock module. On a desk the system clock is taken to be right.
     ///
     /// # Errors
     /// When no more threads can be started.

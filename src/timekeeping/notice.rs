@@ -34,6 +34,8 @@ pub enum Notice {
     /// A calibration is dropped: it belongs to another chip, or to the time before a change of the
     /// battery or the aging register.
     CalibrationReset(&'static str),
+    /// The RTC was set since the calibration was saved, nobody knows how well.
+    RtcWasSet,
     /// UTC, as everything uses it, was stepped.
     Stepped {
         /// By how much.
@@ -64,6 +66,8 @@ impl fmt::Display for Notice {
                 rate_ppb * 1e-3
             ),
             Self::RtcDistrusted(distrust) => write!(formatter, "{distrust}"),
+            Self::RtcWasSet => formatter
+                .write_str("the RTC was set since it was calibrated; its rate is kept, and its time must be compared"),
             Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration starts over"),
             Self::Stepped { by } => write!(formatter, "UTC was stepped by {:+.6} s", by.seconds()),
         }

@@ -106,6 +106,8 @@ pub struct ClockTask {
     reported_refused: bool,
     shall_set_rtc: bool,
     rtc_was_set: bool,
+    /// The RTC was set or stamped for that: what is saved is of before.
+    save_after_set: bool,
     /// Receives the status after every step, and whether the RTC was set since the start.
     on_status: Box<dyn FnMut(TimeStatus, bool) + Send>,
 }
@@ -143,6 +145,7 @@ impl ClockTask {
             reported_refused: false,
             shall_set_rtc: false,
             rtc_was_set: false,
+            save_after_set: false,
             on_status: Box::new(|_, _| {}),
         }
     }
@@ -208,6 +211,11 @@ impl ClockTask {
         if now >= self.servo_at {
             self.servo_at = now + SERVO_INTERVAL;
             self.steer_system_clock();
+        }
+        if self.save_after_set && !self.timekeeper.is_rebasing() {
+            self.save_after_set = false;
+            self.save();
+            self.module.iter_mut().for_each(|module| module.rtc_was_written(now));
         }
         if now >= self.save_at {
             self.save_at = now + SAVE_INTERVAL;

@@ -55,8 +55,10 @@ pub trait Rtc: Send {
     /// again.
     fn set_time(&mut self, rtc_s: i64) -> Result<(), RtcError>;
 
-    /// Does the same as [`set_time`](Self::set_time), and writes mark and stamp in the same transfer:
-    /// a power cut leaves the old ones with the old time, or the new ones with the new time.
+    /// Does the same as [`set_time`](Self::set_time), and then writes mark and stamp in the same
+    /// transfer. Each byte counts from its acknowledgement on: a power cut may leave the new time with
+    /// the old mark and stamp, but not the new stamp with the old time. Write a stamp that holds for
+    /// both before.
     ///
     /// # Errors
     /// As [`set_time`](Self::set_time).

@@ -86,7 +86,7 @@ where
     }
 }
 
-/// Returns the first registers, for whoever is to find out what the chip is.
+/// Returns the first registers, from which it can be found out what the chip is.
 fn hexadecimal(image: &RegisterImage) -> String {
     let mut text = String::new();
     for value in &image[..DS3231_REGISTERS] {

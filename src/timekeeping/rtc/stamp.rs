@@ -30,25 +30,38 @@ const MASK: u8 = 1 << 7;
 /// DY/DT of the third register: the RTC was right only roughly.
 const ROUGH: u8 = 1 << 6;
 
-/// A stamp may be this far ahead of the RTC: each differs from the one before.
+/// A stamp may be this far ahead of the RTC, which may have been set back since.
 const AHEAD_HOURS: i64 = 3;
 
-/// How right the RTC was.
+/// So many hours a stamp has to choose from, its own first: each differs from those before it. Older
+/// ones are safe, as the uncertainty grows from the stamp on.
+const CHOICES: i64 = 3;
+
+/// Within this long after the hour of a stamp began, the RTC was right.
+pub const STAMP_SPAN: Span = Span::from_seconds(CHOICES * HOUR_S);
+
+/// An RTC with a stamp was within this of UTC, in ns, however well it agreed.
+pub const STAMPED_BOUND_NS: f64 = 40e6;
+
+/// How right the RTC was: within 40 ms of UTC, and closer to other boxes. What a network hides from
+/// all of them alike does not count there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quality {
-    /// Within 8 ms of UTC.
+    /// It agreed with boxes that were compared with the same references to 8 ms.
     Fine,
-    /// Within 40 ms.
+    /// It agreed with them to 40 ms.
     Rough,
 }
 
 impl Quality {
-    /// Returns the better quality that allows this error of the RTC, in ns; `None` if none does.
-    pub fn of_error_ns(error_ns: f64) -> Option<Self> {
-        [Self::Fine, Self::Rough].into_iter().find(|quality| error_ns <= 4.0 * quality.sigma_ns())
+    /// Returns the best quality of an RTC that may be this far from UTC, and this far from other
+    /// boxes, both in ns; `None` if it is worth no stamp.
+    pub fn of_errors_ns(error_ns: f64, disagreement_ns: f64) -> Option<Self> {
+        let is_worth = |quality: &Self| disagreement_ns <= 4.0 * quality.sigma_ns();
+        [Self::Fine, Self::Rough].into_iter().find(is_worth).filter(|_| error_ns <= STAMPED_BOUND_NS)
     }
 
-    /// Returns the standard deviation of the RTC's error, in ns: a quarter of the bound.
+    /// Returns the standard deviation of what it disagreed by, in ns: a quarter of the most.
     pub fn sigma_ns(self) -> f64 {
         match self {
             Self::Fine => 2e6,
@@ -69,13 +82,21 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Makes the stamp for an RTC that shows `at` and is right, and may drift as a DS3231M does. It differs from those in `others`,
-    /// so that a calibration saved under another stamp is recognized as older.
+    /// Makes the stamp for an RTC that shows `at` and is right, and may drift as a DS3231M does. It
+    /// differs from those in `others`, so that a calibration saved under another stamp is recognized
+    /// as older; for that it may be up to [`STAMP_SPAN`] older than the moment.
     pub fn new(at: Instant<Rtc>, quality: Quality, drifts: bool, others: &[ChipStamp]) -> Self {
         let hour = (at.second() - BEGINNING_S).div_euclid(HOUR_S);
-        let candidates = (hour..hour + AHEAD_HOURS).map(|hour| Self { hour, quality, drifts });
+        let candidates = (0..CHOICES).map(|earlier| hour - earlier).map(|hour| Self { hour, quality, drifts });
         let mut differing = candidates.filter(|stamp| !others.contains(&stamp.encode()));
         differing.next().unwrap_or(Self { hour, quality, drifts })
+    }
+
+    /// Makes what says that there is no stamp, and differs from those in `others`.
+    pub fn none(others: &[ChipStamp]) -> ChipStamp {
+        // An alarm that is off and one for every minute: no stamp has these mask bits.
+        let candidates = [ChipStamp::default(), ChipStamp([MASK; 3]), ChipStamp([MASK | 1, MASK, MASK])];
+        candidates.into_iter().find(|none| !others.contains(none)).unwrap_or_default()
     }
 
     /// Returns when the hour of the stamp began, as the RTC counts.
@@ -178,7 +199,8 @@ mod tests {
         let second = Stamp::new(now, Quality::Fine, false, &[first.encode()]);
         let third = Stamp::new(now, Quality::Fine, false, &[first.encode(), second.encode()]);
         assert!(first != second && second != third && first != third);
-        assert_eq!(third.age(now), Span::ZERO);
+        // An older one is safe, a younger one is not.
+        assert_eq!([first, second, third].map(|stamp| stamp.age(now)), [0, 1, 2].map(|hours| Span::HOUR * hours));
         for stamp in [first, second, third] {
             assert_eq!(Stamp::decode(stamp.encode(), now), Some(stamp));
         }
@@ -186,8 +208,23 @@ mod tests {
 
     #[test]
     fn the_error_decides_the_quality() {
-        assert_eq!(Quality::of_error_ns(8e6), Some(Quality::Fine));
-        assert_eq!(Quality::of_error_ns(8.1e6), Some(Quality::Rough));
-        assert_eq!(Quality::of_error_ns(41e6), None);
+        assert_eq!(Quality::of_errors_ns(8e6, 8e6), Some(Quality::Fine));
+        // At home, behind a line that could hide 13 ms.
+        assert_eq!(Quality::of_errors_ns(15e6, 7e6), Some(Quality::Fine));
+        assert_eq!(Quality::of_errors_ns(15e6, 8.1e6), Some(Quality::Rough));
+        assert_eq!(Quality::of_errors_ns(41e6, 41e6), None);
+        // Behind a phone, however well the boxes agree.
+        assert_eq!(Quality::of_errors_ns(41e6, 5e6), None);
+    }
+
+    #[test]
+    fn no_stamp_differs_from_no_stamp_before() {
+        let first = Stamp::none(&[]);
+        let second = Stamp::none(&[first]);
+        let third = Stamp::none(&[first, second]);
+        assert!(first != second && second != third && first != third);
+        for none in [first, second, third] {
+            assert_eq!(Stamp::decode(none, at(1_800_000_000)), None);
+        }
     }
 }

@@ -216,8 +216,8 @@ impl ModuleMemory {
         }
     }
 
-    /// Saves what was learnt from references soon: it says to what the chip's stamp belongs.
-    pub(super) fn stamped(&mut self, now: Instant<Raw>) {
+    /// Notes that the RTC was set or stamped: what is known of it since then is written soon.
+    pub(super) fn rtc_was_written(&mut self, now: Instant<Raw>) {
         if let Some(chip) = &mut self.chip {
             chip.learnt_at = now;
         }

@@ -123,8 +123,8 @@ impl ClockTask {
         if self.devices.may_set_rtc {
             match self.timekeeper.upkeep(now, self.shall_set_rtc) {
                 Upkeep::Nothing => {}
-                Upkeep::Time { quality, is_fine } => {
-                    self.set_rtc(quality, is_fine)?;
+                Upkeep::Time { quality, was_right, is_fine } => {
+                    self.set_rtc(quality, was_right, is_fine)?;
                     return Ok(Next::Now);
                 }
                 Upkeep::Stamp(stamp) => self.stamp(stamp)?,
@@ -206,20 +206,31 @@ impl ClockTask {
         self.timekeeper.rtc_was_stamped(stamp);
         self.save();
         let now = self.devices.clocks.raw();
-        self.module.iter_mut().for_each(|module| module.stamped(now));
+        self.module.iter_mut().for_each(|module| module.rtc_was_written(now));
         Ok(())
     }
 
     /// Sets the RTC as a second begins. Where that must be met exactly, nothing is written if this
     /// thread wakes too late, several times.
-    fn set_rtc(&mut self, quality: Option<Quality>, is_fine: bool) -> Result<(), RtcError> {
+    fn set_rtc(&mut self, quality: Option<Quality>, was_right: bool, is_fine: bool) -> Result<(), RtcError> {
+        let now = self.devices.clocks.raw();
+        let Some(utc) = self.timekeeper.best_utc(now) else { return Ok(()) };
+        // What the RTC will show.
+        let shown = Instant::from_second(utc.apply(now).second());
+        let none = self.timekeeper.no_stamp();
+        let stamp = quality.map_or(none, |quality| self.timekeeper.new_stamp(shown, quality));
+        // Each byte counts from its acknowledgement on: a power cut after that of the seconds must
+        // not leave the new phase with the old stamp, under which a calibration was saved.
+        let stamp_before = if was_right { stamp } else { none };
+        let Some(rtc) = &mut self.rtc else { return Ok(()) };
+        retry(|| rtc.write_stamp(stamp_before))?;
+        self.timekeeper.rtc_was_stamped(stamp_before);
         let Some((second, at)) = self.await_second(is_fine) else {
             self.timekeeper.put_off_setting(self.devices.clocks.raw());
+            self.save_after_set = true;
             return Ok(());
         };
         let Some(rtc) = &mut self.rtc else { return Ok(()) };
-        let shown = Instant::from_second(second);
-        let stamp = quality.map_or_else(ChipStamp::default, |quality| self.timekeeper.new_stamp(shown, quality));
         let mark = mark_for(&self.timekeeper, self.devices.random);
         // Not tried again: a moment later the time would be different. The next round sets it.
         rtc.set_time_with(second, mark, stamp)?;
@@ -233,6 +244,7 @@ impl ClockTask {
         }
         self.shall_set_rtc = false;
         self.rtc_was_set = true;
+        self.save_after_set = true;
         self.timekeeper.rtc_was_set(status, second, at);
         self.timekeeper.rtc_date(RtcTime::Valid { rtc_s: second }, self.devices.clocks.raw());
         Ok(())

@@ -49,6 +49,17 @@ impl SimulatedDs3231Handle {
         chip.cut_power(without_battery);
     }
 
+    /// Cuts the main power as soon as the chip has acknowledged the next seconds that are written to
+    /// it, in the middle of the transfer. There is a battery.
+    pub fn cut_power_after_seconds(&self) {
+        lock(&self.shared).faults.cut_after_seconds = true;
+    }
+
+    /// Returns whether the chip has its main power, and so answers.
+    pub fn is_powered(&self) -> bool {
+        lock(&self.shared).chip.is_on_the_bus()
+    }
+
     /// Restores the main power. After a time without a battery the clock shows 2000-01-01 00:00:00,
     /// with the oscillator stop flag set.
     pub fn power_on(&self) {

@@ -24,6 +24,8 @@ pub(super) struct Faults {
     pub(super) stuck_for: Option<Span>,
     /// How long each transfer takes on the wires.
     pub(super) transfer: Option<Span>,
+    /// The power fails once seconds were written.
+    pub(super) cut_after_seconds: bool,
 }
 
 /// What went over the bus.

@@ -12,7 +12,7 @@ use super::chip::Chip;
 use super::handle::SimulatedDs3231Handle;
 use super::model::Ds3231Model;
 use super::shared::{Faults, Shared, Traffic, lock};
-use crate::rtc::registers::ADDRESS;
+use crate::rtc::registers::{ADDRESS, SECONDS};
 use crate::world::World;
 
 /// Eight bits and the acknowledge.
@@ -145,7 +145,14 @@ impl SimulatedDs3231 {
             // A byte takes effect at its acknowledge.
             wires.pass_bits(BITS_PER_BYTE);
             wires.catch_up();
-            lock(&self.shared).chip.write(*value, self.world.as_ref());
+            let shared = &mut *lock(&self.shared);
+            if !shared.chip.is_on_the_bus() {
+                return;
+            }
+            shared.chip.write(*value, self.world.as_ref());
+            if pointer == Some(SECONDS) && std::mem::take(&mut shared.faults.cut_after_seconds) {
+                shared.chip.cut_power(false);
+            }
         }
     }
 }

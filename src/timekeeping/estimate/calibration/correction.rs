@@ -78,7 +78,7 @@ impl<F: Axis> Calibration<F> {
     pub fn restart(&mut self, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64, bound_ns: f64) {
         self.at = at;
         self.filter.restart(utc, sigma_ns * sigma_ns);
-        self.bias_sigma_ns = 0.0;
+        self.bias_sigma_ns = bound_ns * BIAS_PART;
         self.anchor = Anchor::new(bound_ns, self.filter.kalman());
     }
 }

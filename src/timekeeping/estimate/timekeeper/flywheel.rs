@@ -38,8 +38,8 @@ pub(super) struct RtcState {
 /// What carries the time while the RTC's new phase is being found.
 #[derive(Debug, Clone)]
 pub(super) enum Rebasing {
-    /// The RTC's old edges and calibration. Unless what happened to the RTC is not known, the
-    /// calibration still holds for its new edges.
+    /// The RTC's old edges and calibration. The calibration holds for the new edges only if the chip
+    /// is the same.
     FromOldEdges {
         /// Edges and calibration as they were before.
         old: Box<(EdgeTracker, Calibration<Rtc>)>,

@@ -95,6 +95,22 @@ mod tests {
     }
 
     #[test]
+    fn after_a_restart_another_line_makes_utc_less_certain() {
+        let mut calibration = Calibration::uncompared(FlywheelModel::DS3231, START, 0.5e9);
+        contact(&mut calibration, START, 4e6, true);
+        let at = calibration.carried_to();
+        let utc = ClockMap::with_offset(at, Span::ZERO, Rate::ZERO).to;
+        calibration.restart(at, utc, 2e6, 40e6);
+        let before_ns = calibration.at(at).sigma_ns;
+        calibration.change_path(13e6);
+        assert!(calibration.at(at).sigma_ns > before_ns);
+        // What the line has in common still counts as a whole, however many samples come.
+        contact(&mut calibration, at, 4e6, true);
+        let after = calibration.at(calibration.carried_to());
+        assert!(after.sigma_ns >= 13e6 / 16.0, "{after:?}");
+    }
+
+    #[test]
     fn little_of_what_differs_from_one_line_to_another_is_taken_for_a_rate() {
         let (with, without) = (moved_ppb(true), moved_ppb(false));
         println!("8 ms from one day to the next, or 93 ppb, move the rate by {with:.1} ppb; {without:.1} if untold");

@@ -154,14 +154,24 @@ impl Timekeeper {
         Some(saved)
     }
 
-    /// Returns the same, and does not take it for saved.
+    /// Returns the same, and does not take it for saved. What was saved of an RTC that is silent or
+    /// refused, or of which the new edges are being found, is kept.
     pub fn to_save(&self, now: Instant<Raw>) -> Option<SavedTime> {
         let best = self.best(now).filter(|best| best.was_compared)?;
         let reference = self.believed.as_ref().map(|believed| believed.utc.second());
         let rtc = self.rtc.as_ref().filter(|rtc| rtc.was_compared && rtc.rebasing.is_none());
+        let utc_s = best.utc.to.second();
+        let reference_utc_s = reference.or(self.saved.as_ref().and_then(|saved| saved.reference_utc_s));
+        let is_distrusted = self.rtc.as_ref().is_some_and(|rtc| rtc.distrusted.is_some());
+        if rtc.is_none()
+            && !is_distrusted
+            && let Some(saved) = self.saved.clone()
+        {
+            return Some(SavedTime { utc_s, reference_utc_s, ..saved });
+        }
         Some(SavedTime {
-            utc_s: best.utc.to.second(),
-            reference_utc_s: reference.or(self.saved.as_ref().and_then(|saved| saved.reference_utc_s)),
+            utc_s,
+            reference_utc_s,
             mark: rtc.map(|rtc| rtc.status.mark.0),
             aging_offset: rtc.map_or(0, |rtc| rtc.status.aging_offset),
             stamp: rtc.map(|rtc| rtc.status.stamp.0),

@@ -10,7 +10,7 @@ use super::variant::Variant;
 use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::rtc::edge_tracker::{Edge, EdgeTracker};
-use crate::timekeeping::rtc::stamp::Stamp;
+use crate::timekeeping::rtc::stamp::{STAMP_SPAN, STAMPED_BOUND_NS, Stamp};
 use crate::timekeeping::rtc::trust::{Distrust, Reading, judge};
 use crate::timekeeping::status::BOUND_SIGMAS;
 
@@ -22,8 +22,9 @@ const UNCOMPARED_SIGMA_NS: f64 = 0.5e9;
 /// to it late.
 const SET_HALF_WIDTH: Span = Span::MILLISECOND;
 
-/// The standard deviation of a moment of which the hour is known, in seconds.
+/// The standard deviation of a moment of which the hour is known from its middle, in seconds.
 const HOUR_SIGMA_S: f64 = 3600.0 / 3.464;
+const HALF_AN_HOUR: Span = Span::from_seconds(1800);
 
 /// The RTC may be this much behind what was saved before it counts as set back.
 const SET_BACK_MARGIN: Span = Span::from_seconds(2);
@@ -35,6 +36,13 @@ pub struct FoundChip {
     pub chip: Chip,
     /// Whether it may be written to.
     pub is_writable: bool,
+}
+
+/// The calibration of the last run.
+struct Continued {
+    calibration: Calibration<Rtc>,
+    /// Whether its offset still holds, and not its rates alone.
+    was_compared: bool,
 }
 
 impl Timekeeper {
@@ -101,14 +109,16 @@ impl Timekeeper {
         let variant = Variant::new(is_ds3231m, stamp.is_some_and(|stamp| stamp.drifts), at);
         let model = variant.model();
         let saved = if judged.is_ok() { self.saved_calibration(model, &status, stamp, shown) } else { None };
-        let was_compared = saved.is_some();
+        let was_compared = saved.as_ref().is_some_and(|saved| saved.was_compared);
         let fresh = || match stamp {
-            Some(stamp) => Calibration::uncompared(model, stamp.at().min(shown), stamp.quality.sigma_ns()),
+            // What a network hid then is no matter of chance.
+            Some(stamp) => Calibration::uncompared(model, stamp.at().min(shown), stamp.quality.sigma_ns())
+                .with_bound(STAMPED_BOUND_NS),
             None => Calibration::uncompared(model, shown, UNCOMPARED_SIGMA_NS),
         };
         RtcState {
             tracker: EdgeTracker::default(),
-            calibration: saved.unwrap_or_else(fresh),
+            calibration: saved.map_or_else(fresh, |saved| saved.calibration),
             was_compared,
             stamped: stamp.filter(|_| !was_compared),
             variant,
@@ -130,7 +140,7 @@ impl Timekeeper {
         status: &RtcStatus,
         stamp: Option<Stamp>,
         shown: Instant<Rtc>,
-    ) -> Option<Calibration<Rtc>> {
+    ) -> Option<Continued> {
         let saved = self.saved.as_ref()?;
         let calibration = saved.calibration.as_ref()?;
         if saved.mark.is_some_and(|mark| ChipMark(mark) != status.mark) {
@@ -141,20 +151,26 @@ impl Timekeeper {
             self.notices.push(Notice::CalibrationReset("the saved calibration is damaged"));
             return None;
         };
-        let is_stamp_of_saved = saved.stamp.is_none_or(|saved| saved == status.stamp.0);
+        let mut was_compared = true;
+        let is_stamp_of_saved = saved.stamp.unwrap_or_default() == status.stamp.0;
         match stamp {
+            // It was set, nobody knows how well.
             None if !is_stamp_of_saved => {
-                self.notices.push(Notice::CalibrationReset("the RTC was set since it was calibrated"));
-                return None;
+                self.notices.push(Notice::RtcWasSet);
+                let utc = ClockMap::with_offset(shown, Span::ZERO, Rate::ZERO).to;
+                calibration.restart(shown, utc, UNCOMPARED_SIGMA_NS, BOUND_SIGMAS * UNCOMPARED_SIGMA_NS);
+                was_compared = false;
             }
             // It was set, or its stamp renewed, and a power cut came before that was saved: its
             // offset follows from the stamp, and its rates are what they were.
             Some(stamp) if saved.stamp != Some(status.stamp.0) => {
-                let at = stamp.at().min(shown);
+                let at = (stamp.at() + HALF_AN_HOUR).min(shown);
                 let rate_ppb = calibration.at(calibration.carried_to()).map.rate.ppb();
                 let sigma_ns = stamp.quality.sigma_ns().hypot(rate_ppb * HOUR_SIGMA_S);
                 let utc = ClockMap::with_offset(at, Span::ZERO, Rate::ZERO).to;
-                calibration.restart(at, utc, sigma_ns, BOUND_SIGMAS * sigma_ns);
+                // It may have been right at the other end of the stamp's span.
+                let bound_ns = STAMPED_BOUND_NS + rate_ppb.abs() * STAMP_SPAN.seconds();
+                calibration.restart(at, utc, sigma_ns, bound_ns);
             }
             _ => {}
         }
@@ -167,9 +183,9 @@ impl Timekeeper {
             self.notices.push(Notice::CalibrationReset("the RTC's aging register was changed"));
             let known = calibration.at(last);
             let fresh = Calibration::new(model, last, known.map.to, known.sigma_ns);
-            return Some(fresh.with_bound(known.bound.ns()));
+            calibration = fresh.with_bound(known.bound.ns());
         }
-        Some(calibration)
+        Some(Continued { calibration, was_compared })
     }
 
     /// Notes that the RTC does not answer: its last edges carry the time.

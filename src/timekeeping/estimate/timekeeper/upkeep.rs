@@ -6,7 +6,7 @@ use jaudiosync_time::{Instant, Raw, Rtc, Span};
 
 use super::flywheel::RtcState;
 use super::{Best, Timekeeper, agreement};
-use crate::timekeeping::rtc::stamp::{Quality, Stamp};
+use crate::timekeeping::rtc::stamp::{Quality, STAMP_SPAN, Stamp};
 
 /// An RTC that is wrong by more than this is set as soon as boxes agree as below.
 const FAR_OFF: Span = Span::from_ms(500);
@@ -35,6 +35,8 @@ pub enum Upkeep {
     Time {
         /// How right the RTC will be.
         quality: Option<Quality>,
+        /// Whether it is as right as that already.
+        was_right: bool,
         /// Whether it was wrong by so little that the second must be met exactly.
         is_fine: bool,
     },
@@ -56,17 +58,19 @@ impl Timekeeper {
         let is_wrong = rtc.distrusted.is_some() || rtc.has_century_bit || off.is_some_and(|off| off > FAR_OFF);
         if agreement < FAR_OFF_AGREEMENT && (is_wished || is_wrong) {
             // Until the new edges are known it may be off by as much as a busy machine delays it.
-            let quality = Quality::of_error_ns((bound * 2).ns_f64()).map(|_| Quality::Rough);
-            return Upkeep::Time { quality, is_fine: false };
+            let quality = Quality::of_errors_ns((bound * 2).ns_f64(), 0.0).map(|_| Quality::Rough);
+            return Upkeep::Time { quality, was_right: false, is_fine: false };
         }
         let Some(off) = off.filter(|_| rtc.was_compared && self.is_good(agreement, now)) else {
             return Upkeep::Nothing;
         };
+        let quality = Quality::of_errors_ns((off + bound).ns_f64(), (off + agreement).ns_f64());
         let may_be_set = self.rtc_set_at.is_none_or(|set_at| now - set_at >= KEEP_INTERVAL);
         if off > KEPT_RIGHT && may_be_set {
-            return Upkeep::Time { quality: Some(Quality::Rough), is_fine: true };
+            let will_be = Quality::of_errors_ns(bound.ns_f64(), agreement.ns_f64()).map(|_| Quality::Rough);
+            return Upkeep::Time { quality: will_be, was_right: quality.is_some(), is_fine: true };
         }
-        self.stamp_upkeep(rtc, (off + bound).ns_f64(), now)
+        self.stamp_upkeep(rtc, quality, now)
     }
 
     fn is_good(&self, agreement: Span, now: Instant<Raw>) -> bool {
@@ -74,12 +78,11 @@ impl Timekeeper {
         agreement < GOOD_AGREEMENT || agreement < FAIR_AGREEMENT && heard_for >= PATIENCE
     }
 
-    /// Returns whether the stamp is to be written, if the RTC may be wrong by this much.
-    fn stamp_upkeep(&self, rtc: &RtcState, error_ns: f64, now: Instant<Raw>) -> Upkeep {
+    /// Returns whether the stamp is to be written, if the RTC is this right.
+    fn stamp_upkeep(&self, rtc: &RtcState, quality: Option<Quality>, now: Instant<Raw>) -> Upkeep {
         let Some(shown) = rtc.tracker.map().map(|map| map.apply(now)) else { return Upkeep::Nothing };
         // Whether it drifts must be right as well.
         let held = Stamp::decode(rtc.status.stamp, shown).filter(|held| held.drifts == rtc.variant.drifts());
-        let quality = Quality::of_error_ns(error_ns);
         match (held, quality) {
             (Some(held), Some(Quality::Fine)) if held.quality == Quality::Fine && held.age(shown) < STAMP_AGE => {
                 Upkeep::Nothing
@@ -87,18 +90,32 @@ impl Timekeeper {
             (Some(held), Some(Quality::Rough)) if held.age(shown) < STAMP_AGE => Upkeep::Nothing,
             (_, Some(quality)) => Upkeep::Stamp(self.new_stamp(shown, quality)),
             // It was set, and not met.
-            (Some(held), None) if held.age(shown) < Span::HOUR => Upkeep::Stamp(ChipStamp::default()),
+            (Some(held), None) if held.age(shown) < STAMP_SPAN + Span::HOUR => Upkeep::Stamp(self.no_stamp()),
             (_, None) => Upkeep::Nothing,
         }
     }
 
     /// Makes a stamp for when the RTC shows `at`.
     pub fn new_stamp(&self, at: Instant<Rtc>, quality: Quality) -> ChipStamp {
-        let held = self.rtc.as_ref().map(|rtc| rtc.status.stamp);
         let drifts = self.rtc.as_ref().is_some_and(|rtc| rtc.variant.drifts());
+        Stamp::new(at, quality, drifts, &self.other_stamps()).encode()
+    }
+
+    /// Makes what says that there is no stamp.
+    pub fn no_stamp(&self) -> ChipStamp {
+        Stamp::none(&self.other_stamps())
+    }
+
+    /// Returns the stamps from which the next one must differ.
+    fn other_stamps(&self) -> Vec<ChipStamp> {
+        let held = self.rtc.as_ref().map(|rtc| rtc.status.stamp);
         let saved = self.saved.as_ref().and_then(|saved| saved.stamp).map(ChipStamp);
-        let others: Vec<ChipStamp> = held.into_iter().chain(saved).collect();
-        Stamp::new(at, quality, drifts, &others).encode()
+        held.into_iter().chain(saved).collect()
+    }
+
+    /// Returns whether the RTC's new edges are being found, after it was set or has jumped.
+    pub fn is_rebasing(&self) -> bool {
+        self.rtc.as_ref().is_some_and(|rtc| rtc.rebasing.is_some())
     }
 
     /// Notes that the second was missed: it is tried again later.

@@ -3,7 +3,7 @@
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::Timekeeper;
-use super::flywheel::RtcState;
+use super::flywheel::{Rebasing, RtcState};
 use crate::timekeeping::estimate::calibration::FlywheelModel;
 use crate::timekeeping::notice::Notice;
 
@@ -108,12 +108,19 @@ impl RtcState {
     /// Takes the RTC for what it has turned out to be; what is known of the time does not change.
     fn take_model(&mut self) {
         self.calibration.set_model(self.variant.model());
+        if let Some(Rebasing::FromOldEdges { old, is_same_chip: true }) = &mut self.rebasing {
+            old.1.set_model(self.variant.model());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jaudiosync_hw::rtc::{Chip, ChipMark, ChipStamp, RtcStatus, RtcTime};
+
     use super::*;
+    use crate::timekeeping::estimate::timekeeper::FoundChip;
+    use crate::timekeeping::rtc::trust::Reading;
 
     fn changes_every(seconds: i64, reads: i64) -> Variant {
         let mut variant = Variant::new(false, false, Instant::ZERO);
@@ -134,6 +141,28 @@ mod tests {
             assert!(!changes_every(seconds, 1_000).is_ds3231m(), "{seconds}");
         }
         assert_eq!(changes_every(8, 6).model(), FlywheelModel::DS3231M);
+    }
+
+    #[test]
+    fn what_carries_the_time_while_new_edges_are_found_takes_the_model_as_well() {
+        let status = RtcStatus {
+            oscillator_stopped: false,
+            temperature_c: 20.0,
+            aging_offset: 0,
+            mark: ChipMark([0; 4]),
+            stamp: ChipStamp::default(),
+        };
+        let mut timekeeper = Timekeeper::new(None);
+        let found = FoundChip { chip: Chip::Ds3231, is_writable: true };
+        let reading = Reading::new(RtcTime::Valid { rtc_s: 2_396_131_200 });
+        timekeeper.rtc_found(found, reading, status, Instant::ZERO);
+        let rtc = timekeeper.rtc.as_mut().expect("it was found");
+        let before = rtc.tracker.clone();
+        rtc.begin_rebasing(before, true);
+        rtc.variant.is_ds3231m = true;
+        rtc.take_model();
+        let Some(Rebasing::FromOldEdges { old, .. }) = &rtc.rebasing else { panic!("{:?}", rtc.rebasing) };
+        assert_eq!(old.1, rtc.calibration);
     }
 
     #[test]
