@@ -75,10 +75,11 @@ fn calibrated_clocks_hold_for_four_hours_and_state_honest_bounds() {
         assert!(within >= 0.999, "seed {seed}: {within}");
     }
     // Of all together: how large the errors of one fleet of eight are is chance, which its boxes
-    // cannot know. The line of all of them is off by a millisecond, which is less than is usual.
+    // cannot know. The line of all of them is off by a millisecond, which is less than is usual; and
+    // whenever an RTC is set, its edges are a little less certain than before.
     let (_, ratio) = held(&fleets, |sample| sample.stated_agreement);
     println!("ride: the median agreement is {ratio:.1} times the 95th percentile of all errors");
-    assert!(ratio <= 5.0, "{ratio}");
+    assert!(ratio <= 5.5, "{ratio}");
     // Half a round trip of 16 ms and a root distance of 5 ms can hide 13 ms; the rest is what is not
     // known of the rates.
     let (within, _) = held(&fleets, |sample| sample.stated_bound);
