@@ -14,6 +14,9 @@ const VOLUME_DOWN: u32 = 6;
 
 const NAMED: &str = "GPIO6 belongs to \"mute\": the Volume down button does not work; choose another pin";
 
+/// The same in doctor, whose advice comes on a line of its own.
+const FOUND: &str = "GPIO6 belongs to \"mute\": the Volume down button does not work\n";
+
 fn hold_volume_down(machine: &mut Machine) -> Program {
     let mut holder = machine.spawn("holder", "pi-probe hold-pin 6 --consumer mute");
     holder.wait_for(machine, "holding", 10.0);
@@ -32,7 +35,7 @@ fn works_without_volume_down(machine: &mut Machine, service: &Service, name: &st
     machine.run(&format!("grep -q '{NAMED}' /run/{name}.log"));
     machine.run(&format!("jaudiosync status | grep -q '^warning *{NAMED}'"));
     let doctor = machine.try_run(&format!("jaudiosync doctor --config /run/{name}.toml")).stdout;
-    assert!(doctor.contains(NAMED) && doctor.contains("probably free: GPIO1"), "{doctor}");
+    assert!(doctor.contains(FOUND) && doctor.contains("probably free: GPIO1"), "{doctor}");
 
     machine.hold(Contact::VolumeUp, PRESS_S);
     let before = status.volume.percent;
