@@ -17,6 +17,7 @@ pub use bus::{LinuxBus, LinuxBusError, open, own_address};
 pub use ds3231::Ds3231;
 pub use identify::Chip;
 pub use probe::StandIn;
+pub use registers::{from_bcd, to_bcd};
 pub use simulated::{
     BusModel, Ds3231Model, NoSuchChip, SimulatedBusError, SimulatedDs3231, SimulatedDs3231Handle, SimulatedRtc,
     SimulatedWrongChip, TemperatureResidual,

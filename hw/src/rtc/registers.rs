@@ -44,15 +44,15 @@ pub(super) const STATUS_EN32KHZ: u8 = 1 << 3;
 /// are.
 pub(super) const STATUS_ALARMS: u8 = (1 << 1) | 1;
 
-/// Decodes two decimal digits; `None` if they are not digits or exceed `largest`.
-pub(super) fn from_bcd(value: u8, largest: u8) -> Option<u8> {
+/// Decodes the two decimal digits of a register; `None` if they are not digits or exceed `largest`.
+pub fn from_bcd(value: u8, largest: u8) -> Option<u8> {
     let (tens, ones) = (value >> 4, value & 0x0F);
     let decimal = tens * 10 + ones;
     (tens <= 9 && ones <= 9 && decimal <= largest).then_some(decimal)
 }
 
-/// Encodes two decimal digits; `decimal` is less than 100.
-pub(super) fn to_bcd(decimal: u8) -> u8 {
+/// Encodes two decimal digits for a register; `decimal` is less than 100.
+pub fn to_bcd(decimal: u8) -> u8 {
     ((decimal / 10) << 4) | (decimal % 10)
 }
 

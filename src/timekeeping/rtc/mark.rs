@@ -1,33 +1,24 @@
 //! The mark that distinguishes a chip from others: a random number in the registers of its first
 //! alarm, which is not used.
 
-use jaudiosync_hw::rtc::ChipMark;
+use jaudiosync_hw::rtc::{ChipMark, from_bcd, to_bcd};
 
 /// Makes a mark that the alarm's registers can hold as a time of a day of a month: they are
 /// binary-coded decimals.
 pub fn new_mark(random: u32) -> ChipMark {
-    let bcd = |value: u32| ((value / 10 * 16) + value % 10) as u8;
     let day = 1 + random / (60 * 60 * 24) % 28;
-    ChipMark([bcd(random % 60), bcd(random / 60 % 60), bcd(random / 3600 % 24), bcd(day)])
+    ChipMark([random % 60, random / 60 % 60, random / 3600 % 24, day].map(|value| to_bcd(value as u8)))
 }
 
 /// Returns whether the registers hold what [`new_mark`] makes. A chip that was never marked holds
 /// zeros; an alarm that another program has set once a month looks like a mark, and serves as one.
 pub fn is_mark(held: ChipMark) -> bool {
-    let is_within = |register: u8, first: u8, end: u8| {
-        let (tens, ones) = (register >> 4, register & 0x0F);
-        ones < 10 && (first..end).contains(&(tens * 10 + ones))
-    };
+    // Bit 7 of a register is a mask and bit 6 a mode: either makes more than 59.
     let ChipMark([seconds, minutes, hours, day]) = held;
-    // Bit 7 is a mask and bit 6 a mode: either makes more than 59.
-    seconds < 0x60
-        && minutes < 0x60
-        && hours < 0x60
-        && day < 0x60
-        && is_within(seconds, 0, 60)
-        && is_within(minutes, 0, 60)
-        && is_within(hours, 0, 24)
-        && is_within(day, 1, 29)
+    from_bcd(seconds, 59).is_some()
+        && from_bcd(minutes, 59).is_some()
+        && from_bcd(hours, 23).is_some()
+        && from_bcd(day, 28).is_some_and(|day| day >= 1)
 }
 
 #[cfg(test)]

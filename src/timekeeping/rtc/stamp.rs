@@ -6,7 +6,7 @@
 //! combinations that the datasheet calls illogical ("Alarms", table 2), so that no other program's
 //! alarm is taken for a stamp; the alarms themselves stay off.
 
-use jaudiosync_hw::rtc::ChipStamp;
+use jaudiosync_hw::rtc::{ChipStamp, from_bcd, to_bcd};
 use jaudiosync_time::{Instant, Rtc, Span};
 
 /// 2020-01-01 in seconds since the Unix epoch, where the count of hours begins.
@@ -112,7 +112,7 @@ impl Stamp {
     /// Returns what the chip is to hold.
     pub fn encode(self) -> ChipStamp {
         let count = self.hour.rem_euclid(CYCLE);
-        let bcd = |value: i64| (value / 10 * 16 + value % 10) as u8;
+        let bcd = |value: i64| to_bcd(value as u8);
         let half = (count / DIGITS) as usize;
         let masks = MASKS[half + if self.drifts { 2 } else { 0 }].map(|mask| if mask { MASK } else { 0 });
         let rough = if self.quality == Quality::Rough { ROUGH } else { 0 };
@@ -130,14 +130,11 @@ impl Stamp {
         let masks = held.0.map(|register| register & MASK != 0);
         let known = MASKS.iter().position(|known| *known == masks)?;
         let (drifts, half) = (known >= 2, (known % 2) as i64);
-        let digits = |register: u8, range: std::ops::Range<i64>| {
-            let (tens, ones) = (i64::from(register >> 4), i64::from(register & 0x0F));
-            Some(tens * 10 + ones).filter(|value| ones <= 9 && range.contains(value))
-        };
-        let minutes = digits(minutes & !MASK, 0..MINUTES)?;
-        let hours = digits(hours & !MASK, 0..HOURS)?;
+        let digits = |register, largest: i64| from_bcd(register, largest as u8).map(i64::from);
+        let minutes = digits(minutes & !MASK, MINUTES - 1)?;
+        let hours = digits(hours & !MASK, HOURS - 1)?;
         let quality = if date & ROUGH != 0 { Quality::Rough } else { Quality::Fine };
-        let date = digits(date & !(MASK | ROUGH), 1..DATES + 1)?;
+        let date = digits(date & !(MASK | ROUGH), DATES).filter(|date| *date >= 1)?;
         let count = half * DIGITS + (date - 1) * MINUTES * HOURS + hours * MINUTES + minutes;
         // The latest hour that it can stand for.
         let latest = (now.second() - BEGINNING_S).div_euclid(HOUR_S) + AHEAD_HOURS;
