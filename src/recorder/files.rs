@@ -24,9 +24,9 @@ const RUNTIME_FOLDER: &str = "/run/jaudiosync";
 
 /// Returns the folder of the recording: the state folder, or one in memory where that is read-only
 /// or on an overlay.
-pub fn recording_folder(state_folder: &Path) -> PathBuf {
+pub fn recording_folder(place: &StatePlace) -> PathBuf {
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").map_or_else(|| PathBuf::from(RUNTIME_FOLDER), PathBuf::from);
-    folder_on(StatePlace::of(state_folder).lies_on, state_folder, runtime)
+    folder_on(place.lies_on, &place.folder, runtime)
 }
 
 /// An overlay shows the files of the disk below it: a recording from before there was an overlay

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
-use jaudiosync_hw::eeprom::{self, Adoption};
+use jaudiosync_hw::eeprom::{self, Adoption, Eeprom, EepromError};
 use jaudiosync_hw::gpio::BackendChoice;
 use jaudiosync_hw::rtc::{self, GpioSecondEdge, SecondEdge, StandIn};
 use jaudiosync_hw::system_clock::{MachineSystemClock, SystemClock};
@@ -248,6 +248,14 @@ pub fn stand_in() -> StandIn {
         }
         _ => StandIn::Nothing,
     }
+}
+
+/// Opens the memory on the clock module for a command, which only reads it until it is known;
+/// `None` where no RTC was recognized beside it.
+pub fn open_module(config: &TimeKeeping) -> Option<Result<Box<dyn Eeprom>, EepromError>> {
+    let RtcChoice::Bus(path) = &config.rtc else { return None };
+    rtc::open(path, stand_in()).ok()?;
+    Some(eeprom::open(path, Adoption::Refused, &MachineClocks))
 }
 
 /// Returns what opens the memory on the clock module; `None` where there is no such bus.

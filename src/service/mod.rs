@@ -6,6 +6,8 @@
 //! - [`playlists`], [`mapper`], [`state_writer`] and [`volume`] do whatever may block, each on a
 //!   thread of its own; [`time`] is the source of the time, [`handler`] answers the control
 //!   socket's clients;
+//! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
+//!   state is saved;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] reports
 //!   whether all of it is alive.

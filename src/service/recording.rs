@@ -1,6 +1,6 @@
 //! The flight recorder's thread, and what the service passes to it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jaudiosync_hw::clocks::MachineClocks;
@@ -27,11 +27,11 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Starts to record in this state folder, and where that forgets also on the clock module.
-    pub(super) fn start(state_folder: Option<PathBuf>, notes: Notes, module: Arc<SharedModule>) -> Self {
+    /// Starts to record in the state folder, and where that forgets also on the clock module.
+    pub(super) fn start(place: Option<&StatePlace>, notes: Notes, module: Arc<SharedModule>) -> Self {
         let machine = Machine::below(Path::new("/"));
-        let forgets = state_folder.as_deref().is_none_or(|folder| StatePlace::of(folder).lies_on.forgets());
-        let folder = state_folder.map(|folder| recording_folder(&folder));
+        let forgets = place.is_none_or(|place| place.lies_on.forgets());
+        let folder = place.map(recording_folder);
         let mut task = Recorder::new(folder, notes, Arc::new(MachineClocks), machine, BootId::current(), last_end());
         if forgets {
             task = task.and_in(Box::new(OnModule(module)));

@@ -1,7 +1,7 @@
 //! A service on this machine's devices: starts everything, runs the conductor, feeds the watchdog.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -20,12 +20,11 @@ use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
 use super::recording::Recording;
 use super::settings::sink_options;
-use super::state_place::state_status;
+use super::state_place::{last_run, log_state_place, state_status};
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
 use super::volume::VolumeTask;
 use crate::config::{BoardKind, Config, Layers};
-use crate::control::protocol::StateStatus;
 use crate::control::server::RunningServer;
 use crate::control::{Server, ServerError, ServerOptions};
 use crate::player::engine::{Engine, Parts};
@@ -33,7 +32,7 @@ use crate::player::files::Files;
 use crate::player::library::Library;
 use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::recorder::Notes;
-use crate::storage::{self, Record, Run, StatePlace};
+use crate::storage::{self, StatePlace};
 use crate::timekeeping::clock_module::SharedModule;
 use crate::worker::{Task, Worker};
 
@@ -109,7 +108,7 @@ impl Service {
         let state_folder = state_folder(&options, &config);
         let place = state_folder.as_deref().map(StatePlace::of);
         let module = Arc::new(SharedModule::new(last_run(state_folder.as_deref())));
-        let recording = Recording::start(state_folder.clone(), options.notes, Arc::clone(&module));
+        let recording = Recording::start(place.as_ref(), options.notes, Arc::clone(&module));
         let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module))?;
         let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
         let open_mixer = open_mixer(&config, &dac);
@@ -271,27 +270,6 @@ impl Drop for Service {
 
 fn state_folder(options: &ServiceOptions, config: &Config) -> Option<PathBuf> {
     options.state_folder.clone().or_else(|| storage::state_folder(config.state.folder()))
-}
-
-fn log_state_place(state: &StateStatus) {
-    if let Some(warning) = state.warning() {
-        log::warn!("{warning}");
-    } else if let Some(words) = state.lies_on.words() {
-        log::info!("the state folder {} is {words}; the clock module's EEPROM remembers for it", state.folder);
-    }
-}
-
-/// Returns in which run the state folder was last used; 0 if in none. A damaged record counts as
-/// none.
-fn last_run(folder: Option<&Path>) -> u32 {
-    let read = |folder| Record::<Run>::in_folder(folder).read();
-    match folder.map_or(Ok(None), read) {
-        Ok(run) => run.unwrap_or_default().number,
-        Err(error) => {
-            log::warn!("{error}");
-            0
-        }
-    }
 }
 
 /// The workers that the conductor sends commands to. The conductor owns them; this only watches

@@ -1,10 +1,10 @@
 //! Where the state is saved, for the status and the log: the state folder with what it is on, and
-//! the memory on the clock module. Pure but for examining the folder.
+//! the memory on the clock module; and in which run the folder was used last.
 
 use std::path::Path;
 
 use crate::control::protocol::{EepromState, StateStatus};
-use crate::storage::{LiesOn, StatePlace};
+use crate::storage::{LiesOn, Record, Run, StatePlace};
 use crate::timekeeping::clock_module::ModuleReport;
 
 /// What to do where the state folder forgets.
@@ -28,6 +28,28 @@ pub fn state_status(place: Option<&StatePlace>, module: ModuleReport) -> StateSt
         eeprom,
         eeprom_saved_utc_s: saved_utc_s,
         eeprom_trouble: trouble,
+    }
+}
+
+/// Returns in which run the state folder was last used; 0 if in none. A damaged record counts as
+/// none.
+pub fn last_run(folder: Option<&Path>) -> u32 {
+    let read = |folder| Record::<Run>::in_folder(folder).read();
+    match folder.map_or(Ok(None), read) {
+        Ok(run) => run.unwrap_or_default().number,
+        Err(error) => {
+            log::warn!("{error}");
+            0
+        }
+    }
+}
+
+/// Logs where the state is saved if that forgets.
+pub(super) fn log_state_place(state: &StateStatus) {
+    if let Some(warning) = state.warning() {
+        log::warn!("{warning}");
+    } else if let Some(words) = state.lies_on.words() {
+        log::info!("the state folder {} is {words}; the clock module's EEPROM remembers for it", state.folder);
     }
 }
 

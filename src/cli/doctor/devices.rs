@@ -9,7 +9,7 @@ use jaudiosync_hw::buttons::{Button, Levels};
 use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::dac::cards::{CardInfo, Foreseen, Listing, is_automatic, pcm_names};
 use jaudiosync_hw::dac::{BufferTiming, ChosenDac, Dac, Renderer, SoundServer};
-use jaudiosync_hw::eeprom::{self, Adoption, EepromError};
+use jaudiosync_hw::eeprom::EepromError;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::rtc::{self, Rtc};
 
@@ -18,7 +18,7 @@ use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, T
 use crate::control::protocol::{ButtonState, StateStatus};
 use crate::control::{ClientError, Status};
 use crate::doctor::checks::{ClockSeen, LeftOut, MixerSeen, SoundSeen};
-use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
+use crate::service::clock_thread::{ClockOptions, ClockThread, open_module, stand_in};
 use crate::service::devices::{open_board, open_mixer};
 use crate::service::settings::sink_options;
 use crate::service::state_place::state_status;
@@ -143,15 +143,13 @@ pub(super) fn read_state(config: &Config, holder: Holder<'_>) -> StateStatus {
 
 /// Looks for the memory on the clock module, beside an RTC that was recognized.
 fn read_module(config: &TimeKeeping) -> ModuleReport {
-    let (RtcChoice::Bus(path), TimeSource::Rtc) = (&config.rtc, config.source) else { return ModuleReport::Unknown };
-    if rtc::open(path, stand_in()).is_err() {
-        return ModuleReport::Unknown;
-    }
-    match eeprom::open(path, Adoption::Refused, &MachineClocks) {
+    let opened = if config.source == TimeSource::Rtc { open_module(config) } else { None };
+    match opened {
+        None => ModuleReport::Unknown,
         // The service will use an empty one.
-        Ok(_) | Err(EepromError::Empty) => ModuleReport::Used { saved_utc_s: None, trouble: None },
-        Err(EepromError::Absent) => ModuleReport::Absent,
-        Err(error) => ModuleReport::LeftAlone(error.to_string()),
+        Some(Ok(_) | Err(EepromError::Empty)) => ModuleReport::Used { saved_utc_s: None, trouble: None },
+        Some(Err(EepromError::Absent)) => ModuleReport::Absent,
+        Some(Err(error)) => ModuleReport::LeftAlone(error.to_string()),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::format::{counted, duration, local_time};
 use crate::recorder::{
     BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity, WRITE_INTERVAL, recording_folder,
 };
+use crate::storage::StatePlace;
 
 /// How many lines of the log, and how many of any other list, are shown at most. JSON has all.
 const MAX_NOTES: usize = 20;
@@ -22,7 +23,7 @@ pub(super) fn show(folder: Option<&Path>, number: usize, as_json: bool) -> Resul
             "there is no folder for the state: set STATE_DIRECTORY, XDG_STATE_HOME or HOME".into(),
         ));
     };
-    let files = Files::in_folder(&recording_folder(folder));
+    let files = Files::in_folder(&recording_folder(&StatePlace::of(folder)));
     let bytes = files.read().map_err(|error| unreadable(&files, &error))?;
     let (entries, unreadable) = Entry::read_all(&bytes);
     let rides = Rides::of(&entries, &BootId::current());

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use jaudiosync_hw::clocks::MachineClocks;
-use jaudiosync_hw::eeprom::{self, Adoption, EepromError};
-use jaudiosync_hw::rtc;
+use jaudiosync_hw::eeprom::EepromError;
 
 use super::{Failure, output};
 use crate::config::{self, OptionalServer, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
-use crate::service::clock_thread::{ClockOptions, ClockThread, stand_in};
-use crate::storage::{Record, Run, service_state_folder};
+use crate::service::clock_thread::{ClockOptions, ClockThread, open_module};
+use crate::service::state_place::last_run;
+use crate::storage::{Record, service_state_folder};
 use crate::timekeeping::clock_module::{SharedModule, forget_calibration};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{TimeState, TimeStatus};
@@ -203,10 +203,7 @@ fn start(
 ) -> Result<ClockThread, Failure> {
     // A calibration that the RTC has left behind must not wait on the clock module for its next
     // start.
-    let module = sets_rtc.then(|| {
-        let run = state_folder.as_deref().and_then(|folder| Record::<Run>::in_folder(folder).read().ok().flatten());
-        Arc::new(SharedModule::unattended(run.unwrap_or_default().number))
-    });
+    let module = sets_rtc.then(|| Arc::new(SharedModule::unattended(last_run(state_folder.as_deref()))));
     let read_only = ClockOptions::read_only(state_folder);
     let options = ClockOptions { saves: sets_rtc, sets_rtc, asks_system: from_system, module, ..read_only };
     ClockThread::start(config, &options).map_err(|error| Failure::Other(format!("cannot start the clock: {error}")))
@@ -238,10 +235,7 @@ fn forget(config: &TimeKeeping, state_folder: Option<PathBuf>) -> Result<(), Fai
 
 /// Forgets what is saved in the memory on the clock module, if there is a clock with one.
 fn forget_on_module(config: &TimeKeeping) -> Result<bool, EepromError> {
-    let RtcChoice::Bus(path) = &config.rtc else { return Ok(false) };
-    // Only beside an RTC that was recognized.
-    let answers = rtc::open(path, stand_in()).is_ok();
-    match answers.then(|| eeprom::open(path, Adoption::Refused, &MachineClocks)) {
+    match open_module(config) {
         Some(Ok(mut eeprom)) => forget_calibration(eeprom.as_mut(), &MachineClocks),
         Some(Err(error @ EepromError::LeftAlone(_))) => {
             output::warn(format!("{error}; a calibration that it may hold was not forgotten"));
