@@ -60,7 +60,7 @@ pub fn claims(boot_config: &str, hat_product: Option<&str>, hat: Hat) -> Vec<Cla
     }
     let mut claims: Vec<Claim> = overlays.iter().flat_map(claims_of).collect();
     if hat == Hat::MiniAmp {
-        claims.extend(MINIAMP.pins.iter().map(|pin| Claim { by: MINIAMP.name, pin: *pin }));
+        claims.extend(miniamp_claims());
     }
     claims
 }
@@ -84,6 +84,10 @@ pub fn may_be_miniamp(boot_config: &str, hat: Hat) -> bool {
     hat == Hat::Auto && overlays(boot_config).iter().any(|overlay| overlay.name == MINIAMP_OVERLAY)
 }
 
+fn miniamp_claims() -> Vec<Claim> {
+    MINIAMP.pins.iter().map(|pin| Claim { by: MINIAMP.name, pin: *pin }).collect()
+}
+
 /// Returns the pins that a MiniAmp uses.
 pub fn miniamp_gpios() -> impl Iterator<Item = u8> {
     MINIAMP.pins.iter().map(|pin| pin.gpio)
@@ -91,7 +95,7 @@ pub fn miniamp_gpios() -> impl Iterator<Item = u8> {
 
 /// Returns the pins of a MiniAmp that are configured for something else.
 pub fn miniamp_collisions(pins: &Pins) -> Vec<Collision> {
-    collisions(pins, &MINIAMP.pins.iter().map(|pin| Claim { by: MINIAMP.name, pin: *pin }).collect::<Vec<_>>())
+    collisions(pins, &miniamp_claims())
 }
 
 /// Returns the configured pins that something else uses.

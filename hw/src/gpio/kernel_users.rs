@@ -14,7 +14,8 @@ type Open = dyn Fn() -> Result<Arc<dyn LineUsers>, BoardError> + Send + Sync;
 pub(super) struct KernelUsers {
     /// `None` until it could be opened.
     device: Mutex<Option<Arc<dyn LineUsers>>>,
-    open: Box<Open>,
+    /// `None` where it was open from the start.
+    open: Option<Box<Open>>,
     /// What the device tree says of a pin.
     planned: fn(u8) -> Option<String>,
 }
@@ -22,12 +23,7 @@ pub(super) struct KernelUsers {
 impl KernelUsers {
     /// Asks a device that is open.
     pub(super) fn of(device: Arc<dyn LineUsers>) -> Self {
-        let again = Arc::clone(&device);
-        Self {
-            device: Mutex::new(Some(device)),
-            open: Box::new(move || Ok(Arc::clone(&again))),
-            planned: device_tree::future_user,
-        }
+        Self { device: Mutex::new(Some(device)), open: None, planned: device_tree::future_user }
     }
 
     /// Asks a device that could not be opened, with this error: opens it as soon as that is
@@ -37,18 +33,18 @@ impl KernelUsers {
             "the kernel cannot be asked yet who uses the pins ({error}): only those that the device tree names are \
              left to others"
         );
-        Self { device: Mutex::new(None), open, planned: device_tree::future_user }
+        Self { device: Mutex::new(None), open: Some(open), planned: device_tree::future_user }
     }
 }
 
 impl LineUsers for KernelUsers {
     fn user(&self, gpio: u8) -> Option<LineUser> {
         let mut device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
-        if device.is_none() {
-            *device = (self.open)().ok();
-            if device.is_some() {
-                log::info!("the kernel says now who uses the pins");
-            }
+        if device.is_none()
+            && let Some(Ok(opened)) = self.open.as_ref().map(|open| open())
+        {
+            *device = Some(opened);
+            log::info!("the kernel says now who uses the pins");
         }
         match &*device {
             Some(device) => device.user(gpio),

@@ -104,13 +104,11 @@ impl Conductor {
             }
             // The timetable determines when it is over; the player reports that a moment before.
             FeederEvent::Finished => {}
-            FeederEvent::Interrupted => {
-                let trouble = event.trouble(|_| String::new());
-                trouble.iter().for_each(|trouble| log::warn!(target: UNDERRUN, "{trouble}"));
-            }
             event => {
                 let name = |slot: &Start| format!("track {}, {},", slot.track, self.title(slot.track));
-                event.trouble(name).iter().for_each(|trouble| log::warn!("{trouble}"));
+                // The flight recorder counts these.
+                let target = if event == FeederEvent::Interrupted { UNDERRUN } else { module_path!() };
+                event.trouble(name).iter().for_each(|trouble| log::warn!(target: target, "{trouble}"));
             }
         }
     }

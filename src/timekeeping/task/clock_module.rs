@@ -9,9 +9,11 @@ use jaudiosync_hw::eeprom::{Eeprom, EepromError, PAGE_BYTES, RECORDER, rewind};
 use jaudiosync_hw::rtc::RtcStatus;
 use jaudiosync_time::{Instant, Raw, Span};
 
+use super::FIRST_SAVE;
 use crate::storage::Slots;
-use crate::timekeeping::clock_module::{ModuleReport, ModuleState, Restored, SharedModule, VERSION, decode, encode};
-use crate::timekeeping::clock_module::{Origin, newer_time};
+use crate::timekeeping::clock_module::{
+    ModuleReport, ModuleState, Origin, Restored, SharedModule, VERSION, decode, encode, newer_time,
+};
 use crate::timekeeping::saved::SavedTime;
 
 /// How often the state is written on average, at most: the chip bears a million writes (datasheet,
@@ -26,10 +28,6 @@ const SAVED_UP: i64 = 6;
 /// But never sooner than this after the last time. The chip is also left alone for this long after
 /// its state was read: until then the RTC's edges are searched for.
 const PAUSE: Span = Span::from_seconds(10);
-
-/// What is learnt from a reference is not written sooner after its first sample: see the task's
-/// `FIRST_SAVE`.
-const AFTER_FIRST_SAMPLE: Span = Span::from_seconds(60);
 
 /// A transfer begins only if nothing else is to be done for this long: 32 bytes take 3 ms, 6 on a
 /// slow bus, and the thread may be preempted.
@@ -212,7 +210,7 @@ impl ModuleMemory {
     /// Notes that a reference is believed: what is learnt from it is written after a minute.
     pub(super) fn reference_believed(&mut self, now: Instant<Raw>) {
         if let Some(chip) = &mut self.chip {
-            chip.learnt_at = chip.learnt_at.max(now + AFTER_FIRST_SAMPLE);
+            chip.learnt_at = chip.learnt_at.max(now + FIRST_SAVE);
         }
     }
 
