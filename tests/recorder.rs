@@ -9,14 +9,7 @@ use std::process::Command;
 
 use jaudiosync_measure::{Sink, VirtualCard};
 use support::service_process::{Make, ServiceProcess};
-use support::{Run, Sandbox, short_mp3};
-
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    short_mp3(&sandbox.music().join("a.mp3"), 100_000, "A");
-    sandbox.playlist("a.mp3\n");
-    sandbox
-}
+use support::{Run, Sandbox};
 
 /// Switches the box on, in a boot of this id.
 fn switch_on(sandbox: &Sandbox, card: &VirtualCard, boot: &str, prepare: impl FnOnce(&mut Command)) -> ServiceProcess {
@@ -54,7 +47,7 @@ fn plays(service: &ServiceProcess, sandbox: &Sandbox, times: usize) {
 
 #[test]
 fn a_ride_with_a_power_cut_a_crash_and_a_clean_end_is_told_on_a_page() {
-    let (sandbox, card) = (sandbox(), VirtualCard::start().unwrap());
+    let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
     last_ride(&sandbox, "aaaaaaaa", &["--last-ride"]).fails(1, &["nothing is recorded in", "has not run yet"]);
 
     let service = switch_on(&sandbox, &card, "aaaaaaaa", |_| {});

@@ -16,13 +16,6 @@ use support::process::Process;
 use support::service_process::{Make, ServiceProcess};
 use support::{Sandbox, short_mp3};
 
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    short_mp3(&sandbox.music().join("a.mp3"), 100_000, "A");
-    sandbox.playlist("a.mp3\n");
-    sandbox
-}
-
 /// Collects notifications until a line with these words.
 fn notified(socket: &UnixDatagram, line: &str) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -38,7 +31,7 @@ fn notified(socket: &UnixDatagram, line: &str) -> Vec<String> {
 
 #[test]
 fn systemd_is_notified_when_it_is_ready_that_it_lives_what_it_does_and_that_it_ends() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::with_one_track();
     let card = VirtualCard::start().unwrap();
     let address = sandbox.path().join("notify");
     let socket = UnixDatagram::bind(&address).unwrap();
@@ -68,7 +61,7 @@ fn systemd_is_notified_when_it_is_ready_that_it_lives_what_it_does_and_that_it_e
 
 #[test]
 fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configuration_too() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::with_one_track();
     let card = VirtualCard::start().unwrap();
     let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
     let socket = made.socket().to_str().unwrap().to_owned();
@@ -108,7 +101,7 @@ fn a_changed_playlist_is_noticed_and_taken_over_by_reload_and_a_changed_configur
 
 #[test]
 fn a_music_folder_that_was_away_and_is_back_as_it_was_is_not_a_change() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::with_one_track();
     let card = VirtualCard::start().unwrap();
     let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
     let before = made.status().playlist.unwrap();
@@ -128,7 +121,7 @@ fn a_music_folder_that_was_away_and_is_back_as_it_was_is_not_a_change() {
 
 #[test]
 fn obstacles_to_a_start_are_reported() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::with_one_track();
     let card = VirtualCard::start().unwrap();
     let made = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &Make::default()).ready();
     let socket = made.socket().to_str().unwrap();

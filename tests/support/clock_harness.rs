@@ -101,29 +101,26 @@ impl ClockHarness {
         let world = Self::world(seed);
         let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
         prepare(&chip);
-        let opened = bus.clone();
-        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
-        Self::assembled(world, bus, chip, open, saved, seed)
+        Self::assembled(Wired::new(world, bus, chip), saved, seed, true)
     }
 
     /// Boots again, with what is on disk now, on the same board: what the task had learnt is gone,
     /// as after a power cut.
     #[allow(dead_code)] // not in every test program
     pub fn boot_again(self, saved: Option<SavedTime>, seed: u64) -> Self {
-        let opened = self.bus.clone();
-        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
-        Self::assembled(self.world, self.bus, self.chip, open, saved, seed)
+        Self::assembled(Wired::new(self.world, self.bus, self.chip), saved, seed, true)
     }
 
     /// Makes a box with another chip than a DS3231 on its bus, which is returned as well.
     pub fn with_wrong_chip(kind: Chip, saved: Option<SavedTime>, seed: u64) -> (Self, SimulatedWrongChip) {
         let world = Self::world(seed);
         let wrong = SimulatedWrongChip::new(world.clone(), kind, seed);
+        let opened = wrong.clone();
+        let open_rtc = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
         // Nothing is wired to this one.
         let (bus, chip) = SimulatedDs3231::new(world.clone(), Ds3231Model::default(), seed);
-        let opened = wrong.clone();
-        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
-        (Self::assembled(world, bus, chip, open, saved, seed), wrong)
+        let wired = Wired { open_rtc, ..Wired::new(world, bus, chip) };
+        (Self::assembled(wired, saved, seed, true), wrong)
     }
 
     /// Makes the clock of a command that only shows the time.
@@ -131,9 +128,7 @@ impl ClockHarness {
     pub fn watching(model: Ds3231Model, seed: u64) -> Self {
         let world = Self::world(seed);
         let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
-        let opened = bus.clone();
-        let open = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
-        Self::allowed(world, bus, chip, open, None, seed, false)
+        Self::assembled(Wired::new(world, bus, chip), None, seed, false)
     }
 
     fn world(seed: u64) -> Arc<TestWorld> {
@@ -145,26 +140,8 @@ impl ClockHarness {
         })
     }
 
-    fn assembled(
-        world: Arc<TestWorld>,
-        bus: SimulatedDs3231,
-        chip: SimulatedDs3231Handle,
-        open_rtc: OpenRtc,
-        saved: Option<SavedTime>,
-        seed: u64,
-    ) -> Self {
-        Self::allowed(world, bus, chip, open_rtc, saved, seed, true)
-    }
-
-    fn allowed(
-        world: Arc<TestWorld>,
-        bus: SimulatedDs3231,
-        chip: SimulatedDs3231Handle,
-        open_rtc: OpenRtc,
-        saved: Option<SavedTime>,
-        seed: u64,
-        may_set_rtc: bool,
-    ) -> Self {
+    fn assembled(wired: Wired, saved: Option<SavedTime>, seed: u64, may_set_rtc: bool) -> Self {
+        let Wired { world, bus, chip, open_rtc } = wired;
         let shared = Arc::new(SharedEstimate::unset(world.as_ref()));
         let (samples, receiver) = channel();
         let persisted = Arc::new(Mutex::new(saved.clone()));
@@ -248,6 +225,22 @@ impl ClockHarness {
     /// Returns all warnings in one text.
     pub fn warnings(&self) -> String {
         self.status().warnings.join("\n")
+    }
+}
+
+/// A board, before its program runs.
+struct Wired {
+    world: Arc<TestWorld>,
+    bus: SimulatedDs3231,
+    chip: SimulatedDs3231Handle,
+    open_rtc: OpenRtc,
+}
+
+impl Wired {
+    fn new(world: Arc<TestWorld>, bus: SimulatedDs3231, chip: SimulatedDs3231Handle) -> Self {
+        let opened = bus.clone();
+        let open_rtc = opener(move || Ds3231::recognize(opened.clone(), StandIn::Nothing));
+        Self { world, bus, chip, open_rtc }
     }
 }
 

@@ -38,6 +38,14 @@ impl Sandbox {
         Self { folder }
     }
 
+    /// Makes one with a playlist of one short track.
+    pub fn with_one_track() -> Self {
+        let sandbox = Self::new();
+        short_mp3(&sandbox.music().join("a.mp3"), 100_000, "A");
+        sandbox.playlist("a.mp3\n");
+        sandbox
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
