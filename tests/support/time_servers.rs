@@ -43,12 +43,14 @@ fn path_with_daemons() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
-/// Returns a port of 127.0.0.1 on which nothing listened a moment ago, over UDP or TCP.
+/// Returns a port of 127.0.0.1 on which nothing listened a moment ago, over UDP or TCP. It lies
+/// below those that the kernel gives to clients (from 32,768 on,
+/// `/proc/sys/net/ipv4/ip_local_port_range`): another test's question would take it before the
+/// server does.
 pub fn free_address() -> SocketAddr {
     loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if TcpListener::bind(address).is_ok() {
+        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000..32_000)));
+        if UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok() {
             return address;
         }
     }
