@@ -17,6 +17,7 @@ pub struct SimulatedBoard {
 #[derive(Debug)]
 struct State {
     levels: Levels,
+    readings: u64,
     lit: bool,
     volume_percent: u8,
     inputs_fault: Option<BoardError>,
@@ -28,6 +29,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             levels: Levels::default(),
+            readings: 0,
             lit: false,
             // The volume that a card starts with is arbitrary.
             volume_percent: 77,
@@ -75,6 +77,11 @@ impl SimulatedBoard {
         self.state().levels
     }
 
+    /// Returns how many times the levels were read as [`Inputs`].
+    pub fn readings(&self) -> u64 {
+        self.state().readings
+    }
+
     /// Returns whether the LED is lit.
     pub fn is_lit(&self) -> bool {
         self.state().lit
@@ -103,7 +110,8 @@ impl SimulatedBoard {
 
 impl Inputs for SimulatedBoard {
     fn read(&mut self) -> Result<Levels, BoardError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.readings += 1;
         state.inputs_fault.clone().map_or(Ok(state.levels), Err)
     }
 }

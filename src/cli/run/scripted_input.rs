@@ -9,6 +9,10 @@ use jaudiosync_time::{Instant, Raw, Span};
 /// How long a short press lasts.
 pub(super) const SHORT: Span = Span::from_ms(150);
 
+/// A press lasts for at least this many readings of the buttons, however long they take on a busy
+/// machine: twice as many as a press needs in order to count.
+const LEAST_READINGS: u64 = 8;
+
 /// One step of the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
@@ -23,7 +27,14 @@ pub(super) enum Move {
 pub(super) struct ScriptedInput {
     board: SimulatedBoard,
     /// When each pressed button is released.
-    releases: ByButton<Option<Instant<Raw>>>,
+    releases: ByButton<Option<Release>>,
+}
+
+/// When a button is released: at an instant, but not before it was read often enough.
+#[derive(Debug, Clone, Copy)]
+struct Release {
+    due: Instant<Raw>,
+    readings: u64,
 }
 
 impl ScriptedInput {
@@ -36,9 +47,10 @@ impl ScriptedInput {
         match what {
             Move::Press { button, lasts } => {
                 self.board.press(button);
+                let readings = self.board.readings() + LEAST_READINGS;
+                let due = now + lasts;
                 let release = &mut self.releases[button];
-                let until = now + lasts;
-                *release = Some(release.map_or(until, |before| before.max(until)));
+                *release = Some(Release { due: release.map_or(due, |before| before.due.max(due)), readings });
             }
             Move::Jumper { fitted } => self.board.set_jumper(fitted),
         }
@@ -52,7 +64,8 @@ impl ScriptedInput {
     /// Releases the buttons whose time is over.
     pub(super) fn step(&mut self, now: Instant<Raw>) {
         for button in Button::ALL {
-            if self.releases[button].is_some_and(|due| now >= due) {
+            let readings = self.board.readings();
+            if self.releases[button].is_some_and(|release| now >= release.due && readings >= release.readings) {
                 self.releases[button] = None;
                 self.board.release(button);
             }
@@ -91,20 +104,32 @@ impl FromStr for Move {
 
 #[cfg(test)]
 mod tests {
+    use jaudiosync_hw::buttons::Inputs;
+
     use super::*;
 
     #[test]
     fn a_press_lasts_as_long_as_it_says_and_another_prolongs_it() {
         let board = SimulatedBoard::new();
+        let mut buttons = board.clone();
+        let mut read = |times| (0..times).for_each(|_| _ = buttons.read().unwrap());
         let mut input = ScriptedInput::new(board.clone());
         let is_pressed = || board.levels().is_pressed(Button::VolumeUp);
         let press = |seconds| Move::Press { button: Button::VolumeUp, lasts: Span::from_seconds(seconds) };
         let start = Instant::ZERO;
         input.make(press(2), start);
         input.make(press(1), start + Span::from_ms(500));
+        read(LEAST_READINGS);
         input.step(start + Span::from_ms(1_999));
         assert!(is_pressed());
         input.step(start + Span::from_seconds(2));
+        assert!(!is_pressed());
+        input.make(press(0), start);
+        read(LEAST_READINGS - 1);
+        input.step(start + Span::SECOND);
+        assert!(is_pressed(), "it was not read often enough to count");
+        read(1);
+        input.step(start + Span::SECOND);
         assert!(!is_pressed());
         input.make(Move::Jumper { fitted: true }, start + Span::from_seconds(3));
         assert!(board.levels().jumper_fitted);
