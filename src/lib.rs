@@ -20,6 +20,7 @@ pub mod panics;
 pub mod player;
 pub mod playlist;
 pub mod recorder;
+pub mod ride;
 pub mod service;
 pub mod setup;
 pub mod storage;

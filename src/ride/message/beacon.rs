@@ -1,0 +1,85 @@
+//! What a box says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::BoxId;
+
+/// What a box says of itself every second or so. It is discovery, status and time in one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beacon {
+    /// The box's host name, or what is configured.
+    pub name: String,
+    /// How well it knows the time.
+    pub time: TimeClaim,
+    /// Whose time it follows, or that it leads.
+    pub following: Following,
+    /// What it plays.
+    pub play: PlayClaim,
+    /// Its volume in percent, 0 to 100; `None` if it has no mixer.
+    pub volume_percent: Option<u8>,
+    /// What is wrong.
+    pub troubles: Vec<Trouble>,
+    /// Whom it has heard within the last seconds: whoever is not in here is not heard by it.
+    pub hears: Vec<BoxId>,
+}
+
+/// How well a box knows UTC by itself, without its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimeClaim {
+    /// How far its UTC can be wrong, in µs; `None` while it knows nothing.
+    pub utc_bound_us: Option<u32>,
+    /// The age of its last reference, in s; `None` if it never had one.
+    pub reference_age_s: Option<u32>,
+    /// What that reference was: its kind, as [`SourceKind`](crate::timekeeping::references::SourceKind)
+    /// lists them.
+    pub reference: Option<u8>,
+    /// Whether its clock was ever compared with a reference.
+    pub was_compared: bool,
+}
+
+/// Whose time a box follows: what it has heard of the leader, from the leader or by way of others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Following {
+    /// The box that leads, which may be the sender itself.
+    pub leader: BoxId,
+    /// A number that the leader raises every second: who has only an old one has lost the leader.
+    pub pulse: u32,
+    /// By way of how many boxes the sender follows it; 0 for the leader itself.
+    pub hops: u8,
+    /// The leader's own bound to UTC, in µs.
+    pub leader_bound_us: u32,
+    /// How far the sender can be from the leader, in ns; 0 for the leader itself.
+    pub group_bound_ns: u32,
+    /// How fast the leader moves the group's time towards UTC, in ppb.
+    pub steering_ppb: i32,
+}
+
+/// What a box plays.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PlayClaim {
+    /// The first half of the playlist's fingerprint; `None` without a playlist.
+    pub fingerprint: Option<u64>,
+    /// The anchor of the timetable, in s of UTC; `None` while it does not play.
+    pub anchor_s: Option<i64>,
+    /// The track, from 0; `None` while none plays.
+    pub track: Option<u32>,
+}
+
+/// What can be wrong with a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trouble {
+    /// No sound card plays.
+    NoSound,
+    /// The RTC does not answer, or cannot be believed.
+    NoRtc,
+    /// A track is missing or damaged.
+    BadTrack,
+    /// The Pi had too little voltage.
+    LowVoltage,
+    /// The Pi is too hot.
+    Hot,
+    /// It does not agree with a neighbour on the time.
+    Contradiction,
+    /// Its state is not kept when its power is cut.
+    StateIsLost,
+}

@@ -1,0 +1,62 @@
+//! What boxes of a ride send each other, and how it is written: a datagram is a header, the
+//! contents in `postcard`'s format, and a signature. Pure: no socket, no clock.
+//!
+//! - `beacon` is what every box says of itself every second or so;
+//! - `exchange` is a question for the time and its answer;
+//! - `envelope` is the bytes around them.
+//!
+//! All sizes are bounded by the datagram; numbers may be anything that their types hold, and
+//! whoever uses them saturates.
+
+mod beacon;
+mod envelope;
+mod exchange;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use beacon::{Beacon, Following, PlayClaim, TimeClaim, Trouble};
+pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, open, seal};
+pub use exchange::{Answer, Question};
+
+/// Which box it is: a random number that a box makes at its first start, and keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BoxId(pub u64);
+
+/// Which run of a box's program it is: a random number that is made at every start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for BoxId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who sends it.
+    pub sender: BoxId,
+    /// In which of its runs.
+    pub run: RunId,
+    /// How many messages the sender has sent before in this run.
+    pub number: u32,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a message says. New kinds are added at the end: the place is the kind's number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Content {
+    /// What the sender says of itself, to all.
+    Beacon(Box<Beacon>),
+    /// A question for the time, to one box.
+    Question(Question),
+    /// Its answer.
+    Answer(Answer),
+}
+
+#[cfg(test)]
+mod tests;

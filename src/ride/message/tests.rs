@@ -1,0 +1,88 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn key(byte: u8) -> RideKey {
+    RideKey::from_secret([byte; 18])
+}
+
+use crate::ride::key::RideKey;
+
+fn beacon(hears: usize) -> Message {
+    let beacon = Beacon {
+        name: "bike-1".to_owned(),
+        time: TimeClaim {
+            utc_bound_us: Some(3_100),
+            reference_age_s: Some(40_000),
+            reference: Some(0),
+            was_compared: true,
+        },
+        following: Following {
+            leader: BoxId(u64::MAX),
+            pulse: 7_000,
+            hops: 1,
+            leader_bound_us: 900,
+            group_bound_ns: 80_000,
+            steering_ppb: -50_000,
+        },
+        play: PlayClaim { fingerprint: Some(u64::MAX), anchor_s: Some(1_800_000_000), track: Some(12) },
+        volume_percent: Some(50),
+        troubles: vec![Trouble::LowVoltage],
+        hears: (0..hears).map(|number| BoxId(u64::MAX - number as u64)).collect(),
+    };
+    Message {
+        sender: BoxId(u64::MAX),
+        run: RunId(u64::MAX),
+        number: 100_000,
+        content: Content::Beacon(Box::new(beacon)),
+    }
+}
+
+fn question(nonce: u64) -> Message {
+    let content = Content::Question(Question { to: BoxId(9), nonce });
+    Message { sender: BoxId(1), run: RunId(2), number: 3, content }
+}
+
+#[test]
+fn a_beacon_of_a_box_among_twenty_is_small() {
+    let bytes = seal(&beacon(19), &key(1)).unwrap();
+    assert!(bytes.len() < 320, "{} bytes", bytes.len());
+    assert_eq!(open(&bytes, &key(1)), Ok(beacon(19)));
+    assert_eq!(seal(&beacon(200), &key(1)), Err(Refused::TooLong));
+}
+
+#[test]
+fn another_key_version_or_program_is_distinguished() {
+    let bytes = seal(&question(4), &key(1)).unwrap();
+    assert_eq!(open(&bytes, &key(2)), Err(Refused::Signature));
+    let mut newer = bytes.clone();
+    newer[4] = VERSION + 1;
+    assert_eq!(open(&newer, &key(1)), Err(Refused::Version(VERSION + 1)));
+    assert_eq!(open(b"GET / HTTP/1.1\r\n\r\n and more", &key(1)), Err(Refused::Foreign));
+    assert_eq!(open(&bytes[..3], &key(1)), Err(Refused::Foreign));
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_message_is_refused(nonce: u64, place in 0_usize..1000, bits in 1_u8..) {
+        let mut bytes = seal(&question(nonce), &key(1)).unwrap();
+        let place = place % bytes.len();
+        bytes[place] ^= bits;
+        prop_assert!(open(&bytes, &key(1)).is_err());
+    }
+
+    #[test]
+    fn any_bytes_that_are_signed_are_understood_or_refused(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut bytes = [b"JAuS\x01".as_slice(), &body].concat();
+        let signature = key(1).sign(&bytes);
+        bytes.extend_from_slice(&signature);
+        if let Ok(message) = open(&bytes, &key(1)) {
+            prop_assert_eq!(open(&seal(&message, &key(1)).unwrap(), &key(1)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn any_bytes_at_all_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        prop_assert!(open(&bytes, &key(1)).is_err());
+    }
+}

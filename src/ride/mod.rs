@@ -1,0 +1,13 @@
+//! The ride: the boxes that share a key, what they send each other, and the time that they agree
+//! on.
+//!
+//! - [`key`] is what makes boxes neighbours, as people write it;
+//! - [`message`] is what they send, as bytes that are signed; [`freshness`] refuses what was sent
+//!   before.
+//!
+//! Nothing here opens a socket or reads a clock but the tasks that say so. What is played, and how
+//! it is heard, is decided elsewhere.
+
+pub mod freshness;
+pub mod key;
+pub mod message;
