@@ -30,7 +30,9 @@ pub struct RideKey([u8; SECRET_BYTES]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It has another length, or characters that no key has.
-    #[error("it is not a ride's key: that has 8 groups of 4 letters and digits; make one with `jaudiosync ride new-key`")]
+    #[error(
+        "it is not a ride's key: that has 8 groups of 4 letters and digits; make one with `jaudiosync ride new-key`"
+    )]
     NotAKey,
     /// Its check does not fit.
     #[error("a character of the ride's key is wrong: compare it with that of another box")]

@@ -3,11 +3,13 @@
 //!
 //! - [`key`] is what makes boxes neighbours, as people write it;
 //! - [`message`] is what they send, as bytes that are signed; [`freshness`] refuses what was sent
-//!   before.
+//!   before;
+//! - [`group`] is how boxes that hear each other agree on one time.
 //!
 //! Nothing here opens a socket or reads a clock but the tasks that say so. What is played, and how
 //! it is heard, is decided elsewhere.
 
 pub mod freshness;
+pub mod group;
 pub mod key;
 pub mod message;

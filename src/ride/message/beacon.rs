@@ -46,8 +46,13 @@ pub struct Following {
     pub pulse: u32,
     /// By way of how many boxes the sender follows it; 0 for the leader itself.
     pub hops: u8,
-    /// The leader's own bound to UTC, in µs.
-    pub leader_bound_us: u32,
+    /// The class of the leader's bound to UTC, as [`election`](crate::ride::group::election) ranks
+    /// it.
+    pub leader_class: u8,
+    /// Since when the leader leads, in s of the group's time.
+    pub leads_since_s: i64,
+    /// How far the group's time can be from UTC, in µs; `None` while the leader does not know it.
+    pub utc_bound_us: Option<u32>,
     /// How far the sender can be from the leader, in ns; 0 for the leader itself.
     pub group_bound_ns: u32,
     /// How fast the leader moves the group's time towards UTC, in ppb.

@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ride::key::RideKey;
 
 fn key(byte: u8) -> RideKey {
     RideKey::from_secret([byte; 18])
 }
-
-use crate::ride::key::RideKey;
 
 fn beacon(hears: usize) -> Message {
     let beacon = Beacon {
@@ -21,7 +20,9 @@ fn beacon(hears: usize) -> Message {
             leader: BoxId(u64::MAX),
             pulse: 7_000,
             hops: 1,
-            leader_bound_us: 900,
+            leader_class: 5,
+            leads_since_s: 1_800_000_000,
+            utc_bound_us: Some(900),
             group_bound_ns: 80_000,
             steering_ppb: -50_000,
         },
