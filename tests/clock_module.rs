@@ -650,6 +650,7 @@ fn the_encoding_of_version_1_does_not_change() {
             stamp: Some([0x85, 0x12, 0x31]),
             is_ds3231m: true,
             calibration: Some(serde_json::from_value(calibration).unwrap()),
+            group: None,
         }),
         session: Some(session(1)),
         volume: Some(Volume { percent: 35 }),

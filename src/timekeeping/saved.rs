@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::estimate::calibration::SavedCalibration;
+use super::estimate::group::SavedGroup;
 use crate::storage::Persistent;
 
 /// The RTC that was calibrated, and how.
@@ -25,6 +26,9 @@ pub struct SavedTime {
     pub is_ds3231m: bool,
     /// The calibration of the RTC.
     pub calibration: Option<SavedCalibration>,
+    /// The time of the boxes that were met.
+    #[serde(default)]
+    pub group: Option<SavedGroup>,
 }
 
 impl Persistent for SavedTime {

@@ -48,6 +48,7 @@ fn calibrated(rtc_s: i64) -> String {
         stamp: None,
         is_ds3231m: false,
         calibration: Some(Calibration::<Rtc>::new(FlywheelModel::DS3231, rtc, utc, 1e5).save()),
+        group: None,
     };
     let folder = tempfile::tempdir().expect("a folder");
     let record = Record::in_folder(folder.path());

@@ -1,4 +1,4 @@
-//! How the state is encoded: some 300 bytes, in a form of its own, so that a change to what is
+//! How the state is encoded: some 550 bytes, in a form of its own, so that a change to what is
 //! saved on disk cannot change it unnoticed.
 
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::state::ModuleState;
 use crate::storage::{Session, Volume};
 use crate::timekeeping::estimate::calibration::SavedCalibration;
+use crate::timekeeping::estimate::group::{GroupId, SavedGroup};
 use crate::timekeeping::saved::SavedTime;
 
 /// The version of this encoding. It changes with every field.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 const STATES: usize = 5;
 /// A covariance is symmetric: these are its lower triangle, row by row.
@@ -34,6 +35,14 @@ struct EncodedTime {
     stamp: Option<[u8; 3]>,
     is_ds3231m: bool,
     calibration: Option<EncodedCalibration>,
+    group: Option<EncodedGroup>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EncodedGroup {
+    id: u64,
+    calibration: EncodedCalibration,
+    utc_bound_ns: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,7 +99,7 @@ pub fn decode(version: u8, bytes: &[u8]) -> Option<ModuleState> {
 
 impl EncodedTime {
     fn of(saved: &SavedTime) -> Self {
-        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, calibration } = saved;
+        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, calibration, group } = saved;
         Self {
             utc_s: *utc_s,
             reference_utc_s: *reference_utc_s,
@@ -99,6 +108,11 @@ impl EncodedTime {
             stamp: *stamp,
             is_ds3231m: *is_ds3231m,
             calibration: calibration.as_ref().map(EncodedCalibration::of),
+            group: group.as_ref().map(|group| EncodedGroup {
+                id: group.id.0,
+                calibration: EncodedCalibration::of(&group.calibration),
+                utc_bound_ns: group.utc_bound_ns,
+            }),
         }
     }
 
@@ -111,6 +125,11 @@ impl EncodedTime {
             stamp: self.stamp,
             is_ds3231m: self.is_ds3231m,
             calibration: self.calibration.map(EncodedCalibration::into_saved),
+            group: self.group.map(|group| SavedGroup {
+                id: GroupId(group.id),
+                calibration: group.calibration.into_saved(),
+                utc_bound_ns: group.utc_bound_ns,
+            }),
         }
     }
 }

@@ -96,6 +96,7 @@ mod tests {
             stamp: Some(stamp),
             is_ds3231m: false,
             calibration: Some(Calibration::new(FlywheelModel::DS3231, rtc, utc, 1e6).save()),
+            group: None,
         }
     }
 

@@ -3,6 +3,8 @@
 //! readings of clocks are passed in, and nothing here may touch a device.
 
 pub mod calibration;
+pub mod group;
+mod learning;
 pub mod selection;
 pub mod smoothing;
 pub mod timekeeper;

@@ -12,6 +12,18 @@ impl<F: Axis> Calibration<F> {
         self.add_variance(State::Utc, sigma_ns * sigma_ns);
     }
 
+    /// Moves UTC by this from now on, because that was decided, and not because it was measured:
+    /// nothing is learnt from it.
+    pub fn slew(&mut self, by: Span) {
+        self.filter.advance(by, 0.0);
+    }
+
+    /// Notes that samples from now on may differ from those before by a constant of this standard
+    /// deviation, in ns: that is no drift, and so teaches nothing of the rates.
+    pub fn change_reference(&mut self, sigma_ns: f64) {
+        self.filter.kalman_mut().add_variance(State::Utc, sigma_ns * sigma_ns);
+    }
+
     /// Takes the flywheel for another kind from now on. Its rates become as uncertain as if that had
     /// been known from the beginning; UTC and the rates themselves do not change.
     pub fn set_model(&mut self, model: FlywheelModel) {

@@ -5,6 +5,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span, Utc};
 
 use super::Timekeeper;
 use super::flywheel::{Best, Rebasing, RtcState};
+use crate::timekeeping::estimate::group::GroupClock;
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::rtc::edge_search::{Outcome, Search, SearchPlan};
 use crate::timekeeping::rtc::edge_tracker::{Edge, EdgeVerdict, Probe};
@@ -110,10 +111,15 @@ impl Timekeeper {
                 let (tracker, mut calibration) = *old;
                 calibration.advance(old_map.apply(at), Some(rtc.status.temperature_c));
                 let sigma_ns = tracker.sigma_ns(at).hypot(rtc.tracker.sigma_ns(at));
-                calibration.shift(map.apply(at) - old_map.apply(at), sigma_ns);
+                let by = map.apply(at) - old_map.apply(at);
+                calibration.shift(by, sigma_ns);
                 rtc.calibration = calibration;
+                self.group.iter_mut().for_each(|group| group.rtc_shifted(by, sigma_ns));
             }
-            None => rtc.calibration.restart(map.apply(at), utc.apply(at), sigma_ns, bound.ns()),
+            None => {
+                rtc.calibration.restart(map.apply(at), utc.apply(at), sigma_ns, bound.ns());
+                self.group.iter_mut().for_each(GroupClock::rtc_lost);
+            }
         }
         rtc.was_compared |= was_compared;
     }

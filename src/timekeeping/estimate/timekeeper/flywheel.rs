@@ -7,6 +7,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Utc};
 use super::FoundChip;
 use super::variant::Variant;
 use crate::timekeeping::estimate::calibration::{Calibrated, Calibration, ErrorBound};
+use crate::timekeeping::estimate::group::RtcView;
 use crate::timekeeping::rtc::edge_tracker::EdgeTracker;
 use crate::timekeeping::rtc::second::DateReading;
 use crate::timekeeping::rtc::stamp::Stamp;
@@ -85,20 +86,28 @@ impl RtcState {
     }
 
     pub(super) fn best(&self, at: Instant<Raw>) -> Option<Best> {
+        let RtcView { map, sigma_ns, calibration, .. } = self.view(at)?;
+        let known = calibration.at(map.to);
+        Some(Best {
+            utc: map.then(&known.map),
+            sigma_ns: known.sigma_ns.hypot(sigma_ns),
+            bound: known.bound.read_with(sigma_ns),
+            was_compared: self.was_compared,
+            flywheel: Flywheel::Rtc,
+        })
+    }
+
+    /// Returns the RTC as it carries the time at this moment: by its old edges while its new phase
+    /// is being found.
+    pub(super) fn view(&self, at: Instant<Raw>) -> Option<RtcView<'_>> {
         let (tracker, calibration) = match &self.rebasing {
             None => (&self.tracker, &self.calibration),
             Some(Rebasing::FromOldEdges { old, .. }) => (&old.0, &old.1),
             Some(Rebasing::FromCrystal) => return None,
         };
-        let raw_to_rtc = tracker.map()?.anchored_at(at);
-        let known = calibration.at(raw_to_rtc.to);
-        Some(Best {
-            utc: raw_to_rtc.then(&known.map),
-            sigma_ns: known.sigma_ns.hypot(tracker.sigma_ns(at)),
-            bound: known.bound.read_with(tracker.sigma_ns(at)),
-            was_compared: self.was_compared,
-            flywheel: Flywheel::Rtc,
-        })
+        let map = tracker.map()?.anchored_at(at);
+        let sigma_ns = tracker.sigma_ns(at);
+        Some(RtcView { map, sigma_ns, temperature_c: self.status.temperature_c, calibration })
     }
 
     pub(super) fn report(&self, now: Instant<Raw>) -> RtcReport {

@@ -8,12 +8,12 @@
 //!
 //! - `rtc`, `edges` and `samples` absorb observations, `report` makes the status;
 //! - `upkeep` is what is to be written to the RTC, `variant` whether that is a DS3231M;
-//! - `flywheel` is the RTC and what bridges it, `learning` how much a calibration learns from a
-//!   sample.
+//! - `flywheel` is the RTC and what bridges it;
+//! - `group` is the time that boxes which hear each other have agreed on, where they have.
 
 mod edges;
 mod flywheel;
-mod learning;
+mod group;
 mod report;
 mod rtc;
 mod samples;
@@ -28,6 +28,7 @@ use self::flywheel::{Best, RtcState};
 pub use self::rtc::FoundChip;
 pub use self::upkeep::Upkeep;
 use super::calibration::{Calibrated, Calibration};
+use super::group::GroupClock;
 use super::selection::{Selection, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::Source;
@@ -57,6 +58,7 @@ pub struct Timekeeper {
     heard_from: Option<Instant<Raw>>,
     /// The chip that answers at the RTC's address and is not used, and why.
     refused_chip: Option<(Chip, String)>,
+    group: Option<GroupClock>,
 }
 
 /// The last sample that was believed.
@@ -83,6 +85,7 @@ impl Timekeeper {
             rtc_set_at: None,
             heard_from: None,
             refused_chip: None,
+            group: None,
         }
     }
 
@@ -96,12 +99,13 @@ impl Timekeeper {
             crystal.advance(now, None);
         }
         let best = self.best(now);
-        Estimate {
+        let own = Estimate {
             utc: best.map_or(*fallback, |best| best.utc),
             bound: best.map(|best| Span::from_ns_f64(best.bound.ns())),
             agreement: best.as_ref().map(agreement),
             state: self.state(best.as_ref(), now),
-        }
+        };
+        self.update_group(now, &own)
     }
 
     /// Returns the best estimate of UTC, not smoothed, by which the RTC is set; `None` while
@@ -177,6 +181,7 @@ impl Timekeeper {
             stamp: rtc.map(|rtc| rtc.status.stamp.0),
             is_ds3231m: rtc.is_some_and(|rtc| rtc.variant.is_ds3231m()),
             calibration: rtc.map(|rtc| rtc.calibration.save()),
+            group: self.group.as_ref().filter(|_| rtc.is_some()).and_then(GroupClock::save),
         })
     }
 

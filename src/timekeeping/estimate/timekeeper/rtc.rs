@@ -110,6 +110,9 @@ impl Timekeeper {
         let model = variant.model();
         let saved = if judged.is_ok() { self.saved_calibration(model, &status, stamp, shown) } else { None };
         let was_compared = saved.as_ref().is_some_and(|saved| saved.was_compared);
+        if was_compared {
+            self.restore_group(model, &status, shown);
+        }
         let fresh = || match stamp {
             // What a network hid then is no matter of chance.
             Some(stamp) => Calibration::uncompared(model, stamp.at().min(shown), stamp.quality.sigma_ns())
