@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jaudiosync::player::feeder;
+use jaudiosync::ride::group::Outgoing;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::world::World;
-use jaudiosync_time::{Instant, Span, True};
+use jaudiosync_time::{Instant, Raw, Span, True};
 
+use super::air::{Arrival, VirtualAir};
 use super::dac::{LockedPlayer, Player, SoundCard, playlist};
 use super::gps::GpsReceiver;
 use super::network::NtpClients;
@@ -18,7 +20,7 @@ use super::python::{PythonPlayer, PythonTime};
 use super::randomness::{Purpose, stream};
 use super::sample::BoxSample;
 use super::scenario::{Policy, RtcFault, Scenario};
-use super::schedule::{BoxSchedule, PoweredInterval};
+use super::schedule::{BoxSchedule, ON_BEFORE_RIDE, PoweredInterval};
 use super::service::ServiceTime;
 use super::virtual_box::BoxWorld;
 use super::weather::weather;
@@ -63,6 +65,9 @@ pub fn run_fleet(
     make_policy: &MakePolicy<'_>,
     progress: &(dyn Fn(f64) + Sync),
 ) -> Result<Vec<Vec<BoxSample>>, FleetError> {
+    if scenario.air.is_used() {
+        return run_together(scenario, seed, make_policy, progress);
+    }
     const PARTS: usize = 1000;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
@@ -106,6 +111,50 @@ pub fn run_box(
     make_policy: &MakePolicy<'_>,
     progress: &dyn Fn(f64),
 ) -> Result<Vec<BoxSample>, FleetError> {
+    let mut run = make_box(scenario, seed, index, make_policy)?;
+    let end = run.schedule.ride.to;
+    run.advance_to(end, progress);
+    progress(1.0);
+    Ok(run.samples)
+}
+
+/// Runs boxes that hear each other: all of them a little further, then what they have sent, and so
+/// on.
+fn run_together(
+    scenario: &Scenario,
+    seed: u64,
+    make_policy: &MakePolicy<'_>,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Vec<Vec<BoxSample>>, FleetError> {
+    let mut boxes = Vec::new();
+    for index in 0..scenario.boxes {
+        boxes.push(make_box(scenario, seed, index, make_policy)?);
+    }
+    let Some(ride) = boxes.first().map(|run| run.schedule.ride) else { return Ok(Vec::new()) };
+    let mut air = VirtualAir::new(scenario, seed, ride.to);
+    let mut now = ride.from - ON_BEFORE_RIDE;
+    boxes.iter_mut().for_each(|run| run.advance_to(now, &|_| {}));
+    while now < ride.to {
+        now = (now + air.slice(now)).min(ride.to);
+        let mut arrivals = air.arrivals(now);
+        for (index, run) in boxes.iter_mut().enumerate() {
+            run.advance_to(now, &|_| {});
+            let own = arrivals.extract_if(.., |arrival| arrival.to == index).collect();
+            for outgoing in run.ride(own) {
+                air.send(index, outgoing, run.world.true_time().max(now));
+            }
+        }
+        progress((now - ride.from).seconds().max(0.0) / ride.length().seconds());
+    }
+    Ok(boxes.into_iter().map(|run| run.samples).collect())
+}
+
+fn make_box(
+    scenario: &Scenario,
+    seed: u64,
+    index: usize,
+    make_policy: &MakePolicy<'_>,
+) -> Result<BoxRun, FleetError> {
     let schedule = BoxSchedule::new(scenario, index);
     let begin = schedule.whole.from;
     let temperature = weather(scenario, seed, index);
@@ -118,7 +167,7 @@ pub fn run_box(
         Policy::Python => Box::new(PythonPlayer::new(card, timetable, random)),
         _ => Box::new(LockedPlayer::new(card, scenario.dac, timetable, random)),
     };
-    let mut run = BoxRun {
+    Ok(BoxRun {
         ntp: NtpClients::new(scenario, seed, index),
         gps: GpsReceiver::new(scenario, seed, index),
         next_sample: schedule.ride.from,
@@ -128,14 +177,9 @@ pub fn run_box(
         policy,
         player,
         fault: None,
-    };
-    for powered in run.schedule.powered.clone() {
-        run.stay_off(powered.interval.from);
-        run.stay_on(powered, progress);
-    }
-    run.stay_off(run.schedule.ride.to);
-    progress(1.0);
-    Ok(run.samples)
+        boots: 0,
+        on: None,
+    })
 }
 
 struct BoxRun {
@@ -149,9 +193,49 @@ struct BoxRun {
     /// The next instant of the grid.
     next_sample: Instant<True>,
     samples: Vec<BoxSample>,
+    /// How often it was switched on.
+    boots: usize,
+    /// While it is on.
+    on: Option<On>,
+}
+
+/// A box that is on.
+#[derive(Clone, Copy)]
+struct On {
+    powered: PoweredInterval,
+    /// What it has said of its time at last.
+    published: Published,
+    /// When it wants to be woken.
+    wake: Instant<Raw>,
 }
 
 impl BoxRun {
+    /// Lets everything happen up to an instant. A step that has begun by then is finished.
+    fn advance_to(&mut self, until: Instant<True>, progress: &dyn Fn(f64)) {
+        loop {
+            if let Some(on) = self.on {
+                self.stay_on(on, until, progress);
+                if until < on.powered.interval.to {
+                    return;
+                }
+                self.on = None;
+            }
+            let Some(next) = self.schedule.powered.get(self.boots).copied() else {
+                return self.stay_off(until.min(self.schedule.ride.to));
+            };
+            self.stay_off(next.interval.from.min(until));
+            if until <= next.interval.from {
+                return;
+            }
+            self.switch_on(next);
+        }
+    }
+
+    /// Hears what has arrived, and returns what is to be sent. A box that is off does neither.
+    fn ride(&mut self, arrivals: Vec<Arrival>) -> Vec<Outgoing<usize>> {
+        if self.on.is_some() { self.policy.ride(&self.world, arrivals) } else { Vec::new() }
+    }
+
     fn stay_off(&mut self, until: Instant<True>) {
         while self.world.true_time() < until {
             self.world.advance_to(until.min(self.world.true_time() + OFF_STEP));
@@ -164,17 +248,30 @@ impl BoxRun {
         }
     }
 
-    fn stay_on(&mut self, powered: PoweredInterval, progress: &dyn Fn(f64)) {
-        let (whole, off) = (self.schedule.whole, powered.interval.to);
+    fn switch_on(&mut self, powered: PoweredInterval) {
+        self.boots += 1;
         self.world.power_on(powered.interval.from);
         let on = self.world.true_time();
         self.policy.boot(&self.world, powered.battery_was_out);
         self.ntp.boot(on);
         self.gps.boot(on);
         self.player.power_on(on);
-        let mut published = self.policy.published();
-        let mut reported = on;
+        let wake = self.world.raw_at(self.world.true_time());
+        self.on = Some(On { powered, published: self.policy.published(), wake });
+    }
+
+    /// Steps whenever the policy wants to, until an instant or until the power goes.
+    fn stay_on(&mut self, on: On, until: Instant<True>, progress: &dyn Fn(f64)) {
+        let On { powered, mut published, mut wake } = on;
+        let (whole, off) = (self.schedule.whole, powered.interval.to);
+        let until = until.min(off);
+        let mut reported = self.world.true_time();
         loop {
+            if self.world.time_at_raw(wake) >= until {
+                self.world.advance_to(until);
+                break;
+            }
+            self.world.sleep_until(wake);
             let now = self.world.true_time();
             if now >= off {
                 break;
@@ -183,7 +280,7 @@ impl BoxRun {
             let mut samples = self.ntp.samples_until(now, &self.world, &self.schedule);
             samples.extend(self.gps.samples_until(now, &self.world, &self.schedule));
             let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
-            let wake = self.policy.step(&self.world, input);
+            let next = self.policy.step(&self.world, input);
             // While the step lasted the player used what was published before, except for a
             // correction that waited until nothing played.
             let stepped = self.world.true_time().min(off);
@@ -196,15 +293,15 @@ impl BoxRun {
                 }
             }
             published = self.policy.published();
-            let latest = self.world.raw_at(off);
             let earliest = self.world.raw_at(self.world.true_time()) + LEAST_SLEEP;
-            self.world.sleep_until(wake.min(latest).max(earliest));
+            wake = next.max(earliest);
             if self.world.true_time() - reported > Span::MINUTE {
                 reported = self.world.true_time();
                 progress((reported - whole.from).seconds() / whole.length().seconds());
             }
         }
-        self.play_until(off, powered, &published);
+        self.play_until(until, powered, &published);
+        self.on = Some(On { powered, published, wake });
     }
 
     fn break_or_repair(&mut self, now: Instant<True>) {

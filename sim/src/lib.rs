@@ -8,6 +8,7 @@
 //! - [`policy`] is what keeps time on a box there: the service's own code ([`service`]), or the
 //!   Python program ([`python`]);
 //! - [`dac`] plays on a sound card without sound, with the player's own feeder;
+//! - [`air`] carries their messages, where they hear each other;
 //! - [`fleet`] runs the boxes, [`report`] and [`plot`] show how it went;
 //! - [`cli`] is the command line. The library is public for the tests of this crate alone.
 //!
@@ -17,6 +18,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod air;
 pub mod cli;
 pub mod crystal_spread;
 pub mod dac;

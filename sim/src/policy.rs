@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use super::air::Arrival;
 use super::randomness::{Purpose, seed_of};
 use super::sample::TimeState;
 use super::scenario::{RtcFault, Scenario};
 use super::virtual_box::BoxWorld;
 use crate::true_time::utc_at;
+use jaudiosync::ride::group::Outgoing;
 use jaudiosync::timekeeping::references::Sample;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::world::World;
@@ -63,6 +65,11 @@ pub trait TimePolicy: Send {
 
     /// Does what is due, which may take time, and returns when to be woken next.
     fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw>;
+
+    /// Hears what has arrived over the air, and returns what is to be sent.
+    fn ride(&mut self, _world: &BoxWorld, _arrivals: Vec<Arrival>) -> Vec<Outgoing<usize>> {
+        Vec::new()
+    }
 
     /// Nothing plays now: a correction that has waited for it may be made. Says whether one was.
     fn nothing_plays(&mut self) -> bool {

@@ -30,6 +30,10 @@ pub enum Purpose {
     Policy,
     /// The line that a box is behind.
     Line,
+    /// The network between the boxes.
+    Air,
+    /// What a box makes up at every start, such as its number.
+    Member,
 }
 
 /// The seed of one stream: `owner` is the box's number, or `None` for what all boxes share.

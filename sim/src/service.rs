@@ -4,10 +4,16 @@
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fastrand::Rng;
+use jaudiosync::ride::group::{Member, Outgoing};
+use jaudiosync::ride::message::{BoxId, RunId};
+use jaudiosync::timekeeping::estimate::group::GroupCommand;
+use jaudiosync::timekeeping::estimate::timekeeper::TimeView;
 use jaudiosync::worker::Task as _;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_time::{Instant, Raw, Span, True};
 
+use super::air::Arrival;
 use super::policy::{BoxSetup, Published, StepInput, TimePolicy};
 use super::randomness::Purpose;
 use super::rtc::BoxRtc;
@@ -19,7 +25,7 @@ use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::references::ReferenceEvent;
 use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync::timekeeping::status;
-use jaudiosync::timekeeping::task::{ClockDevices, ClockTask};
+use jaudiosync::timekeeping::task::{ClockDevices, ClockTask, RideLink};
 
 /// The timekeeping of one box.
 pub struct ServiceTime {
@@ -29,6 +35,9 @@ pub struct ServiceTime {
     /// Its disk is as it was at the last boot, as under an overlay.
     forgets: bool,
     mark: u32,
+    /// Its number among its neighbours; `None` if it has none.
+    id: Option<BoxId>,
+    random: Rng,
     world: Arc<BoxWorld>,
     running: Option<Running>,
 }
@@ -38,6 +47,14 @@ struct Running {
     task: ClockTask,
     events: Sender<ReferenceEvent>,
     shared: Arc<SharedEstimate>,
+    neighbours: Option<Neighbours>,
+}
+
+/// What connects a box with the others.
+struct Neighbours {
+    member: Member<usize>,
+    commands: Sender<GroupCommand>,
+    view: Arc<Mutex<TimeView>>,
 }
 
 impl ServiceTime {
@@ -49,6 +66,8 @@ impl ServiceTime {
             disk: Arc::default(),
             forgets: false,
             mark,
+            id: setup.scenario.air.is_used().then(|| BoxId(setup.seed_for(Purpose::Member))),
+            random: Rng::with_seed(setup.seed_for(Purpose::Member) ^ 1),
             world: Arc::clone(&setup.world),
             running: None,
         }
@@ -69,6 +88,16 @@ impl TimePolicy for ServiceTime {
         let (events, receiver) = channel();
         let shared = Arc::new(SharedEstimate::unset(world));
         let (rtc, disk) = (self.rtc.clone(), Arc::clone(&self.disk));
+        let (neighbours, ride) = match self.id {
+            None => (None, None),
+            Some(id) => {
+                let member = Member::new(id, RunId(self.random.u64(..)), self.random.u64(..), world.raw());
+                let (commands, receiver) = channel();
+                let view = Arc::new(Mutex::new(TimeView::default()));
+                let link = RideLink { commands: receiver, view: Arc::clone(&view) };
+                (Some(Neighbours { member, commands, view }), Some(link))
+            }
+        };
         let devices = ClockDevices {
             clocks: self.world.clone(),
             open_rtc: Some(Box::new(move || Ok(Box::new(rtc.open()?)))),
@@ -78,13 +107,14 @@ impl TimePolicy for ServiceTime {
             persist: Box::new(move |saved| *disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved.clone())),
             random: self.mark,
             may_set_rtc: true,
+            ride,
         };
         if self.forgets {
             *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         let saved = self.disk.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let task = ClockTask::new(devices, saved, Arc::clone(&shared));
-        self.running = Some(Running { task, events, shared });
+        self.running = Some(Running { task, events, shared, neighbours });
     }
 
     fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw> {
@@ -98,6 +128,23 @@ impl TimePolicy for ServiceTime {
             return world.raw() + Span::from_duration(rest);
         }
         world.raw()
+    }
+
+    fn ride(&mut self, world: &BoxWorld, arrivals: Vec<Arrival>) -> Vec<Outgoing<usize>> {
+        let Some(neighbours) = self.running.as_mut().and_then(|running| running.neighbours.as_mut()) else {
+            return Vec::new();
+        };
+        let view = *neighbours.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = world.raw();
+        for arrival in arrivals {
+            let stamped = world.raw_at(arrival.stamped);
+            neighbours.member.hear(arrival.message, arrival.from, stamped, now, &view);
+        }
+        neighbours.member.step(now, &view);
+        for command in neighbours.member.take_commands() {
+            let _ = neighbours.commands.send(command);
+        }
+        neighbours.member.take_outgoing()
     }
 
     fn nothing_plays(&mut self) -> bool {

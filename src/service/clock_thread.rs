@@ -109,6 +109,7 @@ impl ClockThread {
             }),
             random: fastrand::u32(..),
             may_set_rtc: options.sets_rtc,
+            ride: None,
         };
         let mut task = ClockTask::new(devices, saved, Arc::clone(&shared));
         if let Some(shared) = &options.module {

@@ -102,6 +102,10 @@ impl Published {
     }
 
     fn step(&mut self) {
+        if let Some(smoother) = self.smoother.as_mut().filter(|smoother| !smoother.is_step_due()) {
+            smoother.catch_up();
+            return;
+        }
         if let Some(by) = self.smoother.as_mut().and_then(Smoother::step) {
             self.stepped = Some(self.stepped.unwrap_or_default() + by);
         }

@@ -9,7 +9,7 @@
 mod clock_module;
 mod rtc;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use jaudiosync_hw::system_clock::SystemClock;
 use jaudiosync_time::{Instant, Raw, Span};
 
 pub use self::clock_module::{ModuleMemory, OpenEeprom};
-use super::estimate::timekeeper::Timekeeper;
+use super::estimate::group::GroupCommand;
+use super::estimate::timekeeper::{TimeView, Timekeeper};
 use super::notice::Notice;
 use super::published::{SharedEstimate, UtcSource};
 use super::references::ReferenceEvent;
@@ -75,6 +76,16 @@ pub struct ClockDevices {
     pub random: u32,
     /// Whether the RTC may be set when it is wrong and a reference has given the time.
     pub may_set_rtc: bool,
+    /// The ride's side, if the box has neighbours.
+    pub ride: Option<RideLink>,
+}
+
+/// What connects the clock with the neighbours.
+pub struct RideLink {
+    /// What the clock has to do.
+    pub commands: Receiver<GroupCommand>,
+    /// What the neighbours have to know, after every step.
+    pub view: Arc<Mutex<TimeView>>,
 }
 
 /// What the task can be commanded to do.
@@ -189,11 +200,22 @@ impl ClockTask {
         }
     }
 
+    fn hear_neighbours(&mut self) {
+        let Some(ride) = &self.devices.ride else { return };
+        let now = self.devices.clocks.raw();
+        while let Ok(command) = ride.commands.try_recv() {
+            self.timekeeper.group_command(now, &command);
+        }
+    }
+
     fn publish(&mut self) {
         let pair = ClockPair::read(self.devices.clocks.as_ref());
         let fallback = self.system.update(pair);
         let best = self.timekeeper.update(pair.raw, &fallback);
         self.shared.publish(pair.raw, best);
+        if let Some(ride) = &self.devices.ride {
+            *ride.view.lock().unwrap_or_else(PoisonError::into_inner) = self.timekeeper.view(pair.raw);
+        }
         let stepped = self.shared.take_step().map(|by| Notice::Stepped { by });
         for notice in self.timekeeper.take_notices().into_iter().chain(stepped) {
             log_notice(&notice);
@@ -283,6 +305,7 @@ impl Task for ClockTask {
             self.finish_round();
         }
         self.hear_references();
+        self.hear_neighbours();
         self.publish();
         let next = if self.rtc.is_some() { self.follow_rtc() } else { self.find_rtc() };
         let next = next.unwrap_or_else(|error| {

@@ -155,6 +155,7 @@ impl ClockHarness {
             persist: Box::new(move |saved| *last.lock().unwrap() = Some(saved.clone())),
             random: seed as u32,
             may_set_rtc,
+            ride: None,
         };
         let task = ClockTask::new(devices, saved, shared.clone());
         Self { world, chip, samples, shared, persisted, task, bus, rest: Duration::ZERO }

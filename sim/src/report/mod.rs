@@ -37,6 +37,8 @@ pub struct Report {
     pub pairs: Option<PairSpan>,
     /// The same, hour by hour.
     pub pairs_by_hour: Vec<PairSpan>,
+    /// The same, in the stretches that the scenario names.
+    pub pairs_by_window: Vec<PairSpan>,
     /// Where the errors come from.
     pub shares: Vec<Share>,
     /// Whether the stated bounds held; `None` where none was stated.
@@ -171,6 +173,8 @@ impl Report {
         let seconds = fleet.iter().map(Vec::len).min().unwrap_or(0);
         let whole = 0..seconds;
         let hours = hours_of(seconds);
+        let second = |minutes: f64| (minutes * 60.0) as usize;
+        let windows = scenario.windows_minutes.iter().map(|[from, to]| second(*from)..second(*to).min(seconds));
         const PARTS: [Part; 6] = [Part::Rtc, Part::Edge, Part::Timescale, Part::Servo, Part::DacClock, Part::Heard];
         Self {
             scenario: name.to_owned(),
@@ -180,6 +184,7 @@ impl Report {
             hours: scenario.hours,
             pairs: pair_span(fleet, whole.clone(), Part::Heard),
             pairs_by_hour: hours.iter().filter_map(|hour| pair_span(fleet, hour.clone(), Part::Heard)).collect(),
+            pairs_by_window: windows.filter_map(|window| pair_span(fleet, window, Part::Heard)).collect(),
             shares: PARTS.into_iter().filter_map(|part| share(fleet, whole.clone(), part)).collect(),
             bounds: bounds(fleet, whole.clone()),
             agreement: agreement(fleet, whole),

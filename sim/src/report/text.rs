@@ -50,6 +50,10 @@ fn hours(from: f64, to: f64) -> String {
     format!("{} to {} h", (from * 100.0).round() / 100.0, (to * 100.0).round() / 100.0)
 }
 
+fn minutes(span: &PairSpan) -> String {
+    format!("{:.0} to {:.0} min", span.from_hours * 60.0, span.to_hours * 60.0)
+}
+
 fn pair(pair: &Pair) -> [String; 4] {
     [format!("{} and {}", pair.boxes[0], pair.boxes[1]), ms(pair.p50_ms), ms(pair.p99_ms), ms(pair.max_ms)]
 }
@@ -102,7 +106,12 @@ pub fn line(report: &Report) -> String {
         let multiple = agreement.to_p95_apart.map_or("-".to_owned(), |multiple| format!("{multiple:.1}"));
         format!("; agreement held {:.3} %, {multiple} times p95", agreement.covered * 100.0)
     });
-    format!("seed {:>4}: {pairs}; by hour {}; {bounds}{agreement}", report.seed, by_hour.join(" "))
+    let windows: String = report
+        .pairs_by_window
+        .iter()
+        .map(|span| format!("; {} {}", minutes(span), ms(span.worst_pair.p99_ms)))
+        .collect();
+    format!("seed {:>4}: {pairs}; by hour {}{windows}; {bounds}{agreement}", report.seed, by_hour.join(" "))
 }
 
 fn stated_agreement(agreement: &Agreement) -> String {
@@ -123,6 +132,9 @@ fn pairs(report: &Report) -> Table {
     };
     for span in &report.pairs_by_hour {
         table.add_row(row(hours(span.from_hours, span.to_hours), span));
+    }
+    for span in &report.pairs_by_window {
+        table.add_row(row(minutes(span), span));
     }
     match &report.pairs {
         Some(whole) => table.add_row(row("whole ride".to_owned(), whole)),

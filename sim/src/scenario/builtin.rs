@@ -10,7 +10,7 @@ pub struct BuiltIn {
 }
 
 /// All of them; the first is the default.
-pub const BUILT_IN: [BuiltIn; 10] = [
+pub const BUILT_IN: [BuiltIn; 13] = [
     BuiltIn { name: "ride", text: include_str!("../scenarios/ride.toml") },
     BuiltIn { name: "ideal-rtc", text: include_str!("../scenarios/ideal-rtc.toml") },
     BuiltIn { name: "uncalibrated", text: include_str!("../scenarios/uncalibrated.toml") },
@@ -19,6 +19,9 @@ pub const BUILT_IN: [BuiltIn; 10] = [
     BuiltIn { name: "hotspot", text: include_str!("../scenarios/hotspot.toml") },
     BuiltIn { name: "meeting", text: include_str!("../scenarios/meeting.toml") },
     BuiltIn { name: "phone", text: include_str!("../scenarios/phone.toml") },
+    BuiltIn { name: "homes-then-meet", text: include_str!("../scenarios/homes-then-meet.toml") },
+    BuiltIn { name: "ride-together", text: include_str!("../scenarios/ride-together.toml") },
+    BuiltIn { name: "fresh-from-the-shop", text: include_str!("../scenarios/fresh-from-the-shop.toml") },
     BuiltIn { name: "faults", text: include_str!("../scenarios/faults.toml") },
     BuiltIn { name: "python", text: include_str!("../scenarios/python.toml") },
 ];

@@ -101,6 +101,18 @@ pub enum Event {
         /// For how long, in seconds.
         for_s: f64,
     },
+    /// A box gives its neighbours a wrong time, and states that it is sure of it.
+    NeighbourLies {
+        /// When.
+        at_minutes: f64,
+        /// Which box.
+        #[serde(rename = "box")]
+        number: usize,
+        /// By so much it is ahead of what it should say, in ms.
+        by_ms: f64,
+        /// For how long.
+        for_minutes: f64,
+    },
 }
 
 impl Event {
@@ -112,7 +124,8 @@ impl Event {
             | Self::ReferenceLies { at_minutes, .. }
             | Self::PowerCut { at_minutes, .. }
             | Self::BootsLate { at_minutes, .. }
-            | Self::RtcFault { at_minutes, .. } => *at_minutes,
+            | Self::RtcFault { at_minutes, .. }
+            | Self::NeighbourLies { at_minutes, .. } => *at_minutes,
         }
     }
 
@@ -125,6 +138,7 @@ impl Event {
             | Self::PowerCut { number, .. }
             | Self::BootsLate { number, .. }
             | Self::RtcFault { number, .. } => *number,
+            Self::NeighbourLies { number, .. } => Some(*number),
         }
     }
 
@@ -136,7 +150,7 @@ impl Event {
     /// How long it lasts, in minutes; 0 for what is a moment.
     pub fn lasts_minutes(&self) -> f64 {
         match self {
-            Self::ReferenceLies { for_minutes, .. } => *for_minutes,
+            Self::ReferenceLies { for_minutes, .. } | Self::NeighbourLies { for_minutes, .. } => *for_minutes,
             Self::PowerCut { off_s, .. } => off_s / 60.0,
             Self::RtcFault { for_s, .. } => for_s / 60.0,
             Self::ReferenceComes { .. } | Self::ReferenceGoes { .. } | Self::BootsLate { .. } => 0.0,
@@ -161,6 +175,7 @@ impl Event {
                 format!("power cut, {}{battery}", span(off_s * 1e3))
             }
             Self::BootsLate { .. } => "boots".to_owned(),
+            Self::NeighbourLies { by_ms, .. } => format!("lies to its neighbours by {}", span(*by_ms)),
             Self::RtcFault { fault, for_s, .. } => {
                 let fault = match fault {
                     RtcFault::Nack => "RTC silent",

@@ -4,6 +4,7 @@
 //! Only the description lives here; [`schedule`](super::schedule) lays it out on the time axis of
 //! one box.
 
+mod air;
 mod builtin;
 mod event;
 mod parse;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::crystal_spread::CrystalSpread;
 
+pub use air::{Air, ContactWindow};
 pub use builtin::{BUILT_IN, BuiltIn, built_in};
 pub use event::{Event, ReferenceKind, RtcFault};
 pub use parse::{ScenarioError, load, parse};
@@ -61,6 +63,12 @@ pub struct Scenario {
     pub home: Option<Ntp>,
     /// GPS receivers.
     pub gps: Gps,
+    /// The network between the boxes, where they hear each other.
+    #[serde(skip_serializing_if = "is_default")]
+    pub air: Air,
+    /// Stretches of the ride that the report looks at by themselves: from and to, in minutes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows_minutes: Vec<[f64; 2]>,
     /// What happens during the ride.
     #[serde(rename = "event")]
     pub events: Vec<Event>,
@@ -193,6 +201,10 @@ pub struct Gps {
     pub interval_s: f64,
 }
 
+fn is_default(air: &Air) -> bool {
+    *air == Air::default()
+}
+
 impl Default for Scenario {
     fn default() -> Self {
         Self {
@@ -209,6 +221,8 @@ impl Default for Scenario {
             ntp: Ntp::default(),
             home: None,
             gps: Gps::default(),
+            air: Air::default(),
+            windows_minutes: Vec::new(),
             events: Vec::new(),
         }
     }

@@ -144,14 +144,14 @@ impl Election {
 
     /// Returns what this box's beacon says of the leader. `followed` is what the neighbour's says
     /// that it follows; `group_bound` how far it can be from its leader. For a leader, `utc_bound`
-    /// is how far the group's time can be from UTC, and `steering_ppb` how fast it moves towards
-    /// it.
+    /// is how far the group's time can be from UTC, and `steering` how fast it moves towards it, in
+    /// ppb, and from which second on.
     pub fn following(
         &self,
         followed: Option<&Following>,
         group_bound: Span,
         utc_bound: Option<Span>,
-        steering_ppb: i32,
+        steering: (i32, i64),
     ) -> Following {
         match (self.role, followed) {
             (Role::Follows { .. }, Some(followed)) => Following {
@@ -167,7 +167,8 @@ impl Election {
                 leads_since_s: self.leads_since_s.unwrap_or(i64::MAX),
                 utc_bound_us: utc_bound.map(|bound| u32::try_from(bound.ns() / 1000).unwrap_or(u32::MAX)),
                 group_bound_ns: 0,
-                steering_ppb,
+                steering_ppb: steering.0,
+                steering_from_s: steering.1,
             },
         }
     }

@@ -1,5 +1,18 @@
-//! The group: boxes that hear each other agree on one time. Pure.
+//! The group: boxes that hear each other agree on one time. Pure: messages and readings of clocks
+//! are passed in, and what is to be sent is handed out.
 //!
-//! - [`election`] decides who leads, and by way of whom its time is followed.
+//! - `member` is one box: it hears messages, and decides what to send and what its clock has to do;
+//!   `neighbour` is what it knows of each other one;
+//! - [`election`] decides who leads, and by way of whom its time is followed; `honesty` who is
+//!   believed;
+//! - `exchanges` and `broadcasts` compare the clocks of two boxes.
 
+pub mod broadcasts;
 pub mod election;
+pub mod exchanges;
+pub mod honesty;
+mod member;
+mod neighbour;
+
+pub use self::member::{Member, Outgoing, Presence, To};
+pub use self::neighbour::{Neighbour, Peer};

@@ -9,6 +9,10 @@ use super::BoxId;
 pub struct Beacon {
     /// The box's host name, or what is configured.
     pub name: String,
+    /// When it was sent, by the group's time as the sender has it, in ns since the Unix epoch.
+    pub sent_ns: i64,
+    /// Which group the sender is in; `None` while it has heard nobody.
+    pub group: Option<u64>,
     /// How well it knows the time.
     pub time: TimeClaim,
     /// Whose time it follows, or that it leads.
@@ -19,8 +23,21 @@ pub struct Beacon {
     pub volume_percent: Option<u8>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
-    /// Whom it has heard within the last seconds: whoever is not in here is not heard by it.
-    pub hears: Vec<BoxId>,
+    /// The last beacon of everybody that it has heard within the last seconds: whoever is not in
+    /// here is not heard by it. Two boxes that have received the same one compare their clocks by
+    /// that.
+    pub heard: Vec<HeardBeacon>,
+}
+
+/// A beacon that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardBeacon {
+    /// The lower half of its sender's number.
+    pub sender: u32,
+    /// Its number.
+    pub number: u32,
+    /// How long before the beacon that reports it was sent it had come, in ns of the group's time.
+    pub ago_ns: u64,
 }
 
 /// How well a box knows UTC by itself, without its neighbours.
@@ -28,13 +45,10 @@ pub struct Beacon {
 pub struct TimeClaim {
     /// How far its UTC can be wrong, in µs; `None` while it knows nothing.
     pub utc_bound_us: Option<u32>,
+    /// By how much its UTC is ahead of the group's time, in µs.
+    pub ahead_us: i64,
     /// The age of its last reference, in s; `None` if it never had one.
     pub reference_age_s: Option<u32>,
-    /// What that reference was: its kind, as [`SourceKind`](crate::timekeeping::references::SourceKind)
-    /// lists them.
-    pub reference: Option<u8>,
-    /// Whether its clock was ever compared with a reference.
-    pub was_compared: bool,
 }
 
 /// Whose time a box follows: what it has heard of the leader, from the leader or by way of others.
@@ -57,10 +71,12 @@ pub struct Following {
     pub group_bound_ns: u32,
     /// How fast the leader moves the group's time towards UTC, in ppb.
     pub steering_ppb: i32,
+    /// From this second of the group's time on.
+    pub steering_from_s: i64,
 }
 
 /// What a box plays.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PlayClaim {
     /// The first half of the playlist's fingerprint; `None` without a playlist.
     pub fingerprint: Option<u64>,

@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use beacon::{Beacon, Following, PlayClaim, TimeClaim, Trouble};
+pub use beacon::{Beacon, Following, HeardBeacon, PlayClaim, TimeClaim, Trouble};
 pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, open, seal};
 pub use exchange::{Answer, Question};
 
@@ -27,6 +27,13 @@ pub struct BoxId(pub u64);
 /// Which run of a box's program it is: a random number that is made at every start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);
+
+impl BoxId {
+    /// Returns the lower half, which is enough to distinguish the boxes of a ride.
+    pub fn short(self) -> u32 {
+        self.0 as u32
+    }
+}
 
 impl fmt::Display for BoxId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

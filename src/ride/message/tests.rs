@@ -10,12 +10,9 @@ fn key(byte: u8) -> RideKey {
 fn beacon(hears: usize) -> Message {
     let beacon = Beacon {
         name: "bike-1".to_owned(),
-        time: TimeClaim {
-            utc_bound_us: Some(3_100),
-            reference_age_s: Some(40_000),
-            reference: Some(0),
-            was_compared: true,
-        },
+        sent_ns: 1_800_000_000_000_000_000,
+        group: Some(u64::MAX),
+        time: TimeClaim { utc_bound_us: Some(3_100), ahead_us: -2_000, reference_age_s: Some(40_000) },
         following: Following {
             leader: BoxId(u64::MAX),
             pulse: 7_000,
@@ -25,11 +22,14 @@ fn beacon(hears: usize) -> Message {
             utc_bound_us: Some(900),
             group_bound_ns: 80_000,
             steering_ppb: -50_000,
+            steering_from_s: 1_800_000_000,
         },
         play: PlayClaim { fingerprint: Some(u64::MAX), anchor_s: Some(1_800_000_000), track: Some(12) },
         volume_percent: Some(50),
         troubles: vec![Trouble::LowVoltage],
-        hears: (0..hears).map(|number| BoxId(u64::MAX - number as u64)).collect(),
+        heard: (0..hears)
+            .map(|number| HeardBeacon { sender: u32::MAX - number as u32, number: 100_000, ago_ns: 900_000_000 })
+            .collect(),
     };
     Message {
         sender: BoxId(u64::MAX),
@@ -47,7 +47,7 @@ fn question(nonce: u64) -> Message {
 #[test]
 fn a_beacon_of_a_box_among_twenty_is_small() {
     let bytes = seal(&beacon(19), &key(1)).unwrap();
-    assert!(bytes.len() < 320, "{} bytes", bytes.len());
+    assert!(bytes.len() < 420, "{} bytes", bytes.len());
     assert_eq!(open(&bytes, &key(1)), Ok(beacon(19)));
     assert_eq!(seal(&beacon(200), &key(1)), Err(Refused::TooLong));
 }

@@ -56,6 +56,13 @@ impl Smoother {
         Some(std::mem::take(&mut self.behind))
     }
 
+    /// Moves the output to the best estimate at once, because nothing plays that would be heard to
+    /// jump.
+    pub fn catch_up(&mut self) {
+        self.output = self.best;
+        self.behind = Span::ZERO;
+    }
+
     /// Returns the UTC that everything should use.
     pub fn output(&self) -> ClockMap<Raw, Utc> {
         self.output

@@ -38,7 +38,7 @@ impl Air {
                     Role::Leads => None,
                 };
                 let followed = followed.map(|beacon| beacon.following);
-                let following = self.elections[number].following(followed.as_ref(), Span::ZERO, None, 0);
+                let following = self.elections[number].following(followed.as_ref(), Span::ZERO, None, (0, 0));
                 for to in 0..self.elections.len() {
                     if to != number && reach(number, to) && self.random.f64() >= self.loss {
                         let hears_us = reach(to, number);

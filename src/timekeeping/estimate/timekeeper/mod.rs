@@ -24,6 +24,7 @@ use jaudiosync_hw::rtc::{Chip, ChipMark};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 pub use self::edges::Seen;
+pub use self::group::TimeView;
 use self::flywheel::{Best, RtcState};
 pub use self::rtc::FoundChip;
 pub use self::upkeep::Upkeep;

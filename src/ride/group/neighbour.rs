@@ -1,0 +1,225 @@
+//! What a box knows of one other that it hears.
+
+use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
+
+use super::broadcasts::{BeaconId, Broadcasts, Received};
+use super::exchanges::{Compared, Exchange, Exchanges};
+use super::honesty::{Claim, Standing};
+use crate::ride::message::{Answer, Beacon, BoxId, RunId};
+
+/// A neighbour of which nothing has been heard for this long is not there.
+pub const SILENCE: Span = Span::from_seconds(6);
+
+/// Broadcasts that both have received are preferred to exchanges for this long after the last
+/// comparison by them.
+const BROADCASTS_COUNT: Span = Span::from_seconds(20);
+
+/// A question that is not answered within this time is lost.
+const PATIENCE: Span = Span::SECOND;
+
+/// The first answers come quickly, so that the time is known soon: of this many.
+const FIRST_ANSWERS: u32 = 8;
+const FIRST_INTERVAL: Span = Span::from_ms(120);
+
+/// How often the neighbour that is followed is asked, multiplied by the number of those that are
+/// heard: whoever leads twenty answers no more often than whoever leads one.
+const FOLLOWED_INTERVAL: Span = Span::from_ms(250);
+
+/// How often everybody else is asked.
+const OTHERS_INTERVAL: Span = Span::from_seconds(20);
+
+/// Clocks that were compared by exchanges alone may not differ from what broadcasts say by more than
+/// the exchanges leave open, and this.
+const MARGIN: Span = Span::from_ms(2);
+
+/// A time is taken over once it is known to this standard deviation, in ns, or after so long: what
+/// plays would follow it to and fro.
+const GOOD_NS: f64 = 200e3;
+const LONGEST_WAIT: Span = Span::from_seconds(20);
+
+/// Where messages to a neighbour go: an address of the network, or a number in a simulation.
+pub trait Peer: Copy + PartialEq + std::fmt::Debug {}
+impl<T: Copy + PartialEq + std::fmt::Debug> Peer for T {}
+
+/// A neighbour.
+#[derive(Debug, Clone)]
+pub struct Neighbour<P> {
+    /// Its number.
+    pub id: BoxId,
+    /// The run in which it has proven that it is there; `None` until it has.
+    pub run: Option<RunId>,
+    /// Where its last message came from.
+    pub peer: P,
+    /// Its last beacon.
+    pub beacon: Option<Beacon>,
+    /// When that came.
+    pub beacon_at: Instant<Raw>,
+    /// The last comparison with its clock.
+    pub last: Option<Compared>,
+    /// What the others make of its time.
+    pub standing: Standing,
+    pub(super) exchanges: Exchanges,
+    broadcasts: Broadcasts,
+    broadcasts_at: Option<Instant<Raw>>,
+    asked: Vec<(u64, Instant<Raw>)>,
+    ask_at: Instant<Raw>,
+    answers: u32,
+    /// Since when its time is to be taken over.
+    wanted_since: Option<Instant<Raw>>,
+}
+
+impl<P: Peer> Neighbour<P> {
+    pub(super) fn new(id: BoxId, peer: P, now: Instant<Raw>) -> Self {
+        Self {
+            id,
+            run: None,
+            peer,
+            beacon: None,
+            beacon_at: now,
+            last: None,
+            wanted_since: None,
+            standing: Standing::Agrees,
+            exchanges: Exchanges::default(),
+            broadcasts: Broadcasts::default(),
+            broadcasts_at: None,
+            asked: Vec::new(),
+            ask_at: now,
+            answers: 0,
+        }
+    }
+
+    /// Returns whether it is heard.
+    pub fn is_heard(&self, now: Instant<Raw>) -> bool {
+        self.run.is_some() && self.beacon.is_some() && now - self.beacon_at <= SILENCE
+    }
+
+    /// Returns whether it hears this box, by its last beacon.
+    pub fn hears(&self, own: BoxId) -> bool {
+        self.beacon.as_ref().is_some_and(|beacon| beacon.heard.iter().any(|heard| heard.sender == own.short()))
+    }
+
+    /// Returns the shortest round trip to it so far.
+    pub fn round_trip(&self) -> Option<Span> {
+        self.exchanges.round_trip()
+    }
+
+    /// Returns by how much its time is ahead of `map`, and how far that can be wrong.
+    pub fn ahead(&self, map: &ClockMap<Raw, Utc>) -> Option<(Span, Span)> {
+        self.last.map(|last| (last.utc - map.apply(last.raw), last.bound))
+    }
+
+    /// Returns what it states of UTC, compared with `map`.
+    pub(super) fn claim(&self, map: &ClockMap<Raw, Utc>) -> Option<Claim> {
+        let beacon = self.beacon.as_ref()?;
+        let (ahead, bound) = self.ahead(map)?;
+        let own_ahead = Span::from_ns(beacon.time.ahead_us.saturating_mul(1_000));
+        let own_bound = Span::from_us(i64::from(beacon.time.utc_bound_us?));
+        Some(Claim { ahead: ahead + own_ahead, bound: own_bound + bound })
+    }
+
+    /// Notes its beacon, and what of it this box has received, too.
+    pub(super) fn hear(&mut self, beacon: Beacon, at: Instant<Raw>, received: &Received) {
+        let group_changed = self.beacon.as_ref().is_some_and(|before| before.group != beacon.group);
+        if group_changed {
+            // Its time is another one now.
+            self.forget_measurements();
+        }
+        for heard in &beacon.heard {
+            let id = BeaconId { sender: heard.sender, number: heard.number };
+            let ago = i64::try_from(heard.ago_ns).unwrap_or(i64::MAX);
+            if let Some(raw) = received.when(id) {
+                self.broadcasts.push(id, raw, Instant::from_ns(beacon.sent_ns.saturating_sub(ago)));
+            }
+        }
+        self.beacon = Some(beacon);
+        self.beacon_at = at;
+    }
+
+    /// Forgets what was measured, because one of the clocks was moved.
+    pub(super) fn forget_measurements(&mut self) {
+        self.exchanges.clear();
+        self.broadcasts.clear();
+        self.last = None;
+        self.wanted_since = None;
+        self.answers = 0;
+    }
+
+    /// Returns whether it is to be asked for the time now.
+    pub(super) fn is_to_be_asked(&self, now: Instant<Raw>) -> bool {
+        now >= self.ask_at && now - self.beacon_at <= SILENCE
+    }
+
+    /// Notes that it is asked.
+    pub(super) fn ask(&mut self, nonce: u64, now: Instant<Raw>, is_followed: bool, heard: usize) {
+        self.asked.retain(|(_, at)| now - *at <= PATIENCE);
+        self.asked.push((nonce, now));
+        let interval = match (self.answers, is_followed) {
+            (..FIRST_ANSWERS, _) => FIRST_INTERVAL * heard.clamp(1, 4) as i64,
+            (_, true) => FOLLOWED_INTERVAL * heard.max(1) as i64,
+            (_, false) => OTHERS_INTERVAL,
+        };
+        self.ask_at = now + interval;
+    }
+
+    /// Notes its answer. Returns whether this box had asked that.
+    pub(super) fn answered(&mut self, answer: &Answer, heard: Instant<Raw>, run: RunId) -> bool {
+        let Some(place) = self.asked.iter().position(|(nonce, _)| *nonce == answer.nonce) else { return false };
+        let (_, asked) = self.asked.swap_remove(place);
+        if self.run != Some(run) {
+            // Its clock has begun anew.
+            self.forget_measurements();
+            self.run = Some(run);
+        }
+        self.answers = self.answers.saturating_add(1);
+        let [received, answered] = [answer.received_ns, answer.sent_ns].map(Instant::from_ns);
+        self.exchanges.push(Exchange { asked, received, answered, heard });
+        true
+    }
+
+    /// Returns a new comparison with its clock, if there is one, and notes the distance.
+    pub(super) fn compare(&mut self, now: Instant<Raw>, map: &ClockMap<Raw, Utc>) -> Option<Compared> {
+        let by_exchanges = self.exchanges.take(now, map);
+        // A first answer is enough to know roughly where it is.
+        if let Some(rough) = by_exchanges.or_else(|| self.exchanges.peek(map).filter(|_| self.last.is_none())) {
+            self.note(rough, now);
+        }
+        let by_broadcasts = self.broadcasts.take(now, map).filter(|compared| self.is_possible(compared, map));
+        if let Some(compared) = by_broadcasts {
+            self.broadcasts_at = Some(now);
+            self.last = Some(compared);
+            return Some(compared);
+        }
+        by_exchanges.filter(|_| !self.has_broadcasts(now))
+    }
+
+    fn has_broadcasts(&self, now: Instant<Raw>) -> bool {
+        self.broadcasts_at.is_some_and(|at| now - at <= BROADCASTS_COUNT)
+    }
+
+    /// Notes what exchanges say, unless broadcasts say it better.
+    fn note(&mut self, rough: Compared, now: Instant<Raw>) {
+        if !self.has_broadcasts(now) {
+            self.last = Some(rough);
+        }
+    }
+
+    /// Returns whether what broadcasts say is possible after what exchanges have said: an attacker
+    /// can delay a datagram for one of two.
+    fn is_possible(&self, compared: &Compared, map: &ClockMap<Raw, Utc>) -> bool {
+        self.ahead(map).is_some_and(|(ahead, bound)| {
+            let difference = compared.utc - map.apply(compared.raw) - ahead;
+            difference.abs() <= bound + compared.bound + MARGIN
+        })
+    }
+
+    /// Returns its time as it can be taken over; `None` while it is not known well enough, unless
+    /// this box has waited for long.
+    pub(super) fn to_take_over(&mut self, now: Instant<Raw>) -> Option<Compared> {
+        let since = *self.wanted_since.get_or_insert(now);
+        let taken = self.last.filter(|last| last.sigma_ns <= GOOD_NS || now - since >= LONGEST_WAIT);
+        if taken.is_some() {
+            self.wanted_since = None;
+        }
+        taken
+    }
+}
