@@ -153,7 +153,8 @@ impl VirtualAir {
 /// In reach, out of it, and so on: each as long as the minutes say, at random.
 fn wander([least, most]: [f64; 2], end: Instant<True>, random: &mut Rng) -> Vec<Interval> {
     let mut length = || Span::from_ns_f64((least + (most - least) * random.f64()) * 60e9);
-    let mut at = at_ride_minutes(-1.0) - length();
+    // All begin together.
+    let mut at = at_ride_minutes(-1.0);
     let mut intervals = Vec::new();
     while at < end {
         let to = at + length();

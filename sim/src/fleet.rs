@@ -149,12 +149,7 @@ fn run_together(
     Ok(boxes.into_iter().map(|run| run.samples).collect())
 }
 
-fn make_box(
-    scenario: &Scenario,
-    seed: u64,
-    index: usize,
-    make_policy: &MakePolicy<'_>,
-) -> Result<BoxRun, FleetError> {
+fn make_box(scenario: &Scenario, seed: u64, index: usize, make_policy: &MakePolicy<'_>) -> Result<BoxRun, FleetError> {
     let schedule = BoxSchedule::new(scenario, index);
     let begin = schedule.whole.from;
     let temperature = weather(scenario, seed, index);
@@ -341,6 +336,7 @@ impl BoxRun {
             dac_clock_error: heard.and_then(|heard| heard.dac_clock_error),
             stated_bound: published.bound,
             stated_agreement: published.agreement,
+            group: published.group,
             state: published.state,
             temperature_c: self.world.temperature_at(time),
         });

@@ -52,6 +52,8 @@ pub struct Published {
     pub bound: Option<Span>,
     /// How far it can be from others that were compared with the same references.
     pub agreement: Option<Span>,
+    /// Which group's time it has.
+    pub group: Option<u64>,
     /// What the box says of its time.
     pub state: TimeState,
 }
@@ -109,7 +111,7 @@ impl TimePolicy for TrueTime {
     }
 
     fn published(&self) -> Published {
-        Published { utc: self.utc, bound: None, agreement: None, state: TimeState::Referenced }
+        Published { utc: self.utc, bound: None, agreement: None, group: None, state: TimeState::Referenced }
     }
 
     fn rtc_error(&mut self, _: &BoxWorld, _: Instant<True>) -> Option<Span> {

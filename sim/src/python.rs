@@ -109,7 +109,7 @@ impl TimePolicy for PythonTime {
     }
 
     fn published(&self) -> Published {
-        Published { utc: self.utc, bound: None, agreement: None, state: TimeState::Holdover }
+        Published { utc: self.utc, bound: None, agreement: None, group: None, state: TimeState::Holdover }
     }
 
     fn rtc_error(&mut self, _: &BoxWorld, _: Instant<True>) -> Option<Span> {

@@ -40,6 +40,8 @@ pub struct BoxSample {
     pub stated_bound: Option<Span>,
     /// How far the box says that it can be from others that were compared with the same references.
     pub stated_agreement: Option<Span>,
+    /// Which group's time it has; `None` if it is in none.
+    pub group: Option<u64>,
     /// What the box says of its time.
     pub state: TimeState,
     /// Temperature at the box, in °C.
@@ -59,6 +61,7 @@ impl BoxSample {
             dac_clock_error: None,
             stated_bound: None,
             stated_agreement: None,
+            group: None,
             state: TimeState::Off,
             temperature_c,
         }

@@ -158,7 +158,7 @@ impl TimePolicy for ServiceTime {
 
     fn published(&self) -> Published {
         let Some(running) = &self.running else {
-            return Published { utc: None, bound: None, agreement: None, state: TimeState::Off };
+            return Published { utc: None, bound: None, agreement: None, group: None, state: TimeState::Off };
         };
         let estimate = running.shared.estimate();
         let state = match estimate.state {
@@ -171,6 +171,7 @@ impl TimePolicy for ServiceTime {
             utc: is_set.then_some(estimate.utc),
             bound: estimate.bound.filter(|_| is_set),
             agreement: estimate.agreement.filter(|_| is_set),
+            group: running.task.timekeeper().group().map(|group| group.0),
             state,
         }
     }

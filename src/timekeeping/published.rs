@@ -65,12 +65,14 @@ impl SharedEstimate {
     /// stepped, slowly otherwise.
     pub fn publish(&self, now: Instant<Raw>, best: Estimate) {
         let mut published = self.published();
+        // What plays is not in sync with anybody until now: it need not be slewed.
+        let comes_into_sync = !published.best.is_in_sync(true) && best.is_in_sync(false);
         published.best = best;
         match &mut published.smoother {
             Some(smoother) => smoother.update(now, best.utc),
             smoother @ None => *smoother = Some(Smoother::new(best.utc.anchored_at(now))),
         }
-        if published.may_step {
+        if published.may_step || comes_into_sync {
             published.step();
         }
     }

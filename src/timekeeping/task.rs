@@ -9,8 +9,8 @@
 mod clock_module;
 mod rtc;
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jaudiosync_hw::clocks::{ClockPair, Clocks};

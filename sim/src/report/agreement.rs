@@ -28,7 +28,8 @@ pub(super) fn agreement(fleet: &[Vec<BoxSample>], seconds: Seconds) -> Option<Ag
             for (a, b) in within(first, seconds.clone()).iter().zip(within(second, seconds.clone())) {
                 let of_both = a.stated_agreement.zip(b.stated_agreement);
                 let errors = a.timescale_error.zip(b.timescale_error);
-                if let (Some(of_both), Some(errors)) = (of_both, errors) {
+                // Of two that have never met nobody says how far apart they are.
+                if let (Some(of_both), Some(errors), true) = (of_both, errors, a.group == b.group) {
                     apart.push((errors.0 - errors.1).abs().ns_f64());
                     stated.push((of_both.0 + of_both.1).ns_f64());
                 }

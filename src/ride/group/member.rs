@@ -28,6 +28,15 @@ const MOST_NEIGHBOURS: usize = 64;
 /// A neighbour that was not heard for this long is forgotten.
 const FORGOTTEN: Span = Span::from_seconds(3_600);
 
+/// What a box's time moves by at once and by more than this is a jump.
+const JUMP: Span = Span::from_us(500);
+
+/// A box that hears others does not compete for the lead for so long.
+const SETTLING: Span = Span::from_seconds(30);
+
+/// Who begins a group waits for so long until everybody that it hears has been measured.
+const MEASURED_WITHIN: Span = Span::from_seconds(6);
+
 /// Whoever is in the same group and yet this far off was moved, or has moved: its time is taken
 /// anew, and what it differs by is no drift.
 const OUT_OF_STEP: Span = Span::from_ms(2);
@@ -93,6 +102,12 @@ pub struct Member<P> {
     refusals: Refusals,
     standing: Standing,
     followed: Option<BoxId>,
+    heard_since: Option<Instant<Raw>>,
+    /// Since when others are heard without a pause.
+    came_at: Option<Instant<Raw>>,
+    /// The time that was given to others at the last step, and how often it has jumped.
+    given: Option<ClockMap<Raw, Utc>>,
+    epoch: u32,
     /// Where messages of all go besides: boxes that are configured, as multicast may be filtered.
     configured: Vec<P>,
 }
@@ -117,6 +132,10 @@ impl<P: Peer> Member<P> {
             refusals: Refusals::default(),
             standing: Standing::Agrees,
             followed: None,
+            heard_since: None,
+            came_at: None,
+            given: None,
+            epoch: 0,
             configured: Vec::new(),
         }
     }
@@ -187,7 +206,9 @@ impl<P: Peer> Member<P> {
         match content {
             Content::Question(question) => self.question(question, sender, peer, at, now, view),
             Content::Answer(answer) if answer.to == self.id => {
-                let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else { return };
+                let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else {
+                    return;
+                };
                 if neighbour.answered(&answer, at, run) {
                     neighbour.peer = peer;
                     self.freshness.prove(sender, run, number);
@@ -197,7 +218,9 @@ impl<P: Peer> Member<P> {
             }
             Content::Answer(_) => {}
             Content::Beacon(beacon) => {
-                let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else { return };
+                let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else {
+                    return;
+                };
                 if age == Age::Unproven {
                     // It is asked, and believed once it has answered.
                     self.refusals.unproven += 1;
@@ -233,9 +256,9 @@ impl<P: Peer> Member<P> {
         if self.answers.1 > MOST_ANSWERS {
             return;
         }
-        let map = time(view, now);
+        let map = self.follow_jumps(now, view);
         let [received_ns, sent_ns] = [at, now].map(|raw| map.apply(raw).ns());
-        let answer = Answer { to: sender, nonce: question.nonce, received_ns, sent_ns };
+        let answer = Answer { to: sender, nonce: question.nonce, received_ns, sent_ns, epoch: self.epoch };
         self.send(To::One(peer), Content::Answer(answer));
     }
 
@@ -247,7 +270,7 @@ impl<P: Peer> Member<P> {
 
     /// Does what is due. Call it at least every 100 ms, and after messages were heard.
     pub fn step(&mut self, now: Instant<Raw>, view: &TimeView) {
-        let map = time(view, now);
+        let map = self.follow_jumps(now, view);
         self.neighbours.retain(|neighbour| now - neighbour.beacon_at <= FORGOTTEN);
         self.compare(now, &map, view);
         self.ask(now);
@@ -258,6 +281,16 @@ impl<P: Peer> Member<P> {
             self.decide(now, &map, view);
             self.beacon(now, view);
         }
+    }
+
+    /// Returns the time that is given to others, and notes whether it has jumped.
+    fn follow_jumps(&mut self, now: Instant<Raw>, view: &TimeView) -> ClockMap<Raw, Utc> {
+        let map = time(view, now);
+        let before = self.given.replace(map);
+        if before.is_some_and(|before| (map.apply(now) - before.apply(now)).abs() > JUMP) {
+            self.epoch = self.epoch.wrapping_add(1);
+        }
+        map
     }
 
     fn ask(&mut self, now: Instant<Raw>) {
@@ -319,7 +352,16 @@ impl<P: Peer> Member<P> {
                 Some(Heard { neighbour: neighbour.id, following, at, hears_us: neighbour.hears(self.id), sigma_ns })
             })
             .collect();
-        let own_bound = view.own.map(|(_, bound)| bound).filter(|_| self.standing != Standing::Excluded);
+        // Whoever comes takes the group's time over first, and leads only then, however well it knows
+        // UTC: so nothing jumps.
+        let is_there = self.neighbours.iter().any(|neighbour| neighbour.is_heard(now));
+        if !is_there {
+            self.came_at = None;
+        }
+        let came_at = *self.came_at.get_or_insert(now);
+        let has_settled = is_there && now - came_at >= SETTLING;
+        let may_lead = has_settled && self.standing != Standing::Excluded;
+        let own_bound = view.own.map(|(_, bound)| bound).filter(|_| may_lead);
         let role = self.election.decide(now, own_bound, map.apply(now).second(), &heard);
         let is_alone = !self.neighbours.iter().any(|neighbour| neighbour.is_heard(now));
         match role {
@@ -331,15 +373,40 @@ impl<P: Peer> Member<P> {
     fn lead(&mut self, is_alone: bool, view: &TimeView, now: Instant<Raw>) {
         self.followed = None;
         if is_alone {
+            self.heard_since = None;
             self.commands.push(GroupCommand::Contact(None));
             return;
         }
-        if view.group.is_none() && view.own.is_some() {
-            self.commands.push(GroupCommand::Found(GroupId(self.random.u64(..))));
+        if view.group.is_none() {
+            self.found(view, now);
         }
         let utc_bound = utc_bound(view, now);
         let contact = Contact { leads: true, way_bound: Span::ZERO, utc_bound };
         self.commands.push(GroupCommand::Contact(Some(contact)));
+    }
+
+    /// Begins a group at the mean of what its boxes know of UTC, weighed by how well they do, so that
+    /// nobody has to move far. Those are waited for that have not been measured yet,
+    /// or do not hear this box yet: they would begin another one.
+    fn found(&mut self, view: &TimeView, now: Instant<Raw>) {
+        let Some((own, bound)) = view.own else { return };
+        let since = *self.heard_since.get_or_insert(now);
+        let is_ready = |neighbour: &Neighbour<P>| neighbour.ahead(&own).is_some() && neighbour.hears(self.id);
+        let mut there = self.neighbours.iter().filter(|neighbour| neighbour.is_there(now));
+        if now - since < MEASURED_WITHIN && !there.all(is_ready) {
+            return;
+        }
+        let heard = || self.neighbours.iter().filter(|neighbour| neighbour.is_heard(now));
+        let theirs = heard().filter(|neighbour| neighbour.standing == Standing::Agrees);
+        let claims = theirs.filter_map(|neighbour| neighbour.claim(&own)).chain([Claim { ahead: Span::ZERO, bound }]);
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for claim in claims {
+            let weight = claim.bound.ns_f64().max(1e3).powi(-2);
+            sum += weight * claim.ahead.ns_f64();
+            weights += weight;
+        }
+        let ahead = Span::from_ns_f64(sum / weights).clamp(Span::ZERO - bound, bound);
+        self.commands.push(GroupCommand::Found(GroupId(self.random.u64(..)), ahead));
     }
 
     fn follow(&mut self, by_way_of: BoxId, map: &ClockMap<Raw, Utc>, view: &TimeView, now: Instant<Raw>) {
@@ -375,9 +442,8 @@ impl<P: Peer> Member<P> {
             .and_then(|followed| self.neighbours.iter().find(|neighbour| neighbour.id == followed))
             .and_then(|neighbour| neighbour.beacon.as_ref())
             .map(|beacon| beacon.following);
-        let steering = view.group.map_or((0, 0), |group| {
-            (group.steering.rate.ppb().round() as i32, group.steering.from_s)
-        });
+        let steering =
+            view.group.map_or((0, 0), |group| (group.steering.rate.ppb().round() as i32, group.steering.from_s));
         let group_bound = view.group.map_or(Span::ZERO, |group| group.bound);
         let following = self.election.following(followed.as_ref(), group_bound, utc_bound(view, now), steering);
         let heard = self
@@ -393,6 +459,7 @@ impl<P: Peer> Member<P> {
         let beacon = Beacon {
             name: self.presence.name.clone(),
             sent_ns: sent.ns(),
+            epoch: self.epoch,
             group: view.group.map(|group| group.id.0),
             time: TimeClaim {
                 utc_bound_us: view.own.map(|(_, bound)| u32::try_from(bound.ns() / 1_000).unwrap_or(u32::MAX)),
@@ -421,7 +488,9 @@ impl<P: Peer> Member<P> {
             .filter(|neighbour| now - neighbour.beacon_at <= super::neighbour::SILENCE && !neighbour.hears(self.id))
             .map(|neighbour| neighbour.peer);
         let known = |peer: &P| {
-            self.neighbours.iter().any(|neighbour| neighbour.peer == *peer && neighbour.is_heard(now) && neighbour.hears(self.id))
+            self.neighbours
+                .iter()
+                .any(|neighbour| neighbour.peer == *peer && neighbour.is_heard(now) && neighbour.hears(self.id))
         };
         let mut peers: Vec<P> = self.configured.iter().copied().filter(|peer| !known(peer)).collect();
         for peer in deaf {

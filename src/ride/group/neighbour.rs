@@ -64,6 +64,8 @@ pub struct Neighbour<P> {
     asked: Vec<(u64, Instant<Raw>)>,
     ask_at: Instant<Raw>,
     answers: u32,
+    /// Of what it has sent at last.
+    epoch: u32,
     /// Since when its time is to be taken over.
     wanted_since: Option<Instant<Raw>>,
 }
@@ -85,12 +87,18 @@ impl<P: Peer> Neighbour<P> {
             asked: Vec::new(),
             ask_at: now,
             answers: 0,
+            epoch: 0,
         }
     }
 
     /// Returns whether it is heard.
     pub fn is_heard(&self, now: Instant<Raw>) -> bool {
         self.run.is_some() && self.beacon.is_some() && now - self.beacon_at <= SILENCE
+    }
+
+    /// Returns whether messages of it have come lately, proven or not.
+    pub(super) fn is_there(&self, now: Instant<Raw>) -> bool {
+        now - self.beacon_at <= SILENCE
     }
 
     /// Returns whether it hears this box, by its last beacon.
@@ -119,11 +127,7 @@ impl<P: Peer> Neighbour<P> {
 
     /// Notes its beacon, and what of it this box has received, too.
     pub(super) fn hear(&mut self, beacon: Beacon, at: Instant<Raw>, received: &Received) {
-        let group_changed = self.beacon.as_ref().is_some_and(|before| before.group != beacon.group);
-        if group_changed {
-            // Its time is another one now.
-            self.forget_measurements();
-        }
+        self.follow_epoch(beacon.epoch);
         for heard in &beacon.heard {
             let id = BeaconId { sender: heard.sender, number: heard.number };
             let ago = i64::try_from(heard.ago_ns).unwrap_or(i64::MAX);
@@ -133,6 +137,14 @@ impl<P: Peer> Neighbour<P> {
         }
         self.beacon = Some(beacon);
         self.beacon_at = at;
+    }
+
+    /// Forgets what was measured of a time that is another one now.
+    fn follow_epoch(&mut self, epoch: u32) {
+        if self.epoch != epoch {
+            self.forget_measurements();
+            self.epoch = epoch;
+        }
     }
 
     /// Forgets what was measured, because one of the clocks was moved.
@@ -170,6 +182,7 @@ impl<P: Peer> Neighbour<P> {
             self.forget_measurements();
             self.run = Some(run);
         }
+        self.follow_epoch(answer.epoch);
         self.answers = self.answers.saturating_add(1);
         let [received, answered] = [answer.received_ns, answer.sent_ns].map(Instant::from_ns);
         self.exchanges.push(Exchange { asked, received, answered, heard });

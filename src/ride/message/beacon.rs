@@ -11,6 +11,9 @@ pub struct Beacon {
     pub name: String,
     /// When it was sent, by the group's time as the sender has it, in ns since the Unix epoch.
     pub sent_ns: i64,
+    /// A number that changes whenever the sender's time jumps: what was measured before no longer
+    /// holds.
+    pub epoch: u32,
     /// Which group the sender is in; `None` while it has heard nobody.
     pub group: Option<u64>,
     /// How well it knows the time.

@@ -24,4 +24,6 @@ pub struct Answer {
     pub received_ns: i64,
     /// The group's time when this answer was sent.
     pub sent_ns: i64,
+    /// The sender's epoch, as in its beacons.
+    pub epoch: u32,
 }

@@ -11,6 +11,7 @@ fn beacon(hears: usize) -> Message {
     let beacon = Beacon {
         name: "bike-1".to_owned(),
         sent_ns: 1_800_000_000_000_000_000,
+        epoch: 3,
         group: Some(u64::MAX),
         time: TimeClaim { utc_bound_us: Some(3_100), ahead_us: -2_000, reference_age_s: Some(40_000) },
         following: Following {

@@ -93,6 +93,13 @@ impl FlywheelModel {
         aging_ppb: 10.0,
     };
 
+    /// Returns what is known beforehand of a flywheel as another one of its kind sees it: both
+    /// wander.
+    pub fn seen_from_another(self) -> Self {
+        let both = std::f64::consts::SQRT_2;
+        Self { wander_sigma_ppb: self.wander_sigma_ppb * both, aging_ppb: self.aging_ppb * both, ..self }
+    }
+
     /// The crystal of a Raspberry Pi, whose temperature is not known.
     pub const CRYSTAL: Self = Self {
         rate_sigma_ppb: 15_000.0,

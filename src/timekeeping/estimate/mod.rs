@@ -4,7 +4,6 @@
 
 pub mod calibration;
 pub mod group;
-mod learning;
 pub mod selection;
 pub mod smoothing;
 pub mod timekeeper;

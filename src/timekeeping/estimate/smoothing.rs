@@ -1,11 +1,12 @@
 //! The output of UTC: always a little behind the best estimate, so that nothing jumps.
 //!
-//! Small differences are slewed. A large one would take too long, or be more than the player can
-//! follow: it waits until nothing plays, and is then stepped.
+//! Differences are slewed. A large one would take too long: it is stepped as soon as nothing plays,
+//! and slewed until then.
 
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
-/// UTC is slewed up to this difference. It is at most the player's own limit for a phase error.
+/// A larger difference is stepped as soon as nothing plays. It is at most the player's own limit for
+/// a phase error.
 pub const STEP: Span = Span::from_ms(5);
 
 /// The most that a slew adds to the rate. The player follows within ±300 ppm, of which the sound
@@ -36,8 +37,7 @@ impl Smoother {
         let output = self.output.apply(now);
         self.best = best.anchored_at(now);
         self.behind = self.best.to - output;
-        let slew =
-            if self.is_step_due() { 0.0 } else { (self.behind.seconds() / TIME_CONSTANT_S).clamp(-MAX_SLEW, MAX_SLEW) };
+        let slew = (self.behind.seconds() / TIME_CONSTANT_S).clamp(-MAX_SLEW, MAX_SLEW);
         let rate = Rate::from_ppb(best.rate.ppb() + slew * 1e9);
         self.output = ClockMap { from: now, to: output, rate };
     }

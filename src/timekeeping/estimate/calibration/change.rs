@@ -24,6 +24,11 @@ impl<F: Axis> Calibration<F> {
         self.filter.kalman_mut().add_variance(State::Utc, sigma_ns * sigma_ns);
     }
 
+    /// Returns what the flywheel is taken for.
+    pub fn model(&self) -> FlywheelModel {
+        self.model
+    }
+
     /// Takes the flywheel for another kind from now on. Its rates become as uncertain as if that had
     /// been known from the beginning; UTC and the rates themselves do not change.
     pub fn set_model(&mut self, model: FlywheelModel) {

@@ -1,16 +1,28 @@
 //! The group's time as a function of this box's flywheels.
 
-use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Rtc, Span, Utc};
+use jaudiosync_time::{Axis, ClockMap, Instant, Rate, Raw, Rtc, Span, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::steering::SteeringPlan;
-use crate::timekeeping::estimate::calibration::{Calibration, FlywheelModel, SavedCalibration};
-use crate::timekeeping::estimate::learning::{Observed, absorb};
+use crate::timekeeping::estimate::calibration::{Calibration, Correction, FlywheelModel, SavedCalibration};
 use crate::timekeeping::status::BOUND_SIGMAS;
 
 /// While the flywheels are not known the last map is carried on; it then becomes uncertain this
 /// fast, in ns per s: the crystal of a Pi wanders by a ppm.
 const CARRIED_NS_PER_S: f64 = 1_000.0;
+
+/// A sample this many standard deviations off is a surprise.
+const SURPRISE_SIGMAS: f64 = 4.0;
+
+/// While the others are not heard the temperature changes, and so do the rates of all: by more than
+/// what was learnt of one temperature says. A standard deviation in ppb, for so long, in s.
+const APART_PPB: f64 = 50.0;
+const LONGEST_APART_S: f64 = 5_400.0;
+
+/// What all comparisons of two boxes have in common at least, in ns, and how long that stays alike
+/// for a worse one, in s.
+const LEAST_BIAS_NS: f64 = 15_000.0;
+const ALIKE_S: f64 = 3_600.0;
 
 /// Nothing is known better than this, in ns.
 const LEAST_SIGMA_NS: f64 = 100.0;
@@ -50,8 +62,8 @@ pub struct Contact {
 /// What the ride's side commands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GroupCommand {
-    /// Begin a group with this box's own time.
-    Found(GroupId),
+    /// Begin a group whose time is this much ahead of this box's own.
+    Found(GroupId, Span),
     /// Take another group's time. What it differs by is no drift.
     Join(GroupId, GroupSample),
     /// Learn from a sample of the group that this box is in.
@@ -125,7 +137,10 @@ pub struct GroupClock {
     last: Option<(ClockMap<Raw, Utc>, f64)>,
     /// What the samples that were learnt from have in common: a standard deviation, in ns.
     bias_sigma_ns: f64,
+    learnt_at: Option<Instant<Raw>>,
     contact: Option<Contact>,
+    /// When others were last heard.
+    heard_at: Option<Instant<Raw>>,
     utc_bound: Option<Span>,
     steering: SteeringPlan,
     /// Up to when the steering is part of the calibrations.
@@ -140,8 +155,10 @@ impl GroupClock {
             rtc: None,
             crystal: None,
             last: None,
-            bias_sigma_ns: 0.0,
+            bias_sigma_ns: LEAST_BIAS_NS,
+            learnt_at: None,
             contact: None,
+            heard_at: None,
             utc_bound: None,
             steering: SteeringPlan::default(),
             steered_to: None,
@@ -149,10 +166,10 @@ impl GroupClock {
         }
     }
 
-    /// Begins a group with this box's own time, known to a standard deviation.
-    pub fn found(id: GroupId, now: Instant<Raw>, own: ClockMap<Raw, Utc>, rtc: Option<RtcView<'_>>) -> Self {
+    /// Begins a group whose time is this.
+    pub fn found(id: GroupId, now: Instant<Raw>, utc: ClockMap<Raw, Utc>, rtc: Option<RtcView<'_>>) -> Self {
         let mut group = Self::new(id);
-        group.last = Some((own.anchored_at(now), 0.0));
+        group.last = Some((utc.anchored_at(now), 0.0));
         group.adopt_rtc(now, rtc);
         group
     }
@@ -161,7 +178,7 @@ impl GroupClock {
     pub fn join(id: GroupId, sample: &GroupSample, rtc: Option<RtcView<'_>>) -> Self {
         let mut group = Self::new(id);
         let sigma_ns = sample.sigma_ns;
-        group.bias_sigma_ns = sample.bias_sigma_ns;
+        group.bias_sigma_ns = sample.bias_sigma_ns.max(LEAST_BIAS_NS);
         let rate = rtc.map_or(Rate::ZERO, |rtc| rtc.map.then(&rtc.calibration.at(rtc.map.to).map).rate);
         group.last = Some((ClockMap { from: sample.raw, to: sample.utc, rate }, sigma_ns));
         group.crystal = Some(Calibration::new(FlywheelModel::CRYSTAL, sample.raw, sample.utc, sigma_ns));
@@ -172,7 +189,7 @@ impl GroupClock {
     /// Goes on with the group that was saved. `model` is that of the RTC.
     pub fn restore(saved: &SavedGroup, model: FlywheelModel) -> Option<Self> {
         let mut group = Self::new(saved.id);
-        group.rtc = Some(Calibration::restore(model, &saved.calibration)?);
+        group.rtc = Some(Calibration::restore(model.seen_from_another(), &saved.calibration)?);
         group.utc_bound = saved.utc_bound_ns.map(Span::from_ns);
         Some(group)
     }
@@ -194,6 +211,7 @@ impl GroupClock {
         let mut calibration = rtc.calibration.clone();
         // The others know the rates of their RTCs no better than this box does.
         calibration.lose_confidence(2.0);
+        calibration.set_model(calibration.model().seen_from_another());
         calibration.advance(rtc.map.apply(now), Some(rtc.temperature_c));
         calibration.restart(rtc.map.apply(now), last.apply(now), sigma_ns.hypot(rtc.sigma_ns).max(LEAST_SIGMA_NS), 0.0);
         self.rtc = Some(calibration);
@@ -219,26 +237,34 @@ impl GroupClock {
     /// Learns from a sample.
     pub fn learn(&mut self, sample: &GroupSample, rtc: Option<RtcView<'_>>) {
         let GroupSample { raw, utc, sigma_ns, bias_sigma_ns } = *sample;
-        if bias_sigma_ns != self.bias_sigma_ns {
-            // It was measured in another way until now.
-            let change_ns = bias_sigma_ns.max(self.bias_sigma_ns);
-            self.rtc.iter_mut().for_each(|calibration| calibration.change_reference(change_ns));
-            self.crystal.iter_mut().for_each(|calibration| calibration.change_reference(change_ns));
-            self.bias_sigma_ns = bias_sigma_ns;
-        }
-        let bound_ns = BOUND_SIGMAS * sigma_ns.hypot(bias_sigma_ns);
-        // What the samples have in common is counted apart.
-        let observed =
-            Observed { utc, sigma_ns, bias_sigma_ns: 0.0, bound_ns, repeated: 1.0, is_new_contact: false };
-        let crystal =
-            self.crystal.get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, raw, utc, sigma_ns));
+        let sigma_ns = sigma_ns.hypot(self.follow_bias(raw, bias_sigma_ns));
+        let crystal = self.crystal.get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, raw, utc, sigma_ns));
         crystal.advance(raw, None);
-        absorb(crystal, raw, observed);
+        absorb(crystal, raw, utc, sigma_ns);
         if let (Some(rtc), Some(calibration)) = (rtc, &mut self.rtc) {
             let at = rtc.map.apply(raw);
             calibration.advance(at, Some(rtc.temperature_c));
-            absorb(calibration, at, Observed { sigma_ns: sigma_ns.hypot(rtc.sigma_ns), ..observed });
+            absorb(calibration, at, utc, sigma_ns.hypot(rtc.sigma_ns));
         }
+    }
+
+    /// Follows a change of what samples have in common, in ns, and returns what that adds to this
+    /// one's standard deviation. A worse way of comparing teaches little to whoever knows a better
+    /// one: what its samples have in common counts once in an hour.
+    fn follow_bias(&mut self, raw: Instant<Raw>, bias_sigma_ns: f64) -> f64 {
+        let since_s = self.learnt_at.replace(raw).map_or(ALIKE_S, |at| (raw - at).seconds());
+        let known_ns = self.bias_sigma_ns;
+        let differs_ns = (bias_sigma_ns.powi(2) - known_ns.powi(2)).abs().sqrt();
+        if bias_sigma_ns > known_ns {
+            return differs_ns * (ALIKE_S / since_s.max(1.0)).max(1.0).sqrt();
+        }
+        if differs_ns > 0.0 {
+            // What it was measured by until now had an error of its own, which is no drift.
+            self.rtc.iter_mut().for_each(|calibration| calibration.change_reference(differs_ns));
+            self.crystal.iter_mut().for_each(|calibration| calibration.change_reference(differs_ns));
+            self.bias_sigma_ns = bias_sigma_ns;
+        }
+        0.0
     }
 
     /// Follows what the leader announces.
@@ -261,7 +287,7 @@ impl GroupClock {
     }
 
     /// Notes whether others are heard, and what the leader says.
-    pub fn contact(&mut self, contact: Option<Contact>) {
+    pub fn contact(&mut self, now: Instant<Raw>, contact: Option<Contact>) {
         let led = self.contact.is_some_and(|contact| contact.leads);
         if led && contact.is_none_or(|contact| !contact.leads) {
             // Another leader steers, or nobody.
@@ -269,6 +295,7 @@ impl GroupClock {
         }
         self.contact = contact;
         if let Some(contact) = contact {
+            self.heard_at = Some(now);
             self.utc_bound = contact.utc_bound;
         }
     }
@@ -313,10 +340,11 @@ impl GroupClock {
             let own_rate = rtc.calibration.at(at);
             if own_rate.rate_sigma_ppb < known.rate_sigma_ppb {
                 *calibration = rtc.calibration.clone();
+                calibration.set_model(calibration.model().seen_from_another());
             }
             // Whoever leads is where the group is: only what comes after counts.
             calibration.restart(at, known.map.to, rtc.sigma_ns.max(LEAST_SIGMA_NS), 0.0);
-            self.bias_sigma_ns = 0.0;
+            self.bias_sigma_ns = LEAST_BIAS_NS;
         }
         if let Some((own, bound)) = own {
             let utc = map.apply(now);
@@ -340,7 +368,8 @@ impl GroupClock {
     pub fn estimate(&self, now: Instant<Raw>) -> Option<GroupEstimate> {
         let (map, sigma_ns) = self.carried(now)?;
         let rate = Rate::from_ppb(map.rate.ppb() + self.steering.rate_at(map.to).ppb());
-        let chance = Span::from_ns_f64(BOUND_SIGMAS * sigma_ns.hypot(self.bias_sigma_ns));
+        let apart_ns = APART_PPB * self.heard_at.map_or(0.0, |at| (now - at).seconds().clamp(0.0, LONGEST_APART_S));
+        let chance = Span::from_ns_f64(BOUND_SIGMAS * sigma_ns.hypot(self.bias_sigma_ns).hypot(apart_ns));
         let bound = match self.contact {
             Some(contact) if contact.leads => Span::ZERO,
             Some(contact) => chance + contact.way_bound,
@@ -355,4 +384,17 @@ impl GroupClock {
             steering: self.steering,
         })
     }
+}
+
+/// Absorbs a sample into a calibration. A surprising one moves the phase alone: a stamp that came
+/// late, or edges that have just been found, must not be taken for a rate.
+fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) {
+    let known = calibration.at(at);
+    let innovation_ns = (utc - known.map.to).ns_f64();
+    let expected_ns = known.sigma_ns.hypot(sigma_ns);
+    if innovation_ns.abs() > SURPRISE_SIGMAS * expected_ns {
+        calibration.change_reference(innovation_ns / SURPRISE_SIGMAS);
+    }
+    // What the samples have in common is counted apart.
+    calibration.correct(at, Correction { utc, sigma_ns, bias_sigma_ns: 0.0, bound_ns: BOUND_SIGMAS * sigma_ns });
 }

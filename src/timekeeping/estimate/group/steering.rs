@@ -46,7 +46,11 @@ impl SteeringPlan {
     /// Returns the plan that an announcement makes of this one.
     pub fn announced(&self, from_s: i64, rate: Rate, now: Instant<Utc>) -> Self {
         let rate = Rate::from_ppb(rate.ppb().clamp(-MOST_STEERING.ppb(), MOST_STEERING.ppb()));
-        if (from_s, rate) == (self.from_s, self.rate) { *self } else { Self { from_s, rate, before: self.rate_at(now) } }
+        if (from_s, rate) == (self.from_s, self.rate) {
+            *self
+        } else {
+            Self { from_s, rate, before: self.rate_at(now) }
+        }
     }
 
     /// Returns the rate at a moment.

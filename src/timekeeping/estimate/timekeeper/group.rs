@@ -5,7 +5,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span, Utc};
 
 use super::Timekeeper;
 use crate::timekeeping::estimate::calibration::FlywheelModel;
-use crate::timekeeping::estimate::group::{GroupClock, GroupCommand, GroupEstimate};
+use crate::timekeeping::estimate::group::{GroupClock, GroupCommand, GroupEstimate, GroupId};
 use crate::timekeeping::status::{Estimate, TimeState};
 
 /// A box that is alone leaves its group's time if it is this far from UTC by a reference that it
@@ -30,9 +30,10 @@ impl Timekeeper {
     pub fn group_command(&mut self, now: Instant<Raw>, command: &GroupCommand) {
         let rtc = self.rtc.as_ref().and_then(|rtc| rtc.view(now));
         match command {
-            GroupCommand::Found(id) => {
+            GroupCommand::Found(id, ahead) => {
                 if let Some(own) = self.best(now) {
-                    self.group = Some(GroupClock::found(*id, now, own.utc, rtc));
+                    let utc = ClockMap { to: own.utc.to + *ahead, ..own.utc };
+                    self.group = Some(GroupClock::found(*id, now, utc, rtc));
                 }
             }
             GroupCommand::Join(id, sample) => self.group = Some(GroupClock::join(*id, sample, rtc)),
@@ -43,7 +44,7 @@ impl Timekeeper {
                 self.group.iter_mut().for_each(|group| group.steer(now, *from_s, *rate));
             }
             GroupCommand::Contact(contact) => {
-                self.group.iter_mut().for_each(|group| group.contact(*contact));
+                self.group.iter_mut().for_each(|group| group.contact(now, *contact));
             }
         }
     }
@@ -67,6 +68,11 @@ impl Timekeeper {
             agreement: Some(estimate.bound),
             state: if own.state == TimeState::Unset { TimeState::Holdover } else { own.state },
         }
+    }
+
+    /// Returns which group's time the box has.
+    pub fn group(&self) -> Option<GroupId> {
+        self.group.as_ref().map(GroupClock::id)
     }
 
     /// Returns what the neighbours have to know.

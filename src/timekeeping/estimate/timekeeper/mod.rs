@@ -14,6 +14,7 @@
 mod edges;
 mod flywheel;
 mod group;
+mod learning;
 mod report;
 mod rtc;
 mod samples;
@@ -24,8 +25,8 @@ use jaudiosync_hw::rtc::{Chip, ChipMark};
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 pub use self::edges::Seen;
-pub use self::group::TimeView;
 use self::flywheel::{Best, RtcState};
+pub use self::group::TimeView;
 pub use self::rtc::FoundChip;
 pub use self::upkeep::Upkeep;
 use super::calibration::{Calibrated, Calibration};

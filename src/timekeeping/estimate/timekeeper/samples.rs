@@ -1,9 +1,10 @@
 //! How the timekeeper handles samples of references.
 
 use super::flywheel::Rebasing;
+use super::learning::{Observed, absorb};
 use super::{Believed, Timekeeper};
 use crate::timekeeping::estimate::calibration::{BIAS_PART, Calibration, FlywheelModel};
-use crate::timekeeping::estimate::learning::{Observed, absorb};
+
 use crate::timekeeping::estimate::selection::{OwnEstimate, Verdict};
 use crate::timekeeping::notice::Notice;
 use crate::timekeeping::references::{Sample, Source};
