@@ -206,6 +206,8 @@ pub struct StateStatus {
     pub folder: String,
     /// What the folder is on.
     pub lies_on: LiesOn,
+    /// Why nothing can be saved in the folder; none while it can.
+    pub folder_trouble: Option<String>,
     /// The memory on the clock module.
     pub eeprom: EepromState,
     /// When the state was last written to it, in seconds since the Unix epoch; none if never.

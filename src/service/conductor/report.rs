@@ -34,7 +34,7 @@ impl Conductor {
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
         let play = self.play_status(&snapshot, now.utc);
-        let state = (self.ports.state_status)();
+        let state = StateStatus { folder_trouble: self.state_trouble.clone(), ..(self.ports.state_status)() };
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             phase: self.phase_status(now_raw).filter(|_| play.state == PlayState::Playing),
@@ -246,11 +246,7 @@ impl Conductor {
         let silent = (silent > 0)
             .then(|| format!("{silent} tracks are missing or broken, and stay silent; see: jaudiosync list"));
         let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.warnings).iter().cloned();
-        let state = self
-            .state_trouble
-            .as_ref()
-            .filter(|_| !(state_status.lies_on.forgets() && state_status.is_remembered()))
-            .map(|trouble| format!("the state cannot be saved, so a power cut would lose it: {trouble}"));
+        let state = state_status.trouble();
         let pins = self.board.unusable.iter().map(ToString::to_string);
         machine
             .chain(pins)
