@@ -608,6 +608,33 @@ fn a_ds3231m_is_recognized_by_its_temperature_and_makes_the_bound_honest() {
 }
 
 #[test]
+fn a_chip_that_was_found_to_drift_is_reckoned_with_from_the_start_also_without_its_stamp() {
+    let model = Ds3231Model { rate_ppb: -2_500.0, ..Ds3231Model::default() };
+    let mut earlier = ClockHarness::new(model, None, 92);
+    for _ in 0..60 {
+        earlier.run(60);
+        earlier.send_sample("a", Span::ZERO, 2e6);
+    }
+    earlier.run(700);
+    let mut saved = persisted(&earlier);
+    assert!(saved.drifts && !saved.is_ds3231m);
+    let mark = saved.mark.expect("it was marked");
+    saved.stamp = None;
+    // It was saved a month ago.
+    saved.utc_s -= 30 * 86_400;
+    saved.calibration.as_mut().expect("calibrated").flywheel_ns -= Span::DAY.ns() * 30;
+    let rate_sigma_ppb = |drifts| {
+        let alarms = [mark[0], mark[1], mark[2], mark[3], 0, 0, 0];
+        let saved = SavedTime { drifts, ..saved.clone() };
+        let mut made = ClockHarness::prepared(model, Some(saved), 93, |chip| restore_alarms(chip, &alarms));
+        made.run(10);
+        made.status().rtc.and_then(|rtc| rtc.rate_sigma_ppb).expect("known")
+    };
+    let (with, without) = (rate_sigma_ppb(true), rate_sigma_ppb(false));
+    assert!(with > 1.3 * without, "{with} ppb, and {without} without");
+}
+
+#[test]
 fn a_ds3231_is_not_taken_for_a_ds3231m() {
     for seed in 80..90 {
         let mut made = ClockHarness::new(Ds3231Model::from_datasheet(seed), None, seed);

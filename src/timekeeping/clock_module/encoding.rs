@@ -9,7 +9,7 @@ use crate::timekeeping::estimate::calibration::SavedCalibration;
 use crate::timekeeping::saved::SavedTime;
 
 /// The version of this encoding. It changes with every field.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 const STATES: usize = 5;
 /// A covariance is symmetric: these are its lower triangle, row by row.
@@ -33,6 +33,7 @@ struct EncodedTime {
     aging_offset: i8,
     stamp: Option<[u8; 3]>,
     is_ds3231m: bool,
+    drifts: bool,
     calibration: Option<EncodedCalibration>,
 }
 
@@ -90,7 +91,7 @@ pub fn decode(version: u8, bytes: &[u8]) -> Option<ModuleState> {
 
 impl EncodedTime {
     fn of(saved: &SavedTime) -> Self {
-        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, calibration } = saved;
+        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, drifts, calibration } = saved;
         Self {
             utc_s: *utc_s,
             reference_utc_s: *reference_utc_s,
@@ -98,6 +99,7 @@ impl EncodedTime {
             aging_offset: *aging_offset,
             stamp: *stamp,
             is_ds3231m: *is_ds3231m,
+            drifts: *drifts,
             calibration: calibration.as_ref().map(EncodedCalibration::of),
         }
     }
@@ -110,6 +112,7 @@ impl EncodedTime {
             aging_offset: self.aging_offset,
             stamp: self.stamp,
             is_ds3231m: self.is_ds3231m,
+            drifts: self.drifts,
             calibration: self.calibration.map(EncodedCalibration::into_saved),
         }
     }

@@ -176,6 +176,7 @@ impl Timekeeper {
             aging_offset: rtc.map_or(0, |rtc| rtc.status.aging_offset),
             stamp: rtc.map(|rtc| rtc.status.stamp.0),
             is_ds3231m: rtc.is_some_and(|rtc| rtc.variant.is_ds3231m()),
+            drifts: rtc.is_some_and(|rtc| rtc.variant.drifts()),
             calibration: rtc.map(|rtc| rtc.calibration.save()),
         })
     }
