@@ -39,6 +39,59 @@ fn compared() -> SavedTime {
     saved
 }
 
+/// Logs of the clock's task, as the recorder takes them in.
+struct Logged(std::sync::Mutex<Vec<String>>);
+
+impl log::Log for Logged {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if jaudiosync::recorder::Tap::wants(record.level(), record.target()) {
+            self.0.lock().unwrap().push(format!("{:?} {}", std::thread::current().id(), record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static LOGGED: Logged = Logged(std::sync::Mutex::new(Vec::new()));
+
+/// Returns how many lines of this thread the recorder has taken in that contain these words, since the
+/// last call.
+fn logged(words: &str) -> usize {
+    // The first call installs it.
+    let _ = log::set_logger(&LOGGED);
+    log::set_max_level(log::LevelFilter::Info);
+    let thread = format!("{:?} ", std::thread::current().id());
+    let mut lines = LOGGED.0.lock().unwrap();
+    let (own, others) = std::mem::take(&mut *lines).into_iter().partition(|line| line.starts_with(&thread));
+    *lines = others;
+    let own: Vec<String> = own;
+    own.iter().filter(|line| line.contains(words)).count()
+}
+
+#[test]
+fn a_box_that_may_be_off_logs_that_once_and_what_the_rtc_was_off_when_it_is_set() {
+    logged("");
+    // Never compared.
+    let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(400), ..Ds3231Model::default() }, None, 94);
+    made.run(120);
+    assert!(made.warnings().contains("this box may be up to"), "{}", made.warnings());
+    assert_eq!(logged("off: its RTC was never compared with a reference"), 1);
+    for _ in 0..30 {
+        made.run(60);
+        made.send_sample("a", Span::ZERO, 2e6);
+    }
+    assert_eq!(logged("the RTC was off by 0.4 s, and was set"), 1);
+    // One that was compared says nothing.
+    let mut made = calibrated_box(95);
+    logged("");
+    made.run(120);
+    assert_eq!(logged("this box may be up to"), 0);
+}
+
 /// Makes a box that was compared an hour before, with an RTC that is right.
 fn calibrated_box(seed: u64) -> ClockHarness {
     let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);

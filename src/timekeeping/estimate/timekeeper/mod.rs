@@ -29,7 +29,7 @@ pub use self::rtc::FoundChip;
 pub use self::upkeep::Upkeep;
 use super::calibration::{Calibrated, Calibration};
 use super::selection::{Selection, Verdict};
-use crate::timekeeping::notice::Notice;
+use crate::timekeeping::notice::{Inexact, Notice};
 use crate::timekeeping::references::Source;
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{BOUND_SIGMAS, Estimate, Flywheel, TimeState};
@@ -57,6 +57,10 @@ pub struct Timekeeper {
     heard_from: Option<Instant<Raw>>,
     /// The chip that answers at the RTC's address and is not used, and why.
     refused_chip: Option<(Chip, String)>,
+    /// Since when the box has been off by more than others can bear, without a pause.
+    inexact_since: Option<Instant<Raw>>,
+    /// Why, as it was noticed last.
+    noticed_inexact: Option<Inexact>,
 }
 
 /// The last sample that was believed.
@@ -83,6 +87,8 @@ impl Timekeeper {
             rtc_set_at: None,
             heard_from: None,
             refused_chip: None,
+            inexact_since: None,
+            noticed_inexact: None,
         }
     }
 
@@ -96,6 +102,7 @@ impl Timekeeper {
             crystal.advance(now, None);
         }
         let best = self.best(now);
+        self.note_inexact(best.as_ref(), now);
         Estimate {
             utc: best.map_or(*fallback, |best| best.utc),
             bound: best.map(|best| Span::from_ns_f64(best.bound.ns())),
