@@ -72,7 +72,7 @@ impl Doctor {
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
-        findings.extend(checks::clock(&config.time, &machine, &read_clock(config)));
+        findings.extend(checks::clock(&config.time, &machine, &read_clock(config, holder)));
         findings.extend(checks::daemons(&config.time, &machine));
         findings.extend(checks::wifi(&config.time, &wifi::read(&machine)));
         let board = read_board(config, holder);

@@ -180,6 +180,8 @@ pub struct TimeStatus {
     pub rtc_rate_ppb: Option<f64>,
     /// The chip that answers at the RTC's address, such as `DS3231`; also one that is not used.
     pub rtc_chip: Option<String>,
+    /// Whether that is a DS3231 of which it is not known yet whether it is an SN or an M.
+    pub rtc_may_be_ds3231m: bool,
     /// The RTC's temperature, in °C.
     pub rtc_temperature_celsius: Option<f64>,
 }

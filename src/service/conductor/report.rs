@@ -15,7 +15,7 @@ use crate::control::protocol::{
 };
 use crate::player::feeder::Hearing;
 use crate::service::volume::VolumeReport;
-use crate::timekeeping::status::{self, BOUND_SIGMAS, TimeState as Known};
+use crate::timekeeping::status::{self, BOUND_SIGMAS, RtcReport, TimeState as Known};
 use crate::timetable::{Place, Start};
 
 /// Figures of the player that are older than this are no longer valid.
@@ -164,8 +164,9 @@ impl Conductor {
             error_bound_ms: time.bound_ms,
             agreement_ms: time.agreement_ms,
             since_reference_s: time.reference_age_s.map(|age_s| age_s as i64),
-            rtc_rate_ppb: time.rtc.as_ref().and_then(|rtc| rtc.rate_ppb),
+            rtc_rate_ppb: time.rtc.as_ref().and_then(RtcReport::known_rate_ppb),
             rtc_chip: time.rtc_chip.clone(),
+            rtc_may_be_ds3231m: time.rtc_may_be_ds3231m,
             rtc_temperature_celsius: time.rtc.as_ref().and_then(|rtc| rtc.temperature_c),
         }
     }

@@ -42,6 +42,7 @@ impl Timekeeper {
             waiting_correction_ms: output.waiting.map(|by| by.ms()),
             rtc: self.rtc.as_ref().map(|rtc| rtc.report(now)),
             rtc_chip: self.chip_name(),
+            rtc_may_be_ds3231m: self.may_be_ds3231m(now),
             warnings: self.warnings(best.as_ref()),
         }
     }
