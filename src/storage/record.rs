@@ -146,7 +146,7 @@ impl<T: Persistent> Record<T> {
     fn bytes(&self) -> io::Result<Option<Vec<u8>>> {
         use std::io::Read;
         let mut bytes = Vec::new();
-        match std::fs::File::open(&self.path) {
+        match super::open_file(&self.path) {
             Ok(file) => file.take(MAX_BYTES).read_to_end(&mut bytes).map(|_| Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
