@@ -242,7 +242,11 @@ impl Recorder {
         let trouble = files.append(&self.held).err().map(|error| error.to_string());
         match trouble {
             None => self.held.clear(),
-            Some(_) => self.is_urgent = true,
+            Some(_) => {
+                self.is_urgent = true;
+                // Nothing was written that could wear out the disk.
+                self.soonest = SOONEST_WRITE;
+            }
         }
         if trouble != self.trouble {
             if let Some(trouble) = &trouble {

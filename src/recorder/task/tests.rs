@@ -144,6 +144,8 @@ fn a_disk_that_takes_nothing_costs_the_recording_alone_until_it_is_back() {
         assert!(on.recorder.held.len() <= MAX_HELD_BYTES);
     }
     std::fs::remove_file(&state).unwrap();
+    (0..31).for_each(|_| on.second());
+    assert!(!on.entries().is_empty(), "it is tried again every 30 s");
     (0..700).for_each(|_| on.second());
     let entries = on.entries();
     assert!(entries.iter().any(|entry| matches!(entry.event, Event::Began { .. })), "what waited is there");
