@@ -47,7 +47,7 @@ pub(crate) fn hardware_latency(known_ms: Option<f64>, is_complete: bool) -> Stri
     }
 }
 
-/// Returns the name of a clock chip; of a DS3231 of which it is not known yet which one it is, also that.
+/// Returns the name of a clock chip, and whether it is not known yet which kind of DS3231 it is.
 pub(crate) fn chip_words(chip: &str, may_be_ds3231m: bool) -> String {
     if may_be_ds3231m { format!("{chip} (not yet known whether SN or M)") } else { chip.to_owned() }
 }

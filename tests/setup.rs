@@ -128,6 +128,20 @@ fn pins_of_an_i2s_dac_are_refused_and_what_may_need_a_pin_is_said() {
 }
 
 #[test]
+fn the_help_shows_pins_a_miniamp_and_every_simulated_chip() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.run(&["setup", "--help"]);
+    assert!(help.succeeds().stdout.contains("--miniamp --pins 24,6,5,13,12,0"), "{help:?}");
+    for arguments in [["time", "--help"], ["config", "--sample"]] {
+        let said = sandbox.run(&arguments);
+        for chip in ["ds3231m", "ds1307", "pcf8523", "mpu6050"] {
+            let name = format!("simulated:{chip}");
+            assert!(said.succeeds().stdout.contains(&name), "no {name} in {arguments:?}");
+        }
+    }
+}
+
+#[test]
 fn a_miniamp_with_the_overlay_of_another_hat_is_a_contradiction() {
     let sandbox = Sandbox::new();
     let both = ["--yes", "--dac-overlay", "iqaudio-dacplus", "--miniamp", "--pins", "24,6,5,13,12,0"];

@@ -30,6 +30,8 @@ use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
   sudo jaudiosync setup                                    ask all questions
   jaudiosync setup --dry-run                               ask, and only show the changes
   sudo jaudiosync setup --yes --device Audio --mono        ask nothing; everything else stays
+  sudo jaudiosync setup --yes --pins 24,6,5,16,26,13       buttons and jumper as usual, and an LED on GPIO13
+  sudo jaudiosync setup --yes --dac-overlay hifiberry-dac --miniamp --pins 24,6,5,13,12,0
   sudo jaudiosync setup --yes --rtc ds3231 --gps --host-name bike-3 --wifi-ssid Ride --wifi-passphrase-file pass.txt
 
 Without a terminal it cannot ask, and needs --yes or --dry-run.")]

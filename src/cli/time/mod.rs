@@ -62,7 +62,8 @@ struct TimeOptions {
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
-    /// The RTC's I2C bus, or `none` or `simulated`
+    /// The RTC's I2C bus, or `none`, or `simulated` or another simulated chip: `simulated:ds3231m`,
+    /// `simulated:ds1307`, `simulated:pcf8523`, `simulated:mpu6050`
     #[arg(long, value_name = "BUS", value_parser = parse_rtc, global = true)]
     rtc: Option<RtcChoice>,
 
