@@ -691,3 +691,37 @@ fn an_error_of_the_bus_is_not_taken_for_an_absent_chip() {
     let ModuleReport::LeftAlone(words) = made.module.report() else { panic!("{:?}", made.module.report()) };
     assert!(words.contains("stuck"), "{words}");
 }
+
+#[test]
+fn a_module_that_is_swapped_for_one_of_another_kind_is_refused_and_not_written_to() {
+    use std::sync::atomic::Ordering::Relaxed;
+    for (kind, seed) in [(Chip::Pcf8523, 60), (Chip::Ds1307, 61), (Chip::MotionSensor, 62)] {
+        let (clock, wrong, is_swapped) = ClockHarness::swappable(Ds3231Model::default(), kind, seed);
+        let (eeprom, chip) = SimulatedEeprom::new(clock.world.clone(), Memory::AT24C32, seed);
+        let mut made = Boxed { clock, eeprom, chip, module: Arc::default(), seed };
+        made.attach(0);
+        made.module.begin(Some(session(1)), None);
+        made.calibrate();
+        let held = made.chip.contents();
+        assert!(made.disk().is_some() && held.iter().any(|byte| *byte != 0xFF));
+        // It is pulled, and another one is put in its place, while music plays.
+        made.clock.chip.set_silent(true);
+        is_swapped.store(true, Relaxed);
+        made.module.save_volume(Volume { percent: 7 });
+        let jumped = made.clock.run_playing(600);
+        assert!(jumped < Span::from_us(20), "{kind}: UTC jumped by {jumped:?}");
+        assert_eq!(made.clock.status().rtc_chip, Some(kind.to_string()));
+        assert!(made.clock.warnings().contains("Buy a DS3231"), "{}", made.clock.warnings());
+        assert_eq!(wrong.writes(), [], "{kind}");
+        assert_eq!(made.chip.contents(), held, "{kind}: the memory beside it is left alone");
+        let bound_ms = made.clock.estimate().bound.expect("carried on by the crystal").ms();
+        assert!(made.clock.error_ms().abs() < bound_ms, "{kind}: {} ms of {bound_ms}", made.clock.error_ms());
+        // The first one comes back.
+        made.clock.chip.set_silent(false);
+        is_swapped.store(false, Relaxed);
+        made.clock.run(200);
+        assert_eq!(made.clock.status().rtc_chip.as_deref(), Some("DS3231"));
+        assert!(made.clock.error_ms().abs() < 1.0, "{kind}: {} ms", made.clock.error_ms());
+        assert_ne!(made.chip.contents(), held, "what was to be saved meanwhile is saved");
+    }
+}
