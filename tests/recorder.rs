@@ -152,4 +152,12 @@ fn a_ride_without_the_time_has_no_date() {
     let page = &run.succeeds().stdout;
     assert!(page.starts_with("Ride on an unknown date, from 0:05 to 16:25:55 after power-on, version 1\n"), "{page}");
     assert!(page.contains("within ±7.00 ms at worst, 16:25:55 after power-on"), "{page}");
+    // After a boot that knew it.
+    let known = began.replace("aaaaaaaa", "99999999").replace("\"up_s\":5.0", "\"up_s\":5.0,\"utc_s\":1800000000.0");
+    std::fs::write(recording(&sandbox), format!("{known}{began}{time}")).unwrap();
+    let run = last_ride(&sandbox, "bbbbbbbb", &["--last-ride"]);
+    let page = &run.succeeds().stdout;
+    let heading = page.lines().next().unwrap();
+    assert!(heading.starts_with("Ride of 2027-01-15 "), "{page}");
+    assert!(heading.ends_with(" to 16:25:55 after the last power-on, on an unknown date, version 1"), "{page}");
 }

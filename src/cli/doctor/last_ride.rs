@@ -114,10 +114,17 @@ fn heading(ride: &Ride) -> String {
             count => format!("Ride on an unknown date, with {count} power-ons, to {to} after the last{version}"),
         };
     }
-    let to = words(last.to, Some(first.from));
+    let to = match last.to.utc_s {
+        Some(_) => words(last.to, Some(first.from)),
+        None => format!("{} after the last power-on, on an unknown date", duration(last.to.up_s as i64)),
+    };
     let version = version(last);
     let until = if ride.is_under_way() { "under way, last entry" } else { "to" };
-    format!("Ride of {} {until} {to}{length}{version}", words(first.from, None))
+    let from = match first.from.utc_s {
+        Some(_) => words(first.from, None),
+        None => format!("an unknown date, {} after power-on,", duration(first.from.up_s as i64)),
+    };
+    format!("Ride of {from} {until} {to}{length}{version}")
 }
 
 fn version(boot: &Boot) -> String {
