@@ -50,8 +50,12 @@ pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<F
         )],
         RtcChoice::Simulated(_) => {
             let simulated = Finding::warning(CHECK, "the RTC is simulated", "on a real box, set time.rtc");
-            let refused = seen.chip_error.as_ref().map(|error| Finding::problem(CHECK, error.to_string(), FIT_ANOTHER));
-            [simulated].into_iter().chain(refused).collect()
+            let findings = match (&seen.chip_error, &seen.status.rtc) {
+                (Some(error), _) => vec![Finding::problem(CHECK, error.to_string(), FIT_ANOTHER)],
+                (None, Some(rtc)) => answering(rtc, &seen.status),
+                (None, None) => Vec::new(),
+            };
+            [simulated].into_iter().chain(findings).collect()
         }
         RtcChoice::Bus(bus) => match &seen.chip_error {
             Some(error) => vec![unreadable(bus, machine, error)],
@@ -105,6 +109,13 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
         findings.push(Finding::problem(CHECK, "the RTC does not answer", "check its wires, then its battery"));
         return findings;
     };
+    findings.extend(answering(rtc, status));
+    findings
+}
+
+/// Checks a chip that answers.
+fn answering(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
+    let mut findings = Vec::new();
     match (rtc.oscillator_stopped, rtc.distrusted) {
         (Some(true), _) => findings.push(Finding::problem(
             CHECK,
@@ -298,7 +309,8 @@ mod tests {
         let found = clock(&config, &machine, &refused);
         assert_eq!(levels(&found), [Level::Warning, Level::Problem]);
         assert!(found[1].text.contains("PCF8523"), "{found:?}");
-        assert_eq!(levels(&clock(&config, &machine, &seen(Some(rtc()), None))), [Level::Warning]);
+        let found = clock(&config, &machine, &seen(Some(rtc()), None));
+        assert_eq!(levels(&found), [Level::Warning, Level::Good, Level::Warning], "it was never compared: {found:?}");
     }
 
     #[test]
