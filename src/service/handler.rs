@@ -1,5 +1,5 @@
-//! The control socket, and what its clients get: commands go to the conductor, the status is read where it
-//! was last published.
+//! The control socket, and what its clients get: commands go to the conductor, the status is read
+//! where it was last published.
 
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;

@@ -116,4 +116,5 @@ fn a_run_that_died_before_it_was_recorded_is_a_restart() {
     let rides = Rides::of(&entries.concat(), &BootId::parse("b"));
     let ride = &rides.last(1).unwrap().0;
     assert_eq!((ride.restarts.len(), ride.restarts[0].text.as_str()), (1, "a fault"));
+    assert_eq!(ride.music_s().to_bits(), 0.0_f64.to_bits());
 }

@@ -293,7 +293,7 @@ fn runs_that_die_within_a_second_are_recorded_until_they_are_a_crash_loop() {
         };
         on.entries().iter().filter(is_of).filter_map(previous).collect::<Vec<_>>()
     };
-    // A clean end and a power cut: the next run waits for UTC, and dies before it.
+    // The first run of a boot, after a clean end, waits for UTC and dies before it.
     let mut on = VirtualBox::switch_on(folder.path(), "b", NOON_S + 100);
     on.recorder.step();
     assert_eq!(starts(&on), [], "after a clean end nothing is written without UTC");
