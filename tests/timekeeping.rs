@@ -596,6 +596,31 @@ fn a_box_that_has_lost_what_it_saved_knows_from_the_stamp_what_its_rtc_is_worth(
 }
 
 #[test]
+fn boxes_that_have_lost_what_they_saved_and_kept_their_rtc_are_within_five_milliseconds() {
+    let mut errors_ms = Vec::new();
+    for seed in 100..120 {
+        let offset = Span::from_ms(300 - 30 * (seed as i64 - 100));
+        let mut made = ClockHarness::new(Ds3231Model { offset, ..Ds3231Model::from_datasheet(seed) }, None, seed);
+        for _ in 0..60 {
+            made.run(60);
+            made.send_sample("a", Span::ZERO, 2e6);
+        }
+        made.task.end();
+        // A few minutes without power, and the state folder is gone.
+        made.world.spend(Span::from_seconds(300));
+        let mut made = made.boot_again(None, seed + 1_000);
+        made.run(30);
+        let bound_ms = made.estimate().bound.expect("known").ms();
+        assert!(made.error_ms().abs() < bound_ms, "seed {seed}: {} ms of {bound_ms}", made.error_ms());
+        errors_ms.push(made.error_ms());
+    }
+    let largest = errors_ms.iter().fold(f64::MIN, |largest, error| largest.max(*error));
+    let smallest = errors_ms.iter().fold(f64::MAX, |smallest, error| smallest.min(*error));
+    println!("20 boxes: at most {:.3} ms apart", largest - smallest);
+    assert!(largest - smallest < 5.0, "{errors_ms:?}");
+}
+
+#[test]
 fn a_power_cut_after_the_rtc_was_set_and_before_that_was_saved_costs_milliseconds() {
     // Compared with an RTC that was 100 ms ahead, and saved.
     let ahead = Span::from_ms(100);
