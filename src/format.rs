@@ -47,6 +47,11 @@ pub(crate) fn hardware_latency(known_ms: Option<f64>, is_complete: bool) -> Stri
     }
 }
 
+/// Returns the name of a clock chip, and whether it is not known yet which kind of DS3231 it is.
+pub(crate) fn chip_words(chip: &str, may_be_ds3231m: bool) -> String {
+    if may_be_ds3231m { format!("{chip} (not yet known whether SN or M)") } else { chip.to_owned() }
+}
+
 /// Returns a small span of time as people say it, such as `30 ms`, `0.5 s` or `2 min`: rounded up,
 /// but for what is far below the last digit.
 pub(crate) fn approximately(span: Span) -> String {

@@ -39,6 +39,24 @@ fn a_missing_playlist_lists_those_that_exist() {
 }
 
 #[test]
+fn a_calibration_is_forgotten_on_disk_and_one_that_cannot_be_reached_is_named() {
+    let sandbox = Sandbox::new();
+    let state = sandbox.path().join("state");
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("time.json"), "{}").unwrap();
+    let mut command = sandbox.command();
+    command.env("STATE_DIRECTORY", &state).args(["time", "forget", "--rtc", "/dev/i2c-99"]);
+    let run = Run::of(command.output().unwrap());
+    assert!(run.succeeds().stdout.contains("The calibration was forgotten"), "{run:?}");
+    assert!(run.stderr.contains("/dev/i2c-99") && run.stderr.contains("was not forgotten"), "{run:?}");
+    let run = Run::of(command.output().unwrap());
+    assert!(
+        run.succeeds().stdout.contains("no calibration to forget") && run.stderr.contains("/dev/i2c-99"),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn empty_playlist() {
     for empty in ["", "#EXTM3U\n\n# nothing here\n", "\u{feff}"] {
         Sandbox::new().playlist(empty).run(&["play"]).fails(3, &["is empty"]);

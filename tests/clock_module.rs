@@ -631,7 +631,7 @@ fn a_forgotten_calibration_is_in_neither_slot() {
 }
 
 #[test]
-fn the_encoding_of_version_1_does_not_change() {
+fn the_encoding_of_version_2_does_not_change() {
     let calibration = serde_json::json!({
         "flywheel_ns": START_S * 1_000_000_000, "base_offset_ns": -5, "state": [1.0, -2.0, 3.0, -4.0, 5.0],
         "covariance": [[1.0, 0.1, 0.2, 0.3, 0.4], [0.1, 2.0, 0.5, 0.6, 0.7], [0.2, 0.5, 3.0, 0.8, 0.9],
@@ -649,6 +649,7 @@ fn the_encoding_of_version_1_does_not_change() {
             aging_offset: -3,
             stamp: Some([0x85, 0x12, 0x31]),
             is_ds3231m: true,
+            drifts: true,
             calibration: Some(serde_json::from_value(calibration).unwrap()),
             group: None,
         }),
@@ -658,7 +659,7 @@ fn the_encoding_of_version_1_does_not_change() {
     let bytes = encode(&state);
     println!("{} bytes of {ROOM_BYTES}", bytes.len());
     assert_eq!(decode(VERSION, &bytes).as_ref(), Some(&state));
-    assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (1, 282, 0x6f83_912b));
+    assert_eq!((VERSION, bytes.len(), crc32fast::hash(&bytes)), (2, 283, 0x137f_e8b9));
     assert!(bytes.len() < ROOM_BYTES / 2);
     assert_eq!(decode(VERSION + 1, &bytes), None);
 }
@@ -690,4 +691,38 @@ fn an_error_of_the_bus_is_not_taken_for_an_absent_chip() {
     made.clock.run(10);
     let ModuleReport::LeftAlone(words) = made.module.report() else { panic!("{:?}", made.module.report()) };
     assert!(words.contains("stuck"), "{words}");
+}
+
+#[test]
+fn a_module_that_is_swapped_for_one_of_another_kind_is_refused_and_not_written_to() {
+    use std::sync::atomic::Ordering::Relaxed;
+    for (kind, seed) in [(Chip::Pcf8523, 60), (Chip::Ds1307, 61), (Chip::MotionSensor, 62)] {
+        let (clock, wrong, is_swapped) = ClockHarness::swappable(Ds3231Model::default(), kind, seed);
+        let (eeprom, chip) = SimulatedEeprom::new(clock.world.clone(), Memory::AT24C32, seed);
+        let mut made = Boxed { clock, eeprom, chip, module: Arc::default(), seed };
+        made.attach(0);
+        made.module.begin(Some(session(1)), None);
+        made.calibrate();
+        let held = made.chip.contents();
+        assert!(made.disk().is_some() && held.iter().any(|byte| *byte != 0xFF));
+        // It is pulled, and another one is put in its place, while music plays.
+        made.clock.chip.set_silent(true);
+        is_swapped.store(true, Relaxed);
+        made.module.save_volume(Volume { percent: 7 });
+        let jumped = made.clock.run_playing(600);
+        assert!(jumped < Span::from_us(20), "{kind}: UTC jumped by {jumped:?}");
+        assert_eq!(made.clock.status().rtc_chip, Some(kind.to_string()));
+        assert!(made.clock.warnings().contains("Buy a DS3231"), "{}", made.clock.warnings());
+        assert_eq!(wrong.writes(), [], "{kind}");
+        assert_eq!(made.chip.contents(), held, "{kind}: the memory beside it is left alone");
+        let bound_ms = made.clock.estimate().bound.expect("carried on by the crystal").ms();
+        assert!(made.clock.error_ms().abs() < bound_ms, "{kind}: {} ms of {bound_ms}", made.clock.error_ms());
+        // The first one comes back.
+        made.clock.chip.set_silent(false);
+        is_swapped.store(false, Relaxed);
+        made.clock.run(200);
+        assert_eq!(made.clock.status().rtc_chip.as_deref(), Some("DS3231"));
+        assert!(made.clock.error_ms().abs() < 1.0, "{kind}: {} ms", made.clock.error_ms());
+        assert_ne!(made.chip.contents(), held, "what was to be saved meanwhile is saved");
+    }
 }

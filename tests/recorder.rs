@@ -95,8 +95,14 @@ fn a_ride_with_a_power_cut_a_crash_and_a_clean_end_is_told_on_a_page() {
     assert_eq!(ride["ride"]["boots"][1]["ending"], "asked");
     assert_eq!(ride["ride"]["restarts"].as_array().unwrap().len(), 1);
     assert!(!ride["ride"]["music"].as_array().unwrap().is_empty(), "{ride}");
-    last_ride(&sandbox, "cccccccc", &["--last-ride=2"])
-        .fails(1, &["ride 2 is no longer recorded: the recording has 1 ride"]);
+    for second in [&["--last-ride=2"][..], &["--last-ride", "2"]] {
+        last_ride(&sandbox, "cccccccc", second).fails(1, &["there is no ride 2: the recording has 1 ride"]);
+    }
+    // Without the configuration that was named it would be another box's ride.
+    last_ride(&sandbox, "cccccccc", &["--last-ride", "--config", "none.toml"]).fails(1, &["none.toml", "no such file"]);
+    std::fs::write(sandbox.path().join("odd.toml"), "[volume]\nloud = 1\n").unwrap();
+    let run = last_ride(&sandbox, "cccccccc", &["--last-ride", "--config", "odd.toml"]);
+    assert!(run.succeeds().stderr.contains("odd.toml:2"), "{run:?}");
 }
 
 #[test]
@@ -122,4 +128,36 @@ fn a_recording_with_any_content_is_shown_without_a_panic() {
     std::fs::create_dir(recording(&sandbox)).unwrap();
     last_ride(&sandbox, "bbbbbbbb", &["--last-ride"]).fails(1, &["cannot read", "recorder.jsonl"]);
     last_ride(&sandbox, "bbbbbbbb", &["--last-ride=0"]).fails(2, &["--last-ride"]);
+    // A pipe is not waited for.
+    std::fs::remove_dir(recording(&sandbox)).unwrap();
+    nix::unistd::mkfifo(&recording(&sandbox), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    last_ride(&sandbox, "bbbbbbbb", &["--last-ride"]).fails(1, &["recorder.jsonl: it is not a file"]);
+    // Nothing but what cannot be read.
+    std::fs::remove_file(recording(&sandbox)).unwrap();
+    for noise in [vec![0; 4096], vec![b'x'; 300_000]] {
+        std::fs::write(recording(&sandbox), noise).unwrap();
+        last_ride(&sandbox, "bbbbbbbb", &["--last-ride"]).fails(1, &["1 line of the recording cannot be read"]);
+    }
+}
+
+#[test]
+fn a_ride_without_the_time_has_no_date() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(ServiceProcess::state(&sandbox, "box")).unwrap();
+    let began = "{\"boot\":\"aaaaaaaa\",\"up_s\":5.0,\"what\":\"began\",\"version\":\"1\",\"previous\":\"unknown\"}\n";
+    let time = "{\"boot\":\"aaaaaaaa\",\"up_s\":59155.0,\"what\":\"time\",\"state\":\"holdover\",\"bound_ms\":7.0,\
+                \"source\":\"RTC\"}\n";
+    std::fs::write(recording(&sandbox), format!("{began}{time}")).unwrap();
+    let run = last_ride(&sandbox, "bbbbbbbb", &["--last-ride"]);
+    let page = &run.succeeds().stdout;
+    assert!(page.starts_with("Ride on an unknown date, from 0:05 to 16:25:55 after power-on, version 1\n"), "{page}");
+    assert!(page.contains("within ±7.00 ms at worst, 16:25:55 after power-on"), "{page}");
+    // After a boot that knew it.
+    let known = began.replace("aaaaaaaa", "99999999").replace("\"up_s\":5.0", "\"up_s\":5.0,\"utc_s\":1800000000.0");
+    std::fs::write(recording(&sandbox), format!("{known}{began}{time}")).unwrap();
+    let run = last_ride(&sandbox, "bbbbbbbb", &["--last-ride"]);
+    let page = &run.succeeds().stdout;
+    let heading = page.lines().next().unwrap();
+    assert!(heading.starts_with("Ride of 2027-01-15 "), "{page}");
+    assert!(heading.ends_with(" to 16:25:55 after the last power-on, on an unknown date, version 1"), "{page}");
 }

@@ -105,6 +105,52 @@ fn pins_of_a_hat_are_refused_with_those_that_are_free() {
 }
 
 #[test]
+fn pins_of_an_i2s_dac_are_refused_and_what_may_need_a_pin_is_said() {
+    let sandbox = Sandbox::new();
+    let on_i2s = ["--yes", "--dac-overlay", "hifiberry-dacplus", "--pins", "24,6,5,19,26,0"];
+    setup(&sandbox, &on_i2s)
+        .fails(2, &["the Stop button is on GPIO19, which an I2S DAC uses: word clock", "--pins 24,"]);
+    // A DAC without inputs leaves GPIO20 alone: the first Pirate Audio boards have a button there.
+    let pirate = ["--dry-run", "--dac-overlay", "hifiberry-dac", "--no-miniamp", "--pins", "20,6,5,16,26,0"];
+    let run = setup(&sandbox, &pirate);
+    assert!(run.succeeds().stderr.contains("GPIO20, which an I2S DAC may use"), "{run:?}");
+    let run = setup(&sandbox, &["--yes", "--pins", "24,6,5,18,26,14"]);
+    for words in ["GPIO18, which an I2S DAC uses if there is one", "GPIO14, which a serial port"] {
+        assert!(run.succeeds().stderr.contains(words), "no {words:?} in {run:?}");
+    }
+    let run = sandbox.run(&["config", "--check", "--config", "box.toml"]);
+    assert!(run.succeeds().stderr.contains("GPIO18, which an I2S DAC uses if there is one"), "{run:?}");
+    fs::write(sandbox.path().join("box.toml"), "[board]\nhat = \"miniamp\"\njumper_gpio = 13\n").unwrap();
+    sandbox.run(&["config", "--check", "--config", "box.toml"]).fails(1, &["GPIO16, which a HiFiBerry MiniAmp uses"]);
+    // What a HAT may use is said, and not refused.
+    let run = setup(&sandbox, &["--dry-run", "--no-miniamp", "--dac-overlay", "iqaudio-dacplus"]);
+    assert!(run.succeeds().stderr.contains("GPIO24, which an IQaudio DAC or DigiAMP+ may use"), "{run:?}");
+}
+
+#[test]
+fn the_help_shows_pins_a_miniamp_and_every_simulated_chip() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.run(&["setup", "--help"]);
+    assert!(help.succeeds().stdout.contains("--miniamp --pins 24,6,5,13,12,0"), "{help:?}");
+    for arguments in [["time", "--help"], ["config", "--sample"]] {
+        let said = sandbox.run(&arguments);
+        for chip in ["ds3231m", "ds1307", "pcf8523", "mpu6050"] {
+            let name = format!("simulated:{chip}");
+            assert!(said.succeeds().stdout.contains(&name), "no {name} in {arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_miniamp_with_the_overlay_of_another_hat_is_a_contradiction() {
+    let sandbox = Sandbox::new();
+    let both = ["--yes", "--dac-overlay", "iqaudio-dacplus", "--miniamp", "--pins", "24,6,5,13,12,0"];
+    setup(&sandbox, &both)
+        .fails(2, &["a HiFiBerry MiniAmp has the overlay hifiberry-dac, not iqaudio-dacplus", "--no-miniamp"]);
+    assert!(!sandbox.path().join("box.toml").exists());
+}
+
+#[test]
 fn devices_says_which_output_is_taken_and_why() {
     let (sandbox, card) = (Sandbox::new(), VirtualCard::start().unwrap());
     fs::write(sandbox.path().join("empty.toml"), "").unwrap();

@@ -39,6 +39,59 @@ fn compared() -> SavedTime {
     saved
 }
 
+/// Logs of the clock's task, as the recorder takes them in.
+struct Logged(std::sync::Mutex<Vec<String>>);
+
+impl log::Log for Logged {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if jaudiosync::recorder::Tap::wants(record.level(), record.target()) {
+            self.0.lock().unwrap().push(format!("{:?} {}", std::thread::current().id(), record.args()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static LOGGED: Logged = Logged(std::sync::Mutex::new(Vec::new()));
+
+/// Returns how many lines of this thread the recorder has taken in that contain these words, since the
+/// last call.
+fn logged(words: &str) -> usize {
+    // The first call installs it.
+    let _ = log::set_logger(&LOGGED);
+    log::set_max_level(log::LevelFilter::Info);
+    let thread = format!("{:?} ", std::thread::current().id());
+    let mut lines = LOGGED.0.lock().unwrap();
+    let (own, others) = std::mem::take(&mut *lines).into_iter().partition(|line| line.starts_with(&thread));
+    *lines = others;
+    let own: Vec<String> = own;
+    own.iter().filter(|line| line.contains(words)).count()
+}
+
+#[test]
+fn a_box_that_may_be_off_logs_that_once_and_what_the_rtc_was_off_when_it_is_set() {
+    logged("");
+    // Never compared.
+    let mut made = ClockHarness::new(Ds3231Model { offset: Span::from_ms(400), ..Ds3231Model::default() }, None, 94);
+    made.run(120);
+    assert!(made.warnings().contains("this box may be up to"), "{}", made.warnings());
+    assert_eq!(logged("off: its RTC was never compared with a reference"), 1);
+    for _ in 0..30 {
+        made.run(60);
+        made.send_sample("a", Span::ZERO, 2e6);
+    }
+    assert_eq!(logged("the RTC was off by 0.4 s, and was set"), 1);
+    // One that was compared says nothing.
+    let mut made = calibrated_box(95);
+    logged("");
+    made.run(120);
+    assert_eq!(logged("this box may be up to"), 0);
+}
+
 /// Makes a box that was compared an hour before, with an RTC that is right.
 fn calibrated_box(seed: u64) -> ClockHarness {
     let mut made = ClockHarness::new(Ds3231Model::default(), Some(compared()), seed);
@@ -543,6 +596,31 @@ fn a_box_that_has_lost_what_it_saved_knows_from_the_stamp_what_its_rtc_is_worth(
 }
 
 #[test]
+fn boxes_that_have_lost_what_they_saved_and_kept_their_rtc_are_within_five_milliseconds() {
+    let mut errors_ms = Vec::new();
+    for seed in 100..120 {
+        let offset = Span::from_ms(300 - 30 * (seed as i64 - 100));
+        let mut made = ClockHarness::new(Ds3231Model { offset, ..Ds3231Model::from_datasheet(seed) }, None, seed);
+        for _ in 0..60 {
+            made.run(60);
+            made.send_sample("a", Span::ZERO, 2e6);
+        }
+        made.task.end();
+        // A few minutes without power, and the state folder is gone.
+        made.world.spend(Span::from_seconds(300));
+        let mut made = made.boot_again(None, seed + 1_000);
+        made.run(30);
+        let bound_ms = made.estimate().bound.expect("known").ms();
+        assert!(made.error_ms().abs() < bound_ms, "seed {seed}: {} ms of {bound_ms}", made.error_ms());
+        errors_ms.push(made.error_ms());
+    }
+    let largest = errors_ms.iter().fold(f64::MIN, |largest, error| largest.max(*error));
+    let smallest = errors_ms.iter().fold(f64::MAX, |smallest, error| smallest.min(*error));
+    println!("20 boxes: at most {:.3} ms apart", largest - smallest);
+    assert!(largest - smallest < 5.0, "{errors_ms:?}");
+}
+
+#[test]
 fn a_power_cut_after_the_rtc_was_set_and_before_that_was_saved_costs_milliseconds() {
     // Compared with an RTC that was 100 ms ahead, and saved.
     let ahead = Span::from_ms(100);
@@ -605,6 +683,33 @@ fn a_ds3231m_is_recognized_by_its_temperature_and_makes_the_bound_honest() {
         let rate_sigma_ppb = made.status().rtc.and_then(|rtc| rtc.rate_sigma_ppb).expect("known");
         assert!(rate_sigma_ppb > 1_900.0, "{rate_sigma_ppb}");
     }
+}
+
+#[test]
+fn a_chip_that_was_found_to_drift_is_reckoned_with_from_the_start_also_without_its_stamp() {
+    let model = Ds3231Model { rate_ppb: -2_500.0, ..Ds3231Model::default() };
+    let mut earlier = ClockHarness::new(model, None, 92);
+    for _ in 0..60 {
+        earlier.run(60);
+        earlier.send_sample("a", Span::ZERO, 2e6);
+    }
+    earlier.run(700);
+    let mut saved = persisted(&earlier);
+    assert!(saved.drifts && !saved.is_ds3231m);
+    let mark = saved.mark.expect("it was marked");
+    saved.stamp = None;
+    // It was saved a month ago.
+    saved.utc_s -= 30 * 86_400;
+    saved.calibration.as_mut().expect("calibrated").flywheel_ns -= Span::DAY.ns() * 30;
+    let rate_sigma_ppb = |drifts| {
+        let alarms = [mark[0], mark[1], mark[2], mark[3], 0, 0, 0];
+        let saved = SavedTime { drifts, ..saved.clone() };
+        let mut made = ClockHarness::prepared(model, Some(saved), 93, |chip| restore_alarms(chip, &alarms));
+        made.run(10);
+        made.status().rtc.and_then(|rtc| rtc.rate_sigma_ppb).expect("known")
+    };
+    let (with, without) = (rate_sigma_ppb(true), rate_sigma_ppb(false));
+    assert!(with > 1.3 * without, "{with} ppb, and {without} without");
 }
 
 #[test]

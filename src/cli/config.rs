@@ -1,12 +1,14 @@
 //! `jaudiosync config`: shows the effective configuration, and where each value comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{Failure, output};
-use crate::config::{Layers, load};
+use crate::config::{BoardKind, Config, Layers, load};
+use crate::host::Machine;
+use crate::host::hats::{claims, collisions, possible_uses};
 
 /// Show the effective configuration, and where each value comes from
 ///
@@ -22,7 +24,7 @@ pub(super) struct ConfigCommand {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print only the problems; fail if there are any
+    /// Print only the problems, and pins that a HAT may need; fail if there are problems
     #[arg(long, conflicts_with = "json")]
     check: bool,
 
@@ -48,13 +50,30 @@ impl ConfigCommand {
         } else if !self.check {
             output::say(to_toml(&layers).trim_end());
         }
-        match layers.problems().len() {
+        if !self.check {
+            return Ok(());
+        }
+        let (certain, possible) = pins(layers.config(), &Machine::below(Path::new("/")));
+        certain.iter().chain(&possible).for_each(output::warn);
+        match layers.problems().len() + certain.len() {
             0 => Ok(()),
-            _ if !self.check => Ok(()),
             1 => Err(Failure::Other("the configuration has a problem; see above".to_owned())),
             count => Err(Failure::Other(format!("the configuration has {count} problems; see above"))),
         }
     }
+}
+
+/// Returns what certainly collides with the pins, and what may, on this machine.
+fn pins(config: &Config, machine: &Machine) -> (Vec<String>, Vec<String>) {
+    if config.board.kind != BoardKind::Pi {
+        return (Vec::new(), Vec::new());
+    }
+    let boot_config = machine.boot_config().map(|(_, text)| text).unwrap_or_default();
+    let claims = claims(&boot_config, machine.hat_product().as_deref(), config.board.hat);
+    let pins = config.board.pins();
+    let certain = collisions(&pins, &claims).into_iter().filter(|collision| !collision.claim.pin.is_optional);
+    let advise = |words: String| format!("{words}; choose another pin in [board]");
+    (certain.map(|collision| advise(collision.to_string())).collect(), possible_uses(&pins, &claims))
 }
 
 /// Formats a configuration file in which a comment after each value says where it comes from.
@@ -85,9 +104,8 @@ fn to_json(layers: &Layers) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
+    use crate::host::tests::machine;
 
     fn layers() -> Layers {
         let mut layers = Layers::default();
@@ -104,6 +122,21 @@ mod tests {
         again.lay(Path::new("b.toml"), text.as_bytes());
         assert_eq!(again.problems(), []);
         assert_eq!(again.config(), layers().config());
+    }
+
+    #[test]
+    fn a_pin_that_the_boot_configurations_dac_needs_is_a_problem() {
+        let mut layers = Layers::default();
+        layers.lay(Path::new("a.toml"), b"[board]\nstop_gpio = 21\njumper_gpio = 15\n");
+        let found = |boot_config: &str| {
+            let (_root, machine) = machine(&[("boot/firmware/config.txt", boot_config)]);
+            pins(layers.config(), &machine)
+        };
+        let (certain, possible) = found("dtoverlay=hifiberry-dacplus\n");
+        assert!(certain.len() == 1 && certain[0].contains("GPIO21, which an I2S DAC uses"), "{certain:?}");
+        assert!(possible.len() == 1 && possible[0].contains("GPIO15, which a serial port"), "{possible:?}");
+        let (certain, possible) = found("");
+        assert_eq!((certain.len(), possible.len()), (0, 2));
     }
 
     #[test]

@@ -119,7 +119,8 @@ impl TryFrom<String> for RtcChoice {
             "simulated" => Ok(Self::Simulated(SimulatedRtc::default())),
             path if path.starts_with("/dev/") => Ok(Self::Bus(PathBuf::from(path))),
             _ => Err(format!(
-                "{text:?} is not an RTC; write its bus, such as \"/dev/i2c-1\", or \"none\" or \"simulated\""
+                "{text:?} is not an RTC; write its bus, such as \"/dev/i2c-1\", or \"none\" or \"simulated\" (or another \
+                 simulated chip, such as \"simulated:pcf8523\")"
             )),
         }
     }

@@ -182,7 +182,11 @@ impl Layers {
         if let (Some(Value::Table(keys)), Some(value)) = (table.get_mut(section), plain(value)) {
             keys.insert(key.to_owned(), value);
         }
-        let tried = table.try_into::<Config>().map_err(|error| in_plain_words(error.message()));
+        let choices = || self.choices(section, key);
+        let tried = table.try_into::<Config>().map_err(|error| match error.message() {
+            message if message.contains("unit variant") => choices(),
+            message => in_plain_words(message),
+        });
         let tried = tried.and_then(|config| match check::out_of_range(&config) {
             Some(words) => Err(words),
             None => Ok(config),
@@ -198,6 +202,20 @@ impl Layers {
                 let present = present.unwrap_or_default();
                 self.problem(file, Some(line), format!("{key}: {words}; {present} stays in effect"));
             }
+        }
+    }
+
+    /// Says which texts a key that takes one of several can have.
+    fn choices(&self, section: &str, key: &str) -> String {
+        let mut table = self.values();
+        if let Some(Value::Table(keys)) = table.get_mut(section) {
+            keys.insert(key.to_owned(), Value::String(String::new()));
+        }
+        let error = table.try_into::<Config>().err();
+        let message = error.as_ref().map_or("", |error| error.message().trim());
+        match message.split_once("expected ") {
+            Some((_, choices)) => format!("write {choices}, in quotes").replace('`', ""),
+            None => "write a text in quotes".to_owned(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use jaudiosync_hw::buttons::Pins;
 use jaudiosync_hw::gpio::PinPurpose;
 
-use self::table::{MINIAMP, OVERLAYS, PRODUCTS, WITHOUT_PINS};
+use self::table::{I2S, I2S_INPUT_GPIO, I2S_OVERLAYS, MINIAMP, OVERLAYS, PRODUCTS, WITHOUT_PINS};
 pub use self::table::{MINIAMP_OVERLAY, PinUse};
 use super::boot_config::{Overlay, overlays};
 use crate::config::Hat;
@@ -29,6 +29,11 @@ impl Claim {
     /// Returns whether a MiniAmp uses the pin.
     pub fn is_miniamp(&self) -> bool {
         self.by == MINIAMP.name
+    }
+
+    /// Returns whether I2S certainly needs the pin: without it there is no sound.
+    pub fn is_i2s(&self) -> bool {
+        self.by == I2S.name && !self.pin.is_optional
     }
 }
 
@@ -62,7 +67,45 @@ pub fn claims(boot_config: &str, hat_product: Option<&str>, hat: Hat) -> Vec<Cla
     if hat == Hat::MiniAmp {
         claims.extend(miniamp_claims());
     }
+    claims.extend(i2s_claims(&overlays, hat));
     claims
+}
+
+/// Returns whether an overlay is that of a DAC or codec on the header's I2S.
+pub fn is_i2s_dac(overlay: &str) -> bool {
+    I2S_OVERLAYS.iter().any(|name| overlay.starts_with(name))
+}
+
+/// Returns the pins of I2S if there is a DAC on them.
+fn i2s_claims(overlays: &[Overlay], hat: Hat) -> Vec<Claim> {
+    let mut dacs = overlays.iter().filter(|overlay| is_i2s_dac(&overlay.name)).peekable();
+    if dacs.peek().is_none() && hat != Hat::MiniAmp {
+        return Vec::new();
+    }
+    let has_inputs = dacs.any(|overlay| overlay.name != MINIAMP_OVERLAY);
+    let claim = |pin: &PinUse| {
+        let is_optional = pin.gpio == I2S_INPUT_GPIO && !has_inputs;
+        Claim { by: I2S.name, pin: PinUse { is_optional, ..*pin } }
+    };
+    I2S.pins.iter().map(claim).collect()
+}
+
+/// Returns the overlay of a DAC with which the HAT cannot be a MiniAmp, although it is said to be
+/// one.
+pub fn contradicts_miniamp(boot_config: &str, hat: Hat) -> Option<String> {
+    let dacs: Vec<Overlay> = overlays(boot_config).into_iter().filter(|overlay| is_i2s_dac(&overlay.name)).collect();
+    let is_possible = hat != Hat::MiniAmp || dacs.iter().any(|overlay| overlay.name == MINIAMP_OVERLAY);
+    dacs.into_iter().next().filter(|_| !is_possible).map(|overlay| overlay.name)
+}
+
+/// Returns what may use configured pins, in words: what only some boxes have, and what is not
+/// known of this one.
+pub fn possible_uses(pins: &Pins, claims: &[Claim]) -> Vec<String> {
+    let collisions = collisions(pins, claims);
+    let is_known = |gpio: u8| collisions.iter().any(|collision| collision.claim.pin.gpio == gpio);
+    let optional = collisions.iter().filter(|collision| collision.claim.pin.is_optional);
+    let shared = pins.shared().into_iter().filter(|shared| !is_known(shared.gpio));
+    optional.map(ToString::to_string).chain(shared.map(|shared| shared.to_string())).collect()
 }
 
 fn claims_of(overlay: &Overlay) -> Vec<Claim> {
@@ -177,6 +220,37 @@ mod tests {
         let words =
             "the jumper is on GPIO26, which a HiFiBerry MiniAmp uses: switches the amplifier off while it is low";
         assert_eq!(jumper.as_deref(), Some(words));
+    }
+
+    #[test]
+    fn the_pins_of_i2s_belong_to_a_dac_on_the_header_and_to_nothing_otherwise() {
+        let pins = Pins { start_gpio: 18, stop_gpio: 20, volume_up_gpio: 21, led_gpio: Some(14), ..Pins::default() };
+        let known = |boot_config: &str, hat| {
+            let claims = claims(boot_config, None, hat);
+            let certain =
+                collisions(&pins, &claims).into_iter().filter(|one| one.claim.is_i2s()).map(|one| one.claim.pin.gpio);
+            (certain.collect::<Vec<_>>(), possible_uses(&pins, &claims).len())
+        };
+        for overlay in
+            ["hifiberry-dacplus", "iqaudio-codec", "rpi-digiampplus", "allo-boss-dac-pcm512x-audio", "i2s-dac"]
+        {
+            assert_eq!(known(&format!("dtoverlay={overlay}\n"), Hat::Auto), (vec![21, 18, 20], 1), "{overlay}");
+        }
+        // The first Pirate Audio boards have a button on GPIO20.
+        assert_eq!(known("dtoverlay=hifiberry-dac\n", Hat::Auto), (vec![21, 18], 2));
+        assert_eq!(known("", Hat::MiniAmp), (vec![21, 18], 2));
+        assert_eq!(known("dtoverlay=vc4-kms-v3d\ndtoverlay=audremap\n", Hat::Auto), (vec![], 4));
+        let moved = without_collisions(&pins, &[], &claims("dtoverlay=hifiberry-dacplus", None, Hat::Auto)).unwrap();
+        assert_eq!((moved.start_gpio, moved.stop_gpio, moved.led_gpio), (12, 22, Some(14)));
+    }
+
+    #[test]
+    fn a_hat_with_another_overlay_is_not_a_miniamp() {
+        let said = |boot_config: &str, hat| contradicts_miniamp(boot_config, hat);
+        assert_eq!(said("dtoverlay=iqaudio-dacplus\n", Hat::MiniAmp).as_deref(), Some("iqaudio-dacplus"));
+        assert_eq!(said("dtoverlay=iqaudio-dacplus\n", Hat::Auto), None);
+        assert_eq!(said("dtoverlay=hifiberry-dac\n", Hat::MiniAmp), None);
+        assert_eq!(said("dtoverlay=w1-gpio\n", Hat::MiniAmp), None);
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Entry {
     /// content: a line that a power cut has torn is skipped.
     pub fn read_all(bytes: &[u8]) -> (Vec<Self>, usize) {
         let mut unreadable = 0;
-        let entries = bytes.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(|byte| *byte == 0));
+        let entries = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let entries = entries.filter_map(|line| {
             let entry = Self::from_line(line);
             unreadable += usize::from(entry.is_none());
@@ -264,6 +264,15 @@ mod tests {
         let line = br#"{"boot":"01234567","up_s":1.0,"what":"teleported","to":"the moon"}"#;
         let (entries, unreadable) = Entry::read_all(line);
         assert_eq!((entries[0].event.clone(), unreadable), (Event::Other, 0));
+    }
+
+    #[test]
+    fn zeros_and_noise_are_lines_that_cannot_be_read() {
+        assert_eq!(Entry::read_all(&[0; 5000]), (vec![], 1));
+        assert_eq!(Entry::read_all(&[b'x'; 100_000]), (vec![], 1));
+        assert_eq!(Entry::read_all(b"\n\n"), (vec![], 0));
+        let holes = [&[0; 100][..], note("x").to_line().as_bytes()].concat();
+        assert_eq!(Entry::read_all(&holes), (vec![note("x")], 0), "a line after a hole is whole");
     }
 
     #[test]

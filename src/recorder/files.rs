@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::storage::{LiesOn, StatePlace};
+use crate::storage::{LiesOn, StatePlace, open_file, regular};
 
 /// The most that the recording takes on disk, in bytes.
 pub const MAX_BYTES: u64 = 256 * 1024;
@@ -62,7 +62,7 @@ impl Files {
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         for name in [EARLIER, OLDER, NEWER] {
-            let file = match File::open(self.folder.join(name)) {
+            let file = match open_file(&self.folder.join(name)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?,
             };
@@ -113,7 +113,7 @@ impl Files {
     }
 
     fn open(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).append(true).create(true).mode(0o644).open(self.path())
+        regular(OpenOptions::new().read(true).append(true).create(true).mode(0o644).open(self.path())?)
     }
 
     /// Puts the newer file in the older one's place; one that is too large is not ours.
@@ -211,6 +211,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::in_folder(folder.path());
         std::fs::create_dir(files.path()).unwrap();
+        assert!(files.append("line\n").is_err() && files.read().is_err());
+        // A pipe that nobody writes to would be waited for.
+        std::fs::remove_dir(files.path()).unwrap();
+        nix::unistd::mkfifo(&files.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert!(files.append("line\n").is_err() && files.read().is_err());
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "").unwrap();

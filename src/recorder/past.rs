@@ -3,11 +3,11 @@
 use super::boot::BootId;
 use super::event::{Entry, Event, PreviousEnd};
 
-/// So many starts in this time, in s, are a program that fails again and again.
+/// A program that starts this often within this time, in s, fails again and again.
 const MOST_STARTS: usize = 5;
 const STARTS_WITHIN_S: f64 = 600.0;
 
-/// Returns whether a run that begins now, so many s after power-on, is one of many short ones.
+/// Returns whether a run that begins now, this long after power-on, in s, is one of many short ones.
 pub fn is_in_crash_loop(entries: &[Entry], boot: &BootId, up_s: f64) -> bool {
     let is_recent = |entry: &&Entry| entry.boot == *boot && (0.0..=STARTS_WITHIN_S).contains(&(up_s - entry.up_s));
     let starts = entries.iter().rev().filter(is_recent).filter(|entry| matches!(entry.event, Event::Began { .. }));
@@ -22,7 +22,8 @@ pub fn previous_end(entries: &[Entry], boot: &BootId, systemds: Option<String>) 
     let run = entries.iter().rev().take_while(|entry| !matches!(entry.event, Event::Began { .. }));
     let is_clean = run.clone().any(|entry| matches!(entry.event, Event::Ended { .. }));
     if is_clean {
-        return (PreviousEnd::Clean, None);
+        // A run since then may have died before anything of it was recorded.
+        return systemds.map_or((PreviousEnd::Clean, None), |why| (PreviousEnd::Died, Some(why)));
     }
     if !boot.is_known() || !last.boot.is_known() {
         return (PreviousEnd::Unknown, None);
@@ -61,7 +62,10 @@ mod tests {
         let end = |entries: &[Entry]| previous_end(entries, &now, Some("the watchdog".to_owned()));
         assert_eq!(end(&[]), (PreviousEnd::Unknown, None));
         let ended = Event::Ended { how: End::Asked };
-        assert_eq!(end(&entries(before, &[began(), ended.clone(), Event::Stopped {}])), (PreviousEnd::Clean, None));
+        let clean = entries(before, &[began(), ended.clone(), Event::Stopped {}]);
+        assert_eq!(previous_end(&clean, &now, None), (PreviousEnd::Clean, None));
+        let unrecorded = (PreviousEnd::Died, Some("the watchdog".to_owned()));
+        assert_eq!(end(&clean), unrecorded, "systemd has seen a run that was too short to be recorded");
         assert_eq!(end(&entries(before, &[ended, began(), Event::Started {}])), (PreviousEnd::PowerCut, None));
         let died = entries("bbbb", &[began(), Event::Started {}]);
         assert_eq!(end(&died), (PreviousEnd::Died, Some("the watchdog".to_owned())));

@@ -8,7 +8,7 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::boot::BootId;
-use super::event::{End, Entry, Event, to_ms};
+use super::event::{End, Entry, Event, PreviousEnd, to_ms};
 use super::files::Files;
 use super::module::{InModule, ShortMemory};
 use super::past::{is_in_crash_loop, previous_end};
@@ -25,7 +25,8 @@ const FIRST_WRITE: Span = Span::from_seconds(60);
 /// How often events are written while all is well.
 pub const WRITE_INTERVAL: Span = Span::from_seconds(600);
 
-/// The beginning is written as soon as UTC is known, which it is needed for, or after this.
+/// The beginning is written as soon as UTC is known, which it is needed for, or after this. Where
+/// the run before did not end cleanly, it is written at once as well: this one may die as soon.
 const BEGINNING_WAITS: Span = Span::from_seconds(5);
 
 /// What is wrong is written at once, but not sooner than this after the last write, and later each
@@ -77,6 +78,8 @@ pub struct Recorder {
     write_at: Instant<Raw>,
     /// Whether something that is held should not wait for that.
     is_urgent: bool,
+    /// Whether what is held should not even wait for UTC.
+    is_due_at_once: bool,
     written_at: Option<Instant<Raw>>,
     soonest: Span,
     has_ended: bool,
@@ -116,6 +119,7 @@ impl Recorder {
             held: String::new(),
             write_at: now + FIRST_WRITE,
             is_urgent: false,
+            is_due_at_once: false,
             written_at: None,
             soonest: SOONEST_WRITE,
             has_ended: false,
@@ -158,6 +162,9 @@ impl Recorder {
             self.soonest = WRITE_INTERVAL;
         }
         let (previous, why) = previous_end(&entries, &self.boot, systemds);
+        // Earlier runs of a boot know UTC for the later ones.
+        let is_restart = self.boot.is_known() && entries.last().is_some_and(|last| last.boot == self.boot);
+        self.is_due_at_once = !self.is_in_crash_loop && (previous != PreviousEnd::Clean || is_restart);
         self.hold(Event::Began { version: env!("CARGO_PKG_VERSION").to_owned(), previous, why }, self.began_at);
     }
 
@@ -217,21 +224,29 @@ impl Recorder {
             Some(at) => now - at >= self.soonest,
             None => self.utc.is_some() || now - self.began_at >= BEGINNING_WAITS,
         };
-        if self.held.is_empty() || !(is_regular || self.has_ended || self.is_urgent && is_soon) {
+        let is_due = is_regular || self.has_ended || self.is_urgent && is_soon;
+        if self.held.is_empty() || !(is_due || self.is_due_at_once) {
             return;
         }
-        let is_usual = is_regular || self.written_at.is_none();
-        self.soonest = if is_usual { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
-        self.written_at = Some(now);
-        self.is_urgent = false;
-        self.is_in_crash_loop = false;
+        self.is_due_at_once = false;
+        if is_due {
+            let is_usual = is_regular || self.written_at.is_none();
+            self.soonest = if is_usual { SOONEST_WRITE } else { (self.soonest * 2).min(WRITE_INTERVAL) };
+            self.written_at = Some(now);
+            self.is_urgent = false;
+            self.is_in_crash_loop = false;
+        }
         // First, as it takes no time: at the end the clock's task waits for it, and not for a disk.
         self.module.iter_mut().for_each(InModule::write);
         let Some(files) = &self.files else { return self.held.clear() };
         let trouble = files.append(&self.held).err().map(|error| error.to_string());
         match trouble {
             None => self.held.clear(),
-            Some(_) => self.is_urgent = true,
+            Some(_) => {
+                self.is_urgent = true;
+                // Nothing was written that could wear out the disk.
+                self.soonest = SOONEST_WRITE;
+            }
         }
         if trouble != self.trouble {
             if let Some(trouble) = &trouble {

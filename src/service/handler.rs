@@ -1,12 +1,13 @@
-//! What the control socket's clients get: commands go to the conductor, the status is read where it
-//! was last published.
+//! The control socket, and what its clients get: commands go to the conductor, the status is read
+//! where it was last published.
 
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use super::conductor::{Message, StatusBoard};
+use crate::config::Config;
 use crate::control::protocol::ErrorCode;
-use crate::control::{Command, Handler, Response, Status};
+use crate::control::{Command, Handler, Response, Server, ServerError, ServerOptions, Status};
 
 /// How long to wait for the conductor. It answers within milliseconds, except to a reload, which
 /// may read hundreds of new files; the client waits a little longer than this.
@@ -37,5 +38,19 @@ impl Handler for ControlHandler {
 
     fn status(&self) -> Status {
         self.status.read().as_ref().clone()
+    }
+}
+
+/// Opens the control socket. The service plays without one that cannot be made, but does not start
+/// if another service has it.
+pub(super) fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
+    let options = ServerOptions { socket: config.control.socket.clone(), group: config.control.group.clone() };
+    match Server::bind(&options) {
+        Ok(server) => Ok(Some(server)),
+        Err(error @ ServerError::AlreadyRunning(_)) => Err(error),
+        Err(error) => {
+            log::error!("{error}; the box can be controlled by its buttons only");
+            Ok(None)
+        }
     }
 }

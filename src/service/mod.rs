@@ -9,8 +9,8 @@
 //! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
 //!   state is saved;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
-//! - [`running`] starts all of it on this machine's devices and runs it; [`heartbeat`] reports
-//!   whether all of it is alive.
+//! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
+//!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
 
 pub mod clock_thread;
 pub mod conductor;
@@ -26,3 +26,4 @@ pub mod state_place;
 pub mod state_writer;
 pub mod time;
 pub mod volume;
+mod workers;

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 
 use super::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use super::devices::{board_opener, open_mixer};
-use super::handler::ControlHandler;
+use super::handler::{ControlHandler, bind};
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
@@ -24,9 +24,10 @@ use super::state_place::{last_run, log_state_place, state_status};
 use super::state_writer::{Restored, StateWriter};
 use super::time::{BoxTime, TimeReader};
 use super::volume::VolumeTask;
+use super::workers::Workers;
 use crate::config::{BoardKind, Config, Layers};
+use crate::control::ServerError;
 use crate::control::server::RunningServer;
-use crate::control::{Server, ServerError, ServerOptions};
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
@@ -34,7 +35,6 @@ use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::recorder::Notes;
 use crate::storage::{self, StatePlace};
 use crate::timekeeping::clock_module::SharedModule;
-use crate::worker::{Task, Worker};
 
 /// How often the loops are checked, and systemd is notified.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -272,75 +272,10 @@ fn state_folder(options: &ServiceOptions, config: &Config) -> Option<PathBuf> {
     options.state_folder.clone().or_else(|| storage::state_folder(config.state.folder()))
 }
 
-/// The workers that the conductor sends commands to. The conductor owns them; this only watches
-/// whether they are alive.
-#[derive(Default)]
-struct Workers(Vec<(&'static str, Weak<dyn Watched>)>);
-
-/// A worker with any type of commands.
-trait Watched: Send + Sync {
-    /// Returns why it no longer works, if so.
-    fn death(&self) -> Option<String>;
-    fn dismiss(&self);
-}
-
-impl<Command: Send + 'static> Watched for Worker<Command> {
-    fn death(&self) -> Option<String> {
-        (!self.is_alive()).then(|| self.failure().unwrap_or("its thread has ended").to_owned())
-    }
-
-    fn dismiss(&self) {
-        self.dismiss();
-    }
-}
-
-impl Workers {
-    /// Starts a worker, and returns what sends it commands.
-    fn start<T: Task>(&mut self, name: &'static str, task: T) -> io::Result<Box<dyn FnMut(T::Command) + Send>> {
-        self.start_with(name, task, || {})
-    }
-
-    /// Does the same, with a function that is called on the thread when it begins.
-    fn start_with<T: Task>(
-        &mut self,
-        name: &'static str,
-        task: T,
-        on_thread: fn(),
-    ) -> io::Result<Box<dyn FnMut(T::Command) + Send>> {
-        let worker = Arc::new(Worker::start(name, task, on_thread)?);
-        let watched: Weak<Worker<T::Command>> = Arc::downgrade(&worker);
-        self.0.push((name, watched));
-        Ok(Box::new(move |command| worker.command(command)))
-    }
-
-    /// Returns a worker that has panicked, and why.
-    fn dead(&self) -> Option<(&'static str, String)> {
-        self.0.iter().find_map(|(name, worker)| Some((*name, worker.upgrade()?.death()?)))
-    }
-
-    fn dismiss(&self) {
-        self.0.iter().filter_map(|(_, worker)| worker.upgrade()).for_each(|worker| worker.dismiss());
-    }
-}
-
 /// Notifies systemd. Without systemd this does nothing.
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::debug!("systemd cannot be notified: {error}");
-    }
-}
-
-/// Opens the control socket. The service plays without one that cannot be made, but does not start
-/// if another service has it.
-fn bind(config: &Config) -> Result<Option<Server>, ServerError> {
-    let options = ServerOptions { socket: config.control.socket.clone(), group: config.control.group.clone() };
-    match Server::bind(&options) {
-        Ok(server) => Ok(Some(server)),
-        Err(error @ ServerError::AlreadyRunning(_)) => Err(error),
-        Err(error) => {
-            log::error!("{error}; the box can be controlled by its buttons only");
-            Ok(None)
-        }
     }
 }
 

@@ -25,6 +25,7 @@ pub fn state_status(place: Option<&StatePlace>, module: ModuleReport) -> StateSt
     StateStatus {
         folder: place.map_or_else(String::new, |place| place.folder.display().to_string()),
         lies_on: place.map_or(LiesOn::Unknown, |place| place.lies_on),
+        folder_trouble: None,
         eeprom,
         eeprom_saved_utc_s: saved_utc_s,
         eeprom_trouble: trouble,
@@ -57,6 +58,12 @@ impl StateStatus {
     /// Returns whether the EEPROM on the clock module remembers what the folder forgets.
     pub fn is_remembered(&self) -> bool {
         self.eeprom == EepromState::Used && self.eeprom_trouble.is_none()
+    }
+
+    /// Returns why nothing can be saved, unless the EEPROM remembers it.
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.folder_trouble.as_ref().filter(|_| !(self.lies_on.forgets() && self.is_remembered()))?;
+        Some(format!("the state cannot be saved, so a power cut would lose it: {trouble}"))
     }
 
     /// Returns what to do where the folder forgets.

@@ -15,7 +15,7 @@ use crate::worker::Task;
 
 /// The pause before a failed write is tried again: a full disk may get room, a card may be made
 /// writable.
-const RETRY: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The pause while there is nothing to write.
 const NOTHING: Duration = Duration::from_secs(3600);
@@ -281,7 +281,8 @@ mod tests {
         task.command(WriteCommand::Session(Some(session(1))));
         assert_eq!(task.step(), RETRY);
         task.command(WriteCommand::Session(Some(session(2))));
-        assert_eq!(task.step(), RETRY);
+        // A power cut may come soon after there is room again.
+        assert!(task.step() <= Duration::from_secs(5));
         std::fs::remove_file(&state).unwrap();
         assert_eq!(task.step(), NOTHING);
         let reported: Vec<Option<String>> = reported.try_iter().collect();

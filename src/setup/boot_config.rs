@@ -2,21 +2,10 @@
 //! `dtparam=i2c_arm=on`, below filters such as `[pi4]`, of which `[all]` stands for every board.
 
 use crate::host::boot_config::{I2C_ON, has_i2c, is_kernel_rtc, is_setting};
+use crate::host::hats::is_i2s_dac;
 
-/// How the names of overlays for DACs on the header begin. Two of them would fight for the same
-/// pins.
-const DAC_OVERLAYS: [&str; 10] = [
-    "allo-",
-    "audioinjector-",
-    "audremap",
-    "hifiberry-",
-    "i-sabre-",
-    "iqaudio-",
-    "justboom-",
-    "max98357a",
-    "merus-amp",
-    "pisound",
-];
+/// Moves the headphone socket's sound to pins of the header, where a DAC may be.
+const PWM_OVERLAY: &str = "audremap";
 
 /// What the boot configuration should have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,7 +46,7 @@ pub fn edit(before: &str, wanted: &Wanted) -> String {
 fn is_other_dac(line: &str, wanted: &str) -> bool {
     let line = line.trim();
     let overlay = line.strip_prefix("dtoverlay=");
-    line != wanted && overlay.is_some_and(|overlay| DAC_OVERLAYS.iter().any(|name| overlay.starts_with(name)))
+    line != wanted && overlay.is_some_and(|overlay| is_i2s_dac(overlay) || overlay.starts_with(PWM_OVERLAY))
 }
 
 fn comment_out(lines: &mut [String], is_in_the_way: impl Fn(&str) -> bool) {

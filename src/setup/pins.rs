@@ -6,7 +6,10 @@ use jaudiosync_hw::gpio::{LineUser, PinPurpose};
 use super::answers::Answers;
 use super::boot_config::{Wanted, edit};
 use crate::config::Config;
-use crate::host::hats::{Claim, Collision, claims, collisions, may_be_miniamp, without_collisions};
+use crate::host::hats::{
+    Claim, Collision, MINIAMP_OVERLAY, claims, collisions, contradicts_miniamp, may_be_miniamp, possible_uses,
+    without_collisions,
+};
 
 /// What uses pins on this box once the answers are in effect.
 #[derive(Debug, Clone)]
@@ -20,8 +23,7 @@ pub struct OtherUses {
 impl OtherUses {
     /// Concludes it from the boot configuration, the HAT's own description and the answers.
     pub fn new(boot_config: Option<&str>, hat_product: Option<&str>, config: &Config, answers: &Answers) -> Self {
-        let wanted = Wanted { has_rtc: false, overlay: answers.overlay.clone() };
-        let boot_config = edit(boot_config.unwrap_or_default(), &wanted);
+        let boot_config = planned(boot_config, answers);
         let claims = claims(&boot_config, hat_product, answers.hat);
         let sqw_gpio = config.time.sqw_gpio.0.map(|pin| pin.number());
         Self { boot_config, claims, in_use: Vec::new(), sqw_gpio }
@@ -50,6 +52,11 @@ impl OtherUses {
         certain.iter().map(ToString::to_string).chain(pins.uses().filter_map(in_use)).collect()
     }
 
+    /// Describes what may use the pins, as far as it is not certain: worth a warning.
+    pub fn possible(&self, pins: &Pins) -> Vec<String> {
+        possible_uses(pins, &self.claims)
+    }
+
     /// Returns the same pins with free ones in place of those that collide; `None` if there are not
     /// enough.
     pub fn proposal(&self, pins: &Pins) -> Option<Pins> {
@@ -66,12 +73,37 @@ impl OtherUses {
         if collisions.is_empty() {
             return Ok(());
         }
+        let (them, free_pin, another) = match collisions.len() {
+            1 => ("it", "a free pin", "another pin"),
+            _ => ("them", "free pins", "other pins"),
+        };
         let advice = match self.proposal(pins) {
-            Some(free) => format!("wire it to a free pin, for example: --pins {}", as_option(&free)),
-            None => "wire it to another pin, and name all of them with --pins".to_owned(),
+            Some(free) => format!("wire {them} to {free_pin}, for example: --pins {}", as_option(&free)),
+            None => format!("wire {them} to {another}, and name all pins with --pins"),
         };
         Err(format!("{}; {advice}", collisions.join("; ")))
     }
+}
+
+/// Refuses to take a HAT with another overlay for a MiniAmp.
+///
+/// # Errors
+/// The overlay that contradicts, and what to say instead.
+pub fn check_hat(boot_config: Option<&str>, answers: &Answers) -> Result<(), String> {
+    let boot_config = planned(boot_config, answers);
+    match contradicts_miniamp(&boot_config, answers.hat) {
+        Some(overlay) => Err(format!(
+            "a HiFiBerry MiniAmp has the overlay {MINIAMP_OVERLAY}, not {overlay}: give --no-miniamp, or --dac-overlay \
+             {MINIAMP_OVERLAY}"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Returns the boot configuration with the overlay of the answers.
+fn planned(boot_config: Option<&str>, answers: &Answers) -> String {
+    let wanted = Wanted { has_rtc: false, overlay: answers.overlay.clone() };
+    edit(boot_config.unwrap_or_default(), &wanted)
 }
 
 /// Writes pins as the option `--pins` takes them.
@@ -115,6 +147,28 @@ mod tests {
         let words = "the Volume down button is on GPIO6, which belongs to \"mute\"; wire it to a free pin, for example: \
                      --pins 24,12,5,16,26,0";
         assert_eq!(refused, words);
+    }
+
+    #[test]
+    fn pins_of_i2s_are_refused_beside_a_dac_and_what_is_only_possible_is_said() {
+        let on = |gpio| {
+            move |answers: &mut Answers| {
+                answers.overlay = Some("iqaudio-dacplus".to_owned());
+                answers.pins.stop_gpio = gpio;
+                answers.pins.jumper_gpio = 18;
+            }
+        };
+        let (uses, answers) = uses("", on(21));
+        let refused = uses.check(&answers.pins).unwrap_err();
+        assert!(refused.contains("the Stop button is on GPIO21, which an I2S DAC uses: data to the DAC"), "{refused}");
+        assert!(refused.contains("wire them to free pins, for example: --pins 24,6,5,13,12,0"), "{refused}");
+        let possible = uses.possible(&Pins { led_gpio: Some(15), ..Pins::default() });
+        assert_eq!(possible.len(), 2, "{possible:?}");
+        assert!(
+            possible[0].contains("GPIO24, which an IQaudio DAC or DigiAMP+ may use: rotary encoder"),
+            "{possible:?}"
+        );
+        assert!(possible[1].contains("GPIO15, which a serial port"), "{possible:?}");
     }
 
     #[test]

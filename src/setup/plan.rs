@@ -72,7 +72,8 @@ pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<
     let changes_config = !steps.is_empty();
     let mut boot_steps = boot_steps(answers, host);
     boot_steps.extend(prepared(layers.config(), answers, host));
-    let needs_reboot = !boot_steps.is_empty();
+    // That there is no boot configuration changes nothing.
+    let needs_reboot = boot_steps.iter().any(|step| !matches!(step, Step::Say(_)));
     steps.extend(boot_steps);
     steps.extend(answers.host_name.as_deref().map(|name| host_name(name, host)));
     steps.extend(answers.wifi.as_ref().map(|wifi| join(wifi, host)).unwrap_or_default());

@@ -52,6 +52,25 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
+/// Opens a file for reading, and does not wait for a pipe or a device of its name.
+///
+/// # Errors
+/// If it cannot be opened, or is not a file.
+pub fn open_file(path: &Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    regular(std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+}
+
+/// Refuses what is not a file, such as a pipe.
+///
+/// # Errors
+/// If it is not one.
+pub fn regular(file: std::fs::File) -> io::Result<std::fs::File> {
+    let is_file = file.metadata()?.is_file();
+    is_file.then_some(file).ok_or_else(|| io::Error::other("it is not a file: remove it"))
+}
+
 /// The state folder of the service that systemd runs (`StateDirectory=` in its unit).
 const SERVICE_STATE_FOLDER: &str = "/var/lib/jaudiosync";
 

@@ -43,7 +43,8 @@ impl StatePlace {
 }
 
 impl LiesOn {
-    fn of(existing: &Path) -> Self {
+    /// Examines a folder that exists.
+    pub fn of(existing: &Path) -> Self {
         let Ok(disk) = statfs(existing) else { return Self::Unknown };
         match disk.filesystem_type() {
             OVERLAYFS_SUPER_MAGIC => Self::Overlay,

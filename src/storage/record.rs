@@ -45,12 +45,19 @@ pub enum RecordError {
         put_aside: Option<PathBuf>,
     },
     /// The file cannot be read or written. What was saved before is still there.
-    #[error("{path}: {error}; check that the disk is neither full nor read-only")]
+    #[error("{path}: {error}; {}", advice(.error))]
     Io {
         path: PathBuf,
         /// The reason.
         error: io::Error,
     },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "its folder is a file: remove that",
+        _ => "check that the disk is neither full nor read-only",
+    }
 }
 
 fn aside(put_aside: Option<&Path>) -> String {
@@ -146,7 +153,7 @@ impl<T: Persistent> Record<T> {
     fn bytes(&self) -> io::Result<Option<Vec<u8>>> {
         use std::io::Read;
         let mut bytes = Vec::new();
-        match std::fs::File::open(&self.path) {
+        match super::open_file(&self.path) {
             Ok(file) => file.take(MAX_BYTES).read_to_end(&mut bytes).map(|_| Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -218,6 +225,16 @@ mod tests {
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        std::fs::write(&state, "").unwrap();
+        let record = Record::<Sample>::in_folder(&state);
+        let said = [record.read().unwrap_err(), record.write(&sample()).unwrap_err()];
+        assert!(said.iter().all(|error| error.to_string().ends_with("its folder is a file: remove that")), "{said:?}");
     }
 
     #[test]

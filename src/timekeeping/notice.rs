@@ -7,6 +7,7 @@ use jaudiosync_time::Span;
 use super::estimate::selection::Verdict;
 use super::references::Source;
 use super::rtc::trust::{CENTURY_BIT, Distrust};
+use crate::format::approximately;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,13 +35,51 @@ pub enum Notice {
     /// A calibration is dropped: it belongs to another chip, or to the time before a change of the
     /// battery or the aging register.
     CalibrationReset(&'static str),
+    /// The RTC was set from the reference.
+    RtcSet {
+        /// By how much it was off; `None` if that is not known, or means nothing.
+        off: Option<Span>,
+    },
     /// The RTC was set since the calibration was saved, nobody knows how well.
     RtcWasSet,
+    /// The box may be off by more than others can bear.
+    Inexact {
+        /// How far it can be off.
+        bound: Span,
+        /// Why.
+        why: Inexact,
+    },
     /// UTC, as everything uses it, was stepped.
     Stepped {
         /// By how much.
         by: Span,
     },
+}
+
+/// Why the time is not known well enough to be in sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inexact {
+    /// The references are not better.
+    References,
+    /// The RTC's calibration is lost; only its stamp says how right it was.
+    CalibrationLost,
+    /// The RTC was never compared with a reference.
+    NeverCompared,
+    /// The last reference was too long ago.
+    LongAgo,
+}
+
+impl fmt::Display for Inexact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::References => "its references are not better",
+            Self::CalibrationLost => {
+                "it has lost its RTC's calibration, and the RTC was set from a reference some time ago"
+            }
+            Self::NeverCompared => "its RTC was never compared with a reference, and is only as right as it was set",
+            Self::LongAgo => "it was last compared with a reference too long ago",
+        })
+    }
 }
 
 impl fmt::Display for Notice {
@@ -66,9 +105,16 @@ impl fmt::Display for Notice {
                 rate_ppb * 1e-3
             ),
             Self::RtcDistrusted(distrust) => write!(formatter, "{distrust}"),
+            Self::RtcSet { off: Some(off) } => {
+                write!(formatter, "the RTC was off by {}, and was set from the reference", approximately(*off))
+            }
+            Self::RtcSet { off: None } => formatter.write_str("the RTC was set from the reference"),
             Self::RtcWasSet => formatter
                 .write_str("the RTC was set since it was calibrated; its rate is kept, and its time must be compared"),
             Self::CalibrationReset(reason) => write!(formatter, "{reason}; its calibration starts over"),
+            Self::Inexact { bound, why } => {
+                write!(formatter, "this box may be up to {} off: {why}", approximately(*bound))
+            }
             Self::Stepped { by } => write!(formatter, "UTC was stepped by {:+.6} s", by.seconds()),
         }
     }
@@ -86,5 +132,18 @@ pub fn refusal(source: &Source, verdict: Verdict) -> String {
         }
         Verdict::Impossible => format!("{source} is not believed: it gives an impossible time"),
         Verdict::Agrees | Verdict::Overrules => format!("{source} is believed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rtc_that_is_set_was_off_by_what_it_was_off() {
+        let said = |off: Option<i64>| Notice::RtcSet { off: off.map(Span::from_ms) }.to_string();
+        assert_eq!(said(Some(400)), "the RTC was off by 0.4 s, and was set from the reference");
+        assert_eq!(said(Some(3)), "the RTC was off by 3 ms, and was set from the reference");
+        assert_eq!(said(None), "the RTC was set from the reference");
     }
 }

@@ -24,6 +24,9 @@ pub struct SavedTime {
     /// Whether the chip is a DS3231M, as far as that is known.
     #[serde(default)]
     pub is_ds3231m: bool,
+    /// Whether the chip drifts as a DS3231M does, as far as that is known.
+    #[serde(default)]
+    pub drifts: bool,
     /// The calibration of the RTC.
     pub calibration: Option<SavedCalibration>,
     /// The time of the boxes that were met.

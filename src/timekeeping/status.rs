@@ -106,6 +106,8 @@ pub struct TimeStatus {
     pub rtc: Option<RtcReport>,
     /// The chip that answers at the RTC's address, also one that is refused; `None` if none does.
     pub rtc_chip: Option<String>,
+    /// Whether that is a DS3231 of which it is not known yet whether it is an SN or an M.
+    pub rtc_may_be_ds3231m: bool,
     /// What is wrong, and what to do about it.
     pub warnings: Vec<String>,
 }
@@ -142,6 +144,13 @@ pub struct RtcReport {
     pub samples: u64,
     /// Whether it may be written to.
     pub is_writable: bool,
+}
+
+impl RtcReport {
+    /// Returns by how much the RTC is slow, in ppb; `None` as long as no sample of a reference says so.
+    pub fn known_rate_ppb(&self) -> Option<f64> {
+        self.rate_ppb.filter(|_| self.samples > 0)
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ fn calibrated(rtc_s: i64) -> String {
         aging_offset: 0,
         stamp: None,
         is_ds3231m: false,
+        drifts: false,
         calibration: Some(Calibration::<Rtc>::new(FlywheelModel::DS3231, rtc, utc, 1e5).save()),
         group: None,
     };

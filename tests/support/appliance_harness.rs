@@ -152,6 +152,7 @@ impl TimePort for SharedTime {
             waiting_correction_ms: None,
             rtc: None,
             rtc_chip: None,
+            rtc_may_be_ds3231m: false,
             warnings: vec![],
         }
     }

@@ -1,7 +1,7 @@
 //! A box without music in virtual time: the service's clock task on a simulated DS3231, in a world
 //! that the test rules.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -121,6 +121,25 @@ impl ClockHarness {
         let (bus, chip) = SimulatedDs3231::new(world.clone(), Ds3231Model::default(), seed);
         let wired = Wired { open_rtc, ..Wired::new(world, bus, chip) };
         (Self::assembled(wired, saved, seed, true), wrong)
+    }
+
+    /// Makes a box whose chip can be swapped for one of another kind, which is returned with the
+    /// switch.
+    #[allow(dead_code)] // not in every test program
+    pub fn swappable(model: Ds3231Model, kind: Chip, seed: u64) -> (Self, SimulatedWrongChip, Arc<AtomicBool>) {
+        let world = Self::world(seed);
+        let (bus, chip) = SimulatedDs3231::new(world.clone(), model, seed);
+        let wrong = SimulatedWrongChip::new(world.clone(), kind, seed);
+        let is_swapped = Arc::new(AtomicBool::new(false));
+        let (right, other, swapped) = (bus.clone(), wrong.clone(), is_swapped.clone());
+        let open_rtc: OpenRtc = Box::new(move || {
+            if swapped.load(Ordering::Relaxed) {
+                return Ok(Box::new(Ds3231::recognize(other.clone(), StandIn::Nothing)?));
+            }
+            Ok(Box::new(Ds3231::recognize(right.clone(), StandIn::Nothing)?))
+        });
+        let wired = Wired { world, bus, chip, open_rtc };
+        (Self::assembled(wired, None, seed, true), wrong, is_swapped)
     }
 
     /// Makes the clock of a command that only shows the time.

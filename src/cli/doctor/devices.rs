@@ -12,6 +12,7 @@ use jaudiosync_hw::dac::{BufferTiming, ChosenDac, Dac, Renderer, SoundServer};
 use jaudiosync_hw::eeprom::EepromError;
 use jaudiosync_hw::mixer::Mixer;
 use jaudiosync_hw::rtc::{self, Rtc};
+use jaudiosync_hw::world::DeskWorld;
 
 use super::super::devices::twins_note;
 use crate::config::{BoardKind, Config, OptionalServer, RtcChoice, TimeKeeping, TimeSource};
@@ -31,8 +32,9 @@ use crate::timekeeping::status::{TimeState, TimeStatus};
 const CLOCK_PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Reads the chip, and what the timekeeper makes of it.
-pub(super) fn read_clock(config: &Config) -> ClockSeen {
+/// Reads the chip, and what the timekeeper makes of it. How well the time is known is what a service
+/// says, which has heard the references.
+pub(super) fn read_clock(config: &Config, holder: Holder<'_>) -> ClockSeen {
     let (config, state_folder) = (&config.time, service_state_folder(config.state.folder()));
     let read = |bus: &std::path::Path| -> Result<(), rtc::RtcError> {
         let mut chip = rtc::open(bus, stand_in())?;
@@ -42,9 +44,20 @@ pub(super) fn read_clock(config: &Config) -> ClockSeen {
     };
     let chip_error = match (&config.rtc, config.source) {
         (RtcChoice::Bus(bus), TimeSource::Rtc) => read(bus).err(),
+        (RtcChoice::Simulated(chip), TimeSource::Rtc) => {
+            chip.opener(Arc::new(DeskWorld::default()), stand_in())().err()
+        }
         _ => None,
     };
-    ClockSeen { chip_error, status: time_status(config, state_folder) }
+    let mut status = time_status(config, state_folder);
+    if let Holder::Service(service) = holder
+        && service.time.error_bound_ms.is_some()
+    {
+        status.bound_ms = service.time.error_bound_ms;
+        status.agreement_ms = service.time.agreement_ms;
+        status.reference_age_s = service.time.since_reference_s.map(|age_s| age_s as f64).or(status.reference_age_s);
+    }
+    ClockSeen { chip_error, status }
 }
 
 fn time_status(config: &TimeKeeping, state_folder: Option<PathBuf>) -> TimeStatus {

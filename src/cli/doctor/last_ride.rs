@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::{Failure, output};
 use crate::format::{counted, duration, local_time};
 use crate::recorder::{
-    BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity, WRITE_INTERVAL, recording_folder,
+    Boot, BootId, Ending, Entry, Files, Moment, Period, Ride, Rides, Severity, WRITE_INTERVAL, recording_folder,
 };
 use crate::storage::StatePlace;
 
@@ -28,14 +28,17 @@ pub(super) fn show(folder: Option<&Path>, number: usize, as_json: bool) -> Resul
     let (entries, unreadable) = Entry::read_all(&bytes);
     let rides = Rides::of(&entries, &BootId::current());
     let Some((ride, since)) = rides.last(number) else {
-        return Err(Failure::Other(match rides.count() {
-            0 => format!(
+        return Err(Failure::Other(match (rides.count(), unreadable) {
+            (0, 0) => format!(
                 "nothing is recorded in {}: the service has not run yet, or could not write there (see: jaudiosync doctor)",
                 folder.display()
             ),
-            count => {
-                format!("ride {number} is no longer recorded: the recording has {}", counted(count as u64, "ride"))
-            }
+            (0, _) => format!(
+                "no ride is recorded in {}: {}; the service writes new ones below",
+                files.path().display(),
+                cannot_be_read(unreadable)
+            ),
+            (count, _) => format!("there is no ride {number}: the recording has {}", counted(count as u64, "ride")),
         }));
     };
     if as_json {
@@ -79,12 +82,13 @@ fn page(ride: &Ride, since: Option<&Ride>, unreadable: usize) -> Vec<String> {
     }
     if unreadable > 0 {
         lines.push(String::new());
-        lines.push(format!(
-            "({} of the recording cannot be read, as a power cut leaves them)",
-            counted(unreadable as u64, "line")
-        ));
+        lines.push(format!("({}, as a power cut leaves them)", cannot_be_read(unreadable)));
     }
     lines
+}
+
+fn cannot_be_read(lines: usize) -> String {
+    format!("{} of the recording cannot be read", counted(lines as u64, "line"))
 }
 
 fn section(lines: &mut Vec<String>, title: &str, entries: Vec<String>) {
@@ -102,10 +106,29 @@ fn heading(ride: &Ride) -> String {
         (Some(from), Some(to)) => format!(" ({})", duration((to - from).max(0.0) as i64)),
         _ => String::new(),
     };
-    let to = words(last.to, Some(first.from));
-    let version = last.version.as_ref().map_or(String::new(), |version| format!(", version {version}"));
+    if first.from.utc_s.is_none() && last.to.utc_s.is_none() {
+        let version = version(last);
+        let [from, to] = [first.from, last.to].map(|moment| duration(moment.up_s as i64));
+        return match ride.boots.len() {
+            1 => format!("Ride on an unknown date, from {from} to {to} after power-on{version}"),
+            count => format!("Ride on an unknown date, with {count} power-ons, to {to} after the last{version}"),
+        };
+    }
+    let to = match last.to.utc_s {
+        Some(_) => words(last.to, Some(first.from)),
+        None => format!("{} after the last power-on, on an unknown date", duration(last.to.up_s as i64)),
+    };
+    let version = version(last);
     let until = if ride.is_under_way() { "under way, last entry" } else { "to" };
-    format!("Ride of {} {until} {to}{length}{version}", words(first.from, None))
+    let from = match first.from.utc_s {
+        Some(_) => words(first.from, None),
+        None => format!("an unknown date, {} after power-on,", duration(first.from.up_s as i64)),
+    };
+    format!("Ride of {from} {until} {to}{length}{version}")
+}
+
+fn version(boot: &Boot) -> String {
+    boot.version.as_ref().map_or(String::new(), |version| format!(", version {version}"))
 }
 
 fn boots(ride: &Ride) -> Vec<String> {
@@ -154,7 +177,8 @@ fn time(ride: &Ride) -> Vec<String> {
     match (time.worst_bound_ms, time.worst_at) {
         (Some(worst_ms), Some(at)) => {
             let best = time.best_bound_ms.map_or(String::new(), |best_ms| format!("; at best ±{} ms", figure(best_ms)));
-            lines.push(format!("within ±{} ms at worst, by {}{best}", figure(worst_ms), words(at, None)));
+            let on = if at.utc_s.is_some() { "on " } else { "" };
+            lines.push(format!("within ±{} ms at worst, {on}{}{best}", figure(worst_ms), words(at, None)));
         }
         _ if time.trusted => lines.push("trusted, with an unknown bound".to_owned()),
         _ => lines.push("never trusted: not in sync with the others".to_owned()),

@@ -33,7 +33,7 @@ use crate::storage::service_state_folder;
   jaudiosync doctor
   jaudiosync doctor --buttons               press each button, and see which one is read
   jaudiosync doctor --last-ride             what happened on the last ride, also before a power cut
-  jaudiosync doctor --last-ride=2           the same of the ride before it
+  jaudiosync doctor --last-ride 2           the same of the ride before it
   jaudiosync doctor --json                  print it for a script
   sudo -u jaudiosync jaudiosync doctor      run it as the service's user, with its rights")]
 pub(super) struct Doctor {
@@ -43,7 +43,7 @@ pub(super) struct Doctor {
 
     /// Check nothing, and say what happened on the last ride: power cuts, restarts, drop-outs, how
     /// well the time was known. 2 is the ride before it, and so on
-    #[arg(long, value_name = "NUMBER", num_args = 0..=1, require_equals = true, default_missing_value = "1",
+    #[arg(long, value_name = "NUMBER", num_args = 0..=1, default_missing_value = "1",
           value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "buttons")]
     last_ride: Option<u32>,
 
@@ -64,6 +64,10 @@ impl Doctor {
         let layers = config::load(self.config.as_deref());
         let config = layers.config();
         if let Some(number) = self.last_ride {
+            if let Some(file) = self.config.as_ref().filter(|file| !file.exists()) {
+                return Err(Failure::Other(format!("{}: there is no such file", file.display())));
+            }
+            layers.problems().iter().for_each(output::warn);
             let folder = service_state_folder(config.state.folder());
             return last_ride::show(folder.as_deref(), number as usize, self.json);
         }
@@ -72,7 +76,7 @@ impl Doctor {
         let holder = Holder::of(service.as_ref());
         let mut findings = checks::configuration(&layers);
         findings.extend(checks::service(service.as_ref()));
-        findings.extend(checks::clock(&config.time, &machine, &read_clock(config)));
+        findings.extend(checks::clock(&config.time, &machine, &read_clock(config, holder)));
         findings.extend(checks::daemons(&config.time, &machine));
         findings.extend(checks::wifi(&config.time, &wifi::read(&machine)));
         let board = read_board(config, holder);

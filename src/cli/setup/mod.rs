@@ -17,7 +17,7 @@ use crate::config::{self, BoardKind, ChannelChoice, Hat, Layers, OptionalServer,
 use crate::control::SYSTEM_SOCKET;
 use crate::host::Machine;
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
-use crate::setup::pins::OtherUses;
+use crate::setup::pins::{OtherUses, check_hat};
 use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
 
 /// Set up a box: sound card, clock, network, buttons
@@ -30,6 +30,8 @@ use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
   sudo jaudiosync setup                                    ask all questions
   jaudiosync setup --dry-run                               ask, and only show the changes
   sudo jaudiosync setup --yes --device Audio --mono        ask nothing; everything else stays
+  sudo jaudiosync setup --yes --pins 24,6,5,16,26,13       buttons and jumper as usual, and an LED on GPIO13
+  sudo jaudiosync setup --yes --dac-overlay hifiberry-dac --miniamp --pins 24,6,5,13,12,0
   sudo jaudiosync setup --yes --rtc ds3231 --gps --host-name bike-3 --wifi-ssid Ride --wifi-passphrase-file pass.txt
 
 Without a terminal it cannot ask, and needs --yes or --dry-run.")]
@@ -134,8 +136,14 @@ impl Setup {
             answers = questions::ask(answers, is_pi, |answers| self.other_uses(&machine, &layers, answers))?;
         }
         answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
+        let boot_config = machine.boot_config().map(|(_, text)| text);
+        check_hat(boot_config.as_deref(), &answers).map_err(Failure::Usage)?;
         if let Some(uses) = self.other_uses(&machine, &layers, &answers) {
             uses.check(&answers.pins).map_err(Failure::Usage)?;
+            if !asks {
+                // Otherwise the question about the pins has said so.
+                uses.possible(&answers.pins).iter().for_each(output::warn);
+            }
             if uses.may_be_miniamp(&answers) {
                 output::warn("if the HAT is a HiFiBerry MiniAmp, name it with --miniamp, otherwise --no-miniamp");
             }
@@ -217,7 +225,8 @@ impl Setup {
     fn other_uses(&self, machine: &Machine, layers: &Layers, answers: &Answers) -> Option<OtherUses> {
         let config = layers.config();
         let boot_config = machine.boot_config().map(|(_, text)| text);
-        let is_pi = boot_config.is_some() || answers.overlay.is_some() || answers.hat == Hat::MiniAmp;
+        let says_so = answers.overlay.is_some() || answers.hat == Hat::MiniAmp || self.pins.is_some();
+        let is_pi = boot_config.is_some() || says_so;
         (is_pi && config.board.kind == BoardKind::Pi)
             .then(|| OtherUses::new(boot_config.as_deref(), machine.hat_product().as_deref(), config, answers))
             .map(|uses| uses.with_users(used_by_others()))

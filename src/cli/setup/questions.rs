@@ -148,6 +148,8 @@ fn pins(mut now: Pins, other_uses: Option<&OtherUses>) -> Result<Pins, Failure> 
         super::output::say("These pins are free:");
         now = proposal;
     }
+    let possible = |pins: &Pins| other_uses.map(|uses| uses.possible(pins)).unwrap_or_default();
+    possible(&now).iter().for_each(super::output::warn);
     let words = format!(
         "Buttons on GPIO {} (volume up), {} (volume down), {} (Start), {} (Stop), jumper on {}, LED on {}. Is that right?",
         now.volume_up_gpio,
@@ -170,7 +172,10 @@ fn pins(mut now: Pins, other_uses: Option<&OtherUses>) -> Result<Pins, Failure> 
             led_gpio: Some(gpio("LED (0: none)", now.led_gpio.unwrap_or(0))?).filter(|led| *led != 0),
         };
         match (pins.validate(), collisions(&pins)) {
-            (Ok(()), colliding) if colliding.is_empty() => return Ok(pins),
+            (Ok(()), colliding) if colliding.is_empty() => {
+                possible(&pins).iter().for_each(super::output::warn);
+                return Ok(pins);
+            }
             (Ok(()), colliding) => colliding.iter().for_each(super::output::warn),
             (Err(error), _) => super::output::warn(error),
         }

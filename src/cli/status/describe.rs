@@ -133,20 +133,29 @@ pub(in crate::cli) fn time(time: &TimeStatus) -> String {
             format!("may be up to {} off", format::approximately(Span::from_ms_f64(bound_ms)))
         }
     });
-    let agreement = time.agreement_ms.map_or(String::new(), |agreement_ms| {
-        format!(" (±{agreement_ms:.3} ms from boxes compared with the same reference)")
-    });
+    let from_others =
+        agreement.filter(|_| time.agreement_ms.is_some()).map(|agreement| match agreement < IN_SYNC_BOUND {
+            true => format!("±{:.3} ms", agreement.ms()),
+            false => format!("up to {} off", format::approximately(agreement)),
+        });
+    // That need not be said twice.
+    let from_others = from_others.filter(|words| !bound.ends_with(words.as_str()));
+    let from_others =
+        from_others.map_or(String::new(), |words| format!(" ({words} from boxes compared with the same reference)"));
     let since = time.since_reference_s.map_or(String::new(), |since_s| format!(", {} ago", format::duration(since_s)));
     let source = if time.source.is_empty() { String::new() } else { format!(", {}{since}", time.source) };
-    let chip = time.rtc_chip.as_deref().unwrap_or("RTC");
+    let chip = format::chip_words(time.rtc_chip.as_deref().unwrap_or("RTC"), time.rtc_may_be_ds3231m);
     let celsius = match time.rtc_temperature_celsius {
         Some(celsius) => format!(", {chip} at {celsius:.2} °C"),
         None => time.rtc_chip.as_ref().map_or(String::new(), |chip| format!(", {chip} at the RTC's address")),
     };
-    let rate =
-        time.rtc_rate_ppb.map_or(String::new(), |rate_ppb| format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0));
+    let rate = match time.rtc_rate_ppb {
+        Some(rate_ppb) => format!(", RTC off by {:+.3} ppm", rate_ppb / 1000.0),
+        None if time.rtc_temperature_celsius.is_some() => ", the RTC's rate is not known".to_owned(),
+        None => String::new(),
+    };
     format!(
-        "{}, {state}, {bound}{agreement}{source}{rate}{celsius}",
+        "{}, {state}, {bound}{from_others}{source}{rate}{celsius}",
         format::local_time_ms(Instant::from_ns(time.utc_ns))
     )
 }
@@ -223,6 +232,21 @@ mod tests {
         assert!(words(1.5).contains("±1.500 ms"), "{}", words(1.5));
         assert!(words(500.0).contains("may be up to 0.5 s off"), "{}", words(500.0));
         assert!(words(25.0).contains("may be up to 25 ms off"), "{}", words(25.0));
+        let never = TimeStatus {
+            error_bound_ms: Some(2000.025),
+            agreement_ms: Some(2000.025),
+            rtc_chip: Some("DS3231".into()),
+            rtc_may_be_ds3231m: true,
+            rtc_temperature_celsius: Some(20.0),
+            ..TimeStatus::default()
+        };
+        let never = time(&never);
+        for part in [
+            "may be up to 2.0 s off, the RTC's rate is not known",
+            "DS3231 (not yet known whether SN or M) at 20.00 °C",
+        ] {
+            assert!(never.contains(part), "no {part:?} in {never}");
+        }
         let refused = TimeStatus { rtc_chip: Some("PCF8523".into()), ..TimeStatus::default() };
         assert!(time(&refused).contains("PCF8523"), "{}", time(&refused));
     }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::eeprom::EepromError;
+use jaudiosync_hw::rtc;
 
 use super::{Failure, output};
 use crate::config::{self, OptionalServer, RtcChoice, ServerAddress, TimeKeeping};
 use crate::control::{Client, ClientError, candidate_sockets};
-use crate::service::clock_thread::{ClockOptions, ClockThread, open_module};
+use crate::service::clock_thread::{ClockOptions, ClockThread, open_module, stand_in};
 use crate::service::state_place::last_run;
 use crate::storage::{Record, service_state_folder};
 use crate::timekeeping::clock_module::{SharedModule, forget_calibration};
@@ -62,7 +63,8 @@ struct TimeOptions {
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
-    /// The RTC's I2C bus, or `none` or `simulated`
+    /// The RTC's I2C bus, or `none`, or `simulated` or another simulated chip: `simulated:ds3231m`,
+    /// `simulated:ds1307`, `simulated:pcf8523`, `simulated:mpu6050`
     #[arg(long, value_name = "BUS", value_parser = parse_rtc, global = true)]
     rtc: Option<RtcChoice>,
 
@@ -235,6 +237,14 @@ fn forget(config: &TimeKeeping, state_folder: Option<PathBuf>) -> Result<(), Fai
 
 /// Forgets what is saved in the memory on the clock module, if there is a clock with one.
 fn forget_on_module(config: &TimeKeeping) -> Result<bool, EepromError> {
+    if let RtcChoice::Bus(path) = &config.rtc
+        && let Err(error) = rtc::open(path, stand_in())
+    {
+        output::warn(format!(
+            "{error}; a calibration in the EEPROM on its module was not forgotten: run this again once the RTC answers"
+        ));
+        return Ok(false);
+    }
     match open_module(config) {
         Some(Ok(mut eeprom)) => forget_calibration(eeprom.as_mut(), &MachineClocks),
         Some(Err(error @ EepromError::LeftAlone(_))) => {

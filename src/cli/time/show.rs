@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use jaudiosync_time::Instant;
 
-use crate::format::{counted, local_time_ms};
+use crate::format::{chip_words, counted, local_time_ms};
 use crate::timekeeping::status::{BOUND_SIGMAS, RtcReport, TimeState, TimeStatus};
 
 /// Returns one line, for `--watch`.
 pub(super) fn line(status: &TimeStatus) -> String {
     let rtc = status.rtc.as_ref().map_or(String::new(), |rtc| {
-        let rate = rtc.rate_ppb.map_or(String::new(), |rate_ppb| format!("  RTC {rate_ppb:+.0} ppb"));
+        let rate = rtc.known_rate_ppb().map_or(String::new(), |rate_ppb| format!("  RTC {rate_ppb:+.0} ppb"));
         let temperature = rtc.temperature_c.map_or(String::new(), |celsius| format!("  {celsius:.2} °C"));
         format!("{rate}{temperature}")
     });
@@ -49,7 +49,7 @@ pub(super) fn page(status: &TimeStatus) -> String {
         },
         Some(rtc) => {
             if let Some(chip) = &status.rtc_chip {
-                row("Chip", chip);
+                row("Chip", &chip_words(chip, status.rtc_may_be_ds3231m));
             }
             rtc_rows(rtc, &mut row);
         }
@@ -68,7 +68,10 @@ fn rtc_rows(rtc: &RtcReport, row: &mut impl FnMut(&str, &str)) {
     } else {
         row("RTC", "searching for its seconds");
     }
-    if let (Some(rate_ppb), Some(sigma_ppb)) = (rtc.rate_ppb, rtc.rate_sigma_ppb) {
+    if rtc.known_rate_ppb().is_none() && rtc.rate_ppb.is_some() {
+        row("", "its rate is not known: it was never compared with a reference");
+    }
+    if let (Some(rate_ppb), Some(sigma_ppb)) = (rtc.known_rate_ppb(), rtc.rate_sigma_ppb) {
         let bound_ppb = BOUND_SIGMAS * sigma_ppb;
         let samples = counted(rtc.samples, "sample");
         row("", &format!("slow by {rate_ppb:+.0} ppb ± {bound_ppb:.0}, from {samples}"));

@@ -18,6 +18,17 @@ fn reported(layers: &Layers, line: usize, words: &[&str]) {
 }
 
 #[test]
+fn a_key_that_takes_one_of_several_texts_names_them_also_where_a_number_is_written() {
+    let layers = laid("[board]\nbackend = 3\n[time]\nsource = true\n");
+    let said: Vec<&str> = layers.problems().iter().map(|problem| problem.message.as_str()).collect();
+    let expected = [
+        "backend: write one of auto, rppal, gpiocdev, in quotes; \"auto\" stays in effect",
+        "source: write rtc or system, in quotes; \"rtc\" stays in effect",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn the_sample_has_every_key_with_its_default_and_documents_it() {
     let sample = laid(SAMPLE);
     assert_eq!(sample.problems, []);

@@ -180,6 +180,8 @@ pub struct TimeStatus {
     pub rtc_rate_ppb: Option<f64>,
     /// The chip that answers at the RTC's address, such as `DS3231`; also one that is not used.
     pub rtc_chip: Option<String>,
+    /// Whether that is a DS3231 of which it is not known yet whether it is an SN or an M.
+    pub rtc_may_be_ds3231m: bool,
     /// The RTC's temperature, in °C.
     pub rtc_temperature_celsius: Option<f64>,
 }
@@ -206,6 +208,8 @@ pub struct StateStatus {
     pub folder: String,
     /// What the folder is on.
     pub lies_on: LiesOn,
+    /// Why nothing can be saved in the folder; none while it can.
+    pub folder_trouble: Option<String>,
     /// The memory on the clock module.
     pub eeprom: EepromState,
     /// When the state was last written to it, in seconds since the Unix epoch; none if never.

@@ -1,4 +1,4 @@
-//! Buttons and jumper, as they read now, and the choice of pins.
+//! Buttons and jumper, as they read now.
 
 use jaudiosync_hw::buttons::{Button, Levels};
 
@@ -44,14 +44,6 @@ pub fn board(config: &Config, levels: Result<Levels, &str>) -> Vec<Finding> {
         findings.push(Finding::good(CHECK, words));
     }
     findings.push(Finding::good(CHECK, jumper));
-    let shared = config.board.pins().shared();
-    findings.extend(shared.iter().map(|shared| {
-        Finding::warning(
-            CHECK,
-            shared.to_string(),
-            "choose another pin in [board], unless the box does not have that device",
-        )
-    }));
     findings
 }
 

@@ -8,10 +8,10 @@ use jaudiosync_time::Span;
 
 use super::super::Finding;
 use crate::config::{RtcChoice, TimeKeeping, TimeSource};
-use crate::format::approximately;
+use crate::format::{approximately, chip_words};
 use crate::host::Machine;
 use crate::host::boot_config::I2C_ON;
-use crate::timekeeping::status::{RtcReport, TimeState, TimeStatus};
+use crate::timekeeping::status::{IN_SYNC_BOUND, RtcReport, TimeState, TimeStatus};
 
 const CHECK: &str = "clock";
 const DAEMONS: &str = "time daemons";
@@ -20,6 +20,10 @@ const DAEMONS: &str = "time daemons";
 /// "Electrical Characteristics"), a DS3231M within ±5 ppm. A chip beyond this rate is broken.
 const LARGEST_RATE_PPB: f64 = 4_000.0;
 const LARGEST_RATE_DS3231M_PPB: f64 = 7_000.0;
+
+/// What to do about a chip that is refused.
+const FIT_ANOTHER: &str = "fit a DS3231 module in its place; until then the box plays, but is in sync only while a time \
+                           server or GPS gives the time";
 
 /// A calibration older than this says little about the rate, in s.
 const OLD_REFERENCE_S: f64 = 180.0 * 86_400.0;
@@ -44,7 +48,15 @@ pub fn clock(config: &TimeKeeping, machine: &Machine, seen: &ClockSeen) -> Vec<F
             "there is no RTC: after every start the time is unknown until a reference answers",
             "fit a DS3231 and set time.rtc = \"/dev/i2c-1\"",
         )],
-        RtcChoice::Simulated(_) => vec![Finding::warning(CHECK, "the RTC is simulated", "on a real box, set time.rtc")],
+        RtcChoice::Simulated(_) => {
+            let simulated = Finding::warning(CHECK, "the RTC is simulated", "on a real box, set time.rtc");
+            let findings = match (&seen.chip_error, &seen.status.rtc) {
+                (Some(error), _) => vec![Finding::problem(CHECK, error.to_string(), FIT_ANOTHER)],
+                (None, Some(rtc)) => answering(rtc, &seen.status),
+                (None, None) => Vec::new(),
+            };
+            [simulated].into_iter().chain(findings).collect()
+        }
         RtcChoice::Bus(bus) => match &seen.chip_error {
             Some(error) => vec![unreadable(bus, machine, error)],
             None => chip(bus, machine, &seen.status),
@@ -71,11 +83,7 @@ fn system_clock(status: &TimeStatus) -> Finding {
 
 fn unreadable(bus: &Path, machine: &Machine, error: &RtcError) -> Finding {
     let advice = match machine.boot_config() {
-        _ if matches!(error, RtcError::WrongChip(_) | RtcError::UnknownChip { .. }) => {
-            "fit a DS3231 module in its place; until then the box plays, but is in sync only while a time server or GPS \
-             gives the time"
-                .to_owned()
-        }
+        _ if matches!(error, RtcError::WrongChip(_) | RtcError::UnknownChip { .. }) => FIT_ANOTHER.to_owned(),
         _ if machine.has(bus) => {
             "check the wires: SDA on pin 3, SCL on pin 5, 3.3 V on pin 1, ground on pin 9".to_owned()
         }
@@ -101,6 +109,13 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
         findings.push(Finding::problem(CHECK, "the RTC does not answer", "check its wires, then its battery"));
         return findings;
     };
+    findings.extend(answering(rtc, status));
+    findings
+}
+
+/// Checks a chip that answers.
+fn answering(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
+    let mut findings = Vec::new();
     match (rtc.oscillator_stopped, rtc.distrusted) {
         (Some(true), _) => findings.push(Finding::problem(
             CHECK,
@@ -129,7 +144,7 @@ fn chip(bus: &Path, machine: &Machine, status: &TimeStatus) -> Vec<Finding> {
 }
 
 fn described(rtc: &RtcReport, status: &TimeStatus) -> String {
-    let chip = status.rtc_chip.as_deref().unwrap_or("DS3231");
+    let chip = chip_words(status.rtc_chip.as_deref().unwrap_or("DS3231"), status.rtc_may_be_ds3231m);
     let temperature = rtc.temperature_c.map_or(String::new(), |celsius| format!(", {celsius:.2} °C"));
     format!("a {chip} answers, its battery is good{temperature}")
 }
@@ -159,21 +174,33 @@ fn drift(rtc: &RtcReport, status: &TimeStatus) -> Vec<Finding> {
             },
             "connect the box to a network or a GPS receiver for a day, with time.ntp_servers or time.gpsd set",
         )],
-        Some(age_s) if age_s > OLD_REFERENCE_S => vec![Finding::warning(
-            CHECK,
-            format!(
-                "it was last compared {:.0} days ago, and may be off by {:.1} s now",
-                age_s / 86_400.0,
-                age_s * 1e-6
-            ),
-            "connect the box to a network or a GPS receiver for a day",
-        )],
+        Some(age_s) if age_s > OLD_REFERENCE_S || !is_in_sync(status) => {
+            // Without a bound: 1 ppm.
+            let off = status.bound_ms.map_or(Span::from_seconds_f64(age_s * 1e-6), Span::from_ms_f64);
+            vec![Finding::warning(
+                CHECK,
+                format!("it was last compared {}, and may be up to {} off now", ago(age_s), approximately(off)),
+                "connect the box to a network or a GPS receiver for a day",
+            )]
+        }
         Some(age_s) => {
             let bound = status.bound_ms.map_or(String::new(), |bound_ms| format!(", within {bound_ms:.1} ms now"));
-            let days = age_s / 86_400.0;
             let rate = rate_ppb / 1000.0;
-            vec![Finding::good(CHECK, format!("drift {rate:+.3} ppm, compared {days:.1} days ago{bound}"))]
+            vec![Finding::good(CHECK, format!("drift {rate:+.3} ppm, compared {}{bound}", ago(age_s)))]
         }
+    }
+}
+
+/// Returns whether the time is known as well as the LED asks for.
+fn is_in_sync(status: &TimeStatus) -> bool {
+    status.agreement_ms.or(status.bound_ms).is_none_or(|ms| Span::from_ms_f64(ms) < IN_SYNC_BOUND)
+}
+
+fn ago(age_s: f64) -> String {
+    match age_s / 86_400.0 {
+        ..0.1 => format!("{:.0} min ago", age_s / 60.0),
+        days @ 0.1..10.0 => format!("{days:.1} days ago"),
+        days => format!("{days:.0} days ago"),
     }
 }
 
@@ -243,6 +270,7 @@ mod tests {
             waiting_correction_ms: None,
             rtc,
             rtc_chip: Some("DS3231".to_owned()),
+            rtc_may_be_ds3231m: false,
             warnings: vec![],
         };
         ClockSeen { chip_error: None, status }
@@ -271,6 +299,35 @@ mod tests {
         assert_eq!(levels(&next_century), [Level::Good, Level::Warning, Level::Good]);
         assert!(next_century[1].text.contains("century bit") && next_century[1].advice.is_some(), "{next_century:?}");
         assert_eq!(levels(&check(&seen(None, None))), [Level::Problem]);
+    }
+
+    #[test]
+    fn a_simulated_chip_that_is_refused_is_named() {
+        let (_root, machine) = machine(&[]);
+        let config = TimeKeeping { rtc: RtcChoice::Simulated("pcf8523".parse().unwrap()), ..TimeKeeping::default() };
+        let refused = ClockSeen { chip_error: Some(RtcError::WrongChip(Chip::Pcf8523)), ..seen(None, None) };
+        let found = clock(&config, &machine, &refused);
+        assert_eq!(levels(&found), [Level::Warning, Level::Problem]);
+        assert!(found[1].text.contains("PCF8523"), "{found:?}");
+        let found = clock(&config, &machine, &seen(Some(rtc()), None));
+        assert_eq!(levels(&found), [Level::Warning, Level::Good, Level::Warning], "it was never compared: {found:?}");
+    }
+
+    #[test]
+    fn what_the_led_shows_and_what_is_said_here_are_the_same() {
+        let level = |agreement_ms, bound_ms, age_s| {
+            let mut seen = seen(Some(rtc()), Some(age_s));
+            (seen.status.agreement_ms, seen.status.bound_ms) = (agreement_ms, bound_ms);
+            drift(&rtc(), &seen.status)[0].clone()
+        };
+        let day_s = 86_400.0;
+        // What a network hides from all boxes alike does not count.
+        assert_eq!(level(Some(19.0), Some(60.0), day_s).level, Level::Good);
+        let off = level(Some(30.0), Some(60.0), 20.0 * day_s);
+        assert_eq!(off.level, Level::Warning);
+        assert_eq!(off.text, "it was last compared 20 days ago, and may be up to 60 ms off now");
+        // Without a bound its age says how far.
+        assert!(level(None, None, 400.0 * day_s).text.ends_with("up to 34.6 s off now"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub fn health(machine: &Machine, state: &StateStatus) -> Vec<Finding> {
     let mut findings: Vec<Finding> = machine.model().map(|model| Finding::good("machine", model)).into_iter().collect();
     findings.push(disk(Some(Path::new(&state.folder)).filter(|folder| !folder.as_os_str().is_empty())));
     findings.extend(remembers(state));
+    findings.extend(state.trouble().map(|trouble| {
+        Finding::warning("state", trouble, "let the service's user write there, or set state.folder to another folder")
+    }));
     findings.extend(machine.temperature_c().map(temperature));
     findings.extend(machine.power().map(|power| match (power.is_low, power.was_low, power.was_slowed) {
         (true, ..) => Finding::problem(
@@ -51,6 +54,13 @@ fn disk(state_folder: Option<&Path>) -> Finding {
     };
     // A folder that does not exist yet will be on the disk of the nearest folder above it.
     let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    if !existing.is_dir() {
+        return Finding::warning(
+            "disk",
+            format!("{} is a file, not a folder: nothing can be saved in {}", existing.display(), folder.display()),
+            "set state.folder to a folder, or remove the file",
+        );
+    }
     let Ok(disk) = statvfs(existing) else {
         return Finding::warning(
             "disk",
@@ -60,6 +70,14 @@ fn disk(state_folder: Option<&Path>) -> Finding {
     };
     #[allow(clippy::unnecessary_cast)] // 32 bits wide on 32-bit ARM
     let free_mb = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64) / 1_000_000;
+    // Memory without a limit has no size either.
+    if disk.blocks() == 0 && LiesOn::of(existing) != LiesOn::Tmpfs {
+        return Finding::warning(
+            "disk",
+            format!("{} is not on a disk: nothing can be saved in {}", existing.display(), folder.display()),
+            "set state.folder to a folder on a disk",
+        );
+    }
     if free_mb < LITTLE_SPACE_MB {
         return Finding::warning(
             "disk",
@@ -136,11 +154,42 @@ mod tests {
     }
 
     #[test]
+    fn a_state_folder_that_is_none_is_named_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state");
+        std::fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("below")] {
+            let finding = disk(Some(&path));
+            let words = format!("{} is a file, not a folder", file.display());
+            assert!(finding.level == Level::Warning && finding.text.starts_with(&words), "{finding:?}");
+        }
+        let finding = disk(Some(Path::new("/proc/nope")));
+        assert!(finding.text.starts_with("/proc is not on a disk"), "{finding:?}");
+        assert!(!finding.advice.unwrap_or_default().contains("journalctl"));
+        assert_eq!(disk(Some(&folder.path().join("not/yet"))).text.split(' ').nth(1), Some("MB"));
+    }
+
+    #[test]
+    fn what_keeps_the_service_from_saving_is_reported_unless_the_eeprom_remembers() {
+        let (_root, machine) = machine(&[]);
+        let found = |lies_on, eeprom| {
+            let folder_trouble = Some("session.json: no space is left".to_owned());
+            let state = StateStatus { folder: "/".into(), lies_on, folder_trouble, eeprom, ..StateStatus::default() };
+            health(&machine, &state).into_iter().find(|finding| finding.text.contains("no space is left"))
+        };
+        let finding = found(LiesOn::Disk, EepromState::Absent).unwrap();
+        assert!(finding.level == Level::Warning && finding.advice.is_some(), "{finding:?}");
+        assert!(found(LiesOn::Disk, EepromState::Used).is_some());
+        assert_eq!(found(LiesOn::ReadOnly, EepromState::Used), None);
+    }
+
+    #[test]
     fn a_folder_that_forgets_is_a_warning_with_two_remedies_or_a_note_where_the_eeprom_remembers() {
         let found = |eeprom, trouble: Option<&str>| {
             let state = StateStatus {
                 folder: "/var/lib/jaudiosync".into(),
                 lies_on: LiesOn::Overlay,
+                folder_trouble: None,
                 eeprom,
                 eeprom_saved_utc_s: None,
                 eeprom_trouble: trouble.map(str::to_owned),

@@ -6,7 +6,10 @@ use super::super::{Finding, Level};
 use crate::config::{BoardKind, Config};
 use crate::control::protocol::UnusablePinStatus;
 use crate::host::Machine;
-use crate::host::hats::{Claim, Collision, claims, collisions, free_pins, may_be_miniamp, miniamp_collisions};
+use crate::host::hats::{
+    Claim, Collision, MINIAMP_OVERLAY, claims, collisions, contradicts_miniamp, free_pins, may_be_miniamp,
+    miniamp_collisions,
+};
 
 const CHECK: &str = "pins";
 
@@ -91,15 +94,33 @@ pub fn pins(
             "say which it is: sudo jaudiosync setup --miniamp, or --no-miniamp",
         ));
     }
+    findings.extend(contradicts_miniamp(&boot_config, config.board.hat).map(|overlay| {
+        Finding::warning(
+            CHECK,
+            format!(
+                "board.hat is miniamp, whose overlay is {MINIAMP_OVERLAY}, but the boot configuration loads {overlay}"
+            ),
+            "say which it is: sudo jaudiosync setup --no-miniamp, or --dac-overlay hifiberry-dac",
+        )
+    }));
+    let is_known = |gpio: u8| of_pin(gpio).is_some() || left_out.iter().any(|pin| pin.gpio == gpio);
+    findings.extend(pins.shared().iter().filter(|shared| !is_known(shared.gpio)).map(|shared| {
+        Finding::warning(
+            CHECK,
+            shared.to_string(),
+            "choose another pin in [board], unless the box does not have that device",
+        )
+    }));
     if findings.is_empty() {
         findings.push(Finding::good(CHECK, "nothing else is known to use them"));
     }
     findings
 }
 
-/// A MiniAmp is muted or off by what is on its pins, whatever the program does.
+/// A MiniAmp is muted or off by what is on its pins, and a DAC is silent without I2S, whatever the
+/// program does.
 fn harmless_or_not(finding: Finding, claim: &Claim) -> Finding {
-    if claim.is_miniamp() { Finding { level: Level::Problem, ..finding } } else { finding }
+    if claim.is_miniamp() || claim.is_i2s() { Finding { level: Level::Problem, ..finding } } else { finding }
 }
 
 /// Returns what is reported of a pin, without what to do about it, which the advice says.
@@ -164,6 +185,35 @@ mod tests {
         let found = pins(&config(Hat::Auto), &machine, &[], &[]);
         assert_eq!(found[0].text, "the Volume down button is on GPIO6, which an Allo Boss uses: mute");
         assert_eq!(found[0].level, Level::Warning);
+    }
+
+    #[test]
+    fn a_button_on_a_pin_of_i2s_is_a_problem_beside_a_dac_and_a_warning_without_one() {
+        let mut config = config(Hat::Auto);
+        config.board.stop_gpio = Gpio::new(19).unwrap();
+        let found = |boot_config: &str| {
+            let (_root, machine) = machine(&[("boot/firmware/config.txt", boot_config)]);
+            pins(&config, &machine, &[], &[])
+        };
+        let beside = found("dtoverlay=hifiberry-dacplus\n");
+        assert_eq!((beside.len(), beside[0].level), (1, Level::Problem), "{beside:?}");
+        assert_eq!(beside[0].text, "the Stop button is on GPIO19, which an I2S DAC uses: word clock");
+        let without = found("dtparam=audio=on\n");
+        assert_eq!((without.len(), without[0].level), (1, Level::Warning), "{without:?}");
+        assert_eq!(without[0].text, "the Stop button is on GPIO19, which an I2S DAC uses if there is one");
+        config.board.stop_gpio = Gpio::new(14).unwrap();
+        let (_root, machine) = machine(&[]);
+        assert!(pins(&config, &machine, &[], &[])[0].text.contains("a serial port"));
+    }
+
+    #[test]
+    fn a_hat_that_cannot_be_a_miniamp_is_named_by_its_overlay() {
+        let (_root, machine) = machine(&[("boot/config.txt", "dtoverlay=iqaudio-dac\n")]);
+        let found = pins(&config(Hat::MiniAmp), &machine, &[], &[]);
+        assert!(
+            found.iter().any(|finding| finding.text.ends_with("the boot configuration loads iqaudio-dac")),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -36,6 +36,62 @@ pub(super) const MINIAMP: Board = Board {
 /// The overlay of the MiniAmp, and of many other boards.
 pub const MINIAMP_OVERLAY: &str = "hifiberry-dac";
 
+/// The pins of I2S, which the kernel gives to every DAC on the header (`i2s_pins` in the boards'
+/// device trees, `arch/arm/boot/dts`). A button on one of them stops the sound.
+pub(super) const I2S: Board = Board {
+    name: "an I2S DAC",
+    pins: &[pin(18, "bit clock"), pin(19, "word clock"), pin(20, "data to the Pi"), pin(21, "data to the DAC")],
+};
+
+/// The pin of I2S that a DAC without inputs leaves alone. The first Pirate Audio boards have a
+/// button there, and the overlay [`MINIAMP_OVERLAY`], which has no inputs.
+pub(super) const I2S_INPUT_GPIO: u8 = 20;
+
+/// How the names of overlays for DACs and codecs on the header's I2S begin, in Raspberry Pi's kernel
+/// and, for `seeed-`, in the driver of their maker. Two of them would fight for the same pins.
+pub(super) const I2S_OVERLAYS: [&str; 40] = [
+    "3dlab-nano-",
+    "adau1977-adc",
+    "adau7002-simple",
+    "akkordion-",
+    "allo-",
+    "applepi-dac",
+    "audioinjector-",
+    "audiosense-pi",
+    "chipdip-",
+    "cirrus-wm5102",
+    "dacberry400",
+    "dionaudio-",
+    "draws",
+    "ezsound-",
+    "fe-pi-audio",
+    "ghost-amp",
+    "googlevoicehat-soundcard",
+    "hifiberry-",
+    "i-sabre-",
+    "i2s-dac",
+    "i2s-master-dac",
+    "interludeaudio-",
+    "iqaudio-",
+    "justboom-",
+    "max98357a",
+    "mbed-dac",
+    "merus-amp",
+    "pibell",
+    "pifi-",
+    "pisound",
+    "proto-codec",
+    "rpi-codeczero",
+    "rpi-dacplus",
+    "rpi-dacpro",
+    "rpi-digiampplus",
+    "rra-digidac1",
+    "seeed-",
+    "superaudioboard",
+    "udrc",
+    "wm8960-soundcard",
+];
+
 /// A board, and what it uses besides I2C and I2S.
 #[derive(Debug)]
 pub(super) struct Board {

@@ -168,7 +168,8 @@ impl Ride {
 
     /// Returns how long music was to be heard, in s.
     pub fn music_s(&self) -> f64 {
-        self.music.iter().map(Period::length_s).sum()
+        // The sum of nothing is -0.
+        self.music.iter().map(Period::length_s).sum::<f64>() + 0.0
     }
 
     fn recorded_s(&self) -> f64 {

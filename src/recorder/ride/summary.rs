@@ -70,7 +70,8 @@ fn take(ride: &mut Ride, open: &mut Open, event: &Event, at: Moment) {
         Event::Began { previous, why, .. } => {
             // What was under way ended with the run before.
             open.close(ride, at);
-            if std::mem::replace(&mut open.is_begun, true) {
+            // One that died before it could be recorded counts as well.
+            if std::mem::replace(&mut open.is_begun, true) || *previous == PreviousEnd::Died {
                 ride.restarts.push(Trouble { at, text: restart(*previous, why.as_deref()) });
             }
             open.untrusted = Some(at);

@@ -105,3 +105,16 @@ fn what_was_under_way_ends_with_the_run_or_the_boot() {
     assert_eq!((ride.restarts[0].text.as_str(), ride.restarts.len()), ("the watchdog", 1));
     assert_eq!((ride.drop_out_count(), ride.notes[0].times, ride.music_s()), (u64::MAX, 3, 60.0));
 }
+
+#[test]
+fn a_run_that_died_before_it_was_recorded_is_a_restart() {
+    let died = Event::Began { version: "1".into(), previous: PreviousEnd::Died, why: Some("a fault".into()) };
+    let entries = [
+        boot("a", NOON_S, &[(5.0, began()), (60.0, Event::Ended { how: End::Asked })]),
+        boot("b", NOON_S + 90.0, &[(9.0, died)]),
+    ];
+    let rides = Rides::of(&entries.concat(), &BootId::parse("b"));
+    let ride = &rides.last(1).unwrap().0;
+    assert_eq!((ride.restarts.len(), ride.restarts[0].text.as_str()), (1, "a fault"));
+    assert_eq!(ride.music_s().to_bits(), 0.0_f64.to_bits());
+}

@@ -97,7 +97,8 @@ fn a_quiet_hour_is_written_every_ten_minutes_and_a_fault_at_once() {
         }
         before = bytes;
     }
-    assert_eq!(writes, [3, 59, 659, 1000, 1259, 1859, 2459, 3059], "seconds at which it was written");
+    // The first of all runs is written at once as well: nothing says that one before it ended cleanly.
+    assert_eq!(writes, [0, 3, 59, 659, 1000, 1259, 1859, 2459, 3059], "seconds at which it was written");
     let drop_outs: Vec<Entry> =
         on.entries().into_iter().filter(|entry| matches!(entry.event, Event::DropOuts { .. })).collect();
     assert_eq!((drop_outs.len(), drop_outs[0].utc_s), (1, Some((NOON_S + 1005) as f64)));
@@ -143,6 +144,8 @@ fn a_disk_that_takes_nothing_costs_the_recording_alone_until_it_is_back() {
         assert!(on.recorder.held.len() <= MAX_HELD_BYTES);
     }
     std::fs::remove_file(&state).unwrap();
+    (0..31).for_each(|_| on.second());
+    assert!(!on.entries().is_empty(), "it is tried again every 30 s");
     (0..700).for_each(|_| on.second());
     let entries = on.entries();
     assert!(entries.iter().any(|entry| matches!(entry.event, Event::Began { .. })), "what waited is there");
@@ -273,6 +276,61 @@ fn a_disk_that_forgets_has_the_rides_of_earlier_boots_from_the_clock_module() {
     assert_eq!(ride.drop_out_count(), 4);
     let worst_ms = ride.time.worst_bound_ms.unwrap();
     assert!((1.5..1.52).contains(&worst_ms), "{worst_ms}");
+}
+
+#[test]
+fn runs_that_die_within_a_second_are_recorded_until_they_are_a_crash_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut on = VirtualBox::switch_on(folder.path(), "a", NOON_S);
+    (0..30).for_each(|_| on.second());
+    on.recorder.command(RecorderCommand::Ended(End::Asked));
+    on.recorder.end();
+    let starts = |on: &VirtualBox| {
+        let is_of = |entry: &&Entry| entry.boot == BootId::parse(&on.boot);
+        let previous = |entry: &Entry| match entry.event {
+            Event::Began { previous, .. } => Some(previous),
+            _ => None,
+        };
+        on.entries().iter().filter(is_of).filter_map(previous).collect::<Vec<_>>()
+    };
+    // The first run of a boot, after a clean end, waits for UTC and dies before it.
+    let mut on = VirtualBox::switch_on(folder.path(), "b", NOON_S + 100);
+    on.recorder.step();
+    assert_eq!(starts(&on), [], "after a clean end nothing is written without UTC");
+    for run in 1..=20 {
+        // Killed: the recorder does not end.
+        on.restart();
+        on.recorder.step();
+        on.clocks.advance(Span::SECOND);
+        assert_eq!(starts(&on), vec![PreviousEnd::Died; run.min(5)]);
+    }
+    // After ten minutes the rule lets some more be recorded.
+    on.clocks.advance(Span::from_seconds(600));
+    on.restart();
+    on.recorder.step();
+    assert_eq!(starts(&on).len(), 6);
+}
+
+#[test]
+fn a_restart_that_was_asked_for_is_written_at_once_as_is_the_first_run_after_a_power_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    for boot in ["a", "b"] {
+        let mut on = VirtualBox::switch_on(folder.path(), boot, NOON_S);
+        on.recorder.step();
+        let began = on.entries().len();
+        on.recorder.command(RecorderCommand::Ended(End::Asked));
+        on.recorder.end();
+        on.restart();
+        on.recorder.beginning = Some(None);
+        on.recorder.step();
+        assert_eq!(on.entries().len(), began + 2, "its end, and the beginning of the next");
+    }
+    let mut on = VirtualBox::switch_on(folder.path(), "c", NOON_S);
+    on.recorder.step();
+    assert_eq!(on.entries().last().unwrap().boot, BootId::parse("c"));
+    // Once UTC is known, that is written as well, and not only with the calibration.
+    (0..4).for_each(|_| on.second());
+    assert!(on.entries().last().unwrap().utc_s.is_some());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::control::protocol::{
 };
 use crate::player::feeder::Hearing;
 use crate::service::volume::VolumeReport;
-use crate::timekeeping::status::{self, BOUND_SIGMAS, TimeState as Known};
+use crate::timekeeping::status::{self, BOUND_SIGMAS, RtcReport, TimeState as Known};
 use crate::timetable::{Place, Start};
 
 /// Figures of the player that are older than this are no longer valid.
@@ -34,7 +34,7 @@ impl Conductor {
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
         let play = self.play_status(&snapshot, now.utc);
-        let state = (self.ports.state_status)();
+        let state = StateStatus { folder_trouble: self.state_trouble.clone(), ..(self.ports.state_status)() };
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             phase: self.phase_status(now_raw).filter(|_| play.state == PlayState::Playing),
@@ -164,8 +164,9 @@ impl Conductor {
             error_bound_ms: time.bound_ms,
             agreement_ms: time.agreement_ms,
             since_reference_s: time.reference_age_s.map(|age_s| age_s as i64),
-            rtc_rate_ppb: time.rtc.as_ref().and_then(|rtc| rtc.rate_ppb),
+            rtc_rate_ppb: time.rtc.as_ref().and_then(RtcReport::known_rate_ppb),
             rtc_chip: time.rtc_chip.clone(),
+            rtc_may_be_ds3231m: time.rtc_may_be_ds3231m,
             rtc_temperature_celsius: time.rtc.as_ref().and_then(|rtc| rtc.temperature_c),
         }
     }
@@ -246,11 +247,7 @@ impl Conductor {
         let silent = (silent > 0)
             .then(|| format!("{silent} tracks are missing or broken, and stay silent; see: jaudiosync list"));
         let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.warnings).iter().cloned();
-        let state = self
-            .state_trouble
-            .as_ref()
-            .filter(|_| !(state_status.lies_on.forgets() && state_status.is_remembered()))
-            .map(|trouble| format!("the state cannot be saved, so a power cut would lose it: {trouble}"));
+        let state = state_status.trouble();
         let pins = self.board.unusable.iter().map(ToString::to_string);
         machine
             .chain(pins)

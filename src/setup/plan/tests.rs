@@ -53,6 +53,15 @@ fn every_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
 }
 
 #[test]
+fn without_a_boot_configuration_there_is_nothing_to_reboot_for() {
+    let (layers, mut host) = pi("", "");
+    host.boot_config = None;
+    let answers = Answers { overlay: Some("hifiberry-dac".to_owned()), ..Answers::current(layers.config()) };
+    let words = "There is no boot configuration here, so the overlay was not set.";
+    assert_eq!(plan(&layers, &answers, &host), Ok(vec![Step::Say(words.to_owned())]));
+}
+
+#[test]
 fn an_rtc_turns_the_bus_on_with_a_copy_of_the_file_and_asks_for_a_reboot() {
     let (layers, host) = pi("", "");
     let answers = Answers { overlay: Some("hifiberry-dac".to_owned()), ..Answers::current(layers.config()) };

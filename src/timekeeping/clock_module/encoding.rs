@@ -34,6 +34,7 @@ struct EncodedTime {
     aging_offset: i8,
     stamp: Option<[u8; 3]>,
     is_ds3231m: bool,
+    drifts: bool,
     calibration: Option<EncodedCalibration>,
     group: Option<EncodedGroup>,
 }
@@ -99,7 +100,7 @@ pub fn decode(version: u8, bytes: &[u8]) -> Option<ModuleState> {
 
 impl EncodedTime {
     fn of(saved: &SavedTime) -> Self {
-        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, calibration, group } = saved;
+        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, drifts, calibration, group } = saved;
         Self {
             utc_s: *utc_s,
             reference_utc_s: *reference_utc_s,
@@ -107,6 +108,7 @@ impl EncodedTime {
             aging_offset: *aging_offset,
             stamp: *stamp,
             is_ds3231m: *is_ds3231m,
+            drifts: *drifts,
             calibration: calibration.as_ref().map(EncodedCalibration::of),
             group: group.as_ref().map(|group| EncodedGroup {
                 id: group.id.0,
@@ -124,6 +126,7 @@ impl EncodedTime {
             aging_offset: self.aging_offset,
             stamp: self.stamp,
             is_ds3231m: self.is_ds3231m,
+            drifts: self.drifts,
             calibration: self.calibration.map(EncodedCalibration::into_saved),
             group: self.group.map(|group| SavedGroup {
                 id: GroupId(group.id),

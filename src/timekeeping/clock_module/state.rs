@@ -48,6 +48,7 @@ impl ModuleState {
                 time.aging_offset,
                 time.stamp,
                 time.is_ds3231m,
+                time.drifts,
                 time.calibration.as_ref().map(|calibration| calibration.samples),
             ))
         };
@@ -95,6 +96,7 @@ mod tests {
             aging_offset: 0,
             stamp: Some(stamp),
             is_ds3231m: false,
+            drifts: false,
             calibration: Some(Calibration::new(FlywheelModel::DS3231, rtc, utc, 1e6).save()),
             group: None,
         }

@@ -79,6 +79,7 @@ impl SystemClockSource {
             waiting_correction_ms: None,
             rtc: None,
             rtc_chip: None,
+            rtc_may_be_ds3231m: false,
             warnings,
         }
     }

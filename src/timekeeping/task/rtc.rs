@@ -6,8 +6,9 @@ use std::time::Duration;
 use jaudiosync_hw::rtc::{Chip, ChipMark, ChipStamp, RtcError, RtcStatus, RtcTime};
 use jaudiosync_time::{Instant, Raw, Span};
 
-use super::{ClockTask, FIRST_RETRY, LAST_RETRY, Next};
+use super::{ClockTask, FIRST_RETRY, LAST_RETRY, Next, log_notice};
 use crate::timekeeping::estimate::timekeeper::{FoundChip, Seen, Timekeeper, Upkeep};
+use crate::timekeeping::notice::Notice;
 use crate::timekeeping::rtc::edge_search::{Outcome, SearchPlan, search};
 use crate::timekeeping::rtc::mark::{is_mark, new_mark};
 use crate::timekeeping::rtc::stamp::Quality;
@@ -123,8 +124,8 @@ impl ClockTask {
         if self.devices.may_set_rtc {
             match self.timekeeper.upkeep(now, self.shall_set_rtc) {
                 Upkeep::Nothing => {}
-                Upkeep::Time { quality, was_right, is_fine } => {
-                    self.set_rtc(quality, was_right, is_fine)?;
+                Upkeep::Time { quality, was_right, is_fine, off } => {
+                    self.set_rtc(quality, was_right, is_fine, off)?;
                     return Ok(Next::Now);
                 }
                 Upkeep::Stamp(stamp) => self.stamp(stamp)?,
@@ -212,7 +213,13 @@ impl ClockTask {
 
     /// Sets the RTC as a second begins. Where that must be met exactly, nothing is written if this
     /// thread wakes too late, several times.
-    fn set_rtc(&mut self, quality: Option<Quality>, was_right: bool, is_fine: bool) -> Result<(), RtcError> {
+    fn set_rtc(
+        &mut self,
+        quality: Option<Quality>,
+        was_right: bool,
+        is_fine: bool,
+        off: Option<Span>,
+    ) -> Result<(), RtcError> {
         let now = self.devices.clocks.raw();
         let Some(utc) = self.timekeeper.best_utc(now) else { return Ok(()) };
         // What the RTC will show.
@@ -237,11 +244,7 @@ impl ClockTask {
         self.timekeeper.rtc_was_marked(mark);
         self.timekeeper.rtc_was_stamped(stamp);
         let status = retry(|| rtc.read_status())?;
-        if is_fine {
-            log::info!("the RTC was off by some milliseconds, and was set from the reference");
-        } else {
-            log::info!("the RTC was set from the reference");
-        }
+        log_notice(&Notice::RtcSet { off: off.filter(|off| *off < Span::HOUR) });
         self.shall_set_rtc = false;
         self.rtc_was_set = true;
         self.save_after_set = true;

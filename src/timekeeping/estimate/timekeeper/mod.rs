@@ -32,7 +32,7 @@ pub use self::upkeep::Upkeep;
 use super::calibration::{Calibrated, Calibration};
 use super::group::GroupClock;
 use super::selection::{Selection, Verdict};
-use crate::timekeeping::notice::Notice;
+use crate::timekeeping::notice::{Inexact, Notice};
 use crate::timekeeping::references::Source;
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::{BOUND_SIGMAS, Estimate, Flywheel, TimeState};
@@ -61,6 +61,10 @@ pub struct Timekeeper {
     /// The chip that answers at the RTC's address and is not used, and why.
     refused_chip: Option<(Chip, String)>,
     group: Option<GroupClock>,
+    /// Since when the box has been off by more than others can bear, without a pause.
+    inexact_since: Option<Instant<Raw>>,
+    /// Why, as it was noticed last.
+    noticed_inexact: Option<Inexact>,
 }
 
 /// The last sample that was believed.
@@ -88,6 +92,8 @@ impl Timekeeper {
             heard_from: None,
             refused_chip: None,
             group: None,
+            inexact_since: None,
+            noticed_inexact: None,
         }
     }
 
@@ -101,6 +107,7 @@ impl Timekeeper {
             crystal.advance(now, None);
         }
         let best = self.best(now);
+        self.note_inexact(best.as_ref(), now);
         let own = Estimate {
             utc: best.map_or(*fallback, |best| best.utc),
             bound: best.map(|best| Span::from_ns_f64(best.bound.ns())),
@@ -182,6 +189,7 @@ impl Timekeeper {
             aging_offset: rtc.map_or(0, |rtc| rtc.status.aging_offset),
             stamp: rtc.map(|rtc| rtc.status.stamp.0),
             is_ds3231m: rtc.is_some_and(|rtc| rtc.variant.is_ds3231m()),
+            drifts: rtc.is_some_and(|rtc| rtc.variant.drifts()),
             calibration: rtc.map(|rtc| rtc.calibration.save()),
             group: self.group.as_ref().filter(|_| rtc.is_some()).and_then(GroupClock::save),
         })

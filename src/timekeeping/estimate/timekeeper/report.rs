@@ -5,11 +5,18 @@ use jaudiosync_time::{Instant, Raw, Span};
 
 use super::flywheel::Best;
 use super::{Timekeeper, agreement};
-use crate::format::approximately;
-use crate::timekeeping::notice::refusal;
+use crate::timekeeping::notice::{Inexact, Notice, refusal};
 use crate::timekeeping::published::Output;
 use crate::timekeeping::rtc::trust::CENTURY_BIT;
 use crate::timekeeping::status::{Flywheel, IN_SYNC_BOUND, NO_TRUSTWORTHY_TIME, TimeStatus};
+
+/// That the box may be off is noticed once it has lasted this long: after the start a reference may
+/// answer at any moment.
+const INEXACT_LASTS: Span = Span::from_seconds(10);
+
+/// And noticed again only after the time was known this well, so that noise around the limit is not
+/// logged each time.
+const KNOWN_AGAIN: Span = Span::from_ms(16);
 
 impl Timekeeper {
     /// Returns everything that is reported. `output` is the UTC that everything uses.
@@ -35,6 +42,7 @@ impl Timekeeper {
             waiting_correction_ms: output.waiting.map(|by| by.ms()),
             rtc: self.rtc.as_ref().map(|rtc| rtc.report(now)),
             rtc_chip: self.chip_name(),
+            rtc_may_be_ds3231m: self.may_be_ds3231m(now),
             warnings: self.warnings(best.as_ref()),
         }
     }
@@ -49,25 +57,35 @@ impl Timekeeper {
         }
     }
 
-    /// Returns by how much the box may be off, if that is more than others can bear, and why.
-    fn inexact(&self, best: &Best) -> Option<String> {
+    /// Returns why the box may be off by more than others can bear, if so.
+    fn inexact(&self, best: &Best) -> Option<Inexact> {
         let is_stamped = self.rtc.as_ref().is_some_and(|rtc| rtc.stamped.is_some());
         if agreement(best) < IN_SYNC_BOUND && (best.was_compared || is_stamped) {
             return None;
         }
-        let off = approximately(Span::from_ns_f64(best.bound.ns()));
         Some(match best.flywheel {
-            _ if self.believed.is_some() => format!("this box may be up to {off} off: its references are not better"),
-            Flywheel::Rtc if is_stamped => format!(
-                "this box may be up to {off} off: it has lost its RTC's calibration, and the RTC was set from a reference \
-                 some time ago"
-            ),
-            Flywheel::Rtc if !best.was_compared => format!(
-                "this box may be up to {off} off: its RTC was never compared with a reference, and is only as right as it \
-                 was set"
-            ),
-            _ => format!("this box may be up to {off} off: it was last compared with a reference too long ago"),
+            _ if self.believed.is_some() => Inexact::References,
+            Flywheel::Rtc if is_stamped => Inexact::CalibrationLost,
+            Flywheel::Rtc if !best.was_compared => Inexact::NeverCompared,
+            _ => Inexact::LongAgo,
         })
+    }
+
+    /// Notices that the box may be off, once for each reason.
+    pub(super) fn note_inexact(&mut self, best: Option<&Best>, now: Instant<Raw>) {
+        let Some(best) = best else { return };
+        let Some(why) = self.inexact(best) else {
+            self.inexact_since = None;
+            if agreement(best) < KNOWN_AGAIN {
+                self.noticed_inexact = None;
+            }
+            return;
+        };
+        let since = *self.inexact_since.get_or_insert(now);
+        if self.noticed_inexact != Some(why) && now - since >= INEXACT_LASTS {
+            self.noticed_inexact = Some(why);
+            self.notices.push(Notice::Inexact { bound: Span::from_ns_f64(best.bound.ns()), why });
+        }
     }
 
     fn warnings(&self, best: Option<&Best>) -> Vec<String> {
@@ -75,7 +93,8 @@ impl Timekeeper {
         if best.is_none() {
             warnings.push(NO_TRUSTWORTHY_TIME.to_owned());
         }
-        warnings.extend(best.and_then(|best| self.inexact(best)));
+        let inexact = best.and_then(|best| Some((self.inexact(best)?, Span::from_ns_f64(best.bound.ns()))));
+        warnings.extend(inexact.map(|(why, bound)| Notice::Inexact { bound, why }.to_string()));
         warnings.extend(self.refused_chip.iter().map(|(_, reason)| reason.clone()));
         if let Some(rtc) = &self.rtc {
             if rtc.found.chip != Chip::Ds3231 {

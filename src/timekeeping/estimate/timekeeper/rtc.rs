@@ -106,7 +106,8 @@ impl Timekeeper {
         let stamp = if judged.is_ok() { Stamp::decode(status.stamp, shown) } else { None };
         let of_this_chip = self.saved.as_ref().filter(|saved| saved.mark == Some(status.mark.0));
         let is_ds3231m = of_this_chip.is_some_and(|saved| saved.is_ds3231m);
-        let variant = Variant::new(is_ds3231m, stamp.is_some_and(|stamp| stamp.drifts), at);
+        let drifts = of_this_chip.is_some_and(|saved| saved.drifts) || stamp.is_some_and(|stamp| stamp.drifts);
+        let variant = Variant::new(is_ds3231m, drifts, of_this_chip.is_some(), at);
         let model = variant.model();
         let saved = if judged.is_ok() { self.saved_calibration(model, &status, stamp, shown) } else { None };
         let was_compared = saved.as_ref().is_some_and(|saved| saved.was_compared);

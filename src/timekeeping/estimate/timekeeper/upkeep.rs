@@ -39,6 +39,8 @@ pub enum Upkeep {
         was_right: bool,
         /// Whether it was wrong by so little that the second must be met exactly.
         is_fine: bool,
+        /// By how much it is wrong, if that is known.
+        off: Option<Span>,
     },
     /// The stamp alone: none if the RTC turns out not to be as right as its stamp says.
     Stamp(ChipStamp),
@@ -59,7 +61,7 @@ impl Timekeeper {
         if agreement < FAR_OFF_AGREEMENT && (is_wished || is_wrong) {
             // Until the new edges are known it may be off by as much as a busy machine delays it.
             let quality = Quality::of_errors_ns((bound * 2).ns_f64(), 0.0).map(|_| Quality::Rough);
-            return Upkeep::Time { quality, was_right: false, is_fine: false };
+            return Upkeep::Time { quality, was_right: false, is_fine: false, off };
         }
         let Some(off) = off.filter(|_| rtc.was_compared && self.is_good(agreement, now)) else {
             return Upkeep::Nothing;
@@ -68,7 +70,7 @@ impl Timekeeper {
         let may_be_set = self.rtc_set_at.is_none_or(|set_at| now - set_at >= KEEP_INTERVAL);
         if off > KEPT_RIGHT && may_be_set {
             let will_be = Quality::of_errors_ns(bound.ns_f64(), agreement.ns_f64()).map(|_| Quality::Rough);
-            return Upkeep::Time { quality: will_be, was_right: quality.is_some(), is_fine: true };
+            return Upkeep::Time { quality: will_be, was_right: quality.is_some(), is_fine: true, off: Some(off) };
         }
         self.stamp_upkeep(rtc, quality, now)
     }

@@ -1,5 +1,6 @@
 //! Whether the RTC is a DS3231M, which has the same registers as a DS3231 and is less exact.
 
+use jaudiosync_hw::rtc::Chip;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::Timekeeper;
@@ -32,6 +33,8 @@ pub(super) struct Variant {
     is_ds3231m: bool,
     /// Whether it drifts as a DS3231M does.
     drifts: bool,
+    /// Whether an earlier run has watched this very chip.
+    was_known: bool,
     begun: Instant<Raw>,
     seen: Option<(f64, Instant<Raw>)>,
     changed: Option<Instant<Raw>>,
@@ -40,8 +43,8 @@ pub(super) struct Variant {
 
 impl Variant {
     /// Begins with what is known from an earlier run, or from the chip's stamp.
-    pub(super) fn new(is_ds3231m: bool, drifts: bool, now: Instant<Raw>) -> Self {
-        Self { is_ds3231m, drifts, begun: now, seen: None, changed: None, quick_changes: 0 }
+    pub(super) fn new(is_ds3231m: bool, drifts: bool, was_known: bool, now: Instant<Raw>) -> Self {
+        Self { is_ds3231m, drifts, was_known, begun: now, seen: None, changed: None, quick_changes: 0 }
     }
 
     pub(super) fn is_ds3231m(self) -> bool {
@@ -77,6 +80,15 @@ impl Timekeeper {
     /// is.
     pub fn watches_temperature(&self, now: Instant<Raw>) -> bool {
         self.rtc.as_ref().is_some_and(|rtc| !rtc.variant.is_ds3231m && now - rtc.variant.begun < WATCH)
+    }
+
+    /// Returns whether it is not known yet whether the RTC is a DS3231SN or a DS3231M: neither from an
+    /// earlier run nor by watching its temperature.
+    pub(super) fn may_be_ds3231m(&self, now: Instant<Raw>) -> bool {
+        let Some(rtc) = self.rtc.as_ref().filter(|rtc| rtc.answers && rtc.found.chip == Chip::Ds3231) else {
+            return false;
+        };
+        !rtc.variant.was_known && self.refused_chip.is_none() && self.watches_temperature(now)
     }
 
     /// Absorbs the RTC's temperature.
@@ -116,14 +128,14 @@ impl RtcState {
 
 #[cfg(test)]
 mod tests {
-    use jaudiosync_hw::rtc::{Chip, ChipMark, ChipStamp, RtcStatus, RtcTime};
+    use jaudiosync_hw::rtc::{ChipMark, ChipStamp, RtcStatus, RtcTime};
 
     use super::*;
     use crate::timekeeping::estimate::timekeeper::FoundChip;
     use crate::timekeeping::rtc::trust::Reading;
 
     fn changes_every(seconds: i64, reads: i64) -> Variant {
-        let mut variant = Variant::new(false, false, Instant::ZERO);
+        let mut variant = Variant::new(false, false, false, Instant::ZERO);
         for read in 0..reads {
             let at = Instant::from_second(read * 8);
             // It goes up and down by a step.
@@ -167,7 +179,7 @@ mod tests {
 
     #[test]
     fn one_disturbed_read_does_not_make_it_one() {
-        let mut variant = Variant::new(false, false, Instant::ZERO);
+        let mut variant = Variant::new(false, false, false, Instant::ZERO);
         for read in 0..1_000 {
             variant.see(if read == 500 { -40.0 } else { 20.0 }, Instant::from_second(read * 8));
         }
