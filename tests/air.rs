@@ -319,3 +319,26 @@ fn what_is_refused_is_counted_and_tried_again() {
         assert_eq!(one.1.trouble(), None);
     });
 }
+
+#[test]
+fn doctor_says_where_other_boxes_can_be_reached_if_there_is_a_key() {
+    in_a_network_of_its_own("doctor_says_where_other_boxes_can_be_reached_if_there_is_a_key", || {
+        let places = [Place::new(), Place::new()];
+        lay_wire(&places[0], &places[1], 1);
+        let folder = tempfile::tempdir().unwrap();
+        let (config, key_file) = (folder.path().join("box.toml"), folder.path().join("ride.key"));
+        let rest = "[time]\nrtc = \"none\"\n[board]\nkind = \"none\"\n";
+        std::fs::write(&config, format!("[ride]\nkey_file = \"{}\"\n{rest}", key_file.display())).unwrap();
+        let doctor = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
+            command.args(["doctor", "--json", "--config"]).arg(&config).current_dir(&folder);
+            String::from_utf8(command.output().unwrap().stdout).unwrap()
+        };
+        let without = doctor();
+        assert!(without.contains("it has no key") && !without.contains("wire1"), "{without}");
+        std::fs::write(&key_file, key().to_string()).unwrap();
+        let with = doctor();
+        assert!(with.contains("other boxes can be reached through wire1 (10.9.1.2)"), "{with}");
+        assert!(with.contains("ride.key") && !with.contains(&key().to_string()), "{with}");
+    });
+}

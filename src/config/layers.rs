@@ -263,7 +263,12 @@ fn read_text(file: &Path) -> io::Result<Vec<u8>> {
 
 /// Replaces Rust's names of types by words for people who write a configuration.
 fn in_plain_words(message: &str) -> String {
-    let types = [("u8", "a whole number from 0 to 255"), ("u32", "a whole number from 0"), ("i64", "a whole number")];
+    let types = [
+        ("u8", "a whole number from 0 to 255"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number from 0"),
+        ("i64", "a whole number"),
+    ];
     let types = types.into_iter().chain([("f64", "a number"), ("a sequence", "a list in [ ]")]);
     types.fold(message.trim().to_owned(), |message, (name, words)| {
         message.replace(&format!("expected {name}"), &format!("expected {words}"))

@@ -42,7 +42,7 @@ pub(super) struct Limit {
     pub at_once: u32,
 }
 
-/// Allows so many datagrams per second, and a few more after a silence: a token bucket.
+/// A token bucket: allows a number of datagrams per second, and some more after a silence.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     limit: Limit,

@@ -32,7 +32,7 @@ use self::interfaces::changes;
 use self::names::Names;
 use self::socket::RideSocket;
 use super::message::{MAX_DATAGRAM_BYTES, can_be_message};
-use crate::config::ServerAddress;
+use crate::config::{Ride, ServerAddress};
 use crate::timekeeping::clock_history::ClockHistory;
 
 /// The multicast group, of those that every organisation may use for itself (RFC 2365, section
@@ -61,6 +61,12 @@ pub struct AirConfig {
     pub port: u16,
     /// Boxes that are addressed one by one as well, on `port` unless another is written.
     pub neighbours: Vec<ServerAddress>,
+}
+
+impl From<&Ride> for AirConfig {
+    fn from(ride: &Ride) -> Self {
+        Self { port: ride.port, neighbours: ride.neighbours.clone() }
+    }
 }
 
 /// To whom a datagram is sent.
@@ -127,9 +133,10 @@ impl Air {
     /// tried again every 3 s.
     ///
     /// # Errors
-    /// When the port is taken, or no socket can be opened.
+    /// When the port is taken, or no socket can be opened; in words, with what to do.
     pub fn open(config: &AirConfig, clocks: Arc<dyn Clocks>) -> io::Result<Self> {
-        let socket = RideSocket::open(config.port)?;
+        let opened = RideSocket::open(config.port);
+        let socket = opened.map_err(|error| io::Error::new(error.kind(), cannot_open(config.port, &error)))?;
         let port = socket.port()?;
         let now = clocks.raw();
         let mut air = Self {
@@ -151,9 +158,9 @@ impl Air {
         Ok(air)
     }
 
-    /// Waits for the next datagram, at most until the raw clock shows `deadline`; with one in the
-    /// past it only takes what has come already. It has to be called at least every 2 s for the
-    /// kernel's stamps to be used.
+    /// Waits for the next datagram, at most until the raw clock shows `deadline`, and 1 ms more; with
+    /// one in the past it only takes what has come already. A datagram that has waited for more than
+    /// 2 s has no stamp of the kernel.
     pub fn recv(&mut self, deadline: Instant<Raw>) -> Option<Heard> {
         let mut dropped = 0;
         loop {
@@ -334,6 +341,15 @@ impl Air {
 /// Returns success if one of the two was successful, otherwise the later error.
 fn one_of(one: io::Result<()>, other: io::Result<()>) -> io::Result<()> {
     if one.is_ok() { one } else { other }
+}
+
+fn cannot_open(port: u16, error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => "; another program has it: end that, or set another ride.port on all boxes",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 are for root: set another ride.port on all boxes",
+        _ => "",
+    };
+    format!("other boxes are not heard: UDP port {port}: {error}{advice}")
 }
 
 /// Says what failed, and what can be done.

@@ -89,6 +89,7 @@ fn nothing_that_fails_is_more_than_counted() {
     let taken = AirConfig { port: air.port(), neighbours: Vec::new() };
     let error = Air::open(&taken, Arc::new(MachineClocks)).err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&format!("UDP port {}", taken.port)), "{error}");
 }
 
 #[test]
