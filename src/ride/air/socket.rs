@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use jaudiosync_time::{Instant, Span, Utc};
 use nix::cmsg_space;
@@ -123,7 +124,8 @@ impl RideSocket {
                 _ => None,
             })
         });
-        let stamp = stamp.map(|time| Instant::from_second(time.tv_sec()) + Span::from_ns(time.tv_nsec()));
+        // The fields of the stamp have other types on 32-bit systems; those of a duration are fixed.
+        let stamp = stamp.map(|time| Instant::ZERO + Span::from_duration(Duration::from(time)));
         let Some(from) = message.address.map(|from| SocketAddr::from((from.ip(), from.port()))) else {
             return Err(Errno::EDESTADDRREQ.into());
         };
