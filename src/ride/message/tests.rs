@@ -98,3 +98,18 @@ proptest! {
         prop_assert!(can_be_message(&bytes) || open(&bytes, &key(1)).is_err());
     }
 }
+
+/// What the fuzzer begins with reaches the contents of messages.
+#[test]
+fn the_seeds_of_the_fuzzer_are_messages() {
+    let seeds = [
+        include_bytes!("../../../fuzz/seeds/ride/beacon").as_slice(),
+        include_bytes!("../../../fuzz/seeds/ride/answer"),
+    ];
+    for seed in seeds {
+        let mut bytes = [b"JAuS\x01".as_slice(), &seed[3..]].concat();
+        let signature = key(1).sign(&bytes);
+        bytes.extend_from_slice(&signature);
+        assert!(open(&bytes, &key(1)).is_ok(), "run fuzz/make-seeds: {seed:?}");
+    }
+}
