@@ -21,6 +21,7 @@ pub mod player;
 pub mod playlist;
 pub mod recorder;
 pub mod ride;
+pub mod ride_key;
 pub mod service;
 pub mod setup;
 pub mod storage;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{Failure, output};
-use crate::config::{BoardKind, Config, Layers, load};
+use crate::config::{BoardKind, Config, Layers, SET, load};
 use crate::host::Machine;
 use crate::host::hats::{claims, collisions, possible_uses};
 
@@ -83,7 +83,9 @@ fn to_toml(layers: &Layers) -> String {
         text.push_str(&format!("[{section}]\n"));
         for (key, value) in keys.as_table().into_iter().flatten() {
             let origin = layers.origin(&format!("{section}.{key}")).map_or("default".to_owned(), ToString::to_string);
-            text.push_str(&format!("{:<40} # {origin}\n", format!("{key} = {value}")));
+            // A secret is not shown, and the rest can be read again.
+            let secret = if value.as_str() == Some(SET) { "# " } else { "" };
+            text.push_str(&format!("{:<40} # {origin}\n", format!("{secret}{key} = {value}")));
         }
         text.push('\n');
     }
@@ -106,6 +108,7 @@ fn to_json(layers: &Layers) -> Value {
 mod tests {
     use super::*;
     use crate::host::tests::machine;
+    use crate::ride_key::RideKey;
 
     fn layers() -> Layers {
         let mut layers = Layers::default();
@@ -137,6 +140,23 @@ mod tests {
         assert!(possible.len() == 1 && possible[0].contains("GPIO15, which a serial port"), "{possible:?}");
         let (certain, possible) = found("");
         assert_eq!((certain.len(), possible.len()), (0, 2));
+    }
+
+    #[test]
+    fn the_ride_s_key_is_not_shown() {
+        let key = RideKey::generate().unwrap().to_string();
+        let mut layers = layers();
+        layers.lay(Path::new("b.toml"), format!("[ride]\nkey = \"{key}\"\n").as_bytes());
+        let text = to_toml(&layers);
+        assert!(text.contains("# key = \"(set)\"                          # b.toml:2"), "{text}");
+        assert_eq!(to_json(&layers)["values"]["ride.key"]["value"], json!("(set)"));
+        // A key that cannot be used, and the one that stays in effect.
+        layers.lay(Path::new("c.toml"), b"[ride]\nkey = \"a3kd\"\n");
+        let problem = layers.problems()[0].message.clone();
+        assert!(problem.contains("new-key") && problem.contains("(set)\" stays in effect"), "{problem}");
+        for shown in [to_toml(&layers), to_json(&layers).to_string(), format!("{layers:?}")] {
+            assert!(!shown.contains(&key), "{shown}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod output;
 mod play;
 mod playlist_options;
 mod remote;
+mod ride;
 mod run;
 mod service_options;
 mod setup;
@@ -82,6 +83,7 @@ enum Command {
     Setup(setup::Setup),
     Config(config::ConfigCommand),
     Time(time::Time),
+    Ride(ride::RideCommand),
     Completions(completions::Completions),
 }
 
@@ -114,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Setup(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Time(command) => command.run(),
+        Command::Ride(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     end(result.map(|()| ExitCode::SUCCESS))

@@ -38,6 +38,11 @@ pub fn say_pretty_json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints what a person should know on standard error, beside an output for programs.
+pub(super) fn note(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Prints a warning on standard error.
 pub(super) fn warn(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "warning: {line}");

@@ -1,12 +1,14 @@
 //! Checks that types cannot make: ranges, and values that exclude each other.
 
-use super::sections::Config;
+use super::sections::{Config, Ride};
 
 /// A latency beyond ± this, in ms, is a typing error.
 pub const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
 /// A day. A box that should wait longer had better not play without a trusted time at all.
 const MAX_UNTRUSTED_WAIT_S: u32 = 86_400;
 const MAX_NTP_SERVERS: usize = 8;
+/// Every beacon is sent to each of them.
+const MAX_NEIGHBOURS: usize = 32;
 /// The path of a Unix socket has at most 107 bytes on Linux (unix(7)); the name of its lock file is
 /// five bytes longer.
 const MAX_SOCKET_PATH_BYTES: usize = 100;
@@ -42,7 +44,23 @@ pub(super) fn out_of_range(config: &Config) -> Option<String> {
             let count = config.time.ntp_servers.len();
             (count > MAX_NTP_SERVERS).then(|| format!("{count} servers are too many; name at most {MAX_NTP_SERVERS}"))
         })
+        .or_else(|| ride(&config.ride))
         .or_else(|| texts(config))
+}
+
+fn ride(ride: &Ride) -> Option<String> {
+    if ride.port == 0 {
+        return Some("0 is not a port; write a number from 1 to 65535, the same on all boxes".to_owned());
+    }
+    let count = ride.neighbours.len();
+    if count > MAX_NEIGHBOURS {
+        return Some(format!("{count} neighbours are too many; name at most {MAX_NEIGHBOURS}"));
+    }
+    let is_ipv6 = |host: &str| host.contains(':');
+    if let Some(neighbour) = ride.neighbours.iter().find(|neighbour| is_ipv6(&neighbour.host)) {
+        return Some(format!("{neighbour} is an IPv6 address; write a name or an IPv4 address, such as 10.42.0.7"));
+    }
+    (!ride.key_file.is_absolute()).then(|| "write an absolute path".to_owned())
 }
 
 fn texts(config: &Config) -> Option<String> {

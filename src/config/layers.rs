@@ -14,6 +14,12 @@ use super::nearest::nearest;
 use super::repair::{line_of, repair};
 use super::sections::Config;
 
+/// What is shown instead of a value that nobody should see.
+pub const SET: &str = "(set)";
+
+/// The keys whose values are secret, by their full names.
+const SECRET: [(&str, &str); 1] = [("ride", "key")];
+
 /// A configuration has a few kilobytes; anything larger is something else.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
@@ -81,9 +87,17 @@ impl Layers {
         self.origins.get(key)
     }
 
-    /// Returns the effective values as a table of sections, in the order of the sample file.
+    /// Returns the effective values as a table of sections, in the order of the sample file. A
+    /// secret that is set is [`SET`].
     pub fn values(&self) -> Table {
-        to_table(&self.config)
+        let mut table = to_table(&self.config);
+        for (section, key) in SECRET {
+            let value = table.get_mut(section).and_then(|keys| keys.get_mut(key));
+            if let Some(value) = value.filter(|value| value.as_str() != Some("")) {
+                *value = Value::String(SET.to_owned());
+            }
+        }
+        table
     }
 
     /// Lays a file over the values so far. It is not a problem if the file does not exist.
@@ -178,7 +192,7 @@ impl Layers {
     /// Lays one value. It is tried in a whole configuration, so it must have the right type and be
     /// within its range.
     fn lay_value(&mut self, file: &Path, line: usize, section: &str, key: &str, value: &DeValue<'_>) {
-        let mut table = self.values();
+        let mut table = to_table(&self.config);
         if let (Some(Value::Table(keys)), Some(value)) = (table.get_mut(section), plain(value)) {
             keys.insert(key.to_owned(), value);
         }
@@ -267,7 +281,12 @@ fn read_text(file: &Path) -> io::Result<Vec<u8>> {
 
 /// Replaces Rust's names of types by words for people who write a configuration.
 fn in_plain_words(message: &str) -> String {
-    let types = [("u8", "a whole number from 0 to 255"), ("u32", "a whole number from 0"), ("i64", "a whole number")];
+    let types = [
+        ("u8", "a whole number from 0 to 255"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number from 0"),
+        ("i64", "a whole number"),
+    ];
     let types = types.into_iter().chain([("f64", "a number"), ("a sequence", "a list in [ ]")]);
     types.fold(message.trim().to_owned(), |message, (name, words)| {
         message.replace(&format!("expected {name}"), &format!("expected {words}"))

@@ -13,6 +13,7 @@ mod choices;
 mod layers;
 mod nearest;
 mod repair;
+mod ride_choices;
 mod sections;
 mod server_address;
 
@@ -22,8 +23,9 @@ pub use check::{BUFFER_MS, MAX_OUTPUT_LATENCY_MS};
 pub use choices::{
     Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
 };
-pub use layers::{Layers, Origin, Problem};
-pub use sections::{Board, Config, Control, Playlist, Sound, Start, TimeKeeping, Volume};
+pub use layers::{Layers, Origin, Problem, SET};
+pub use ride_choices::{KeyPlace, OptionalKey, RideName};
+pub use sections::{Board, Config, Control, Playlist, Ride, Sound, Start, TimeKeeping, Volume};
 pub use server_address::{AddressError, OptionalServer, ServerAddress};
 
 /// The system's own configuration file.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::choices::{
     Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
 };
+use super::ride_choices::{OptionalKey, RideName};
 use super::server_address::{OptionalServer, ServerAddress};
 use crate::appliance::StartKind;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub control: Control,
     /// Where the state is saved.
     pub state: State,
+    /// The other boxes of the ride.
+    pub ride: Ride,
 }
 
 /// `[playlist]`: what to play.
@@ -160,6 +163,23 @@ pub struct State {
     pub folder: PathBuf,
 }
 
+/// `[ride]`: the other boxes of the ride, which are heard where there is a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ride {
+    /// The key that the boxes of the ride share; without one, `key_file` may have it.
+    pub key: OptionalKey,
+    /// A file with the key, which others need not be able to read; it need not exist.
+    pub key_file: PathBuf,
+    /// What the box is called; empty for the host name.
+    pub name: RideName,
+    /// The UDP port, 1 to 65535, on which boxes send and hear.
+    pub port: u16,
+    /// Boxes that are also addressed one by one, at most 32, for networks that do not pass on
+    /// multicast; IPv4, on `port` unless another is written.
+    pub neighbours: Vec<ServerAddress>,
+}
+
 impl State {
     /// Returns the folder, if one is configured.
     pub fn folder(&self) -> Option<&Path> {
@@ -247,6 +267,18 @@ impl Board {
             stop_gpio: self.stop_gpio.number(),
             jumper_gpio: self.jumper_gpio.number(),
             led_gpio: self.led_gpio.0.map(|pin| pin.number()),
+        }
+    }
+}
+
+impl Default for Ride {
+    fn default() -> Self {
+        Self {
+            key: OptionalKey(None),
+            key_file: PathBuf::from("/etc/jaudiosync/ride.key"),
+            name: RideName::default(),
+            port: 7483,
+            neighbours: Vec::new(),
         }
     }
 }

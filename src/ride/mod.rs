@@ -4,12 +4,14 @@
 //! - [`key`] is what makes boxes neighbours, as people write it;
 //! - [`message`] is what they send, as bytes that are signed; [`freshness`] refuses what was sent
 //!   before;
+//! - [`air`] carries these bytes from box to box;
 //! - [`group`] is how boxes that hear each other agree on one time.
 //!
 //! Nothing here opens a socket or reads a clock but the tasks that say so. What is played, and how
 //! it is heard, is decided elsewhere.
 
+pub mod air;
 pub mod freshness;
 pub mod group;
-pub mod key;
+pub use crate::ride_key as key;
 pub mod message;

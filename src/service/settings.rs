@@ -72,6 +72,7 @@ pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("board.backend", before.board.backend != after.board.backend),
         ("[control]", before.control != after.control),
         ("[state]", before.state != after.state),
+        ("[ride]", before.ride != after.ride),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
@@ -103,6 +104,7 @@ mod tests {
         after.board.hat = Hat::MiniAmp;
         after.board.backend = PinBackend::Gpiocdev;
         after.state.folder = "/srv/jaudiosync/state".into();
-        assert_eq!(needs_restart(&before, &after), ["board.hat", "board.backend", "[state]"]);
+        after.ride.port = 7000;
+        assert_eq!(needs_restart(&before, &after), ["board.hat", "board.backend", "[state]", "[ride]"]);
     }
 }

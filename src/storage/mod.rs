@@ -8,19 +8,25 @@ mod place;
 mod position;
 mod record;
 mod run;
+mod secret;
 mod session;
 mod slots;
 mod volume;
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 pub use leftovers::remove_leftovers;
 pub use place::{LiesOn, StatePlace};
 pub use position::{Position, PositionError};
 pub use record::{Persistent, Record, RecordError, Written};
 pub use run::Run;
+pub use secret::write_secret;
 pub use session::Session;
 pub use slots::{Contents, ROOM_BYTES, Slots};
 pub use volume::Volume;
@@ -34,17 +40,7 @@ const RANDOM_LETTERS: usize = 6;
 /// # Errors
 /// If the folder cannot be written to or the disk is full.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    builder.prefix(&prefix).rand_bytes(RANDOM_LETTERS);
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(std::fs::Permissions::from_mode(0o644));
-    let mut file = builder.tempfile_in(folder)?;
+    let (mut file, folder) = temporary_beside(path, 0o644)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -69,6 +65,19 @@ pub fn open_file(path: &Path) -> io::Result<std::fs::File> {
 pub fn regular(file: std::fs::File) -> io::Result<std::fs::File> {
     let is_file = file.metadata()?.is_file();
     is_file.then_some(file).ok_or_else(|| io::Error::other("it is not a file: remove it"))
+}
+
+/// Makes a temporary file beside a file, with this mode, and returns it and their folder.
+fn temporary_beside(path: &Path, mode: u32) -> io::Result<(NamedTempFile, &Path)> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).rand_bytes(RANDOM_LETTERS).permissions(Permissions::from_mode(mode));
+    Ok((builder.tempfile_in(folder)?, folder))
 }
 
 /// The state folder of the service that systemd runs (`StateDirectory=` in its unit).

@@ -9,6 +9,7 @@
 //! - [`published`] is where the player and everything else get UTC from, and the only place where
 //!   it is stepped;
 //! - [`system_clock`] follows the system clock or steers it;
+//! - `clock_history` turns stamps of the system clock into readings of the raw clock;
 //! - [`clock_module`] is the state in the memory on the clock module;
 //! - [`task`] does all this step by step. `service::clock_thread` opens the devices and runs it.
 //!
@@ -17,6 +18,7 @@
 //! clocks, through the traits of `hw`; only whether the kernel considers its clock synchronized is read from the kernel
 //! itself. Nothing here plays music or knows a playlist.
 
+pub(crate) mod clock_history;
 pub mod clock_module;
 pub mod estimate;
 pub mod notice;

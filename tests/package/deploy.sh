@@ -104,6 +104,30 @@ printf '[volume]\nstep_percent = 700\n' >"$here/bikes/second_box.lan.toml"
 expect "a wrong configuration is refused" exits 1 deploy --keep-package --config "$here/bikes" second_box.lan
 expect "and the right one stays" test "$(other jaudiosync config | grep -c '^step_percent = 7 ')" = 1
 
+expect "a new key for both" exits 0 deploy --keep-package --ride-key new first second_box.lan
+key=$(sed -n 's/^The new key of the ride.*: //p' "$work/notes/deploy")
+expect "it is printed" grep -qE '^([0-9a-z]{4}-){7}[0-9a-z]{4}$' <<<"$key"
+for box in first other; do
+    expect "$box: it is there" test "$("$box" cat /etc/jaudiosync/ride.key)" = "$key"
+    expect "$box: for the service alone" test "$("$box" stat -c '%a %U:%G' /etc/jaudiosync/ride.key)" = "640 root:jaudiosync"
+    expect "$box: the service runs with it" "$box" systemctl --quiet is-active jaudiosync.service
+    expect "$box: nothing is left in /tmp" test -z "$("$box" find /tmp -name 'jaudiosync.*')"
+done
+printf '# our ride\n%s\n' "$key" >"$here/ride key"
+before=$(first systemctl show -P MainPID jaudiosync.service)
+expect "the same key again, from a file" exits 0 deploy --keep-package --ride-key "$here/ride key" first
+expect "the box has it already" grep -q 'first: already has' "$work/notes/deploy"
+expect "and the service went on" test "$(first systemctl show -P MainPID jaudiosync.service)" = "$before"
+expect_not "its progress does not show the key" grep -qF "$key" "$work/notes/deploy"
+wrong=$(tr '0-9a-z' '1-90b-za' <<<"$key")
+expect "a mistyped key is refused by the box" exits 1 deploy --keep-package --ride-key "$wrong" first
+expect "and the right one stays" test "$(first cat /etc/jaudiosync/ride.key)" = "$key"
+expect "what is no key at all is refused here" exits 2 deploy --keep-package --ride-key nonsense first
+printf '[ride]\nkey = "%s"\n' "$key" >"$here/bikes/second_box.lan.toml"
+expect "a configuration with a key" exits 0 deploy --keep-package --config "$here/bikes" second_box.lan
+expect "comes first, which is said" exits 1 deploy --keep-package --ride-key "$here/ride key" second_box.lan
+expect "with what to do" grep -q 'remove it there' "$work/notes/deploy"
+
 for name in '-oProxyCommand=true' 'two words' 'a/b' '$(true)' ''; do
     expect "no name of a box: '$name'" exits 2 deploy --dry-run -- "$name"
 done

@@ -88,6 +88,9 @@ expect "with the owner's configuration" same "$work/notes/owner.toml" "$root/etc
 touch "$root/srv/jaudiosync/Music/mine.mp3"
 mkdir "$root/var/lib/jaudiosync"
 touch "$root/var/lib/jaudiosync/calibration"
+# The ride's key.
+expect "a ride's key is made" inside jaudiosync ride new-key --write
+expect "for the service alone" test "$(inside stat -c '%a %U:%G' /etc/jaudiosync/ride.key)" = "640 root:jaudiosync"
 # The state on a partition of its own, which has more on it.
 for file in position run session time volume; do touch "$root/srv/jaudiosync/state/$file.json"; done
 touch "$root"/srv/jaudiosync/state/{session.json.damaged,.volume.jsonAb3xYz,recorder.jsonl,recorder.old.jsonl,owners.json}

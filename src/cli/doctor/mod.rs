@@ -3,6 +3,7 @@
 mod buttons;
 mod devices;
 mod last_ride;
+mod ride;
 mod show;
 mod wifi;
 
@@ -78,7 +79,9 @@ impl Doctor {
         findings.extend(checks::service(service.as_ref()));
         findings.extend(checks::clock(&config.time, &machine, &read_clock(config, holder)));
         findings.extend(checks::daemons(&config.time, &machine));
-        findings.extend(checks::wifi(&config.time, &wifi::read(&machine)));
+        let ride = ride::read(&config.ride);
+        findings.extend(checks::wifi(&config.time, ride.has_key(), &wifi::read(&machine)));
+        findings.extend(checks::ride(&ride));
         let board = read_board(config, holder);
         if let Some(levels) = &board.levels {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));

@@ -1,14 +1,13 @@
 //! Carries out the steps of a plan.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::{Failure, output};
 use crate::setup::plan::Step;
-use crate::storage::write_atomically;
+use crate::storage::{write_atomically, write_secret};
 
 /// The ending of the copy that is made before a file is first changed.
 const COPY: &str = ".before-jaudiosync";
@@ -35,14 +34,7 @@ fn write(path: &Path, text: &str, is_secret: bool, keeps_copy: bool) -> io::Resu
         fs::copy(path, copy)?;
     }
     if is_secret {
-        // Nobody else may read it, not even for a moment.
-        let file = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(path.parent().unwrap_or(Path::new("/")))?;
-        fs::write(file.path(), text)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        return Ok(());
+        return write_secret(path, text.as_bytes(), None);
     }
     write_atomically(path, text.as_bytes())
 }

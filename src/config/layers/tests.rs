@@ -93,6 +93,26 @@ fn a_bad_value_leaves_what_lies_below_and_the_other_keys() {
 }
 
 #[test]
+fn a_ride_that_cannot_be_is_reported() {
+    let bad = format!(
+        "[ride]\nport = 0\nkey_file = \"ride.key\"\nname = \"{}\"\nneighbours = [\"fe80::1\"]\nkey = \"a3kd\"\n",
+        "n".repeat(33)
+    );
+    let layers = laid(&bad);
+    reported(&layers, 2, &["port", "1 to 65535", "7483 stays"]);
+    reported(&layers, 3, &["key_file", "absolute path"]);
+    reported(&layers, 4, &["name", "33 bytes", "at most 32"]);
+    reported(&layers, 5, &["neighbours", "fe80::1", "IPv4"]);
+    reported(&layers, 6, &["key", "new-key"]);
+    assert_eq!(layers.config, Config::default());
+    reported(&laid("[ride]\nport = 70000\n"), 2, &["port", "a whole number from 0 to 65535"]);
+    reported(&laid(&format!("[ride]\nneighbours = [{}]\n", "\"a\",".repeat(33))), 2, &["33 neighbours", "at most 32"]);
+    let layers = laid("[ride]\nport = 7000\nneighbours = [\"10.42.0.7\", \"bike-2.local:7483\"]\nname = \"Zoë\"\n");
+    assert_eq!(layers.problems, []);
+    assert_eq!((layers.config.ride.port, layers.config.ride.neighbours.len()), (7000, 2));
+}
+
+#[test]
 fn values_may_be_written_as_toml_allows() {
     let layers = laid(
         "volume.step_percent = 0x0A\nsound = { output_latency_ms = 12 }\nstart.anchor = 2026-01-01T00:00:00Z\n\

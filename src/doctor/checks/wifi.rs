@@ -14,9 +14,10 @@ pub struct WifiSeen {
     pub saves_power: Option<bool>,
 }
 
-/// Checks every Wi-Fi device. Saving power matters only where the time comes from the network.
-pub fn wifi(config: &TimeKeeping, seen: &[WifiSeen]) -> Vec<Finding> {
-    let needs_network = config.source == TimeSource::System || !config.ntp_servers.is_empty();
+/// Checks every Wi-Fi device. Saving power matters only where the time comes from the network, or
+/// from the other boxes of a ride, with whom this one agrees on it if it has a key.
+pub fn wifi(config: &TimeKeeping, has_ride_key: bool, seen: &[WifiSeen]) -> Vec<Finding> {
+    let needs_network = config.source == TimeSource::System || !config.ntp_servers.is_empty() || has_ride_key;
     let finding = |wifi: &WifiSeen| match wifi.saves_power {
         Some(true) if needs_network => Finding::warning(
             CHECK,
@@ -52,12 +53,13 @@ mod tests {
         let seen = |saves_power| vec![WifiSeen { name: "wlan0".to_owned(), saves_power }];
         let alone = TimeKeeping { ntp_servers: vec![], ..TimeKeeping::default() };
         let networked = TimeKeeping { ntp_servers: vec!["pool.ntp.org".parse().unwrap()], ..alone.clone() };
-        let level = |config: &TimeKeeping, saves_power| wifi(config, &seen(saves_power))[0].level;
+        let level = |config: &TimeKeeping, saves_power| wifi(config, false, &seen(saves_power))[0].level;
         assert_eq!(level(&networked, Some(true)), Level::Warning);
         assert_eq!(level(&TimeKeeping { source: TimeSource::System, ..alone.clone() }, Some(true)), Level::Warning);
         assert_eq!(level(&alone, Some(true)), Level::Good);
+        assert_eq!(wifi(&alone, true, &seen(Some(true)))[0].level, Level::Warning);
         assert_eq!((level(&networked, Some(false)), level(&networked, None)), (Level::Good, Level::Good));
-        assert_eq!(wifi(&networked, &[]), []);
+        assert_eq!(wifi(&networked, true, &[]), []);
     }
 
     #[test]

@@ -46,6 +46,12 @@ pub fn seal(message: &Message, key: &RideKey) -> Result<Vec<u8>, Refused> {
     if bytes.len() > MAX_DATAGRAM_BYTES { Err(Refused::TooLong) } else { Ok(bytes) }
 }
 
+/// Returns whether bytes begin as a message, of whichever version, and have the length of one. It
+/// costs next to nothing: whatever this refuses, [`open`] refuses, too.
+pub fn can_be_message(bytes: &[u8]) -> bool {
+    (HEADER_BYTES + SIGNATURE_BYTES..=MAX_DATAGRAM_BYTES).contains(&bytes.len()) && bytes.starts_with(&MAGIC)
+}
+
 /// Reads a message, if it was signed with this key. Nothing in it is looked at before the signature
 /// has been verified.
 ///

@@ -17,7 +17,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use beacon::{Beacon, Following, HeardBeacon, PlayClaim, TimeClaim, Trouble};
-pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, open, seal};
+pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, can_be_message, open, seal};
 pub use exchange::{Answer, Question};
 
 /// Which box it is: a random number that a box makes at its first start, and keeps.

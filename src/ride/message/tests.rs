@@ -87,4 +87,30 @@ proptest! {
     fn any_bytes_at_all_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         prop_assert!(open(&bytes, &key(1)).is_err());
     }
+
+    #[test]
+    fn what_cannot_be_a_message_is_none(nonce: u64, cut in 0_usize..60, place in 0_usize..60, bits: u8) {
+        let mut bytes = seal(&question(nonce), &key(1)).unwrap();
+        prop_assert!(can_be_message(&bytes));
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        if let Some(byte) = bytes.get_mut(place) {
+            *byte ^= bits;
+        }
+        prop_assert!(can_be_message(&bytes) || open(&bytes, &key(1)).is_err());
+    }
+}
+
+/// What the fuzzer begins with reaches the contents of messages.
+#[test]
+fn the_seeds_of_the_fuzzer_are_messages() {
+    let seeds = [
+        include_bytes!("../../../fuzz/seeds/ride/beacon").as_slice(),
+        include_bytes!("../../../fuzz/seeds/ride/answer"),
+    ];
+    for seed in seeds {
+        let mut bytes = [b"JAuS\x01".as_slice(), &seed[3..]].concat();
+        let signature = key(1).sign(&bytes);
+        bytes.extend_from_slice(&signature);
+        assert!(open(&bytes, &key(1)).is_ok(), "run fuzz/make-seeds: {seed:?}");
+    }
 }

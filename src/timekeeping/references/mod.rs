@@ -7,7 +7,7 @@
 pub mod gpsd;
 pub mod ntp;
 pub mod poll_interval;
-mod resolver;
+pub(crate) mod resolver;
 pub mod system;
 mod worker;
 

@@ -11,7 +11,7 @@ use crate::config::ServerAddress;
 ///
 /// # Errors
 /// If the name cannot be resolved.
-pub(super) fn resolve(server: &ServerAddress, default_port: u16) -> io::Result<Vec<SocketAddr>> {
+pub(crate) fn resolve(server: &ServerAddress, default_port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((server.host.as_str(), server.port.unwrap_or(default_port)).to_socket_addrs()?.collect())
 }
 

@@ -4,7 +4,6 @@
 //! readings of the raw clock, `receivers` and `pulse_filter` judge. gpsd has to run on this machine
 //! for its pulses to be useful: it stamps them with its own system clock.
 
-mod clock_history;
 mod connection;
 mod protocol;
 mod pulse_filter;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use jaudiosync_hw::clocks::ClockPair;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
-use super::clock_history::ClockHistory;
 use super::protocol::{Message, PROTOCOL, Stamps, parse_time};
 use super::pulse_filter::{Pulse, PulseFilter};
+use crate::timekeeping::clock_history::ClockHistory;
 use crate::timekeeping::references::{Sample, Source, SourceKind};
 use crate::timekeeping::rtc::trust::EARLIEST;
 

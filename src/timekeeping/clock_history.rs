@@ -1,18 +1,23 @@
-//! What the system clock and the raw clock showed in the last seconds: turns gpsd's stamps, which
-//! are of the system clock, into readings of the raw clock. Pure.
+//! What the system clock and the raw clock showed in the last seconds: turns stamps of the system
+//! clock, such as gpsd's and the kernel's of a datagram, into readings of the raw clock. Pure.
 
 use std::collections::VecDeque;
 
 use jaudiosync_hw::clocks::ClockPair;
 use jaudiosync_time::{Instant, Raw, Span, Utc};
 
-/// A stamp may be this old when it comes: gpsd reports a pulse within the second.
-pub(super) const OLDEST_STAMP: Span = Span::from_seconds(2);
+/// A stamp may be this old when it comes: gpsd reports a pulse within the second, and a datagram
+/// waits in the socket until it is read.
+pub(crate) const OLDEST_STAMP: Span = Span::from_seconds(2);
 
 /// Readings are stored for this long.
 const KEPT: Span = Span::from_seconds(3);
 
-/// At most this many readings are stored, however many lines come.
+/// Readings are stored this far apart, however many come: those of a flood must not push out the
+/// older ones, without which no stamp is converted.
+const SPACING: Span = Span::from_ms(5);
+
+/// At most this many readings are stored.
 const MOST_READINGS: usize = 1000;
 
 /// Between two readings the clocks may differ by what a daemon slews at most (1000 ppm) and by an
@@ -25,7 +30,7 @@ const READING_NS: f64 = 1_000.0;
 
 /// A moment on the raw clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct RawMoment {
+pub(crate) struct RawMoment {
     pub raw: Instant<Raw>,
     /// How far off that may be, in ns.
     pub bound_ns: f64,
@@ -33,14 +38,14 @@ pub(super) struct RawMoment {
 
 /// The readings, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct ClockHistory {
+pub(crate) struct ClockHistory {
     readings: VecDeque<ClockPair>,
 }
 
 impl ClockHistory {
     /// Absorbs a reading. A few per second are enough. If the system clock was set, earlier
     /// readings are forgotten.
-    pub(super) fn push(&mut self, reading: ClockPair) {
+    pub(crate) fn push(&mut self, reading: ClockPair) {
         if let Some(last) = self.readings.back() {
             let elapsed = reading.raw - last.raw;
             if elapsed <= Span::ZERO {
@@ -49,6 +54,10 @@ impl ClockHistory {
             if gain(last, &reading).abs().ns_f64() > HITCH_NS + elapsed.ns_f64() * LARGEST_SLEW {
                 self.readings.clear();
             }
+        }
+        let before_last = self.readings.len().checked_sub(2).and_then(|index| self.readings.get(index));
+        if before_last.is_some_and(|before_last| reading.raw - before_last.raw < SPACING) {
+            self.readings.pop_back();
         }
         self.readings.push_back(reading);
         while self.readings.len() > MOST_READINGS
@@ -61,7 +70,7 @@ impl ClockHistory {
     /// Returns what the raw clock showed when the system clock showed `stamp`, or `None` if that
     /// was not within the last 2 s, or the system clock was set since, or the readings do not reach
     /// that far back.
-    pub(super) fn raw_at(&self, stamp: Instant<Utc>) -> Option<RawMoment> {
+    pub(crate) fn raw_at(&self, stamp: Instant<Utc>) -> Option<RawMoment> {
         let (first, last) = (self.readings.front()?, self.readings.back()?);
         let oldest = last.utc - OLDEST_STAMP;
         // If the clock was set just before the first reading, a stamp from before could look like
@@ -171,6 +180,17 @@ mod tests {
     fn a_flood_of_lines_does_not_fill_the_memory() {
         let history = history((0..100_000).map(|i| pair(Span::MICROSECOND * i, 0.0)));
         assert!(history.readings.len() <= MOST_READINGS + 1);
+    }
+
+    #[test]
+    fn a_flood_leaves_the_readings_that_stamps_need() {
+        let history = history((0..20_000).map(|i| pair(Span::from_us(200) * i, 30.0)));
+        assert!(history.readings.len() < 700, "{}", history.readings.len());
+        for ago in [Span::ZERO, Span::from_us(300), Span::from_ms(40), Span::from_ms(1_999)] {
+            let asked = pair(Span::from_us(200) * 19_999 - ago, 30.0);
+            let moment = history.raw_at(asked.utc).unwrap();
+            assert!((moment.raw - asked.raw).ns().abs() <= 2, "{moment:?}");
+        }
     }
 
     proptest! {
