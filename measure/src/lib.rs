@@ -26,6 +26,7 @@
 
 #![warn(missing_docs)]
 
+pub mod air;
 mod clock_map;
 mod configuration;
 mod correlation;
