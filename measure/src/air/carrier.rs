@@ -1,5 +1,6 @@
 //! The thread that carries frames: it reads what stations send, and writes what is due.
 
+use std::hint;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -24,6 +25,8 @@ use crate::error::{Error, Result};
 const MOST_FRAME_BYTES: usize = 2048;
 /// How many frames of one station are read before the others have their turn.
 const READS_A_TURN: usize = 32;
+/// A thread that sleeps wakes up some 50 µs late, so it is woken earlier and waits the rest awake.
+const WAKE_EARLY: Duration = Duration::from_micros(60);
 /// As for the virtual card: the air does not wait for a processor.
 const REALTIME_PRIORITY: &str = "5";
 
@@ -88,12 +91,8 @@ impl Carrier {
             end.set_nonblocking(true).map_err(Error::io(action))?;
         }
         let state = State { medium, macs: Vec::new(), taps: Vec::new(), timing: Timing::default() };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            wake,
-            stop: AtomicBool::new(false),
-            start: Instant::now(),
-        });
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), wake, stop: AtomicBool::new(false), start: Instant::now() });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("virtual-air".into()).spawn(move || carry(&of_thread, &woken));
         Ok(Self { shared, thread: Some(thread.map_err(Error::io(action))?) })
@@ -169,10 +168,10 @@ fn carry(shared: &Shared, woken: &UnixStream) {
         };
         let mut polled = vec![PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
         polled.extend(taps.iter().map(|tap| PollFd::new(tap.0.as_fd(), PollFlags::POLLIN)));
-        let timeout = next_due.map(|due| TimeSpec::from(due.saturating_sub(shared.start.elapsed())));
+        let wait = |due: Duration| due.saturating_sub(shared.start.elapsed() + WAKE_EARLY);
+        let timeout = next_due.map(|due| TimeSpec::from(wait(due)));
         match ppoll(&mut polled, timeout, None) {
-            Ok(0) | Err(Errno::EINTR) => continue,
-            Ok(_) => {}
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return,
         }
         let ready = |polled: &PollFd| polled.any().unwrap_or(false);
@@ -184,6 +183,16 @@ fn carry(shared: &Shared, woken: &UnixStream) {
                 receive(shared, StationId(number), tap, &mut buffer);
             }
         }
+        wait_awake(shared);
+    }
+}
+
+/// Waits until the next frame is due, if that is soon.
+fn wait_awake(shared: &Shared) {
+    let next_due = shared.lock().medium.next_due();
+    let Some(due) = next_due.filter(|due| due.saturating_sub(shared.start.elapsed()) <= WAKE_EARLY) else { return };
+    while shared.start.elapsed() < due {
+        hint::spin_loop();
     }
 }
 

@@ -145,10 +145,7 @@ impl AirModel {
     /// agreed to 0.76 ms by NTP there (devourer, docs/timing-accuracy.md).
     #[must_use]
     pub const fn quiet() -> Self {
-        Self {
-            link: Link { delay: Delay::from_micros(1_000, 3_000), loss: 0.01, group_loss: 0.02 },
-            ..Self::hotspot()
-        }
+        Self { link: Link { delay: Delay::from_micros(1_000, 3_000), loss: 0.01, group_loss: 0.02 }, ..Self::hotspot() }
     }
 
     /// A switch and cables: 0.1 to 0.2 ms, as between two Pis by their USB or PCIe Ethernet.

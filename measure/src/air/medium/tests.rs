@@ -45,7 +45,8 @@ fn unicast_frames_take_as_long_and_get_lost_as_often_as_the_model_says() {
     assert_eq!(air.counts().lost + air.counts().delivered, 20_000);
     delays.sort();
     for share in [0.0, 0.1, 0.5, 0.9, 0.99] {
-        let (found, asked) = (delays[(share * delays.len() as f64) as usize], Delay::from_micros(2000, 20_000).quantile(share));
+        let (found, asked) =
+            (delays[(share * delays.len() as f64) as usize], Delay::from_micros(2000, 20_000).quantile(share));
         assert!((found.as_secs_f64() / asked.as_secs_f64() - 1.0).abs() < 0.07, "{share}: {found:?}, {asked:?}");
     }
 }
