@@ -39,7 +39,7 @@ pub enum Error {
         reason: String,
     },
     /// This machine or this user has no network namespaces or no TAP devices. Holds which, and why.
-    #[error("no virtual air here, as this is missing or not allowed: {0}; run it as root")]
+    #[error("no virtual air here ({0}): it needs root, network namespaces and /dev/net/tun")]
     NoAir(String),
     /// The virtual air cannot do what was asked for.
     #[error("the virtual air: {0}")]

@@ -78,7 +78,7 @@ impl Air {
     /// [`Error::NoAir`] where namespaces or TAP devices are missing or not allowed, which is where
     /// tests should be skipped; [`Error::Missing`] names a package to install.
     pub fn start(model: AirModel, seed: u64) -> Result<Self> {
-        // A station that nobody uses, so that whatever is missing is found now.
+        // A station that nobody uses, so that anything missing is found now.
         drop(Namespace::make(Ipv4Addr::new(10, 42, 0, 254))?);
         eprintln!("virtual air: seed {seed}");
         Ok(Self {

@@ -7,8 +7,8 @@ use std::time::Duration;
 /// devourer measured them beside other traffic (docs/timing-accuracy.md), with a finite end.
 const TAIL: f64 = 1.5;
 
-/// A random delay: a Pareto distribution cut off at its longest value, so most delays are near the
-/// shortest and a few are far longer.
+/// A random delay, by a Pareto distribution that is cut off at its longest value: most delays are
+/// near the shortest, and a few are far longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delay {
     /// No delay is shorter. Less than 1 µs counts as 1 µs.
@@ -45,7 +45,8 @@ impl Delay {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Link {
     /// From sending to receiving a unicast frame, contention and repetitions included. Frames never
-    /// overtake each other.
+    /// overtake each other. Group frames take half the model's delay, whatever this link's is, to
+    /// the access point, where they wait for a beacon.
     pub delay: Delay,
     /// Share of unicast frames that are lost in spite of all repetitions, 0 to 1.
     pub loss: f64,
@@ -111,7 +112,7 @@ impl PowerSaving {
         Self { listen_interval: Duration::from_micros(204_800), awake_after: Duration::from_millis(10) };
 }
 
-/// How an air behaves, unless it is told otherwise of one link or station.
+/// How an air behaves, except for links and stations that are set by themselves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AirModel {
     /// Every link.

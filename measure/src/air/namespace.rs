@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 
 /// What each station calls its network device.
 pub(crate) const DEVICE: &str = "wlan0";
+
+const TUN: &str = "/dev/net/tun";
 
 /// A namespace without a name: it is there while this, or a process or socket inside, is.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ impl std::fmt::Debug for Tap {
 impl Namespace {
     /// Makes a namespace whose device has `address`, with /24 around it.
     pub(crate) fn make(address: Ipv4Addr) -> Result<(Self, Tap)> {
+        // The library would make the file itself, which is for the owner of the machine to do.
+        if !Path::new(TUN).exists() {
+            return Err(Error::NoAir(format!("there is no {TUN}")));
+        }
         on_a_thread(move || {
             unshare(CloneFlags::CLONE_NEWNET).map_err(|error| Error::NoAir(format!("network namespaces: {error}")))?;
             let file = File::open("/proc/thread-self/ns/net").map_err(Error::io("open a network namespace"))?;
@@ -45,9 +51,9 @@ impl Namespace {
                 .enable(false)
                 .build_sync()
                 .and_then(|tap| tap.set_nonblocking(true).map(|()| tap))
-                .map_err(|error| Error::NoAir(format!("a TAP device by /dev/net/tun: {error}")))?;
+                .map_err(|error| Error::NoAir(format!("a TAP device by {TUN}: {error}")))?;
             let mac = mac_of(address).map(|byte| format!("{byte:02x}")).join(":");
-            // Without IPv6 no router is looked for, and no frame is sent that nobody asked for.
+            // Without an address of IPv6's own nothing looks for routers and neighbours by itself.
             let setup = format!(
                 "link set lo up\nlink set {DEVICE} addrgenmode none\nlink set {DEVICE} address {mac}\n\
                  link set {DEVICE} up\n{}",

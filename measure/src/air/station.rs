@@ -13,7 +13,7 @@ use super::namespace::Namespace;
 use crate::error::{Error, Result};
 
 /// A machine on the air, with a network of its own and all else (files, sound, users) as here. A
-/// handle is cheap to clone; it is of no more use when its [`super::Air`] is dropped.
+/// handle is cheap to clone. Once its [`super::Air`] is dropped, it can do nothing any more.
 #[derive(Debug, Clone)]
 pub struct Station {
     pub(super) shared: Arc<Shared>,
@@ -45,7 +45,7 @@ impl Station {
 
     /// Returns a command that runs `program` there, by `nsenter`. The process that is spawned is
     /// the program itself, but if there is no such program, spawning succeeds and nsenter ends with
-    /// 127. Whatever still runs when the air is dropped is killed.
+    /// 127. Anything that still runs when the air is dropped is killed.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut net = std::ffi::OsString::from("--net=");
@@ -56,7 +56,7 @@ impl Station {
     }
 
     /// Runs a call on a thread there. A socket that it makes and returns stays a socket of this
-    /// station, on whichever thread it is used.
+    /// station, on any thread, and must be closed for the station to vanish with the air.
     ///
     /// # Errors
     /// [`Error::Air`] if the air is dropped.
@@ -64,8 +64,8 @@ impl Station {
         self.held()?.inside(call)
     }
 
-    /// Leaves the network: the device loses its connection and its address, and programs are told
-    /// so by the kernel. To be out of reach without notice, see [`Station::set_in_reach`].
+    /// Leaves the network: the device loses its connection and its address, as under a network
+    /// manager. To be out of reach without the station's notice, see [`Station::set_in_reach`].
     ///
     /// # Errors
     /// [`Error::Air`] if the device cannot be changed.

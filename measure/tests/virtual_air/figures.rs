@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use jaudiosync_measure::air::AirModel;
 
+use crate::rights::start;
 use crate::sockets::{GROUP, hears, send, socket};
-use crate::{lossless, ms, one_way, quantile, start};
+use crate::{lossless, ms, one_way, quantile};
 
 /// Returns how long the thread that carries frames has run. There is one air in this process.
 fn carrier_time() -> Duration {

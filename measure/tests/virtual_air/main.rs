@@ -1,43 +1,28 @@
 //! The virtual air as programs on its stations see it: by ping, by UDP with the kernel's receive
 //! stamps, and by what is left of it in /proc.
 //!
-//! Skipped, with a word, where there are no network namespaces or TAP devices. Without root:
-//! `unshare --user --map-root-user cargo test -p jaudiosync-measure --test virtual_air`. The seed
-//! is `AIR_SEED`, or another one each time; it is printed. Figures are printed with `-- --nocapture`.
+//! Skipped, with a word, where there are no network namespaces or TAP devices (`rights.rs`). The
+//! seed is `AIR_SEED`, or always the same; it is printed. Figures: `-- --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod figures;
 mod remains;
+mod rights;
 mod sockets;
 
-use std::io::Write;
 use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jaudiosync_measure::Error;
-use jaudiosync_measure::air::{Air, AirModel, Link, PowerSaving, Station};
+use jaudiosync_measure::air::{AirModel, Delay, Link, PowerSaving, Station};
+use rights::start;
 use sockets::{GROUP, Received, hears, receive, send, socket};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
-}
-
-/// Starts an air, or says why there is none here.
-fn start(model: AirModel) -> Option<Air> {
-    let seed = std::env::var("AIR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    match Air::start(model, seed) {
-        Ok(air) => Some(air),
-        Err(error @ Error::NoAir(_)) => {
-            // Not by a macro, whose output is shown only of tests that fail.
-            writeln!(std::io::stderr(), "skipped: {error}").unwrap();
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
 }
 
 fn lossless(model: AirModel) -> AirModel {
@@ -137,8 +122,7 @@ fn each_way_has_its_own_delay() {
     let Some(air) = start(lossless(AirModel::quiet())) else { return };
     let (a, b) = (air.station("a").unwrap(), air.station("b").unwrap());
     let (at_a, at_b) = (socket(&a, SECOND), socket(&b, SECOND));
-    let constant =
-        |delay| Link { delay: jaudiosync_measure::air::Delay::constant(ms(delay)), loss: 0.0, group_loss: 0.0 };
+    let constant = |delay| Link { delay: Delay::constant(ms(delay)), loss: 0.0, group_loss: 0.0 };
     air.set_link(&a, &b, constant(30));
     air.set_link(&b, &a, constant(5));
     assert!(hears(&at_a, b.address(), &at_b) && hears(&at_b, a.address(), &at_a));
@@ -266,4 +250,8 @@ fn the_same_files_are_there_on_each_station() {
     let write = a.command("sh").args(["-c", "echo hello >$0"]).arg(&file).status().unwrap();
     let read = b.command("cat").arg(&file).output().unwrap();
     assert!(write.success() && read.stdout == b"hello\n");
+    // The process that is spawned is the program.
+    let child = b.command("sh").args(["-c", "echo $$"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    assert_eq!(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim(), pid.to_string());
 }
