@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -94,8 +94,17 @@ impl Carrier {
         let shared =
             Arc::new(Shared { state: Mutex::new(state), wake, stop: AtomicBool::new(false), start: Instant::now() });
         let of_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("virtual-air".into()).spawn(move || carry(&of_thread, &woken));
-        Ok(Self { shared, thread: Some(thread.map_err(Error::io(action))?) })
+        let (send_id, id) = mpsc::channel();
+        let run = move || {
+            let _ = send_id.send(gettid());
+            carry(&of_thread, &woken);
+        };
+        let thread = thread::Builder::new().name("virtual-air".into()).spawn(run).map_err(Error::io(action))?;
+        if let Ok(id) = id.recv() {
+            // Where it is not granted the air is later on a busy machine, but still an air.
+            drop(Command::new("chrt").args(["--rr", "--pid", REALTIME_PRIORITY, &id.to_string()]).output());
+        }
+        Ok(Self { shared, thread: Some(thread) })
     }
 }
 
@@ -157,8 +166,6 @@ impl Shared {
 fn carry(shared: &Shared, woken: &UnixStream) {
     // Otherwise the kernel rounds up every wait by 50 µs.
     let _ = prctl::set_timerslack(1);
-    // Where it is not granted the air is later on a busy machine, but still an air.
-    drop(Command::new("chrt").args(["--rr", "--pid", REALTIME_PRIORITY, &gettid().to_string()]).output());
     let mut buffer = [0; MOST_FRAME_BYTES];
     while !shared.is_stopped() {
         deliver(shared);

@@ -1,18 +1,23 @@
 //! What the air does to frames, in time that is passed in: when each arrives, and whether. Pure, so
 //! that the same air can be had in virtual time.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+mod queue;
+mod way;
+
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::model::{AirModel, Delay, GroupDelivery, Link, PowerSaving};
+use queue::{Event, Queue};
+use way::Way;
+
+use super::model::{AirModel, GroupDelivery, Link, PowerSaving};
 
 /// An access point has room for some group frames; those that would wait longer are dropped.
 const LONGEST_GROUP_QUEUE: Duration = Duration::from_secs(1);
 /// How long a beacon is: with the usual elements some 250 bytes.
 const BEACON_BYTES: usize = 250;
-/// How many frames an access point holds for a station that sleeps (hostapd and mac80211:
-/// `STA_MAX_TX_BUFFER`).
+/// How many frames an access point holds for a station that sleeps (`STA_MAX_TX_BUFFER` of
+/// mac80211, net/mac80211/sta_info.h).
 const MOST_HELD: usize = 64;
 
 /// A station, by the order in which it was added.
@@ -61,9 +66,8 @@ pub struct Medium<P> {
     model: AirModel,
     seed: u64,
     stations: Vec<StationState<P>>,
-    pairs: HashMap<(StationId, StationId), Pair>,
-    queue: BinaryHeap<Reverse<Queued<P>>>,
-    next_number: u64,
+    ways: HashMap<(StationId, StationId), Way>,
+    queue: Queue<P>,
     /// When the first beacon is sent.
     beacon_phase: Duration,
     group_busy_until: Duration,
@@ -80,34 +84,6 @@ struct StationState<P> {
     listens: bool,
 }
 
-/// One way between two stations; from a station to itself stands for its way to the access point.
-#[derive(Debug)]
-struct Pair {
-    random: fastrand::Rng,
-    link: Option<Link>,
-    last_due: Duration,
-    last_group_due: Duration,
-}
-
-#[derive(Debug)]
-enum Event<P> {
-    /// The access point has received a group frame.
-    Group { from: StationId, length_bytes: usize, payload: P },
-    /// A frame is there for a station, which may be asleep.
-    Arrival { to: StationId, payload: P },
-    /// A frame reaches a station that is awake.
-    Heard { to: StationId, payload: P },
-    /// A station that is asleep listens.
-    Listen { station: StationId },
-}
-
-#[derive(Debug)]
-struct Queued<P> {
-    due: Duration,
-    number: u64,
-    event: Event<P>,
-}
-
 impl<P: Clone> Medium<P> {
     /// Returns an air without stations. The same seed and the same calls make the same air.
     #[must_use]
@@ -116,9 +92,8 @@ impl<P: Clone> Medium<P> {
         Self {
             seed,
             stations: Vec::new(),
-            pairs: HashMap::new(),
-            queue: BinaryHeap::new(),
-            next_number: 0,
+            ways: HashMap::new(),
+            queue: Queue::default(),
             beacon_phase: model.group.unwrap_or(GroupDelivery::WIFI).interval.mul_f64(share),
             group_busy_until: Duration::ZERO,
             outage: false,
@@ -155,7 +130,7 @@ impl<P: Clone> Medium<P> {
 
     /// Sets the way from one station to another, or (`None`) gives it back to the model.
     pub fn set_link(&mut self, from: StationId, to: StationId, link: Option<Link>) {
-        self.pair(from, to).link = link;
+        self.way(from, to).link = link;
     }
 
     /// Sets how one station saves power.
@@ -209,7 +184,7 @@ impl<P: Clone> Medium<P> {
         match to {
             Destination::Station(to) if self.carries(from) && to != from => {
                 if let Some(due) = self.draw(now, from, to, |link| link.loss) {
-                    self.schedule(due, Event::Arrival { to, payload });
+                    self.queue.push(due, Event::Arrival { to, payload });
                 }
             }
             Destination::Group { finds_addresses }
@@ -218,17 +193,13 @@ impl<P: Clone> Medium<P> {
                 if self.model.group.is_none() {
                     for to in self.others(from) {
                         if let Some(due) = self.draw(now, from, to, |link| link.group_loss) {
-                            self.schedule(due, Event::Arrival { to, payload: payload.clone() });
+                            self.queue.push(due, Event::Arrival { to, payload: payload.clone() });
                         }
                     }
                 } else {
-                    // The way up is unicast: half of that from station to station.
-                    let delay = self.model.link.delay;
-                    let half = Delay { shortest: delay.shortest / 2, longest: delay.longest / 2 };
-                    let way = self.pair(from, from);
-                    let due = (now + half.quantile(way.random.f64())).max(way.last_due);
-                    way.last_due = due;
-                    self.schedule(due, Event::Group { from, length_bytes, payload });
+                    let model = self.model.link;
+                    let due = self.way(from, from).up(now, model);
+                    self.queue.push(due, Event::Group { from, length_bytes, payload });
                 }
             }
             Destination::Station(_) => self.counts.blocked += 1,
@@ -239,13 +210,12 @@ impl<P: Clone> Medium<P> {
     /// Returns when [`Medium::take_due`] should be called next.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
-        self.queue.peek().map(|Reverse(queued)| queued.due)
+        self.queue.next_due()
     }
 
     /// Returns the next frame that has arrived by `now`, in the order in which they arrive.
     pub fn take_due(&mut self, now: Duration) -> Option<Delivery<P>> {
-        while self.next_due().is_some_and(|due| due <= now) {
-            let Reverse(Queued { due, event, .. }) = self.queue.pop()?;
+        while let Some((due, event)) = self.queue.pop(now) {
             match event {
                 Event::Group { from, length_bytes, payload } => self.send_to_group(due, from, length_bytes, &payload),
                 Event::Arrival { to, payload } => self.arrive(due, to, payload),
@@ -278,16 +248,12 @@ impl<P: Clone> Medium<P> {
         self.group_busy_until = end;
         for to in self.others(from) {
             let model = self.model.link;
-            let way = self.pair(from, to);
-            let lost = way.random.f64() < way.link.unwrap_or(model).group_loss;
-            let due = (end + group.reception.quantile(way.random.f64())).max(way.last_group_due);
-            if lost {
+            let Some(due) = self.way(from, to).group(end, model, group.reception) else {
                 self.counts.lost += 1;
                 continue;
-            }
-            way.last_group_due = due;
+            };
             // A station that sleeps wakes up for these beacons.
-            self.schedule(due, Event::Heard { to, payload: payload.clone() });
+            self.queue.push(due, Event::Heard { to, payload: payload.clone() });
         }
     }
 
@@ -296,7 +262,7 @@ impl<P: Clone> Medium<P> {
         let Some(state) = self.stations.get_mut(to.0) else { return };
         let asleep = state.power_saving.filter(|_| now >= state.awake_until && state.joined && !self.outage);
         let Some(saving) = asleep else {
-            self.schedule(now, Event::Heard { to, payload });
+            self.queue.push(now, Event::Heard { to, payload });
             return;
         };
         if state.held.len() >= MOST_HELD {
@@ -306,7 +272,7 @@ impl<P: Clone> Medium<P> {
         state.held.push_back(payload);
         if !std::mem::replace(&mut state.listens, true) {
             let due = next_on_grid(now, phase, saving.listen_interval);
-            self.schedule(due, Event::Listen { station: to });
+            self.queue.push(due, Event::Listen { station: to });
         }
     }
 
@@ -314,7 +280,7 @@ impl<P: Clone> Medium<P> {
     fn release(&mut self, now: Duration, station: StationId) {
         let held = self.stations.get_mut(station.0).map(|state| std::mem::take(&mut state.held)).unwrap_or_default();
         for payload in held {
-            self.schedule(now, Event::Heard { to: station, payload });
+            self.queue.push(now, Event::Heard { to: station, payload });
         }
     }
 
@@ -337,39 +303,17 @@ impl<P: Clone> Medium<P> {
         (0..self.stations.len()).map(StationId).filter(|station| *station != from).collect()
     }
 
-    fn pair(&mut self, from: StationId, to: StationId) -> &mut Pair {
+    fn way(&mut self, from: StationId, to: StationId) -> &mut Way {
         let seed = self.seed;
-        self.pairs.entry((from, to)).or_insert_with(|| {
-            // Numbers that no other way has; the generator mixes them.
-            let number = ((from.0 as u64) << 32 | to.0 as u64).wrapping_add(1);
-            Pair {
-                random: fastrand::Rng::with_seed(seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))),
-                link: None,
-                last_due: Duration::ZERO,
-                last_group_due: Duration::ZERO,
-            }
-        })
+        self.ways.entry((from, to)).or_insert_with(|| Way::new(seed, from, to))
     }
 
     /// Returns when a frame arrives that is sent now; `None` if it is lost.
     fn draw(&mut self, now: Duration, from: StationId, to: StationId, loss: fn(&Link) -> f64) -> Option<Duration> {
         let model = self.model.link;
-        let way = self.pair(from, to);
-        let link = way.link.unwrap_or(model);
-        // Both are drawn in any case: whether one frame is lost changes no other's delay.
-        let lost = way.random.f64() < loss(&link);
-        let due = (now + link.delay.quantile(way.random.f64())).max(way.last_due);
-        if lost {
-            self.counts.lost += 1;
-            return None;
-        }
-        way.last_due = due;
-        Some(due)
-    }
-
-    fn schedule(&mut self, due: Duration, event: Event<P>) {
-        self.next_number += 1;
-        self.queue.push(Reverse(Queued { due, number: self.next_number, event }));
+        let due = self.way(from, to).unicast(now, model, loss);
+        self.counts.lost += u64::from(due.is_none());
+        due
     }
 }
 
@@ -379,26 +323,6 @@ fn next_on_grid(now: Duration, phase: Duration, interval: Duration) -> Duration 
     let steps = now.saturating_sub(phase).as_nanos() / interval_ns;
     let on_grid = |steps: u128| phase + Duration::from_nanos(u64::try_from(steps * interval_ns).unwrap_or(u64::MAX));
     if now < phase { phase } else { on_grid(steps + 1) }
-}
-
-impl<P> PartialEq for Queued<P> {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl<P> Eq for Queued<P> {}
-
-impl<P> PartialOrd for Queued<P> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<P> Ord for Queued<P> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.due, self.number).cmp(&(other.due, other.number))
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! It needs network namespaces and `/dev/net/tun`: root, or a user who may open that and runs the
 //! whole program under `unshare --user --map-root-user`. Nothing remains when the [`Air`] is
 //! dropped, nor when the program is killed: the namespaces have no names, and a guard kills the
-//! processes in them.
+//! processes in them. All else is shared with this machine, also what `/sys/class/net` shows.
 //!
 //! ```no_run
 //! use jaudiosync_measure::air::{Air, AirModel, Link};
@@ -20,8 +20,8 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let air = Air::start(AirModel::hotspot(), 7)?;
 //! let (left, right) = (air.station("left")?, air.station("right")?);
-//! let mut box_left = left.command("jaudiosync").args(["service"]).spawn()?;
-//! let mut box_right = right.command("jaudiosync").args(["service"]).spawn()?;
+//! let _left_box = left.command("jaudiosync").arg("run").spawn()?;
+//! let _right_box = right.command("jaudiosync").arg("run").spawn()?;
 //! air.set_link(&left, &right, Link::DEAF); // right no longer hears left
 //! right.leave()?;
 //! right.join()?;

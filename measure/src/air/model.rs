@@ -75,8 +75,9 @@ pub struct GroupDelivery {
 
 impl GroupDelivery {
     /// 102.4 ms is 100 units of 1024 µs, the beacon interval of practically all access points
-    /// (`beacon_int=100` in hostapd.conf). 1 Mbit/s is the lowest rate of 2.4 GHz. A Raspberry Pi's
-    /// driver takes 50 µs, in bursts 1 ms (its Wi-Fi is on SDIO and read by a kernel worker).
+    /// (`beacon_int=100` in hostapd.conf); some send group frames only after every second or third
+    /// beacon. 1 Mbit/s is the lowest rate of 2.4 GHz. A Raspberry Pi's Wi-Fi is read by SDIO in a
+    /// kernel worker, which takes 50 µs to wake up, and up to 1 ms in bursts: an estimate.
     pub const WIFI: Self = Self {
         interval: Duration::from_micros(102_400),
         rate_bits_per_s: 1_000_000,
@@ -106,8 +107,8 @@ pub struct PowerSaving {
 }
 
 impl PowerSaving {
-    /// Every second beacon, and asleep 10 ms after each frame: round trips vary by 200 ms, as
-    /// devourer's docs/timing-accuracy.md has them ("tens of ms") and worse.
+    /// Every second beacon, and asleep 10 ms after every frame: frames wait up to 205 ms. Power
+    /// saving cost machines at one access point tens of ms (devourer, docs/timing-accuracy.md).
     pub const DEEP: Self =
         Self { listen_interval: Duration::from_micros(204_800), awake_after: Duration::from_millis(10) };
 }

@@ -1,12 +1,12 @@
 //! What docs/measurements.md says of the virtual air. Not tests: they show how good this machine is.
 //!
-//!     cargo test --release -p jaudiosync-measure --test virtual_air -- --ignored figures --nocapture
+//!     cargo test -p jaudiosync-measure --test virtual_air -- --ignored figures --nocapture
 
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jaudiosync_measure::air::AirModel;
+use jaudiosync_measure::air::{AirModel, Delay, Link};
 
 use crate::rights::start;
 use crate::sockets::{GROUP, hears, send, socket};
@@ -44,6 +44,16 @@ fn figures() {
         let timing = air.timing();
         println!("  written late by {:?} in the mean, at most {:?}", timing.mean_late(), timing.latest);
     }
+    let constant = Link { delay: Delay::constant(ms(3)), loss: 0.0, group_loss: 0.0 };
+    let Some(air) = start(AirModel { link: constant, ..AirModel::quiet() }) else { return };
+    let (a, b) = (air.station("a").unwrap(), air.station("b").unwrap());
+    let (from, at) = (socket(&a, ms(1000)), socket(&b, ms(1000)));
+    assert!(hears(&from, b.address(), &at));
+    let mut late: Vec<_> = one_way(&from, &b, &at, 2000, ms(5)).iter().map(|received| received.delay - ms(3)).collect();
+    late.sort();
+    let [shortest, median, most, longest] = [0.0, 0.5, 0.99, 1.0].map(|share| quantile(&late, share));
+    println!("3 ms asked for: later by {shortest:?}; median {median:?}; 99 % {most:?}; at most {longest:?}");
+    drop((from, at, air));
     for count in [5, 20] {
         let Some(air) = start(AirModel::hotspot()) else { return };
         let stations: Vec<_> = (0..count).map(|number| air.station(&number.to_string()).unwrap()).collect();

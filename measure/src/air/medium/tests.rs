@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::air::Delay;
 
 const A: StationId = StationId(0);
 const B: StationId = StationId(1);
