@@ -46,7 +46,8 @@ pub(crate) struct Shared {
 struct State {
     medium: Medium<Frame>,
     macs: Vec<Mac>,
-    taps: Vec<Arc<Tap>>,
+    /// By station; `None` if somebody has deleted its device.
+    taps: Vec<Option<Arc<Tap>>>,
     timing: Timing,
 }
 
@@ -125,7 +126,7 @@ impl Shared {
     pub(crate) fn add(&self, mac: Mac, tap: Tap) -> StationId {
         let mut state = self.lock();
         state.macs.push(mac);
-        state.taps.push(Arc::new(tap));
+        state.taps.push(Some(Arc::new(tap)));
         let station = state.medium.add_station();
         drop(state);
         self.wake();
@@ -171,23 +172,30 @@ fn carry(shared: &Shared, woken: &UnixStream) {
         deliver(shared);
         let (taps, next_due) = {
             let state = shared.lock();
-            (state.taps.clone(), state.medium.next_due())
+            let taps = (0..).zip(&state.taps).filter_map(|(number, tap)| Some((number, Arc::clone(tap.as_ref()?))));
+            (taps.collect::<Vec<_>>(), state.medium.next_due())
         };
         let mut polled = vec![PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
-        polled.extend(taps.iter().map(|tap| PollFd::new(tap.0.as_fd(), PollFlags::POLLIN)));
+        polled.extend(taps.iter().map(|(_, tap)| PollFd::new(tap.0.as_fd(), PollFlags::POLLIN)));
         let wait = |due: Duration| due.saturating_sub(shared.start.elapsed() + WAKE_EARLY);
         let timeout = next_due.map(|due| TimeSpec::from(wait(due)));
         match ppoll(&mut polled, timeout, None) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return,
+            Err(error) => {
+                eprintln!("virtual air: it carries nothing any more: {error}");
+                return;
+            }
         }
         let ready = |polled: &PollFd| polled.any().unwrap_or(false);
         if ready(&polled[0]) {
             while matches!((&*woken).read(&mut buffer), Ok(1..)) {}
         }
-        for (number, tap) in taps.iter().enumerate() {
-            if ready(&polled[number + 1]) {
-                receive(shared, StationId(number), tap, &mut buffer);
+        for ((number, tap), polled) in taps.iter().zip(&polled[1..]) {
+            if ready(polled) && receive(shared, StationId(*number), tap, &mut buffer).is_err() {
+                // Polled again, it would be ready for ever.
+                if let Some(tap) = shared.lock().taps.get_mut(*number) {
+                    *tap = None;
+                }
             }
         }
         wait_awake(shared);
@@ -210,7 +218,7 @@ fn deliver(shared: &Shared) {
         let (delivery, tap) = {
             let mut state = shared.lock();
             let Some(delivery) = state.medium.take_due(now) else { return };
-            let tap = state.taps.get(delivery.to.0).cloned();
+            let tap = state.taps.get(delivery.to.0).cloned().flatten();
             (delivery, tap)
         };
         let Delivery { due, payload, .. } = delivery;
@@ -224,12 +232,16 @@ fn deliver(shared: &Shared) {
 }
 
 /// Reads what a station sends.
-fn receive(shared: &Shared, from: StationId, tap: &Tap, buffer: &mut [u8]) {
+///
+/// # Errors
+/// When its device is gone.
+fn receive(shared: &Shared, from: StationId, tap: &Tap, buffer: &mut [u8]) -> io::Result<()> {
     for _ in 0..READS_A_TURN {
         let length = match tap.0.recv(buffer) {
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
         };
         let frame = &buffer[..length];
         let mut state = shared.lock();
@@ -237,4 +249,5 @@ fn receive(shared: &Shared, from: StationId, tap: &Tap, buffer: &mut [u8]) {
             state.medium.send(shared.start.elapsed(), from, to, length, frame.into());
         }
     }
+    Ok(())
 }

@@ -51,6 +51,16 @@ fn ping(from: &Station, to: &Station, count: u32, interval_s: &str) -> Vec<Durat
     times
 }
 
+/// Has a station know another's Ethernet address for good: to look it up costs frames, too.
+fn know(from: &Station, to: &Station) {
+    let shown = to.command("ip").args(["-br", "link", "show", "wlan0"]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let mac = shown.split_whitespace().nth(2).unwrap();
+    let address = to.address().to_string();
+    let neighbour = ["neigh", "replace", &address, "lladdr", mac, "nud", "permanent", "dev", "wlan0"];
+    assert!(from.command("ip").args(neighbour).status().unwrap().success());
+}
+
 /// Sends datagrams one way, and returns those that arrived.
 fn one_way(from: &UdpSocket, to: &Station, at: &UdpSocket, count: u32, interval: Duration) -> Vec<Received> {
     thread::scope(|scope| {
@@ -67,10 +77,10 @@ fn one_way(from: &UdpSocket, to: &Station, at: &UdpSocket, count: u32, interval:
             }
             all
         });
-        let start = Instant::now();
         for number in 0..count {
-            thread::sleep((start + interval * number).saturating_duration_since(Instant::now()));
+            // Without catching up after a pause: a burst could be more than the socket holds.
             send(from, to.address(), number);
+            thread::sleep(interval);
         }
         receiver.join().unwrap()
     })
@@ -102,14 +112,16 @@ fn a_twentieth_of_the_datagrams_is_lost_and_the_others_are_as_late_as_asked_for(
     let Some(air) = start(AirModel::hotspot()) else { return };
     let (a, b) = (air.station("a").unwrap(), air.station("b").unwrap());
     let (from, at) = (socket(&a, 2 * SECOND), socket(&b, 2 * SECOND));
+    know(&a, &b);
     assert!(hears(&from, b.address(), &at));
     let count = 4000;
     let received = one_way(&from, &b, &at, count, ms(2));
     let lost = 1.0 - received.len() as f64 / f64::from(count);
     let sigma = (0.05 * 0.95 / f64::from(count)).sqrt();
-    println!("lost: {:.2} % ± {:.2} %", 100.0 * lost, 300.0 * sigma);
-    // The address may have had to be found again, which costs some frames.
-    assert!((lost - 0.05).abs() < 3.0 * sigma + 0.002, "{lost}");
+    println!("lost: {:.2} % ± {:.2} %, {:?}, {:?}", 100.0 * lost, 300.0 * sigma, air.counts(), air.timing());
+    let kernel =
+        String::from_utf8(b.command("grep").args(["Udp:", "/proc/net/snmp"]).output().unwrap().stdout).unwrap();
+    assert!((lost - 0.05).abs() < 3.0 * sigma, "{lost}\n{kernel}");
     assert!(received.windows(2).all(|pair| pair[0].number < pair[1].number), "a frame was overtaken");
     let mut delays: Vec<_> = received.iter().map(|received| received.delay).collect();
     delays.sort();
@@ -224,6 +236,19 @@ fn a_station_leaves_and_joins_and_programs_see_it() {
     // A membership lasts; the route is there again.
     assert!(hears(&at_a, GROUP, &at_b) && hears(&at_b, GROUP, &at_a));
     assert!(hears(&at_b, a.address(), &at_a));
+}
+
+#[test]
+fn a_station_that_loses_its_device_disturbs_no_other() {
+    let Some(air) = start(lossless(AirModel::quiet())) else { return };
+    let [a, b, c] = ["a", "b", "c"].map(|name| air.station(name).unwrap());
+    let (at_b, at_c) = (socket(&b, SECOND), socket(&c, SECOND));
+    assert!(a.command("ip").args(["link", "delete", "wlan0"]).status().unwrap().success());
+    assert!(hears(&at_b, c.address(), &at_c) && hears(&at_c, GROUP, &at_b));
+    b.command("ip").args(["link", "set", "wlan0", "down"]).status().unwrap();
+    assert!(!hears(&at_c, GROUP, &at_b));
+    b.command("ip").args(["link", "set", "wlan0", "up"]).status().unwrap();
+    assert!(hears(&at_b, c.address(), &at_c) && hears(&at_c, GROUP, &at_b));
 }
 
 #[test]

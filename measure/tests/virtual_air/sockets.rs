@@ -64,7 +64,7 @@ pub fn receive(socket: &UdpSocket) -> Option<Received> {
     Some(Received { number, delay: stamp.saturating_sub(sent), stamp })
 }
 
-/// Whether a datagram arrives, of those that are sent for a second or so.
+/// Returns whether one of the datagrams arrives that are sent for a second or so.
 pub fn hears(from: &UdpSocket, to: Ipv4Addr, at: &UdpSocket) -> bool {
     at.set_nonblocking(true).unwrap();
     while receive(at).is_some() {}
