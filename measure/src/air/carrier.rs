@@ -56,9 +56,9 @@ struct State {
 pub struct Timing {
     /// How many frames were written to stations.
     pub frames: u64,
-    /// By how much they were written later than they were due, summed up.
+    /// By how much they were written later than they were due, in total.
     pub late_sum: Duration,
-    /// The latest.
+    /// By how much the latest was.
     pub latest: Duration,
 }
 
@@ -223,7 +223,7 @@ fn deliver(shared: &Shared) {
         };
         let Delivery { due, payload, .. } = delivery;
         if let Some(tap) = tap {
-            // A station whose device is down hears nothing; that is its own affair.
+            // A station whose device is down hears nothing; nobody else notices.
             let _ = tap.0.send(&payload);
             let late = shared.start.elapsed().saturating_sub(due);
             shared.lock().timing.add(late);

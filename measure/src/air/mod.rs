@@ -7,7 +7,9 @@
 //! Nothing here knows what the frames carry.
 //!
 //! The access point only switches: it has no address and answers nothing. Not modelled are the
-//! capacity of the air for unicast frames, losses in bursts, and hidden stations.
+//! capacity of the air for unicast frames, losses in bursts, and hidden stations. The kernels on the
+//! stations do as always: they look up addresses by ARP, which is delayed and lost like any
+//! broadcast, and repeat that once a second.
 //!
 //! It needs network namespaces and `/dev/net/tun`: root, or a user who may open that and runs the
 //! whole program under `unshare --user --map-root-user`. Nothing remains when the [`Air`] is
@@ -114,7 +116,8 @@ impl Air {
         self.seed
     }
 
-    /// Changes the model of all links and stations, except links that were set by themselves.
+    /// Changes the whole model: all links that were not set by themselves, how all stations save
+    /// power, isolation and filter.
     pub fn set_model(&self, model: AirModel) {
         self.carrier.shared.change(|medium, now| medium.set_model(now, model));
     }

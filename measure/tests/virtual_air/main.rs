@@ -63,6 +63,7 @@ fn know(from: &Station, to: &Station) {
 
 /// Sends datagrams one way, and returns those that arrived.
 fn one_way(from: &UdpSocket, to: &Station, at: &UdpSocket, count: u32, interval: Duration) -> Vec<Received> {
+    at.set_read_timeout(Some(2 * SECOND)).unwrap();
     thread::scope(|scope| {
         let receiver = scope.spawn(|| {
             let mut all = Vec::new();
