@@ -229,6 +229,8 @@ impl<P: Clone> Medium<P> {
                 Event::Heard { to, payload } => {
                     self.counts.delivered += 1;
                     self.stay_awake(due, to);
+                    // One that has woken up for a group frame fetches what waits for it, too.
+                    self.release(due, to);
                     return Some(Delivery { to, due, payload });
                 }
             }
