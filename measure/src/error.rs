@@ -38,6 +38,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// This machine or this user has no network namespaces or no TAP devices. Holds which, and why.
+    #[error("no virtual air here ({0}): it needs root, network namespaces and /dev/net/tun")]
+    NoAir(String),
+    /// The virtual air cannot do what was asked for.
+    #[error("the virtual air: {0}")]
+    Air(String),
     /// Any other failed call, with its purpose.
     #[error("cannot {action}: {source}")]
     Io {

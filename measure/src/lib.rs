@@ -4,7 +4,7 @@
 //! one box and whose right channel to another. [`Recorder`] records both at once and knows when
 //! every frame was played. The rest is arithmetic on recordings: [`lag_by_second`] says how far the
 //! right box is behind the left, [`find_start`] at which frame a track began, [`thd_plus_noise_db`]
-//! how clean a tone came out.
+//! how clean a tone came out. [`air`] is a Wi-Fi in software, for boxes that talk to each other.
 //!
 //! ```no_run
 //! use std::process::Command;
@@ -26,6 +26,7 @@
 
 #![warn(missing_docs)]
 
+pub mod air;
 mod clock_map;
 mod configuration;
 mod correlation;

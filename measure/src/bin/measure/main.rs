@@ -1,6 +1,7 @@
 //! Measures how exactly `jaudiosync` plays, with a private virtual sound card: the figures in the
 //! documents come from here. `scripts/measure-sync` and `scripts/demo` call it.
 
+mod air;
 mod card;
 mod demo;
 mod load;
@@ -31,6 +32,7 @@ enum Command {
     Load(load::Load),
     Service(service::Service),
     Card(card::Card),
+    Air(air::OnAir),
 }
 
 /// What is measured.
@@ -56,6 +58,7 @@ fn main() -> anyhow::Result<()> {
         Command::Load(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Card(command) => command.run(),
+        Command::Air(command) => command.run(),
     }
 }
 
