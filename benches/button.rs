@@ -29,11 +29,12 @@ fn main() {
     let board = SimulatedBoard::new();
     let mut layers = Layers::default();
     layers.lay(Path::new("bench"), b"[time]\nsource = \"system\"\n[board]\nkind = \"simulated\"\n");
-    let time = BoxTime::start(layers.config(), None, Arc::default()).unwrap();
+    let time = BoxTime::start(layers.config(), None, Arc::default(), None).unwrap();
     let mixer = board.clone();
     let open = Box::new(move || Ok(Some(Box::new(mixer.clone()) as Box<dyn Mixer>)));
     let volume = Worker::start("volume", VolumeTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
     let ports = Ports {
+        ride_status: Box::new(|| None),
         clocks: Arc::new(MachineClocks),
         time: Box::new(time.reader()),
         player: Box::new(|_| {}),

@@ -293,7 +293,8 @@ fn a_box_is_found_by_its_configured_address_where_multicast_is_filtered() {
         let neighbours = vec!["10.9.1.2".parse().unwrap()];
         one.1 = Air::open(&AirConfig { port: PORT, neighbours }, Arc::new(MachineClocks)).unwrap();
         assert_eq!(one.1.interfaces(), []);
-        let (_, heard) = until_heard(&mut one, &mut other, To::All);
+        let configured = one.1.configured()[0];
+        let (_, heard) = until_heard(&mut one, &mut other, To::One(configured));
         assert_eq!(until_heard(&mut other, &mut one, To::One(heard.from)).1.from, "10.9.1.2:7483".parse().unwrap());
     });
 }

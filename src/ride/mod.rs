@@ -5,7 +5,8 @@
 //! - [`message`] is what they send, as bytes that are signed; [`freshness`] refuses what was sent
 //!   before;
 //! - [`air`] carries these bytes from box to box;
-//! - [`group`] is how boxes that hear each other agree on one time.
+//! - [`group`] is how boxes that hear each other agree on one time;
+//! - [`task`] does all this step by step, and [`report`] is what people see of it.
 //!
 //! Nothing here opens a socket or reads a clock but the tasks that say so. What is played, and how
 //! it is heard, is decided elsewhere.
@@ -15,3 +16,5 @@ pub mod freshness;
 pub mod group;
 pub use crate::ride_key as key;
 pub mod message;
+pub mod report;
+pub mod task;

@@ -19,7 +19,7 @@ use crate::timekeeping::published::SharedEstimate;
 use crate::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, SystemSource};
 use crate::timekeeping::saved::SavedTime;
 use crate::timekeeping::status::TimeStatus;
-use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, ModuleMemory, OpenEeprom, OpenRtc};
+use crate::timekeeping::task::{ClockCommand, ClockDevices, ClockTask, ModuleMemory, OpenEeprom, OpenRtc, RideLink};
 use crate::worker::{Progress, Worker};
 
 /// What the thread may do, beyond what the configuration says.
@@ -87,6 +87,18 @@ impl ClockThread {
     /// # Errors
     /// When no thread can be started.
     pub fn start(config: &TimeKeeping, options: &ClockOptions) -> std::io::Result<Self> {
+        Self::start_with(config, options, None)
+    }
+
+    /// Starts the thread of a box that hears others.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start_with(
+        config: &TimeKeeping,
+        options: &ClockOptions,
+        ride: Option<RideLink>,
+    ) -> std::io::Result<Self> {
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let shared = Arc::new(SharedEstimate::unset(clocks.as_ref()));
         let (sender, events) = mpsc::channel();
@@ -109,7 +121,7 @@ impl ClockThread {
             }),
             random: fastrand::u32(..),
             may_set_rtc: options.sets_rtc,
-            ride: None,
+            ride,
         };
         let mut task = ClockTask::new(devices, saved, Arc::clone(&shared));
         if let Some(shared) = &options.module {

@@ -20,6 +20,7 @@ pub mod heartbeat;
 pub mod mapper;
 pub mod playlists;
 mod recording;
+mod ride;
 pub mod running;
 pub mod settings;
 pub mod state_place;

@@ -19,6 +19,7 @@ use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
 use super::playlists::PlaylistTask;
 use super::recording::Recording;
+use super::ride::{PlannedRide, RideSide};
 use super::settings::sink_options;
 use super::state_place::{last_run, log_state_place, state_status};
 use super::state_writer::{Restored, StateWriter};
@@ -84,6 +85,7 @@ pub struct Service {
     engine: Arc<Engine>,
     time: BoxTime,
     workers: Workers,
+    ride: Option<RideSide>,
     /// Dropped last, as it records how the others end.
     recording: Recording,
     began: Instant,
@@ -109,11 +111,13 @@ impl Service {
         let place = state_folder.as_deref().map(StatePlace::of);
         let module = Arc::new(SharedModule::new(last_run(state_folder.as_deref())));
         let recording = Recording::start(place.as_ref(), options.notes, Arc::clone(&module));
-        let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module))?;
+        let (ride, link) = PlannedRide::of(&config).unzip();
+        let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module), link)?;
         let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
         let open_mixer = open_mixer(&config, &dac);
         let engine = Arc::new(start_player(Box::new(dac.clone()), &time.reader(), &sender)?);
         let mut workers = Workers::default();
+        let ride = ride.map(|ride| ride.start(&config, &mut workers)).transpose()?;
         let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
@@ -136,6 +140,10 @@ impl Service {
                 let (place, module) = (place.clone(), Arc::clone(&module));
                 Box::new(move || state_status(place.as_ref(), module.report()))
             },
+            ride_status: {
+                let ride = ride.clone();
+                Box::new(move || ride.as_ref().map(RideSide::status))
+            },
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
@@ -154,7 +162,7 @@ impl Service {
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        Ok(Self { server, conductor, inbox, sender, engine, time, workers, recording, began })
+        Ok(Self { server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }
 
     /// Returns where requests to end or to reload can be sent.
@@ -194,6 +202,7 @@ impl Service {
                 }
                 logged_trouble = trouble;
                 let status = self.conductor.status_board().read();
+                self.ride.iter().for_each(|ride| ride.see(&status));
                 self.recording.see(clocks.raw(), self.time.reader().estimate(), status);
                 if !is_ready && logged_trouble.is_none() {
                     // Reading a large playlist for the first time takes longer than systemd would

@@ -14,6 +14,7 @@ use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::clock_module::SharedModule;
 use crate::timekeeping::published::UtcSource;
 use crate::timekeeping::status::{Estimate, TimeStatus};
+use crate::timekeeping::task::RideLink;
 
 /// The time of a box. Dropping it stops the clock's thread.
 pub enum BoxTime {
@@ -38,7 +39,12 @@ impl BoxTime {
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub fn start(config: &Config, state_folder: Option<PathBuf>, module: Arc<SharedModule>) -> io::Result<Self> {
+    pub fn start(
+        config: &Config,
+        state_folder: Option<PathBuf>,
+        module: Arc<SharedModule>,
+        ride: Option<RideLink>,
+    ) -> io::Result<Self> {
         let clocks = Arc::new(MachineClocks);
         // Containers and virtual machines have the right time and no daemon that reports it.
         let is_desk = config.board.kind == BoardKind::Simulated;
@@ -61,7 +67,7 @@ impl BoxTime {
             pin_backend,
             on_thread: || ask_for_realtime(RealtimeThread::Edge),
         };
-        Ok(Self::Clock(ClockThread::start(config, &options)?))
+        Ok(Self::Clock(ClockThread::start_with(config, &options, ride)?))
     }
 
     /// Asks the clock's thread to end, and does not wait for it. UTC continues from the last

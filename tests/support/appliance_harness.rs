@@ -298,6 +298,7 @@ impl ApplianceHarness {
             volume: command_volume,
             state_writer: command_state_writer,
             state_status: Box::new(StateStatus::default),
+            ride_status: Box::new(|| None),
             playlists: command_playlists,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: Box::new(|| "simulated".to_owned()),

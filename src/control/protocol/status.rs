@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::RideStatus;
 use crate::storage::LiesOn;
 
 /// Everything that `jaudiosync status` shows.
@@ -26,6 +27,8 @@ pub struct Status {
     pub playlist: Option<PlaylistStatus>,
     /// Where the state is saved.
     pub state: StateStatus,
+    /// The other boxes; `None` without a ride's key.
+    pub ride: Option<RideStatus>,
     /// What is wrong and what to do about it, the most important first.
     pub warnings: Vec<String>,
 }

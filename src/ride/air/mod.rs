@@ -72,7 +72,8 @@ impl From<&Ride> for AirConfig {
 /// To whom a datagram is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
-    /// To the group, out of every interface, and to every configured neighbour.
+    /// To the group, out of every interface. Configured neighbours are not among them: whoever compares
+    /// clocks by a datagram must know that it came to all at once.
     All,
     /// To one box, usually where it was [heard](Heard) from.
     One(SocketAddr),
@@ -191,8 +192,7 @@ impl Air {
 
     /// Sends a datagram, and returns what the raw clock showed right before.
     ///
-    /// To all it is sent as often as there are interfaces and configured neighbours; the instant is
-    /// that before the first.
+    /// To all it is sent as often as there are interfaces; the instant is that before the first.
     ///
     /// # Errors
     /// When it could not be sent to anybody, as there is no network, a firewall refuses it (`EPERM`)
@@ -216,10 +216,6 @@ impl Air {
                     done = one_of(done, self.note(Act::Multicast, &interface.name, one));
                 }
                 self.interfaces = interfaces;
-                for neighbour in self.names.addresses() {
-                    let one = self.socket.unicast(bytes, neighbour);
-                    done = one_of(done, self.note(Act::Unicast, &neighbour.to_string(), one));
-                }
                 done.map(|()| sent)
             }
         }

@@ -37,11 +37,12 @@ fn a_datagram_to_one_box_is_heard_and_answered() {
 }
 
 #[test]
-fn a_configured_neighbour_gets_what_all_get() {
+fn a_configured_neighbour_is_known_by_its_address() {
     let mut other = air(&[]);
     let mut one = air(&[&local(&other).to_string()]);
     assert_eq!(one.configured(), [local(&other)]);
-    one.send(&message(), To::All).unwrap();
+    let to = one.configured()[0];
+    one.send(&message(), To::One(to)).unwrap();
     assert_eq!(other.recv(in_10_s()).unwrap().from.port(), one.port());
 }
 

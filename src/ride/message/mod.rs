@@ -20,7 +20,8 @@ pub use beacon::{Beacon, Following, HeardBeacon, PlayClaim, TimeClaim, Trouble};
 pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, can_be_message, open, seal};
 pub use exchange::{Answer, Question};
 
-/// Which box it is: a random number that a box makes at its first start, and keeps.
+/// Which box it is: a random number that a box makes up at every start. A number that
+/// were kept would be the same on two cards that were copied from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BoxId(pub u64);
 

@@ -35,7 +35,7 @@ use super::volume::VolumeReport;
 use crate::appliance::answer::{Flash, LedPattern, Tone, is_lit};
 use crate::appliance::{Action, Appliance, Contacts, Input, Moment, PlaylistInfo, Program, Refusal, SavedState};
 use crate::config::{Config, Layers, RtcChoice, TimeSource};
-use crate::control::protocol::StateStatus;
+use crate::control::protocol::{RideStatus, StateStatus};
 use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
 use crate::player::feeder::{FeederStats, Hearing};
@@ -96,6 +96,8 @@ pub struct Ports {
     pub state_writer: Box<dyn FnMut(WriteCommand) + Send>,
     /// Where the state is saved, to show.
     pub state_status: Box<dyn Fn() -> StateStatus + Send>,
+    /// The other boxes, to show; `None` without a ride's key.
+    pub ride_status: Box<dyn Fn() -> Option<RideStatus> + Send>,
     /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
     /// Reads the configuration again.

@@ -11,7 +11,7 @@ use crate::config::{BoardKind, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, NextSlot, PhaseStatus, PlayState, PlayStatus, PlaylistStatus,
-    StateStatus, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
+    RideStatus, StateStatus, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
 };
 use crate::player::feeder::Hearing;
 use crate::service::volume::VolumeReport;
@@ -35,6 +35,7 @@ impl Conductor {
         let time = self.time_status.as_ref().map(|(status, _)| status);
         let play = self.play_status(&snapshot, now.utc);
         let state = StateStatus { folder_trouble: self.state_trouble.clone(), ..(self.ports.state_status)() };
+        let ride = (self.ports.ride_status)();
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             phase: self.phase_status(now_raw).filter(|_| play.state == PlayState::Playing),
@@ -49,7 +50,8 @@ impl Conductor {
             board: self.board_status(&snapshot),
             dac: self.dac_status(),
             playlist: self.playlist_status(&snapshot),
-            warnings: self.all_warnings(&snapshot, time, &state),
+            warnings: self.all_warnings(&snapshot, time, &state, ride.as_ref()),
+            ride,
             state,
         };
         self.status.write(status);
@@ -233,6 +235,7 @@ impl Conductor {
         snapshot: &Snapshot,
         time: Option<&status::TimeStatus>,
         state_status: &StateStatus,
+        ride: Option<&RideStatus>,
     ) -> Vec<String> {
         let machine = snapshot.warnings.iter().map(ToString::to_string);
         // While the card is away, so is its mixer.
@@ -253,6 +256,7 @@ impl Conductor {
             .chain(pins)
             .chain(volume)
             .chain(time)
+            .chain(ride.map_or(&[][..], |ride| &ride.warnings).iter().cloned())
             .chain(silent)
             .chain(state)
             .chain(state_status.warning())

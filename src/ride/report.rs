@@ -1,0 +1,190 @@
+//! What a box knows of its ride, for people and programs. Pure.
+
+use std::net::SocketAddr;
+
+use jaudiosync_time::{Instant, Raw, Span};
+
+use super::air::{Air, Counts};
+use super::group::election::Role;
+use super::group::honesty::Standing;
+use super::group::{Member, Neighbour, Presence};
+use super::message::{BoxId, PlayClaim, Trouble};
+use super::task::Refusals;
+use crate::timekeeping::estimate::timekeeper::TimeView;
+
+/// Everything about the ride.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RideReport {
+    /// What this box is called.
+    pub name: String,
+    /// Whom it follows; `None` while it is alone.
+    pub role: Option<GroupRole>,
+    /// How far it can be from the others of its group, or from what they have kept; `None` if it has
+    /// never met anybody.
+    pub group_bound: Option<Span>,
+    /// Most others exclude what it states of UTC.
+    pub is_excluded: bool,
+    /// Whom it has heard lately, by name.
+    pub neighbours: Vec<NeighbourReport>,
+    /// Messages that came before, or in another order than they were sent.
+    pub old: u64,
+    /// Messages of boxes that had not answered yet.
+    pub unproven: u64,
+    /// Messages that could not be believed.
+    pub refused: Refusals,
+    /// Datagrams.
+    pub counts: Counts,
+    /// Where it is heard: names and addresses of interfaces.
+    pub interfaces: Vec<String>,
+    /// Why the last datagram could not be sent.
+    pub trouble: Option<String>,
+}
+
+/// Whom a box follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupRole {
+    /// It leads.
+    Leads,
+    /// It follows the box of this name.
+    Follows(String),
+}
+
+/// A neighbour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NeighbourReport {
+    /// Its number.
+    pub id: BoxId,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// How long ago it was heard.
+    pub silent_for: Span,
+    /// Whether it hears this box.
+    pub hears_us: bool,
+    /// By how much its time is ahead of this box's, and how far that can be wrong; `None` until it
+    /// was measured.
+    pub ahead: Option<(Span, Span)>,
+    /// The shortest round trip.
+    pub round_trip: Option<Span>,
+    /// Whether it has the same group's time.
+    pub is_in_group: bool,
+    /// Whether it leads.
+    pub leads: bool,
+    /// How far its own UTC can be wrong.
+    pub utc_bound: Option<Span>,
+    /// How old its last reference is, in s.
+    pub reference_age_s: Option<u32>,
+    /// What the others make of what it states of UTC.
+    pub standing: Standing,
+    /// What it plays.
+    pub play: PlayClaim,
+    /// Whether it is on the same timetable as this box; `None` if either does not play.
+    pub has_same_timetable: Option<bool>,
+    /// Whether its playlist is the same as this box's; `None` if either has none.
+    pub has_same_playlist: Option<bool>,
+    /// Its volume in percent.
+    pub volume_percent: Option<u8>,
+    /// What is wrong with it.
+    pub troubles: Vec<Trouble>,
+}
+
+impl RideReport {
+    /// Returns what a box knows of its ride at a moment.
+    pub fn new(member: &Member<SocketAddr>, presence: &Presence, view: &TimeView, now: Instant<Raw>) -> Self {
+        let heard = || member.neighbours().iter().filter(|neighbour| neighbour.is_heard(now));
+        let name_of = |id: BoxId| {
+            let named = heard().find(|neighbour| neighbour.id == id).and_then(|neighbour| neighbour.beacon.as_ref());
+            named.map_or_else(|| id.to_string(), |beacon| beacon.name.clone())
+        };
+        let role = heard().next().map(|_| match member.role() {
+            Role::Leads => GroupRole::Leads,
+            Role::Follows { leader, .. } => GroupRole::Follows(name_of(leader)),
+        });
+        let mut neighbours: Vec<NeighbourReport> =
+            heard().filter_map(|neighbour| of_neighbour(neighbour, member, presence, view, now)).collect();
+        neighbours.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+        let refusals = member.refusals();
+        Self {
+            name: presence.name.clone(),
+            role,
+            group_bound: view.group.map(|group| group.bound),
+            is_excluded: member.standing() == Standing::Excluded,
+            neighbours,
+            old: refusals.old,
+            unproven: refusals.unproven,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what the network says.
+    pub fn with_network(self, air: &Air, refused: Refusals) -> Self {
+        let interfaces =
+            air.interfaces().iter().map(|interface| format!("{} ({})", interface.name, interface.address)).collect();
+        Self { refused, counts: air.counts(), interfaces, trouble: air.trouble().map(str::to_owned), ..self }
+    }
+
+    /// Logs what has changed since another report.
+    pub fn log_changes(&self, before: &Self) {
+        let find = |report: &Self, id| report.neighbours.iter().any(|neighbour| neighbour.id == id);
+        for neighbour in self.neighbours.iter().filter(|neighbour| !find(before, neighbour.id)) {
+            log::info!("{} is heard ({})", neighbour.name, neighbour.address.ip());
+        }
+        for neighbour in before.neighbours.iter().filter(|neighbour| !find(self, neighbour.id)) {
+            log::info!("{} is no longer heard", neighbour.name);
+        }
+        if self.role != before.role {
+            match &self.role {
+                None => log::info!("no other box is heard: the time that they had in common is kept"),
+                Some(GroupRole::Leads) => log::info!("this box leads: the others follow its time"),
+                Some(GroupRole::Follows(leader)) => log::info!("this box follows the time of {leader}"),
+            }
+        }
+        if self.is_excluded && !before.is_excluded {
+            log::warn!("the other boxes agree on another time than this box's own, which does not count");
+        }
+        for neighbour in &self.neighbours {
+            let same = before.neighbours.iter().find(|other| other.id == neighbour.id);
+            let is_new = same.is_none_or(|other| other.standing != neighbour.standing);
+            match neighbour.standing {
+                Standing::Excluded if is_new => {
+                    log::warn!("{} gives a time that most others exclude; it is not followed", neighbour.name);
+                }
+                Standing::Contradicted if is_new => {
+                    log::warn!("{} and this box contradict each other on UTC: one of them is wrong", neighbour.name);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn of_neighbour(
+    neighbour: &Neighbour<SocketAddr>,
+    member: &Member<SocketAddr>,
+    presence: &Presence,
+    view: &TimeView,
+    now: Instant<Raw>,
+) -> Option<NeighbourReport> {
+    let beacon = neighbour.beacon.as_ref()?;
+    let map = view.group.map(|group| group.utc).or_else(|| view.own.map(|(own, _)| own));
+    Some(NeighbourReport {
+        id: neighbour.id,
+        name: beacon.name.clone(),
+        address: neighbour.peer,
+        silent_for: now - neighbour.beacon_at,
+        hears_us: neighbour.hears(member.id()),
+        ahead: map.and_then(|map| neighbour.ahead(&map)),
+        round_trip: neighbour.round_trip(),
+        is_in_group: view.group.is_some_and(|group| Some(group.id.0) == beacon.group),
+        leads: beacon.following.leader == neighbour.id,
+        utc_bound: beacon.time.utc_bound_us.map(|us| Span::from_us(i64::from(us))),
+        reference_age_s: beacon.time.reference_age_s,
+        standing: neighbour.standing,
+        play: beacon.play,
+        has_same_timetable: presence.play.anchor_s.zip(beacon.play.anchor_s).map(|(own, theirs)| own == theirs),
+        has_same_playlist: presence.play.fingerprint.zip(beacon.play.fingerprint).map(|(own, theirs)| own == theirs),
+        volume_percent: beacon.volume_percent,
+        troubles: beacon.troubles.clone(),
+    })
+}

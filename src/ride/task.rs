@@ -1,0 +1,177 @@
+//! The ride's task: hears and sends the messages of this box, and connects it with the clock.
+//!
+//! One step takes in what has come, does what is due, and waits for the next datagram, for a
+//! twentieth of a second at most.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jaudiosync_hw::clocks::Clocks;
+use jaudiosync_time::Span;
+
+use super::air::{Air, Heard, To};
+use super::group::{self, Member, Outgoing, Presence};
+use super::key::RideKey;
+use super::message::{BoxId, Refused, RunId, open, seal};
+use super::report::RideReport;
+use crate::timekeeping::estimate::group::GroupCommand;
+use crate::timekeeping::estimate::timekeeper::TimeView;
+use crate::worker::Task;
+
+/// A step waits for at most this long.
+const LONGEST_WAIT: Span = Span::from_ms(50);
+
+/// A step takes in at most this many datagrams before it does what is due.
+const MOST_AT_ONCE: usize = 64;
+
+/// How often the report is renewed.
+const REPORT_INTERVAL: Span = Span::from_ms(500);
+
+/// What is shared with the rest of the program.
+#[derive(Debug, Default)]
+pub struct RideBoard {
+    presence: Mutex<Presence>,
+    report: Mutex<RideReport>,
+}
+
+impl RideBoard {
+    /// Sets what the box says of itself besides the time.
+    pub fn set_presence(&self, presence: Presence) {
+        *self.presence.lock().unwrap_or_else(PoisonError::into_inner) = presence;
+    }
+
+    /// Returns the last report.
+    pub fn report(&self) -> RideReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What connects the task with the clock.
+pub struct ClockLink {
+    /// What the clock has to do.
+    pub commands: Sender<GroupCommand>,
+    /// What the clock knows, after every of its steps.
+    pub view: Arc<Mutex<TimeView>>,
+}
+
+/// The ride's task.
+pub struct RideTask {
+    air: Air,
+    key: RideKey,
+    clocks: Arc<dyn Clocks>,
+    clock: ClockLink,
+    board: Arc<RideBoard>,
+    member: Member<SocketAddr>,
+    refused: Refusals,
+    reported_at: jaudiosync_time::Instant<jaudiosync_time::Raw>,
+}
+
+/// Messages that were refused since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Refusals {
+    /// They were damaged, or signed with another key.
+    pub signature: u64,
+    /// They are of another version of the program.
+    pub version: u64,
+    /// They are signed, and yet not understood.
+    pub nonsense: u64,
+}
+
+impl RideTask {
+    /// Begins as a box that has heard nobody yet.
+    ///
+    /// # Errors
+    /// When the system has no random numbers to give.
+    pub fn new(
+        air: Air,
+        key: RideKey,
+        clocks: Arc<dyn Clocks>,
+        clock: ClockLink,
+        board: Arc<RideBoard>,
+    ) -> Result<Self, getrandom::Error> {
+        let [id, run, seed] = [getrandom::u64()?, getrandom::u64()?, getrandom::u64()?];
+        let now = clocks.raw();
+        let member = Member::new(BoxId(id), RunId(run), seed, now);
+        Ok(Self { air, key, clocks, clock, board, member, refused: Refusals::default(), reported_at: now })
+    }
+
+    fn view(&self) -> TimeView {
+        *self.clock.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let Heard { bytes, from, stamp, .. } = heard;
+        let message = match open(&bytes, &self.key) {
+            Ok(message) => message,
+            Err(Refused::Version(_)) => return self.refused.version += 1,
+            Err(Refused::Nonsense) => return self.refused.nonsense += 1,
+            Err(_) => return self.refused.signature += 1,
+        };
+        let (sender, run) = (message.sender, message.run);
+        let view = self.view();
+        self.member.hear(message, from, stamp, self.clocks.raw(), &view);
+        // An answer goes out at once: its stamp says when that was.
+        self.send();
+        let is_proven = |neighbour: &group::Neighbour<SocketAddr>| neighbour.id == sender && neighbour.run == Some(run);
+        if self.member.neighbours().iter().any(is_proven) {
+            self.air.authentic(from);
+        }
+    }
+
+    fn send(&mut self) {
+        for Outgoing { to, message } in self.member.take_outgoing() {
+            let to = match to {
+                group::To::All => To::All,
+                group::To::One(peer) => To::One(peer),
+            };
+            match seal(&message, &self.key) {
+                // What could not be sent is counted and logged where it failed.
+                Ok(bytes) => _ = self.air.send(&bytes, to),
+                Err(error) => log::debug!("a message was not sent: {error}"),
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        let now = self.clocks.raw();
+        if now - self.reported_at < REPORT_INTERVAL {
+            return;
+        }
+        self.reported_at = now;
+        let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let report = RideReport::new(&self.member, &presence, &self.view(), now).with_network(&self.air, self.refused);
+        self.member.set_presence(presence);
+        let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.log_changes(&shown);
+        *shown = report;
+    }
+}
+
+impl Task for RideTask {
+    type Command = ();
+
+    fn command(&mut self, (): ()) {}
+
+    fn step(&mut self) -> Duration {
+        let deadline = self.clocks.raw() + LONGEST_WAIT;
+        let mut taken = 0;
+        while taken < MOST_AT_ONCE
+            && let Some(heard) = self.air.recv(if taken == 0 { deadline } else { self.clocks.raw() })
+        {
+            taken += 1;
+            self.hear(heard);
+        }
+        self.member.set_configured(self.air.configured());
+        let view = self.view();
+        self.member.step(self.clocks.raw(), &view);
+        self.send();
+        for command in self.member.take_commands() {
+            // The clock's thread ends before this one.
+            let _ = self.clock.commands.send(command);
+        }
+        self.report();
+        Duration::ZERO
+    }
+}

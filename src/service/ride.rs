@@ -1,0 +1,217 @@
+//! The ride's side of the service: starts its task where there is a key, says what the box does,
+//! and shows whom it hears.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
+use jaudiosync_time::Span;
+
+use super::workers::Workers;
+use crate::config::{Config, TimeSource};
+use crate::control::Status;
+use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus};
+use crate::ride::air::{Air, AirConfig};
+use crate::ride::group::Presence;
+use crate::ride::group::honesty::Standing;
+use crate::ride::key::RideKey;
+use crate::ride::message::{PlayClaim, Trouble};
+use crate::ride::report::{GroupRole, NeighbourReport, RideReport};
+use crate::ride::task::{ClockLink, RideBoard, RideTask};
+use crate::timekeeping::estimate::group::GroupCommand;
+use crate::timekeeping::estimate::timekeeper::TimeView;
+use crate::timekeeping::task::RideLink;
+
+/// A fingerprint is cut to so many hexadecimal digits.
+const FINGERPRINT_DIGITS: usize = 16;
+
+/// A ride that is to be started.
+pub(super) struct PlannedRide {
+    key: RideKey,
+    commands: Sender<GroupCommand>,
+    view: Arc<Mutex<TimeView>>,
+}
+
+impl PlannedRide {
+    /// Returns the ride of a box that has a key, and what connects it with the clock.
+    pub(super) fn of(config: &Config) -> Option<(Self, RideLink)> {
+        let key = match config.ride.find_key() {
+            Ok(found) => found?.0,
+            Err(problem) => {
+                log::error!("no other box is heard: {problem}");
+                return None;
+            }
+        };
+        if config.time.source == TimeSource::System {
+            log::warn!("no other box is heard: with time.source = \"system\" another program keeps the time");
+            return None;
+        }
+        let (commands, received): (_, Receiver<GroupCommand>) = channel();
+        let view = Arc::new(Mutex::new(TimeView::default()));
+        let link = RideLink { commands: received, view: Arc::clone(&view) };
+        Some((Self { key, commands, view }, link))
+    }
+
+    /// Starts the task. A box that cannot hear others plays all the same.
+    ///
+    /// # Errors
+    /// When no more threads can be started.
+    pub(super) fn start(self, config: &Config, workers: &mut Workers) -> io::Result<RideSide> {
+        let board = Arc::new(RideBoard::default());
+        let name = config.ride.name.or_host_name();
+        let side = RideSide { board: Arc::clone(&board), name, worker: None };
+        side.see(&Status::default());
+        let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
+        let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
+            Ok(air) => air,
+            Err(error) => {
+                log::error!("no other box is heard: {error}");
+                return Ok(side);
+            }
+        };
+        let clock = ClockLink { commands: self.commands, view: self.view };
+        match RideTask::new(air, self.key, clocks, clock, board) {
+            Ok(task) => {
+                let worker = workers.start("ride", task)?;
+                Ok(RideSide { worker: Some(Arc::new(Mutex::new(worker))), ..side })
+            }
+            Err(error) => {
+                log::error!("no other box is heard: the system has no random numbers ({error})");
+                Ok(side)
+            }
+        }
+    }
+}
+
+/// What the service has of a ride that runs.
+#[derive(Clone)]
+pub(super) struct RideSide {
+    board: Arc<RideBoard>,
+    name: String,
+    /// Runs as long as this is kept; `None` if it could not be started.
+    worker: Option<KeptWorker>,
+}
+
+type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
+
+impl RideSide {
+    /// Passes on what the box does.
+    pub(super) fn see(&self, status: &Status) {
+        let fingerprint = status.playlist.as_ref().and_then(|playlist| {
+            u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok()
+        });
+        let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
+        let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
+        let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
+        let mut troubles = Vec::new();
+        if !status.dac.present {
+            troubles.push(Trouble::NoSound);
+        }
+        if status.time.rtc_chip.is_none() {
+            troubles.push(Trouble::NoRtc);
+        }
+        if status.playlist.as_ref().is_some_and(|playlist| playlist.silent_tracks > 0) {
+            troubles.push(Trouble::BadTrack);
+        }
+        if status.state.trouble().is_some() {
+            troubles.push(Trouble::StateIsLost);
+        }
+        let volume_percent = Some(status.volume.percent);
+        self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles });
+    }
+
+    /// Returns what is shown of the ride.
+    pub(super) fn status(&self) -> RideStatus {
+        let status = of_report(&self.board.report());
+        let not_running = "other boxes are not heard; see: journalctl -u jaudiosync".to_owned();
+        let warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
+        RideStatus { name: self.name.clone(), warnings, ..status }
+    }
+}
+
+fn of_report(report: &RideReport) -> RideStatus {
+    let (role, leader) = match &report.role {
+        None => (RideRole::Alone, None),
+        Some(GroupRole::Leads) => (RideRole::Leads, Some(report.name.clone())),
+        Some(GroupRole::Follows(leader)) => (RideRole::Follows, Some(leader.clone())),
+    };
+    RideStatus {
+        name: report.name.clone(),
+        role,
+        leader,
+        group_bound_ms: report.group_bound.map(Span::ms),
+        neighbours: report.neighbours.iter().map(of_neighbour).collect(),
+        refused: RefusedStatus {
+            signature: report.refused.signature,
+            version: report.refused.version,
+            old: report.old + report.unproven + report.refused.nonsense,
+            flood: report.counts.flood,
+            foreign: report.counts.foreign,
+        },
+        interfaces: report.interfaces.clone(),
+        warnings: warnings(report),
+    }
+}
+
+fn warnings(report: &RideReport) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if report.is_excluded {
+        warnings.push(
+            "the other boxes agree on another time than this box's own, which is not used; see: jaudiosync doctor"
+                .to_owned(),
+        );
+    }
+    for neighbour in &report.neighbours {
+        let name = &neighbour.name;
+        match neighbour.standing {
+            Standing::Excluded => warnings.push(format!("{name} gives a time that most others exclude")),
+            Standing::Contradicted => {
+                warnings.push(format!("{name} and this box contradict each other on UTC: one of them is wrong"));
+            }
+            Standing::Agrees => {}
+        }
+        if !neighbour.hears_us {
+            warnings.push(format!("{name} is heard and does not hear this box; does the network isolate its clients?"));
+        }
+    }
+    if report.refused.version > 0 {
+        warnings.push("a box with another version of JAudioSync is there: all need the same one".to_owned());
+    }
+    warnings.extend(report.trouble.clone());
+    warnings
+}
+
+fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
+    NeighbourStatus {
+        name: neighbour.name.clone(),
+        address: neighbour.address.ip().to_string(),
+        silent_for_s: neighbour.silent_for.seconds(),
+        hears_this: neighbour.hears_us,
+        ahead_ms: neighbour.ahead.map(|(ahead, _)| ahead.ms()),
+        ahead_bound_ms: neighbour.ahead.map(|(_, bound)| bound.ms()),
+        round_trip_ms: neighbour.round_trip.map(Span::ms),
+        in_group: neighbour.is_in_group,
+        leads: neighbour.leads,
+        utc_bound_ms: neighbour.utc_bound.map(Span::ms),
+        reference_age_s: neighbour.reference_age_s,
+        plays: neighbour.play.anchor_s.is_some(),
+        track: neighbour.play.track,
+        same_timetable: neighbour.has_same_timetable,
+        same_playlist: neighbour.has_same_playlist,
+        volume_percent: neighbour.volume_percent,
+        warnings: neighbour.troubles.iter().map(|trouble| words(*trouble).to_owned()).collect(),
+    }
+}
+
+fn words(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::NoSound => "no sound card",
+        Trouble::NoRtc => "no RTC",
+        Trouble::BadTrack => "a track is missing or broken",
+        Trouble::LowVoltage => "too little voltage",
+        Trouble::Hot => "too hot",
+        Trouble::Contradiction => "another time than the others",
+        Trouble::StateIsLost => "does not keep its state",
+    }
+}
