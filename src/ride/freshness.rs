@@ -18,6 +18,8 @@ const MOST_BOXES: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Freshness {
     boxes: HashMap<BoxId, Heard>,
+    /// Grows with every message.
+    clock: u64,
 }
 
 /// What was heard of one box.
@@ -27,6 +29,8 @@ struct Heard {
     /// It has answered in this run.
     is_proven: bool,
     window: Window,
+    /// When it was heard last.
+    heard: u64,
 }
 
 /// Which of the last numbers have come.
@@ -51,19 +55,22 @@ pub enum Age {
 impl Freshness {
     /// Judges a message, and notes that it has come.
     pub fn judge(&mut self, sender: BoxId, run: RunId, number: u32) -> Age {
-        let is_full = self.boxes.len() >= MOST_BOXES;
+        self.clock += 1;
         match self.boxes.get_mut(&sender) {
-            Some(heard) if heard.run == run => match (heard.window.take(number), heard.is_proven) {
-                (false, _) => Age::Old,
-                (true, true) => Age::New,
-                (true, false) => Age::Unproven,
-            },
+            Some(heard) if heard.run == run => {
+                heard.heard = self.clock;
+                match (heard.window.take(number), heard.is_proven) {
+                    (false, _) => Age::Old,
+                    (true, true) => Age::New,
+                    (true, false) => Age::Unproven,
+                }
+            }
             // Another start of the box, or a recording: only an answer can show which.
             Some(_) => Age::Unproven,
-            None if is_full => Age::Old,
             None => {
+                self.make_room();
                 let window = Window { newest: number, come: 1 };
-                self.boxes.insert(sender, Heard { run, is_proven: false, window });
+                self.boxes.insert(sender, Heard { run, is_proven: false, window, heard: self.clock });
                 Age::Unproven
             }
         }
@@ -71,10 +78,11 @@ impl Freshness {
 
     /// A box has answered a question of ours in this run, with the message of this number.
     pub fn prove(&mut self, sender: BoxId, run: RunId, number: u32) {
-        if self.boxes.len() >= MOST_BOXES && !self.boxes.contains_key(&sender) {
-            return;
+        if !self.boxes.contains_key(&sender) {
+            self.make_room();
         }
-        let fresh = Heard { run, is_proven: true, window: Window { newest: number, come: 1 } };
+        let window = Window { newest: number, come: 1 };
+        let fresh = Heard { run, is_proven: true, window, heard: self.clock };
         let heard = self.boxes.entry(sender).or_insert(fresh);
         if heard.run == run {
             heard.is_proven = true;
@@ -86,6 +94,18 @@ impl Freshness {
     /// Forgets a box that has not been heard for long.
     pub fn forget(&mut self, sender: BoxId) {
         self.boxes.remove(&sender);
+    }
+
+    /// Forgets the box that was heard the longest ago if there are too many: of those that have not
+    /// answered first, as recordings of boxes that are gone must not crowd out those that are there.
+    fn make_room(&mut self) {
+        if self.boxes.len() < MOST_BOXES {
+            return;
+        }
+        let oldest = self.boxes.iter().min_by_key(|(_, heard)| (heard.is_proven, heard.heard)).map(|(id, _)| *id);
+        if let Some(id) = oldest {
+            self.boxes.remove(&id);
+        }
     }
 }
 
@@ -137,6 +157,19 @@ mod tests {
         freshness.prove(BOX, RunId(2), 5);
         assert_eq!(freshness.judge(BOX, RunId(2), 6), Age::New);
         assert_eq!(freshness.judge(BOX, RUN, 12), Age::Unproven);
+    }
+
+    #[test]
+    fn recordings_of_boxes_that_are_gone_crowd_nobody_out() {
+        let mut freshness = Freshness::default();
+        freshness.prove(BOX, RUN, 0);
+        for id in 100..1_100 {
+            assert_eq!(freshness.judge(BoxId(id), RUN, 1), Age::Unproven);
+        }
+        assert_eq!(freshness.boxes.len(), MOST_BOXES);
+        assert_eq!(freshness.judge(BOX, RUN, 1), Age::New);
+        freshness.prove(BoxId(1), RUN, 1);
+        assert_eq!(freshness.judge(BoxId(1), RUN, 2), Age::New);
     }
 
     proptest! {
