@@ -47,6 +47,7 @@ struct Running {
     task: ClockTask,
     events: Sender<ReferenceEvent>,
     shared: Arc<SharedEstimate>,
+    was_in_sync: bool,
     neighbours: Option<Neighbours>,
 }
 
@@ -114,7 +115,7 @@ impl TimePolicy for ServiceTime {
         }
         let saved = self.disk.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let task = ClockTask::new(devices, saved, Arc::clone(&shared));
-        self.running = Some(Running { task, events, shared, neighbours });
+        self.running = Some(Running { task, events, shared, was_in_sync: false, neighbours });
     }
 
     fn step(&mut self, world: &BoxWorld, input: StepInput<'_>) -> Instant<Raw> {
@@ -125,6 +126,11 @@ impl TimePolicy for ServiceTime {
             }
             running.shared.allow_steps(!input.music_plays);
             let rest = running.task.step();
+            // As the conductor does: what is not in sync with anybody need not wait.
+            if !running.was_in_sync && running.shared.estimate().state != status::TimeState::Unset {
+                running.shared.step();
+            }
+            running.was_in_sync = running.shared.estimate().is_in_sync(running.was_in_sync);
             return world.raw() + Span::from_duration(rest);
         }
         world.raw()

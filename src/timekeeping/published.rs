@@ -65,15 +65,13 @@ impl SharedEstimate {
     /// stepped, slowly otherwise.
     pub fn publish(&self, now: Instant<Raw>, best: Estimate) {
         let mut published = self.published();
-        // What plays is not in sync with anybody until now: it need not be slewed.
-        let comes_into_sync = !published.best.is_in_sync(true) && best.is_in_sync(false);
         published.best = best;
         match &mut published.smoother {
             Some(smoother) => smoother.update(now, best.utc),
             smoother @ None => *smoother = Some(Smoother::new(best.utc.anchored_at(now))),
         }
-        if published.may_step || comes_into_sync {
-            published.step();
+        if published.may_step {
+            published.settle();
         }
     }
 
@@ -103,11 +101,13 @@ impl Published {
         Estimate { utc: smoother.output(), bound, agreement, ..self.best }
     }
 
+    /// Brings the output to the best estimate, as nothing plays.
+    fn settle(&mut self) {
+        self.step();
+        self.smoother.iter_mut().for_each(Smoother::catch_up);
+    }
+
     fn step(&mut self) {
-        if let Some(smoother) = self.smoother.as_mut().filter(|smoother| !smoother.is_step_due()) {
-            smoother.catch_up();
-            return;
-        }
         if let Some(by) = self.smoother.as_mut().and_then(Smoother::step) {
             self.stepped = Some(self.stepped.unwrap_or_default() + by);
         }
@@ -123,7 +123,7 @@ impl UtcSource for SharedEstimate {
         let mut published = self.published();
         published.may_step = allowed;
         if allowed {
-            published.step();
+            published.settle();
         }
     }
 

@@ -363,13 +363,13 @@ impl EndingSoon {
     }
 }
 
-/// Returns the present, all from one reading. At the moment the time becomes trusted, UTC takes a
-/// pending correction at once: what played until then was not in sync, so there is nothing to wait
-/// for.
+/// Returns the present, all from one reading. Until the box is in sync UTC takes a correction at
+/// once: what plays until then is not in sync with anybody, so there is nothing to wait for.
 fn moment(ports: &Ports, trust: Trust) -> Moment {
     let raw = ports.clocks.raw();
     let mut estimate = ports.time.estimate();
-    if !trust.was_trusted && estimate.state != TimeState::Unset {
+    let was_alone = !trust.was_trusted || !(trust.was_in_sync || trust.is_taken_for_right);
+    if was_alone && estimate.state != TimeState::Unset {
         ports.time.step();
         estimate = ports.time.estimate();
     }
