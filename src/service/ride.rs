@@ -11,7 +11,7 @@ use jaudiosync_time::Span;
 use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
-use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus};
+use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
 use crate::ride::air::{Air, AirConfig};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
@@ -98,9 +98,10 @@ type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 impl RideSide {
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
-        let fingerprint = status.playlist.as_ref().and_then(|playlist| {
-            u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok()
-        });
+        let fingerprint = status
+            .playlist
+            .as_ref()
+            .and_then(|playlist| u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok());
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
         let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
@@ -150,6 +151,8 @@ fn of_report(report: &RideReport) -> RideStatus {
             foreign: report.counts.foreign,
         },
         interfaces: report.interfaces.clone(),
+        excluded: report.is_excluded,
+        trouble: report.trouble.clone(),
         warnings: warnings(report),
     }
 }
@@ -200,6 +203,12 @@ fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
         same_timetable: neighbour.has_same_timetable,
         same_playlist: neighbour.has_same_playlist,
         volume_percent: neighbour.volume_percent,
+        unicast_only: neighbour.is_unicast_only,
+        utc_standing: match neighbour.standing {
+            Standing::Agrees => UtcStanding::Agrees,
+            Standing::Contradicted => UtcStanding::Contradicted,
+            Standing::Excluded => UtcStanding::Excluded,
+        },
         warnings: neighbour.troubles.iter().map(|trouble| words(*trouble).to_owned()).collect(),
     }
 }
