@@ -100,11 +100,11 @@ impl RideReport {
         let heard = || member.neighbours().iter().filter(|neighbour| neighbour.is_heard(now));
         let name_of = |id: BoxId| {
             let named = heard().find(|neighbour| neighbour.id == id).and_then(|neighbour| neighbour.beacon.as_ref());
-            named.map_or_else(|| id.to_string(), |beacon| shown(&beacon.name))
+            named.map_or_else(|| id.to_string(), |beacon| beacon.name.clone())
         };
         let role = heard().next().map(|_| match member.role() {
             Role::Leads => GroupRole::Leads,
-            Role::Follows { leader, .. } => GroupRole::Follows(name_of(leader)),
+            Role::Follows { leader, .. } => GroupRole::Follows(shown(&name_of(leader))),
         });
         let mut neighbours: Vec<NeighbourReport> =
             heard().filter_map(|neighbour| of_neighbour(neighbour, member, presence, view, now)).collect();
@@ -113,7 +113,8 @@ impl RideReport {
         Self {
             name: presence.name.clone(),
             role,
-            group_bound: view.group.map(|group| group.bound),
+            // Each of the two bounds is one to the leader.
+            group_bound: view.group.map(|group| group.bound + widest_bound(heard(), group.id.0)),
             is_excluded: member.standing() == Standing::Excluded,
             neighbours,
             old: refusals.old,
@@ -201,6 +202,13 @@ fn of_neighbour(
         is_unicast_only: false,
         troubles: beacon.troubles.clone(),
     })
+}
+
+/// Returns the largest bound to the leader that others of a group state; zero if there are none.
+fn widest_bound<'a>(heard: impl Iterator<Item = &'a Neighbour<SocketAddr>>, group: u64) -> Span {
+    let beacons = heard.filter_map(|neighbour| neighbour.beacon.as_ref());
+    let bounds = beacons.filter(|beacon| beacon.group == Some(group)).map(|beacon| beacon.following.group_bound_ns);
+    Span::from_ns(bounds.max().unwrap_or(0).into())
 }
 
 /// Returns a name as it is shown: what another box sends must not move the cursor of a terminal.

@@ -23,9 +23,6 @@ use crate::timekeeping::estimate::group::GroupCommand;
 use crate::timekeeping::estimate::timekeeper::TimeView;
 use crate::timekeeping::task::RideLink;
 
-/// A fingerprint is cut to so many hexadecimal digits.
-const FINGERPRINT_DIGITS: usize = 16;
-
 /// A ride that is to be started.
 pub(super) struct PlannedRide {
     key: RideKey,
@@ -98,10 +95,7 @@ type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 impl RideSide {
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
-        let fingerprint = status
-            .playlist
-            .as_ref()
-            .and_then(|playlist| u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok());
+        let fingerprint = status.playlist.as_ref().and_then(|playlist| number(&playlist.fingerprint));
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
         let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
@@ -129,6 +123,11 @@ impl RideSide {
         let warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
         RideStatus { name: self.name.clone(), warnings, ..status }
     }
+}
+
+/// Returns a fingerprint, which people see as groups of digits (`474f-6cfb-efc8`), as a number.
+fn number(fingerprint: &str) -> Option<u64> {
+    u64::from_str_radix(&fingerprint.replace('-', ""), 16).ok()
 }
 
 fn of_report(report: &RideReport) -> RideStatus {
@@ -222,5 +221,16 @@ fn words(trouble: Trouble) -> &'static str {
         Trouble::Hot => "too hot",
         Trouble::Contradiction => "another time than the others",
         Trouble::StateIsLost => "does not keep its state",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn a_fingerprint_is_sent_as_a_number() {
+        assert_eq!(number("474f-6cfb-efc8"), Some(0x474f_6cfb_efc8));
+        assert_eq!((number(""), number("x")), (None, None));
     }
 }

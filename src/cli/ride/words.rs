@@ -27,6 +27,8 @@ pub(in crate::cli) fn figures(ride: &RideStatus, utc_bound_ms: Option<f64>) -> S
     let in_group = ride.neighbours.iter().filter(|neighbour| neighbour.in_group).count();
     let to_group = match (ride.role, ride.group_bound_ms, in_group, ride.neighbours.len()) {
         (RideRole::Alone, None, ..) => "no other box was met yet".to_owned(),
+        // It led: what the others have kept is its own time.
+        (RideRole::Alone, Some(..=0.0), ..) => "the boxes that were met went by its time".to_owned(),
         (RideRole::Alone, Some(bound_ms), ..) => format!("±{} to the boxes that were met", ms(bound_ms)),
         (_, Some(bound_ms), 1.., _) => format!("±{} to {}", ms(bound_ms), counted(in_group as u64, "neighbour")),
         (.., heard) => format!("{} heard, not compared yet", counted(heard as u64, "neighbour")),
@@ -112,6 +114,9 @@ mod tests {
         assert_eq!(
             words(RideRole::Leads, Some(0.4), &[false]),
             "leads: 1 neighbour heard, not compared yet, ±3.1 ms to UTC"
+        );
+        assert!(
+            words(RideRole::Alone, Some(0.0), &[]).starts_with("alone: the boxes that were met went by its time, ")
         );
         assert!(figures(&RideStatus::default(), None).ends_with("UTC is not known"));
     }
