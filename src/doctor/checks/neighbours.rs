@@ -49,7 +49,7 @@ pub fn neighbours(ride: &RideStatus) -> Vec<Finding> {
     findings
 }
 
-/// What a check finds where there is a key and the service does not use it.
+/// Returns the finding where there is a key and the service does not use it.
 pub fn unused_key() -> Finding {
     Finding::warning(
         CHECK,
