@@ -120,6 +120,14 @@ impl Machine {
         names
     }
 
+    /// Returns whether there is Wi-Fi, and the kernel does not know in which country: Raspberry Pi
+    /// OS then keeps the radio off. `raspi-config` sets it on the kernel's command line.
+    pub fn lacks_wifi_country(&self) -> bool {
+        let country = self.read("sys/module/cfg80211/parameters/ieee80211_regdom");
+        let is_told = |line: &str| line.split_whitespace().any(|word| word.starts_with("cfg80211.ieee80211_regdom="));
+        country.is_some_and(|country| country == "00") && !self.read("proc/cmdline").is_some_and(|line| is_told(&line))
+    }
+
     /// Returns the processor's temperature in °C; `None` if it cannot be read.
     pub fn temperature_c(&self) -> Option<f64> {
         let millidegrees: f64 = self.read("sys/class/thermal/thermal_zone0/temp")?.parse().ok()?;
@@ -189,6 +197,16 @@ pub(super) mod tests {
         ]);
         assert_eq!(alarm.power(), Some(Power { is_low: true, was_low: true, was_slowed: false }));
         assert_eq!(machine(&[]).1.power(), None);
+    }
+
+    #[test]
+    fn a_country_is_missing_where_there_is_wifi_and_nobody_has_named_one() {
+        let regdom = "sys/module/cfg80211/parameters/ieee80211_regdom";
+        assert!(machine(&[(regdom, "00\n"), ("proc/cmdline", "root=/dev/mmcblk0p2\n")]).1.lacks_wifi_country());
+        assert!(!machine(&[(regdom, "DE\n")]).1.lacks_wifi_country());
+        let on_command_line = [(regdom, "00\n"), ("proc/cmdline", "quiet cfg80211.ieee80211_regdom=DE\n")];
+        assert!(!machine(&on_command_line).1.lacks_wifi_country());
+        assert!(!machine(&[]).1.lacks_wifi_country(), "no Wi-Fi");
     }
 
     #[test]

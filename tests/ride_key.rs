@@ -76,9 +76,3 @@ fn a_key_in_the_configuration_comes_first_and_is_never_shown() {
         assert!(secret.iter().all(|secret| !run.stderr.contains(*secret)), "{run:?}");
     }
 }
-
-#[test]
-fn ride_alone_says_what_it_can_do() {
-    let sandbox = Sandbox::new();
-    assert!(sandbox.run(&["ride"]).succeeds().stdout.contains("new-key"));
-}

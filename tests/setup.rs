@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use jaudiosync_measure::{Sink, VirtualCard};
 use support::{Run, Sandbox, short_mp3};
@@ -125,6 +126,67 @@ fn pins_of_an_i2s_dac_are_refused_and_what_may_need_a_pin_is_said() {
     // What a HAT may use is said, and not refused.
     let run = setup(&sandbox, &["--dry-run", "--no-miniamp", "--dac-overlay", "iqaudio-dacplus"]);
     assert!(run.succeeds().stderr.contains("GPIO24, which an IQaudio DAC or DigiAMP+ may use"), "{run:?}");
+}
+
+/// Writes a configuration whose key is in the sandbox, and returns the key's file.
+fn with_key_file(sandbox: &Sandbox) -> std::path::PathBuf {
+    let file = sandbox.path().join("ride.key");
+    fs::write(sandbox.path().join("box.toml"), format!("[ride]\nkey_file = \"{}\"\n", file.display())).unwrap();
+    file
+}
+
+#[test]
+fn the_rides_key_is_made_or_taken_from_a_file_and_never_shown_by_accident() {
+    let sandbox = Sandbox::new();
+    let file = with_key_file(&sandbox);
+    let dry = setup(&sandbox, &["--dry-run", "--ride-key", "new", "--ride-name", "Zoë"]);
+    assert!(dry.succeeds().stdout.contains("ride.key, readable by root and the service only"), "{dry:?}");
+    assert!(dry.stdout.contains("+ name = \"Zoë\"") && !file.exists());
+    let run = setup(&sandbox, &["--yes", "--ride-key", "new", "--ride-name", "Zoë"]);
+    let key = fs::read_to_string(&file).unwrap();
+    assert!(run.succeeds().stdout.contains(&format!("The key of the ride: {key}")), "{run:?}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o007, 0);
+    let config = sandbox.run(&["config", "--config", "box.toml"]);
+    assert!(config.succeeds().stdout.contains("name = \"Zoë\""), "{config:?}");
+    // A key that there is is not replaced by mistake.
+    setup(&sandbox, &["--yes", "--ride-key", "new"]).fails(1, &["--replace"]);
+    fs::write(sandbox.path().join("same.key"), format!("# of the ride\n{key}")).unwrap();
+    assert!(setup(&sandbox, &["--yes", "--ride-key", "same.key"]).succeeds().stdout.contains("nothing to do"));
+    let other = sandbox.run(&["ride", "new-key"]).succeeds().stdout.clone();
+    fs::write(sandbox.path().join("other.key"), &other).unwrap();
+    let run = setup(&sandbox, &["--yes", "--ride-key", "other.key"]);
+    assert!(!run.succeeds().stdout.contains(other.trim()), "{run:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), other);
+    setup(&sandbox, &["--yes", "--ride-key", "none"]).succeeds();
+    assert!(!file.exists());
+    assert!(setup(&sandbox, &["--yes", "--ride-key", "none"]).succeeds().stdout.contains("nothing to do"));
+}
+
+#[test]
+fn answers_about_the_ride_that_make_no_sense_are_refused() {
+    let sandbox = Sandbox::new();
+    let file = with_key_file(&sandbox);
+    fs::write(sandbox.path().join("pass"), "12345678\n").unwrap();
+    fs::write(sandbox.path().join("short"), "1234567\n").unwrap();
+    let wifi = ["--ride-wifi-ssid", "Ride", "--ride-wifi-passphrase-file"];
+    let refused: [(&[&str], &str); 7] = [
+        (&["--ride-key", "pass"], "not a ride's key"),
+        (&["--ride-key", "nowhere"], "new or none"),
+        (&["--ride-wifi", "open"], "--ride-wifi-ssid"),
+        (&["--ride-wifi", "both"], "open, join, none"),
+        (&["--ride-wifi", "join", "--ride-wifi-ssid", "Ride"], "--ride-wifi-passphrase-file"),
+        (&["--ride-wifi", "open", wifi[0], wifi[1], wifi[2], "short"], "8 to 63"),
+        (&[wifi[0], wifi[1], wifi[2], "pass"], "--ride-wifi"),
+    ];
+    for (arguments, words) in refused {
+        setup(&sandbox, &[&["--yes"], arguments].concat()).fails(2, &[words]);
+    }
+    let long = "x".repeat(33);
+    setup(&sandbox, &["--yes", "--ride-name", &long]).fails(1, &["too long"]);
+    assert!(!file.exists());
+    // What is written where there is NetworkManager, the tests of the plan show.
+    let run = setup(&sandbox, &["--dry-run", "--ride-wifi", "open", wifi[0], wifi[1], wifi[2], "pass"]);
+    assert!(run.succeeds().stdout.contains("Ride") && !run.stdout.contains("12345678"), "{run:?}");
 }
 
 #[test]

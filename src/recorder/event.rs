@@ -123,6 +123,11 @@ pub enum Event {
         /// Whether that is hot.
         hot: bool,
     },
+    /// Which other boxes of the ride are heard has changed.
+    Neighbours {
+        /// The names of those that are heard now.
+        heard: Vec<String>,
+    },
     /// A line of the log.
     Note {
         /// How bad it is.
@@ -250,6 +255,7 @@ mod tests {
             Event::SoundCard { present: false },
             Event::Power { low: true, was_low: true, was_slowed: false },
             Event::Heat { celsius: 81.0, hot: true },
+            Event::Neighbours { heard: vec!["bike-2".into(), "Zoë's bike".into()] },
             Event::Note { severity: Severity::Error, text: "x".into(), times: 7 },
             Event::Suppressed { count: 9 },
         ];

@@ -156,7 +156,7 @@ fn short(event: &Event) -> Option<(u8, u16)> {
         }
         Event::Heat { celsius, hot } => (10, u16::from(*hot) << 15 | celsius.clamp(0.0, 200.0) as u16),
         Event::Note { severity: Severity::Error, times, .. } => (11, u16::try_from(*times).unwrap_or(u16::MAX)),
-        Event::Note { .. } | Event::Suppressed { .. } | Event::Other => return None,
+        Event::Note { .. } | Event::Neighbours { .. } | Event::Suppressed { .. } | Event::Other => return None,
     })
 }
 

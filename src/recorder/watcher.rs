@@ -18,6 +18,13 @@ const CLEARLY_BETTER: f64 = 0.8;
 /// event.
 const TIME_CHANGES: Span = Span::from_seconds(60);
 
+/// Who is heard is recorded this often at most: at the edge of the reach of a radio, boxes come and
+/// go all the time.
+const NEIGHBOUR_CHANGES: Span = Span::from_seconds(60);
+
+/// More names than this are not recorded: their line would become too long.
+const MAX_NEIGHBOURS: usize = 32;
+
 /// At this temperature the firmware slows down the processor, and below the second it is cool
 /// again, in °C.
 const HOT_C: f64 = 80.0;
@@ -46,6 +53,8 @@ pub(super) struct Watcher {
     present: Option<bool>,
     power: Option<Power>,
     is_hot: bool,
+    /// Who was recorded last as heard, and when.
+    neighbours: (Vec<String>, Option<Instant<Raw>>),
 }
 
 impl Watcher {
@@ -59,6 +68,7 @@ impl Watcher {
             self.plays = plays;
             events.push(if plays { Event::Started {} } else { Event::Stopped {} });
         }
+        events.extend(self.see_neighbours(status, now));
         // That the card is there at the start needs no event.
         let present = status.dac.present;
         if self.present.unwrap_or(true) != present {
@@ -110,6 +120,17 @@ impl Watcher {
         }
     }
 
+    fn see_neighbours(&mut self, status: &Status, now: Instant<Raw>) -> Option<Event> {
+        let neighbours = status.ride.iter().flat_map(|ride| &ride.neighbours);
+        let heard: Vec<String> = neighbours.take(MAX_NEIGHBOURS).map(|neighbour| neighbour.name.clone()).collect();
+        let (recorded, at) = &self.neighbours;
+        if heard == *recorded || at.is_some_and(|at| now - at < NEIGHBOUR_CHANGES) {
+            return None;
+        }
+        self.neighbours = (heard.clone(), Some(now));
+        Some(Event::Neighbours { heard })
+    }
+
     fn time_event(&mut self, time: &TimeStatus, celsius: Option<f64>, now: Instant<Raw>) -> Event {
         self.time = Some((time.state, time.error_bound_ms.map(band), now));
         if !self.sources.contains(&time.source) && self.sources.len() < MAX_SOURCES {
@@ -153,6 +174,7 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::protocol::{NeighbourStatus, RideStatus};
 
     fn status(state: TimeState, bound_ms: Option<f64>) -> Status {
         let mut status = Status::default();
@@ -199,6 +221,47 @@ mod tests {
         );
         let Some(Event::Time { state, .. }) = watcher.time(at(400)) else { panic!() };
         assert_eq!(state, TimeState::Untrusted);
+    }
+
+    #[test]
+    fn who_is_heard_is_recorded_when_it_changes_and_once_a_minute_at_most() {
+        let mut watcher = Watcher::default();
+        let mut recorded = Vec::new();
+        let mut see = |names: &[&str], second| {
+            let neighbour = |name: &&str| NeighbourStatus { name: (*name).to_owned(), ..NeighbourStatus::default() };
+            let ride = RideStatus { neighbours: names.iter().map(neighbour).collect(), ..RideStatus::default() };
+            let status = Status { ride: Some(ride), ..status(TimeState::Unset, None) };
+            for event in watcher.see(&status, MachineSeen::default(), at(second)) {
+                let Event::Neighbours { heard } = event else { panic!("{event:?}") };
+                recorded.push((second, heard.join(" ")));
+            }
+        };
+        see(&[], 1);
+        see(&["a"], 2);
+        see(&["a", "b"], 3);
+        see(&["a"], 4);
+        see(&["a"], 30);
+        see(&["a", "b"], 50);
+        see(&["a", "b"], 59);
+        assert_eq!(recorded, [(2, "a".to_owned())]);
+    }
+
+    #[test]
+    fn who_has_gone_is_recorded_too() {
+        let mut watcher = Watcher::default();
+        let ride = |names: &[&str]| {
+            let neighbour = |name: &&str| NeighbourStatus { name: (*name).to_owned(), ..NeighbourStatus::default() };
+            Some(RideStatus { neighbours: names.iter().map(neighbour).collect(), ..RideStatus::default() })
+        };
+        let mut seen = status(TimeState::Holdover, Some(0.5));
+        watcher.see(&seen, MachineSeen::default(), at(1));
+        for (names, second) in [(&["a", "b"][..], 2), (&["b"], 70), (&[], 140)] {
+            seen.ride = ride(names);
+            let heard = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(watcher.see(&seen, MachineSeen::default(), at(second)), [Event::Neighbours { heard }]);
+        }
+        seen.ride = None;
+        assert_eq!(watcher.see(&seen, MachineSeen::default(), at(300)), []);
     }
 
     #[test]

@@ -85,9 +85,14 @@ pub struct NeighbourReport {
     pub has_same_playlist: Option<bool>,
     /// Its volume in percent.
     pub volume_percent: Option<u8>,
+    /// Whether nothing that it sent to all has come lately, only what it sent to this box alone.
+    pub is_unicast_only: bool,
     /// What is wrong with it.
     pub troubles: Vec<Trouble>,
 }
+
+/// More characters of a name are not shown.
+const LONGEST_NAME: usize = 32;
 
 impl RideReport {
     /// Returns what a box knows of its ride at a moment.
@@ -99,7 +104,7 @@ impl RideReport {
         };
         let role = heard().next().map(|_| match member.role() {
             Role::Leads => GroupRole::Leads,
-            Role::Follows { leader, .. } => GroupRole::Follows(name_of(leader)),
+            Role::Follows { leader, .. } => GroupRole::Follows(shown(&name_of(leader))),
         });
         let mut neighbours: Vec<NeighbourReport> =
             heard().filter_map(|neighbour| of_neighbour(neighbour, member, presence, view, now)).collect();
@@ -108,7 +113,8 @@ impl RideReport {
         Self {
             name: presence.name.clone(),
             role,
-            group_bound: view.group.map(|group| group.bound),
+            // Each of the two bounds is one to the leader.
+            group_bound: view.group.map(|group| group.bound + widest_bound(heard(), group.id.0)),
             is_excluded: member.standing() == Standing::Excluded,
             neighbours,
             old: refusals.old,
@@ -122,6 +128,14 @@ impl RideReport {
         let interfaces =
             air.interfaces().iter().map(|interface| format!("{} ({})", interface.name, interface.address)).collect();
         Self { refused, counts: air.counts(), interfaces, trouble: air.trouble().map(str::to_owned), ..self }
+    }
+
+    /// Adds who is heard only where it addresses this box alone.
+    pub fn with_unicast_only(mut self, is_so: impl Fn(SocketAddr) -> bool) -> Self {
+        for neighbour in &mut self.neighbours {
+            neighbour.is_unicast_only = is_so(neighbour.address);
+        }
+        self
     }
 
     /// Logs what has changed since another report.
@@ -170,7 +184,7 @@ fn of_neighbour(
     let map = view.group.map(|group| group.utc).or_else(|| view.own.map(|(own, _)| own));
     Some(NeighbourReport {
         id: neighbour.id,
-        name: beacon.name.clone(),
+        name: shown(&beacon.name),
         address: neighbour.peer,
         silent_for: now - neighbour.beacon_at,
         hears_us: neighbour.hears(member.id()),
@@ -185,6 +199,32 @@ fn of_neighbour(
         has_same_timetable: presence.play.anchor_s.zip(beacon.play.anchor_s).map(|(own, theirs)| own == theirs),
         has_same_playlist: presence.play.fingerprint.zip(beacon.play.fingerprint).map(|(own, theirs)| own == theirs),
         volume_percent: beacon.volume_percent,
+        is_unicast_only: false,
         troubles: beacon.troubles.clone(),
     })
+}
+
+/// Returns the largest bound to the leader that others of a group state; zero if there are none.
+fn widest_bound<'a>(heard: impl Iterator<Item = &'a Neighbour<SocketAddr>>, group: u64) -> Span {
+    let beacons = heard.filter_map(|neighbour| neighbour.beacon.as_ref());
+    let bounds = beacons.filter(|beacon| beacon.group == Some(group)).map(|beacon| beacon.following.group_bound_ns);
+    Span::from_ns(bounds.max().unwrap_or(0).into())
+}
+
+/// Returns a name as it is shown: what another box sends must not move the cursor of a terminal.
+fn shown(name: &str) -> String {
+    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
+    if shown.is_empty() { "?".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_change_the_terminal_or_be_without_end() {
+        assert_eq!(shown("Zoë's bike"), "Zoë's bike");
+        assert_eq!(shown("a\u{1b}[2Jb\n"), "a[2Jb");
+        assert_eq!((shown(""), shown(&"x".repeat(100)).len()), ("?".to_owned(), LONGEST_NAME));
+    }
 }

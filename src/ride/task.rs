@@ -3,13 +3,14 @@
 //! One step takes in what has come, does what is due, and waits for the next datagram, for a
 //! twentieth of a second at most.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::air::{Air, Heard, To};
 use super::group::{self, Member, Outgoing, Presence};
@@ -28,6 +29,13 @@ const MOST_AT_ONCE: usize = 64;
 
 /// How often the report is renewed.
 const REPORT_INTERVAL: Span = Span::from_ms(500);
+
+/// A neighbour of which nothing that it sent to all has come for this long, while other messages of
+/// it came, is heard only where it addresses this box alone.
+const GROUP_SILENCE: Span = Span::from_seconds(20);
+
+/// More neighbours than this are not watched for that.
+const MOST_WATCHED: usize = 64;
 
 /// What is shared with the rest of the program.
 #[derive(Debug, Default)]
@@ -65,7 +73,9 @@ pub struct RideTask {
     board: Arc<RideBoard>,
     member: Member<SocketAddr>,
     refused: Refusals,
-    reported_at: jaudiosync_time::Instant<jaudiosync_time::Raw>,
+    reported_at: Instant<Raw>,
+    /// When a message of a neighbour that was sent to all came last; at first, when it was heard.
+    to_all: HashMap<SocketAddr, Instant<Raw>>,
 }
 
 /// Messages that were refused since the start.
@@ -94,7 +104,17 @@ impl RideTask {
         let [id, run, seed] = [getrandom::u64()?, getrandom::u64()?, getrandom::u64()?];
         let now = clocks.raw();
         let member = Member::new(BoxId(id), RunId(run), seed, now);
-        Ok(Self { air, key, clocks, clock, board, member, refused: Refusals::default(), reported_at: now })
+        Ok(Self {
+            air,
+            key,
+            clocks,
+            clock,
+            board,
+            member,
+            refused: Refusals::default(),
+            reported_at: now,
+            to_all: HashMap::new(),
+        })
     }
 
     fn view(&self) -> TimeView {
@@ -102,7 +122,7 @@ impl RideTask {
     }
 
     fn hear(&mut self, heard: Heard) {
-        let Heard { bytes, from, stamp, .. } = heard;
+        let Heard { bytes, from, is_to_group, stamp, .. } = heard;
         let message = match open(&bytes, &self.key) {
             Ok(message) => message,
             Err(Refused::Version(_)) => return self.refused.version += 1,
@@ -114,9 +134,23 @@ impl RideTask {
         self.member.hear(message, from, stamp, self.clocks.raw(), &view);
         // An answer goes out at once: its stamp says when that was.
         self.send();
-        let is_proven = |neighbour: &group::Neighbour<SocketAddr>| neighbour.id == sender && neighbour.run == Some(run);
+        // Somebody who repeats what a neighbour has said does so from elsewhere.
+        let is_proven = |neighbour: &group::Neighbour<SocketAddr>| {
+            neighbour.id == sender && neighbour.run == Some(run) && neighbour.peer == from
+        };
         if self.member.neighbours().iter().any(is_proven) {
             self.air.authentic(from);
+            self.note_to_all(from, is_to_group, stamp);
+        }
+    }
+
+    fn note_to_all(&mut self, from: SocketAddr, is_to_group: bool, stamp: Instant<Raw>) {
+        if self.to_all.len() >= MOST_WATCHED && !self.to_all.contains_key(&from) {
+            return;
+        }
+        let at = self.to_all.entry(from).or_insert(stamp);
+        if is_to_group {
+            *at = stamp;
         }
     }
 
@@ -141,7 +175,11 @@ impl RideTask {
         }
         self.reported_at = now;
         let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let report = RideReport::new(&self.member, &presence, &self.view(), now).with_network(&self.air, self.refused);
+        let report = RideReport::new(&self.member, &presence, &self.view(), now)
+            .with_network(&self.air, self.refused)
+            .with_unicast_only(|address| self.to_all.get(&address).is_some_and(|at| now - *at > GROUP_SILENCE));
+        // Who has gone begins anew when it comes back.
+        self.to_all.retain(|address, _| report.neighbours.iter().any(|neighbour| neighbour.address == *address));
         self.member.set_presence(presence);
         let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.log_changes(&shown);

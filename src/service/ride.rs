@@ -11,7 +11,7 @@ use jaudiosync_time::Span;
 use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
-use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus};
+use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
 use crate::ride::air::{Air, AirConfig};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
@@ -22,9 +22,6 @@ use crate::ride::task::{ClockLink, RideBoard, RideTask};
 use crate::timekeeping::estimate::group::GroupCommand;
 use crate::timekeeping::estimate::timekeeper::TimeView;
 use crate::timekeeping::task::RideLink;
-
-/// A fingerprint is cut to so many hexadecimal digits.
-const FINGERPRINT_DIGITS: usize = 16;
 
 /// A ride that is to be started.
 pub(super) struct PlannedRide {
@@ -98,9 +95,7 @@ type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 impl RideSide {
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
-        let fingerprint = status.playlist.as_ref().and_then(|playlist| {
-            u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok()
-        });
+        let fingerprint = status.playlist.as_ref().and_then(|playlist| number(&playlist.fingerprint));
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
         let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
@@ -130,6 +125,11 @@ impl RideSide {
     }
 }
 
+/// Returns a fingerprint, which people see as groups of digits (`474f-6cfb-efc8`), as a number.
+fn number(fingerprint: &str) -> Option<u64> {
+    u64::from_str_radix(&fingerprint.replace('-', ""), 16).ok()
+}
+
 fn of_report(report: &RideReport) -> RideStatus {
     let (role, leader) = match &report.role {
         None => (RideRole::Alone, None),
@@ -150,6 +150,8 @@ fn of_report(report: &RideReport) -> RideStatus {
             foreign: report.counts.foreign,
         },
         interfaces: report.interfaces.clone(),
+        excluded: report.is_excluded,
+        trouble: report.trouble.clone(),
         warnings: warnings(report),
     }
 }
@@ -200,6 +202,12 @@ fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
         same_timetable: neighbour.has_same_timetable,
         same_playlist: neighbour.has_same_playlist,
         volume_percent: neighbour.volume_percent,
+        unicast_only: neighbour.is_unicast_only,
+        utc_standing: match neighbour.standing {
+            Standing::Agrees => UtcStanding::Agrees,
+            Standing::Contradicted => UtcStanding::Contradicted,
+            Standing::Excluded => UtcStanding::Excluded,
+        },
         warnings: neighbour.troubles.iter().map(|trouble| words(*trouble).to_owned()).collect(),
     }
 }
@@ -213,5 +221,16 @@ fn words(trouble: Trouble) -> &'static str {
         Trouble::Hot => "too hot",
         Trouble::Contradiction => "another time than the others",
         Trouble::StateIsLost => "does not keep its state",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn a_fingerprint_is_sent_as_a_number() {
+        assert_eq!(number("474f-6cfb-efc8"), Some(0x474f_6cfb_efc8));
+        assert_eq!((number(""), number("x")), (None, None));
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use jaudiosync_hw::buttons::Pins;
 
+use super::ride::KeyAnswer;
+use super::ride_wifi::RideWifi;
 use crate::appliance::StartKind;
 use crate::config::{ChannelChoice, Config, Hat, OptionalServer, RtcChoice, ServerAddress};
 use crate::host::boot_config::is_setting;
@@ -54,6 +56,12 @@ pub struct Answers {
     pub host_name: Option<String>,
     /// A wireless network to join; `None` leaves the network unchanged.
     pub wifi: Option<Wifi>,
+    /// What other boxes call this one; empty for its host name.
+    pub ride_name: String,
+    /// The key that it shares with other boxes.
+    pub ride_key: KeyAnswer,
+    /// What it has to do with the ride's own Wi-Fi.
+    pub ride_wifi: RideWifi,
 }
 
 impl Answers {
@@ -72,6 +80,9 @@ impl Answers {
             music: config.playlist.folder.clone(),
             host_name: None,
             wifi: None,
+            ride_name: config.ride.name.clone().into(),
+            ride_key: KeyAnswer::Unchanged,
+            ride_wifi: RideWifi::Unchanged,
         }
     }
 

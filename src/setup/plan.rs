@@ -7,8 +7,11 @@ use toml::Value;
 use super::answers::{Answers, Wifi};
 use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
+use super::ride::{self, KeyNow};
+use super::ride_wifi;
 use crate::config::{Config, Hat, Layers, RtcChoice, ServerAddress, TimeSource};
 use crate::host::boot_config::{has_i2c, has_kernel_rtc};
+use crate::ride_key::RideKey;
 
 /// The package's program that turns on I2C and keeps others from the clock, or restores both, as
 /// the configuration says (`packaging/prepare-pi`). It undoes its changes when the package is
@@ -39,6 +42,10 @@ pub enum Step {
         /// Whether a copy of the original file stays beside it.
         keeps_copy: bool,
     },
+    /// Write the ride's key, readable by root and the service alone; it is not shown.
+    WriteKey { path: PathBuf, key: RideKey },
+    /// Remove a file.
+    Remove { path: PathBuf },
     /// Run a command.
     Run(Vec<String>),
     /// Say something to the owner.
@@ -58,6 +65,12 @@ pub struct HostFacts {
     pub has_raspi_config: bool,
     /// Whether the package is installed, whose [`PREPARE_PI`] looks after I2C and the clock.
     pub has_package: bool,
+    /// The ride's key, as the configuration and its file have it now.
+    pub ride_key: KeyNow,
+    /// Whether there is a profile of the ride's own Wi-Fi.
+    pub has_ride_profile: bool,
+    /// Whether there is Wi-Fi, and the kernel has not been told in which country.
+    pub lacks_wifi_country: bool,
     /// Whether the service is running.
     pub service_runs: bool,
 }
@@ -69,6 +82,7 @@ pub struct HostFacts {
 pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<Step>, String> {
     let mut steps = config_steps(layers, answers, host)?;
     check(layers, &steps, host)?;
+    steps.extend(ride::key_steps(layers, &answers.ride_key, &host.ride_key)?);
     let changes_config = !steps.is_empty();
     let mut boot_steps = boot_steps(answers, host);
     boot_steps.extend(prepared(layers.config(), answers, host));
@@ -77,6 +91,7 @@ pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<
     steps.extend(boot_steps);
     steps.extend(answers.host_name.as_deref().map(|name| host_name(name, host)));
     steps.extend(answers.wifi.as_ref().map(|wifi| join(wifi, host)).unwrap_or_default());
+    steps.extend(ride_wifi::steps(&answers.ride_wifi, host));
     if changes_config && host.service_runs && !needs_reboot {
         steps.push(run(&["systemctl", "restart", "jaudiosync"]));
     }
@@ -159,6 +174,7 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
         ("time", "rtc", rtc(&now.rtc), rtc(&answers.rtc)),
         ("time", "gpsd", text(&now.gpsd.to_string()), text(&answers.gpsd.to_string())),
         ("time", "ntp_servers", servers(&now.ntp_servers), servers(&answers.ntp_servers)),
+        ("ride", "name", text(&now.ride_name), text(&answers.ride_name)),
         ("board", "hat", hat(now.hat), hat(answers.hat)),
         ("board", "volume_up_gpio", gpio(now.pins.volume_up_gpio), gpio(answers.pins.volume_up_gpio)),
         ("board", "volume_down_gpio", gpio(now.pins.volume_down_gpio), gpio(answers.pins.volume_down_gpio)),
@@ -213,13 +229,11 @@ fn host_name(name: &str, host: &HostFacts) -> Step {
 /// could see the passphrase.
 fn join(wifi: &Wifi, host: &HostFacts) -> Vec<Step> {
     if !host.has_network_manager {
-        let how = if host.has_raspi_config { "sudo raspi-config" } else { "by hand" };
-        return vec![Step::Say(format!("There is no NetworkManager here: join {} {how}.", wifi.ssid))];
+        return vec![Step::Say(join_by_hand(&wifi.ssid, host))];
     }
     let file =
         TextFile { path: PathBuf::from("/etc/NetworkManager/system-connections/jaudiosync.nmconnection"), text: None };
-    // An SSID may also be a list of byte values with semicolons, so a plain one escapes them.
-    let ssid = key_file_text(&wifi.ssid).replace(';', "\\;");
+    let ssid = ssid_text(&wifi.ssid);
     let passphrase = key_file_text(&wifi.passphrase);
     let after = format!(
         "[connection]\nid=jaudiosync\ntype=wifi\n\n[wifi]\nmode=infrastructure\nssid={ssid}\n\n\
@@ -229,8 +243,20 @@ fn join(wifi: &Wifi, host: &HostFacts) -> Vec<Step> {
     vec![secret, run(&["nmcli", "connection", "reload"])]
 }
 
+/// Says how to join a network without NetworkManager.
+pub(super) fn join_by_hand(ssid: &str, host: &HostFacts) -> String {
+    let how = if host.has_raspi_config { "with sudo raspi-config" } else { "by hand" };
+    format!("There is no NetworkManager here: join {ssid} {how}.")
+}
+
+/// Escapes a network's name for a key file. It may also be a list of byte values with semicolons,
+/// so a plain one escapes them.
+pub(super) fn ssid_text(ssid: &str) -> String {
+    key_file_text(ssid).replace(';', "\\;")
+}
+
 /// Escapes a text for a key file (nm-settings-keyfile(5)): backslashes, and a leading space.
-fn key_file_text(text: &str) -> String {
+pub(super) fn key_file_text(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\");
     match escaped.strip_prefix(' ') {
         Some(rest) => format!("\\s{rest}"),
@@ -238,7 +264,7 @@ fn key_file_text(text: &str) -> String {
     }
 }
 
-fn run(words: &[&str]) -> Step {
+pub(super) fn run(words: &[&str]) -> Step {
     Step::Run(words.iter().map(|word| (*word).to_owned()).collect())
 }
 

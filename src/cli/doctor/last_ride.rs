@@ -74,6 +74,7 @@ fn page(ride: &Ride, since: Option<&Ride>, unreadable: usize) -> Vec<String> {
     section(&mut lines, "Restarts of the program", troubles(&ride.restarts));
     section(&mut lines, "Music", music(ride));
     section(&mut lines, "Time", time(ride));
+    section(&mut lines, "Other boxes that were heard", troubles(&ride.neighbours));
     section(&mut lines, "Drop-outs", drop_outs(ride));
     section(&mut lines, "Power and heat", power(ride));
     section(&mut lines, "What else was logged", notes(ride));

@@ -82,6 +82,11 @@ impl Doctor {
         let ride = ride::read(&config.ride);
         findings.extend(checks::wifi(&config.time, ride.has_key(), &wifi::read(&machine)));
         findings.extend(checks::ride(&ride));
+        match service.as_ref().map(|status| &status.ride) {
+            Ok(Some(heard)) => findings.extend(checks::neighbours(heard)),
+            Ok(None) if ride.has_key() => findings.push(checks::unused_key()),
+            _ => {}
+        }
         let board = read_board(config, holder);
         if let Some(levels) = &board.levels {
             findings.extend(checks::board(config, levels.as_ref().copied().map_err(String::as_str)));

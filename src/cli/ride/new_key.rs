@@ -86,7 +86,7 @@ impl NewKey {
 
 /// Saves the key for the service. Where there is none of this group, as on a laptop, only the owner
 /// can read it.
-fn save(file: &Path, key: &RideKey) -> io::Result<()> {
+pub(in crate::cli) fn save(file: &Path, key: &RideKey) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }

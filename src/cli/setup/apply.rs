@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::ride::save;
 use super::super::{Failure, output};
 use crate::setup::plan::Step;
 use crate::storage::{write_atomically, write_secret};
@@ -18,6 +19,11 @@ pub(super) fn apply(step: &Step) -> Result<(), Failure> {
         Step::Write { path, after, is_secret, keeps_copy, .. } => {
             write(path, after, *is_secret, *keeps_copy).map_err(|error| explain(path, &error))
         }
+        Step::WriteKey { path, key } => save(path, key).map_err(|error| explain(path, &error)),
+        Step::Remove { path } => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(explain(path, &error)),
+            _ => Ok(()),
+        },
         Step::Run(words) => run(words),
         Step::Say(_) => Ok(()),
     }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod questions;
+mod ride;
 
 use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ use crate::host::Machine;
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::pins::{OtherUses, check_hat};
 use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
+use crate::setup::ride::KeyAnswer;
+use crate::setup::ride_wifi::{PROFILE_FILE, RideWifi};
 
-/// Set up a box: sound card, clock, network, buttons
+/// Set up a box: sound card, clock, network, buttons, the other boxes of its ride
 ///
 /// Asks questions, where Enter keeps the present value, and shows every change before making it. It
 /// can be run again at any time: settings that are right already, and everything else in the files,
@@ -32,6 +35,8 @@ use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
   sudo jaudiosync setup --yes --device Audio --mono        ask nothing; everything else stays
   sudo jaudiosync setup --yes --pins 24,6,5,16,26,13       buttons and jumper as usual, and an LED on GPIO13
   sudo jaudiosync setup --yes --dac-overlay hifiberry-dac --miniamp --pins 24,6,5,13,12,0
+  sudo jaudiosync setup --yes --ride-key new               make a key for a ride; --ride-key FILE on the other boxes
+  sudo jaudiosync setup --yes --ride-wifi open --ride-wifi-ssid Ride --ride-wifi-passphrase-file pass.txt
   sudo jaudiosync setup --yes --rtc ds3231 --gps --host-name bike-3 --wifi-ssid Ride --wifi-passphrase-file pass.txt
 
 Without a terminal it cannot ask, and needs --yes or --dry-run.")]
@@ -102,6 +107,28 @@ pub(super) struct Setup {
     #[arg(long, value_name = "FILE", requires = "wifi_ssid")]
     wifi_passphrase_file: Option<PathBuf>,
 
+    /// What other boxes of the ride call this one, instead of its host name
+    #[arg(long, value_name = "NAME")]
+    ride_name: Option<String>,
+
+    /// File that holds the key of the ride, which others could see on a command line; `new` to make
+    /// one, `none` to hear no other box
+    #[arg(long, value_name = "FILE|new|none")]
+    ride_key: Option<String>,
+
+    /// Whether this box opens a Wi-Fi of the ride's own wherever it finds no network that it knows
+    /// (one box of a ride does), or joins it, or does neither
+    #[arg(long, value_name = "open|join|none")]
+    ride_wifi: Option<RideWifiOption>,
+
+    /// Name of the ride's own Wi-Fi
+    #[arg(long, value_name = "NAME", requires_all = ["ride_wifi", "ride_wifi_passphrase_file"])]
+    ride_wifi_ssid: Option<String>,
+
+    /// File that holds its passphrase
+    #[arg(long, value_name = "FILE", requires_all = ["ride_wifi", "ride_wifi_ssid"])]
+    ride_wifi_passphrase_file: Option<PathBuf>,
+
     /// Change this file instead of the system's configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -133,7 +160,8 @@ impl Setup {
         let mut answers = self.named(Answers::current(layers.config())).map_err(Failure::Usage)?;
         if asks {
             let is_pi = machine.boot_config().is_some();
-            answers = questions::ask(answers, is_pi, |answers| self.other_uses(&machine, &layers, answers))?;
+            let key = ride::key_now(&layers.config().ride);
+            answers = questions::ask(answers, is_pi, &key, |answers| self.other_uses(&machine, &layers, answers))?;
         }
         answers.pins.validate().map_err(|error| Failure::Usage(error.to_string()))?;
         let boot_config = machine.boot_config().map(|(_, text)| text);
@@ -150,7 +178,7 @@ impl Setup {
         }
         // The service runs in another folder, so the path must be absolute.
         answers.music = std::path::absolute(&answers.music).unwrap_or(answers.music);
-        let host_facts = self.host_facts(&machine).map_err(Failure::Other)?;
+        let host_facts = self.host_facts(&machine, &layers).map_err(Failure::Other)?;
         let steps = plan(&layers, &answers, &host_facts).map_err(Failure::Other)?;
         if steps.is_empty() {
             output::say("Everything is set up already: there is nothing to do.");
@@ -162,6 +190,9 @@ impl Setup {
             return Ok(());
         }
         steps.iter().try_for_each(apply::apply)?;
+        if let KeyAnswer::New(key) = &answers.ride_key {
+            output::say(ride::what_next(key));
+        }
         output::say("Done. To check the box: jaudiosync doctor");
         Ok(())
     }
@@ -211,11 +242,22 @@ impl Setup {
             check_host_name(name)?;
             answers.host_name = Some(name.clone());
         }
-        if let (Some(ssid), Some(file)) = (&self.wifi_ssid, &self.wifi_passphrase_file) {
-            let passphrase = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let wifi = Wifi { ssid: ssid.clone(), passphrase: passphrase.trim_end_matches(['\r', '\n']).to_owned() };
-            check_wifi(&wifi)?;
+        if let Some(wifi) = wifi(self.wifi_ssid.as_ref(), self.wifi_passphrase_file.as_ref())? {
             answers.wifi = Some(wifi);
+        }
+        if let Some(name) = &self.ride_name {
+            answers.ride_name.clone_from(name);
+        }
+        if let Some(key) = &self.ride_key {
+            answers.ride_key = ride::key_answer(key)?;
+        }
+        let ride_wifi = || wifi(self.ride_wifi_ssid.as_ref(), self.ride_wifi_passphrase_file.as_ref());
+        let lacks = "--ride-wifi open and join need --ride-wifi-ssid and --ride-wifi-passphrase-file";
+        match self.ride_wifi {
+            None => {}
+            Some(RideWifiOption::None) => answers.ride_wifi = RideWifi::None,
+            Some(RideWifiOption::Open) => answers.ride_wifi = RideWifi::Opens(ride_wifi()?.ok_or(lacks)?),
+            Some(RideWifiOption::Join) => answers.ride_wifi = RideWifi::Joins(ride_wifi()?.ok_or(lacks)?),
         }
         Ok(answers)
     }
@@ -232,7 +274,7 @@ impl Setup {
             .map(|uses| uses.with_users(used_by_others()))
     }
 
-    fn host_facts(&self, machine: &Machine) -> Result<HostFacts, String> {
+    fn host_facts(&self, machine: &Machine, layers: &Layers) -> Result<HostFacts, String> {
         let files = self.config.clone().map_or_else(config::default_files, |file| vec![file]);
         let is_there = |path: &str| machine.has(Path::new(path));
         Ok(HostFacts {
@@ -241,9 +283,29 @@ impl Setup {
             has_network_manager: is_there("/etc/NetworkManager/system-connections"),
             has_raspi_config: is_there("/usr/bin/raspi-config"),
             has_package: is_there(PREPARE_PI),
+            ride_key: ride::key_now(&layers.config().ride),
+            has_ride_profile: is_there(PROFILE_FILE),
+            lacks_wifi_country: machine.lacks_wifi_country(),
             service_runs: is_there(SYSTEM_SOCKET),
         })
     }
+}
+
+/// What the command line says about the ride's own Wi-Fi.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RideWifiOption {
+    Open,
+    Join,
+    None,
+}
+
+/// Returns the network that is named on the command line, with the passphrase of its file.
+fn wifi(ssid: Option<&String>, file: Option<&PathBuf>) -> Result<Option<Wifi>, String> {
+    let Some((ssid, file)) = ssid.zip(file) else { return Ok(None) };
+    let passphrase = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let wifi = Wifi { ssid: ssid.clone(), passphrase: passphrase.trim_end_matches(['\r', '\n']).to_owned() };
+    check_wifi(&wifi)?;
+    Ok(Some(wifi))
 }
 
 /// Reads a file. One that exists and cannot be read as text is an error: it must not be
@@ -291,6 +353,8 @@ fn described(step: &Step) -> String {
             let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("\n  + {line}"));
             format!("Write {}:{}", path.display(), gone.chain(come).collect::<String>())
         }
+        Step::WriteKey { path, .. } => format!("Write {}, readable by root and the service only.", path.display()),
+        Step::Remove { path } => format!("Remove {}.", path.display()),
         Step::Run(words) => format!("Run: {}", words.join(" ")),
         Step::Say(words) => words.clone(),
     }

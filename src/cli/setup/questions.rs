@@ -11,11 +11,13 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 
 use super::super::{Failure, terminal};
+use super::ride;
 use crate::appliance::StartKind;
 use crate::config::{AddressError, ChannelChoice, Hat, OptionalServer, RtcChoice, ServerAddress};
 use crate::ending::{LastAct, last_act};
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::pins::OtherUses;
+use crate::setup::ride::KeyNow;
 
 /// Restores the terminal when the result is dropped or the process exits: the questions hide the
 /// cursor, and the passphrase's turns off the echo.
@@ -30,10 +32,12 @@ pub(super) fn restored() -> LastAct {
 }
 
 /// Asks all questions. Those about the boot configuration are left out if there is none;
-/// `other_uses` says what else uses pins with the answers so far.
+/// `ride_key` is the ride's key that there is; `other_uses` says what else uses pins with the
+/// answers so far.
 pub(super) fn ask(
     mut answers: Answers,
     is_pi: bool,
+    ride_key: &KeyNow,
     other_uses: impl Fn(&Answers) -> Option<OtherUses>,
 ) -> Result<Answers, Failure> {
     answers.device = device(&answers.device)?;
@@ -79,6 +83,7 @@ pub(super) fn ask(
     })?;
     answers.host_name = Some(name).filter(|name| !name.is_empty());
     answers.wifi = wifi(answers.wifi)?;
+    ride::ask(&mut answers, ride_key)?;
     Ok(answers)
 }
 
@@ -190,8 +195,13 @@ fn wifi(now: Option<Wifi>) -> Result<Option<Wifi>, Failure> {
     if now.is_some() {
         return Ok(now);
     }
+    network("Wireless network to join (empty: no change)")
+}
+
+/// Asks for the name of a wireless network and its passphrase; `None` for an empty name.
+pub(super) fn network(question: &str) -> Result<Option<Wifi>, Failure> {
     loop {
-        let ssid = text("Wireless network to join (empty: no change)", "", |_| Ok(()))?;
+        let ssid = text(question, "", |_| Ok(()))?;
         if ssid.is_empty() {
             return Ok(None);
         }
@@ -205,16 +215,16 @@ fn wifi(now: Option<Wifi>) -> Result<Option<Wifi>, Failure> {
 }
 
 /// Asks for a text. The present value is filled in, to be kept, changed or erased.
-fn text(question: &str, now: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Failure> {
+pub(super) fn text(question: &str, now: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<String, Failure> {
     let input = Input::<String>::new().with_prompt(question).with_initial_text(now).allow_empty(true);
     input.validate_with(|text: &String| check(text)).interact_text().map_err(failed)
 }
 
-fn select(question: &str, items: &[&str], now: usize) -> Result<usize, Failure> {
+pub(super) fn select(question: &str, items: &[&str], now: usize) -> Result<usize, Failure> {
     Select::new().with_prompt(question).items(items).default(now).interact().map_err(failed)
 }
 
-fn failed(error: Error) -> Failure {
+pub(super) fn failed(error: Error) -> Failure {
     Failure::Other(format!("nothing was changed: {error}"))
 }
 

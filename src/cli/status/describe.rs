@@ -2,6 +2,7 @@
 
 use jaudiosync_time::{Instant, Span};
 
+use super::super::ride::words;
 use crate::control::protocol::{
     BoardStatus, ButtonState, EepromState, PhaseStatus, PlayState, PlayStatus, StateStatus, Status, TimeState,
     TimeStatus, TrackStatus,
@@ -18,6 +19,10 @@ pub(super) fn describe(status: &Status) -> String {
     lines.extend(status.play.stopped_at.as_ref().map(|stopped_at| line("stopped", &track(stopped_at))));
     lines.extend(status.phase.as_ref().map(|status| line("phase", &phase(status))));
     lines.push(line("time", &time(&status.time)));
+    if let Some(ride) = &status.ride {
+        lines.push(line("ride", &words::in_short(ride, status.time.error_bound_ms)));
+        lines.extend(words::refusals(&ride.refused).map(|refusals| line("", &refusals)));
+    }
     let volume = &status.volume;
     let mixer = volume.mixer.as_deref().unwrap_or("in software");
     lines.push(line(
@@ -190,7 +195,9 @@ fn board(board: &BoardStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::{ButtonStates, PlaylistStatus};
+    use crate::control::protocol::{
+        ButtonStates, NeighbourStatus, PlaylistStatus, RefusedStatus, RideRole, RideStatus,
+    };
 
     #[test]
     fn a_box_that_plays_is_described() {
@@ -224,6 +231,29 @@ mod tests {
         ] {
             assert!(words.contains(part), "no {part:?} in:\n{words}");
         }
+    }
+
+    #[test]
+    fn a_box_with_a_key_says_how_far_it_is_from_the_others_and_from_utc() {
+        let neighbour = NeighbourStatus { in_group: true, ..NeighbourStatus::default() };
+        let ride = RideStatus {
+            role: RideRole::Follows,
+            leader: Some("bike-3".into()),
+            group_bound_ms: Some(0.08),
+            neighbours: vec![neighbour; 5],
+            ..RideStatus::default()
+        };
+        let time = TimeStatus { error_bound_ms: Some(3.1), ..TimeStatus::default() };
+        let mut status = Status { ride: Some(ride.clone()), time, ..Status::default() };
+        let words = describe(&status);
+        assert!(words.contains("\nride      follows bike-3: ±0.08 ms to 5 neighbours, ±3.1 ms to UTC\n"), "{words}");
+        let refused = RefusedStatus { signature: 1000, ..RefusedStatus::default() };
+        let parted = RideStatus { role: RideRole::Alone, neighbours: vec![], refused, ..ride };
+        status.ride = Some(parted);
+        let words = describe(&status);
+        assert!(words.contains("±0.08 ms to the boxes that were met") && words.contains("1000 damaged or"), "{words}");
+        status.ride = None;
+        assert!(!describe(&status).contains("\nride"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use jaudiosync_hw::rtc;
 
 use super::{Failure, output};
 use crate::config::{self, OptionalServer, RtcChoice, ServerAddress, TimeKeeping};
-use crate::control::{Client, ClientError, candidate_sockets};
+use crate::control::{Client, ClientError, Request, Status, candidate_sockets};
 use crate::service::clock_thread::{ClockOptions, ClockThread, open_module, stand_in};
 use crate::service::state_place::last_run;
 use crate::storage::{Record, service_state_folder};
@@ -30,7 +30,8 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// Show the time, and how accurately it is known; set the RTC or forget its calibration
 ///
-/// Without a subcommand this reads the RTC, asks the configured references, and sets nothing.
+/// Without a subcommand this reads the RTC, asks the configured references, and sets nothing. Where
+/// the service runs with a ride's key, it says how far the box can be from the others.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync time                              show it once
@@ -109,7 +110,7 @@ impl Time {
         let socket = &layers.config().control.socket;
         let state_folder = service_state_folder(layers.config().state.folder());
         match &self.action {
-            None => self.show(&config, state_folder),
+            None => self.show(&config, state_folder, socket),
             Some(Action::SetRtc { from_system }) => {
                 if matches!(config.rtc, RtcChoice::Bus(_)) {
                     refuse_beside_service(socket, "set the RTC")?;
@@ -123,7 +124,7 @@ impl Time {
         }
     }
 
-    fn show(&self, config: &TimeKeeping, state_folder: Option<PathBuf>) -> Result<(), Failure> {
+    fn show(&self, config: &TimeKeeping, state_folder: Option<PathBuf>, socket: &Path) -> Result<(), Failure> {
         let clock = start(config, state_folder, false, false)?;
         let until = Instant::now() + Duration::from_secs(self.options.wait);
         let mut status = clock.status();
@@ -139,10 +140,12 @@ impl Time {
             status = clock.status();
         }
         loop {
+            // Who is heard, and how far they are, only the service knows.
+            let service = service_status(socket);
             let text = match (self.json, self.watch) {
-                (true, _) => serde_json::to_string(&status).map_err(|error| Failure::Other(error.to_string()))?,
-                (false, true) => show::line(&status),
-                (false, false) => show::page(&status),
+                (true, _) => show::json(&status, service.as_ref())?,
+                (false, true) => show::line(&status, service.as_ref()),
+                (false, false) => show::page(&status, service.as_ref()),
             };
             // The reader has gone (`| head`), or once is enough.
             if output::say_to_reader(text).is_err() || !self.watch {
@@ -185,7 +188,7 @@ impl TimeOptions {
             let status = clock.status();
             if clock.rtc_was_set() && status.rtc.as_ref().is_some_and(|rtc| rtc.offset_ms.is_some()) {
                 output::say("The RTC was set.");
-                output::say(show::page(&status));
+                output::say(show::page(&status, None));
                 return Ok(());
             }
             if Instant::now() >= until {
@@ -195,6 +198,12 @@ impl TimeOptions {
             std::thread::sleep(POLL);
         }
     }
+}
+
+/// Returns the running service's status; `None` if there is none, or none that answers.
+fn service_status(socket: &Path) -> Option<Status> {
+    let mut client = Client::connect(&candidate_sockets(socket)).ok()?;
+    client.request(&Request::Status { watch: false }).ok()?.into_status().ok().flatten()
 }
 
 fn start(

@@ -3,12 +3,38 @@
 use std::fmt::Write;
 
 use jaudiosync_time::Instant;
+use serde::Serialize;
 
+use super::super::Failure;
+use super::super::ride::words;
+use crate::control::Status;
+use crate::control::protocol::RideStatus;
 use crate::format::{chip_words, counted, local_time_ms};
 use crate::timekeeping::status::{BOUND_SIGMAS, RtcReport, TimeState, TimeStatus};
 
+/// The output of `--json`: the time, with what the service says of the ride.
+#[derive(Serialize)]
+struct WithRide<'a> {
+    #[serde(flatten)]
+    time: &'a TimeStatus,
+    ride: Option<&'a RideStatus>,
+}
+
+/// Returns it as a line of JSON.
+pub(super) fn json(status: &TimeStatus, service: Option<&Status>) -> Result<String, Failure> {
+    let with_ride = WithRide { time: status, ride: service.and_then(|service| service.ride.as_ref()) };
+    serde_json::to_string(&with_ride).map_err(|error| Failure::Other(error.to_string()))
+}
+
+/// Returns whom the service follows and how far it can be from the others and from UTC, if it has a
+/// ride's key.
+fn ride(service: Option<&Status>) -> Option<String> {
+    let service = service?;
+    Some(words::in_short(service.ride.as_ref()?, service.time.error_bound_ms))
+}
+
 /// Returns one line, for `--watch`.
-pub(super) fn line(status: &TimeStatus) -> String {
+pub(super) fn line(status: &TimeStatus, service: Option<&Status>) -> String {
     let rtc = status.rtc.as_ref().map_or(String::new(), |rtc| {
         let rate = rtc.known_rate_ppb().map_or(String::new(), |rate_ppb| format!("  RTC {rate_ppb:+.0} ppb"));
         let temperature = rtc.temperature_c.map_or(String::new(), |celsius| format!("  {celsius:.2} °C"));
@@ -18,11 +44,13 @@ pub(super) fn line(status: &TimeStatus) -> String {
         0 => String::new(),
         count => format!("  ({})", counted(count, "warning")),
     };
-    format!("{}  {}  {}{rtc}{warnings}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status), state(status))
+    let ride = ride(service).map_or(String::new(), |words| format!("  ride: {words}"));
+    let now = local_time_ms(Instant::from_ns(status.utc_ns));
+    format!("{now}  {}  {}{rtc}{warnings}{ride}", bound(status), state(status))
 }
 
 /// Returns the full description, in several lines.
-pub(super) fn page(status: &TimeStatus) -> String {
+pub(super) fn page(status: &TimeStatus, service: Option<&Status>) -> String {
     let mut page = String::new();
     let mut row = |name: &str, value: &str| {
         // Writing to a string cannot fail.
@@ -31,6 +59,9 @@ pub(super) fn page(status: &TimeStatus) -> String {
     row("Time", &format!("{}  {}", local_time_ms(Instant::from_ns(status.utc_ns)), bound(status)));
     if let Some(agreement_ms) = status.agreement_ms {
         row("", &format!("{} from boxes compared with the same reference", plus_minus(agreement_ms)));
+    }
+    if let Some(words) = ride(service) {
+        row("Ride", &words);
     }
     row("Known by", &state(status));
     if let Some(age_s) = status.reference_age_s {

@@ -8,7 +8,7 @@ mod status;
 
 pub use request::{Command, FirstTrack, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
-pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus};
+pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};
 pub use status::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PhaseStatus, PlayState, PlayStatus,
     PlaylistStatus, StateStatus, Status, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,

@@ -21,6 +21,10 @@ pub struct RideStatus {
     pub refused: RefusedStatus,
     /// The network's interfaces on which others can be heard.
     pub interfaces: Vec<String>,
+    /// Whether most others exclude what this box says of UTC.
+    pub excluded: bool,
+    /// Why nothing could be sent the last time; `None` while sending works.
+    pub trouble: Option<String>,
     /// What is wrong, and what to do about it.
     pub warnings: Vec<String>,
 }
@@ -77,8 +81,29 @@ pub struct NeighbourStatus {
     pub same_playlist: Option<bool>,
     /// Its volume in percent.
     pub volume_percent: Option<u8>,
+    /// Whether it has lately been heard only where it addressed this box alone: what it sends to
+    /// all does not come through.
+    pub unicast_only: bool,
+    /// What the others make of what it says of UTC.
+    pub utc_standing: UtcStanding,
     /// What is wrong with it.
     pub warnings: Vec<String>,
+}
+
+/// What the boxes of a group make of what one of them says of UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UtcStanding {
+    /// It may be right.
+    #[default]
+    Agrees,
+    /// It and this box contradict each other, and nobody else can say which of them is right.
+    Contradicted,
+    /// Most others exclude it.
+    Excluded,
+    /// A verdict from a later version.
+    #[serde(other)]
+    Other,
 }
 
 /// Messages that were refused.

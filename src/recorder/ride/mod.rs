@@ -137,6 +137,8 @@ pub struct Ride {
     pub power: Vec<Trouble>,
     /// The highest temperature that was recorded, in °C.
     pub hottest_celsius: Option<f64>,
+    /// Other boxes: who was heard, and when that changed.
+    pub neighbours: Vec<Trouble>,
     /// What else was logged.
     pub notes: Vec<LoggedNote>,
     /// Events that were counted only, as there were too many.

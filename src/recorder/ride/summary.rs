@@ -17,6 +17,7 @@ pub(super) fn ride(boots: &[Entries<'_>], current: &BootId) -> Ride {
         card_away: Vec::new(),
         power: Vec::new(),
         hottest_celsius: None,
+        neighbours: Vec::new(),
         notes: Vec::new(),
         suppressed: 0,
     };
@@ -115,6 +116,10 @@ fn take(ride: &mut Ride, open: &mut Open, event: &Event, at: Moment) {
             let words = if *hot { "heat slows down the processor" } else { "cool again" };
             ride.power.push(Trouble { at, text: format!("{celsius:.0} °C: {words}") });
             hotter(ride, Some(*celsius));
+        }
+        Event::Neighbours { heard } => {
+            let text = if heard.is_empty() { "nobody is heard".to_owned() } else { heard.join(", ") };
+            ride.neighbours.push(Trouble { at, text });
         }
         Event::Note { severity, text, times } => {
             ride.notes.push(LoggedNote { at, severity: *severity, text: text.clone(), times: *times });

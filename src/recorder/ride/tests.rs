@@ -118,3 +118,14 @@ fn a_run_that_died_before_it_was_recorded_is_a_restart() {
     assert_eq!((ride.restarts.len(), ride.restarts[0].text.as_str()), (1, "a fault"));
     assert_eq!(ride.music_s().to_bits(), 0.0_f64.to_bits());
 }
+
+#[test]
+fn who_was_heard_is_listed_with_when_that_changed() {
+    let heard = |names: &[&str]| Event::Neighbours { heard: names.iter().map(|name| (*name).to_owned()).collect() };
+    let events = [(5.0, began()), (60.0, heard(&["bike-2", "bike-3"])), (600.0, heard(&[]))];
+    let rides = Rides::of(&boot("a", NOON_S, &events), &BootId::parse("a"));
+    let (ride, _) = rides.last(1).unwrap();
+    let neighbours: Vec<(f64, &str)> =
+        ride.neighbours.iter().map(|change| (change.at.up_s, change.text.as_str())).collect();
+    assert_eq!(neighbours, [(60.0, "bike-2, bike-3"), (600.0, "nobody is heard")]);
+}

@@ -87,6 +87,8 @@ pub struct Heard {
     pub bytes: Vec<u8>,
     /// Where it came from: also where an answer goes.
     pub from: SocketAddr,
+    /// Whether it was sent to the group, and not to this box alone.
+    pub is_to_group: bool,
     /// When it came.
     pub stamp: Instant<Raw>,
     /// Whether `stamp` is the kernel's, some µs after the frame, and within 0.1 ms. Otherwise it is
@@ -308,7 +310,8 @@ impl Air {
         self.counts.heard += 1;
         self.counts.unstamped += u64::from(moment.is_none());
         let stamp = moment.map_or(now.raw, |moment| moment.raw);
-        Some(Heard { bytes, from: received.from, stamp, kernel_stamped: moment.is_some() })
+        let socket::Received { from, is_to_group, .. } = received;
+        Some(Heard { bytes, from, is_to_group, stamp, kernel_stamped: moment.is_some() })
     }
 
     fn note(&mut self, act: Act, whom: &str, done: io::Result<()>) -> io::Result<()> {

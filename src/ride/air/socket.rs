@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::{
-    IpAddMembership, IpDropMembership, IpMulticastLoop, IpMulticastTtl, Ipv4Tos, ReceiveTimestampns,
+    IpAddMembership, IpDropMembership, IpMulticastLoop, IpMulticastTtl, Ipv4PacketInfo, Ipv4Tos, ReceiveTimestampns,
 };
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, IpMembershipRequest, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
@@ -35,6 +35,8 @@ pub(super) struct Received {
     pub bytes: usize,
     /// Where it came from.
     pub from: SocketAddr,
+    /// Whether it was sent to the group, and not to this box alone.
+    pub is_to_group: bool,
     /// What the system clock showed when it came, if the kernel says so.
     pub stamp: Option<Instant<Utc>>,
 }
@@ -43,7 +45,7 @@ pub(super) struct Received {
 #[derive(Debug)]
 pub(super) struct RideSocket {
     socket: UdpSocket,
-    /// Space for the stamp.
+    /// Space for the stamp and the address.
     control: Vec<u8>,
 }
 
@@ -55,13 +57,17 @@ impl RideSocket {
         setsockopt(&socket, IpMulticastTtl, &TIME_TO_LIVE)?;
         // The box itself has no use for what it sends.
         setsockopt(&socket, IpMulticastLoop, &false)?;
-        // Without these two it works as well, only less exactly.
-        for done in [setsockopt(&socket, ReceiveTimestampns, &true), setsockopt(&socket, Ipv4Tos, &TRAFFIC_CLASS)] {
+        // Without these it works as well, only less exactly, or with less to say to people.
+        for done in [
+            setsockopt(&socket, ReceiveTimestampns, &true),
+            setsockopt(&socket, Ipv4Tos, &TRAFFIC_CLASS),
+            setsockopt(&socket, Ipv4PacketInfo, &true),
+        ] {
             if let Err(error) = done {
                 log::info!("the ride's socket: {error}");
             }
         }
-        Ok(Self { socket, control: cmsg_space!(TimeSpec) })
+        Ok(Self { socket, control: cmsg_space!(TimeSpec, libc::in_pktinfo) })
     }
 
     /// Joins the group on an interface. It is not an error if that was done before.
@@ -118,18 +124,22 @@ impl RideSocket {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let stamp = message.cmsgs().ok().and_then(|mut parts| {
-            parts.find_map(|part| match part {
-                ControlMessageOwned::ScmTimestampns(time) => Some(time),
-                _ => None,
-            })
-        });
+        let (mut stamp, mut is_to_group) = (None, false);
+        for part in message.cmsgs().into_iter().flatten() {
+            match part {
+                ControlMessageOwned::ScmTimestampns(time) => stamp = Some(time),
+                ControlMessageOwned::Ipv4PacketInfo(information) => {
+                    is_to_group = information.ipi_addr.s_addr == u32::from_ne_bytes(GROUP.octets());
+                }
+                _ => {}
+            }
+        }
         // The fields of the stamp have other types on 32-bit systems; those of a duration are fixed.
         let stamp = stamp.map(|time| Instant::ZERO + Span::from_duration(Duration::from(time)));
         let Some(from) = message.address.map(|from| SocketAddr::from((from.ip(), from.port()))) else {
             return Err(Errno::EDESTADDRREQ.into());
         };
-        Ok(Some(Received { bytes: message.bytes, from, stamp }))
+        Ok(Some(Received { bytes: message.bytes, from, is_to_group, stamp }))
     }
 
     /// Waits for a datagram, at most this long. It may also return earlier.

@@ -13,6 +13,7 @@ use jaudiosync_time::Instant;
 
 use super::keys::HELP;
 use crate::cli::logging::LogLines;
+use crate::cli::ride::words;
 use crate::cli::status::{phase, time};
 use crate::control::Status;
 use crate::control::protocol::ButtonState;
@@ -64,14 +65,16 @@ fn draw_playing(frame: &mut Frame<'_>, area: Rect, status: &Status) {
         true => format!("{}, {} Hz", status.dac.name, status.dac.rate_hz),
         false => format!("{}, not there", status.dac.name),
     };
+    let ride = status.ride.as_ref().map(|ride| ("ride", words::in_short(ride, status.time.error_bound_ms)));
     let rows = [
         ("next", next),
         ("time", time(&status.time)),
         ("phase", status.phase.as_ref().map_or("-".to_owned(), phase)),
         ("sound", dac),
-        ("warning", status.warnings.first().cloned().unwrap_or_else(|| "-".to_owned())),
     ];
-    let lines: Vec<Line<'_>> = rows.into_iter().map(|(name, value)| Line::from(format!("{name:<9}{value}"))).collect();
+    let last = [("warning", status.warnings.first().cloned().unwrap_or_else(|| "-".to_owned()))];
+    let lines: Vec<Line<'_>> =
+        rows.into_iter().chain(ride).chain(last).map(|(name, value)| Line::from(format!("{name:<9}{value}"))).collect();
     frame.render_widget(Paragraph::new(lines), rest);
 }
 
@@ -133,7 +136,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
-    use crate::control::protocol::{PhaseStatus, PlayState, PlayStatus, TrackStatus, VolumeStatus};
+    use crate::control::protocol::{PhaseStatus, PlayState, PlayStatus, RideStatus, TrackStatus, VolumeStatus};
 
     fn drawn(width: u16, height: u16) -> String {
         let track = TrackStatus { number: 3, title: "Rain".into(), offset_s: 61.5, length_s: Some(123.0) };
@@ -141,6 +144,7 @@ mod tests {
             play: PlayStatus { state: PlayState::Playing, common: true, track: Some(track), ..PlayStatus::default() },
             phase: Some(PhaseStatus { error_ms: 0.012, bound_ms: 0.05, speed_ppm: 3.0, drop_outs: 0 }),
             volume: VolumeStatus { percent: 55, maximum_percent: 100, mixer: None, db: Some(-15.58) },
+            ride: Some(RideStatus { group_bound_ms: Some(0.4), ..RideStatus::default() }),
             warnings: vec!["the RTC's battery is empty".to_owned()],
             ..Status::default()
         };
@@ -160,6 +164,7 @@ mod tests {
             "Playing track 3, Rain  (common timetable)",
             "1:01 / 2:03",
             "+0.012 ms",
+            "ride     alone: ±0.40 ms to the boxes that were met",
             "battery is empty",
             "LED      ●",
             "[Start] [Stop]",

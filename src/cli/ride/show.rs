@@ -1,0 +1,90 @@
+//! `jaudiosync ride`: shows who is heard, by the running service's status.
+
+use std::io::{self, IsTerminal, Write, stdout};
+
+use clap::Args;
+use ratatui::crossterm::terminal::size;
+
+use super::super::Failure;
+use super::super::service_options::ServiceOptions;
+use super::table::{Look, draw};
+use crate::config::{self, TimeSource};
+use crate::control::{Request, Status};
+
+/// A terminal that does not say how wide it is has this many columns.
+const USUAL_COLUMNS: usize = 80;
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Show it again every second
+    #[arg(long)]
+    watch: bool,
+
+    /// Print JSON: the part `ride` of the status, `null` without a key; with --watch, a line every
+    /// second
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl Show {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let mut client = self.service.connect()?;
+        let mut next = Some(client.request(&Request::Status { watch: self.watch })?);
+        while let Some(response) = next {
+            if let Some(status) = response.into_status()?
+                && self.show(&status).is_err()
+            {
+                // The reader has gone (`| head`).
+                return Ok(());
+            }
+            next = if self.watch { client.next_response()? } else { None };
+        }
+        match self.watch {
+            true => Err(Failure::Other("the service has ended".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn show(&self, status: &Status) -> io::Result<()> {
+        let text = match (self.json, self.watch) {
+            (true, true) => serde_json::to_string(&status.ride)?,
+            (true, false) => serde_json::to_string_pretty(&status.ride)?,
+            (false, true) => format!("{}\n", page(status)),
+            (false, false) => page(status),
+        };
+        // It leaves the colours out where NO_COLOR or the terminal asks for that.
+        writeln!(anstream::stdout().lock(), "{text}")
+    }
+}
+
+fn page(status: &Status) -> String {
+    let is_terminal = stdout().is_terminal();
+    let columns = is_terminal.then(|| size().map_or(USUAL_COLUMNS, |(columns, _)| usize::from(columns)));
+    let look = Look { columns, has_colors: is_terminal };
+    match &status.ride {
+        Some(ride) => draw(ride, status.time.error_bound_ms, look),
+        None => no_ride(),
+    }
+}
+
+/// Says why the service hears nobody, as far as the configuration shows it.
+fn no_ride() -> String {
+    let layers = config::load(None);
+    let config = layers.config();
+    let why = match config.ride.find_key() {
+        _ if config.time.source == TimeSource::System => "with time.source = \"system\" another program keeps its time",
+        Ok(Some(_)) => {
+            "it has had a key only since the service was started, or the service cannot read it. Try: sudo systemctl \
+             restart jaudiosync, and then: sudo jaudiosync doctor"
+        }
+        Ok(None) => {
+            "it has no ride's key. To make one: sudo jaudiosync ride new-key --write; to get that of other boxes: \
+             scripts/deploy --ride-key, or sudo jaudiosync setup --ride-key FILE"
+        }
+        Err(words) => return format!("This box neither hears other boxes nor is heard: {words}"),
+    };
+    format!("This box neither hears other boxes nor is heard: {why}")
+}
