@@ -41,12 +41,19 @@ struct Lie {
     by: Span,
 }
 
+/// A time in which boxes hear each other, all counted from 0.
+struct Contact {
+    interval: Interval,
+    boxes: Vec<usize>,
+    deaf: Vec<usize>,
+}
+
 /// The network of a fleet.
 pub struct VirtualAir {
     air: Air,
     /// When each box is in reach of those that are in reach, too.
     wandering: Vec<Vec<Interval>>,
-    contacts: Vec<(Interval, Vec<usize>)>,
+    contacts: Vec<Contact>,
     lies: Vec<Lie>,
     /// What each box's stamps are late by, besides what is random.
     stamp_ns_f64: Vec<f64>,
@@ -71,8 +78,9 @@ impl VirtualAir {
             .map(|contact| {
                 let [from, to] = contact.minutes.map(at_ride_minutes);
                 let of_all = || (0..scenario.boxes).collect();
-                let boxes: Vec<usize> = contact.boxes.iter().map(|number| number.saturating_sub(1)).collect();
-                (Interval { from, to }, if boxes.is_empty() { of_all() } else { boxes })
+                let from_0 = |numbers: &[usize]| numbers.iter().map(|number| number.saturating_sub(1)).collect();
+                let boxes = if contact.boxes.is_empty() { of_all() } else { from_0(&contact.boxes) };
+                Contact { interval: Interval { from, to }, boxes, deaf: from_0(&contact.deaf) }
             })
             .collect();
         let lies = scenario.events.iter().filter_map(lie).collect();
@@ -81,18 +89,19 @@ impl VirtualAir {
         Self { air, wandering, contacts, lies, stamp_ns_f64, random, pending: BinaryHeap::new(), number: 0, sent_bytes }
     }
 
-    fn hear_each_other(&self, one: usize, other: usize, at: Instant<True>) -> bool {
+    fn hears(&self, listener: usize, other: usize, at: Instant<True>) -> bool {
         let is_out = |number: usize| self.wandering[number].iter().any(|interval| interval.contains(at));
-        let both = |(interval, boxes): &(Interval, Vec<usize>)| {
-            interval.contains(at) && boxes.contains(&one) && boxes.contains(&other)
+        let both = |contact: &Contact| {
+            let Contact { interval, boxes, deaf } = contact;
+            interval.contains(at) && boxes.contains(&listener) && boxes.contains(&other) && !deaf.contains(&listener)
         };
-        self.contacts.iter().any(both) || (!self.wandering.is_empty() && is_out(one) && is_out(other))
+        self.contacts.iter().any(both) || (!self.wandering.is_empty() && is_out(listener) && is_out(other))
     }
 
     /// Returns how far the boxes may run before what they have sent is looked at: it is stamped when
     /// it arrives, and only answered later.
     pub fn slice(&self, at: Instant<True>) -> Span {
-        let may_hear = !self.wandering.is_empty() || self.contacts.iter().any(|(interval, _)| interval.contains(at));
+        let may_hear = !self.wandering.is_empty() || self.contacts.iter().any(|contact| contact.interval.contains(at));
         if may_hear || !self.pending.is_empty() { Span::from_ms(100) } else { Span::from_ms(500) }
     }
 
@@ -104,11 +113,12 @@ impl VirtualAir {
         let boxes = self.stamp_ns_f64.len();
         match outgoing.to {
             To::One(to) => {
-                if to < boxes && self.hear_each_other(from, to, at) && self.random.f64() >= self.air.loss {
+                if to < boxes && self.hears(to, from, at) && self.random.f64() >= self.air.loss {
                     let delay_ms = self.way_ms();
                     self.arrive(from, to, at + Span::from_ns_f64(delay_ms * 1e6), outgoing.message);
                 }
             }
+            To::All if !self.air.broadcasts => {}
             To::All => {
                 // To the access point, and from there right after its next beacon.
                 let uplink = at + Span::from_ns_f64(self.way_ms() * 0.5e6);
@@ -116,7 +126,7 @@ impl VirtualAir {
                 let to_beacon = interval_ns - uplink.ns().rem_euclid(interval_ns.max(1));
                 let relayed = uplink + Span::from_ns(to_beacon) + Span::from_ns(self.random.i64(0..2_000_000));
                 for to in (0..boxes).filter(|to| *to != from) {
-                    if self.hear_each_other(from, to, at) && self.random.f64() >= self.air.broadcast_loss {
+                    if self.hears(to, from, at) && self.random.f64() >= self.air.broadcast_loss {
                         self.arrive(from, to, relayed, outgoing.message.clone());
                     }
                 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jaudiosync::player::feeder;
 use jaudiosync::ride::group::Outgoing;
+use jaudiosync::timekeeping::status::IN_SYNC_BOUND;
 use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_hw::world::World;
 use jaudiosync_time::{Instant, Raw, Span, True};
@@ -28,6 +29,9 @@ use crate::true_time::utc_error;
 
 /// While a box is off, what runs on a battery is looked at this often.
 const OFF_STEP: Span = Span::from_seconds(64);
+
+/// A timescale that differs from what it was by more than this was stepped.
+const STEP: Span = Span::from_us(20);
 
 /// A policy that wants to be woken at once is woken after this, so that every simulation ends.
 const LEAST_SLEEP: Span = Span::from_us(100);
@@ -173,6 +177,7 @@ fn make_box(scenario: &Scenario, seed: u64, index: usize, make_policy: &MakePoli
         player,
         fault: None,
         boots: 0,
+        stepped: None,
         on: None,
     })
 }
@@ -190,6 +195,8 @@ struct BoxRun {
     samples: Vec<BoxSample>,
     /// How often it was switched on.
     boots: usize,
+    /// By how much the timescale was stepped since the last sample, while music played in sync.
+    stepped: Option<Span>,
     /// While it is on.
     on: Option<On>,
 }
@@ -287,7 +294,10 @@ impl BoxRun {
                     published = self.policy.published();
                 }
             }
-            published = self.policy.published();
+            let before = std::mem::replace(&mut published, self.policy.published());
+            if powered.is_ride && self.player.plays() {
+                self.note_step(&before, &published);
+            }
             let earliest = self.world.raw_at(self.world.true_time()) + LEAST_SLEEP;
             wake = next.max(earliest);
             if self.world.true_time() - reported > Span::MINUTE {
@@ -297,6 +307,16 @@ impl BoxRun {
         }
         self.play_until(until, powered, &published);
         self.on = Some(On { powered, published, wake });
+    }
+
+    /// Notes a step of the timescale. A box that did not agree with anybody may step.
+    fn note_step(&mut self, before: &Published, after: &Published) {
+        let (Some(old), Some(new)) = (before.utc, after.utc) else { return };
+        let now = self.world.raw_at(self.world.true_time());
+        let by = new.apply(now) - old.apply(now);
+        if by.abs() > STEP && before.agreement.is_some_and(|agreement| agreement < IN_SYNC_BOUND) {
+            self.stepped = Some(self.stepped.unwrap_or_default() + by);
+        }
     }
 
     fn break_or_repair(&mut self, now: Instant<True>) {
@@ -337,6 +357,7 @@ impl BoxRun {
             stated_bound: published.bound,
             stated_agreement: published.agreement,
             group: published.group,
+            stepped: self.stepped.take(),
             state: published.state,
             temperature_c: self.world.temperature_at(time),
         });

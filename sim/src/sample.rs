@@ -42,6 +42,8 @@ pub struct BoxSample {
     pub stated_agreement: Option<Span>,
     /// Which group's time it has; `None` if it is in none.
     pub group: Option<u64>,
+    /// By how much the timescale has been stepped within the last second while music played in sync.
+    pub stepped: Option<Span>,
     /// What the box says of its time.
     pub state: TimeState,
     /// Temperature at the box, in °C.
@@ -62,6 +64,7 @@ impl BoxSample {
             stated_bound: None,
             stated_agreement: None,
             group: None,
+            stepped: None,
             state: TimeState::Off,
             temperature_c,
         }

@@ -37,6 +37,8 @@ pub struct ServiceTime {
     mark: u32,
     /// Its number among its neighbours; `None` if it has none.
     id: Option<BoxId>,
+    /// Where its messages go besides to all.
+    configured: Vec<usize>,
     random: Rng,
     world: Arc<BoxWorld>,
     running: Option<Running>,
@@ -68,6 +70,11 @@ impl ServiceTime {
             forgets: false,
             mark,
             id: setup.scenario.air.is_used().then(|| BoxId(setup.seed_for(Purpose::Member))),
+            configured: if setup.scenario.air.broadcasts {
+                Vec::new()
+            } else {
+                (0..setup.scenario.boxes).filter(|other| *other != setup.index).collect()
+            },
             random: Rng::with_seed(setup.seed_for(Purpose::Member) ^ 1),
             world: Arc::clone(&setup.world),
             running: None,
@@ -92,7 +99,8 @@ impl TimePolicy for ServiceTime {
         let (neighbours, ride) = match self.id {
             None => (None, None),
             Some(id) => {
-                let member = Member::new(id, RunId(self.random.u64(..)), self.random.u64(..), world.raw());
+                let mut member = Member::new(id, RunId(self.random.u64(..)), self.random.u64(..), world.raw());
+                member.set_configured(self.configured.clone());
                 let (commands, receiver) = channel();
                 let view = Arc::new(Mutex::new(TimeView::default()));
                 let link = RideLink { commands: receiver, view: Arc::clone(&view) };

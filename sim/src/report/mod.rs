@@ -47,6 +47,8 @@ pub struct Report {
     pub bounds_by_hour: Vec<Bounds>,
     /// Whether what the boxes stated of each other held; `None` where nothing was stated.
     pub agreement: Option<Agreement>,
+    /// Steps of timescales while music played in sync, of all boxes: there should be none.
+    pub steps: usize,
     /// Each box.
     pub by_box: Vec<BoxFigures>,
 }
@@ -188,6 +190,7 @@ impl Report {
             shares: PARTS.into_iter().filter_map(|part| share(fleet, whole.clone(), part)).collect(),
             bounds: bounds(fleet, whole.clone()),
             agreement: agreement(fleet, whole),
+            steps: fleet.iter().flatten().filter(|sample| sample.stepped.is_some()).count(),
             bounds_by_hour: hours.into_iter().filter_map(|hour| bounds(fleet, hour)).collect(),
             by_box: fleet.iter().enumerate().map(|(index, samples)| box_figures(index, samples)).collect(),
         }

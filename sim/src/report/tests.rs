@@ -14,6 +14,7 @@ fn sample(second: usize, error_ns_f64: Option<f64>, bound: Span) -> BoxSample {
         stated_bound: Some(bound),
         stated_agreement: Some(bound),
         group: None,
+        stepped: None,
         state: TimeState::Holdover,
         ..BoxSample::off(Instant::from_second(second as i64), 20.0)
     }

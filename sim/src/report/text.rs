@@ -111,7 +111,12 @@ pub fn line(report: &Report) -> String {
         .iter()
         .map(|span| format!("; {} {}", minutes(span), ms(span.worst_pair.p99_ms)))
         .collect();
-    format!("seed {:>4}: {pairs}; by hour {}{windows}; {bounds}{agreement}", report.seed, by_hour.join(" "))
+    let steps = report.steps;
+    format!(
+        "seed {:>4}: {pairs}; by hour {}{windows}; {bounds}{agreement}; {steps} steps",
+        report.seed,
+        by_hour.join(" ")
+    )
 }
 
 fn stated_agreement(agreement: &Agreement) -> String {

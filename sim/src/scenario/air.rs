@@ -23,6 +23,10 @@ pub struct Air {
     pub loss: f64,
     /// The part of packets to all that one box does not receive, 0 to 1: nobody repeats them.
     pub broadcast_loss: f64,
+    /// Whether what is sent to all reaches anybody: an access point that isolates its clients, or
+    /// filters multicast, carries only what goes to one box. All boxes are configured to write to all
+    /// others then.
+    pub broadcasts: bool,
     /// An access point sends what is for all right after its beacons, this far apart, in ms.
     pub beacon_interval_ms: f64,
     /// Mean of what the kernel takes to stamp a packet that has come, in µs.
@@ -40,6 +44,9 @@ pub struct ContactWindow {
     /// Which boxes, counted from 1; all without it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boxes: Vec<usize>,
+    /// Those of them that hear nobody, though they are heard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deaf: Vec<usize>,
 }
 
 impl Air {
@@ -60,6 +67,7 @@ impl Default for Air {
             longest_ms: 20.0,
             loss: 0.05,
             broadcast_loss: 0.1,
+            broadcasts: true,
             beacon_interval_ms: 102.4,
             stamp_us: 20.0,
             stamp_sigma_us: 15.0,

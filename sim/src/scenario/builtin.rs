@@ -10,7 +10,7 @@ pub struct BuiltIn {
 }
 
 /// All of them; the first is the default.
-pub const BUILT_IN: [BuiltIn; 13] = [
+pub const BUILT_IN: [BuiltIn; 21] = [
     BuiltIn { name: "ride", text: include_str!("../scenarios/ride.toml") },
     BuiltIn { name: "ideal-rtc", text: include_str!("../scenarios/ideal-rtc.toml") },
     BuiltIn { name: "uncalibrated", text: include_str!("../scenarios/uncalibrated.toml") },
@@ -22,6 +22,14 @@ pub const BUILT_IN: [BuiltIn; 13] = [
     BuiltIn { name: "homes-then-meet", text: include_str!("../scenarios/homes-then-meet.toml") },
     BuiltIn { name: "ride-together", text: include_str!("../scenarios/ride-together.toml") },
     BuiltIn { name: "fresh-from-the-shop", text: include_str!("../scenarios/fresh-from-the-shop.toml") },
+    BuiltIn { name: "gps-joins", text: include_str!("../scenarios/gps-joins.toml") },
+    BuiltIn { name: "leader-leaves", text: include_str!("../scenarios/leader-leaves.toml") },
+    BuiltIn { name: "groups-merge", text: include_str!("../scenarios/groups-merge.toml") },
+    BuiltIn { name: "liar", text: include_str!("../scenarios/liar.toml") },
+    BuiltIn { name: "partition", text: include_str!("../scenarios/partition.toml") },
+    BuiltIn { name: "hidden", text: include_str!("../scenarios/hidden.toml") },
+    BuiltIn { name: "isolated", text: include_str!("../scenarios/isolated.toml") },
+    BuiltIn { name: "one-way", text: include_str!("../scenarios/one-way.toml") },
     BuiltIn { name: "faults", text: include_str!("../scenarios/faults.toml") },
     BuiltIn { name: "python", text: include_str!("../scenarios/python.toml") },
 ];

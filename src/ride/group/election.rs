@@ -8,7 +8,8 @@
 //!
 //! 1. by the class of the leader's bound to UTC, a factor of two for each class: a leader must be
 //!    clearly better to replace another;
-//! 2. then by how long it leads: whoever comes later joins;
+//! 2. then by how long it has led a group: whoever comes later joins, and whoever has no group yet
+//!    joins one that is there;
 //! 3. then by its number.
 //!
 //! A leader raises a pulse every second. Of a leader whose pulse stands still nobody knows any more
@@ -35,8 +36,23 @@ pub const MOST_HOPS: u8 = 8;
 /// fro.
 const CLASS_MARGIN: f64 = 1.25;
 
+/// The class of a box that knows the time, and does not compete yet; of one that knows nothing.
+const SETTLING: u8 = u8::MAX - 1;
+const KNOWS_NOTHING: u8 = u8::MAX;
+
 /// The bound of the best class, in µs: nothing is known better.
 const BEST_BOUND_US: f64 = 50.0;
+
+/// How well a box knows UTC by itself, as far as the election is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Nothing is known.
+    Nothing,
+    /// Something is, and the box does not compete yet: it has just come.
+    Settling,
+    /// UTC can be wrong by this much.
+    Within(Span),
+}
 
 /// How leaders are ordered; the least one leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +97,7 @@ pub struct Election {
     own: BoxId,
     role: Role,
     class: u8,
-    /// Since when it leads, in s of the group's time; `None` while it follows.
+    /// Since when it leads a group, in s of the group's time; `None` while it follows, or is in none.
     leads_since_s: Option<i64>,
     pulse: u32,
     pulsed_at: Option<Instant<Raw>>,
@@ -99,7 +115,7 @@ struct Pulse {
 impl Election {
     /// Begins as the leader of a group of one.
     pub fn new(own: BoxId) -> Self {
-        let (class, pulses) = (u8::MAX, Vec::new());
+        let (class, pulses) = (KNOWS_NOTHING, Vec::new());
         Self { own, role: Role::Leads, class, leads_since_s: None, pulse: 0, pulsed_at: None, pulses }
     }
 
@@ -109,10 +125,10 @@ impl Election {
     }
 
     /// Decides anew. Call it every second or so, with the last beacon of every neighbour that is
-    /// believed; `own_bound` is how far this box's own UTC can be wrong, `None` while it knows
-    /// nothing; `group_s` is the group's time as it has it.
-    pub fn decide(&mut self, now: Instant<Raw>, own_bound: Option<Span>, group_s: i64, heard: &[Heard]) -> Role {
-        self.class = next_class(self.class, own_bound);
+    /// believed; `knowledge` is what this box knows of UTC by itself; `group_s` is the group's time,
+    /// in s, as it has it, and `None` while it is in no group.
+    pub fn decide(&mut self, now: Instant<Raw>, knowledge: Knowledge, group_s: Option<i64>, heard: &[Heard]) -> Role {
+        self.class = next_class(self.class, knowledge);
         let own_pulse_is_due = self.pulsed_at.is_none_or(|at| now - at >= Span::SECOND);
         if self.role == Role::Leads && own_pulse_is_due {
             self.pulse = self.pulse.wrapping_add(1);
@@ -136,14 +152,14 @@ impl Election {
             None => Role::Leads,
         };
         self.leads_since_s = match self.role {
-            Role::Leads => self.leads_since_s.or(Some(group_s)),
+            Role::Leads => group_s.and_then(|group_s| self.leads_since_s.or(Some(group_s))),
             Role::Follows { .. } => None,
         };
         self.role
     }
 
     /// Returns what this box's beacon says of the leader. `followed` is what the neighbour's says
-    /// that it follows; `group_bound` how far it can be from its leader. For a leader, `utc_bound`
+    /// that it follows; `group_bound` how far it can be from the group. For a leader, `utc_bound`
     /// is how far the group's time can be from UTC, and `steering` how fast it moves towards it, in
     /// ppb, and from which second on.
     pub fn following(
@@ -153,12 +169,11 @@ impl Election {
         utc_bound: Option<Span>,
         steering: (i32, i64),
     ) -> Following {
+        let group_bound_ns = u32::try_from(group_bound.ns()).unwrap_or(u32::MAX);
         match (self.role, followed) {
-            (Role::Follows { .. }, Some(followed)) => Following {
-                hops: followed.hops.saturating_add(1),
-                group_bound_ns: u32::try_from(group_bound.ns()).unwrap_or(u32::MAX),
-                ..*followed
-            },
+            (Role::Follows { .. }, Some(followed)) => {
+                Following { hops: followed.hops.saturating_add(1), group_bound_ns, ..*followed }
+            }
             _ => Following {
                 leader: self.own,
                 pulse: self.pulse,
@@ -166,7 +181,7 @@ impl Election {
                 leader_class: self.class,
                 leads_since_s: self.leads_since_s.unwrap_or(i64::MAX),
                 utc_bound_us: utc_bound.map(|bound| u32::try_from(bound.ns() / 1000).unwrap_or(u32::MAX)),
-                group_bound_ns: 0,
+                group_bound_ns,
                 steering_ppb: steering.0,
                 steering_from_s: steering.1,
             },
@@ -207,13 +222,18 @@ fn rank(following: &Following) -> Rank {
     Rank { class: following.leader_class, leads_since_s: following.leads_since_s, leader: following.leader }
 }
 
-/// Returns the class of a bound, which keeps to the one it had if it is near that.
-fn next_class(class: u8, bound: Option<Span>) -> u8 {
-    let Some(bound) = bound else { return u8::MAX };
+/// Returns the class of what is known, which keeps to the one it had if it is near that.
+fn next_class(class: u8, knowledge: Knowledge) -> u8 {
+    let bound = match knowledge {
+        Knowledge::Nothing => return KNOWS_NOTHING,
+        Knowledge::Settling => return SETTLING,
+        Knowledge::Within(bound) => bound,
+    };
     let exact = ((bound.ns_f64() * 1e-3).max(BEST_BOUND_US) / BEST_BOUND_US).log2();
     let margin = CLASS_MARGIN.log2();
     let low = f64::from(class);
-    if class < u8::MAX && (low - margin..low + 1.0 + margin).contains(&exact) { class } else { exact as u8 }
+    let is_near = class < SETTLING && (low - margin..low + 1.0 + margin).contains(&exact);
+    if is_near { class } else { (exact as u8).min(SETTLING - 1) }
 }
 
 #[cfg(test)]

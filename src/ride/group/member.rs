@@ -3,7 +3,7 @@
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 use super::broadcasts::{BeaconId, Received};
-use super::election::{Election, Heard, Role};
+use super::election::{Election, Heard, Knowledge, Role};
 use super::exchanges::Compared;
 use super::honesty::{Claim, Standing, judge};
 use super::neighbour::{Neighbour, Peer};
@@ -35,7 +35,7 @@ const JUMP: Span = Span::from_us(500);
 const SETTLING: Span = Span::from_seconds(30);
 
 /// Who begins a group waits for so long until everybody that it hears has been measured.
-const MEASURED_WITHIN: Span = Span::from_seconds(6);
+const MEASURED_WITHIN: Span = Span::from_seconds(10);
 
 /// Whoever is in the same group and yet this far off was moved, or has moved: its time is taken
 /// anew, and what it differs by is no drift.
@@ -83,6 +83,14 @@ pub struct Refusals {
     pub unasked: u64,
 }
 
+/// The leader before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Predecessor {
+    leader: BoxId,
+    /// When it was last followed.
+    at: Instant<Raw>,
+}
+
 /// A box among others.
 #[derive(Debug)]
 pub struct Member<P> {
@@ -102,6 +110,10 @@ pub struct Member<P> {
     refusals: Refusals,
     standing: Standing,
     followed: Option<BoxId>,
+    /// The leader that was followed before this box led, unless the two have found together since.
+    predecessor: Option<Predecessor>,
+    /// Since when it leads others.
+    leads_since: Option<Instant<Raw>>,
     heard_since: Option<Instant<Raw>>,
     /// Since when others are heard without a pause.
     came_at: Option<Instant<Raw>>,
@@ -132,6 +144,8 @@ impl<P: Peer> Member<P> {
             refusals: Refusals::default(),
             standing: Standing::Agrees,
             followed: None,
+            predecessor: None,
+            leads_since: None,
             heard_since: None,
             came_at: None,
             given: None,
@@ -354,19 +368,26 @@ impl<P: Peer> Member<P> {
             .collect();
         // Whoever comes takes the group's time over first, and leads only then, however well it knows
         // UTC: so nothing jumps.
-        let is_there = self.neighbours.iter().any(|neighbour| neighbour.is_heard(now));
-        if !is_there {
+        let mut there = self.neighbours.iter().filter(|neighbour| neighbour.is_heard(now)).peekable();
+        let is_alone = there.peek().is_none();
+        let is_joining = view.group.is_none() && there.any(Neighbour::has_group);
+        if is_alone || is_joining {
             self.came_at = None;
         }
         let came_at = *self.came_at.get_or_insert(now);
-        let has_settled = is_there && now - came_at >= SETTLING;
-        let may_lead = has_settled && self.standing != Standing::Excluded;
-        let own_bound = view.own.map(|(_, bound)| bound).filter(|_| may_lead);
-        let role = self.election.decide(now, own_bound, map.apply(now).second(), &heard);
-        let is_alone = !self.neighbours.iter().any(|neighbour| neighbour.is_heard(now));
-        match role {
+        let has_settled = !is_alone && now - came_at >= SETTLING;
+        let knowledge = match view.own {
+            None => Knowledge::Nothing,
+            Some((_, bound)) if has_settled && self.standing != Standing::Excluded => Knowledge::Within(bound),
+            Some(_) => Knowledge::Settling,
+        };
+        let group_s = view.group.map(|_| map.apply(now).second());
+        match self.election.decide(now, knowledge, group_s, &heard) {
             Role::Leads => self.lead(is_alone, view, now),
-            Role::Follows { by_way_of, .. } => self.follow(by_way_of, map, view, now),
+            Role::Follows { leader, by_way_of } => {
+                self.leads_since = None;
+                self.follow(leader, by_way_of, map, view, now);
+            }
         }
     }
 
@@ -374,14 +395,30 @@ impl<P: Peer> Member<P> {
         self.followed = None;
         if is_alone {
             self.heard_since = None;
+            self.leads_since = None;
             self.commands.push(GroupCommand::Contact(None));
             return;
         }
-        if view.group.is_none() {
+        let since = *self.leads_since.get_or_insert(now);
+        let Some(group) = view.group else {
             self.found(view, now);
+            return;
+        };
+        let in_group = |neighbour: &&Neighbour<P>| neighbour.is_heard(now) && neighbour.is_in(group.id);
+        let mut others = self.neighbours.iter().filter(in_group).peekable();
+        let is_shared = others.peek().is_some();
+        let all_follow = others.all(|neighbour| neighbour.leader() == Some(self.id));
+        let is_reunited = |before: Predecessor| {
+            let follows = |neighbour: &Neighbour<P>| neighbour.id == before.leader && neighbour.is_in(group.id);
+            now - before.at > FORGOTTEN
+                || self.neighbours.iter().any(|neighbour| neighbour.is_heard(now) && follows(neighbour))
+        };
+        let is_settled = is_shared && all_follow && now - since >= SETTLING && self.predecessor.is_none_or(is_reunited);
+        if is_settled {
+            self.predecessor = None;
         }
         let utc_bound = utc_bound(view, now);
-        let contact = Contact { leads: true, way_bound: Span::ZERO, utc_bound };
+        let contact = Contact { leads: true, is_settled, is_shared, way_bound: Span::ZERO, utc_bound };
         self.commands.push(GroupCommand::Contact(Some(contact)));
     }
 
@@ -409,7 +446,14 @@ impl<P: Peer> Member<P> {
         self.commands.push(GroupCommand::Found(GroupId(self.random.u64(..)), ahead));
     }
 
-    fn follow(&mut self, by_way_of: BoxId, map: &ClockMap<Raw, Utc>, view: &TimeView, now: Instant<Raw>) {
+    fn follow(
+        &mut self,
+        leader: BoxId,
+        by_way_of: BoxId,
+        map: &ClockMap<Raw, Utc>,
+        view: &TimeView,
+        now: Instant<Raw>,
+    ) {
         let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == by_way_of) else { return };
         let Some(beacon) = &neighbour.beacon else { return };
         let Some(theirs) = beacon.group.map(GroupId) else { return };
@@ -419,6 +463,7 @@ impl<P: Peer> Member<P> {
         });
         let is_same = view.group.is_some_and(|group| group.id == theirs);
         self.followed = Some(by_way_of);
+        self.predecessor = Some(Predecessor { leader, at: now });
         if !is_same || is_out_of_step {
             let Some(compared) = neighbour.to_take_over(now) else { return };
             log::debug!("takes the time of {by_way_of} over: {compared:?}");
@@ -426,6 +471,8 @@ impl<P: Peer> Member<P> {
         }
         let contact = Contact {
             leads: false,
+            is_settled: true,
+            is_shared: is_same,
             way_bound: Span::from_ns(i64::from(following.group_bound_ns)),
             utc_bound: following.utc_bound_us.map(|us| Span::from_us(i64::from(us))),
         };

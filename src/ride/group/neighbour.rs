@@ -6,6 +6,7 @@ use super::broadcasts::{BeaconId, Broadcasts, Received};
 use super::exchanges::{Compared, Exchange, Exchanges};
 use super::honesty::{Claim, Standing};
 use crate::ride::message::{Answer, Beacon, BoxId, RunId};
+use crate::timekeeping::estimate::group::GroupId;
 
 /// A neighbour of which nothing has been heard for this long is not there.
 pub const SILENCE: Span = Span::from_seconds(6);
@@ -104,6 +105,21 @@ impl<P: Peer> Neighbour<P> {
     /// Returns whether it hears this box, by its last beacon.
     pub fn hears(&self, own: BoxId) -> bool {
         self.beacon.as_ref().is_some_and(|beacon| beacon.heard.iter().any(|heard| heard.sender == own.short()))
+    }
+
+    /// Returns whether it is in a group.
+    pub(super) fn has_group(&self) -> bool {
+        self.beacon.as_ref().is_some_and(|beacon| beacon.group.is_some())
+    }
+
+    /// Returns whether it is in this group.
+    pub(super) fn is_in(&self, group: GroupId) -> bool {
+        self.beacon.as_ref().is_some_and(|beacon| beacon.group == Some(group.0))
+    }
+
+    /// Returns whom it follows.
+    pub(super) fn leader(&self) -> Option<BoxId> {
+        self.beacon.as_ref().map(|beacon| beacon.following.leader)
     }
 
     /// Returns the shortest round trip to it so far.

@@ -70,7 +70,8 @@ pub struct Following {
     pub leads_since_s: i64,
     /// How far the group's time can be from UTC, in µs; `None` while the leader does not know it.
     pub utc_bound_us: Option<u32>,
-    /// How far the sender can be from the leader, in ns; 0 for the leader itself.
+    /// How far the sender can be from the group, in ns: from the leader, and that from those that are
+    /// out of reach.
     pub group_bound_ns: u32,
     /// How fast the leader moves the group's time towards UTC, in ppb.
     pub steering_ppb: i32,

@@ -32,7 +32,9 @@ impl Air {
             for number in 0..self.elections.len() {
                 let now = Instant::from_second(self.second);
                 let heard: Vec<Heard> = self.beacons[number].iter().flatten().copied().collect();
-                let role = self.elections[number].decide(now, self.bounds[number], 1_000_000 + self.second, &heard);
+                let knowledge = self.bounds[number].map_or(Knowledge::Nothing, Knowledge::Within);
+                let group_s = Some(1_000_000 + self.second);
+                let role = self.elections[number].decide(now, knowledge, group_s, &heard);
                 let followed = match role {
                     Role::Follows { by_way_of, .. } => heard.iter().find(|beacon| beacon.neighbour == by_way_of),
                     Role::Leads => None,

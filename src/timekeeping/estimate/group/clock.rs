@@ -3,6 +3,7 @@
 use jaudiosync_time::{Axis, ClockMap, Instant, Rate, Raw, Rtc, Span, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::apart::Apart;
 use super::steering::SteeringPlan;
 use crate::timekeeping::estimate::calibration::{Calibration, Correction, FlywheelModel, SavedCalibration};
 use crate::timekeeping::status::BOUND_SIGMAS;
@@ -13,11 +14,6 @@ const CARRIED_NS_PER_S: f64 = 1_000.0;
 
 /// A sample this many standard deviations off is a surprise.
 const SURPRISE_SIGMAS: f64 = 4.0;
-
-/// While the others are not heard the temperature changes, and so do the rates of all: by more than
-/// what was learnt of one temperature says. A standard deviation in ppb, for so long, in s.
-const APART_PPB: f64 = 50.0;
-const LONGEST_APART_S: f64 = 5_400.0;
 
 /// What all comparisons of two boxes have in common at least, in ns, and how long that stays alike
 /// for a worse one, in s.
@@ -53,7 +49,12 @@ pub struct GroupSample {
 pub struct Contact {
     /// Whether this box leads.
     pub leads: bool,
-    /// How far the neighbour that is followed can be from the leader.
+    /// Whether others follow it, and nobody whom it has followed before is out of reach: the group
+    /// is where this box is.
+    pub is_settled: bool,
+    /// Whether anybody has the same time.
+    pub is_shared: bool,
+    /// How far the neighbour that is followed can be from the group.
     pub way_bound: Span,
     /// How far the group's time can be from UTC, as the leader states; `None` if it knows nothing.
     pub utc_bound: Option<Span>,
@@ -105,6 +106,8 @@ pub struct GroupEstimate {
     pub utc_bound: Option<Span>,
     /// Whether others are heard.
     pub contact: Option<Contact>,
+    /// Whether another box has, or had, this time: otherwise it is a group of one.
+    pub is_shared: bool,
     /// How the leader steers.
     pub steering: SteeringPlan,
 }
@@ -139,8 +142,9 @@ pub struct GroupClock {
     bias_sigma_ns: f64,
     learnt_at: Option<Instant<Raw>>,
     contact: Option<Contact>,
-    /// When others were last heard.
-    heard_at: Option<Instant<Raw>>,
+    apart: Apart,
+    /// Whether another box has, or had, this time: otherwise it is a group of one.
+    is_shared: bool,
     utc_bound: Option<Span>,
     steering: SteeringPlan,
     /// Up to when the steering is part of the calibrations.
@@ -158,7 +162,8 @@ impl GroupClock {
             bias_sigma_ns: LEAST_BIAS_NS,
             learnt_at: None,
             contact: None,
-            heard_at: None,
+            apart: Apart::default(),
+            is_shared: false,
             utc_bound: None,
             steering: SteeringPlan::default(),
             steered_to: None,
@@ -177,6 +182,8 @@ impl GroupClock {
     /// Joins a group whose time is this.
     pub fn join(id: GroupId, sample: &GroupSample, rtc: Option<RtcView<'_>>) -> Self {
         let mut group = Self::new(id);
+        group.is_shared = true;
+        group.apart.learn(sample.raw, 0.0, Span::ZERO);
         let sigma_ns = sample.sigma_ns;
         group.bias_sigma_ns = sample.bias_sigma_ns.max(LEAST_BIAS_NS);
         let rate = rtc.map_or(Rate::ZERO, |rtc| rtc.map.then(&rtc.calibration.at(rtc.map.to).map).rate);
@@ -186,17 +193,19 @@ impl GroupClock {
         group
     }
 
-    /// Goes on with the group that was saved. `model` is that of the RTC.
-    pub fn restore(saved: &SavedGroup, model: FlywheelModel) -> Option<Self> {
+    /// Goes on with the group that was saved. `model` is that of the RTC, which shows `shown` now.
+    pub fn restore(saved: &SavedGroup, model: FlywheelModel, shown: Instant<Rtc>) -> Option<Self> {
         let mut group = Self::new(saved.id);
+        group.is_shared = true;
+        group.apart = Apart::after(shown - saved.begins());
         group.rtc = Some(Calibration::restore(model.seen_from_another(), &saved.calibration)?);
         group.utc_bound = saved.utc_bound_ns.map(Span::from_ns);
         Some(group)
     }
 
-    /// Returns what is to be saved; `None` while the RTC has no part in it.
+    /// Returns what is to be saved; `None` while the RTC has no part in it, or nobody else.
     pub fn save(&self) -> Option<SavedGroup> {
-        let calibration = self.rtc.as_ref()?.save();
+        let calibration = self.rtc.as_ref().filter(|_| self.is_shared)?.save();
         Some(SavedGroup { id: self.id, calibration, utc_bound_ns: self.utc_bound.map(Span::ns) })
     }
 
@@ -238,14 +247,16 @@ impl GroupClock {
     pub fn learn(&mut self, sample: &GroupSample, rtc: Option<RtcView<'_>>) {
         let GroupSample { raw, utc, sigma_ns, bias_sigma_ns } = *sample;
         let sigma_ns = sigma_ns.hypot(self.follow_bias(raw, bias_sigma_ns));
+        let way = self.contact.map_or(Span::ZERO, |contact| contact.way_bound);
         let crystal = self.crystal.get_or_insert_with(|| Calibration::new(FlywheelModel::CRYSTAL, raw, utc, sigma_ns));
         crystal.advance(raw, None);
-        absorb(crystal, raw, utc, sigma_ns);
+        let mut left = absorb(crystal, raw, utc, sigma_ns);
         if let (Some(rtc), Some(calibration)) = (rtc, &mut self.rtc) {
             let at = rtc.map.apply(raw);
             calibration.advance(at, Some(rtc.temperature_c));
-            absorb(calibration, at, utc, sigma_ns.hypot(rtc.sigma_ns));
+            left = absorb(calibration, at, utc, sigma_ns.hypot(rtc.sigma_ns));
         }
+        self.apart.learn(raw, left, way);
     }
 
     /// Follows a change of what samples have in common, in ns, and returns what that adds to this
@@ -295,8 +306,11 @@ impl GroupClock {
         }
         self.contact = contact;
         if let Some(contact) = contact {
-            self.heard_at = Some(now);
             self.utc_bound = contact.utc_bound;
+            self.is_shared |= contact.is_shared;
+            if contact.leads && contact.is_settled {
+                self.apart.in_step(now);
+            }
         }
     }
 
@@ -368,12 +382,13 @@ impl GroupClock {
     pub fn estimate(&self, now: Instant<Raw>) -> Option<GroupEstimate> {
         let (map, sigma_ns) = self.carried(now)?;
         let rate = Rate::from_ppb(map.rate.ppb() + self.steering.rate_at(map.to).ppb());
-        let apart_ns = APART_PPB * self.heard_at.map_or(0.0, |at| (now - at).seconds().clamp(0.0, LONGEST_APART_S));
-        let chance = Span::from_ns_f64(BOUND_SIGMAS * sigma_ns.hypot(self.bias_sigma_ns).hypot(apart_ns));
+        let apart_ns = self.apart.sigma_ns(now);
+        let chance = |sigma_ns: f64| Span::from_ns_f64(BOUND_SIGMAS * sigma_ns);
         let bound = match self.contact {
-            Some(contact) if contact.leads => Span::ZERO,
-            Some(contact) => chance + contact.way_bound,
-            None => chance,
+            Some(contact) if contact.leads && contact.is_settled => Span::ZERO,
+            Some(contact) if contact.leads => chance(self.bias_sigma_ns.hypot(apart_ns)) + self.apart.way(),
+            Some(contact) => chance(sigma_ns.hypot(self.bias_sigma_ns).hypot(apart_ns)) + contact.way_bound,
+            None => chance(sigma_ns.hypot(self.bias_sigma_ns).hypot(apart_ns)) + self.apart.way(),
         };
         Some(GroupEstimate {
             id: self.id,
@@ -381,14 +396,16 @@ impl GroupClock {
             bound,
             utc_bound: self.utc_bound.map(|utc_bound| utc_bound + bound),
             contact: self.contact,
+            is_shared: self.is_shared,
             steering: self.steering,
         })
     }
 }
 
 /// Absorbs a sample into a calibration. A surprising one moves the phase alone: a stamp that came
-/// late, or edges that have just been found, must not be taken for a rate.
-fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) {
+/// late, or edges that have just been found, must not be taken for a rate. Returns the part of what
+/// was uncertain of the phase before that is left of it.
+fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, utc: Instant<Utc>, sigma_ns: f64) -> f64 {
     let known = calibration.at(at);
     let innovation_ns = (utc - known.map.to).ns_f64();
     let expected_ns = known.sigma_ns.hypot(sigma_ns);
@@ -396,5 +413,9 @@ fn absorb<F: Axis>(calibration: &mut Calibration<F>, at: Instant<F>, utc: Instan
         calibration.change_reference(innovation_ns / SURPRISE_SIGMAS);
     }
     // What the samples have in common is counted apart.
+    let before_ns = calibration.at(at).sigma_ns;
     calibration.correct(at, Correction { utc, sigma_ns, bias_sigma_ns: 0.0, bound_ns: BOUND_SIGMAS * sigma_ns });
+    let after_ns = calibration.at(at).sigma_ns;
+    // A filter that weighs a sample by K leaves 1 - K of the variance, and of an error.
+    (after_ns / before_ns.max(1.0)).powi(2)
 }

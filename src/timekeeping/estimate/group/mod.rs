@@ -6,9 +6,11 @@
 //! its axis. Who is followed is decided in `crate::ride`; nothing here sends or receives.
 //!
 //! - `clock` is the calibration, and what is published of it;
+//! - `apart` is how far this box may be from those that it does not hear;
 //! - `steering` is how the leader moves the group's time towards UTC, and how all do the same at
 //!   the same instant.
 
+mod apart;
 mod clock;
 mod steering;
 

@@ -65,7 +65,8 @@ impl Timekeeper {
         Estimate {
             utc: estimate.utc,
             bound: by_own.into_iter().chain(estimate.utc_bound).min(),
-            agreement: Some(estimate.bound),
+            // In a group of one it is in step with nobody.
+            agreement: if estimate.is_shared { Some(estimate.bound) } else { own.agreement.map(|bound| bound + apart) },
             state: if own.state == TimeState::Unset { TimeState::Holdover } else { own.state },
         }
     }
@@ -96,7 +97,7 @@ impl Timekeeper {
             && saved.aging_offset == status.aging_offset;
         let Some(group) = saved.group.as_ref().filter(|group| is_untouched && group.begins() <= shown) else { return };
         if self.group.is_none() {
-            self.group = GroupClock::restore(group, model);
+            self.group = GroupClock::restore(group, model, shown);
         }
     }
 }
