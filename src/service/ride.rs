@@ -98,9 +98,10 @@ type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 impl RideSide {
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
-        let fingerprint = status.playlist.as_ref().and_then(|playlist| {
-            u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok()
-        });
+        let fingerprint = status
+            .playlist
+            .as_ref()
+            .and_then(|playlist| u64::from_str_radix(playlist.fingerprint.get(..FINGERPRINT_DIGITS)?, 16).ok());
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
         let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };

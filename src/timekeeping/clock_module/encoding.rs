@@ -100,7 +100,8 @@ pub fn decode(version: u8, bytes: &[u8]) -> Option<ModuleState> {
 
 impl EncodedTime {
     fn of(saved: &SavedTime) -> Self {
-        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, drifts, calibration, group } = saved;
+        let SavedTime { utc_s, reference_utc_s, mark, aging_offset, stamp, is_ds3231m, drifts, calibration, group } =
+            saved;
         Self {
             utc_s: *utc_s,
             reference_utc_s: *reference_utc_s,
