@@ -114,7 +114,10 @@ impl RideTask {
         self.member.hear(message, from, stamp, self.clocks.raw(), &view);
         // An answer goes out at once: its stamp says when that was.
         self.send();
-        let is_proven = |neighbour: &group::Neighbour<SocketAddr>| neighbour.id == sender && neighbour.run == Some(run);
+        // Somebody who repeats what a neighbour has said does so from elsewhere.
+        let is_proven = |neighbour: &group::Neighbour<SocketAddr>| {
+            neighbour.id == sender && neighbour.run == Some(run) && neighbour.peer == from
+        };
         if self.member.neighbours().iter().any(is_proven) {
             self.air.authentic(from);
         }
