@@ -154,6 +154,8 @@ impl<P: Peer> Neighbour<P> {
         self.last = None;
         self.wanted_since = None;
         self.answers = 0;
+        // It is asked at once, and not when it would have been asked next.
+        self.ask_at = self.ask_at.min(self.beacon_at);
     }
 
     /// Returns whether it is to be asked for the time now.
