@@ -35,6 +35,13 @@ pub struct Heard {
     pub lags_ms: BTreeMap<usize, f64>,
 }
 
+impl std::fmt::Display for Heard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.1} s:", self.utc_s % 1000.0)?;
+        self.lags_ms.iter().try_for_each(|(number, lag_ms)| write!(f, "  box{} {lag_ms:+.4}", number + 1))
+    }
+}
+
 impl Heard {
     /// Returns how far the two of these boxes are apart that are furthest apart; `None` if any of
     /// them is silent.
@@ -173,7 +180,9 @@ impl Neighbours {
                     _ => {}
                 }
             }
-            self.heard.push(Heard { utc_s: recording.utc_ns_of_frame(first as f64) * 1e-9, lags_ms });
+            let heard = Heard { utc_s: recording.utc_ns_of_frame(first as f64) * 1e-9, lags_ms };
+            println!("{heard}");
+            self.heard.push(heard);
         }
     }
 
@@ -183,6 +192,7 @@ impl Neighbours {
         let (from, began) = (self.heard.len(), Instant::now());
         loop {
             self.listen(4.0);
+            self.print("so far");
             let is_agreed = |heard: &&Heard| heard.apart_ms(boxes).is_some_and(|apart_ms| apart_ms <= bound_ms);
             let agreed: Vec<&Heard> = self.heard[from..].iter().rev().take_while(is_agreed).collect();
             if agreed.len() as f64 * PIECE_S >= SETTLED_S {
@@ -240,13 +250,13 @@ impl Neighbours {
                 })
                 .collect();
             println!(
-                "{when}: {} {:?} {:?}, group ±{:?} ms, time ±{:?} ms {:?}; {}",
+                "{when}: {} {:?} {}, group ±{:.3} ms, agreement ±{:.3} ms, {:?}; {}",
                 ride.name,
                 ride.role,
-                ride.leader,
-                ride.group_bound_ms,
-                status.time.agreement_ms,
-                status.time.state,
+                ride.leader.unwrap_or_default(),
+                ride.group_bound_ms.unwrap_or(f64::NAN),
+                status.time.agreement_ms.unwrap_or(f64::NAN),
+                status.play.state,
                 ahead.join(", ")
             );
         }
