@@ -151,6 +151,8 @@ impl<P: Peer> Neighbour<P> {
     pub(super) fn forget_measurements(&mut self) {
         self.exchanges.clear();
         self.broadcasts.clear();
+        // Broadcasts are checked by exchanges, which have to come first again.
+        self.broadcasts_at = None;
         self.last = None;
         self.wanted_since = None;
         self.answers = 0;
