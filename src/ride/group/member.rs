@@ -420,7 +420,7 @@ impl<P: Peer> Member<P> {
         let is_same = view.group.is_some_and(|group| group.id == theirs);
         self.followed = Some(by_way_of);
         if !is_same || is_out_of_step {
-            let Some(compared) = neighbour.to_take_over(now) else { return };
+            let Some(compared) = neighbour.takeover(now) else { return };
             log::debug!("takes the time of {by_way_of} over: {compared:?}");
             self.commands.push(GroupCommand::Join(theirs, sample(&compared)));
         }
