@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::sink::{RATE_HZ, Sink};
 
-/// Writes all files into `dir`, which must be empty.
-pub fn write(dir: &Path) -> io::Result<()> {
+/// Writes all files of a card for this many boxes into `dir`, which must be empty.
+pub fn write(dir: &Path, boxes: usize) -> io::Result<()> {
     let path = dir.display();
     fs::create_dir(dir.join("run"))?;
     fs::write(
@@ -16,21 +16,22 @@ pub fn write(dir: &Path) -> io::Result<()> {
     )?;
     // The protocol comes last: a program that can connect finds all sinks. module-cli reads our end
     // of stdin, which closes however this program dies, and PulseAudio ends with it.
-    let remap = |sink: Sink, channel: &str| {
+    let remap = |number: usize| {
+        let channel = Sink::channel(number);
         format!(
             "load-module module-remap-sink sink_name={} master=both channels=2 channel_map=front-left,front-right \
              master_channel_map={channel},{channel} remix=no\n",
-            sink.name()
+            Sink::Box(number).name()
         )
     };
+    let channels = (0..boxes).map(Sink::channel).collect::<Vec<_>>().join(",");
     let script = format!(
-        "load-module module-null-sink sink_name=both format=float32le rate={RATE_HZ} channels=2 \
-         channel_map=front-left,front-right norewinds=1\n\
-         {}{}set-default-sink both\n\
+        "load-module module-null-sink sink_name=both format=float32le rate={RATE_HZ} channels={boxes} \
+         channel_map={channels} norewinds=1\n\
+         {}set-default-sink both\n\
          load-module module-cli exit_on_eof=1\n\
          load-module module-native-protocol-unix auth-anonymous=1 auth-cookie-enabled=0 socket={path}/socket\n",
-        remap(Sink::Left, "front-left"),
-        remap(Sink::Right, "front-right"),
+        (0..boxes).map(remap).collect::<String>(),
     );
     fs::write(dir.join("card.pa"), script)?;
     // A second hook, after those of alsa.conf, so that it also overrides /etc/asound.conf and

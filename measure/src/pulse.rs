@@ -4,19 +4,20 @@
 //! [`Event::Position`]; `parec` and ALSA's pulse plugin both give a latency that is rounded,
 //! extrapolated or stripped of its sign.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io::{BufReader, Cursor, Read};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use pulseaudio::protocol::{
-    self, AuthParams, AuthReply, ChannelMap, ChannelVolume, Command, CommandReply, CreateRecordStreamReply,
-    LatencyParams, LookupReply, Prop, Props, RecordLatency, RecordStreamParams, SampleFormat, SampleSpec,
-    SetClientNameReply, TagStructReader, stream::BufferAttr, stream::StreamFlags,
+    self, AuthParams, AuthReply, ChannelMap, ChannelPosition, ChannelVolume, Command, CommandReply,
+    CreateRecordStreamReply, LatencyParams, LookupReply, Prop, Props, RecordLatency, RecordStreamParams, SampleFormat,
+    SampleSpec, SetClientNameReply, TagStructReader, stream::BufferAttr, stream::StreamFlags,
 };
 
 use crate::error::{Error, Result};
+use crate::sink::MOST_BOXES;
 
 /// How long the server may stay silent before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,12 +25,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The server admits everyone, but requires a cookie of this length all the same.
 const COOKIE_BYTES: usize = 256;
 
-/// Bytes of one recorded frame: two channels of 32-bit float.
-pub const FRAME_BYTES: usize = 8;
+/// Bytes of one recorded sample: a 32-bit float.
+pub const SAMPLE_BYTES: usize = 4;
+
+/// The channels as [`crate::sink::Sink::channel`] names them.
+const POSITIONS: [ChannelPosition; MOST_BOXES] = [
+    ChannelPosition::FrontLeft,
+    ChannelPosition::FrontRight,
+    ChannelPosition::Aux2,
+    ChannelPosition::Aux3,
+    ChannelPosition::Aux4,
+    ChannelPosition::Aux5,
+    ChannelPosition::Aux6,
+    ChannelPosition::Aux7,
+];
 
 /// What the server sends while it records.
 pub enum Event {
-    /// Raw little-endian f32 samples, left and right alternating; not necessarily whole frames.
+    /// Raw little-endian f32 samples, one of each channel after another; not necessarily whole
+    /// frames.
     Data(Vec<u8>),
     /// The answer to [`Connection::ask_position`].
     Position(RecordLatency),
@@ -65,24 +79,25 @@ impl Connection {
     }
 
     /// Fails unless the server has a sink of this name.
-    pub fn require_sink(&mut self, name: &CStr) -> Result<()> {
-        let _: LookupReply = self.call(&Command::LookupSink(name.to_owned()))?;
+    pub fn require_sink(&mut self, name: &str) -> Result<()> {
+        let name = CString::new(name).unwrap_or_default();
+        let _: LookupReply = self.call(&Command::LookupSink(name))?;
         Ok(())
     }
 
-    /// Begins to record a source as f32 stereo without resampling. Returns the stream's channel
-    /// number.
+    /// Begins to record a source of this many channels as f32 without resampling. Returns the
+    /// stream's number.
     ///
     /// The source works in blocks of `block_frames`, or of fewer if a player asks for that.
-    pub fn record(&mut self, source: &CStr, rate_hz: u32, block_frames: u32) -> Result<u32> {
-        let fragment_size = block_frames.saturating_mul(FRAME_BYTES as u32);
+    pub fn record(&mut self, source: &CStr, channels: u8, rate_hz: u32, block_frames: u32) -> Result<u32> {
+        let fragment_size = block_frames.saturating_mul(SAMPLE_BYTES as u32 * u32::from(channels));
         let params = RecordStreamParams {
-            sample_spec: SampleSpec { format: SampleFormat::Float32Le, channels: 2, sample_rate: rate_hz },
-            channel_map: ChannelMap::stereo(),
+            sample_spec: SampleSpec { format: SampleFormat::Float32Le, channels, sample_rate: rate_hz },
+            channel_map: ChannelMap::new(POSITIONS.into_iter().take(channels.into())),
             source_name: Some(source.to_owned()),
             buffer_attr: BufferAttr { fragment_size, ..BufferAttr::default() },
             flags: StreamFlags { adjust_latency: true, no_move: true, ..StreamFlags::default() },
-            cvolume: Some(ChannelVolume::norm(2)),
+            cvolume: Some(ChannelVolume::norm(channels)),
             ..RecordStreamParams::default()
         };
         let reply: CreateRecordStreamReply = self.call(&Command::CreateRecordStream(params))?;

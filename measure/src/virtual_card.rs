@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use crate::configuration;
 use crate::error::{Error, Result};
 use crate::pulse::Connection;
-use crate::sink::{RATE_HZ, Sink};
+use crate::sink::{MOST_BOXES, RATE_HZ, Sink};
 
 /// PulseAudio's name of what the card plays.
 pub(crate) const MONITOR: &CStr = c"both.monitor";
@@ -47,8 +47,6 @@ const DEFAULT_BLOCK: Duration = Duration::from_millis(10);
 const MAX_BLOCK: Duration = Duration::from_millis(50);
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
-/// The sink that is created last.
-const LAST_SINK: &CStr = c"box_right";
 /// Where ALSA's plugins live on the common distributions.
 const LIBRARY_DIRS: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
 const PULSE_PLUGIN: &str = "alsa-lib/libasound_module_pcm_pulse.so";
@@ -60,6 +58,7 @@ pub struct VirtualCard {
     dir: TempDir,
     server: Child,
     block: Duration,
+    boxes: usize,
 }
 
 impl VirtualCard {
@@ -83,6 +82,19 @@ impl VirtualCard {
     /// # Errors
     /// As [`VirtualCard::start`].
     pub fn start_with_block(block: Duration) -> Result<Self> {
+        Self::start_with(block, 2)
+    }
+
+    /// Does the same as [`VirtualCard::start`] with a channel for each of this many boxes, 2 to 8:
+    /// see [`Sink::Box`].
+    ///
+    /// # Errors
+    /// As [`VirtualCard::start`].
+    pub fn start_for(boxes: usize) -> Result<Self> {
+        Self::start_with(DEFAULT_BLOCK, boxes.clamp(2, MOST_BOXES))
+    }
+
+    fn start_with(block: Duration, boxes: usize) -> Result<Self> {
         let block = block.clamp(Duration::from_millis(1), MAX_BLOCK);
         if !has_pulse_plugin() {
             return Err(Error::Missing { what: "ALSA's pulse plugin", package: "libasound2-plugins" });
@@ -93,9 +105,9 @@ impl VirtualCard {
         if dir.path().to_str().is_none_or(|path| path.contains([' ', ':'])) {
             return Err(Error::Start("the path of the temporary folder has a space or colon: set TMPDIR".into()));
         }
-        configuration::write(dir.path()).map_err(Error::io("configure the private PulseAudio"))?;
+        configuration::write(dir.path(), boxes).map_err(Error::io("configure the private PulseAudio"))?;
         let server = spawn_server(dir.path())?;
-        let mut card = Self { dir, server, block };
+        let mut card = Self { dir, server, block, boxes };
         card.wait_until_ready()?;
         Ok(card)
     }
@@ -164,6 +176,11 @@ impl VirtualCard {
         (self.block.as_secs_f64() * f64::from(RATE_HZ)).round() as u32
     }
 
+    /// Returns how many channels it has.
+    pub(crate) fn channels(&self) -> usize {
+        self.boxes
+    }
+
     fn socket(&self) -> PathBuf {
         self.dir.path().join("socket")
     }
@@ -174,7 +191,9 @@ impl VirtualCard {
             if let Ok(Some(status)) = self.server.try_wait() {
                 return Err(Error::Start(format!("it ended with {status}\n{}", self.log_end())));
             }
-            let error = match self.connect().and_then(|mut connection| connection.require_sink(LAST_SINK)) {
+            // The sink that is created last.
+            let last = Sink::Box(self.boxes - 1).name();
+            let error = match self.connect().and_then(|mut connection| connection.require_sink(last)) {
                 Ok(()) => {
                     self.ask_for_realtime();
                     return Ok(());

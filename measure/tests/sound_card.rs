@@ -50,6 +50,42 @@ fn each_box_has_a_channel_of_its_own_in_full_amplitude() {
 }
 
 #[test]
+fn each_of_several_boxes_has_a_channel_of_its_own_too() {
+    let card = VirtualCard::start_for(5).unwrap();
+    let program = Program { sound: "mono-noise", seconds: 1.0, rate_hz: 48_000 };
+    for number in 0..5 {
+        let (recording, _) = record(&card, Sink::Box(number), program);
+        for other in 0..5 {
+            let peak = peak(recording.channel(other).unwrap());
+            assert!((peak - if other == number { 0.5 } else { 0.0 }).abs() < 1e-3, "{number}: {other} has {peak}");
+        }
+        assert!(recording.channel(5).is_none());
+    }
+}
+
+#[test]
+fn a_recording_can_be_cut_and_nothing_is_lost_in_between() {
+    let card = VirtualCard::start().unwrap();
+    let recorder = Recorder::start(&card).unwrap();
+    let mut playing = player::start(&card, Sink::Both, Program { sound: "noise", seconds: 3.0, rate_hz: 48_000 }, &[]);
+    let mut parts = Vec::new();
+    while playing.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(700));
+        parts.push(recorder.cut().unwrap());
+    }
+    player::finish(playing);
+    parts.push(recorder.finish().unwrap());
+    for pair in parts.windows(2) {
+        let apart_ns = pair[0].utc_ns_of_frame(pair[0].left.len() as f64) - pair[1].utc_ns_of_frame(0.0);
+        assert!(apart_ns.abs() < 1e6, "{apart_ns} ns");
+    }
+    let whole: Vec<f32> = parts.iter().flat_map(|part| part.left.iter().copied()).collect();
+    let reference: Vec<f32> = (0..144_000).map(player::noise).collect();
+    let first = find_start(&whole, &reference, 48_000, 0..whole.len()).unwrap().round() as usize;
+    assert_eq!(whole[first..first + 143_000], reference[..143_000]);
+}
+
+#[test]
 fn what_is_played_is_recorded_sample_by_sample() {
     let card = VirtualCard::start().unwrap();
     let (recording, _) = record(&card, Sink::Both, Program { sound: "noise", seconds: 2.0, rate_hz: 48_000 });

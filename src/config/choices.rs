@@ -91,8 +91,8 @@ pub enum Hat {
     Other,
 }
 
-/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name, or
-/// the path of its I2C bus.
+/// Which real-time clock there is: `"none"`, `"simulated"`, `"simulated:"` and a chip's name or by
+/// how much a DS3231 is wrong, or the path of its I2C bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RtcChoice {
@@ -102,6 +102,13 @@ pub enum RtcChoice {
     None,
     /// A simulated chip: a DS3231, or one that is mistaken for it.
     Simulated(SimulatedRtc),
+}
+
+impl RtcChoice {
+    /// Returns whether it is simulated, and was set by the system clock: it is as right as that.
+    pub fn is_as_right_as_the_system(&self) -> bool {
+        matches!(self, Self::Simulated(chip) if chip.is_right())
+    }
 }
 
 /// Comes before the name of a simulated chip.
@@ -270,5 +277,16 @@ mod tests {
         }
         assert_eq!(rtc("simulated:ds3231"), rtc("simulated"));
         assert!(rtc("simulated:ds9").unwrap_err().contains("pcf8523"));
+        for (written, shown) in [
+            ("simulated:offset=7ms,rate=-1.5ppm", "simulated:offset=7ms,rate=-1.5ppm"),
+            ("simulated:rate=0.25ppm,offset=-0.5ms", "simulated:offset=-0.5ms,rate=0.25ppm"),
+            ("simulated:offset=10000ms", "simulated:offset=10000ms,rate=0ppm"),
+        ] {
+            assert_eq!(rtc(written).map(String::from), Ok(shown.to_owned()));
+            assert_eq!(rtc(shown), rtc(written));
+        }
+        for wrong in ["offset=7", "offset=10001ms", "rate=nanppm", "rate=201ppm", "offset=1ms,", "offset=infms"] {
+            assert!(rtc(&format!("simulated:{wrong}")).unwrap_err().contains("offset=7ms"), "{wrong}");
+        }
     }
 }

@@ -99,7 +99,9 @@ impl RideReport {
     pub fn new(member: &Member<SocketAddr>, presence: &Presence, view: &TimeView, now: Instant<Raw>) -> Self {
         let heard = || member.neighbours().iter().filter(|neighbour| neighbour.is_heard(now));
         let name_of = |id: BoxId| {
-            let named = heard().find(|neighbour| neighbour.id == id).and_then(|neighbour| neighbour.beacon.as_ref());
+            // The leader may have gone, and its name is remembered.
+            let known = member.neighbours().iter().find(|neighbour| neighbour.id == id);
+            let named = known.and_then(|neighbour| neighbour.beacon.as_ref());
             named.map_or_else(|| id.to_string(), |beacon| beacon.name.clone())
         };
         let role = heard().next().map(|_| match member.role() {

@@ -94,11 +94,7 @@ impl ClockThread {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start_with(
-        config: &TimeKeeping,
-        options: &ClockOptions,
-        ride: Option<RideLink>,
-    ) -> std::io::Result<Self> {
+    pub fn start_with(config: &TimeKeeping, options: &ClockOptions, ride: Option<RideLink>) -> std::io::Result<Self> {
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let shared = Arc::new(SharedEstimate::unset(clocks.as_ref()));
         let (sender, events) = mpsc::channel();

@@ -8,7 +8,7 @@ use jaudiosync_hw::clocks::MachineClocks;
 use jaudiosync_hw::priority::{RealtimeThread, ask_for_realtime};
 
 use super::conductor::TimePort;
-use crate::config::{BoardKind, Config, RtcChoice, TimeSource};
+use crate::config::{BoardKind, Config, TimeSource};
 use crate::service::clock_thread::{ClockOptions, ClockReader, ClockThread};
 use crate::timekeeping::SystemClockSource;
 use crate::timekeeping::clock_module::SharedModule;
@@ -61,8 +61,7 @@ impl BoxTime {
             saves: true,
             sets_rtc: true,
             sets_system_clock: config.set_system_clock,
-            // A simulated RTC was set by the system clock, and is as right as that.
-            asks_system: matches!(config.rtc, RtcChoice::Simulated(_)),
+            asks_system: config.rtc.is_as_right_as_the_system(),
             module: Some(module),
             pin_backend,
             on_thread: || ask_for_realtime(RealtimeThread::Edge),

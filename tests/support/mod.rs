@@ -5,6 +5,7 @@
 
 pub mod fault;
 pub mod hearing;
+pub mod neighbours;
 pub mod odd_mp3;
 pub mod playing;
 pub mod process;

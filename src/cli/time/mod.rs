@@ -65,7 +65,8 @@ struct TimeOptions {
     config: Option<PathBuf>,
 
     /// The RTC's I2C bus, or `none`, or `simulated` or another simulated chip: `simulated:ds3231m`,
-    /// `simulated:ds1307`, `simulated:pcf8523`, `simulated:mpu6050`
+    /// `simulated:offset=7ms,rate=-1.5ppm`, `simulated:ds1307`, `simulated:pcf8523`,
+    /// `simulated:mpu6050`
     #[arg(long, value_name = "BUS", value_parser = parse_rtc, global = true)]
     rtc: Option<RtcChoice>,
 

@@ -465,7 +465,7 @@ impl<P: Peer> Member<P> {
         self.followed = Some(by_way_of);
         self.predecessor = Some(Predecessor { leader, at: now });
         if !is_same || is_out_of_step {
-            let Some(compared) = neighbour.to_take_over(now) else { return };
+            let Some(compared) = neighbour.takeover(now) else { return };
             log::debug!("takes the time of {by_way_of} over: {compared:?}");
             self.commands.push(GroupCommand::Join(theirs, sample(&compared)));
         }

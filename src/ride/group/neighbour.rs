@@ -167,9 +167,13 @@ impl<P: Peer> Neighbour<P> {
     pub(super) fn forget_measurements(&mut self) {
         self.exchanges.clear();
         self.broadcasts.clear();
+        // Broadcasts are checked by exchanges, which have to come first again.
+        self.broadcasts_at = None;
         self.last = None;
         self.wanted_since = None;
         self.answers = 0;
+        // It is asked at once, and not when it would have been asked next.
+        self.ask_at = self.ask_at.min(self.beacon_at);
     }
 
     /// Returns whether it is to be asked for the time now.
@@ -243,7 +247,7 @@ impl<P: Peer> Neighbour<P> {
 
     /// Returns its time as it can be taken over; `None` while it is not known well enough, unless
     /// this box has waited for long.
-    pub(super) fn to_take_over(&mut self, now: Instant<Raw>) -> Option<Compared> {
+    pub(super) fn takeover(&mut self, now: Instant<Raw>) -> Option<Compared> {
         let since = *self.wanted_since.get_or_insert(now);
         let taken = self.last.filter(|last| last.sigma_ns <= GOOD_NS || now - since >= LONGEST_WAIT);
         if taken.is_some() {

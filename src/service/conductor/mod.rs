@@ -34,7 +34,7 @@ use super::state_writer::WriteCommand;
 use super::volume::VolumeReport;
 use crate::appliance::answer::{Flash, LedPattern, Tone, is_lit};
 use crate::appliance::{Action, Appliance, Contacts, Input, Moment, PlaylistInfo, Program, Refusal, SavedState};
-use crate::config::{Config, Layers, RtcChoice, TimeSource};
+use crate::config::{Config, Layers, TimeSource};
 use crate::control::protocol::{RideStatus, StateStatus};
 use crate::control::{Response, Status, protocol};
 use crate::player::decoder::Mix;
@@ -211,9 +211,8 @@ impl Conductor {
     /// read; `saved` is the state that was saved.
     pub fn new(layers: &Layers, saved: SavedState, open_board: OpenBoard, mut ports: Ports) -> Self {
         let config = layers.config().clone();
-        // A simulated RTC was set by the system clock, and is as right as that.
-        let is_simulated = matches!(config.time.rtc, RtcChoice::Simulated(_));
-        let is_taken_for_right = config.time.source == TimeSource::System || is_simulated;
+        let is_taken_for_right =
+            config.time.source == TimeSource::System || config.time.rtc.is_as_right_as_the_system();
         let now_raw = ports.clocks.raw();
         (ports.playlists)(settings::playlist_source(&config));
         let now = moment(&ports, Trust::default());
