@@ -74,8 +74,17 @@ pub struct RideTask {
     member: Member<SocketAddr>,
     refused: Refusals,
     reported_at: Instant<Raw>,
-    /// When a message of a neighbour that was sent to all came last; at first, when it was heard.
-    to_all: HashMap<SocketAddr, Instant<Raw>>,
+    /// When messages of neighbours came last.
+    last_heard: HashMap<SocketAddr, LastHeard>,
+}
+
+/// When messages of a neighbour came.
+#[derive(Debug, Clone, Copy)]
+struct LastHeard {
+    /// The last one that was sent to all; at first, when it was heard.
+    to_all: Instant<Raw>,
+    /// The last one.
+    any: Instant<Raw>,
 }
 
 /// Messages that were refused since the start.
@@ -113,7 +122,7 @@ impl RideTask {
             member,
             refused: Refusals::default(),
             reported_at: now,
-            to_all: HashMap::new(),
+            last_heard: HashMap::new(),
         })
     }
 
@@ -145,12 +154,13 @@ impl RideTask {
     }
 
     fn note_to_all(&mut self, from: SocketAddr, is_to_group: bool, stamp: Instant<Raw>) {
-        if self.to_all.len() >= MOST_WATCHED && !self.to_all.contains_key(&from) {
+        if self.last_heard.len() >= MOST_WATCHED && !self.last_heard.contains_key(&from) {
             return;
         }
-        let at = self.to_all.entry(from).or_insert(stamp);
+        let last = self.last_heard.entry(from).or_insert(LastHeard { to_all: stamp, any: stamp });
+        last.any = stamp;
         if is_to_group {
-            *at = stamp;
+            last.to_all = stamp;
         }
     }
 
@@ -177,9 +187,11 @@ impl RideTask {
         let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let report = RideReport::new(&self.member, &presence, &self.view(), now)
             .with_network(&self.air, self.refused)
-            .with_unicast_only(|address| self.to_all.get(&address).is_some_and(|at| now - *at > GROUP_SILENCE));
+            .with_unicast_only(|address| {
+                self.last_heard.get(&address).is_some_and(|last| last.any - last.to_all > GROUP_SILENCE)
+            });
         // Who has gone begins anew when it comes back.
-        self.to_all.retain(|address, _| report.neighbours.iter().any(|neighbour| neighbour.address == *address));
+        self.last_heard.retain(|_, last| now - last.any <= GROUP_SILENCE);
         self.member.set_presence(presence);
         let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.log_changes(&shown);
