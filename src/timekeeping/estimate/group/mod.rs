@@ -3,7 +3,7 @@
 //! It is a second calibration of the same flywheels. That towards UTC learns from references alone,
 //! and is never moved by neighbours; this one learns from the neighbour that is followed, and is
 //! what is played by. It is remembered when the boxes part. As both are estimates of UTC they share
-//! its axis. Who is followed is decided in `crate::ride`; nothing here sends or receives.
+//! its axis. Who is followed is decided by the folder `ride`; nothing here sends or receives.
 //!
 //! - `clock` is the calibration, and what is published of it;
 //! - `apart` is how far this box may be from those that it does not hear;
