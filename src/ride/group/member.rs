@@ -327,7 +327,11 @@ impl<P: Peer> Member<P> {
             let Some(compared) = neighbour.compare(now, map) else { continue };
             let theirs = neighbour.beacon.as_ref().and_then(|beacon| beacon.group).map(GroupId);
             let is_followed = self.followed == Some(neighbour.id);
-            if is_followed && theirs == group && group.is_some() {
+            // Whoever is that far off is judged first, and then taken over or not followed.
+            let ahead = (compared.utc - map.apply(compared.raw)).abs();
+            let known = view.group.map_or(Span::ZERO, |group| group.bound);
+            let is_in_step = ahead <= compared.bound + OUT_OF_STEP + known;
+            if is_followed && theirs == group && group.is_some() && is_in_step {
                 self.commands.push(GroupCommand::Learn(sample(&compared)));
             }
         }
@@ -470,7 +474,7 @@ impl<P: Peer> Member<P> {
         self.followed = Some(by_way_of);
         self.predecessor = Some(Predecessor { leader, at: now });
         if !is_same || is_out_of_step {
-            let Some(compared) = neighbour.to_take_over(now) else { return };
+            let Some(compared) = neighbour.taken_over(now) else { return };
             log::debug!("takes the time of {by_way_of} over: {compared:?}");
             self.commands.push(GroupCommand::Join(theirs, sample(&compared)));
         }

@@ -243,7 +243,7 @@ impl<P: Peer> Neighbour<P> {
 
     /// Returns its time as it can be taken over; `None` while it is not known well enough, unless
     /// this box has waited for long.
-    pub(super) fn to_take_over(&mut self, now: Instant<Raw>) -> Option<Compared> {
+    pub(super) fn taken_over(&mut self, now: Instant<Raw>) -> Option<Compared> {
         let since = *self.wanted_since.get_or_insert(now);
         let taken = self.last.filter(|last| last.sigma_ns <= GOOD_NS || now - since >= LONGEST_WAIT);
         if taken.is_some() {
