@@ -13,6 +13,10 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 const FIRST: usize = 8;
 const MOST: usize = 128;
 
+/// A comparison is made of fewer once the first of them is this old: whoever is one of many asks
+/// seldom.
+const LONGEST_WAIT: Span = Span::MINUTE;
+
 /// Exchanges older than this are dropped: the clocks may have drifted apart since.
 const LIFE: Span = Span::from_seconds(90);
 
@@ -94,7 +98,9 @@ impl Exchanges {
     /// this box's own time, whose rate is that of the neighbour to a ppm.
     pub fn take(&mut self, now: Instant<Raw>, map: &ClockMap<Raw, Utc>) -> Option<Compared> {
         self.last.retain(|exchange| now - exchange.heard <= LIFE);
-        if self.last.len() < self.wanted.max(FIRST) {
+        let has_waited = self.last.first().is_some_and(|first| now - first.heard >= LONGEST_WAIT);
+        let wanted = if has_waited { FIRST } else { self.wanted.max(FIRST) };
+        if self.last.len() < wanted {
             return None;
         }
         let compared = compare(&self.last, map);
@@ -192,6 +198,20 @@ mod tests {
         errors_ns.sort_by(f64::total_cmp);
         println!("median {:.0} ns, 95 % within {:.0} ns", errors_ns[250], errors_ns[475]);
         assert!(errors_ns[250] < 100e3 && errors_ns[475] < 300e3);
+    }
+
+    #[test]
+    fn of_a_box_that_is_asked_seldom_few_exchanges_are_enough() {
+        let mut made = Exchanges::default();
+        let mut compared = 0;
+        for number in 0..400 {
+            let asked = Instant::ZERO + Span::from_ms(2_000) * number;
+            let received = own().apply(asked + Span::MILLISECOND);
+            let heard = asked + Span::from_ms(2);
+            made.push(Exchange { asked, received, answered: received, heard });
+            compared += usize::from(made.take(heard, &own()).is_some());
+        }
+        assert!(compared >= 10, "{compared} comparisons in 800 s");
     }
 
     #[test]

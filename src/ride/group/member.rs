@@ -327,7 +327,11 @@ impl<P: Peer> Member<P> {
             let Some(compared) = neighbour.compare(now, map) else { continue };
             let theirs = neighbour.beacon.as_ref().and_then(|beacon| beacon.group).map(GroupId);
             let is_followed = self.followed == Some(neighbour.id);
-            if is_followed && theirs == group && group.is_some() {
+            // Whoever is that far off is judged first, and then taken over or not followed.
+            let ahead = (compared.utc - map.apply(compared.raw)).abs();
+            let known = view.group.map_or(Span::ZERO, |group| group.bound);
+            let is_in_step = ahead <= compared.bound + OUT_OF_STEP + known;
+            if is_followed && theirs == group && group.is_some() && is_in_step {
                 self.commands.push(GroupCommand::Learn(sample(&compared)));
             }
         }
@@ -347,8 +351,13 @@ impl<P: Peer> Member<P> {
         }
         let mut standings = judge(&claims).into_iter();
         self.standing = if own.is_some() { standings.next().unwrap_or(Standing::Agrees) } else { Standing::Agrees };
+        let leader = self.predecessor.map(|before| before.leader);
         for (index, standing) in judged.into_iter().zip(standings) {
-            self.neighbours[index].standing = standing;
+            let neighbour = &mut self.neighbours[index];
+            neighbour.standing = standing;
+            if standing == Standing::Excluded && leader == Some(neighbour.id) {
+                self.commands.push(GroupCommand::Distrust);
+            }
         }
     }
 
@@ -417,7 +426,7 @@ impl<P: Peer> Member<P> {
         if is_settled {
             self.predecessor = None;
         }
-        let utc_bound = utc_bound(view, now);
+        let utc_bound = by_own_knowledge(view, now);
         let contact = Contact { leads: true, is_settled, is_shared, way_bound: Span::ZERO, utc_bound };
         self.commands.push(GroupCommand::Contact(Some(contact)));
     }
@@ -560,13 +569,21 @@ fn time(view: &TimeView, now: Instant<Raw>) -> ClockMap<Raw, Utc> {
 
 /// Returns how far the group's time, as this box has it, can be from UTC.
 fn utc_bound(view: &TimeView, now: Instant<Raw>) -> Option<Span> {
+    let by_own = by_own_knowledge(view, now)?;
+    Some(view.group.and_then(|group| group.utc_bound).map_or(by_own, |stated| stated.min(by_own)))
+}
+
+/// Returns the same by what this box knows itself, whatever others have stated.
+fn by_own_knowledge(view: &TimeView, now: Instant<Raw>) -> Option<Span> {
     let (own, bound) = view.own?;
     let apart = view.group.map_or(Span::ZERO, |group| (group.utc.apply(now) - own.apply(now)).abs());
-    let by_own = bound + apart;
-    Some(view.group.and_then(|group| group.utc_bound).map_or(by_own, |stated| stated.min(by_own)))
+    Some(bound + apart)
 }
 
 fn sample(compared: &Compared) -> GroupSample {
     let Compared { raw, utc, sigma_ns, bias_sigma_ns, .. } = *compared;
     GroupSample { raw, utc, sigma_ns, bias_sigma_ns }
 }
+
+#[cfg(test)]
+mod tests;

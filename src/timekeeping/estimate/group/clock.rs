@@ -15,6 +15,10 @@ const CARRIED_NS_PER_S: f64 = 1_000.0;
 /// A sample this many standard deviations off is a surprise.
 const SURPRISE_SIGMAS: f64 = 4.0;
 
+/// How fast the group's time may leave UTC, once nobody who knows it leads, in ppb: the rate of a
+/// calibrated RTC, and what the temperature adds.
+const DRIFTS_PPB: f64 = 300.0;
+
 /// What all comparisons of two boxes have in common at least, in ns, and how long that stays alike
 /// for a worse one, in s.
 const LEAST_BIAS_NS: f64 = 15_000.0;
@@ -78,6 +82,8 @@ pub enum GroupCommand {
     },
     /// Others are heard, or not.
     Contact(Option<Contact>),
+    /// What the leader has stated of UTC is not believed any more.
+    Distrust,
 }
 
 /// The RTC as the timekeeper has it at a moment.
@@ -145,7 +151,8 @@ pub struct GroupClock {
     apart: Apart,
     /// Whether another box has, or had, this time: otherwise it is a group of one.
     is_shared: bool,
-    utc_bound: Option<Span>,
+    /// How far the group's time could be from UTC, and when that was stated.
+    utc_bound: Option<(Span, Option<Instant<Raw>>)>,
     steering: SteeringPlan,
     /// Up to when the steering is part of the calibrations.
     steered_to: Option<Instant<Raw>>,
@@ -199,14 +206,14 @@ impl GroupClock {
         group.is_shared = true;
         group.apart = Apart::after(shown - saved.begins());
         group.rtc = Some(Calibration::restore(model.seen_from_another(), &saved.calibration)?);
-        group.utc_bound = saved.utc_bound_ns.map(Span::from_ns);
+        group.utc_bound = saved.utc_bound_ns.map(|ns| (Span::from_ns(ns) + drift(shown - saved.begins()), None));
         Some(group)
     }
 
     /// Returns what is to be saved; `None` while the RTC has no part in it, or nobody else.
     pub fn save(&self) -> Option<SavedGroup> {
         let calibration = self.rtc.as_ref().filter(|_| self.is_shared)?.save();
-        Some(SavedGroup { id: self.id, calibration, utc_bound_ns: self.utc_bound.map(Span::ns) })
+        Some(SavedGroup { id: self.id, calibration, utc_bound_ns: self.utc_bound.map(|(bound, _)| bound.ns()) })
     }
 
     /// Returns which group it is.
@@ -306,12 +313,30 @@ impl GroupClock {
         }
         self.contact = contact;
         if let Some(contact) = contact {
-            self.utc_bound = contact.utc_bound;
+            // A follower repeats what it hears; a leader goes on with what was stated before, which
+            // becomes worse with time, until it knows better by itself.
+            let known = self.utc_bound_at(now).filter(|_| contact.leads);
+            match (contact.utc_bound, known) {
+                (Some(stated), Some(known)) if stated >= known => {}
+                (None, Some(_)) => {}
+                (stated, _) => self.utc_bound = stated.map(|stated| (stated, Some(now))),
+            }
             self.is_shared |= contact.is_shared;
             if contact.leads && contact.is_settled {
                 self.apart.in_step(now);
             }
         }
+    }
+
+    /// Forgets how far the group's time is said to be from UTC: whoever has stated it is not believed.
+    pub fn distrust(&mut self) {
+        self.utc_bound = None;
+    }
+
+    /// Returns how far the group's time can be from UTC by what was stated last.
+    fn utc_bound_at(&self, now: Instant<Raw>) -> Option<Span> {
+        let (stated, at) = self.utc_bound?;
+        Some(stated + at.map_or(Span::ZERO, |at| drift(now - at)))
     }
 
     /// Carries it on to a moment. `own` is this box's own UTC and how far that can be wrong.
@@ -394,12 +419,17 @@ impl GroupClock {
             id: self.id,
             utc: ClockMap { rate, ..map },
             bound,
-            utc_bound: self.utc_bound.map(|utc_bound| utc_bound + bound),
+            utc_bound: self.utc_bound_at(now).map(|utc_bound| utc_bound + bound),
             contact: self.contact,
             is_shared: self.is_shared,
             steering: self.steering,
         })
     }
+}
+
+/// Returns how far the group's time may drift from UTC while nobody steers it.
+fn drift(since: Span) -> Span {
+    Span::from_ns_f64(DRIFTS_PPB * since.seconds().max(0.0))
 }
 
 /// Absorbs a sample into a calibration. A surprising one moves the phase alone: a stamp that came

@@ -43,6 +43,7 @@ impl Timekeeper {
             GroupCommand::Steer { from_s, rate } => {
                 self.group.iter_mut().for_each(|group| group.steer(now, *from_s, *rate));
             }
+            GroupCommand::Distrust => self.group.iter_mut().for_each(GroupClock::distrust),
             GroupCommand::Contact(contact) => {
                 self.group.iter_mut().for_each(|group| group.contact(now, *contact));
             }
