@@ -1,5 +1,7 @@
 //! One box as a member of its group.
 
+use std::collections::VecDeque;
+
 use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Span, Utc};
 
 use super::broadcasts::{BeaconId, Received};
@@ -18,6 +20,9 @@ use crate::timekeeping::estimate::timekeeper::TimeView;
 /// same moment again and again.
 const BEACON_INTERVAL: Span = Span::SECOND;
 const BEACON_JITTER: f64 = 0.2;
+
+/// So many of the last messages to all are remembered: a report of one may come late.
+const SENT_TO_ALL: usize = 16;
 
 /// A box answers at most this many questions in a second, whoever asks.
 const MOST_ANSWERS: u32 = 60;
@@ -107,6 +112,8 @@ pub struct Member<P> {
     outgoing: Vec<Outgoing<P>>,
     beacon_at: Instant<Raw>,
     answers: (Instant<Raw>, u32),
+    /// The numbers of the last messages to all.
+    sent_to_all: VecDeque<u32>,
     refusals: Refusals,
     standing: Standing,
     followed: Option<BoxId>,
@@ -141,6 +148,7 @@ impl<P: Peer> Member<P> {
             outgoing: Vec::new(),
             beacon_at: now,
             answers: (now, 0),
+            sent_to_all: VecDeque::new(),
             refusals: Refusals::default(),
             standing: Standing::Agrees,
             followed: None,
@@ -246,6 +254,10 @@ impl<P: Peer> Member<P> {
                 }
                 neighbour.peer = peer;
                 self.received.push(BeaconId { sender: sender.short(), number }, at);
+                let reported = beacon.heard.iter().find(|heard| heard.sender == self.id.short());
+                if reported.is_some_and(|heard| self.sent_to_all.contains(&heard.number)) {
+                    neighbour.hears_all_at = Some(at);
+                }
                 neighbour.hear(*beacon, at, &self.received);
             }
         }
@@ -278,6 +290,12 @@ impl<P: Peer> Member<P> {
 
     fn send(&mut self, to: To<P>, content: Content) {
         self.sent = self.sent.wrapping_add(1);
+        if to == To::All {
+            if self.sent_to_all.len() >= SENT_TO_ALL {
+                self.sent_to_all.pop_front();
+            }
+            self.sent_to_all.push_back(self.sent);
+        }
         let message = Message { sender: self.id, run: self.run, number: self.sent, content };
         self.outgoing.push(Outgoing { to, message });
     }
@@ -541,12 +559,12 @@ impl<P: Peer> Member<P> {
         let deaf = self
             .neighbours
             .iter()
-            .filter(|neighbour| now - neighbour.beacon_at <= super::neighbour::SILENCE && !neighbour.hears(self.id))
+            .filter(|neighbour| neighbour.is_there(now) && !neighbour.hears_all(now))
             .map(|neighbour| neighbour.peer);
         let known = |peer: &P| {
             self.neighbours
                 .iter()
-                .any(|neighbour| neighbour.peer == *peer && neighbour.is_heard(now) && neighbour.hears(self.id))
+                .any(|neighbour| neighbour.peer == *peer && neighbour.is_heard(now) && neighbour.hears_all(now))
         };
         let mut peers: Vec<P> = self.configured.iter().copied().filter(|peer| !known(peer)).collect();
         for peer in deaf {

@@ -69,6 +69,8 @@ pub struct Neighbour<P> {
     epoch: u32,
     /// Since when its time is to be taken over.
     wanted_since: Option<Instant<Raw>>,
+    /// When it last reported a beacon of this box that was sent to all.
+    pub(super) hears_all_at: Option<Instant<Raw>>,
 }
 
 impl<P: Peer> Neighbour<P> {
@@ -89,6 +91,7 @@ impl<P: Peer> Neighbour<P> {
             ask_at: now,
             answers: 0,
             epoch: 0,
+            hears_all_at: None,
         }
     }
 
@@ -105,6 +108,11 @@ impl<P: Peer> Neighbour<P> {
     /// Returns whether it hears this box, by its last beacon.
     pub fn hears(&self, own: BoxId) -> bool {
         self.beacon.as_ref().is_some_and(|beacon| beacon.heard.iter().any(|heard| heard.sender == own.short()))
+    }
+
+    /// Returns whether it hears what this box sends to all; otherwise it needs a copy of its own.
+    pub(super) fn hears_all(&self, now: Instant<Raw>) -> bool {
+        self.hears_all_at.is_some_and(|at| now - at <= SILENCE)
     }
 
     /// Returns whether it is in a group.
