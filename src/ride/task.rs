@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jaudiosync_hw::clocks::Clocks;
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Raw, Span};
 
 use super::air::{Air, Heard, To};
 use super::group::{self, Member, Outgoing, Presence};
@@ -28,6 +28,9 @@ const MOST_AT_ONCE: usize = 64;
 
 /// How often the report is renewed.
 const REPORT_INTERVAL: Span = Span::from_ms(500);
+
+/// A box of another version is there for this long after its last message.
+const OTHER_VERSION_LASTS: Span = Span::from_seconds(60);
 
 /// What is shared with the rest of the program.
 #[derive(Debug, Default)]
@@ -65,7 +68,9 @@ pub struct RideTask {
     board: Arc<RideBoard>,
     member: Member<SocketAddr>,
     refused: Refusals,
-    reported_at: jaudiosync_time::Instant<jaudiosync_time::Raw>,
+    /// When a message of another version was last heard.
+    other_version_at: Option<Instant<Raw>>,
+    reported_at: Instant<Raw>,
 }
 
 /// Messages that were refused since the start.
@@ -94,7 +99,17 @@ impl RideTask {
         let [id, run, seed] = [getrandom::u64()?, getrandom::u64()?, getrandom::u64()?];
         let now = clocks.raw();
         let member = Member::new(BoxId(id), RunId(run), seed, now);
-        Ok(Self { air, key, clocks, clock, board, member, refused: Refusals::default(), reported_at: now })
+        Ok(Self {
+            air,
+            key,
+            clocks,
+            clock,
+            board,
+            member,
+            refused: Refusals::default(),
+            other_version_at: None,
+            reported_at: now,
+        })
     }
 
     fn view(&self) -> TimeView {
@@ -105,7 +120,10 @@ impl RideTask {
         let Heard { bytes, from, stamp, .. } = heard;
         let message = match open(&bytes, &self.key) {
             Ok(message) => message,
-            Err(Refused::Version(_)) => return self.refused.version += 1,
+            Err(Refused::Version(_)) => {
+                self.other_version_at = Some(stamp);
+                return self.refused.version += 1;
+            }
             Err(Refused::Nonsense) => return self.refused.nonsense += 1,
             Err(_) => return self.refused.signature += 1,
         };
@@ -145,6 +163,8 @@ impl RideTask {
         self.reported_at = now;
         let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let report = RideReport::new(&self.member, &presence, &self.view(), now).with_network(&self.air, self.refused);
+        let hears_other_version = self.other_version_at.is_some_and(|at| now - at <= OTHER_VERSION_LASTS);
+        let report = RideReport { hears_other_version, ..report };
         self.member.set_presence(presence);
         let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.log_changes(&shown);
