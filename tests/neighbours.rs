@@ -1,8 +1,8 @@
 //! Boxes that meet, as real services with real sockets on a virtual Wi-Fi: each begins with an RTC
 //! that is wrong in its own way, and what is heard of all of them is compared.
 //!
-//! Figures are printed: `cargo test --test neighbours -- --nocapture`; those of an hour together are
-//! in docs/measurements.md.
+//! Figures are printed: `cargo test --test neighbours -- --nocapture`. How to listen for an hour is in
+//! docs/measurements.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -32,6 +32,8 @@ pub struct RideReport {
     pub unproven: u64,
     /// Messages that could not be believed.
     pub refused: Refusals,
+    /// Whether a message of another version of the program has come lately.
+    pub hears_other_version: bool,
     /// Datagrams.
     pub counts: Counts,
     /// Where it is heard: names and addresses of interfaces.

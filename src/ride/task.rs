@@ -37,6 +37,9 @@ const GROUP_SILENCE: Span = Span::from_seconds(20);
 /// More neighbours than this are not watched for that.
 const MOST_WATCHED: usize = 64;
 
+/// A box of another version is there for this long after its last message.
+const OTHER_VERSION_LASTS: Span = Span::from_seconds(60);
+
 /// What is shared with the rest of the program.
 #[derive(Debug, Default)]
 pub struct RideBoard {
@@ -73,6 +76,8 @@ pub struct RideTask {
     board: Arc<RideBoard>,
     member: Member<SocketAddr>,
     refused: Refusals,
+    /// When a message of another version was last heard.
+    other_version_at: Option<Instant<Raw>>,
     reported_at: Instant<Raw>,
     /// When messages of neighbours came last.
     last_heard: HashMap<SocketAddr, LastHeard>,
@@ -121,6 +126,7 @@ impl RideTask {
             board,
             member,
             refused: Refusals::default(),
+            other_version_at: None,
             reported_at: now,
             last_heard: HashMap::new(),
         })
@@ -134,7 +140,10 @@ impl RideTask {
         let Heard { bytes, from, is_to_group, stamp, .. } = heard;
         let message = match open(&bytes, &self.key) {
             Ok(message) => message,
-            Err(Refused::Version(_)) => return self.refused.version += 1,
+            Err(Refused::Version(_)) => {
+                self.other_version_at = Some(stamp);
+                return self.refused.version += 1;
+            }
             Err(Refused::Nonsense) => return self.refused.nonsense += 1,
             Err(_) => return self.refused.signature += 1,
         };
@@ -192,6 +201,9 @@ impl RideTask {
             });
         // Who has gone begins anew when it comes back.
         self.last_heard.retain(|_, last| now - last.any <= GROUP_SILENCE);
+        let report = RideReport::new(&self.member, &presence, &self.view(), now).with_network(&self.air, self.refused);
+        let hears_other_version = self.other_version_at.is_some_and(|at| now - at <= OTHER_VERSION_LASTS);
+        let report = RideReport { hears_other_version, ..report };
         self.member.set_presence(presence);
         let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.log_changes(&shown);

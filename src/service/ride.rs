@@ -177,7 +177,7 @@ fn warnings(report: &RideReport) -> Vec<String> {
             warnings.push(format!("{name} is heard and does not hear this box; does the network isolate its clients?"));
         }
     }
-    if report.refused.version > 0 {
+    if report.hears_other_version {
         warnings.push("a box with another version of JAudioSync is there: all need the same one".to_owned());
     }
     warnings.extend(report.trouble.clone());
