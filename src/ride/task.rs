@@ -201,7 +201,6 @@ impl RideTask {
             });
         // Who has gone begins anew when it comes back.
         self.last_heard.retain(|_, last| now - last.any <= GROUP_SILENCE);
-        let report = RideReport::new(&self.member, &presence, &self.view(), now).with_network(&self.air, self.refused);
         let hears_other_version = self.other_version_at.is_some_and(|at| now - at <= OTHER_VERSION_LASTS);
         let report = RideReport { hears_other_version, ..report };
         self.member.set_presence(presence);

@@ -137,7 +137,10 @@ impl<P: Peer> Neighbour<P> {
 
     /// Returns by how much its time is ahead of `map`, and how far that can be wrong.
     pub fn ahead(&self, map: &ClockMap<Raw, Utc>) -> Option<(Span, Span)> {
-        self.last.map(|last| (last.utc - map.apply(last.raw), last.bound))
+        // What a box gives out that knows nothing of the time is its raw clock.
+        let knows = |beacon: &Beacon| beacon.group.is_some() || beacon.time.utc_bound_us.is_some();
+        let last = self.last.filter(|_| self.beacon.as_ref().is_none_or(knows))?;
+        Some((last.utc - map.apply(last.raw), last.bound))
     }
 
     /// Returns what it states of UTC, compared with `map`.
