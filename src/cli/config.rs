@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Failure, output};
 use crate::config::{BoardKind, Config, Layers, SET, load};
 use crate::host::Machine;
-use crate::host::hats::{claims, collisions, possible_uses};
+use crate::host::hats::{certain_collisions, claims, possible_uses};
 
 /// Show the effective configuration, and where each value comes from
 ///
@@ -71,9 +71,9 @@ fn pins(config: &Config, machine: &Machine) -> (Vec<String>, Vec<String>) {
     let boot_config = machine.boot_config().map(|(_, text)| text).unwrap_or_default();
     let claims = claims(&boot_config, machine.hat_product().as_deref(), config.board.hat);
     let pins = config.board.pins();
-    let certain = collisions(&pins, &claims).into_iter().filter(|collision| !collision.claim.pin.is_optional);
+    let certain = certain_collisions(&pins, &claims);
     let advise = |words: String| format!("{words}; choose another pin in [board]");
-    (certain.map(|collision| advise(collision.to_string())).collect(), possible_uses(&pins, &claims))
+    (certain.iter().map(|collision| advise(collision.to_string())).collect(), possible_uses(&pins, &claims))
 }
 
 /// Formats a configuration file in which a comment after each value says where it comes from.

@@ -98,6 +98,13 @@ pub fn contradicts_miniamp(boot_config: &str, hat: Hat) -> Option<String> {
     dacs.into_iter().next().filter(|_| !is_possible).map(|overlay| overlay.name)
 }
 
+/// Returns what certainly collides with configured pins.
+pub fn certain_collisions(pins: &Pins, claims: &[Claim]) -> Vec<Collision> {
+    let mut certain = collisions(pins, claims);
+    certain.retain(|collision| !collision.claim.pin.is_optional);
+    certain
+}
+
 /// Returns what may use configured pins, in words: what only some boxes have, and what is not
 /// known of this one.
 pub fn possible_uses(pins: &Pins, claims: &[Claim]) -> Vec<String> {

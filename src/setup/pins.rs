@@ -7,7 +7,7 @@ use super::answers::Answers;
 use super::boot_config::{Wanted, edit};
 use crate::config::Config;
 use crate::host::hats::{
-    Claim, Collision, MINIAMP_OVERLAY, claims, collisions, contradicts_miniamp, may_be_miniamp, possible_uses,
+    Claim, MINIAMP_OVERLAY, certain_collisions, claims, contradicts_miniamp, may_be_miniamp, possible_uses,
     without_collisions,
 };
 
@@ -42,8 +42,7 @@ impl OtherUses {
 
     /// Describes the pins that certainly collide.
     pub fn collisions(&self, pins: &Pins) -> Vec<String> {
-        let mut certain: Vec<Collision> = collisions(pins, &self.claims);
-        certain.retain(|collision| !collision.claim.pin.is_optional);
+        let certain = certain_collisions(pins, &self.claims);
         let is_known = |gpio: u8| certain.iter().any(|collision| collision.claim.pin.gpio == gpio);
         let in_use = |(purpose, gpio): (PinPurpose, u8)| {
             let (_, user) = self.in_use.iter().find(|(used, _)| *used == gpio && !is_known(gpio))?;
