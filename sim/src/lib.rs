@@ -9,6 +9,7 @@
 //!   Python program ([`python`]);
 //! - [`dac`] plays on a sound card without sound, with the player's own feeder;
 //! - [`fleet`] runs the boxes, [`report`] and [`plot`] show how it went;
+//! - [`recording`] is what a phone records of a sound check, for `jaudiosync listen`;
 //! - [`cli`] is the command line. The library is public for the tests of this crate alone.
 //!
 //! Only what surrounds a box is modelled here. Timekeeping and the steering of music are not
@@ -28,6 +29,7 @@ pub mod plot;
 pub mod policy;
 pub mod python;
 pub mod randomness;
+pub mod recording;
 pub mod report;
 pub mod rtc;
 pub mod sample;
