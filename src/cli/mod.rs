@@ -84,6 +84,7 @@ enum Command {
     Setup(setup::Setup),
     Config(config::ConfigCommand),
     Time(time::Time),
+    SoundCheck(remote::SoundCheck),
     Listen(listen::Listen),
     Completions(completions::Completions),
 }
@@ -117,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Setup(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Time(command) => command.run(),
+        Command::SoundCheck(command) => command.run(),
         Command::Listen(command) => command.run(),
         Command::Completions(command) => command.run(),
     };

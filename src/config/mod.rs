@@ -23,7 +23,7 @@ pub use choices::{
     Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
 };
 pub use layers::{Layers, Origin, Problem};
-pub use sections::{Board, Config, Control, Playlist, Sound, Start, TimeKeeping, Volume};
+pub use sections::{Board, Config, Control, Playlist, Sound, SoundCheck, Start, TimeKeeping, Volume};
 pub use server_address::{AddressError, OptionalServer, ServerAddress};
 
 /// The system's own configuration file.

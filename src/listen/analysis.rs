@@ -95,6 +95,8 @@ pub fn analyse(compressed: &[f32], rate_hz: u32, known: &Known) -> Result<Findin
     for fitted in &groups {
         boxes.push(examine(fitted, &fit, &shape, &fine, known));
     }
+    boxes.extend(pass.unused(&boxes, &shape, &fine));
+    boxes.sort_by_key(|found| found.number);
     let reference = judge(&mut boxes, &fit, known)?;
     Ok(Findings {
         duration_s: compressed.len() as f64 / RATE_HZ as f64,
@@ -207,6 +209,17 @@ impl Pass {
         }
         fitted.retain(|group| !group.turns.is_empty());
         Ok((fit, fitted))
+    }
+
+    /// Returns the boxes that were heard and of which no turn could be used.
+    fn unused(&self, used: &[BoxFinding], shape: &Shape, fine: &Transform<f64>) -> Vec<BoxFinding> {
+        let groups = self.groups(shape, fine);
+        let is_unused = |group: &&Group<'_>| used.iter().all(|found| found.number != group.number);
+        let finding = |group: &Group<'_>| {
+            let doubt = if group.has_second_box { Doubt::TwoBoxes } else { Doubt::Disturbed };
+            BoxFinding::without_answer(group.number, group.heard_turns, doubt)
+        };
+        groups.iter().filter(is_unused).map(finding).collect()
     }
 
     /// Returns the turns by box: those while the recorder was near it and nothing disturbed them.
@@ -350,7 +363,7 @@ fn picture(mean: &[Complex<f64>], first_s: f64, fine: &Transform<f64>) -> Vec<f3
 
 /// Compares the boxes with one of them, and leaves out what cannot be believed. Returns the reference.
 fn judge(boxes: &mut [BoxFinding], fit: &ClockFit, known: &Known) -> Result<BoxNumber, ListenError> {
-    let middle_level = median(boxes.iter().map(|one| one.level).collect());
+    let middle_level = median(boxes.iter().map(|one| one.level).filter(|level| *level > 0.0).collect());
     let offsets: Vec<f64> = boxes.iter().filter_map(|one| one.result.ok()).map(|offset| offset.ms).collect();
     let middle_ms = median(offsets);
     for one in boxes.iter_mut() {

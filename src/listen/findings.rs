@@ -52,6 +52,25 @@ pub struct BoxFinding {
     pub ambiguity_ms: f64,
 }
 
+impl BoxFinding {
+    /// Returns a box of which nothing more is known than that it was heard.
+    pub(super) fn without_answer(number: BoxNumber, heard_turns: usize, doubt: Doubt) -> Self {
+        Self {
+            number,
+            heard_turns,
+            used_turns: 0,
+            level: 0.0,
+            similarity: 0.0,
+            first_share: 0.0,
+            result: Err(doubt),
+            points: Vec::new(),
+            response: Vec::new(),
+            clarity: 0.0,
+            ambiguity_ms: 0.0,
+        }
+    }
+}
+
 /// How late a box is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Offset {
@@ -83,6 +102,8 @@ pub enum Doubt {
     HeardOnce,
     /// Its first arrival does not stand out.
     Unclear,
+    /// Noise covered its sweeps, or the recorder lost something within each of its turns.
+    Disturbed,
 }
 
 /// Why nothing is said at all.

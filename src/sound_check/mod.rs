@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn boxes_that_are_commanded_in_the_same_minute_are_heard_together() {
-        let at = |second| Times::commanded_at(Instant::from_second(1_800_000_000 + second), MINUTES);
+        let at = |second: i64| Times::commanded_at(Instant::from_second(1_800_000_000 + second), MINUTES);
         assert_eq!(at(0), Times { from_utc_s: 1_800_000_005, until_utc_s: 1_800_000_180 });
         assert_eq!(at(59), Times { from_utc_s: 1_800_000_065, until_utc_s: 1_800_000_180 });
         // Long enough for five turns of every box.

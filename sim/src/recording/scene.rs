@@ -40,6 +40,8 @@ pub struct Scene {
     pub surroundings: Surroundings,
     /// Where the microphone is, in m.
     pub microphone: Point,
+    /// Where it is carried instead: from which second of the recording on it is at which place.
+    pub walk: Vec<(f64, Point)>,
     /// How much louder the noise is than the sweeps of the box in the middle, in dB; `None` is silence.
     pub noise_db: Option<f64>,
     /// How fast the recorder's clock is, in parts per million.
@@ -90,6 +92,7 @@ impl Scene {
             other_ride,
             surroundings,
             microphone,
+            walk: Vec::new(),
             noise_db: Some(0.0),
             clock_ppm: between(r, -80.0, 80.0),
             start_utc_s: 1_784_000_000.0 + 1000.0 * r.f64(),
@@ -136,19 +139,27 @@ impl Scene {
         let rate_hz = f64::from(RATE_HZ);
         // A second of UTC is that many seconds of the recorder's clock.
         let fast = 1.0 + self.clock_ppm * 1e-6;
-        let mut arrivals = self.surroundings.arrivals(sounding.place, self.microphone);
-        // The direct sound is the first.
-        arrivals.iter_mut().take(1).for_each(|direct| direct.amplitude *= sounding.direct);
-        // Room for a latency below zero.
-        let mut air = response(&arrivals, rate_hz * fast, 0.05 + sounding.latency_s);
-        Biquad::high_pass(rate_hz, sounding.speaker_hz).apply(&mut air);
-        Biquad::low_pass(rate_hz, 14_000.0).apply(&mut air);
+        let air_at = |microphone: Point| {
+            let mut arrivals = self.surroundings.arrivals(sounding.place, microphone);
+            // The direct sound is the first.
+            arrivals.iter_mut().take(1).for_each(|direct| direct.amplitude *= sounding.direct);
+            // Room for a latency below zero.
+            let mut air = response(&arrivals, rate_hz * fast, 0.05 + sounding.latency_s);
+            Biquad::high_pass(rate_hz, sounding.speaker_hz).apply(&mut air);
+            Biquad::low_pass(rate_hz, 14_000.0).apply(&mut air);
+            air
+        };
+        let mut air = air_at(self.microphone);
         let mut level: f64 = 0.0;
         let first = (self.start_utc_s as i64).div_euclid(ROUND_S) * ROUND_S + sounding.number.second();
         let turns = (0..)
             .map(|round| first + round * ROUND_S)
             .take_while(|&utc_s| (utc_s as f64) < self.start_utc_s + self.length_s);
         for utc_s in turns {
+            let since_start_s = utc_s as f64 - self.start_utc_s;
+            if let Some((_, place)) = self.walk.iter().rev().find(|(from_s, _)| *from_s <= since_start_s) {
+                air = air_at(*place);
+            }
             let gap = gap_s(sounding.number, Mark::of_turn(sounding.seed, utc_s));
             // The turn's beginning in the recording, and the sample from which it is made.
             let at = (utc_s as f64 - self.start_utc_s) * fast * rate_hz;

@@ -49,6 +49,7 @@ fn reason(doubt: Doubt) -> &'static str {
         Doubt::TwoBoxes => "two boxes sound with this number; give one of them another (sound_check.number)",
         Doubt::TooLate => "too late, or faint and late: perhaps of another ride; go nearer to your own boxes",
         Doubt::HeardOnce => "heard in one turn alone; record for longer, and without noise beside the phone",
+        Doubt::Disturbed => "noise covers its sweeps; go nearer, or wait until it is quieter, and record for longer",
         Doubt::Unclear => "its first arrival does not stand out; go nearer, or to where you see the speaker",
     }
 }

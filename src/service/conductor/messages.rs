@@ -53,6 +53,9 @@ impl Conductor {
 
     fn player(&mut self, event: Event) {
         match event {
+            // Not of the playlist: a track of a sound check is a round of it.
+            Event::Feeder(FeederEvent::Track { .. } | FeederEvent::Opening { .. }) if self.check.is_some() => {}
+            Event::Hearing(_) if self.check.is_some() => self.hearing = Hearing::Nothing,
             Event::Feeder(event) => self.feeder(event),
             Event::Hearing(hearing) => {
                 self.hearing = hearing;
