@@ -19,7 +19,8 @@ type Late = (u8, u64, f64);
 /// Returns a recording of boxes, by a clock that is this fast, that begins 7.3 s into a round.
 fn recording(boxes: &[Late], seconds: f64, clock_ppm: f64) -> Vec<f32> {
     let rate = f64::from(RATE_HZ) * (1.0 + clock_ppm * 1e-6);
-    let mut random = fastrand::Rng::with_seed(5);
+    // Every recording has a noise of its own.
+    let mut random = fastrand::Rng::with_seed(boxes.iter().fold(5, |seed, one| seed ^ one.2.to_bits().rotate_left(9)));
     let mut samples: Vec<f32> = (0..(seconds * rate) as usize).map(|_| 0.01 * (random.f32() - 0.5)).collect();
     let began_s = 1_800_000_007.3;
     for &(number, seed, late_ms) in boxes {
@@ -109,6 +110,19 @@ fn every_format_of_a_recorder_says_the_same() {
 }
 
 #[test]
+fn exact_silence_between_the_sweeps_is_no_sound() {
+    let sandbox = Sandbox::new();
+    let mut samples = recording(&[(1, 1, 0.0), (2, 2, 3.7), (5, 3, -1.25)], 45.0, 0.0);
+    samples.iter_mut().for_each(|sample| *sample = if sample.abs() < 0.006 { 0.0 } else { *sample });
+    let wav = wav(&sandbox, "clean.wav", &[&samples]);
+    for file in [wav.clone(), convert(&sandbox, &wav, "clean.m4a", &["-b:a", "64k"])] {
+        let found = json(&sandbox, &["--reference", "1", &file]);
+        assert_offset(&found, 2, 3.7);
+        assert_offset(&found, 5, -1.25);
+    }
+}
+
+#[test]
 fn a_person_reads_what_to_set_and_what_is_assumed() {
     let sandbox = Sandbox::new();
     let file = wav(&sandbox, "take.wav", &[&recording(&[(1, 1, 0.0), (2, 2, 3.7), (3, 3, 0.0)], 45.0, -20.0)]);
@@ -194,8 +208,9 @@ fn a_file_that_is_no_recording_is_refused_in_words() {
 #[test]
 fn two_line_outputs_in_one_stereo_recorder() {
     let sandbox = Sandbox::new();
-    let left = recording(&[(1, 1, 0.0), (2, 2, 0.0)], 12.0, 0.0);
-    let right = recording(&[(1, 1, 0.1234), (2, 2, 0.1234)], 12.0, 0.0);
+    let boxes = |late_ms: f64| [9, 10, 11, 12, 13].map(|number| (number, 7, late_ms));
+    let left = recording(&boxes(0.0), 12.0, 0.0);
+    let right = recording(&boxes(0.1234), 12.0, 0.0);
     let file = wav(&sandbox, "desk.wav", &[&left, &right]);
     let found = json(&sandbox, &["--stereo", &file]);
     let median = found["median_ms"].as_f64().unwrap();

@@ -30,8 +30,8 @@ pub struct ClockFit {
     pub offsets_s: BTreeMap<BoxNumber, f64>,
     /// What each turn is later than the fit says, in s.
     pub residuals_s: Vec<f64>,
-    /// The weight that each turn had, 0 to 1: 0 is left out.
-    pub weights: Vec<f64>,
+    /// Whether each turn counts, or is too far from the fit.
+    pub counts: Vec<bool>,
     /// The standard deviation of a turn, in s.
     pub sigma_s: f64,
     /// The variance of each box's offset against each other's, for a standard deviation of 1.
@@ -53,8 +53,14 @@ pub enum NoFit {
 
 /// The least standard deviation of a turn that is believed, in s.
 const LEAST_SIGMA_S: f64 = 1e-6;
+/// Turns of a box that agree better than this are not told apart, in s.
+const LEAST_SPREAD_S: f64 = 3e-6;
+/// What is left of the weight of a turn that does not count.
+const LEAST_WEIGHT: f64 = 1e-6;
 /// A step is looked for where turns are this far from the line, in s.
 const STEP_S: f64 = 40e-6;
+/// A pivot below this is a column that the others determine: the least weight is far above it.
+const SINGULAR: f64 = 1e-9;
 /// At most as many steps are believed.
 const MOST_STEPS: usize = 4;
 /// A step must shrink the sum of squares to this part.
@@ -123,6 +129,7 @@ impl ClockFit {
         let observed =
             |index: usize| heard[index].at_s - origin.0 - (heard[index].second - first_second(heard, index)) as f64;
         let mut weights = vec![1.0; heard.len()];
+        let mut counts = vec![true; heard.len()];
         let mut sigma = LEAST_SIGMA_S;
         let (mut solution, mut inverse, mut residuals) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..12 {
@@ -147,10 +154,23 @@ impl ClockFit {
             let free = (heard.len() as f64 - (columns - 1) as f64).max(1.0) / heard.len() as f64;
             let typical = super::noise_floor::median(residuals.iter().map(|r: &f64| r.abs()).collect());
             sigma = (1.4826 * typical / free.sqrt()).max(LEAST_SIGMA_S);
+            // A box that is faint scatters more than the others.
+            let own: Vec<f64> = boxes
+                .iter()
+                .map(|number| {
+                    let sizes = residuals.iter().zip(heard).filter(|(_, turn)| turn.number == *number);
+                    let typical = 1.4826 * super::noise_floor::median(sizes.map(|(r, _)| r.abs()).collect());
+                    typical.max(sigma).max(LEAST_SPREAD_S)
+                })
+                .collect();
             // Tukey's biweight: turns that something disturbed do not count.
-            for (weight, residual) in weights.iter_mut().zip(&residuals) {
-                let far = residual / (5.0 * sigma.max(3e-6));
-                *weight = if far.abs() < 1.0 { (1.0 - far * far).powi(2).max(1e-6) } else { 1e-6 };
+            for (index, weight) in weights.iter_mut().enumerate() {
+                let own = own[boxes.binary_search(&heard[index].number).unwrap_or(0)];
+                let far = residuals[index] / (5.0 * own);
+                counts[index] = far.abs() < 0.95;
+                let biweight = if far.abs() < 1.0 { (1.0 - far * far).powi(2) } else { 0.0 };
+                // The reference of all weights is a turn that scatters as most do.
+                *weight = (biweight * (sigma.max(LEAST_SPREAD_S) / own).powi(2)).max(LEAST_WEIGHT);
             }
         }
         let columns_of_boxes = 1 + pieces..columns;
@@ -163,8 +183,8 @@ impl ClockFit {
             clock_ppm: solution[0] * 1e6,
             offsets_s: boxes.iter().zip(&solution[1 + pieces..]).map(|(number, x)| (*number, x - first)).collect(),
             residuals_s: residuals,
-            weights,
-            sigma_s: sigma,
+            counts,
+            sigma_s: sigma.max(LEAST_SPREAD_S),
             covariance,
             steps,
         })
@@ -186,12 +206,11 @@ fn why_not(heard: &[Heard], piece: &impl Fn(usize) -> usize) -> NoFit {
 /// Returns the inverse of a symmetric matrix by Gauss and Jordan; `None` if it has none.
 fn inverted(mut matrix: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
     let size = matrix.len();
-    let scale: f64 = matrix.iter().enumerate().map(|(n, line)| line[n]).filter(|x| *x < 1e5).fold(1.0, f64::max);
     let mut inverse: Vec<Vec<f64>> =
         (0..size).map(|n| (0..size).map(|m| f64::from(u8::from(n == m))).collect()).collect();
     for column in 0..size {
         let pivot = (column..size).max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs()))?;
-        if matrix[pivot][column].abs() < 1e-9 * scale {
+        if matrix[pivot][column].abs() < SINGULAR {
             return None;
         }
         matrix.swap(column, pivot);
@@ -263,7 +282,7 @@ mod tests {
         turns[4].at_s += 0.002;
         let fit = ClockFit::of(&turns).unwrap();
         check(&fit);
-        assert!(fit.weights[4] < 0.01 && fit.steps.is_empty());
+        assert!(!fit.counts[4] && fit.counts[3] && fit.steps.is_empty());
     }
 
     #[test]

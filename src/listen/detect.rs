@@ -16,6 +16,9 @@ const LONGEST_GAP: usize = RATE_HZ / 2;
 /// A pulse has this many times the noise's standard deviation. Noise has it by chance once in 4
 /// million samples, and twice with a gap that boxes use once in days.
 const THRESHOLD: f32 = 5.5;
+/// In exact silence a pulse has at least this part of the loudest: what is fainter is what coding
+/// makes of a sweep.
+const QUIETEST: f32 = 0.01;
 /// How far a pulse's neighbours are apart from it at least, in samples: 0.5 ms.
 const APART: usize = RATE_HZ / 2000;
 /// How exact a gap is: the recorder's clock may be 100 ppm off, and noise moves a peak, in samples.
@@ -44,26 +47,40 @@ pub fn candidates(compressed: &[f32], noise: &NoiseFloor) -> Vec<Candidate> {
     let whitening: Vec<f32> = (0..transform.bins())
         .map(|bin| {
             let frequency = bin as f64 * RATE_HZ as f64 / BLOCK as f64;
-            let floor = 1e-6 * noise.largest() + f64::MIN_POSITIVE;
-            (in_band(frequency, RATE_HZ as f64 / 2.0) / (noise.at(frequency) + floor).sqrt()) as f32
+            let floor = 1e-6 * noise.largest();
+            let power = noise.at(frequency) + floor;
+            if power > 0.0 { (in_band(frequency, RATE_HZ as f64 / 2.0) / power.sqrt()) as f32 } else { 0.0 }
         })
         .collect();
-    let mut found = Vec::new();
     let step = BLOCK - 2 * EDGE - LONGEST_GAP;
     let mut padded = vec![0.0; EDGE];
     padded.extend_from_slice(compressed);
-    for start in (0..compressed.len()).step_by(step) {
-        let block = &padded[start..padded.len().min(start + BLOCK)];
-        let envelope = envelope(&transform, block, &whitening);
-        let end = (EDGE + step).min(block.len());
-        for (at, candidate) in pairs(&envelope, EDGE..end) {
+    let starts = || (0..compressed.len()).step_by(step);
+    let block = |start: usize| &padded[start..padded.len().min(start + BLOCK)];
+    let loudest = starts().flat_map(|start| envelope(&transform, block(start), &whitening)).fold(0.0_f32, f32::max);
+    let mut found = Vec::new();
+    for start in starts() {
+        let mut envelope = envelope(&transform, block(start), &whitening);
+        let sigma = sigma(&envelope).max(QUIETEST * loudest / THRESHOLD);
+        if sigma <= 0.0 {
+            continue;
+        }
+        envelope.iter_mut().for_each(|x| *x /= sigma);
+        let end = (EDGE + step).min(envelope.len());
+        for (at, candidate) in pairs(&envelope, EDGE.min(end)..end) {
             found.push(Candidate { at: start + at - EDGE, ..candidate });
         }
     }
     distinct(found)
 }
 
-/// Returns the whitened envelope in units of its standard deviation.
+/// Returns the standard deviation of the noise in an envelope. Of noise, it is Rayleigh distributed:
+/// its median is 1.1774 standard deviations.
+fn sigma(envelope: &[f32]) -> f32 {
+    median(envelope.iter().step_by(16).map(|x| f64::from(*x)).collect()) as f32 / 1.1774
+}
+
+/// Returns the whitened envelope.
 fn envelope(transform: &Transform<f32>, block: &[f32], whitening: &[f32]) -> Vec<f32> {
     let spectrum: Vec<Complex<f32>> =
         transform.spectrum(block).iter().zip(whitening).map(|(x, white)| x * white).collect();
@@ -71,11 +88,6 @@ fn envelope(transform: &Transform<f32>, block: &[f32], whitening: &[f32]) -> Vec
     let (real, imaginary) = (transform.signal(spectrum), transform.signal(quadrature));
     let mut envelope: Vec<f32> = real.iter().zip(&imaginary).map(|(a, b)| a.hypot(*b)).collect();
     envelope.truncate(block.len());
-    // Of noise, the envelope is Rayleigh distributed: its median is 1.1774 standard deviations.
-    let typical = median(envelope.iter().step_by(16).map(|x| f64::from(*x)).collect()) as f32 / 1.1774;
-    if typical > 0.0 {
-        envelope.iter_mut().for_each(|x| *x /= typical);
-    }
     envelope
 }
 

@@ -8,6 +8,10 @@ const FRAME: usize = 1024;
 /// As many frames as this say enough.
 const FRAMES: usize = 4000;
 
+/// Between the sweeps of a clean recording, AAC leaves exact silence, and round it what is not noise:
+/// nothing counts as quieter than this part of the mean power.
+const LEAST: f64 = 1e-4;
+
 /// The power of noise by frequency.
 #[derive(Debug, Clone)]
 pub struct NoiseFloor {
@@ -31,7 +35,10 @@ impl NoiseFloor {
                 powers.push(x.norm_sqr());
             }
         }
-        Self { power: by_bin.into_iter().map(median).collect() }
+        let mean = |powers: &Vec<f64>| powers.iter().sum::<f64>() / powers.len().max(1) as f64;
+        let of_all = by_bin.iter().map(mean).sum::<f64>() / by_bin.len() as f64;
+        let least: Vec<f64> = by_bin.iter().map(|powers| LEAST * f64::midpoint(mean(powers), 0.1 * of_all)).collect();
+        Self { power: by_bin.into_iter().map(median).zip(least).map(|(power, least)| power.max(least)).collect() }
     }
 
     /// Returns the power at a frequency, in units that are the same at every frequency.
