@@ -20,8 +20,9 @@ use support::{Sandbox, now_s};
 
 /// How late box 3 is made, in ms.
 const LATE_MS: f64 = 3.7;
-/// What `listen` may be off from what really was in the recording, in ms.
-const EXACT_MS: f64 = 0.02;
+/// What `listen` may be off from what really was in the recording, in ms: how far apart two turns of a
+/// player are on a busy machine. Otherwise it is 0.015 ms.
+const EXACT_MS: f64 = 0.1;
 /// How far apart the players may be on a shared machine, in ms: see `measure/src/virtual_card.rs`.
 const SHARED_MS: f64 = 1.0;
 /// How long is recorded: every box sounds twice, wherever in a round it begins.

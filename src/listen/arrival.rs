@@ -178,9 +178,8 @@ fn solved(matrix: &mut [Vec<f64>]) -> Option<Vec<f64>> {
         matrix.swap(column, pivot);
         for other in column + 1..size {
             let factor = matrix[other][column] / matrix[column][column];
-            for n in column..=size {
-                matrix[other][n] -= factor * matrix[column][n];
-            }
+            let pivot = matrix[column].clone();
+            matrix[other].iter_mut().zip(&pivot).skip(column).for_each(|(x, y)| *x -= factor * y);
         }
     }
     let mut solution = vec![0.0; size];

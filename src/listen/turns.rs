@@ -58,7 +58,7 @@ pub fn choose(candidates: &[Candidate]) -> Turns {
             }
             None => candidate.number.second(),
         };
-        previous = Some(Position { round_began_s: candidate.at_s() - second as f64, ..here });
+        previous = Some(Position { round_began_s: candidate.at_s() - second as f64 });
         let turn = Turn {
             number: candidate.number,
             mark: candidate.mark,

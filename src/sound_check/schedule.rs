@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_over_before_the_next_begins() {
-        assert!(TURN_S < 0.8, "{TURN_S}");
+        const { assert!(TURN_S < 0.8) }
         assert!(gap_s(BoxNumber(1), Mark(0)) > SWEEP_S);
     }
 
