@@ -14,7 +14,7 @@ use jaudiosync::sound_check::schedule::{BoxNumber, ROUND_S};
 use jaudiosync::sound_check::signal::sweep;
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 use serde_json::Value;
-use support::hearing::sleep_until;
+use support::hearing::{Stage, heard, sleep_until, slot_s};
 use support::service_process::{Make, ServiceProcess};
 use support::{Sandbox, now_s};
 
@@ -151,4 +151,31 @@ fn a_box_that_sounds_late_is_found_corrected_and_found_right() {
         assert!(heard[number].abs() < SHARED_MS, "{heard:?}");
     }
     assert!(Path::new(&sandbox.path().join("after.m4a")).exists());
+}
+
+#[test]
+fn the_music_goes_on_in_its_place_after_a_sound_check() {
+    let stage = Stage::new();
+    let mut made = stage.switch_on("box", Sink::Both, false);
+    made.hand("press start");
+    sleep_until(slot_s(&made) + 2.0);
+    made.wait_until("playing", |status| status.play.state == PlayState::Playing);
+    let until_s = (now_s() / 60.0).floor() * 60.0 + 120.0;
+    let words = made.ask(Order::SoundCheck { minutes: Some(1) }).into_message().unwrap();
+    assert!(words.starts_with("sounds as box "), "{words}");
+    made.wait_until("in the sound check", |status| status.play.state == PlayState::SoundCheck);
+    sleep_until(until_s - 1.0);
+    assert_eq!(made.status().play.state, PlayState::SoundCheck);
+    sleep_until(until_s + 1.0);
+    let status = made.wait_until("playing again", |status| status.play.state == PlayState::Playing);
+    assert!(status.play.common);
+    // Not where the track ends: its slot is 121 s.
+    let place_s = (now_s() + 2.0 - stage.anchor_utc_s as f64).rem_euclid(121.0);
+    let from_s = now_s() + 2.0 + if place_s > 117.0 { 5.0 } else { 0.0 };
+    sleep_until(from_s + 1.5);
+    let anchor_utc_s = stage.anchor_utc_s;
+    let recording = stage.finish();
+    let (late_ms, _) = heard(&recording, &recording.left, anchor_utc_s, from_s, 1.0).expect("it plays");
+    println!("after the sound check: {late_ms:+.4} ms late");
+    assert!(late_ms.abs() < SHARED_MS, "{late_ms} ms");
 }

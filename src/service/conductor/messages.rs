@@ -108,7 +108,10 @@ impl Conductor {
             // The timetable determines when it is over; the player reports that a moment before.
             FeederEvent::Finished => {}
             event => {
-                let name = |slot: &Start| format!("track {}, {},", slot.track, self.title(slot.track));
+                let name = |slot: &Start| match self.check {
+                    Some(_) => "a round of the sound check".to_owned(),
+                    None => format!("track {}, {},", slot.track, self.title(slot.track)),
+                };
                 // The flight recorder counts these.
                 let target = if event == FeederEvent::Interrupted { UNDERRUN } else { module_path!() };
                 event.trouble(name).iter().for_each(|trouble| log::warn!(target: target, "{trouble}"));
