@@ -2,6 +2,7 @@
 
 use super::compress::RATE_HZ;
 use super::detect::Candidate;
+use super::noise_floor::median;
 use crate::sound_check::schedule::{BoxNumber, Mark, ROUND_S};
 
 /// Two turns of the same schedule agree to this much, in s: cards, distances, and another ride that
@@ -9,6 +10,8 @@ use crate::sound_check::schedule::{BoxNumber, Mark, ROUND_S};
 const AGREES_S: f64 = 0.2;
 /// A candidate counts in full if it is as strong as this part of the strong ones.
 const STRONG: f64 = 0.3;
+/// As many of them are the strongest.
+const STRONGEST: usize = 8;
 /// A part of the recording has at least this many turns, and this share of all.
 const LEAST_TURNS: usize = 3;
 const LEAST_SHARE: f64 = 0.15;
@@ -78,7 +81,8 @@ pub fn choose(candidates: &[Candidate]) -> Turns {
     let sizes: Vec<usize> = (0..=part).map(|part| turns.iter().filter(|turn| turn.part == part).count()).collect();
     turns.retain(|turn| sizes.len() == 1 || sizes[turn.part] >= least);
     let explained = |candidate: &Candidate| turns.iter().any(|turn| turn.at.abs_diff(candidate.at) < RATE_HZ / 2);
-    let strong = STRONG * strong(candidates);
+    // Chance makes faint ones: of those that follow the schedule, half are stronger than twice that.
+    let strong = 0.5 * median(turns.iter().map(|turn| f64::from(turn.strength)).collect());
     let is_stray = |candidate: &&Candidate| {
         candidate.share >= 1.0 && f64::from(candidate.strength) >= strong && !explained(candidate)
     };
@@ -86,11 +90,14 @@ pub fn choose(candidates: &[Candidate]) -> Turns {
     Turns { turns, strays }
 }
 
-/// Returns how strong the strong candidates are: more than three quarters of them.
+/// Returns how strong the strong candidates are: the middle one of the strongest, of which two boxes
+/// that sound for a minute make at least half.
 fn strong(candidates: &[Candidate]) -> f64 {
-    let mut strengths: Vec<f32> = candidates.iter().filter(|one| one.share >= 1.0).map(|one| one.strength).collect();
-    strengths.sort_by(f32::total_cmp);
-    strengths.get(strengths.len() * 3 / 4).copied().map_or(0.0, f64::from)
+    let mut strengths: Vec<f64> =
+        candidates.iter().filter(|one| one.share >= 1.0).map(|one| f64::from(one.strength)).collect();
+    strengths.sort_by(|a, b| b.total_cmp(a));
+    strengths.truncate(STRONGEST);
+    median(strengths)
 }
 
 impl Candidate {
