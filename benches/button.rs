@@ -16,6 +16,7 @@ use jaudiosync::player::library::Library;
 use jaudiosync::service::conductor::{Conductor, Ports, Round};
 use jaudiosync::service::time::BoxTime;
 use jaudiosync::service::volume::VolumeTask;
+use jaudiosync::sound_check::schedule::BoxNumber;
 use jaudiosync::worker::Worker;
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::Button;
@@ -44,6 +45,7 @@ fn main() {
         state_writer: Box::new(|_| {}),
         state_status: Box::new(StateStatus::default),
         playlists: Box::new(|_| {}),
+        box_number: BoxNumber::FIRST,
         load_config: Box::new(Layers::default),
         dac_name: Box::new(String::new),
     };

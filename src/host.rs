@@ -1,5 +1,5 @@
 //! The machine as the files of `/proc`, `/sys` and the boot partition show it, below a root that
-//! tests replace. `doctor` and `setup` use it.
+//! tests replace. `doctor`, `setup` and the service use it.
 
 pub mod boot_config;
 pub mod hats;
@@ -61,6 +61,16 @@ impl Machine {
     /// PC.
     pub fn model(&self) -> Option<String> {
         self.read("proc/device-tree/model")
+    }
+
+    /// Returns the host name, such as `box-7`.
+    pub fn host_name(&self) -> Option<String> {
+        self.read("proc/sys/kernel/hostname")
+    }
+
+    /// Returns the machine ID, which differs on every installation (machine-id(5)).
+    pub fn machine_id(&self) -> Option<String> {
+        self.read("etc/machine-id")
     }
 
     /// Returns the boot configuration's path and text; `None` if there is none, as on a PC.

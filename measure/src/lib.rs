@@ -29,22 +29,18 @@
 pub mod air;
 mod clock_map;
 mod configuration;
-mod correlation;
 mod error;
-mod lag;
 mod onset;
 mod pulse;
 mod recording;
 mod reference;
 mod sink;
-#[cfg(test)]
-mod test_signals;
 mod tone;
 mod virtual_card;
 
 pub use clock_map::{ClockMap, ClockSample};
 pub use error::{Error, Result};
-pub use lag::{Lag, SecondLag, best_lag, lag_by_second};
+pub use jaudiosync_correlation::{Lag, SecondLag, best_lag, lag_by_second};
 pub use onset::{find_start, first_sound};
 pub use recording::{Recorder, Recording};
 pub use reference::{first_seconds, stretch};

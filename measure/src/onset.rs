@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::correlation::{MARGIN, best_match};
+use jaudiosync_correlation::{MARGIN, best_match};
 
 /// Below this the reference is not in the recording.
 const LEAST_CORRELATION: f64 = 0.5;
@@ -44,7 +44,7 @@ pub fn first_sound(channel: &[f32], threshold: f32) -> Option<usize> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::test_signals::{music, noise};
+    use jaudiosync_correlation::test_signals::{music, noise};
 
     const RATE: u32 = 48_000;
 

@@ -10,6 +10,7 @@
 //! - [`dac`] plays on a sound card without sound, with the player's own feeder;
 //! - [`air`] carries their messages, where they hear each other;
 //! - [`fleet`] runs the boxes, [`report`] and [`plot`] show how it went;
+//! - [`recording`] is what a phone records of a sound check, for `jaudiosync listen`;
 //! - [`cli`] is the command line. The library is public for the tests of this crate alone.
 //!
 //! Only what surrounds a box is modelled here. Timekeeping and the steering of music are not
@@ -30,6 +31,7 @@ pub mod plot;
 pub mod policy;
 pub mod python;
 pub mod randomness;
+pub mod recording;
 pub mod report;
 pub mod rtc;
 pub mod sample;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answer::{Flash, LedPattern, Tone};
 use super::state::{PlaylistInfo, Program, SavedPosition, Session};
 use super::warning::{Refusal, Warning};
+use crate::sound_check::Times;
 use crate::timetable::Timetable;
 
 /// Something to be done.
@@ -21,6 +22,11 @@ pub enum Action {
     },
     /// Fade out and play nothing.
     StopWithFade,
+    /// Take this box's turns of a sound check in place of whatever plays. The program that runs goes
+    /// on unheard, and comes back by another [`Action::Play`].
+    SoundCheck(Times),
+    /// Fade out the sound check, and play nothing.
+    EndSoundCheck,
     /// Save this session to disk, now.
     SaveSession(Session),
     /// Delete the saved session from the disk, now.

@@ -4,7 +4,7 @@ use jaudiosync_hw::buttons::{Button, ByButton, Levels};
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::debounce::{Change, Debounce};
-use super::gesture::{ButtonEvent, ButtonState, Gesture, IgnoredBecause};
+use super::gesture::{BOTH_HELD, ButtonEvent, ButtonState, Gesture, IgnoredBecause};
 
 /// A button counts as held while it is read as pressed, but one reading counts for at most this
 /// long: what happened while the thread was stalled is not known, and must not become a long press.
@@ -38,6 +38,8 @@ pub struct Contacts {
     /// The jumper as it was last reported.
     reported_jumper: Option<bool>,
     last_polled: Option<Instant<Raw>>,
+    /// For how long Start and Stop have been held together, and nothing else.
+    both_held: Span,
     unreadable: bool,
 }
 
@@ -49,6 +51,7 @@ impl Default for Contacts {
             jumper: Debounce::default(),
             reported_jumper: None,
             last_polled: None,
+            both_held: Span::ZERO,
             unreadable: false,
         }
     }
@@ -84,6 +87,9 @@ impl Contacts {
                 ButtonEvent::Released => ContactEvent::Released(button),
             }));
         }
+        if self.hold_both(levels, step) {
+            events.push(ContactEvent::Gesture(Gesture::BothHeld));
+        }
         if let Some(Change::Settled(fitted) | Change::Changed(fitted)) = self.jumper.poll(levels.jumper_fitted, now_raw)
         {
             match self.reported_jumper.replace(fitted) {
@@ -101,6 +107,28 @@ impl Contacts {
         let was_reported = self.unreadable;
         *self = Self { reported_jumper: self.reported_jumper, unreadable: true, ..Self::default() };
         if was_reported { vec![] } else { vec![ContactEvent::Unreadable(reason.to_owned())] }
+    }
+
+    /// Takes in for how long Start and Stop have been held together; returns whether that is just long
+    /// enough to be a gesture.
+    fn hold_both(&mut self, levels: Levels, by: Span) -> bool {
+        let both = [Button::Start, Button::Stop];
+        let is_held = |button: Button| self.buttons[button].is_held_on_purpose();
+        let is_gesture = Button::ALL.into_iter().all(|button| {
+            if both.contains(&button) { levels.is_pressed(button) && is_held(button) } else { !is_held(button) }
+        });
+        if !is_gesture {
+            self.both_held = Span::ZERO;
+            return false;
+        }
+        let before = self.both_held;
+        self.both_held += by;
+        let is_due = before < BOTH_HELD && BOTH_HELD <= self.both_held;
+        if is_due {
+            // Neither means anything more: Stop would shut the Pi down.
+            both.into_iter().for_each(|button| self.buttons[button].ignore());
+        }
+        is_due
     }
 
     fn press(&mut self, button: Button) -> Option<ButtonEvent> {

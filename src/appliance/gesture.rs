@@ -4,6 +4,9 @@
 //! it is released. Stop is the exception: it always acts, and any other button that is held is
 //! ignored from then on. Stop always wins; a hand or a bag resting on the buttons must not trigger
 //! two actions.
+//!
+//! Start and Stop together, and no other button, are a gesture of their own once both have been held
+//! for [`BOTH_HELD`]. Whichever came first has acted by then, and means nothing more.
 
 use jaudiosync_hw::buttons::Button;
 use jaudiosync_time::Span;
@@ -17,6 +20,8 @@ pub const VOLUME_REPEAT: Span = Span::from_ms(150);
 pub const START_HELD: Span = Span::from_ms(2_000);
 /// Stop shuts the Pi down once held for this long.
 pub const STOP_HELD: Span = Span::from_ms(5_000);
+/// Start and Stop begin a sound check once they are held together for this long.
+pub const BOTH_HELD: Span = Span::from_ms(3_000);
 /// A button that is held for this long is stuck: none of them needs to be held that long on
 /// purpose.
 pub const STUCK: Span = Span::from_ms(10_000);
@@ -36,6 +41,8 @@ pub enum Gesture {
     Stop,
     /// Stop, held for [`STOP_HELD`].
     StopHeld,
+    /// Start and Stop, held together for [`BOTH_HELD`].
+    BothHeld,
 }
 
 /// Why a button that is pressed is ignored until it is released.
@@ -89,6 +96,12 @@ impl ButtonState {
     /// Returns whether it is held and still counts.
     pub(super) fn is_active(&self) -> bool {
         matches!(self.hold, Hold::Active { .. })
+    }
+
+    /// Returns whether it is held and is not one that is reported as ignored, because it is stuck or
+    /// was held at power-on.
+    pub(super) fn is_held_on_purpose(&self) -> bool {
+        matches!(self.hold, Hold::Active { .. } | Hold::Ignored { reported: false, .. })
     }
 
     /// Takes in a press.

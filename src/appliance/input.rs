@@ -75,6 +75,12 @@ pub enum Command {
     Volume(VolumeChange),
     /// Read the playlist again and apply it now.
     Reload,
+    /// Take part in a sound check for this many minutes after the present one, 1 to
+    /// [`MOST_MINUTES`](crate::sound_check::MOST_MINUTES).
+    SoundCheck {
+        /// How many.
+        minutes: u8,
+    },
 }
 
 /// Which track.

@@ -17,8 +17,9 @@
 //!
 //! 1. The volume is within 0 and the maximum, also in every [`Action::SetVolume`].
 //! 2. At most one program runs: [`Action::Play`] replaces, [`Action::StopWithFade`] ends; a stop
-//!    without a program never comes.
-//! 3. After Stop, by button or command, nothing runs and nothing is about to.
+//!    without a program never comes. A sound check is heard in place of the program and ends
+//!    before the next action on it.
+//! 3. After Stop, by button or command, nothing runs and nothing is about to, and no sound check.
 //! 4. A program always has a timetable that can be played: tracks, a first track among them, and
 //!    not over yet.
 //! 5. A program begins on the start grid, at a time that was named, or at once if it joins what
@@ -47,7 +48,9 @@ mod warning;
 pub use action::Action;
 pub use contacts::{ContactEvent, Contacts};
 pub use debounce::{Change, DEBOUNCE, Debounce};
-pub use gesture::{Gesture, IgnoredBecause, START_HELD, STOP_HELD, STUCK, VOLUME_FIRST_REPEAT, VOLUME_REPEAT};
+pub use gesture::{
+    BOTH_HELD, Gesture, IgnoredBecause, START_HELD, STOP_HELD, STUCK, VOLUME_FIRST_REPEAT, VOLUME_REPEAT,
+};
 pub use input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState, VolumeChange};
 pub use machine::Appliance;
 pub use settings::{Settings, StartKind};

@@ -7,6 +7,7 @@ use jaudiosync_time::Span;
 use serde::{Deserialize, Serialize};
 
 use super::warning::Warning;
+use crate::sound_check::Times;
 use crate::timetable::{Length, Timetable, TimetableError};
 
 /// A program: which timetable, and from when on it is heard.
@@ -86,6 +87,11 @@ pub enum Phase {
     Playing {
         /// Whether in sync with the others, as far as the box can know.
         in_sync: bool,
+    },
+    /// It takes its turns in a sound check.
+    SoundCheck {
+        /// When.
+        times: Times,
     },
     /// The Pi shuts down.
     ShuttingDown,

@@ -50,6 +50,9 @@ pub enum Refusal {
     /// The playlist that was to begin then is over by now.
     #[error("a playlist that began then is over by now; name a later time")]
     AlreadyOver,
+    /// A sound check without a trusted time.
+    #[error("the time is not trusted yet, so this box would not take its own turn; see: jaudiosync status")]
+    NoTimeForSoundCheck,
     /// Nothing has been stopped yet.
     #[error("no position is saved yet; it is saved when playing is stopped")]
     NoPosition,

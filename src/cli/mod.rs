@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod index;
 mod list;
+mod listen;
 mod logging;
 pub mod output;
 mod play;
@@ -46,6 +47,7 @@ Examples:
   jaudiosync status                     show what the running service is doing
   jaudiosync devices                    list the sound outputs
   jaudiosync time                       show the time, and how accurately it is known
+  jaudiosync listen recording.m4a       hear in a recording how far apart the boxes sound
 
 Exit codes:
   0  done                               3  the playlist cannot be used
@@ -84,6 +86,8 @@ enum Command {
     Config(config::ConfigCommand),
     Time(time::Time),
     Ride(ride::RideCommand),
+    SoundCheck(remote::SoundCheck),
+    Listen(listen::Listen),
     Completions(completions::Completions),
 }
 
@@ -117,6 +121,8 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(),
         Command::Time(command) => command.run(),
         Command::Ride(command) => command.run(),
+        Command::SoundCheck(command) => command.run(),
+        Command::Listen(command) => command.run(),
         Command::Completions(command) => command.run(),
     };
     end(result.map(|()| ExitCode::SUCCESS))

@@ -1,4 +1,4 @@
-//! `jaudiosync start`, `stop`, `resume` and `reload`: commands for the running service.
+//! `jaudiosync start`, `stop`, `resume`, `reload` and `sound-check`: commands for the running service.
 
 use clap::Args;
 
@@ -6,6 +6,7 @@ use super::Failure;
 use super::service_options::ServiceOptions;
 use crate::control::Command;
 use crate::control::protocol::FirstTrack;
+use crate::sound_check::{MINUTES, MOST_MINUTES};
 use crate::timetable::local_time::NamedTime;
 
 /// Start playing
@@ -89,5 +90,31 @@ pub(super) struct Reload {
 impl Reload {
     pub(super) fn run(&self) -> Result<(), Failure> {
         self.service.command(Command::Reload {})
+    }
+}
+
+/// Take part in a sound check
+///
+/// From the next grid slot on, this box plays two short sweeps in its own turn, once every 20 s, in place
+/// of the music, which goes on afterwards. Start it on every box within the same minute, by this or by
+/// holding Start and Stop together for 3 s, and record it with a phone; `jaudiosync listen` says what
+/// the recording shows. The volume is 50 % for that time, whatever it was. Stop ends it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync sound-check
+  jaudiosync sound-check --minutes 10      time to carry the phone from box to box")]
+pub(super) struct SoundCheck {
+    /// How many whole minutes it lasts after the present one
+    #[arg(long, value_name = "MINUTES", default_value_t = MINUTES,
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_MINUTES)))]
+    minutes: u8,
+
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+impl SoundCheck {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        self.service.command(Command::SoundCheck { minutes: Some(self.minutes) })
     }
 }

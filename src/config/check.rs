@@ -1,6 +1,7 @@
 //! Checks that types cannot make: ranges, and values that exclude each other.
 
 use super::sections::{Config, Ride};
+use crate::sound_check::schedule::BOXES;
 
 /// A latency beyond ± this, in ms, is a typing error.
 pub const MAX_OUTPUT_LATENCY_MS: f64 = 5000.0;
@@ -39,6 +40,10 @@ pub(super) fn out_of_range(config: &Config) -> Option<String> {
         .or_else(|| {
             let wait_s = config.start.untrusted_wait_s;
             (wait_s > MAX_UNTRUSTED_WAIT_S).then(|| format!("{wait_s} is not within 0 to {MAX_UNTRUSTED_WAIT_S} s"))
+        })
+        .or_else(|| {
+            let number = config.sound_check.number;
+            (number > BOXES).then(|| format!("{number} is not within 1 to {BOXES}, or 0 for the box's own choice"))
         })
         .or_else(|| {
             let count = config.time.ntp_servers.len();

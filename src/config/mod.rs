@@ -25,7 +25,7 @@ pub use choices::{
 };
 pub use layers::{Layers, Origin, Problem, SET};
 pub use ride_choices::{KeyPlace, OptionalKey, RideName};
-pub use sections::{Board, Config, Control, Playlist, Ride, Sound, Start, TimeKeeping, Volume};
+pub use sections::{Board, Config, Control, Playlist, Ride, Sound, SoundCheck, Start, TimeKeeping, Volume};
 pub use server_address::{AddressError, OptionalServer, ServerAddress};
 
 /// The system's own configuration file.

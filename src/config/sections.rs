@@ -28,6 +28,8 @@ pub struct Config {
     pub time: TimeKeeping,
     /// Buttons, jumper, LED.
     pub board: Board,
+    /// The box's part in a sound check.
+    pub sound_check: SoundCheck,
     /// The control socket.
     pub control: Control,
     /// Where the state is saved.
@@ -143,6 +145,14 @@ pub struct Board {
     pub led: bool,
     /// Whether a short tone answers a press while nothing plays.
     pub tones: bool,
+}
+
+/// `[sound_check]`: the box's part in a sound check.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoundCheck {
+    /// The box's number, 1 to 16, which is its turn; 0 for one that follows from its names.
+    pub number: u8,
 }
 
 /// `[control]`: the control socket.

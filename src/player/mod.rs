@@ -14,6 +14,7 @@
 //!   it plays;
 //! - [`renderer`] empties it into the sound card's buffers, and does nothing else: no lock,
 //!   allocation, log or I/O;
+//! - [`sweeps`] makes the tracks of a sound check in memory;
 //! - [`tone`] makes the short tones that answer a button;
 //! - [`task`] keeps the sound card open and the feeder going, and carries out commands;
 //! - [`engine`] runs the task on a thread of its own, and is what the rest of the program sees.
@@ -38,6 +39,7 @@ pub mod resampled_voice;
 pub mod resampler;
 pub mod ring;
 mod steered_voice;
+pub mod sweeps;
 pub mod task;
 pub mod tone;
 mod track_link;

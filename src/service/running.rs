@@ -1,7 +1,7 @@
 //! A service on this machine's devices: starts everything, runs the conductor, feeds the watchdog.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -29,11 +29,13 @@ use super::workers::Workers;
 use crate::config::{BoardKind, Config, Layers};
 use crate::control::ServerError;
 use crate::control::server::RunningServer;
+use crate::host::Machine;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
 use crate::player::task::{PlayerCommand, WhenMissing};
 use crate::recorder::Notes;
+use crate::sound_check::number::derived;
 use crate::storage::{self, StatePlace};
 use crate::timekeeping::clock_module::SharedModule;
 
@@ -147,6 +149,10 @@ impl Service {
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
+            },
+            box_number: {
+                let machine = Machine::below(Path::new("/"));
+                derived(&machine.host_name().unwrap_or_default(), &machine.machine_id().unwrap_or_default())
             },
             load_config: options.load_config,
             dac_name: Box::new(move || dac.name()),

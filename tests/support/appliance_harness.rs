@@ -18,6 +18,7 @@ use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, S
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
 use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
 use jaudiosync::service::volume::VolumeTask;
+use jaudiosync::sound_check::schedule::BoxNumber;
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
 use jaudiosync::timetable::Place;
@@ -300,6 +301,7 @@ impl ApplianceHarness {
             state_status: Box::new(StateStatus::default),
             ride_status: Box::new(|| None),
             playlists: command_playlists,
+            box_number: BoxNumber::FIRST,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: Box::new(|| "simulated".to_owned()),
         };

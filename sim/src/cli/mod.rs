@@ -1,6 +1,7 @@
-//! The command line: `simulate` and `plot`.
+//! The command line: `simulate`, `plot` and `recording`.
 
 mod plot;
+mod recording;
 mod simulate;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ Examples:
   cargo run --release -p jaudiosync-sim -- simulate
   cargo run --release -p jaudiosync-sim -- simulate --scenario gps --plot fleet.svg
   cargo run --release -p jaudiosync-sim -- plot stats.jsonl
+  cargo run --release -p jaudiosync-sim -- recording --seeds 200
 
 Exit codes:
   0  done                               2  the command line is wrong
@@ -33,6 +35,7 @@ struct Cli {
 enum Command {
     Simulate(simulate::Simulate),
     Plot(plot::Plot),
+    Recording(recording::RecordingCommand),
 }
 
 /// Runs the program with the process's own arguments.
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Simulate(command) => command.run(),
         Command::Plot(command) => command.run(),
+        Command::Recording(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -182,17 +182,20 @@ proptest! {
             for event in fingers.wait(ms) {
                 match event {
                     ContactEvent::Gesture(gesture) => {
-                        let button = match gesture {
-                            Gesture::VolumeUp => VolumeUp,
-                            Gesture::VolumeDown => VolumeDown,
-                            Gesture::Start | Gesture::StartHeld => Start,
-                            Gesture::Stop | Gesture::StopHeld => Stop,
+                        let buttons: &[Button] = match gesture {
+                            Gesture::VolumeUp => &[VolumeUp],
+                            Gesture::VolumeDown => &[VolumeDown],
+                            Gesture::Start | Gesture::StartHeld => &[Start],
+                            Gesture::Stop | Gesture::StopHeld => &[Stop],
+                            Gesture::BothHeld => &[Start, Stop],
                         };
-                        prop_assert!(!ignored[button], "{:?} of an ignored button", gesture);
-                        // A short press of Start counts when it has ended, once the contact is
-                        // quiet.
-                        let is_recent = last_pressed[button].is_some_and(|last| before - last <= Span::from_ms(50));
-                        prop_assert!(fingers.levels.is_pressed(button) || is_recent);
+                        for &button in buttons {
+                            prop_assert!(!ignored[button], "{:?} of an ignored button", gesture);
+                            // A short press of Start counts when it has ended, once the contact is
+                            // quiet.
+                            let is_recent = last_pressed[button].is_some_and(|last| before - last <= Span::from_ms(50));
+                            prop_assert!(fingers.levels.is_pressed(button) || is_recent);
+                        }
                     }
                     ContactEvent::Ignored(button, _) => {
                         prop_assert!(!ignored[button], "reported twice");
@@ -207,4 +210,32 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn start_and_stop_held_together_for_three_seconds_mean_one_thing_and_no_more() {
+    for [first, second] in [[Start, Stop], [Stop, Start]] {
+        let mut fingers = Fingers::ready();
+        let before = gestures(&fingers.press(first, 300));
+        assert_eq!(before, if first == Stop { vec![Gesture::Stop] } else { vec![] });
+        let pressed = gestures(&fingers.press(second, 2900));
+        assert_eq!(pressed, if second == Stop { vec![Gesture::Stop] } else { vec![] }, "Stop acts as always");
+        assert_eq!(gestures(&fingers.wait(150)), [Gesture::BothHeld]);
+        assert_eq!(gestures(&fingers.wait(4000)), [], "the box is not switched off");
+        assert_eq!(gestures(&fingers.release(first)), []);
+        assert_eq!(gestures(&fingers.release(second)), []);
+        assert_eq!(gestures(&fingers.press(Stop, 45)), [Gesture::Stop], "and Stop works again");
+    }
+}
+
+#[test]
+fn a_bag_on_three_buttons_and_a_stuck_button_begin_no_sound_check() {
+    let mut bag = Fingers::ready();
+    bag.levels = bag.levels.with(VolumeUp, true).with(Start, true);
+    assert!(!gestures(&bag.press(Stop, 9000)).contains(&Gesture::BothHeld));
+
+    let mut stuck = Fingers::default();
+    stuck.levels = stuck.levels.with(Start, true);
+    stuck.wait(100);
+    assert!(!gestures(&stuck.press(Stop, 4000)).contains(&Gesture::BothHeld));
 }

@@ -1,7 +1,7 @@
 //! Volume, LED, tones and the snapshot for displays.
 
 use jaudiosync_hw::buttons::Button;
-use jaudiosync_time::Span;
+use jaudiosync_time::{Instant, Span};
 
 use super::super::action::Action;
 use super::super::answer::{Flash, LedPattern, Tone};
@@ -42,7 +42,7 @@ impl Appliance {
             self.volume_unsaved_since.get_or_insert(now.raw);
         }
         // Even if it is unchanged: another program may have set the mixer.
-        out.push(Action::SetVolume(volume.percent()));
+        out.push(Action::SetVolume(self.volume_now_percent()));
     }
 
     pub(super) fn save_volume_when_due(&mut self, now: Moment, out: &mut Vec<Action>) {
@@ -73,7 +73,7 @@ impl Appliance {
     pub(super) fn tone(&self, tone: Tone, now: Moment, out: &mut Vec<Action>) {
         let free_until = now.utc + TONE_FREE;
         let nothing_plays = self.running.as_ref().is_none_or(|running| running.heard_from() > free_until);
-        if self.settings.tones && nothing_plays {
+        if self.settings.tones && nothing_plays && self.check.is_none() {
             out.push(Action::Tone(tone));
         }
     }
@@ -90,6 +90,9 @@ impl Appliance {
             _ if fault => LedPattern::Fault,
             Phase::Idle => LedPattern::Idle,
             Phase::WaitingForPlaylist | Phase::WaitingForTime | Phase::WaitingForSlot { .. } => LedPattern::Waiting,
+            Phase::SoundCheck { times } if Instant::from_second(times.from_utc_s) > now.utc => LedPattern::Waiting,
+            Phase::SoundCheck { .. } if self.is_trusted && self.is_exact => LedPattern::InSync,
+            Phase::SoundCheck { .. } => LedPattern::NotInSync,
             Phase::Playing { .. } if self.delivery == Delivery::Opening => LedPattern::Waiting,
             Phase::Playing { in_sync: true } => LedPattern::InSync,
             Phase::Playing { in_sync: false } => LedPattern::NotInSync,
@@ -102,6 +105,9 @@ impl Appliance {
     pub(super) fn phase(&self, now: Moment) -> Phase {
         match (&self.wanted, &self.running) {
             _ if self.shutting_down => Phase::ShuttingDown,
+            _ if self.check.is_some_and(|check| check.times.until_utc_s > now.utc.second()) => {
+                self.check.map_or(Phase::Idle, |check| Phase::SoundCheck { times: check.times })
+            }
             (_, Some(running)) if running.heard_from() > now.utc => {
                 Phase::WaitingForSlot { utc_s: running.program.heard_from_utc_s }
             }

@@ -56,6 +56,7 @@ fn command() -> impl Strategy<Value = Command> {
         any::<u8>().prop_map(|percent| Command::Volume(VolumeChange::To(percent))),
         any::<i8>().prop_map(|percent| Command::Volume(VolumeChange::By(percent))),
         Just(Command::Reload),
+        (0_u8..4).prop_map(|minutes| Command::SoundCheck { minutes }),
     ]
 }
 
@@ -132,6 +133,7 @@ struct Watched {
     settings: Settings,
     power_on: Instant<Raw>,
     running: Option<(Program, Timetable)>,
+    checking: bool,
     on_disk: Option<Session>,
     restored: bool,
     loaded: Option<Arc<PlaylistInfo>>,
@@ -157,6 +159,7 @@ impl Watched {
             settings,
             power_on: now.raw,
             running: None,
+            checking: false,
             on_disk: saved.session,
             restored: false,
             loaded: None,
@@ -234,13 +237,14 @@ impl Watched {
                 ContactEvent::Ignored(button, _) => self.ignored[*button] = true,
                 ContactEvent::Released(button) => self.ignored[*button] = false,
                 ContactEvent::Gesture(gesture) => {
-                    let button = match gesture {
-                        Gesture::VolumeUp => Button::VolumeUp,
-                        Gesture::VolumeDown => Button::VolumeDown,
-                        Gesture::Start | Gesture::StartHeld => Button::Start,
-                        Gesture::Stop | Gesture::StopHeld => Button::Stop,
+                    let buttons: &[Button] = match gesture {
+                        Gesture::VolumeUp => &[Button::VolumeUp],
+                        Gesture::VolumeDown => &[Button::VolumeDown],
+                        Gesture::Start | Gesture::StartHeld => &[Button::Start],
+                        Gesture::Stop | Gesture::StopHeld => &[Button::Stop],
+                        Gesture::BothHeld => &[Button::Start, Button::Stop],
                     };
-                    prop_assert!(!self.ignored[button], "7: {:?}", gesture);
+                    prop_assert!(buttons.iter().all(|button| !self.ignored[*button]), "7: {:?}", gesture);
                 }
                 _ => {}
             }
@@ -264,7 +268,7 @@ impl Watched {
         prop_assert!(snapshot.volume_percent <= self.settings.maximum_percent.min(100), "1");
         prop_assert_eq!(snapshot.program.as_ref(), self.running.as_ref().map(|(program, _)| program), "2");
         if stops {
-            prop_assert!(self.running.is_none(), "3");
+            prop_assert!(self.running.is_none() && !self.checking, "3");
             prop_assert!(matches!(snapshot.phase, Phase::Idle | Phase::ShuttingDown), "3: {:?}", snapshot.phase);
         }
         match (&self.running, snapshot.phase) {
@@ -277,7 +281,7 @@ impl Watched {
         if let Some((_, timetable)) = &self.running {
             // A program may be over only while its successor waits for a new playlist or the time.
             let over = timetable.place_at(self.now.utc) == Place::Finished;
-            prop_assert!(!over || self.appliance.due, "4: what is over ends");
+            prop_assert!(!over || self.appliance.due || self.checking, "4: what is over ends");
         }
         let in_sync = self.running.as_ref().is_none_or(|(program, _)| program.in_sync);
         prop_assert!(in_sync || !self.now.is_trusted || self.appliance.due, "11");
@@ -289,6 +293,7 @@ impl Watched {
         match action {
             Action::Play { program, timetable, playlist } => {
                 prop_assert!(!self.shutting_down, "8");
+                prop_assert!(!self.checking, "2: a sound check is heard");
                 prop_assert_eq!(Some(&playlist), self.loaded.as_ref(), "4: another playlist");
                 prop_assert!(timetable.place_at(self.now.utc) != Place::Finished, "4: over already");
                 let made = self.loaded.as_ref().map(|loaded| program.session.timetable(loaded));
@@ -308,7 +313,16 @@ impl Watched {
                 prop_assert!(!self.now.is_trusted || program.in_sync);
                 self.running = Some((program, timetable));
             }
-            Action::StopWithFade => prop_assert!(self.running.take().is_some(), "2: nothing to stop"),
+            Action::StopWithFade => {
+                prop_assert!(!self.checking, "2: a sound check is heard");
+                prop_assert!(self.running.take().is_some(), "2: nothing to stop");
+            }
+            Action::SoundCheck(times) => {
+                prop_assert!(!self.shutting_down, "8");
+                prop_assert!(self.now.is_trusted && times.from_utc_s < times.until_utc_s);
+                self.checking = true;
+            }
+            Action::EndSoundCheck => prop_assert!(std::mem::take(&mut self.checking), "2: no sound check to end"),
             Action::SaveSession(session) => self.on_disk = Some(session),
             Action::ForgetSession => prop_assert!(self.on_disk.take().is_some(), "6: a needless write"),
             Action::SetVolume(percent) => prop_assert!(percent <= self.settings.maximum_percent.min(100), "1"),
@@ -319,7 +333,7 @@ impl Watched {
                 prop_assert!(since >= Span::from_seconds(5) || shuts_down, "9: {:?}", since);
             }
             Action::ShutDown => {
-                prop_assert!(self.running.is_none(), "8");
+                prop_assert!(self.running.is_none() && !self.checking, "8");
                 self.shutting_down = true;
             }
             Action::SavePosition(position) => prop_assert!(!position.offset.is_negative()),

@@ -3,6 +3,7 @@
 
 mod answering;
 mod playlist;
+mod sound_check;
 mod starting;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use jaudiosync_hw::buttons::{Button, ByButton};
 use jaudiosync_time::{Instant, Raw};
 
 use self::playlist::PlaylistState;
+use self::sound_check::Check;
 use self::starting::{Running, Wanted};
 use super::action::Action;
 use super::answer::{Flash, LedPattern, Tone};
@@ -21,6 +23,7 @@ use super::settings::Settings;
 use super::state::{SavedPosition, Session, Snapshot};
 use super::volume::Volume;
 use super::warning::{Refusal, Warning};
+use crate::sound_check::MINUTES;
 
 /// The state machine of a box. `super` lists what always holds of it.
 #[derive(Debug, Clone)]
@@ -32,6 +35,12 @@ pub struct Appliance {
     is_exact: bool,
 
     power_on: PowerOn,
+
+    /// A sound check, heard in place of what runs.
+    check: Option<Check>,
+    /// What the last press of Stop ended, and when: a sound check that this press belongs to goes on
+    /// with it.
+    stopped: Option<(Session, Instant<Raw>)>,
 
     /// What is to play.
     wanted: Option<Wanted>,
@@ -85,6 +94,8 @@ impl Appliance {
             is_trusted: false,
             is_exact: false,
             power_on: PowerOn::Undecided { is_restored: false, jumper_fitted: None },
+            check: None,
+            stopped: None,
             wanted: None,
             due: false,
             running: None,
@@ -165,10 +176,11 @@ impl Appliance {
     fn choose(&mut self, settings: Settings, out: &mut Vec<Action>) {
         let before = std::mem::replace(&mut self.settings, settings);
         let volume = Volume::new(self.volume.percent(), self.settings.maximum_percent);
-        if volume.percent() != self.volume.percent() {
-            out.push(Action::SetVolume(volume.percent()));
-        }
+        let before_percent = self.volume.percent();
         self.volume = volume;
+        if volume.percent() != before_percent || self.check.is_some() {
+            out.push(Action::SetVolume(self.volume_now_percent()));
+        }
         let common = Session::common(before.common_anchor_utc_s);
         let is_common = match self.wanted {
             Some(Wanted::Common) => true,
@@ -186,7 +198,7 @@ impl Appliance {
         if let Some(percent) = saved.volume_percent.filter(|_| self.volume_unsaved_since.is_none()) {
             self.volume = self.volume.to(percent);
         }
-        out.push(Action::SetVolume(self.volume.percent()));
+        out.push(Action::SetVolume(self.volume_now_percent()));
         match &mut self.power_on {
             PowerOn::Undecided { is_restored, .. } => {
                 *is_restored = true;
@@ -264,10 +276,18 @@ impl Appliance {
             }
             Gesture::Stop => {
                 // If something played, the silence that follows is the answer.
-                let was_heard = self.running.as_ref().is_some_and(|running| running.heard);
+                let was_heard = self.running.as_ref().is_some_and(|running| running.heard) || self.check.is_some();
+                self.stopped = self.running.as_ref().map(|running| (running.program.session, now.raw));
                 self.stop(now, out);
                 if was_heard { self.flash(Flash::Accepted, out) } else { self.accept(now, out) }
             }
+            Gesture::BothHeld => match self.begin_check(MINUTES, now, out) {
+                Ok(()) => self.flash(Flash::Accepted, out),
+                Err(refusal) => {
+                    self.flash(Flash::Refused, out);
+                    out.push(Action::Refuse(refusal));
+                }
+            },
             Gesture::StopHeld => {
                 self.stop(now, out);
                 self.save_volume(now, out);
@@ -296,6 +316,10 @@ impl Appliance {
             Command::Resume => self.start(Wanted::fresh(self.first_track(Some(FirstTrack::Resume))?), out),
             Command::Volume(change) => self.change_volume(change, now, out),
             Command::Reload => self.reload(out),
+            Command::SoundCheck { minutes } => {
+                self.stopped = None;
+                self.begin_check(minutes, now, out)?;
+            }
         }
         Ok(())
     }
@@ -307,7 +331,7 @@ impl Appliance {
             PlayerEvent::DeviceBack => {
                 self.device_problem = None;
                 // A card that was plugged in again comes up with a volume of its own.
-                out.push(Action::SetVolume(self.volume.percent()));
+                out.push(Action::SetVolume(self.volume_now_percent()));
             }
             PlayerEvent::Delivery(delivery) => self.delivery = delivery,
         }

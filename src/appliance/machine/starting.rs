@@ -83,11 +83,16 @@ impl Appliance {
         };
         if !is_wanted_already || self.playlist.is_stale() {
             self.want(wanted, out);
+        } else if self.check.is_some() {
+            // It is heard again at once.
+            self.end_check(out);
+            self.due = true;
         }
     }
 
     pub(super) fn want(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
         self.power_on = PowerOn::Decided;
+        self.end_check(out);
         if self.running.take().is_some() {
             out.push(Action::StopWithFade);
         }
@@ -112,6 +117,7 @@ impl Appliance {
         self.power_on = PowerOn::Decided;
         self.wanted = None;
         self.due = false;
+        self.end_check(out);
         if self.running.take().is_some() {
             out.push(Action::StopWithFade);
         }
@@ -166,15 +172,16 @@ impl Appliance {
 
     /// Does what has become due by now.
     pub(super) fn advance(&mut self, now: Moment, out: &mut Vec<Action>) {
+        self.follow_check(now, out);
         // What is decided here may be over already, and then something else is wanted: twice at
-        // most.
-        while self.due && self.can_play(now) {
+        // most. During a sound check it waits.
+        while self.due && self.check.is_none() && self.can_play(now) {
             self.due = false;
             self.play(now, out);
         }
         if let Some(running) = &mut self.running {
             running.heard |= running.heard_from() <= now.utc;
-            if !self.due && running.timetable.place_at(now.utc) == Place::Finished {
+            if !self.due && self.check.is_none() && running.timetable.place_at(now.utc) == Place::Finished {
                 self.end(Some(SavedPosition { track: 0, offset: Span::ZERO }), out);
             }
         }

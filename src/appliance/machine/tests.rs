@@ -4,6 +4,7 @@ use super::super::input::VolumeChange;
 use super::super::state::{Phase, PlaylistInfo, Program};
 use super::*;
 use crate::appliance::StartKind;
+use crate::sound_check::Times;
 use crate::timetable::Length;
 use jaudiosync_time::{Instant, Span};
 
@@ -537,4 +538,99 @@ fn a_press_before_what_was_saved_is_read_counts() {
     let mut actions = ride.send(Input::Restored(saved));
     actions.extend(ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(true))));
     assert!(played(&actions).is_empty() && actions.contains(&Action::ForgetSession));
+}
+
+const CHECK: Command = Command::SoundCheck { minutes: 2 };
+
+fn checks(actions: &[Action]) -> Vec<Times> {
+    actions
+        .iter()
+        .filter_map(|action| if let Action::SoundCheck(times) = action { Some(*times) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_sound_check_is_heard_at_a_safe_volume_and_then_the_music_goes_on() {
+    let mut ride = Ride::idle();
+    ride.command(Command::Volume(VolumeChange::To(90)));
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    let actions = ride.command(CHECK);
+    let times = Times { from_utc_s: TEN_O_CLOCK_S + 40, until_utc_s: TEN_O_CLOCK_S + 170 };
+    assert_eq!(actions, [Action::SetVolume(50), Action::SoundCheck(times), Action::Led(LedPattern::Waiting)]);
+    assert_eq!(ride.phase(), Phase::SoundCheck { times });
+    // The timetable goes on, and so does the rest of the box.
+    let meanwhile = ride.wait(100);
+    assert!(played(&meanwhile).is_empty() && !meanwhile.contains(&Action::StopWithFade), "{meanwhile:?}");
+    assert_eq!(ride.command(Command::Volume(VolumeChange::To(80)))[0], Action::SetVolume(50), "it waits");
+    let after = ride.wait(41);
+    let end = after.iter().position(|action| *action == Action::EndSoundCheck).expect("its end");
+    assert_eq!(after[end + 1], Action::SetVolume(80));
+    assert_eq!(played(&after), [&common(TEN_O_CLOCK_S + 170)], "joined at once");
+    assert_eq!(ride.phase(), Phase::Playing { in_sync: true });
+}
+
+#[test]
+fn both_buttons_begin_a_sound_check_and_then_what_stop_ended_goes_on() {
+    let mut ride = Ride::idle();
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    ride.gesture(Gesture::Stop);
+    ride.wait(3);
+    let actions = ride.gesture(Gesture::BothHeld);
+    assert_eq!(checks(&actions).len(), 1);
+    assert!(actions.contains(&Action::Flash(Flash::Accepted)));
+    assert_eq!(played(&ride.wait(200)).len(), 1);
+    assert_eq!(ride.phase(), Phase::Playing { in_sync: true });
+
+    // A box that did nothing does nothing afterwards, and a stop of long ago is one.
+    let mut idle = Ride::idle();
+    idle.gesture(Gesture::Start);
+    idle.wait(30);
+    idle.gesture(Gesture::Stop);
+    idle.wait(10);
+    idle.gesture(Gesture::BothHeld);
+    assert_eq!(played(&idle.wait(200)).len(), 0);
+    assert_eq!(idle.phase(), Phase::Idle);
+}
+
+#[test]
+fn stop_and_start_end_a_sound_check() {
+    let mut ride = Ride::idle();
+    ride.command(CHECK);
+    ride.wait(20);
+    let actions = ride.gesture(Gesture::Stop);
+    assert_eq!(actions[..2], [Action::EndSoundCheck, Action::SetVolume(50)]);
+    assert_eq!(ride.phase(), Phase::Idle);
+    assert!(ride.wait(300).iter().all(|action| !matches!(action, Action::Play { .. } | Action::SoundCheck(_))));
+
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    ride.command(CHECK);
+    ride.wait(20);
+    let actions = ride.gesture(Gesture::Start);
+    assert_eq!(actions[0], Action::EndSoundCheck);
+    assert_eq!(played(&actions).len(), 1, "it is heard again at once");
+}
+
+#[test]
+fn a_box_without_the_time_takes_part_in_no_sound_check() {
+    let mut ride = Ride::idle();
+    ride.trust(false, 0);
+    assert_eq!(ride.command(CHECK), [Action::Refuse(Refusal::NoTimeForSoundCheck)]);
+    let actions = ride.gesture(Gesture::BothHeld);
+    assert_eq!(actions, [Action::Flash(Flash::Refused), Action::Refuse(Refusal::NoTimeForSoundCheck)]);
+}
+
+#[test]
+fn a_playlist_that_is_over_during_a_sound_check_has_ended_afterwards() {
+    let settings = Settings { repeats: false, ..Settings::default() };
+    let mut ride = Ride::boot(settings, SavedState::default(), false).0;
+    ride.gesture(Gesture::StartHeld);
+    ride.wait(30);
+    ride.command(CHECK);
+    assert!(!ride.wait(100).contains(&Action::EndSoundCheck), "its 63 s are over");
+    let after = ride.wait(80);
+    assert!(after.contains(&Action::EndSoundCheck) && played(&after).is_empty());
+    assert_eq!(ride.phase(), Phase::Idle);
 }

@@ -50,6 +50,7 @@ pub(super) fn describe(status: &Status) -> String {
         )
     });
     lines.push(line("playlist", &playlist));
+    lines.extend(status.play.box_number.map(|number| line("number", &format!("box {number} in a sound check"))));
     lines.extend(saved_in(&status.state).map(|words| line("state", &words)));
     lines.extend(status.warnings.iter().map(|warning| line("warning", warning)));
     lines.join("\n")
@@ -66,6 +67,7 @@ fn play(play: &PlayStatus) -> String {
         PlayState::WaitingForTime => "nothing yet; waiting for a trusted time",
         PlayState::WaitingForSlot => "nothing yet; waiting for its first slot",
         PlayState::Gap => "between two tracks",
+        PlayState::SoundCheck => "its turns in a sound check",
         PlayState::ShuttingDown => "nothing; the box is being switched off",
         PlayState::Playing => "",
         PlayState::Opening => "nothing yet; opening ",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::response::{ErrorCode, Failure};
 use super::{MAX_REQUEST_BYTES, VERSION};
+use crate::sound_check::MOST_MINUTES;
 use crate::timetable::local_time::NamedTime;
 
 /// A client's request.
@@ -50,6 +51,12 @@ pub enum Command {
     },
     /// Reload the playlist, Music folder and configuration.
     Reload {},
+    /// Take part in a sound check.
+    SoundCheck {
+        /// For how many whole minutes after the present one, 1 to 30; `None` for 2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        minutes: Option<u8>,
+    },
 }
 
 /// The track with which playing begins.
@@ -120,7 +127,7 @@ mod named_time {
 const STATUS: &str = "status";
 
 /// All values of `command`.
-const COMMANDS: [&str; 6] = ["start", "stop", "resume", "volume", STATUS, "reload"];
+const COMMANDS: [&str; 7] = ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check"];
 
 /// The fields of a request for the status.
 #[derive(Debug, Deserialize)]
@@ -200,6 +207,9 @@ fn check(command: Command) -> Result<Command, Failure> {
         Command::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
             invalid("the volume changes by -100 to 100 percent")
         }
+        Command::SoundCheck { minutes: Some(minutes) } if !(1..=MOST_MINUTES).contains(&minutes) => {
+            invalid("a sound check lasts 1 to 30 minutes")
+        }
         command => Ok(command),
     }
 }
@@ -228,6 +238,7 @@ mod tests {
             prop::option::of(0_u8..=100).prop_map(|percent| Command::Volume { percent, by: None }),
             (-100_i8..=100).prop_map(|by| Command::Volume { percent: None, by: Some(by) }),
             Just(Command::Reload {}),
+            prop::option::of(1_u8..=30).prop_map(|minutes| Command::SoundCheck { minutes }),
         ]
     }
 
@@ -267,6 +278,7 @@ mod tests {
         refused(r#"{"v":1,"command":"volume","percent":300}"#, ErrorCode::Malformed, "300");
         refused(r#"{"v":1,"command":"volume","by":-101}"#, ErrorCode::Invalid, "-100 to 100");
         refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "exclude");
+        refused(r#"{"v":1,"command":"sound_check","minutes":31}"#, ErrorCode::Invalid, "1 to 30");
         refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
     }

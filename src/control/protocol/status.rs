@@ -56,6 +56,8 @@ pub enum PlayState {
     WaitingForDevice,
     /// Between two tracks.
     Gap,
+    /// It takes its turns in a sound check.
+    SoundCheck,
     /// The box is being switched off.
     ShuttingDown,
     /// A state from a later version.
@@ -79,6 +81,8 @@ pub struct PlayStatus {
     pub next: Option<NextSlot>,
     /// Where playing was stopped, for `resume`.
     pub stopped_at: Option<TrackStatus>,
+    /// The box's number in a sound check, 1 to 16.
+    pub box_number: Option<u8>,
 }
 
 impl PlayStatus {
@@ -96,6 +100,7 @@ impl PlayStatus {
             (PlayState::WaitingForPlaylist, _) => "Waiting for the playlist".to_owned(),
             (PlayState::WaitingForTime, _) => "Waiting for a trusted time".to_owned(),
             (PlayState::WaitingForSlot, _) => format!("Waiting for its slot{next}"),
+            (PlayState::SoundCheck, _) => "Sound check".to_owned(),
             (PlayState::ShuttingDown, _) => "Switching off".to_owned(),
             (PlayState::Other, _) => String::new(),
         }

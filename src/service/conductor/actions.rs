@@ -9,9 +9,12 @@ use super::requests::clock_time;
 use super::{Conductor, Ending};
 use crate::appliance::{Action, Moment, PlaylistInfo, Program, Refusal, SavedPosition, Session};
 use crate::player::program;
+use crate::player::sweeps::Sweeps;
 use crate::player::task::PlayerCommand;
 use crate::service::settings;
 use crate::service::state_writer::WriteCommand;
+use crate::sound_check::Times;
+use crate::sound_check::schedule::{BoxNumber, ROUND_S};
 use crate::storage;
 use crate::timetable::Timetable;
 
@@ -26,6 +29,12 @@ impl Conductor {
             Action::StopWithFade => {
                 log::info!("stopped");
                 self.playing = None;
+                (self.ports.player)(PlayerCommand::Stop);
+            }
+            Action::SoundCheck(times) => self.sound_check(times),
+            Action::EndSoundCheck => {
+                log::info!("the sound check is over");
+                self.check = None;
                 (self.ports.player)(PlayerCommand::Stop);
             }
             Action::SaveSession(session) => {
@@ -70,6 +79,39 @@ impl Conductor {
         self.playing = Some((program, timetable, info));
     }
 
+    fn sound_check(&mut self, times: Times) {
+        let number = self.box_number();
+        let (sweeps, timetable) = match Sweeps::on_timetable(number, self.check_seed, times) {
+            Ok(made) => made,
+            // The machine ends it then.
+            Err(error) => return log::error!("no sound check: {error}"),
+        };
+        log::info!("{}", self.sound_check_words(times));
+        (self.ports.player)(PlayerCommand::Play(program::Program {
+            timetable,
+            library: sweeps,
+            heard_from: Some(Instant::from_second(times.from_utc_s)),
+            output_latency: self.audio.output_latency,
+        }));
+        self.check = Some(times);
+    }
+
+    /// Returns this box's number in a sound check.
+    pub(super) fn box_number(&self) -> BoxNumber {
+        BoxNumber::new(self.config.sound_check.number).unwrap_or(self.ports.box_number)
+    }
+
+    /// Returns what a sound check is, in words.
+    pub(super) fn sound_check_words(&self, times: Times) -> String {
+        let number = self.box_number();
+        let [first, second, third] = [0, 1, 2].map(|round| number.second() + round * ROUND_S);
+        format!(
+            "sounds as box {number} on seconds {first}, {second} and {third} of every minute, from {} to {}",
+            clock_time(times.from_utc_s),
+            clock_time(times.until_utc_s)
+        )
+    }
+
     /// Returns what a program is, in words that come before the time at which it begins to be
     /// heard.
     pub(super) fn beginning(&self, program: &Program) -> String {
@@ -84,7 +126,9 @@ impl Conductor {
 
     /// Plays the current program again, because the settings for the sound have changed.
     pub(super) fn play_again(&mut self) {
-        if let Some((program, timetable, info)) = self.playing.clone() {
+        if let Some(times) = self.check {
+            self.sound_check(times);
+        } else if let Some((program, timetable, info)) = self.playing.clone() {
             self.play(program, timetable, info);
         }
     }

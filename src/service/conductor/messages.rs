@@ -53,6 +53,9 @@ impl Conductor {
 
     fn player(&mut self, event: Event) {
         match event {
+            // Not of the playlist: a track of a sound check is a round of it.
+            Event::Feeder(FeederEvent::Track { .. } | FeederEvent::Opening { .. }) if self.check.is_some() => {}
+            Event::Hearing(_) if self.check.is_some() => self.hearing = Hearing::Nothing,
             Event::Feeder(event) => self.feeder(event),
             Event::Hearing(hearing) => {
                 self.hearing = hearing;
@@ -105,7 +108,10 @@ impl Conductor {
             // The timetable determines when it is over; the player reports that a moment before.
             FeederEvent::Finished => {}
             event => {
-                let name = |slot: &Start| format!("track {}, {},", slot.track, self.title(slot.track));
+                let name = |slot: &Start| match self.check {
+                    Some(_) => "a round of the sound check".to_owned(),
+                    None => format!("track {}, {},", slot.track, self.title(slot.track)),
+                };
                 // The flight recorder counts these.
                 let target = if event == FeederEvent::Interrupted { UNDERRUN } else { module_path!() };
                 event.trouble(name).iter().for_each(|trouble| log::warn!(target: target, "{trouble}"));

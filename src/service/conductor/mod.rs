@@ -42,6 +42,8 @@ use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
 use crate::player::task::{Event, PlayerCommand};
 use crate::playlist::{Playlist, Track};
+use crate::sound_check::Times;
+use crate::sound_check::schedule::BoxNumber;
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
@@ -100,6 +102,8 @@ pub struct Ports {
     pub ride_status: Box<dyn Fn() -> Option<RideStatus> + Send>,
     /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
+    /// The box's number in a sound check, if none is configured.
+    pub box_number: BoxNumber,
     /// Reads the configuration again.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
     /// The sound card's name, to show.
@@ -176,6 +180,10 @@ pub struct Conductor {
     playlist: Option<CurrentPlaylist>,
     /// What the player was last commanded to play.
     playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
+    /// The sound check that is heard in its place.
+    check: Option<Times>,
+    /// What this box's marks in sound checks are drawn from.
+    check_seed: u64,
     stats: Option<(FeederStats, Instant<Raw>)>,
     /// What the sound card was opened with.
     format: Option<StreamFormat>,
@@ -227,6 +235,8 @@ impl Conductor {
             ports,
             playlist: None,
             playing: None,
+            check: None,
+            check_seed: fastrand::u64(..),
             stats: None,
             format: None,
             has_device: true,

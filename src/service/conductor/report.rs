@@ -38,7 +38,9 @@ impl Conductor {
         let ride = (self.ports.ride_status)();
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: self.phase_status(now_raw).filter(|_| play.state == PlayState::Playing),
+            phase: self
+                .phase_status(now_raw)
+                .filter(|_| matches!(play.state, PlayState::Playing | PlayState::SoundCheck)),
             play,
             time: time.map_or_else(TimeStatus::default, |time| self.time_status(time, now.utc)),
             volume: VolumeStatus {
@@ -82,6 +84,7 @@ impl Conductor {
             Phase::WaitingForPlaylist => (PlayState::WaitingForPlaylist, None, None),
             Phase::WaitingForTime => (PlayState::WaitingForTime, None, None),
             Phase::ShuttingDown => (PlayState::ShuttingDown, None, None),
+            Phase::SoundCheck { .. } => (PlayState::SoundCheck, None, None),
             Phase::WaitingForSlot { utc_s } => {
                 // A program that is joined under way is heard from the slot on, whenever it began.
                 let next = match place_at(Instant::from_second(utc_s)) {
@@ -114,6 +117,7 @@ impl Conductor {
             track,
             next: next.map(|slot| NextSlot { number: slot.track, title: self.title(slot.track), utc_s: slot.utc_s }),
             stopped_at: position.map(|position| self.track_status(position.track, position.offset.seconds())),
+            box_number: Some(self.box_number().get()),
         }
     }
 

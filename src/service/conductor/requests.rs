@@ -10,6 +10,7 @@ use crate::appliance::{Command, FirstTrack, Input, Phase, Refusal, VolumeChange,
 use crate::control::Response;
 use crate::control::protocol::{self, ErrorCode};
 use crate::service::settings::{self, AudioSettings};
+use crate::sound_check::MINUTES;
 use crate::timetable::local_time::NamedTime;
 
 /// A client that waits for the playlist to be read.
@@ -39,6 +40,10 @@ impl Conductor {
                     let percent = self.appliance.snapshot(self.now()).volume_percent;
                     Response::volume(percent, self.volume_db(percent))
                 })
+            }
+            protocol::Command::SoundCheck { minutes } => {
+                let minutes = minutes.unwrap_or(MINUTES);
+                self.command(Command::SoundCheck { minutes }).unwrap_or_else(|| self.what_happens_now())
             }
             protocol::Command::Reload {} => {
                 let needs_restart = self.reload_config();
@@ -86,6 +91,7 @@ impl Conductor {
                 "plays as soon as the time is trusted, or {} s after power-on without being in sync",
                 self.config.start.untrusted_wait_s
             ),
+            Phase::SoundCheck { times } => self.sound_check_words(times),
             Phase::Idle => "the playlist is over".to_owned(),
             Phase::ShuttingDown => "the box is being switched off".to_owned(),
         })
@@ -135,7 +141,7 @@ fn restart_words(keys: &[&str]) -> String {
 fn refused(refusal: Refusal) -> Response {
     let code = match refusal {
         Refusal::NoSuchTrack { .. } | Refusal::AlreadyOver => ErrorCode::Invalid,
-        Refusal::NoPosition | Refusal::ShuttingDown => ErrorCode::NotNow,
+        Refusal::NoPosition | Refusal::ShuttingDown | Refusal::NoTimeForSoundCheck => ErrorCode::NotNow,
     };
     Response::failed(code, refusal.to_string())
 }

@@ -1,6 +1,7 @@
 //! Two players, one card: how far apart they are, track by track and second by second, in several
 //! runs.
 
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
@@ -31,6 +32,10 @@ pub(super) struct Sync {
     /// Print the lag of every second
     #[arg(long)]
     seconds: bool,
+
+    /// Save the last run's recording as a WAV file, such as for `jaudiosync listen --stereo`
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
 }
 
 impl Sync {
@@ -39,6 +44,9 @@ impl Sync {
         let mut worst_start_ms = 0.0_f64;
         for run in 1..=self.runs {
             let (recording, tracks) = record(&self.subject)?;
+            if let Some(file) = &self.save {
+                recording.save_wav(file)?;
+            }
             let starts = start_lags(&recording, &tracks);
             ensure!(starts.len() == tracks.len(), "run {run}: not every track is in the recording of both");
             let starts_text: Vec<String> = starts.iter().map(|(_, lag_ms)| format!("{lag_ms:+.4}")).collect();

@@ -1,6 +1,6 @@
 //! How far one channel is behind the other. Pure.
 
-use crate::correlation::{MARGIN, best_match};
+use crate::fit::{MARGIN, best_match};
 
 /// The largest lag that [`lag_by_second`] finds.
 const MAX_LAG_MS: f64 = 100.0;
@@ -49,6 +49,48 @@ pub fn lag_by_second(left: &[f32], right: &[f32], rate_hz: u32) -> Vec<SecondLag
                 second,
                 lag_ms: lag.map(|l| l.frames / f64::from(rate_hz) * 1000.0),
                 correlation: lag.map_or(0.0, |l| l.correlation),
+            }
+        })
+        .collect()
+}
+
+/// The lag in one window of a recording.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WindowLag {
+    /// When the window's middle is, in s since the recording began.
+    pub at_s: f64,
+    /// How far the right channel is behind the left, in ms; `None` if either is silent.
+    pub lag_ms: Option<f64>,
+    /// See [`SecondLag::correlation`].
+    pub correlation: f64,
+}
+
+/// Returns the lag of `right` relative to `left` every `step_s`, in windows of `window_s` around
+/// that, found within ±`most_ms`.
+///
+/// A window must be more than twice as long as the largest lag; otherwise nothing is found in it.
+#[must_use]
+pub fn lag_by_window(
+    left: &[f32],
+    right: &[f32],
+    rate_hz: u32,
+    (step_s, window_s, most_ms): (f64, f64, f64),
+) -> Vec<WindowLag> {
+    let rate = f64::from(rate_hz);
+    let (step, window) = ((step_s * rate).round() as usize, (window_s * rate).round() as usize);
+    let length = left.len().min(right.len());
+    if step == 0 || window == 0 || length < window {
+        return Vec::new();
+    }
+    let max_lag = (most_ms / 1000.0 * rate).round() as usize;
+    (0..=length - window)
+        .step_by(step)
+        .map(|start| {
+            let lag = best_lag(&left[start..start + window], &right[start..start + window], max_lag);
+            WindowLag {
+                at_s: (start as f64 + window as f64 / 2.0) / rate,
+                lag_ms: lag.map(|lag| lag.frames / rate * 1000.0),
+                correlation: lag.map_or(0.0, |lag| lag.correlation),
             }
         })
         .collect()
@@ -146,6 +188,23 @@ mod tests {
         right[48_000..96_000].fill(0.0005);
         let found = lag_ms(&left, &right);
         assert!(found[0].is_some() && found[1].is_none() && found[2].is_some(), "{found:?}");
+    }
+
+    #[test]
+    fn windows_follow_a_lag_that_changes() {
+        let left = music(RATE, 4.0, 0.0, 0.8);
+        let mut right = music(RATE, 4.0, 0.0, 0.8);
+        let later = music(RATE, 4.0, 0.0021, 0.8);
+        right[2 * RATE as usize..].copy_from_slice(&later[2 * RATE as usize..]);
+        let found = lag_by_window(&left, &right, RATE, (0.1, 0.4, 20.0));
+        assert_eq!(found.len(), 37);
+        for window in &found {
+            let expected = if window.at_s < 1.8 { 0.0 } else { 2.1 };
+            if (window.at_s - 2.0).abs() > 0.25 {
+                assert!((window.lag_ms.unwrap() - expected).abs() < 0.002, "{window:?}");
+            }
+        }
+        assert!(lag_by_window(&left, &right, RATE, (0.0, 0.4, 20.0)).is_empty());
     }
 
     #[test]

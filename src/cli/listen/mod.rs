@@ -1,0 +1,151 @@
+//! `jaudiosync listen`: how far apart the boxes really sound, from a recording.
+
+mod files;
+mod show;
+mod stereo;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, output};
+use crate::listen::analysis::{Known, analyse};
+use crate::listen::combine::combine;
+use crate::listen::findings::Findings;
+use crate::listen::picture;
+use crate::sound_check::schedule::BoxNumber;
+
+/// Hear in a recording how far apart the boxes really sound
+///
+/// Start a sound check on every box (`jaudiosync sound-check`, or hold Start and Stop for 3 s), record it
+/// with any phone for a minute or more, and give this the file. For each box it shows how late its sound
+/// arrives, and by how much `sound.output_latency_ms` should change.
+///
+/// 1 m of air takes 2.9 ms: let the recorder be equally far from every box, or say how far with
+/// --distance, or carry it to each box in one recording, 5 cm from its speaker for 40 s, and back to the
+/// first. The recorder's own clock is found and removed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  jaudiosync listen recording.m4a
+  jaudiosync listen recording.m4a --svg recording.svg
+  jaudiosync listen recording.m4a --distance 1=2.0 --distance 2=3.5
+  jaudiosync listen left.m4a right.m4a --reference 3
+  jaudiosync listen --stereo both-line-outputs.wav")]
+pub(super) struct Listen {
+    /// Recordings: WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF or CAF, of any rate
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Compare the left channel with the right instead: the line outputs of two boxes, music or sweeps
+    #[arg(long, conflicts_with_all = ["distance", "reference", "latency", "channel"])]
+    stereo: bool,
+
+    /// How far a box was from the recorder, in m; either for every box or for none
+    #[arg(long, value_name = "BOX=M", value_parser = distance)]
+    distance: Vec<(BoxNumber, f64)>,
+
+    /// The box that the others are compared with [default: one in the middle]
+    #[arg(long, value_name = "BOX", value_parser = number)]
+    reference: Option<BoxNumber>,
+
+    /// The output_latency_ms that is set on a box now, to show the new value instead of the change
+    #[arg(long, value_name = "BOX=MS", value_parser = latency, allow_hyphen_values = true)]
+    latency: Vec<(BoxNumber, f64)>,
+
+    /// The channel of a recording to listen to, from 1 [default: the louder one]
+    #[arg(long, value_name = "CHANNEL", value_parser = clap::value_parser!(u8).range(1..=64))]
+    channel: Option<u8>,
+
+    /// Also draw the arrivals as a picture
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Listen {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        if self.svg.is_some() && self.files.len() > 1 {
+            return Err(Failure::Usage("--svg draws one recording; run it once for each".to_owned()));
+        }
+        if self.stereo {
+            return self.files.iter().try_for_each(|file| stereo::run(file, self.svg.as_deref(), self.json));
+        }
+        let mut known = Known { reference: self.reference, distances_m: self.distance.iter().copied().collect() };
+        let latencies_ms: BTreeMap<BoxNumber, f64> = self.latency.iter().copied().collect();
+        let mut all: Vec<Findings> = Vec::new();
+        for file in &self.files {
+            let (compressed, rate_hz) = files::compress(file, self.channel.map(|channel| usize::from(channel) - 1))?;
+            let findings = analyse(&compressed, rate_hz, &known)
+                .map_err(|error| Failure::Other(format!("{}: {}", file.display(), show::advice(&error))))?;
+            check_distances(&findings, &known)?;
+            // All recordings are compared with the same box.
+            known.reference = Some(findings.reference);
+            if let Some(svg) = &self.svg {
+                files::write(svg, &picture::svg(&file.display().to_string(), &findings))?;
+            }
+            if !self.json {
+                show::table(file, rate_hz, &findings, &latencies_ms);
+            }
+            all.push(findings);
+        }
+        let together = combine(&all);
+        if self.json {
+            return output::say_pretty_json(&show::json(&self.files, &all, &together, &latencies_ms));
+        }
+        if all.len() > 1 {
+            show::together(&together, &latencies_ms);
+        }
+        show::assumptions(&known);
+        Ok(())
+    }
+}
+
+/// Refuses distances of some boxes alone: the others would count as 0 m away.
+fn check_distances(findings: &Findings, known: &Known) -> Result<(), Failure> {
+    let is_known = |number: &BoxNumber| known.distances_m.contains_key(number);
+    let missing: Vec<String> = findings
+        .boxes
+        .iter()
+        .map(|found| found.number)
+        .filter(|number| !known.distances_m.is_empty() && !is_known(number))
+        .map(|number| format!("--distance {number}=M"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "the distance of some boxes is given, but not of all that are heard; add {}",
+        missing.join(" ")
+    )))
+}
+
+fn number(text: &str) -> Result<BoxNumber, String> {
+    let number = text.parse().ok().and_then(BoxNumber::new);
+    number.ok_or_else(|| "a box has a number from 1 to 16".to_owned())
+}
+
+fn pair(text: &str) -> Result<(BoxNumber, f64), String> {
+    let (left, right) = text.split_once('=').ok_or("write the box, =, and the value, such as 2=3.5")?;
+    let value = right.parse::<f64>().ok().filter(|value| value.is_finite());
+    Ok((number(left)?, value.ok_or_else(|| format!("{right} is not a number"))?))
+}
+
+fn distance(text: &str) -> Result<(BoxNumber, f64), String> {
+    let (number, metres) = pair(text)?;
+    if !(0.0..=1000.0).contains(&metres) {
+        return Err("a distance is 0 to 1000 m".to_owned());
+    }
+    Ok((number, metres))
+}
+
+fn latency(text: &str) -> Result<(BoxNumber, f64), String> {
+    let (number, ms) = pair(text)?;
+    if ms.abs() > 5000.0 {
+        return Err("output_latency_ms is within ±5000".to_owned());
+    }
+    Ok((number, ms))
+}

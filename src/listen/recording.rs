@@ -1,0 +1,192 @@
+//! Reads the file that a recorder wrote, piece by piece, in any format that phones and recorders use.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+
+use crate::panics::{self, Panicked};
+
+/// Of a recording with a lower rate too little of the sweeps is left, in Hz.
+const LEAST_RATE_HZ: u32 = 8_000;
+/// Recorders do not use more, in Hz.
+const MOST_RATE_HZ: u32 = 384_000;
+
+/// Why a recording cannot be read. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// It cannot be opened or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is no recording, or of an unknown format.
+    #[error(
+        "its format is not known. WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF and CAF are; convert it to one of them, such \
+         as with `ffmpeg -i FILE recording.wav`"
+    )]
+    UnknownFormat,
+    /// Its codec is not known, such as Opus or AMR.
+    #[error("its codec is not known (Opus and AMR are not); convert it, such as with `ffmpeg -i FILE recording.wav`")]
+    UnknownCodec,
+    /// Its rate is too low or absurd.
+    #[error("its rate is {0} Hz; between {LEAST_RATE_HZ} and {MOST_RATE_HZ} Hz are needed")]
+    Rate(u32),
+    /// It is longer than can be read.
+    #[error("it is longer than {} min; cut out the part that matters", .0 / 60)]
+    TooLong(u64),
+    /// There is no sound in it.
+    #[error("there is no sound in it")]
+    Empty,
+    /// It makes the decoder fail.
+    #[error("it is damaged: {0}; convert it to WAV, and try again")]
+    Damaged(String),
+}
+
+impl From<Panicked> for RecordingError {
+    fn from(panicked: Panicked) -> Self {
+        Self::Damaged(panicked.to_string())
+    }
+}
+
+impl From<Error> for RecordingError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::IoError(error) => Self::Io(error),
+            Error::Unsupported(_) => Self::UnknownFormat,
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}
+
+/// A recording that is being read.
+pub struct Recording {
+    reader: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    track: u32,
+    rate_hz: u32,
+    frames: Option<u64>,
+    longest_s: u64,
+    read_frames: u64,
+    /// What was decoded at the beginning, to learn rate and channels; it is given out first.
+    first: Option<Vec<Vec<f32>>>,
+    last_length: usize,
+}
+
+impl Recording {
+    /// Opens a recording of which at most `longest_s` are read.
+    ///
+    /// # Errors
+    /// When it cannot be read; the error says what to do.
+    pub fn open(path: &Path, longest_s: u64) -> Result<Self, RecordingError> {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
+        let mut hint = Hint::new();
+        if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
+            hint.with_extension(extension);
+        }
+        panics::catch(|| Self::new(file, &hint, longest_s))?
+    }
+
+    fn new(file: File, hint: &Hint, longest_s: u64) -> Result<Self, RecordingError> {
+        let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+        let reader = symphonia::default::get_probe()
+            .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
+            .map_err(|error| match error {
+                Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => RecordingError::Io(error),
+                _ => RecordingError::UnknownFormat,
+            })?;
+        let track = reader.default_track(TrackType::Audio).ok_or(RecordingError::UnknownCodec)?;
+        let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+        let parameters = parameters.ok_or(RecordingError::UnknownCodec)?.clone();
+        let (id, frames) = (track.id, track.num_frames);
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
+            .map_err(|_| RecordingError::UnknownCodec)?;
+        let mut recording = Self {
+            reader,
+            decoder,
+            track: id,
+            rate_hz: 0,
+            frames,
+            longest_s,
+            read_frames: 0,
+            first: None,
+            last_length: 0,
+        };
+        let first = recording.decode()?.ok_or(RecordingError::Empty)?;
+        recording.first = Some(first);
+        if !(LEAST_RATE_HZ..=MOST_RATE_HZ).contains(&recording.rate_hz) {
+            return Err(RecordingError::Rate(recording.rate_hz));
+        }
+        Ok(recording)
+    }
+
+    /// Returns the frames per second.
+    pub fn rate_hz(&self) -> u32 {
+        self.rate_hz
+    }
+
+    /// Returns how much has been read, 0 to 1, if the file says how long it is.
+    pub fn progress(&self) -> Option<f64> {
+        self.frames.filter(|frames| *frames > 0).map(|frames| (self.read_frames as f64 / frames as f64).min(1.0))
+    }
+
+    /// Reads the piece that follows, one list of samples per channel; `None` at the end.
+    ///
+    /// # Errors
+    /// When it cannot be read any further, or becomes too long.
+    pub fn read(&mut self) -> Result<Option<Vec<Vec<f32>>>, RecordingError> {
+        let piece = match self.first.take() {
+            Some(first) => Some(first),
+            None => panics::catch(|| self.decode())??,
+        };
+        if let Some(piece) = &piece {
+            self.read_frames += piece.first().map_or(0, Vec::len) as u64;
+            if self.read_frames > self.longest_s * u64::from(self.rate_hz) {
+                return Err(RecordingError::TooLong(self.longest_s));
+            }
+        }
+        Ok(piece)
+    }
+
+    fn decode(&mut self) -> Result<Option<Vec<Vec<f32>>>, RecordingError> {
+        loop {
+            let packet = match self.reader.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) | Err(Error::ResetRequired) => return Ok(None),
+                // The recorder was switched off before it had finished the file.
+                Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            if packet.track_id != self.track {
+                continue;
+            }
+            let mut channels: Vec<Vec<f32>> = Vec::new();
+            match self.decoder.decode(&packet) {
+                Ok(decoded) => {
+                    let rate_hz = decoded.spec().rate();
+                    if self.rate_hz != 0 && rate_hz != self.rate_hz {
+                        return Err(RecordingError::Damaged("its rate changes".to_owned()));
+                    }
+                    self.rate_hz = rate_hz;
+                    decoded.copy_to_vecs_planar(&mut channels);
+                    self.last_length = decoded.frames();
+                }
+                // A packet that is lost is silence of the same length: nothing after it may shift.
+                Err(Error::DecodeError(_)) if self.last_length > 0 => channels = vec![vec![0.0; self.last_length]],
+                Err(Error::DecodeError(_)) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            if channels.first().is_some_and(|samples| !samples.is_empty()) {
+                return Ok(Some(channels));
+            }
+        }
+    }
+}
