@@ -54,7 +54,7 @@ const SPAN_C: f64 = 10.0;
 /// How far two flywheels that are compared closely walk apart besides what the other states say, in
 /// ns per square root of a second. A step of 0.1 ppm lasts for many minutes; without this it would
 /// be taken for a slope over temperature, and carried on to temperatures that nobody has seen.
-const PAIR_WALK_NS: f64 = 4_000.0;
+const PAIR_WALK_NS: f64 = 1_000.0;
 
 /// A rate beyond this many standard deviations belongs to no specimen.
 const PLAUSIBLE_SIGMAS: f64 = 10.0;
