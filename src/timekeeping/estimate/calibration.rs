@@ -51,6 +51,11 @@ const PHASE: [f64; STATES] = Kalman::<State, STATES>::PHASE;
 const MIDDLE_C: f64 = 25.0;
 const SPAN_C: f64 = 10.0;
 
+/// How far two flywheels that are compared closely walk apart besides what the other states say, in
+/// ns per square root of a second. A step of 0.1 ppm lasts for many minutes; without this it would
+/// be taken for a slope over temperature, and carried on to temperatures that nobody has seen.
+const PAIR_WALK_NS: f64 = 1_000.0;
+
 /// A rate beyond this many standard deviations belongs to no specimen.
 const PLAUSIBLE_SIGMAS: f64 = 10.0;
 
@@ -67,6 +72,9 @@ pub struct FlywheelModel {
     pub wander_s: f64,
     /// Random walk of the constant rate, in ppb per square root of a day: aging.
     pub aging_ppb: f64,
+    /// Random walk of the phase, in ns per square root of a second: what the rate does for minutes,
+    /// such as the steps of a compensation, and what is alike in the errors of many samples.
+    pub phase_walk_ns: f64,
 }
 
 impl FlywheelModel {
@@ -79,6 +87,7 @@ impl FlywheelModel {
         wander_sigma_ppb: 30.0,
         wander_s: 5_400.0,
         aging_ppb: 5.0,
+        phase_walk_ns: 0.0,
     };
 
     /// A DS3231M, whose resonator is silicon: within ±5 ppm (datasheet, "Timekeeping accuracy"). Three
@@ -91,13 +100,19 @@ impl FlywheelModel {
         wander_sigma_ppb: 150.0,
         wander_s: 5_400.0,
         aging_ppb: 10.0,
+        phase_walk_ns: 0.0,
     };
 
     /// Returns what is known beforehand of a flywheel as another one of its kind sees it: both
-    /// wander.
+    /// wander, and what is compared to some µs every 2 s shows every step of both compensations.
     pub fn seen_from_another(self) -> Self {
         let both = std::f64::consts::SQRT_2;
-        Self { wander_sigma_ppb: self.wander_sigma_ppb * both, aging_ppb: self.aging_ppb * both, ..self }
+        Self {
+            wander_sigma_ppb: self.wander_sigma_ppb * both,
+            aging_ppb: self.aging_ppb * both,
+            phase_walk_ns: PAIR_WALK_NS,
+            ..self
+        }
     }
 
     /// The crystal of a Raspberry Pi, whose temperature is not known.
@@ -107,6 +122,7 @@ impl FlywheelModel {
         wander_sigma_ppb: 1_000.0,
         wander_s: 1_800.0,
         aging_ppb: 50.0,
+        phase_walk_ns: 0.0,
     };
 }
 

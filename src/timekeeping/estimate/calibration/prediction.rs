@@ -34,6 +34,7 @@ impl<F: Axis> Calibration<F> {
         transition[wander][wander] = decay;
 
         let mut noise = [[0.0; STATES]; STATES];
+        noise[utc][utc] += self.model.phase_walk_ns.powi(2) * s;
         // The constant rate walks: aging.
         let walk = self.model.aging_ppb.powi(2) / 86_400.0;
         noise[utc][utc] += walk * s.powi(3) / 3.0;

@@ -238,3 +238,32 @@ proptest! {
         }
     }
 }
+
+/// Returns the rate, in ppb, at 5 °C that a calibration expects after half an hour in which it got
+/// colder, from 20 to 9 °C, while the flywheel became slower by 100 ppb at 12.5 °C.
+fn expected_at_5_c(model: FlywheelModel) -> f64 {
+    let mut calibration = Calibration::new(model, START, utc(START, 0.0), 100.0);
+    calibration.filter.kalman_mut().set(State::Rate, 0.0, 20.0_f64.powi(2));
+    let (mut at, mut offset_ns) = (START, 0.0);
+    for step in 0..900 {
+        let temperature_c = ((20.0 - 11.0 * f64::from(step) / 900.0) * 4.0).round() / 4.0;
+        at += Span::SECOND * 2;
+        offset_ns += if temperature_c < 12.5 { 200.0 } else { 0.0 };
+        calibration.advance(at, Some(temperature_c));
+        calibration.correct(at, says(utc(at, offset_ns), 10_000.0, 0.0));
+    }
+    let error_ns = calibration.at(at).map.offset().ns_f64() - offset_ns;
+    assert!(error_ns.abs() < 5_000.0, "{error_ns} ns");
+    calibration.advance(at + Span::SECOND, Some(5.0));
+    calibration.at(at + Span::SECOND).map.rate.ppb()
+}
+
+#[test]
+fn a_step_of_the_compensation_is_not_taken_for_a_slope_over_temperature() {
+    let model = FlywheelModel::DS3231.seen_from_another();
+    let as_a_slope = expected_at_5_c(FlywheelModel { phase_walk_ns: 0.0, ..model });
+    let with_walk = expected_at_5_c(model);
+    println!("100 ppb in truth: {with_walk:.0} ppb, without the walk of the phase {as_a_slope:.0} ppb");
+    assert!((20.0..120.0).contains(&with_walk), "{with_walk}");
+    assert!(as_a_slope > 150.0, "{as_a_slope}");
+}

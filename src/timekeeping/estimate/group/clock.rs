@@ -4,6 +4,7 @@ use jaudiosync_time::{Axis, ClockMap, Instant, Rate, Raw, Rtc, Span, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::apart::Apart;
+use super::stated::StatedBound;
 use super::steering::SteeringPlan;
 use crate::timekeeping::estimate::calibration::{Calibration, Correction, FlywheelModel, SavedCalibration};
 use crate::timekeeping::status::BOUND_SIGMAS;
@@ -14,10 +15,6 @@ const CARRIED_NS_PER_S: f64 = 1_000.0;
 
 /// A sample this many standard deviations off is a surprise.
 const SURPRISE_SIGMAS: f64 = 4.0;
-
-/// How fast the group's time may leave UTC, once nobody who knows it leads, in ppb: the rate of a
-/// calibrated RTC, and what the temperature adds.
-const DRIFTS_PPB: f64 = 300.0;
 
 /// What all comparisons of two boxes have in common at least, in ns, and how long that stays alike
 /// for a worse one, in s.
@@ -151,8 +148,9 @@ pub struct GroupClock {
     apart: Apart,
     /// Whether another box has, or had, this time: otherwise it is a group of one.
     is_shared: bool,
-    /// How far the group's time could be from UTC, and when that was stated.
-    utc_bound: Option<(Span, Option<Instant<Raw>>)>,
+    utc_bound: StatedBound,
+    /// Whether this box has known UTC by itself at the last update.
+    knows_utc: bool,
     steering: SteeringPlan,
     /// Up to when the steering is part of the calibrations.
     steered_to: Option<Instant<Raw>>,
@@ -171,7 +169,8 @@ impl GroupClock {
             contact: None,
             apart: Apart::default(),
             is_shared: false,
-            utc_bound: None,
+            utc_bound: StatedBound::default(),
+            knows_utc: false,
             steering: SteeringPlan::default(),
             steered_to: None,
             adopted_at: None,
@@ -206,14 +205,15 @@ impl GroupClock {
         group.is_shared = true;
         group.apart = Apart::after(shown - saved.begins());
         group.rtc = Some(Calibration::restore(model.seen_from_another(), &saved.calibration)?);
-        group.utc_bound = saved.utc_bound_ns.map(|ns| (Span::from_ns(ns) + drift(shown - saved.begins()), None));
+        let off = shown - saved.begins();
+        group.utc_bound = saved.utc_bound_ns.map(|ns| StatedBound::after(off, Span::from_ns(ns))).unwrap_or_default();
         Some(group)
     }
 
     /// Returns what is to be saved; `None` while the RTC has no part in it, or nobody else.
     pub fn save(&self) -> Option<SavedGroup> {
         let calibration = self.rtc.as_ref().filter(|_| self.is_shared)?.save();
-        Some(SavedGroup { id: self.id, calibration, utc_bound_ns: self.utc_bound.map(|(bound, _)| bound.ns()) })
+        Some(SavedGroup { id: self.id, calibration, utc_bound_ns: self.utc_bound.last().map(Span::ns) })
     }
 
     /// Returns which group it is.
@@ -313,13 +313,10 @@ impl GroupClock {
         }
         self.contact = contact;
         if let Some(contact) = contact {
-            // A follower repeats what it hears; a leader goes on with what was stated before, which
-            // becomes worse with time, until it knows better by itself.
-            let known = self.utc_bound_at(now).filter(|_| contact.leads);
-            match (contact.utc_bound, known) {
-                (Some(stated), Some(known)) if stated >= known => {}
-                (None, Some(_)) => {}
-                (stated, _) => self.utc_bound = stated.map(|stated| (stated, Some(now))),
+            if contact.leads {
+                self.utc_bound.lead(now, contact.utc_bound);
+            } else {
+                self.utc_bound.follow(now, contact.utc_bound);
             }
             self.is_shared |= contact.is_shared;
             if contact.leads && contact.is_settled {
@@ -330,17 +327,12 @@ impl GroupClock {
 
     /// Forgets how far the group's time is said to be from UTC: whoever has stated it is not believed.
     pub fn distrust(&mut self) {
-        self.utc_bound = None;
-    }
-
-    /// Returns how far the group's time can be from UTC by what was stated last.
-    fn utc_bound_at(&self, now: Instant<Raw>) -> Option<Span> {
-        let (stated, at) = self.utc_bound?;
-        Some(stated + at.map_or(Span::ZERO, |at| drift(now - at)))
+        self.utc_bound.forget();
     }
 
     /// Carries it on to a moment. `own` is this box's own UTC and how far that can be wrong.
     pub fn update(&mut self, now: Instant<Raw>, own: Option<(ClockMap<Raw, Utc>, Span)>, rtc: Option<RtcView<'_>>) {
+        self.knows_utc = own.is_some();
         let leads = self.contact.is_some_and(|contact| contact.leads);
         if let Some(rtc) = rtc {
             if self.rtc.is_none() {
@@ -415,21 +407,17 @@ impl GroupClock {
             Some(contact) => chance(sigma_ns.hypot(self.bias_sigma_ns).hypot(apart_ns)) + contact.way_bound,
             None => chance(sigma_ns.hypot(self.bias_sigma_ns).hypot(apart_ns)) + self.apart.way(),
         };
+        let utc_bound = if self.knows_utc { self.utc_bound.at(now) } else { self.utc_bound.unproven(now) };
         Some(GroupEstimate {
             id: self.id,
             utc: ClockMap { rate, ..map },
             bound,
-            utc_bound: self.utc_bound_at(now).map(|utc_bound| utc_bound + bound),
+            utc_bound: utc_bound.map(|utc_bound| utc_bound + bound),
             contact: self.contact,
             is_shared: self.is_shared,
             steering: self.steering,
         })
     }
-}
-
-/// Returns how far the group's time may drift from UTC while nobody steers it.
-fn drift(since: Span) -> Span {
-    Span::from_ns_f64(DRIFTS_PPB * since.seconds().max(0.0))
 }
 
 /// Absorbs a sample into a calibration. A surprising one moves the phase alone: a stamp that came

@@ -7,11 +7,13 @@
 //!
 //! - `clock` is the calibration, and what is published of it;
 //! - `apart` is how far this box may be from those that it does not hear;
+//! - `stated` is how far its time can be from UTC, as its leader states;
 //! - `steering` is how the leader moves the group's time towards UTC, and how all do the same at
 //!   the same instant.
 
 mod apart;
 mod clock;
+mod stated;
 mod steering;
 
 pub use self::clock::{Contact, GroupClock, GroupCommand, GroupEstimate, GroupId, GroupSample, RtcView, SavedGroup};
