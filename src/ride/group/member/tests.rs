@@ -1,7 +1,9 @@
+use jaudiosync_time::Rate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::timekeeping::estimate::group::GroupClock;
+use crate::ride::message::Answer;
+use crate::timekeeping::estimate::group::{GroupClock, GroupId};
 
 /// A box whose raw clock is true, and whose own UTC is off by a constant.
 struct Bike {
