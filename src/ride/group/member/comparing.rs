@@ -5,19 +5,31 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::{Member, OUT_OF_STEP, To, sample};
 use crate::ride::group::honesty::{Claim, Standing, judge};
-use crate::ride::group::neighbour::Peer;
+use crate::ride::group::neighbour::{Neighbour, Peer};
 use crate::ride::message::{Content, Question};
 use crate::timekeeping::estimate::group::{GroupCommand, GroupId};
 use crate::timekeeping::estimate::timekeeper::TimeView;
 
+/// A box asks at most this many questions in a second of boxes that have never answered.
+const MOST_QUESTIONS_TO_STRANGERS: u32 = 20;
+
 impl<P: Peer> Member<P> {
+    /// Asks those whose turn it is. Of those that have never answered, which may be recordings, only
+    /// some are asked in a second, beginning with those that have left the fewest questions
+    /// unanswered.
     pub(super) fn ask(&mut self, now: Instant<Raw>) {
         let heard = self.neighbours.iter().filter(|neighbour| neighbour.is_heard(now)).count();
+        let mut due: Vec<(P, &mut Neighbour<P>)> =
+            self.neighbours.iter_mut().filter_map(|neighbour| Some((neighbour.to_be_asked(now)?, neighbour))).collect();
+        due.sort_by_key(|(_, neighbour)| neighbour.unanswered());
         let mut questions = Vec::new();
-        for neighbour in self.neighbours.iter_mut().filter(|neighbour| neighbour.is_to_be_asked(now)) {
+        for (peer, neighbour) in due {
+            if !neighbour.is_there(now) && !self.questions_to_strangers.allows(MOST_QUESTIONS_TO_STRANGERS, now) {
+                continue;
+            }
             let nonce = self.random.u64(..);
             neighbour.ask(nonce, now, self.followed == Some(neighbour.id), heard);
-            questions.push((neighbour.peer, Question { to: neighbour.id, nonce }));
+            questions.push((peer, Question { to: neighbour.id, nonce }));
         }
         for (peer, question) in questions {
             self.send(To::One(peer), Content::Question(question));

@@ -103,7 +103,7 @@ impl<P: Peer> Member<P> {
         let Some((own, bound)) = view.own else { return };
         let since = *self.heard_since.get_or_insert(now);
         let is_ready = |neighbour: &Neighbour<P>| neighbour.ahead(&own).is_some() && neighbour.hears(self.id);
-        let mut there = self.neighbours.iter().filter(|neighbour| neighbour.is_there(now));
+        let mut there = self.neighbours.iter().filter(|neighbour| neighbour.may_be_there(now));
         if now - since < MEASURED_WITHIN && !there.all(is_ready) {
             return;
         }

@@ -25,6 +25,7 @@ use super::election::{Election, Role};
 use super::exchanges::Compared;
 use super::honesty::Standing;
 use super::neighbour::{Neighbour, Peer};
+use super::per_second::PerSecond;
 use crate::ride::freshness::Freshness;
 use crate::ride::message::{BoxId, Content, Message, RunId};
 use crate::timekeeping::estimate::group::{GroupCommand, GroupSample};
@@ -63,7 +64,9 @@ pub struct Member<P> {
     commands: Vec<GroupCommand>,
     outgoing: Vec<Outgoing<P>>,
     beacon_at: Instant<Raw>,
-    answers: (Instant<Raw>, u32),
+    answers: PerSecond,
+    answers_to_strangers: PerSecond,
+    questions_to_strangers: PerSecond,
     /// The numbers of the last messages to all.
     sent_to_all: VecDeque<u32>,
     refusals: Refusals,
@@ -99,7 +102,9 @@ impl<P: Peer> Member<P> {
             commands: Vec::new(),
             outgoing: Vec::new(),
             beacon_at: now,
-            answers: (now, 0),
+            answers: PerSecond::new(now),
+            answers_to_strangers: PerSecond::new(now),
+            questions_to_strangers: PerSecond::new(now),
             sent_to_all: VecDeque::new(),
             refusals: Refusals::default(),
             standing: Standing::Agrees,
@@ -174,7 +179,7 @@ impl<P: Peer> Member<P> {
     /// Does what is due. Call it at least every 100 ms, and after messages were heard.
     pub fn step(&mut self, now: Instant<Raw>, view: &TimeView) {
         let map = self.follow_jumps(now, view);
-        self.neighbours.retain(|neighbour| now - neighbour.beacon_at <= FORGOTTEN);
+        self.forget_the_gone(now);
         self.compare(now, &map, view);
         self.ask(now);
         if now >= self.beacon_at {
@@ -202,5 +207,7 @@ fn sample(compared: &Compared) -> GroupSample {
     GroupSample { raw, utc, sigma_ns, bias_sigma_ns }
 }
 
+#[cfg(test)]
+mod recordings;
 #[cfg(test)]
 mod tests;
