@@ -6,9 +6,10 @@
 //! - [`election`] decides who leads, and by way of whom its time is followed; `honesty` who is
 //!   believed;
 //! - `questions` is when one is asked for the time; `exchanges` and `broadcasts` compare the clocks of
-//!   two boxes.
+//!   two boxes, `distance` averages that.
 
 pub mod broadcasts;
+mod distance;
 pub mod election;
 pub mod exchanges;
 pub mod honesty;
@@ -17,5 +18,6 @@ mod neighbour;
 mod per_second;
 mod questions;
 
+pub use self::distance::agreed;
 pub use self::member::{Member, Outgoing, Presence, To};
 pub use self::neighbour::{Neighbour, Peer};

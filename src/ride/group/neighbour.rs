@@ -3,6 +3,7 @@
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::broadcasts::{BeaconId, Broadcasts, Received};
+use super::distance::Distance;
 use super::exchanges::{Compared, Exchange, Exchanges};
 use super::honesty::{Claim, Standing};
 use super::questions::{Asked, Questions};
@@ -48,6 +49,7 @@ pub struct Neighbour<P> {
     pub standing: Standing,
     pub(super) exchanges: Exchanges,
     broadcasts: Broadcasts,
+    distance: Distance,
     broadcasts_at: Option<Instant<Raw>>,
     questions: Questions,
     /// Where the last message in its name came from that may be a recording, and when.
@@ -73,6 +75,7 @@ impl<P: Peer> Neighbour<P> {
             standing: Standing::Agrees,
             exchanges: Exchanges::default(),
             broadcasts: Broadcasts::default(),
+            distance: Distance::default(),
             broadcasts_at: None,
             questions: Questions::new(now),
             unproven: None,
@@ -149,6 +152,13 @@ impl<P: Peer> Neighbour<P> {
         Some((last.utc - map.apply(last.raw), last.bound))
     }
 
+    /// Returns by how much its time is ahead of `map` by all comparisons of the last minute, and how
+    /// far that can be wrong.
+    pub fn distance(&self, map: &ClockMap<Raw, Utc>, now: Instant<Raw>) -> Option<(Span, Span)> {
+        let at_once = self.ahead(map)?;
+        Some(self.distance.ahead(map, now).unwrap_or(at_once))
+    }
+
     /// Returns what it states of UTC, compared with `map`.
     pub(super) fn claim(&self, map: &ClockMap<Raw, Utc>) -> Option<Claim> {
         let beacon = self.beacon.as_ref()?;
@@ -184,6 +194,7 @@ impl<P: Peer> Neighbour<P> {
     pub(super) fn forget_measurements(&mut self) {
         self.exchanges.clear();
         self.broadcasts.clear();
+        self.distance.clear();
         // Broadcasts are checked by exchanges, which have to come first again.
         self.broadcasts_at = None;
         self.last = None;
@@ -238,12 +249,20 @@ impl<P: Peer> Neighbour<P> {
     /// Returns a new comparison with its clock, if there is one, and notes the distance.
     pub(super) fn compare(&mut self, now: Instant<Raw>, map: &ClockMap<Raw, Utc>) -> Option<Compared> {
         let by_exchanges = self.exchanges.take(now, map);
+        if let Some(compared) = by_exchanges.filter(|_| !self.has_broadcasts(now)) {
+            self.distance.push(compared);
+        }
         // A first answer is enough to know roughly where it is.
         if let Some(rough) = by_exchanges.or_else(|| self.exchanges.peek(map).filter(|_| self.last.is_none())) {
             self.note(rough, now);
         }
         let by_broadcasts = self.broadcasts.take(now, map).filter(|compared| self.is_possible(compared, map));
         if let Some(compared) = by_broadcasts {
+            if !self.has_broadcasts(now) {
+                // What is a mean of both is worse than the better one.
+                self.distance.clear();
+            }
+            self.distance.push(compared);
             self.broadcasts_at = Some(now);
             self.last = Some(compared);
             return Some(compared);
