@@ -7,7 +7,7 @@ use jaudiosync_time::{Instant, Raw, Span};
 use super::air::{Air, Counts};
 use super::group::election::Role;
 use super::group::honesty::Standing;
-use super::group::{Member, Neighbour, Presence};
+use super::group::{Member, Neighbour, Presence, agreed};
 use super::message::{BoxId, PlayClaim, Trouble};
 use super::task::Refusals;
 use crate::timekeeping::estimate::timekeeper::TimeView;
@@ -186,15 +186,19 @@ fn of_neighbour(
 ) -> Option<NeighbourReport> {
     let beacon = neighbour.beacon.as_ref()?;
     let map = view.group.map(|group| group.utc).or_else(|| view.own.map(|(own, _)| own));
+    let group = view.group.filter(|group| Some(group.id.0) == beacon.group);
+    // Each of the two bounds is one to the leader.
+    let known = group.map(|group| group.bound + Span::from_ns(beacon.following.group_bound_ns.into()));
+    let measured = map.and_then(|map| neighbour.distance(&map, now));
     Some(NeighbourReport {
         id: neighbour.id,
         name: shown(&beacon.name),
         address: neighbour.peer,
         silent_for: now - neighbour.beacon_at,
         hears_us: neighbour.hears(member.id()),
-        ahead: map.and_then(|map| neighbour.ahead(&map)),
+        ahead: measured.map(|measured| known.map_or(measured, |known| agreed(measured, known))),
         round_trip: neighbour.round_trip(),
-        is_in_group: view.group.is_some_and(|group| Some(group.id.0) == beacon.group),
+        is_in_group: group.is_some(),
         leads: beacon.following.leader == neighbour.id,
         utc_bound: beacon.time.utc_bound_us.map(|us| Span::from_us(i64::from(us))),
         reference_age_s: beacon.time.reference_age_s,

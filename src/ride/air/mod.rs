@@ -1,19 +1,23 @@
 //! The air between the boxes of a ride: datagrams by multicast and to single boxes, with the
 //! instants at which they came. The only part of [`ride`](super) that opens a socket.
 //!
-//! - [`Air`] sends and hears; `socket` is its UDP socket, `interfaces` where it is heard;
+//! - [`Air`] sends and hears; `datagram` is what it has heard; `socket` is its UDP socket,
+//!   `interfaces` where it is heard;
 //! - `admission` limits what is looked into, so that a flood costs little;
-//! - `names` resolves configured neighbours; `complaints` logs a trouble once;
+//! - `names` resolves configured neighbours; `complaints` logs a trouble once, in `words`;
 //! - [`probe`] is for `doctor`: it tries whether datagrams can be sent.
 //!
 //! Nothing here knows the key or what is in a message, but for how one begins.
 
 mod admission;
+mod air_config;
 mod complaints;
+mod datagram;
 mod interfaces;
 mod names;
 mod probe;
 mod socket;
+mod words;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +27,8 @@ use jaudiosync_hw::clocks::{ClockPair, Clocks};
 use jaudiosync_time::{Instant, Raw, Span};
 use nix::errno::Errno;
 
+pub use air_config::AirConfig;
+pub use datagram::{Counts, Heard, To};
 pub use interfaces::{Interface, interfaces};
 pub use probe::{Probe, probe};
 
@@ -31,8 +37,8 @@ use self::complaints::{Act, Complaints};
 use self::interfaces::changes;
 use self::names::Names;
 use self::socket::RideSocket;
+use self::words::{cannot_open, in_words};
 use super::message::{MAX_DATAGRAM_BYTES, can_be_message};
-use crate::config::{Ride, ServerAddress};
 use crate::timekeeping::clock_history::ClockHistory;
 
 /// The multicast group, of those that every organisation may use for itself (RFC 2365, section
@@ -53,66 +59,6 @@ const LARGEST_STAMP_BOUND_NS: f64 = 100_000.0;
 /// After the deadline this many datagrams are dropped in one go, which takes less than a
 /// millisecond; the others wait.
 const MOST_DROPPED: usize = 100;
-
-/// Where to send and hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AirConfig {
-    /// The UDP port of all boxes; 0 for any, in tests.
-    pub port: u16,
-    /// Boxes that are addressed one by one as well, on `port` unless another is written.
-    pub neighbours: Vec<ServerAddress>,
-}
-
-impl From<&Ride> for AirConfig {
-    fn from(ride: &Ride) -> Self {
-        Self { port: ride.port, neighbours: ride.neighbours.clone() }
-    }
-}
-
-/// To whom a datagram is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum To {
-    /// To the group, out of every interface. Configured neighbours are not among them: whoever compares
-    /// clocks by a datagram must know that it came to all at once.
-    All,
-    /// To one box, usually where it was [heard](Heard) from.
-    One(SocketAddr),
-}
-
-/// A datagram that may be a message of a box.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// What was sent, at most [`MAX_DATAGRAM_BYTES`]. It begins as a message does; whether it is
-    /// one is not known.
-    pub bytes: Vec<u8>,
-    /// Where it came from: also where an answer goes.
-    pub from: SocketAddr,
-    /// Whether it was sent to the group, and not to this box alone.
-    pub is_to_group: bool,
-    /// When it came.
-    pub stamp: Instant<Raw>,
-    /// Whether `stamp` is the kernel's, some µs after the frame, and within 0.1 ms. Otherwise it is
-    /// when the program got the datagram, which may be later by any time: in the first 2 s, after
-    /// the system clock was set, and where the kernel has no stamps.
-    pub kernel_stamped: bool,
-}
-
-/// What has happened since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Datagrams that were passed on.
-    pub heard: u64,
-    /// Of these, without a stamp of the kernel.
-    pub unstamped: u64,
-    /// Dropped: they do not begin as a message, or are too short or too long for one.
-    pub foreign: u64,
-    /// Dropped: too many came from there, and their signatures were not verified.
-    pub flood: u64,
-    /// Times that sending or receiving failed, each interface counted by itself.
-    pub failed: u64,
-    /// Datagrams sent, each interface counted by itself.
-    pub sent: u64,
-}
 
 /// Sends and hears. One thread uses it; nothing waits but [`recv`](Self::recv).
 pub struct Air {
@@ -340,31 +286,6 @@ impl Air {
 /// Returns success if one of the two was successful, otherwise the later error.
 fn one_of(one: io::Result<()>, other: io::Result<()>) -> io::Result<()> {
     if one.is_ok() { one } else { other }
-}
-
-fn cannot_open(port: u16, error: &io::Error) -> String {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "; another program has it: end that, or set another ride.port on all boxes",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 are for root: set another ride.port on all boxes",
-        _ => "",
-    };
-    format!("other boxes are not heard: UDP port {port}: {error}{advice}")
-}
-
-/// Says what failed, and what can be done.
-fn in_words(act: Act, error: &io::Error) -> String {
-    let what = match act {
-        Act::List => "cannot be listed",
-        Act::Join => "cannot be listened on",
-        Act::Multicast | Act::Unicast => "nothing can be sent there",
-        Act::Receive => "cannot hear",
-    };
-    let advice = match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EPERM | Errno::EACCES) => "; a firewall refuses it: allow UDP to the ride's port",
-        Some(Errno::EAFNOSUPPORT) => "; a sandbox refuses it: the unit must allow AF_INET and AF_NETLINK",
-        _ => "",
-    };
-    format!("{what}: {error}{advice}")
 }
 
 #[cfg(test)]

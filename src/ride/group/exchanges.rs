@@ -14,7 +14,8 @@ const FIRST: usize = 8;
 const MOST: usize = 128;
 
 /// A comparison is made of fewer once the first of them is this old: whoever is one of many asks
-/// seldom.
+/// seldom, and whoever is not followed is asked seldom.
+const LEAST: usize = 3;
 const LONGEST_WAIT: Span = Span::MINUTE;
 
 /// Exchanges older than this are dropped: the clocks may have drifted apart since.
@@ -25,6 +26,10 @@ const LONGEST: Span = Span::SECOND;
 
 /// Stamps of user space and of the kernel, in ns: a standard deviation.
 const STAMPS_NS: f64 = 10_000.0;
+
+/// By how much the mean of n distances between delays is too small, multiplied by n: see
+/// [`quickest`].
+const CHANCE: f64 = 0.6;
 
 /// Where both ways are as quick as they can be they may still differ, by this part of what the
 /// round trip could hide: a standard deviation, as for NTP.
@@ -50,7 +55,8 @@ pub struct Compared {
     pub raw: Instant<Raw>,
     /// The neighbour's time then.
     pub utc: Instant<Utc>,
-    /// What differs from comparison to comparison: a standard deviation, in ns.
+    /// What differs from comparison to comparison: a standard deviation, in ns. By exchanges, large
+    /// errors are more frequent than with a normal distribution: one in a thousand exceeds six.
     pub sigma_ns: f64,
     /// What does not: a standard deviation, in ns.
     pub bias_sigma_ns: f64,
@@ -99,7 +105,7 @@ impl Exchanges {
     pub fn take(&mut self, now: Instant<Raw>, map: &ClockMap<Raw, Utc>) -> Option<Compared> {
         self.last.retain(|exchange| now - exchange.heard <= LIFE);
         let has_waited = self.last.first().is_some_and(|first| now - first.heard >= LONGEST_WAIT);
-        let wanted = if has_waited { FIRST } else { self.wanted.max(FIRST) };
+        let wanted = if has_waited { LEAST } else { self.wanted.max(FIRST) };
         if self.last.len() < wanted {
             return None;
         }
@@ -131,13 +137,17 @@ struct Quickest {
 /// Returns the quickest of one way. If delays above the least possible one are spread evenly near
 /// it, the quickest of n exceeds that by as much as it is exceeded by the next, on average; several
 /// are taken, as a single distance is a matter of chance.
+///
+/// What is exceeded has an exponential distribution, and so has every distance. Few distances are
+/// often small by chance, so that the root mean square of errors divided by the mean of two
+/// distances is 1.3, of four 1.1, and of eight 1.06.
 fn quickest(ways: impl Iterator<Item = Span>) -> Option<Quickest> {
     let mut ways: Vec<Span> = ways.collect();
     ways.sort_unstable();
     let least = *ways.first()?;
     let steps = (ways.len() / 4).clamp(1, 8);
     let excess_ns = match ways.get(steps) {
-        Some(other) => (*other - least).ns_f64() / steps as f64,
+        Some(other) => (*other - least).ns_f64() / steps as f64 * (1.0 + CHANCE / steps as f64),
         None => LONGEST.ns_f64() / 100.0,
     };
     Some(Quickest { least, excess_ns })
@@ -176,13 +186,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_error_is_within_the_bound_and_mostly_within_sigma(seed: u64) {
+        fn the_error_is_within_the_bound(seed: u64, count in 2_usize..=128) {
             let mut random = fastrand::Rng::with_seed(seed);
-            let busy = exchanges(128, &mut random, |random| random.f64() * 18e6);
+            let busy = exchanges(count, &mut random, |random| random.f64() * 18e6);
             let compared = busy.peek(&own()).unwrap();
-            prop_assert!(error_ns(&compared).abs() <= compared.bound.ns_f64());
-            prop_assert!(error_ns(&compared).abs() < 6.0 * compared.sigma_ns, "{} {compared:?}", error_ns(&compared));
-            prop_assert!(compared.sigma_ns < 500e3);
+            prop_assert!(error_ns(&compared).abs() <= compared.bound.ns_f64(), "{compared:?}");
+        }
+    }
+
+    /// The errors of one way are distributed exponentially, which no number of sigmas bounds. So what
+    /// is true of a standard deviation is asserted of many comparisons.
+    #[test]
+    fn sigma_is_the_standard_deviation_of_the_errors_and_few_exceed_it_by_far() {
+        let mut random = fastrand::Rng::with_seed(7_210_149_780_063_973_195);
+        let spreads: [fn(&mut fastrand::Rng) -> f64; 2] =
+            [|random| random.f64() * 18e6, |random| -4e6 * (1.0 - random.f64()).ln()];
+        for (count, spread) in [FIRST, 16, 32, MOST].into_iter().flat_map(|count| spreads.map(|spread| (count, spread)))
+        {
+            let mut sigmas: Vec<f64> = (0..4_000)
+                .map(|_| {
+                    let compared = exchanges(count, &mut random, spread).peek(&own()).unwrap();
+                    error_ns(&compared).abs() / compared.sigma_ns
+                })
+                .collect();
+            sigmas.sort_by(f64::total_cmp);
+            let rms = (sigmas.iter().map(|sigmas| sigmas * sigmas).sum::<f64>() / sigmas.len() as f64).sqrt();
+            let beyond = |limit: f64| sigmas.iter().filter(|sigmas| **sigmas > limit).count();
+            println!("{count}: rms {rms:.2}, beyond 2: {}, beyond 6: {}", beyond(2.0), beyond(6.0));
+            assert!((0.75..1.15).contains(&rms), "of {count}: {rms}");
+            assert!(beyond(2.0) <= 320 && beyond(6.0) <= 20, "of {count}: {} {}", beyond(2.0), beyond(6.0));
         }
     }
 
@@ -204,8 +236,8 @@ mod tests {
     fn of_a_box_that_is_asked_seldom_few_exchanges_are_enough() {
         let mut made = Exchanges::default();
         let mut compared = 0;
-        for number in 0..400 {
-            let asked = Instant::ZERO + Span::from_ms(2_000) * number;
+        for number in 0..40 {
+            let asked = Instant::ZERO + Span::from_seconds(20) * number;
             let received = own().apply(asked + Span::MILLISECOND);
             let heard = asked + Span::from_ms(2);
             made.push(Exchange { asked, received, answered: received, heard });

@@ -5,14 +5,19 @@
 //!   `neighbour` is what it knows of each other one;
 //! - [`election`] decides who leads, and by way of whom its time is followed; `honesty` who is
 //!   believed;
-//! - `exchanges` and `broadcasts` compare the clocks of two boxes.
+//! - `questions` is when one is asked for the time; `exchanges` and `broadcasts` compare the clocks of
+//!   two boxes, `distance` averages that.
 
 pub mod broadcasts;
+mod distance;
 pub mod election;
 pub mod exchanges;
 pub mod honesty;
 mod member;
 mod neighbour;
+mod per_second;
+mod questions;
 
+pub use self::distance::agreed;
 pub use self::member::{Member, Outgoing, Presence, To};
 pub use self::neighbour::{Neighbour, Peer};

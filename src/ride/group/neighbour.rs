@@ -3,8 +3,10 @@
 use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::broadcasts::{BeaconId, Broadcasts, Received};
+use super::distance::Distance;
 use super::exchanges::{Compared, Exchange, Exchanges};
 use super::honesty::{Claim, Standing};
+use super::questions::{Asked, Questions};
 use crate::ride::message::{Answer, Beacon, BoxId, RunId};
 use crate::timekeeping::estimate::group::GroupId;
 
@@ -14,20 +16,6 @@ pub const SILENCE: Span = Span::from_seconds(6);
 /// Broadcasts that both have received are preferred to exchanges for this long after the last
 /// comparison by them.
 const BROADCASTS_COUNT: Span = Span::from_seconds(20);
-
-/// A question that is not answered within this time is lost.
-const PATIENCE: Span = Span::SECOND;
-
-/// The first answers come quickly, so that the time is known soon: of this many.
-const FIRST_ANSWERS: u32 = 8;
-const FIRST_INTERVAL: Span = Span::from_ms(120);
-
-/// How often the neighbour that is followed is asked, multiplied by the number of those that are
-/// heard: whoever leads twenty answers no more often than whoever leads one.
-const FOLLOWED_INTERVAL: Span = Span::from_ms(250);
-
-/// How often everybody else is asked.
-const OTHERS_INTERVAL: Span = Span::from_seconds(20);
 
 /// Clocks that were compared by exchanges alone may not differ from what broadcasts say by more than
 /// the exchanges leave open, and this.
@@ -49,7 +37,7 @@ pub struct Neighbour<P> {
     pub id: BoxId,
     /// The run in which it has proven that it is there; `None` until it has.
     pub run: Option<RunId>,
-    /// Where its last message came from.
+    /// Where the last message came from by which it has proven that it is there.
     pub peer: P,
     /// Its last beacon.
     pub beacon: Option<Beacon>,
@@ -61,10 +49,11 @@ pub struct Neighbour<P> {
     pub standing: Standing,
     pub(super) exchanges: Exchanges,
     broadcasts: Broadcasts,
+    distance: Distance,
     broadcasts_at: Option<Instant<Raw>>,
-    asked: Vec<(u64, Instant<Raw>)>,
-    ask_at: Instant<Raw>,
-    answers: u32,
+    questions: Questions,
+    /// Where the last message in its name came from that may be a recording, and when.
+    unproven: Option<(P, Instant<Raw>)>,
     /// Of what it has sent at last.
     epoch: u32,
     /// Since when its time is to be taken over.
@@ -86,10 +75,10 @@ impl<P: Peer> Neighbour<P> {
             standing: Standing::Agrees,
             exchanges: Exchanges::default(),
             broadcasts: Broadcasts::default(),
+            distance: Distance::default(),
             broadcasts_at: None,
-            asked: Vec::new(),
-            ask_at: now,
-            answers: 0,
+            questions: Questions::new(now),
+            unproven: None,
             epoch: 0,
             hears_all_at: None,
         }
@@ -100,9 +89,28 @@ impl<P: Peer> Neighbour<P> {
         self.run.is_some() && self.beacon.is_some() && now - self.beacon_at <= SILENCE
     }
 
-    /// Returns whether messages of it have come lately, proven or not.
+    /// Returns whether it has proven lately that it is there.
     pub(super) fn is_there(&self, now: Instant<Raw>) -> bool {
-        now - self.beacon_at <= SILENCE
+        self.run.is_some() && now - self.beacon_at <= SILENCE
+    }
+
+    /// Returns whether messages of it have come lately, proven or not.
+    pub(super) fn may_be_there(&self, now: Instant<Raw>) -> bool {
+        now - self.seen_at() <= SILENCE
+    }
+
+    /// Returns when its last message came, proven or not.
+    pub(super) fn seen_at(&self) -> Instant<Raw> {
+        self.unproven.map_or(self.beacon_at, |(_, at)| at.max(self.beacon_at))
+    }
+
+    /// Notes a message in its name that may be a recording. It moves nothing, but where the next
+    /// question is sent while nothing else is heard of it.
+    pub(super) fn hear_unproven(&mut self, peer: P, at: Instant<Raw>) {
+        if !self.may_be_there(at) {
+            self.questions.came_back(at);
+        }
+        self.unproven = Some((peer, at));
     }
 
     /// Returns whether it hears this box, by its last beacon.
@@ -135,12 +143,20 @@ impl<P: Peer> Neighbour<P> {
         self.exchanges.round_trip()
     }
 
-    /// Returns by how much its time is ahead of `map`, and how far that can be wrong.
+    /// Returns by how much its time is ahead of `map` by the last comparison, and how far that can be
+    /// wrong.
     pub fn ahead(&self, map: &ClockMap<Raw, Utc>) -> Option<(Span, Span)> {
         // What a box gives out that knows nothing of the time is its raw clock.
         let knows = |beacon: &Beacon| beacon.group.is_some() || beacon.time.utc_bound_us.is_some();
         let last = self.last.filter(|_| self.beacon.as_ref().is_none_or(knows))?;
         Some((last.utc - map.apply(last.raw), last.bound))
+    }
+
+    /// Returns by how much its time is ahead of `map` by all comparisons of the last minute, and how
+    /// far that can be wrong.
+    pub fn distance(&self, map: &ClockMap<Raw, Utc>, now: Instant<Raw>) -> Option<(Span, Span)> {
+        let at_once = self.ahead(map)?;
+        Some(self.distance.ahead(map, now).unwrap_or(at_once))
     }
 
     /// Returns what it states of UTC, compared with `map`.
@@ -178,43 +194,53 @@ impl<P: Peer> Neighbour<P> {
     pub(super) fn forget_measurements(&mut self) {
         self.exchanges.clear();
         self.broadcasts.clear();
+        self.distance.clear();
         // Broadcasts are checked by exchanges, which have to come first again.
         self.broadcasts_at = None;
         self.last = None;
         self.wanted_since = None;
-        self.answers = 0;
-        // It is asked at once, and not when it would have been asked next.
-        self.ask_at = self.ask_at.min(self.beacon_at);
+        self.questions.begin_anew(self.beacon_at);
     }
 
-    /// Returns whether it is to be asked for the time now.
-    pub(super) fn is_to_be_asked(&self, now: Instant<Raw>) -> bool {
-        now >= self.ask_at && now - self.beacon_at <= SILENCE
+    /// Returns where it is to be asked for the time now; `None` if it is not.
+    pub(super) fn to_be_asked(&self, now: Instant<Raw>) -> Option<P> {
+        if !self.questions.is_due(now) {
+            return None;
+        }
+        if self.is_there(now) {
+            return Some(self.peer);
+        }
+        self.unproven.filter(|(_, at)| now - *at <= SILENCE).map(|(peer, _)| peer)
+    }
+
+    /// Returns how many questions it has not answered since its last answer.
+    pub(super) fn unanswered(&self) -> u32 {
+        self.questions.unanswered()
     }
 
     /// Notes that it is asked.
     pub(super) fn ask(&mut self, nonce: u64, now: Instant<Raw>, is_followed: bool, heard: usize) {
-        self.asked.retain(|(_, at)| now - *at <= PATIENCE);
-        self.asked.push((nonce, now));
-        let interval = match (self.answers, is_followed) {
-            (..FIRST_ANSWERS, _) => FIRST_INTERVAL * heard.clamp(1, 4) as i64,
-            (_, true) => FOLLOWED_INTERVAL * heard.max(1) as i64,
-            (_, false) => OTHERS_INTERVAL,
+        let whom = match (self.is_there(now), is_followed) {
+            (false, _) => Asked::Stranger,
+            (true, true) => Asked::Followed,
+            (true, false) => Asked::Other,
         };
-        self.ask_at = now + interval;
+        self.questions.ask(nonce, now, whom, heard);
     }
 
     /// Notes its answer. Returns whether this box had asked that.
-    pub(super) fn answered(&mut self, answer: &Answer, heard: Instant<Raw>, run: RunId) -> bool {
-        let Some(place) = self.asked.iter().position(|(nonce, _)| *nonce == answer.nonce) else { return false };
-        let (_, asked) = self.asked.swap_remove(place);
+    pub(super) fn answered(&mut self, answer: &Answer, peer: P, heard: Instant<Raw>, run: RunId) -> bool {
+        let Some(asked) = self.questions.answered(answer.nonce) else { return false };
         if self.run != Some(run) {
-            // Its clock has begun anew.
+            // Its clock has begun anew, and what it said before no longer holds.
             self.forget_measurements();
             self.run = Some(run);
+            self.beacon = None;
+            self.beacon_at = heard;
         }
+        self.peer = peer;
         self.follow_epoch(answer.epoch);
-        self.answers = self.answers.saturating_add(1);
+        self.questions.count_answer();
         let [received, answered] = [answer.received_ns, answer.sent_ns].map(Instant::from_ns);
         self.exchanges.push(Exchange { asked, received, answered, heard });
         true
@@ -223,12 +249,20 @@ impl<P: Peer> Neighbour<P> {
     /// Returns a new comparison with its clock, if there is one, and notes the distance.
     pub(super) fn compare(&mut self, now: Instant<Raw>, map: &ClockMap<Raw, Utc>) -> Option<Compared> {
         let by_exchanges = self.exchanges.take(now, map);
+        if let Some(compared) = by_exchanges.filter(|_| !self.has_broadcasts(now)) {
+            self.distance.push(compared);
+        }
         // A first answer is enough to know roughly where it is.
         if let Some(rough) = by_exchanges.or_else(|| self.exchanges.peek(map).filter(|_| self.last.is_none())) {
             self.note(rough, now);
         }
         let by_broadcasts = self.broadcasts.take(now, map).filter(|compared| self.is_possible(compared, map));
         if let Some(compared) = by_broadcasts {
+            if !self.has_broadcasts(now) {
+                // What is a mean of both is worse than the better one.
+                self.distance.clear();
+            }
+            self.distance.push(compared);
             self.broadcasts_at = Some(now);
             self.last = Some(compared);
             return Some(compared);

@@ -1,30 +1,35 @@
+use jaudiosync_time::Rate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::timekeeping::estimate::group::GroupClock;
+use crate::ride::message::Answer;
+use crate::timekeeping::estimate::group::{GroupClock, GroupId};
 
 /// A box whose raw clock is true, and whose own UTC is off by a constant.
-struct Bike {
-    member: Member<usize>,
+pub(super) struct Bike {
+    pub(super) member: Member<usize>,
     own: Option<(ClockMap<Raw, Utc>, Span)>,
     group: Option<GroupClock>,
 }
 
 /// Boxes on a network that delays, loses and reorders.
-struct Air {
-    bikes: Vec<Bike>,
-    pending: Vec<(Instant<Raw>, usize, usize, Message)>,
-    now: Instant<Raw>,
+pub(super) struct Air {
+    pub(super) bikes: Vec<Bike>,
+    /// When a message comes, from whom, to whom.
+    pub(super) pending: Vec<(Instant<Raw>, usize, usize, Message)>,
+    pub(super) now: Instant<Raw>,
     random: fastrand::Rng,
     loss: f64,
     sent_bytes: usize,
+    /// To numbers that no box has.
+    pub(super) sent_to_nobody: usize,
 }
 
-const ALL: fn(usize, usize) -> bool = |_, _| true;
+pub(super) const ALL: fn(usize, usize) -> bool = |_, _| true;
 
 impl Air {
     /// Makes a box for each of these: by how much its UTC is ahead, and its bound, in µs.
-    fn new(boxes: &[Option<(i64, i64)>], loss: f64, seed: u64) -> Self {
+    pub(super) fn new(boxes: &[Option<(i64, i64)>], loss: f64, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let now = Instant::from_second(1_000);
         let bikes = boxes
@@ -41,7 +46,7 @@ impl Air {
                 Bike { member: Member::new(id, RunId(random.u64(..)), random.u64(..), now), own, group: None }
             })
             .collect();
-        Self { bikes, pending: Vec::new(), now, random, loss, sent_bytes: 0 }
+        Self { bikes, pending: Vec::new(), now, random, loss, sent_bytes: 0, sent_to_nobody: 0 }
     }
 
     fn view(&self, number: usize) -> TimeView {
@@ -51,7 +56,7 @@ impl Air {
     }
 
     /// Lets time pass in which a box hears another if `reach` says so.
-    fn pass(&mut self, seconds: i64, reach: impl Fn(usize, usize) -> bool) {
+    pub(super) fn pass(&mut self, seconds: i64, reach: impl Fn(usize, usize) -> bool) {
         for _ in 0..seconds * 20 {
             self.now += Span::from_ms(50);
             let now = self.now;
@@ -77,6 +82,7 @@ impl Air {
         // Header and signature, IP and UDP.
         self.sent_bytes += postcard::to_allocvec(&message).unwrap().len() + 5 + 16 + 28;
         let all = 0..self.bikes.len();
+        self.sent_to_nobody += usize::from(matches!(to, To::One(peer) if peer >= self.bikes.len()));
         let beacon_at = self.now + Span::from_ms(self.random.i64(3..100));
         for other in all.filter(|other| *other != from && (to == To::All || to == To::One(*other))) {
             if reach(from, other) && self.random.f64() >= self.loss {
@@ -89,12 +95,12 @@ impl Air {
         }
     }
 
-    fn group(&self, number: usize) -> Option<GroupId> {
+    pub(super) fn group(&self, number: usize) -> Option<GroupId> {
         self.bikes[number].group.as_ref().map(GroupClock::id)
     }
 
     /// How far the boxes are apart at most, and the group that all are in.
-    fn apart(&self) -> Option<Span> {
+    pub(super) fn apart(&self) -> Option<Span> {
         let group = self.group(0)?;
         let times: Option<Vec<_>> = (0..self.bikes.len())
             .map(|number| {
