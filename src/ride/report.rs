@@ -8,8 +8,9 @@ use super::air::{Air, Counts};
 use super::group::election::Role;
 use super::group::honesty::Standing;
 use super::group::{Member, Neighbour, Presence};
-use super::message::{BoxId, PlayClaim, Trouble};
+use super::message::{BoxId, NumberClaim, PlayClaim, Trouble};
 use super::task::Refusals;
+use crate::sound_check::number::Numbered;
 use crate::timekeeping::estimate::timekeeper::TimeView;
 
 /// Everything about the ride.
@@ -17,6 +18,8 @@ use crate::timekeeping::estimate::timekeeper::TimeView;
 pub struct RideReport {
     /// What this box is called.
     pub name: String,
+    /// Its own number; `None` before the first report.
+    pub id: Option<BoxId>,
     /// Whom it follows; `None` while it is alone.
     pub role: Option<GroupRole>,
     /// How far it can be from the others of its group, or from what they have kept; `None` if it has
@@ -91,6 +94,8 @@ pub struct NeighbourReport {
     pub is_unicast_only: bool,
     /// What is wrong with it.
     pub troubles: Vec<Trouble>,
+    /// Its number in a sound check.
+    pub number: Option<Numbered>,
 }
 
 /// More characters of a name are not shown.
@@ -116,6 +121,7 @@ impl RideReport {
         let refusals = member.refusals();
         Self {
             name: presence.name.clone(),
+            id: Some(member.id()),
             role,
             // Each of the two bounds is one to the leader.
             group_bound: view.group.map(|group| group.bound + widest_bound(heard(), group.id.0)),
@@ -205,6 +211,7 @@ fn of_neighbour(
         volume_percent: beacon.volume_percent,
         is_unicast_only: false,
         troubles: beacon.troubles.clone(),
+        number: beacon.number.and_then(NumberClaim::numbered),
     })
 }
 

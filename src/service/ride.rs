@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_time::Span;
 
+use super::numbers::Numbers;
 use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
@@ -54,10 +55,10 @@ impl PlannedRide {
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub(super) fn start(self, config: &Config, workers: &mut Workers) -> io::Result<RideSide> {
+    pub(super) fn start(self, config: &Config, numbers: &Numbers, workers: &mut Workers) -> io::Result<RideSide> {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
-        let side = RideSide { board: Arc::clone(&board), name, worker: None };
+        let side = RideSide { board: Arc::clone(&board), name, numbers: numbers.clone(), worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -86,6 +87,7 @@ impl PlannedRide {
 pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
+    numbers: Numbers,
     /// Runs as long as this is kept; `None` if it could not be started.
     worker: Option<KeptWorker>,
 }
@@ -113,14 +115,17 @@ impl RideSide {
             troubles.push(Trouble::StateIsLost);
         }
         let volume_percent = Some(status.volume.percent);
-        self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles });
+        self.numbers.look(&self.board.report(), status);
+        let number = Some(self.numbers.claim());
+        self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles, number });
     }
 
     /// Returns what is shown of the ride.
     pub(super) fn status(&self) -> RideStatus {
         let status = of_report(&self.board.report());
         let not_running = "other boxes are not heard; see: journalctl -u jaudiosync".to_owned();
-        let warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
+        let mut warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
+        warnings.extend(self.numbers.warnings());
         RideStatus { name: self.name.clone(), warnings, ..status }
     }
 }
@@ -203,6 +208,7 @@ fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
         same_playlist: neighbour.has_same_playlist,
         volume_percent: neighbour.volume_percent,
         unicast_only: neighbour.is_unicast_only,
+        box_number: neighbour.number.map(|numbered| numbered.number.get()),
         utc_standing: match neighbour.standing {
             Standing::Agrees => UtcStanding::Agrees,
             Standing::Contradicted => UtcStanding::Contradicted,

@@ -57,6 +57,18 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         minutes: Option<u8>,
     },
+    /// Change the output latency by what a recording of a sound check has shown, and save it.
+    OutputLatency(LatencyChange),
+}
+
+/// A change of the output latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyChange {
+    /// By how much it grows, in µs, at most 100,000 in either direction.
+    pub by_us: i32,
+    /// Which recording has shown it: any number; the same one counts once.
+    pub measurement: u64,
 }
 
 /// The track with which playing begins.
@@ -123,11 +135,14 @@ mod named_time {
     }
 }
 
+/// No sound card is later than that, in µs.
+const MOST_CHANGE_US: u32 = 100_000;
+
 /// The value of `command` that requests the status.
 const STATUS: &str = "status";
 
 /// All values of `command`.
-const COMMANDS: [&str; 7] = ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check"];
+const COMMANDS: [&str; 8] = ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check", "output_latency"];
 
 /// The fields of a request for the status.
 #[derive(Debug, Deserialize)]
@@ -210,6 +225,9 @@ fn check(command: Command) -> Result<Command, Failure> {
         Command::SoundCheck { minutes: Some(minutes) } if !(1..=MOST_MINUTES).contains(&minutes) => {
             invalid("a sound check lasts 1 to 30 minutes")
         }
+        Command::OutputLatency(change) if change.by_us.unsigned_abs() > MOST_CHANGE_US => {
+            invalid("the output latency changes by at most 100 ms at a time")
+        }
         command => Ok(command),
     }
 }
@@ -239,6 +257,8 @@ mod tests {
             (-100_i8..=100).prop_map(|by| Command::Volume { percent: None, by: Some(by) }),
             Just(Command::Reload {}),
             prop::option::of(1_u8..=30).prop_map(|minutes| Command::SoundCheck { minutes }),
+            (-100_000..=100_000, any::<u64>())
+                .prop_map(|(by_us, measurement)| Command::OutputLatency(LatencyChange { by_us, measurement })),
         ]
     }
 
@@ -279,6 +299,8 @@ mod tests {
         refused(r#"{"v":1,"command":"volume","by":-101}"#, ErrorCode::Invalid, "-100 to 100");
         refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "exclude");
         refused(r#"{"v":1,"command":"sound_check","minutes":31}"#, ErrorCode::Invalid, "1 to 30");
+        let far = r#"{"v":1,"command":"output_latency","by_us":100001,"measurement":1}"#;
+        refused(far, ErrorCode::Invalid, "at most 100 ms");
         refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
     }

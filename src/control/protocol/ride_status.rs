@@ -84,6 +84,8 @@ pub struct NeighbourStatus {
     /// Whether it has lately been heard only where it addressed this box alone: what it sends to
     /// all does not come through.
     pub unicast_only: bool,
+    /// Its number in a sound check.
+    pub box_number: Option<u8>,
     /// What the others make of what it says of UTC.
     pub utc_standing: UtcStanding,
     /// What is wrong with it.

@@ -323,6 +323,8 @@ pub struct DacStatus {
     pub hardware_latency_ms: Option<f64>,
     /// Whether that is all of it.
     pub hardware_latency_complete: bool,
+    /// How late its sound arrives beyond that, in ms: as configured, or as measured by ear.
+    pub output_latency_ms: f64,
 }
 
 /// The playlist.

@@ -11,7 +11,7 @@ use super::honesty::{Claim, Standing, judge};
 use super::neighbour::{Neighbour, Peer};
 use crate::ride::freshness::{Age, Freshness};
 use crate::ride::message::{
-    Answer, Beacon, BoxId, Content, HeardBeacon, Message, PlayClaim, Question, RunId, TimeClaim, Trouble,
+    Answer, Beacon, BoxId, Content, HeardBeacon, Message, NumberClaim, PlayClaim, Question, RunId, TimeClaim, Trouble,
 };
 use crate::timekeeping::estimate::group::{Contact, GroupCommand, GroupEstimate, GroupId, GroupSample};
 use crate::timekeeping::estimate::timekeeper::TimeView;
@@ -75,6 +75,8 @@ pub struct Presence {
     pub volume_percent: Option<u8>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
+    /// Its number in a sound check.
+    pub number: Option<NumberClaim>,
 }
 
 /// What was refused since the start.
@@ -547,6 +549,7 @@ impl<P: Peer> Member<P> {
             volume_percent: self.presence.volume_percent,
             troubles: self.presence.troubles.clone(),
             heard,
+            number: self.presence.number,
         };
         self.send(To::All, Content::Beacon(Box::new(beacon.clone())));
         for peer in self.unicast_to(now) {

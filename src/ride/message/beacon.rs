@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::BoxId;
+use crate::sound_check::number::{Numbered, Origin};
+use crate::sound_check::schedule::BoxNumber;
 
 /// What a box says of itself every second or so. It is discovery, status and time in one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,30 @@ pub struct Beacon {
     /// here is not heard by it. Two boxes that have received the same one compare their clocks by
     /// that.
     pub heard: Vec<HeardBeacon>,
+    /// Its number in a sound check; `None` if it takes part in none.
+    pub number: Option<NumberClaim>,
+}
+
+/// A box's number in a sound check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberClaim {
+    /// The number; other ones than 1 to 16 mean nothing.
+    pub number: u8,
+    /// Where it is from.
+    pub origin: Origin,
+}
+
+impl From<Numbered> for NumberClaim {
+    fn from(numbered: Numbered) -> Self {
+        Self { number: numbered.number.get(), origin: numbered.origin }
+    }
+}
+
+impl NumberClaim {
+    /// Returns what it claims, or `None` if that means nothing.
+    pub fn numbered(self) -> Option<Numbered> {
+        BoxNumber::new(self.number).map(|number| Numbered { number, origin: self.origin })
+    }
 }
 
 /// A beacon that was received.

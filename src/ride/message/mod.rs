@@ -16,7 +16,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use beacon::{Beacon, Following, HeardBeacon, PlayClaim, TimeClaim, Trouble};
+pub use beacon::{Beacon, Following, HeardBeacon, NumberClaim, PlayClaim, TimeClaim, Trouble};
 pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, can_be_message, open, seal};
 pub use exchange::{Answer, Question};
 

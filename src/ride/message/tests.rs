@@ -31,6 +31,7 @@ fn beacon(hears: usize) -> Message {
         heard: (0..hears)
             .map(|number| HeardBeacon { sender: u32::MAX - number as u32, number: 100_000, ago_ns: 900_000_000 })
             .collect(),
+        number: Some(NumberClaim { number: 16, origin: crate::sound_check::number::Origin::Configured }),
     };
     Message {
         sender: BoxId(u64::MAX),

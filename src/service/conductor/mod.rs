@@ -8,11 +8,12 @@
 //!
 //! - `messages` takes in what all of them report, `requests` answers the control socket;
 //! - `actions` carries out the machine's actions, `report` makes the status;
-//! - `board` reads the pins.
+//! - `board` reads the pins, `latency` follows what was measured by ear.
 
 mod actions;
 mod board;
 mod current_playlist;
+mod latency;
 mod messages;
 mod report;
 mod requests;
@@ -28,6 +29,7 @@ pub use self::board::OpenBoard;
 use self::board::{BoardReading, PolledBoard};
 use self::current_playlist::CurrentPlaylist;
 use self::requests::Waiting;
+use super::numbers::Numbers;
 use super::playlists::{PlaylistReport, PlaylistSource};
 use super::settings::{self, AudioSettings};
 use super::state_writer::WriteCommand;
@@ -43,7 +45,7 @@ use crate::player::library::Library;
 use crate::player::task::{Event, PlayerCommand};
 use crate::playlist::{Playlist, Track};
 use crate::sound_check::Times;
-use crate::sound_check::schedule::BoxNumber;
+use crate::storage::MeasuredLatency;
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
@@ -102,8 +104,10 @@ pub struct Ports {
     pub ride_status: Box<dyn Fn() -> Option<RideStatus> + Send>,
     /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
-    /// The box's number in a sound check, if none is configured.
-    pub box_number: BoxNumber,
+    /// The box's number in a sound check.
+    pub numbers: Numbers,
+    /// The output latency that was measured by ear in an earlier run.
+    pub measured: Option<MeasuredLatency>,
     /// Reads the configuration again.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
     /// The sound card's name, to show.
@@ -172,6 +176,7 @@ pub struct Conductor {
     config: Config,
     config_problems: Vec<String>,
     audio: AudioSettings,
+    measured: Option<MeasuredLatency>,
     appliance: Appliance,
     contacts: Contacts,
     board: PolledBoard,
@@ -225,7 +230,8 @@ impl Conductor {
         (ports.playlists)(settings::playlist_source(&config));
         let now = moment(&ports, Trust::default());
         let mut conductor = Self {
-            audio: AudioSettings::from_config(&config),
+            audio: AudioSettings::from_config(&config).with_measured(ports.measured.as_ref(), &config),
+            measured: ports.measured.take(),
             appliance: Appliance::new(settings::appliance_settings(&config), now),
             contacts: Contacts::new(),
             board: PolledBoard::new(open_board, now_raw),

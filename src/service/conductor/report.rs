@@ -67,6 +67,7 @@ impl Conductor {
             rate_hz: self.format.map_or(0, |format| format.rate_hz),
             hardware_latency_ms: latency.known_ms(),
             hardware_latency_complete: latency.is_complete,
+            output_latency_ms: self.audio.output_latency.ms(),
         }
     }
 
