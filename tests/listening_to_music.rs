@@ -14,10 +14,10 @@ use support::Sandbox;
 
 const RATE_HZ: u32 = 48_000;
 /// How long a track is, in s.
-const TRACK_S: f64 = 60.0;
+const TRACK_S: f64 = 45.0;
 /// Where in the track a recording begins, and how long it lasts, in s.
 const FROM_S: f64 = 12.34;
-const LENGTH_S: f64 = 40.0;
+const LENGTH_S: f64 = 24.0;
 /// How exact each arrival has to be, in ms.
 const EXACT_MS: f64 = 0.03;
 
