@@ -89,18 +89,25 @@ static RIDE: LazyLock<Ride> = LazyLock::new(|| {
     Ride { sandbox, played }
 });
 
+/// How finely places between samples are divided.
+const PHASES: usize = 2048;
+
+/// The weights of the 32 samples around a place, for every phase.
+static TAPS: LazyLock<Vec<[f32; 32]>> = LazyLock::new(|| {
+    let tap = |phase: usize, index: usize| {
+        let x = index as f64 - 15.0 - phase as f64 / PHASES as f64;
+        let sinc = if x.abs() < 1e-9 { 1.0 } else { (PI * x).sin() / (PI * x) };
+        (sinc * (0.5 + 0.5 * (PI * x / 17.0).cos())) as f32
+    };
+    (0..=PHASES).map(|phase| std::array::from_fn(|index| tap(phase, index))).collect()
+});
+
 /// Returns the value of a signal between its samples.
 fn between(signal: &[f32], place: f64) -> f64 {
-    let whole = place.floor() as i64;
-    let part = place - whole as f64;
-    (-15..=16)
-        .map(|tap| {
-            let x = f64::from(tap) - part;
-            let sinc = if x.abs() < 1e-9 { 1.0 } else { (PI * x).sin() / (PI * x) };
-            let value = usize::try_from(whole + i64::from(tap)).ok().and_then(|n| signal.get(n));
-            f64::from(value.copied().unwrap_or(0.0)) * sinc * (0.5 + 0.5 * (PI * x / 17.0).cos())
-        })
-        .sum()
+    let whole = place.floor();
+    let taps = &TAPS[((place - whole) * PHASES as f64).round() as usize];
+    let from = whole as usize - 15;
+    f64::from(signal[from..from + 32].iter().zip(taps).map(|(x, tap)| x * tap).sum::<f32>())
 }
 
 /// Makes a recording of sounds that arrive so much later, in ms, and so loud, by a clock that is so fast, with

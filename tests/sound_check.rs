@@ -38,7 +38,7 @@ fn config(number: u8, output_latency_ms: f64) -> String {
 fn record(card: &VirtualCard, boxes: &[ServiceProcess]) -> Recording {
     let recorder = Recorder::start(card).unwrap();
     for made in boxes {
-        let words = made.ask(Order::SoundCheck { minutes: None }).into_message().unwrap();
+        let words = made.ask(Order::SoundCheck { minutes: None, all: false }).into_message().unwrap();
         assert!(words.starts_with("sounds as box "), "{words}");
     }
     let from_s = boxes.iter().map(|made| {
@@ -190,7 +190,7 @@ fn the_music_goes_on_in_its_place_after_a_sound_check() {
     sleep_until(slot_s(&made) + 2.0);
     made.wait_until("playing", |status| status.play.state == PlayState::Playing);
     let until_s = (now_s() / 60.0).floor() * 60.0 + 120.0;
-    let words = made.ask(Order::SoundCheck { minutes: Some(1) }).into_message().unwrap();
+    let words = made.ask(Order::SoundCheck { minutes: Some(1), all: false }).into_message().unwrap();
     assert!(words.starts_with("sounds as box "), "{words}");
     made.wait_until("in the sound check", |status| status.play.state == PlayState::SoundCheck);
     sleep_until(until_s - 1.0);

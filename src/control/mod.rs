@@ -25,8 +25,8 @@
 //! | `volume` | one of `percent`: 0 to 100, `by`: -100 to 100 | sets or changes it; `volume_percent` in the response is the volume now, and `volume_db` the same in dB where that is known |
 //! | `status` | `watch`: bool | `status` in the response; with `watch` a line every second until the client disconnects |
 //! | `reload` | | reloads the playlist, Music folder and configuration |
-//! | `output_latency` | required: `by_us`: -100000 to 100000, `measurement`: any whole number from 0 | changes the output latency by what a recording has shown, saves it and plays on with it; the same `measurement` counts once |
-//! | `sound_check` | `minutes`: 1 to 30 | takes part in a sound check from the next slot of the start grid until so many minutes after the present one are over |
+//! | `output_latency` | required: `by_us`: -100000 to 100000, `measurement`: any whole number from 0 ; optional: `number`: 1 to 16 | changes the output latency by what a recording has shown, saves it and plays on with it; the same `measurement` counts once; with `number` that of another box, by the ride's messages |
+//! | `sound_check` | `minutes`: 1 to 30; `all`: bool | takes part in a sound check from the next slot of the start grid until so many minutes after the present one are over |
 //!
 //! Unknown commands and fields are errors; clients ignore fields that they do not know. Error
 //! codes: see [`protocol::ErrorCode`].

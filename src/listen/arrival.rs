@@ -93,6 +93,14 @@ pub(super) fn first(
     })
 }
 
+/// Returns how high a pulse would be at a time after the place where a response was found, in s, if there
+/// were no other.
+pub(super) fn heights(response: &[Complex<f64>], band: &[f64], fine: &Transform<f64>) -> impl Fn(f64) -> f64 {
+    let squares: f64 = band.iter().map(|x| x * x).sum::<f64>().max(f64::MIN_POSITIVE);
+    let heights = fine.signal(response.iter().zip(band).map(|(x, band)| x * band / (2.0 * squares)).collect());
+    move |at_s| interpolated(&heights, FINE_BEFORE as f64 + at_s * FINE_HZ)
+}
+
 /// Takes a response apart into all pulses from `before_s` before to `after_s` after the place where it was
 /// found: when each one is, in s after that place, and its amplitude.
 pub(super) fn all(

@@ -4,10 +4,12 @@
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
+use super::by_ride;
 use super::conductor::{Message, StatusBoard};
 use crate::config::Config;
 use crate::control::protocol::ErrorCode;
 use crate::control::{Command, Handler, Response, Server, ServerError, ServerOptions, Status};
+use crate::ride::command::Commands;
 
 /// How long to wait for the conductor. It answers within milliseconds, except to a reload, which
 /// may read hundreds of new files; the client waits a little longer than this.
@@ -17,17 +19,26 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub struct ControlHandler {
     messages: Sender<Message>,
     status: StatusBoard,
+    ride: Option<Commands>,
 }
 
 impl ControlHandler {
     /// Makes a handler that passes commands on to the conductor that takes these messages.
     pub fn new(messages: Sender<Message>, status: StatusBoard) -> Self {
-        Self { messages, status }
+        Self { messages, status, ride: None }
+    }
+
+    /// Has requests that concern other boxes sent to the ride, if there is one.
+    pub fn with_ride(self, ride: Option<Commands>) -> Self {
+        Self { ride, ..self }
     }
 }
 
 impl Handler for ControlHandler {
     fn handle(&self, command: Command) -> Response {
+        if let Some(response) = by_ride::handle(&command, self.ride.as_ref()) {
+            return response;
+        }
         let (answer, answered) = mpsc::sync_channel(1);
         let sent = self.messages.send(Message::Command(command, answer)).is_ok();
         let response = if sent { answered.recv_timeout(PATIENCE).ok() } else { None };

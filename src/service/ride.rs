@@ -14,6 +14,7 @@ use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
 use crate::ride::air::{Air, AirConfig};
+use crate::ride::command::{Commands, Effects};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
 use crate::ride::key::RideKey;
@@ -55,10 +56,17 @@ impl PlannedRide {
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub(super) fn start(self, config: &Config, numbers: &Numbers, workers: &mut Workers) -> io::Result<RideSide> {
+    pub(super) fn start(
+        self,
+        config: &Config,
+        numbers: &Numbers,
+        workers: &mut Workers,
+        effects: Effects,
+    ) -> io::Result<RideSide> {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
-        let side = RideSide { board: Arc::clone(&board), name, numbers: numbers.clone(), worker: None };
+        let (commands, requests) = Commands::new(Arc::clone(&board));
+        let side = RideSide { board: Arc::clone(&board), name, numbers: numbers.clone(), commands, worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -69,8 +77,9 @@ impl PlannedRide {
             }
         };
         let clock = ClockLink { commands: self.commands, view: self.view };
-        match RideTask::new(air, self.key, clocks, clock, board) {
+        match RideTask::new(air, self.key, clocks, clock, board, requests, effects) {
             Ok(task) => {
+                let task = task.following(config.ride.follow);
                 let worker = workers.start("ride", task)?;
                 Ok(RideSide { worker: Some(Arc::new(Mutex::new(worker))), ..side })
             }
@@ -88,6 +97,7 @@ pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
     numbers: Numbers,
+    commands: Commands,
     /// Runs as long as this is kept; `None` if it could not be started.
     worker: Option<KeptWorker>,
 }
@@ -95,12 +105,27 @@ pub(super) struct RideSide {
 type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 
 impl RideSide {
+    /// Returns how the ride is commanded, from any thread.
+    pub(super) fn commands(&self) -> Commands {
+        self.commands.clone()
+    }
+
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
         let fingerprint = status.playlist.as_ref().and_then(|playlist| number(&playlist.fingerprint));
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
-        let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
+        let first_track = status.play.first_track.and_then(|track| u32::try_from(track).ok());
+        let play = PlayClaim {
+            fingerprint,
+            anchor_s: status.play.anchor_utc_s.filter(|_| plays),
+            track,
+            first_track: first_track.unwrap_or(0),
+            repeats: status.play.repeats,
+            commanded_s: status.play.commanded_utc_s,
+        };
+        let stopped = status.play.stopped_at.as_ref().and_then(|track| u32::try_from(track.number).ok());
+        self.board.set_stopped_track(stopped);
         let mut troubles = Vec::new();
         if !status.dac.present {
             troubles.push(Trouble::NoSound);
@@ -142,6 +167,7 @@ fn of_report(report: &RideReport) -> RideStatus {
         Some(GroupRole::Follows(leader)) => (RideRole::Follows, Some(leader.clone())),
     };
     RideStatus {
+        id: report.id.map(|id| id.to_string()).unwrap_or_default(),
         name: report.name.clone(),
         role,
         leader,
@@ -191,6 +217,7 @@ fn warnings(report: &RideReport) -> Vec<String> {
 
 fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
     NeighbourStatus {
+        id: neighbour.id.to_string(),
         name: neighbour.name.clone(),
         address: neighbour.address.ip().to_string(),
         silent_for_s: neighbour.silent_for.seconds(),

@@ -123,7 +123,9 @@ impl Service {
         let machine = Machine::below(Path::new("/"));
         let derived = derived(&machine.host_name().unwrap_or_default(), &machine.machine_id().unwrap_or_default());
         let numbers = Numbers::new(&config, derived);
-        let ride = ride.map(|ride| ride.start(&config, &numbers, &mut workers)).transpose()?;
+        let ride = ride
+            .map(|ride| ride.start(&config, &numbers, &mut workers, reporter(&sender, Message::Ride)))
+            .transpose()?;
         let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
@@ -169,7 +171,8 @@ impl Service {
         log_state_place(&state_status(place.as_ref(), module.report()));
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
-        let handler = ControlHandler::new(sender.clone(), conductor.status_board());
+        let handler = ControlHandler::new(sender.clone(), conductor.status_board())
+            .with_ride(ride.as_ref().map(RideSide::commands));
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
         Ok(Self { server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }

@@ -34,7 +34,7 @@ use crate::sound_check::schedule::BoxNumber;
   jaudiosync listen recording.m4a --svg recording.svg
   jaudiosync listen recording.m4a --distance 1=2.0 --distance 2=3.5
   jaudiosync listen left.m4a right.m4a --reference 3
-  jaudiosync listen recording.m4a --apply      on each box
+  jaudiosync listen recording.m4a --apply
   jaudiosync listen --stereo both-line-outputs.wav
   jaudiosync listen --music film-of-the-ride.m4a --music-folder /srv/jaudiosync/Music")]
 pub(super) struct Listen {
@@ -58,7 +58,8 @@ pub(super) struct Listen {
     #[arg(long, value_name = "BOX=MS", value_parser = latency, allow_hyphen_values = true)]
     latency: Vec<(BoxNumber, f64)>,
 
-    /// Set the output latency of this box by what is heard; its service saves it
+    /// Set the output latency of this box by what is heard, and those of the boxes of its ride that it hears;
+    /// they save it
     #[arg(long, conflicts_with_all = ["stereo", "latency"])]
     apply: bool,
 
@@ -116,14 +117,15 @@ impl Listen {
             if self.apply {
                 json["applied"] = serde_json::json!(applied);
             }
-            return output::say_pretty_json(&json);
+            output::say_pretty_json(&json)?;
+            return apply::check(&applied);
         }
         if all.len() > 1 {
             show::together(&together, &latencies_ms);
         }
         show::assumptions(&known);
         apply::show(&applied);
-        Ok(())
+        apply::check(&applied)
     }
 }
 

@@ -6,7 +6,7 @@ mod response;
 mod ride_status;
 mod status;
 
-pub use request::{Command, FirstTrack, LatencyChange, Request, parse_request};
+pub use request::{Command, FirstTrack, LatencyChange, MOST_CHANGE_US, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
 pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};
 pub use status::{

@@ -56,6 +56,9 @@ pub enum Command {
         /// For how many whole minutes after the present one, 1 to 30; `None` for 2.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         minutes: Option<u8>,
+        /// Have all boxes of the ride take part.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
     },
     /// Change the output latency by what a recording of a sound check has shown, and save it.
     OutputLatency(LatencyChange),
@@ -69,6 +72,9 @@ pub struct LatencyChange {
     pub by_us: i32,
     /// Which recording has shown it: any number; the same one counts once.
     pub measurement: u64,
+    /// The number of another box, which is then commanded by the ride's messages; `None` for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u8>,
 }
 
 /// The track with which playing begins.
@@ -136,7 +142,7 @@ mod named_time {
 }
 
 /// No sound card is later than that, in µs.
-const MOST_CHANGE_US: u32 = 100_000;
+pub const MOST_CHANGE_US: u32 = 100_000;
 
 /// The value of `command` that requests the status.
 const STATUS: &str = "status";
@@ -222,7 +228,7 @@ fn check(command: Command) -> Result<Command, Failure> {
         Command::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
             invalid("the volume changes by -100 to 100 percent")
         }
-        Command::SoundCheck { minutes: Some(minutes) } if !(1..=MOST_MINUTES).contains(&minutes) => {
+        Command::SoundCheck { minutes: Some(minutes), .. } if !(1..=MOST_MINUTES).contains(&minutes) => {
             invalid("a sound check lasts 1 to 30 minutes")
         }
         Command::OutputLatency(change) if change.by_us.unsigned_abs() > MOST_CHANGE_US => {
@@ -256,9 +262,11 @@ mod tests {
             prop::option::of(0_u8..=100).prop_map(|percent| Command::Volume { percent, by: None }),
             (-100_i8..=100).prop_map(|by| Command::Volume { percent: None, by: Some(by) }),
             Just(Command::Reload {}),
-            prop::option::of(1_u8..=30).prop_map(|minutes| Command::SoundCheck { minutes }),
-            (-100_000..=100_000, any::<u64>())
-                .prop_map(|(by_us, measurement)| Command::OutputLatency(LatencyChange { by_us, measurement })),
+            (prop::option::of(1_u8..=30), any::<bool>())
+                .prop_map(|(minutes, all)| Command::SoundCheck { minutes, all }),
+            (-100_000..=100_000, any::<u64>(), prop::option::of(1_u8..=16)).prop_map(|(by_us, measurement, number)| {
+                Command::OutputLatency(LatencyChange { by_us, measurement, number })
+            }),
         ]
     }
 

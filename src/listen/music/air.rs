@@ -20,7 +20,9 @@ const REACH: i64 = (4e-4 * RATE_HZ as f64) as i64;
 /// How many windows on either side say how far one is off it.
 const AROUND: usize = 3;
 /// Samples on either side by which a value between samples is made.
-const TAPS: i64 = 16;
+const TAPS: usize = 16;
+/// How finely the table of these values is divided: 40 ns.
+const PHASES: usize = 1024;
 /// How far the loudest arrival may be from the line, in samples.
 const LOUDEST: usize = (0.07 * RATE_HZ as f64) as usize;
 
@@ -86,34 +88,45 @@ impl Window {
         line: &Line,
         track: &[f32],
         track_from: i64,
-        transform: &Transform<f64>,
+        (transform, between): (&Transform<f64>, &Between),
     ) -> Option<Self> {
         let heard = recording.get(start..start + WINDOW)?;
-        let (first, last) = (line.at(start as f64), line.at((start + WINDOW) as f64));
-        let (first, last) = (first.floor() as i64 - track_from - TAPS, last.ceil() as i64 - track_from + TAPS);
-        if first < 0 || last >= track.len() as i64 {
+        let place = |sample: usize| line.at(sample as f64) - track_from as f64;
+        if !is_there(track, place(start), place(start + WINDOW)) {
             return None;
         }
-        let played: Vec<f32> =
-            (0..WINDOW).map(|n| between(track, line.at((start + n) as f64) - track_from as f64)).collect();
+        let played: Vec<f32> = (start..start + WINDOW).map(|sample| between.at(track, place(sample))).collect();
         Some(Self { heard: transform.spectrum(&hann(heard)), played: transform.spectrum(&hann(&played)) })
     }
 }
 
-/// Returns the value of a signal between its samples: a sinc under a Hann window. It is there on both sides.
-fn between(signal: &[f32], place: f64) -> f32 {
-    let whole = place.floor();
-    let part = place - whole;
-    let sine = (PI * part).sin() / PI;
-    let mut sum = 0.0;
-    for tap in 1 - TAPS..=TAPS {
-        let distance = tap as f64 - part;
-        let sign = if tap % 2 == 0 { 1.0 } else { -1.0 };
-        let sinc = if distance.abs() < 1e-9 { 1.0 } else { -sign * sine / distance };
-        let window = 0.5 + 0.5 * (PI * distance / (TAPS as f64 + 1.0)).cos();
-        sum += f64::from(signal[(whole as i64 + tap) as usize]) * sinc * window;
+/// Returns whether the track holds everything from one place to another, and what is needed around it.
+fn is_there(track: &[f32], first: f64, last: f64) -> bool {
+    first >= TAPS as f64 && last + TAPS as f64 + 1.0 < track.len() as f64
+}
+
+/// Values between samples: a sinc under a Hann window, from a table.
+struct Between {
+    taps: Vec<[f32; 2 * TAPS]>,
+}
+
+impl Between {
+    fn new() -> Self {
+        let tap = |phase: usize, index: usize| {
+            let distance = index as f64 + 1.0 - TAPS as f64 - phase as f64 / PHASES as f64;
+            let sinc = if distance.abs() < 1e-9 { 1.0 } else { (PI * distance).sin() / (PI * distance) };
+            (sinc * (0.5 + 0.5 * (PI * distance / (TAPS as f64 + 1.0)).cos())) as f32
+        };
+        Self { taps: (0..=PHASES).map(|phase| std::array::from_fn(|index| tap(phase, index))).collect() }
     }
-    sum as f32
+
+    /// Returns the value at a place that has [`TAPS`] samples on both sides.
+    fn at(&self, signal: &[f32], place: f64) -> f32 {
+        let whole = place.floor();
+        let taps = &self.taps[((place - whole) * PHASES as f64).round() as usize];
+        let from = whole as usize + 1 - TAPS;
+        signal[from..from + 2 * TAPS].iter().zip(taps).map(|(x, tap)| x * tap).sum()
+    }
 }
 
 /// Returns the mean of each value over 65 of them.
@@ -133,8 +146,11 @@ fn smooth(power: &[f64]) -> Vec<f64> {
 impl Air {
     pub(super) fn measure(recording: &[f32], line: &Line, track: &[f32], track_from: i64) -> Result<Self, MusicError> {
         let transform = Transform::<f64>::new(WINDOW);
-        let take = |start: &usize| Window::take(recording, *start, line, track, track_from, &transform);
-        let starts: Vec<usize> = line.windows.iter().copied().filter(|start| take(start).is_some()).collect();
+        let between = Between::new();
+        let take = |start: &usize| Window::take(recording, *start, line, track, track_from, (&transform, &between));
+        let place = |sample: usize| line.at(sample as f64) - track_from as f64;
+        let is_whole = |start: &usize| is_there(track, place(*start), place(start + WINDOW));
+        let starts: Vec<usize> = line.windows.iter().copied().filter(is_whole).collect();
         if starts.len() < 2 * GROUPS {
             return Err(MusicError::Unclear);
         }

@@ -16,6 +16,8 @@ const REACH_S: (f64, f64) = (0.040, 0.060);
 const LEAST_SHARE: f64 = 0.25;
 /// An arrival must be there whichever group of windows is left out, but for as many.
 const MISSING: usize = 1;
+/// It must also be there in every group, but for as many, as this part of its loudness.
+const THERE: f64 = 0.4;
 /// Within this it is the same one, in s.
 const SAME_S: f64 = 1.5e-4;
 /// With a narrower band nothing is told apart, in Hz.
@@ -55,6 +57,7 @@ pub(super) fn find(air: &Air) -> Result<Found, MusicError> {
     let found = merged(pulses(&together), resolution_s);
     let again: Vec<Vec<(f64, f64)>> =
         (0..filtered.len()).map(|left_out| merged(pulses(&mean(&filtered, Some(left_out))), resolution_s)).collect();
+    let heights: Vec<_> = filtered.iter().map(|response| arrival::heights(response, &shape.band, &fine)).collect();
     let loudest = found.iter().map(|pulse| pulse.1.abs()).fold(0.0, f64::max);
     let sign = found.iter().find(|pulse| pulse.1.abs() >= loudest).map_or(1.0, |pulse| pulse.1.signum());
     // When, how loud, and how sure.
@@ -65,7 +68,9 @@ pub(super) fn find(air: &Air) -> Result<Found, MusicError> {
             pulses.iter().map(distance).min_by(|a, b| a.abs().total_cmp(&b.abs())).filter(|d| d.abs() <= SAME_S)
         };
         let distances: Vec<f64> = again.iter().filter_map(nearest).collect();
-        if distances.len() + MISSING >= again.len() {
+        // Where the recorder lost something, half of the recording would show an arrival that is none.
+        let there = heights.iter().filter(|heights| heights(at_s) * amplitude.signum() >= THERE * amplitude.abs());
+        if distances.len() + MISSING >= again.len() && there.count() + MISSING >= heights.len() {
             let count = distances.len().max(1) as f64;
             // Jackknife, as for the arrivals of sweeps.
             let spread_s = (distances.iter().map(|d| d * d).sum::<f64>() * (count - 1.0) / count).sqrt();

@@ -23,6 +23,8 @@ const LEAST_SIGMAS: f64 = 7.0;
 const CLOCK: f64 = 1.5e-4;
 /// Windows within this of the line are on it, in samples: 0.3 ms.
 const ON_IT: f64 = 3e-4 * RATE_HZ as f64;
+/// Windows within this are of boxes that are further away, in samples: 60 ms.
+const NEAR_IT: f64 = 0.06 * RATE_HZ as f64;
 /// As large a part of the windows must be on it.
 const LEAST_PART: f64 = 0.3;
 
@@ -31,7 +33,7 @@ const LEAST_PART: f64 = 0.3;
 pub(super) struct Line {
     offset: f64,
     slope: f64,
-    /// Where the windows begin that are on it.
+    /// Where the windows begin that are on it or near it.
     pub(super) windows: Vec<usize>,
 }
 
@@ -71,10 +73,15 @@ impl Line {
         };
         let near: Vec<_> = on_it(slope, offset).copied().collect();
         let (slope, offset) = least_squares(&near);
-        let windows: Vec<usize> = on_it(slope, offset).map(|(_, _, start)| *start).collect();
-        if (windows.len() as f64) < least {
+        if (on_it(slope, offset).count() as f64) < least {
             return Err(MusicError::Unclear);
         }
+        // Where another box is louder, the window is another box's distance off the line, and counts.
+        let windows = points
+            .iter()
+            .filter(|(at, ahead, _)| (ahead - slope * at - offset).abs() <= NEAR_IT)
+            .map(|(_, _, start)| *start)
+            .collect();
         Ok(Self { offset, slope, windows })
     }
 }

@@ -3,7 +3,7 @@
 use super::Conductor;
 use crate::config::MAX_OUTPUT_LATENCY_MS;
 use crate::control::Response;
-use crate::control::protocol::{ErrorCode, LatencyChange};
+use crate::control::protocol::{ErrorCode, LatencyChange, MOST_CHANGE_US};
 use crate::service::settings::AudioSettings;
 use crate::service::state_writer::WriteCommand;
 use crate::storage::MeasuredLatency;
@@ -13,6 +13,9 @@ impl Conductor {
     pub(super) fn change_latency(&mut self, change: LatencyChange) -> Response {
         let before_ms = self.audio.output_latency.ms();
         let is_known = |measured: &MeasuredLatency| measured.measurement == Some(change.measurement);
+        if change.by_us.unsigned_abs() > MOST_CHANGE_US {
+            return Response::failed(ErrorCode::Invalid, "the output latency changes by at most 100 ms at a time");
+        }
         if self.measured.as_ref().is_some_and(is_known) {
             return Response::done(format!("output_latency_ms is {before_ms:.3}: this recording was applied before"));
         }

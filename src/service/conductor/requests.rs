@@ -41,7 +41,7 @@ impl Conductor {
                     Response::volume(percent, self.volume_db(percent))
                 })
             }
-            protocol::Command::SoundCheck { minutes } => {
+            protocol::Command::SoundCheck { minutes, .. } => {
                 let minutes = minutes.unwrap_or(MINUTES);
                 self.command(Command::SoundCheck { minutes }).unwrap_or_else(|| self.what_happens_now())
             }
