@@ -110,8 +110,8 @@ fn between(signal: &[f32], place: f64) -> f64 {
     f64::from(signal[from..from + 32].iter().zip(taps).map(|(x, tap)| x * tap).sum::<f32>())
 }
 
-/// Makes a recording of sounds that arrive so much later, in ms, and so loud, by a clock that is so fast, with
-/// noise as loud as a part of them.
+/// Makes a recording of sounds that arrive so much later, in ms, and so loud, by a clock that is so
+/// fast, with noise as loud as a part of them.
 fn record(name: &str, arrivals: &[(f64, f64)], clock_ppm: f64, noise: f64) -> PathBuf {
     let rate = f64::from(RATE_HZ);
     let mut random = fastrand::Rng::with_seed(name.bytes().map(u64::from).sum());

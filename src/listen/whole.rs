@@ -24,14 +24,15 @@ pub enum AnalyseError {
     Stopped,
 }
 
-/// Analyses a recording of a sound check, such as a file that was uploaded: `source` holds the bytes
-/// (a `File`, or a `Cursor` in memory), and of `name` only the extension counts, as a hint.
+/// Analyses a recording of a sound check, such as a file that was uploaded: `source` holds the
+/// bytes (a `File`, or a `Cursor` in memory), and of `name` only the extension counts, as a hint.
 ///
-/// No more than `longest_s` are read, and refused beyond that. It needs 0.3 MB of memory for every second of the
-/// recording and 20 MB, whatever its rate, and 0.05 s of time for every second on a laptop, ten times that
-/// on a small Pi. `carry_on` is called for every piece that is read, with how much of the file that was (0 to 1, if
-/// known), and before every step of the analysis; once it returns false, this returns
-/// [`AnalyseError::Stopped`] within a second. It touches no other file and no clock, and no file makes it panic.
+/// No more than `longest_s` are read, and refused beyond that. It needs 0.3 MB of memory for every
+/// second of the recording and 20 MB, whatever its rate, and 0.05 s of time for every second on a
+/// laptop, ten times that on a small Pi. `carry_on` is called for every piece that is read, with
+/// how much of the file that was (0 to 1, if known), and before every step of the analysis; once it
+/// returns false, this returns [`AnalyseError::Stopped`] within a second. It touches no other file
+/// and no clock, and no file makes it panic.
 ///
 /// # Errors
 /// When nothing can be said; the error says why, and what to do.
@@ -56,8 +57,8 @@ pub fn analyse(
     Ok(Report::new(&findings, rate_hz))
 }
 
-/// Hears a recording that was opened, in the given channel (from 0) or in the louder one, and returns what
-/// was found and its rate, in Hz. For `carry_on` see [`analyse`].
+/// Hears a recording that was opened, in the given channel (from 0) or in the louder one, and
+/// returns what was found and its rate, in Hz. For `carry_on` see [`analyse`].
 ///
 /// # Errors
 /// When nothing can be said; the error says why, and what to do.

@@ -1,5 +1,5 @@
-//! Requests of the control socket that concern other boxes: they are sent as commands to the ride, and the
-//! client's own thread waits for what comes of them.
+//! Requests of the control socket that concern other boxes: they are sent as commands to the ride,
+//! and the client's own thread waits for what comes of them.
 
 use crate::control::protocol::{ErrorCode, LatencyChange};
 use crate::control::{Command, Response};

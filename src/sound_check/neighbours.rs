@@ -1,15 +1,16 @@
 //! The numbers of boxes that hear each other: each one has its own, and nobody gives them out.
 //!
-//! A box says which number it has and where it is from. Of two with the same number one keeps it: whose
-//! number has the better origin, otherwise by their names, so that the same boxes have the same numbers
-//! when they meet again. The other takes the next one that is free, and keeps that until its program
-//! ends. A configured number never changes: if two of these are the same, both boxes say so.
+//! A box says which number it has and where it is from. Of two with the same number one keeps it:
+//! whose number has the better origin, otherwise by their names, so that the same boxes have the
+//! same numbers when they meet again. The other takes the next one that is free, and keeps that
+//! until its program ends. A configured number never changes: if two of these are the same, both
+//! boxes say so.
 
 use super::number::{Numbered, Origin};
 use super::schedule::{BOXES, BoxNumber};
 
-/// A conflict is acted on and spoken of once it has been there for as many looks: what others say may be
-/// some seconds old.
+/// A conflict is acted on and spoken of once it has been there for as many looks: what others say
+/// may be some seconds old.
 const PATIENCE: u32 = 3;
 
 /// What orders boxes with the same number and origin: the lesser one keeps it.
@@ -51,8 +52,8 @@ impl OwnNumber {
         }
     }
 
-    /// Looks at the neighbours, once every second or so, and takes another number if another box has
-    /// this one with a better right. Returns the name of that box when it does.
+    /// Looks at the neighbours, once every second or so, and takes another number if another box
+    /// has this one with a better right. Returns the name of that box when it does.
     pub fn look<'a>(&mut self, own: Rank<'_>, others: &[Other<'a>]) -> Option<&'a str> {
         let stronger = others.iter().find(|other| {
             other.numbered.number == self.now.number

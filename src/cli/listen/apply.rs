@@ -21,8 +21,8 @@ use crate::sound_check::schedule::BoxNumber;
 #[derive(Debug, Serialize)]
 pub(super) struct Applied {
     number: u8,
-    /// By how much its output latency was changed, in ms; 0 if it stays as it is, `None` if it could not be
-    /// changed.
+    /// By how much its output latency was changed, in ms; 0 if it stays as it is, `None` if it
+    /// could not be changed.
     by_ms: Option<f64>,
     /// What came of it, in words.
     message: String,

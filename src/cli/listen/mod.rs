@@ -28,6 +28,9 @@ use crate::sound_check::schedule::BoxNumber;
 /// 1 m of air takes 2.9 ms: let the recorder be equally far from every box, or say how far with
 /// --distance, or carry it to each box in one recording, 5 cm from its speaker for 40 s, and back to the
 /// first. The recorder's own clock is found and removed.
+///
+/// On a box, --apply sets this box and those of its ride that it hears. With --music it compares a
+/// recording of the ride itself with the playlist's tracks, and says what that shows and what not.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync listen recording.m4a

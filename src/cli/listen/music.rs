@@ -150,7 +150,8 @@ fn sample(s: f64) -> usize {
     (s * RATE_HZ as f64) as usize
 }
 
-/// Decodes a track from one time to another, in s, both channels as one, at the rate at which it is compared.
+/// Decodes a track from one time to another, in s, both channels as one, at the rate at which it is
+/// compared.
 fn decode(path: &Path, (from_s, to_s): (f64, f64), mut take: impl FnMut(&[f32])) -> Result<(), RecordingError> {
     let mut recording = Recording::open(path, LONGEST_TRACK_S)?;
     let mut compressor = Compressor::plain(recording.rate_hz());

@@ -13,7 +13,8 @@ use super::line::{Line, WINDOW, hann};
 
 /// Groups of windows, each with a response of its own: how much they differ says how sure it is.
 const GROUPS: usize = 6;
-/// What is added to the power of what was played where it is little, as a part of the power around it.
+/// What is added to the power of what was played where it is little, as a part of the power around
+/// it.
 const FLOOR: f64 = 0.05;
 /// How far a window may still be off the line, in samples: 0.4 ms.
 const REACH: i64 = (4e-4 * RATE_HZ as f64) as i64;
@@ -100,7 +101,8 @@ impl Window {
     }
 }
 
-/// Returns whether the track holds everything from one place to another, and what is needed around it.
+/// Returns whether the track holds everything from one place to another, and what is needed around
+/// it.
 fn is_there(track: &[f32], first: f64, last: f64) -> bool {
     first >= TAPS as f64 && last + TAPS as f64 + 1.0 < track.len() as f64
 }

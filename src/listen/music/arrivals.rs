@@ -68,7 +68,8 @@ pub(super) fn find(air: &Air) -> Result<Found, MusicError> {
             pulses.iter().map(distance).min_by(|a, b| a.abs().total_cmp(&b.abs())).filter(|d| d.abs() <= SAME_S)
         };
         let distances: Vec<f64> = again.iter().filter_map(nearest).collect();
-        // Where the recorder lost something, half of the recording would show an arrival that is none.
+        // Where the recorder lost something, half of the recording would show an arrival that is
+        // none.
         let there = heights.iter().filter(|heights| heights(at_s) * amplitude.signum() >= THERE * amplitude.abs());
         if distances.len() + MISSING >= again.len() && there.count() + MISSING >= heights.len() {
             let count = distances.len().max(1) as f64;

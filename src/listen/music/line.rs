@@ -76,7 +76,8 @@ impl Line {
         if (on_it(slope, offset).count() as f64) < least {
             return Err(MusicError::Unclear);
         }
-        // Where another box is louder, the window is another box's distance off the line, and counts.
+        // Where another box is louder, the window is another box's distance off the line, and
+        // counts.
         let windows = points
             .iter()
             .filter(|(at, ahead, _)| (ahead - slope * at - offset).abs() <= NEAR_IT)
@@ -99,8 +100,8 @@ fn piece(track: &[f32], from: i64, length: usize) -> Option<&[f32]> {
     track.get(from..from + length)
 }
 
-/// Returns by how many samples the heard is later than the played, within ±[`REACH`]; `None` if that does not
-/// stand out.
+/// Returns by how many samples the heard is later than the played, within ±[`REACH`]; `None` if
+/// that does not stand out.
 fn late(heard: &[f32], played: &[f32], transform: &Transform<f64>) -> Option<f64> {
     let (heard, played) = (transform.spectrum(&hann(heard)), transform.spectrum(&hann(played)));
     let mut count = 0.0_f64;

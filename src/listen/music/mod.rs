@@ -1,9 +1,10 @@
 //! Hears in a recording of the ride itself, without a sound check, how far apart its sounds arrive.
 //!
-//! `place` finds which track is heard, and where in it; `line` takes the recorder's clock out; `air` divides
-//! what was recorded by what was played, which leaves the response of the air from all boxes together; and
-//! `arrivals` takes that apart. What cannot be told from one microphone is told as such: which arrival is
-//! which box, and whether a loud one is a box or an echo. Pure: decoding is for the caller, who feeds samples.
+//! `place` finds which track is heard, and where in it; `line` takes the recorder's clock out;
+//! `air` divides what was recorded by what was played, which leaves the response of the air from
+//! all boxes together; and `arrivals` takes that apart. What cannot be told from one microphone is
+//! told as such: which arrival is which box, and whether a loud one is a box or an echo. Pure:
+//! decoding is for the caller, who feeds samples.
 
 mod air;
 mod arrivals;
@@ -23,8 +24,9 @@ pub const MARGIN_S: f64 = 0.5;
 
 /// Compares a recording with the track that is heard in it.
 ///
-/// Both are plain samples at [`RATE_HZ`] (see [`Compressor::plain`](super::compress::Compressor::plain)).
-/// `track_from` is which sample of the track `track` begins with.
+/// Both are plain samples at [`RATE_HZ`] (see
+/// [`Compressor::plain`](super::compress::Compressor::plain)). `track_from` is which sample of the
+/// track `track` begins with.
 ///
 /// # Errors
 /// When nothing can be said of it.

@@ -1,9 +1,10 @@
 //! Finds which track is heard in a recording, and where in it.
 //!
-//! Pieces of the recording are correlated with every track, of which only the phases count (C. Knapp, G.
-//! Carter: The generalized correlation method for estimation of time delay, IEEE ASSP 24, 1976): so neither
-//! the loudspeakers' nor the room's spectrum matters, and in anything else the correlation is noise of a known
-//! size. A track counts if several pieces of the recording agree on the place.
+//! Pieces of the recording are correlated with every track, of which only the phases count (C.
+//! Knapp, G. Carter: The generalized correlation method for estimation of time delay, IEEE ASSP 24,
+//! 1976): so neither the loudspeakers' nor the room's spectrum matters, and in anything else the
+//! correlation is noise of a known size. A track counts if several pieces of the recording agree on
+//! the place.
 
 use realfft::num_complex::Complex;
 
@@ -21,10 +22,11 @@ const COARSE: usize = 8;
 const BAND_HZ: (f64, f64) = (400.0, 1400.0);
 /// At most as many pieces.
 const PIECES: usize = 8;
-/// A correlation counts if it is so many standard deviations high. By chance it is once in 10^14 places.
+/// A correlation counts if it is so many standard deviations high. By chance it is once in 10^14
+/// places.
 const LEAST_SIGMAS: f32 = 8.0;
-/// Pieces agree if they say the same to so many samples, and the recorder's clock: it may be one box in one
-/// piece and another in the next.
+/// Pieces agree if they say the same to so many samples, and the recorder's clock: it may be one
+/// box in one piece and another in the next.
 const AGREES: f64 = 0.06 * RATE_HZ as f64;
 /// How far a recorder's clock may be off.
 const CLOCK: f64 = 2e-4;
@@ -34,8 +36,8 @@ const CLOCK: f64 = 2e-4;
 pub struct Candidate {
     /// The track, from 0.
     pub track: usize,
-    /// Which sample of the track, at [`RATE_HZ`], is heard when the recording begins; it may be negative. It
-    /// is right to some 1000 samples.
+    /// Which sample of the track, at [`RATE_HZ`], is heard when the recording begins; it may be
+    /// negative. It is right to some 1000 samples.
     pub offset: f64,
     /// How many pieces of the recording agree.
     pub pieces: usize,
@@ -138,8 +140,8 @@ impl Search {
         }
     }
 
-    /// Returns where the recording is from, the part with most pieces first: several parts, if it goes on
-    /// from track to track.
+    /// Returns where the recording is from, the part with most pieces first: several parts, if it
+    /// goes on from track to track.
     ///
     /// # Errors
     /// When no track is heard in it.

@@ -37,8 +37,8 @@ pub struct MusicArrival {
     pub plus_minus_ms: f64,
     /// How loud it is compared with the loudest, in dB.
     pub db: f64,
-    /// Whether its polarity is the opposite of the loudest's: an echo, or a loudspeaker that is wired the
-    /// other way round.
+    /// Whether its polarity is the opposite of the loudest's: an echo, or a loudspeaker that is
+    /// wired the other way round.
     pub inverted: bool,
 }
 
@@ -46,7 +46,8 @@ pub struct MusicArrival {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// One sound arrives: of one box, or of boxes that are nearer to each other than can be told apart.
+    /// One sound arrives: of one box, or of boxes that are nearer to each other than can be told
+    /// apart.
     One,
     /// A few sounds arrive: each is a box or an echo.
     Several,
