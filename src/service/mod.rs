@@ -8,6 +8,7 @@
 //!   socket's clients;
 //! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
 //!   state is saved;
+//! - `ride` starts the ride's task, and `ride_requests` is what clients want of it;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
 //!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
@@ -21,6 +22,7 @@ pub mod mapper;
 pub mod playlists;
 mod recording;
 mod ride;
+pub mod ride_requests;
 pub mod running;
 pub mod settings;
 pub mod state_place;
