@@ -9,6 +9,7 @@
 //! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
 //!   state is saved;
 //! - [`numbers`] is the box's number in a sound check;
+//! - `ride` starts the ride's task, and `ride_requests` is what clients want of it;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
 //!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
@@ -24,6 +25,7 @@ pub mod numbers;
 pub mod playlists;
 mod recording;
 mod ride;
+pub mod ride_requests;
 pub mod running;
 pub mod settings;
 pub mod state_place;

@@ -172,7 +172,7 @@ impl Service {
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board())
-            .with_ride(ride.as_ref().map(RideSide::commands));
+            .with_ride(ride.as_ref().and_then(RideSide::commands));
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
         Ok(Self { server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }
