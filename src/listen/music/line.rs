@@ -25,6 +25,9 @@ const CLOCK: f64 = 1.5e-4;
 const ON_IT: f64 = 3e-4 * RATE_HZ as f64;
 /// Windows within this are of boxes that are further away, in samples: 60 ms.
 const NEAR_IT: f64 = 0.06 * RATE_HZ as f64;
+/// How many windows on either side are around one, and how many of them must be on the line.
+const AROUND: usize = 4;
+const AROUND_ON_IT: usize = 2;
 /// As large a part of the windows must be on it.
 const LEAST_PART: f64 = 0.3;
 
@@ -76,13 +79,14 @@ impl Line {
         if (on_it(slope, offset).count() as f64) < least {
             return Err(MusicError::Unclear);
         }
-        // Where another box is louder, the window is another box's distance off the line, and
-        // counts.
-        let windows = points
-            .iter()
-            .filter(|(at, ahead, _)| (ahead - slope * at - offset).abs() <= NEAR_IT)
-            .map(|(_, _, start)| *start)
-            .collect();
+        let off: Vec<f64> = points.iter().map(|(at, ahead, _)| (ahead - slope * at - offset).abs()).collect();
+        // Where another box is louder, a window is that box's distance off the line, and counts if others
+        // around it are on it: after a loss, none is.
+        let counts = |index: usize| {
+            let around = &off[index.saturating_sub(AROUND)..(index + AROUND + 1).min(off.len())];
+            off[index] <= NEAR_IT && around.iter().filter(|off| **off <= ON_IT).count() >= AROUND_ON_IT
+        };
+        let windows = (0..points.len()).filter(|index| counts(*index)).map(|index| points[index].2).collect();
         Ok(Self { offset, slope, windows })
     }
 }
