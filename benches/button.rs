@@ -14,9 +14,10 @@ use jaudiosync::control::protocol::StateStatus;
 use jaudiosync::player::files::Files;
 use jaudiosync::player::library::Library;
 use jaudiosync::service::conductor::{Conductor, Ports, Round};
+use jaudiosync::service::numbers::Numbers;
 use jaudiosync::service::time::BoxTime;
 use jaudiosync::service::volume::VolumeTask;
-use jaudiosync::sound_check::schedule::BoxNumber;
+use jaudiosync::sound_check::number::derived;
 use jaudiosync::worker::Worker;
 use jaudiosync_hw::board::Board;
 use jaudiosync_hw::buttons::Button;
@@ -45,7 +46,8 @@ fn main() {
         state_writer: Box::new(|_| {}),
         state_status: Box::new(StateStatus::default),
         playlists: Box::new(|_| {}),
-        box_number: BoxNumber::FIRST,
+        numbers: Numbers::new(layers.config(), derived("box-1", "")),
+        measured: None,
         load_config: Box::new(Layers::default),
         dac_name: Box::new(String::new),
     };

@@ -6,6 +6,8 @@ mod support;
 
 use std::process::Command;
 
+use jaudiosync::listen::analysis::Known;
+use jaudiosync::listen::{AnalyseError, analyse};
 use jaudiosync::sound_check::schedule::{BoxNumber, Mark, gap_s};
 use jaudiosync::sound_check::signal::sweep;
 use serde_json::Value;
@@ -107,6 +109,36 @@ fn every_format_of_a_recorder_says_the_same() {
     let together = json(&sandbox, &[&files[0], &files[1]]);
     assert_eq!(together["recordings"].as_array().unwrap().len(), 2);
     assert_eq!(together["recordings"][0]["reference"], 1, "the one in the middle");
+}
+
+#[test]
+fn bytes_from_anywhere_say_what_the_file_says_and_can_be_given_up() {
+    let sandbox = Sandbox::new();
+    let wav = wav(&sandbox, "take.wav", &[&recording(&[(1, 1, 0.0), (2, 2, 3.7)], 45.0, 63.0)]);
+    let bytes = std::fs::read(convert(&sandbox, &wav, "take.m4a", &["-ac", "1", "-b:a", "64k"])).unwrap();
+    let analyse = |longest_s, carry_on: &mut dyn FnMut(Option<f64>) -> bool| {
+        let name = std::path::Path::new("upload.m4a");
+        analyse(std::io::Cursor::new(bytes.clone()), name, longest_s, &Known::default(), carry_on)
+    };
+    let mut calls = 0;
+    let report = analyse(180, &mut |_| {
+        calls += 1;
+        true
+    });
+    let report = serde_json::to_value(report.unwrap()).unwrap();
+    assert_offset(&report, 2, 3.7);
+    assert!(calls > 40, "{calls} calls");
+    assert!(matches!(analyse(180, &mut |part| part.is_some_and(|part| part < 0.5)), Err(AnalyseError::Stopped)));
+    let long = analyse(30, &mut |_| true).unwrap_err().to_string();
+    assert!(long.contains("longer than"), "{long}");
+    let nothing = jaudiosync::listen::analyse(
+        std::io::Cursor::new(b"no recording".to_vec()),
+        "".as_ref(),
+        30,
+        &Known::default(),
+        |_| true,
+    );
+    assert!(nothing.unwrap_err().to_string().contains("format is not known"));
 }
 
 #[test]

@@ -281,7 +281,8 @@ impl BoxRun {
             self.break_or_repair(now);
             let mut samples = self.ntp.samples_until(now, &self.world, &self.schedule);
             samples.extend(self.gps.samples_until(now, &self.world, &self.schedule));
-            let input = StepInput { samples: &samples, music_plays: powered.is_ride && self.player.plays() };
+            let music_plays = powered.is_ride && self.player.plays();
+            let input = StepInput { samples: &samples, music_plays };
             let next = self.policy.step(&self.world, input);
             // While the step lasted the player used what was published before, except for a
             // correction that waited until nothing played.
@@ -295,7 +296,9 @@ impl BoxRun {
                 }
             }
             let before = std::mem::replace(&mut published, self.policy.published());
-            if powered.is_ride && self.player.plays() {
+            // Music that has begun meanwhile is placed by what is published now: in the service the
+            // player forbids steps from its first block on, at any moment of the clock's step.
+            if music_plays && self.player.plays() {
                 self.note_step(&before, &published);
             }
             let earliest = self.world.raw_at(self.world.true_time()) + LEAST_SLEEP;

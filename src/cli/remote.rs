@@ -102,6 +102,7 @@ impl Reload {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync sound-check
+  jaudiosync sound-check --all             on every box of the ride that is heard
   jaudiosync sound-check --minutes 10      time to carry the phone from box to box")]
 pub(super) struct SoundCheck {
     /// How many whole minutes it lasts after the present one
@@ -109,12 +110,16 @@ pub(super) struct SoundCheck {
           value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_MINUTES)))]
     minutes: u8,
 
+    /// Have all boxes of the ride take part that are heard, by the ride's messages
+    #[arg(long)]
+    all: bool,
+
     #[command(flatten)]
     service: ServiceOptions,
 }
 
 impl SoundCheck {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        self.service.command(Command::SoundCheck { minutes: Some(self.minutes) })
+        self.service.command(Command::SoundCheck { minutes: Some(self.minutes), all: self.all })
     }
 }

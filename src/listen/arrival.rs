@@ -67,7 +67,7 @@ pub(super) fn first(
     let noise = matched(noise);
     let sigma = (noise.iter().map(|x| x * x).sum::<f64>() / noise.len() as f64).sqrt();
     let pulse = fine.signal(band.iter().map(|x| Complex::new(x * x / (2.0 * squares), 0.0)).collect());
-    let pulses = pulses(&heights, &pulse, sigma);
+    let pulses = pulses(&heights, &pulse, sigma, (FROM_S, TO_S));
     let strongest = pulses.iter().map(|pulse| pulse.amplitude.abs()).fold(0.0, f64::max);
     let sign =
         pulses.iter().find(|pulse| pulse.amplitude.abs() >= strongest).map_or(1.0, |pulse| pulse.amplitude.signum());
@@ -93,10 +93,41 @@ pub(super) fn first(
     })
 }
 
+/// Returns how high a pulse would be at a time after the place where a response was found, in s, if there
+/// were no other.
+pub(super) fn heights(response: &[Complex<f64>], band: &[f64], fine: &Transform<f64>) -> impl Fn(f64) -> f64 {
+    let squares: f64 = band.iter().map(|x| x * x).sum::<f64>().max(f64::MIN_POSITIVE);
+    let heights = fine.signal(response.iter().zip(band).map(|(x, band)| x * band / (2.0 * squares)).collect());
+    move |at_s| interpolated(&heights, FINE_BEFORE as f64 + at_s * FINE_HZ)
+}
+
+/// Takes a response apart into all pulses from `before_s` before to `after_s` after the place where it was
+/// found: when each one is, in s after that place, and its amplitude.
+pub(super) fn all(
+    response: &[Complex<f64>],
+    noise: &[Complex<f64>],
+    band: &[f64],
+    fine: &Transform<f64>,
+    reach_s: (f64, f64),
+) -> Vec<(f64, f64)> {
+    let squares: f64 = band.iter().map(|x| x * x).sum();
+    if squares <= 0.0 {
+        return Vec::new();
+    }
+    let matched = |spectrum: &[Complex<f64>]| -> Vec<f64> {
+        fine.signal(spectrum.iter().zip(band).map(|(x, band)| x * band / (2.0 * squares)).collect())
+    };
+    let (heights, noise) = (matched(response), matched(noise));
+    let sigma = (noise.iter().map(|x| x * x).sum::<f64>() / noise.len() as f64).sqrt();
+    let pulse = fine.signal(band.iter().map(|x| Complex::new(x * x / (2.0 * squares), 0.0)).collect());
+    let at_s = |place: f64| (place - FINE_BEFORE as f64) / FINE_HZ;
+    pulses(&heights, &pulse, sigma, reach_s).iter().map(|pulse| (at_s(pulse.place), pulse.amplitude)).collect()
+}
+
 /// Takes a response apart into pulses.
-fn pulses(heights: &[f64], pulse: &[f64], sigma: f64) -> Vec<Pulse> {
-    let from = FINE_BEFORE - (FROM_S * FINE_HZ) as usize;
-    let to = FINE_BEFORE + (TO_S * FINE_HZ) as usize;
+fn pulses(heights: &[f64], pulse: &[f64], sigma: f64, (before_s, after_s): (f64, f64)) -> Vec<Pulse> {
+    let from = FINE_BEFORE.saturating_sub((before_s * FINE_HZ) as usize);
+    let to = (FINE_BEFORE + (after_s * FINE_HZ) as usize).min(heights.len());
     let mut pulses: Vec<Pulse> = Vec::new();
     let mut rest = heights.to_vec();
     while pulses.len() < MOST {

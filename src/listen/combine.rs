@@ -9,9 +9,9 @@ use crate::sound_check::schedule::BoxNumber;
 ///
 /// More recordings make it more certain only as far as they agree: what one states beyond chance, such
 /// as where the recorder stood, does not average out.
-pub fn combine(recordings: &[Findings]) -> BTreeMap<BoxNumber, Offset> {
+pub fn combine<'a>(recordings: impl IntoIterator<Item = &'a Findings>) -> BTreeMap<BoxNumber, Offset> {
     let mut by_box: BTreeMap<BoxNumber, Vec<Offset>> = BTreeMap::new();
-    for found in recordings.iter().flat_map(|findings| &findings.boxes) {
+    for found in recordings.into_iter().flat_map(|findings| &findings.boxes) {
         if let Ok(offset) = found.result {
             by_box.entry(found.number).or_default().push(offset);
         }

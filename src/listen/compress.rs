@@ -28,6 +28,7 @@ pub struct Compressor {
     pending: Vec<f32>,
     samples: usize,
     out: Vec<f32>,
+    taken: usize,
 }
 
 impl Compressor {
@@ -38,7 +39,25 @@ impl Compressor {
         let inverse = Transform::new(BLOCK_S * RATE_HZ);
         let filter = filter(rate_hz, &forward, inverse.bins());
         let pending = vec![0.0; BEFORE_QUARTERS * rate_hz / 4];
-        Self { rate_hz, forward, inverse, filter, pending, samples: 0, out: Vec::new() }
+        Self { rate_hz, forward, inverse, filter, pending, samples: 0, out: Vec::new(), taken: 0 }
+    }
+
+    /// Begins with a recording of this rate that is only brought to [`RATE_HZ`] and to the band from 350 Hz
+    /// to 10 kHz; nothing is made shorter.
+    pub fn plain(rate_hz: u32) -> Self {
+        let mut made = Self::new(rate_hz);
+        let highest_hz = HIGHEST_HZ.min(0.49 * f64::from(rate_hz));
+        let scale = 1.0 / (BLOCK_S * made.rate_hz) as f32;
+        for (bin, factor) in made.filter.iter_mut().enumerate() {
+            *factor = Complex::new(in_band(bin as f64 / BLOCK_S as f64, highest_hz) as f32 * scale, 0.0);
+        }
+        made
+    }
+
+    /// Takes what has been made so far, and forgets it.
+    pub fn take(&mut self) -> Vec<f32> {
+        self.taken += self.out.len();
+        std::mem::take(&mut self.out)
     }
 
     /// Takes the samples that follow.
@@ -50,9 +69,10 @@ impl Compressor {
         }
     }
 
-    /// Returns the whole, as long as the recording.
+    /// Returns the whole, as long as the recording, or what has not been taken of it.
     pub fn finish(mut self) -> Vec<f32> {
         let length = (self.samples as u128 * RATE_HZ as u128 / self.rate_hz.max(1) as u128) as usize;
+        let length = length.saturating_sub(self.taken);
         while self.out.len() < length {
             self.pending.resize(BLOCK_S * self.rate_hz, 0.0);
             self.compress_block();

@@ -6,8 +6,9 @@
 //! `clock` takes the recorder's clock out of when they were heard, and `arrival` finds the first
 //! arrival in them. [`analysis`] puts these together, `verdict` says what it means, in [`findings`].
 //!
-//! [`combine`] puts several recordings together, [`stereo`] compares two channels, [`picture`] draws
-//! what was found. All of this is pure but for [`recording`], which reads files; nothing reads a clock.
+//! [`analyse`] does all that with a file, and [`report`] is what programs read of it. [`combine`] puts
+//! several recordings together, [`stereo`] compares two channels, [`picture`] draws what was found. All of
+//! this is pure but for [`recording`], which reads files; nothing reads a clock.
 
 pub mod analysis;
 mod arrival;
@@ -18,11 +19,16 @@ pub mod compress;
 mod contrast;
 mod detect;
 pub mod findings;
+pub mod music;
 mod noise_floor;
 pub mod picture;
 pub mod recording;
+pub mod report;
 mod response;
 pub mod stereo;
 mod transform;
 mod turns;
 mod verdict;
+mod whole;
+
+pub use whole::{AnalyseError, analyse, hear};

@@ -1,14 +1,14 @@
 //! Reads the file that a recorder wrote, piece by piece, in any format that phones and recorders use.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
 use crate::panics::{self, Panicked};
@@ -63,6 +63,42 @@ impl From<Error> for RecordingError {
     }
 }
 
+/// Bytes of which the length is known.
+struct Source<R> {
+    bytes: R,
+    length: u64,
+}
+
+impl<R: Seek> Source<R> {
+    fn new(mut bytes: R) -> io::Result<Self> {
+        let length = bytes.seek(SeekFrom::End(0))?;
+        bytes.rewind()?;
+        Ok(Self { bytes, length })
+    }
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(buffer)
+    }
+}
+
+impl<R: Seek> Seek for Source<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+impl<R: Read + Seek + Send + Sync> MediaSource for Source<R> {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        Some(self.length)
+    }
+}
+
 /// A recording that is being read.
 pub struct Recording {
     reader: Box<dyn FormatReader>,
@@ -87,15 +123,29 @@ impl Recording {
         if file.metadata()?.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
         }
-        let mut hint = Hint::new();
-        if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-            hint.with_extension(extension);
-        }
-        panics::catch(|| Self::new(file, &hint, longest_s))?
+        Self::read_from(file, path, longest_s)
     }
 
-    fn new(file: File, hint: &Hint, longest_s: u64) -> Result<Self, RecordingError> {
-        let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    /// Opens a recording that lies anywhere, such as in memory (`std::io::Cursor`). Of `name` only the
+    /// extension counts, as a hint; it may be empty. At most `longest_s` of it are read, piece by piece.
+    ///
+    /// # Errors
+    /// When it cannot be read; the error says what to do.
+    pub fn read_from(
+        source: impl Read + Seek + Send + Sync + 'static,
+        name: &Path,
+        longest_s: u64,
+    ) -> Result<Self, RecordingError> {
+        let mut hint = Hint::new();
+        if let Some(extension) = name.extension().and_then(|extension| extension.to_str()) {
+            hint.with_extension(extension);
+        }
+        let source = Box::new(Source::new(source)?);
+        panics::catch(|| Self::new(source, &hint, longest_s))?
+    }
+
+    fn new(source: Box<dyn MediaSource>, hint: &Hint, longest_s: u64) -> Result<Self, RecordingError> {
+        let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
         let reader = symphonia::default::get_probe()
             .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(|error| match error {

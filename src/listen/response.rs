@@ -16,7 +16,7 @@ use crate::sound_check::schedule::gap_s;
 /// Samples of a response: 171 ms at 24 kHz.
 pub(super) const LENGTH: usize = 4096;
 /// How much of it lies before the place where the turn was found, in samples: 43 ms.
-const BEFORE: usize = 1024;
+pub(super) const BEFORE: usize = 1024;
 /// Samples that fade at both ends.
 const FADE: usize = 256;
 /// By how much the rate is raised where places between samples matter.
@@ -72,11 +72,16 @@ impl Response {
 /// Returns the samples from a place on, with both ends faded.
 fn window(compressed: &[f32], start: usize) -> Option<Vec<f64>> {
     let samples = compressed.get(start..start + LENGTH)?;
+    Some(faded(samples.iter().map(|x| f64::from(*x))))
+}
+
+/// Returns as many samples as a response has, with both ends faded.
+pub(super) fn faded(samples: impl Iterator<Item = f64>) -> Vec<f64> {
     let fade = |n: usize| {
         let from_an_end = n.min(LENGTH - 1 - n);
         if from_an_end >= FADE { 1.0 } else { (TAU / 4.0 * (from_an_end as f64 + 0.5) / FADE as f64).sin().powi(2) }
     };
-    Some(samples.iter().enumerate().map(|(n, x)| f64::from(*x) * fade(n)).collect())
+    samples.enumerate().map(|(n, x)| x * fade(n)).collect()
 }
 
 /// Returns the factor of a bin that makes a response earlier by this many samples of 24 kHz.

@@ -8,13 +8,16 @@ use super::air::{Air, Counts};
 use super::group::election::Role;
 use super::group::honesty::Standing;
 use super::group::{Member, Neighbour, Presence, agreed};
-use super::message::{BoxId, PlayClaim, Trouble};
-use super::task::Refusals;
+use super::message::{BoxId, NumberClaim, PlayClaim, Trouble};
+use super::task::{Refusals, known};
+use crate::sound_check::number::Numbered;
 use crate::timekeeping::estimate::timekeeper::TimeView;
 
 /// Everything about the ride.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RideReport {
+    /// Its number; `None` before its task has run.
+    pub id: Option<BoxId>,
     /// What this box is called.
     pub name: String,
     /// Whom it follows; `None` while it is alone.
@@ -26,6 +29,8 @@ pub struct RideReport {
     pub is_excluded: bool,
     /// Whom it has heard lately, by name.
     pub neighbours: Vec<NeighbourReport>,
+    /// Whom it has heard in the last minute: they may have gone, and get commands.
+    pub known: Vec<(BoxId, String)>,
     /// Messages that came before, or in another order than they were sent.
     pub old: u64,
     /// Messages of boxes that had not answered yet.
@@ -91,6 +96,8 @@ pub struct NeighbourReport {
     pub is_unicast_only: bool,
     /// What is wrong with it.
     pub troubles: Vec<Trouble>,
+    /// Its number in a sound check.
+    pub number: Option<Numbered>,
 }
 
 /// More characters of a name are not shown.
@@ -115,16 +122,24 @@ impl RideReport {
         neighbours.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
         let refusals = member.refusals();
         Self {
+            id: Some(member.id()),
             name: presence.name.clone(),
             role,
             // Each of the two bounds is one to the leader.
             group_bound: view.group.map(|group| group.bound + widest_bound(heard(), group.id.0)),
             is_excluded: member.standing() == Standing::Excluded,
             neighbours,
+            known: known(member, now).map(|(neighbour, name)| (neighbour.id, name)).collect(),
             old: refusals.old,
             unproven: refusals.unproven,
             ..Self::default()
         }
+    }
+
+    /// Returns the numbers and names of the boxes that can be commanded, this one first.
+    pub fn names(&self) -> Vec<(BoxId, String)> {
+        let own = self.id.map(|id| (id, self.name.clone()));
+        own.into_iter().chain(self.known.iter().cloned()).collect()
     }
 
     /// Adds what the network says.
@@ -209,6 +224,7 @@ fn of_neighbour(
         volume_percent: beacon.volume_percent,
         is_unicast_only: false,
         troubles: beacon.troubles.clone(),
+        number: beacon.number.and_then(NumberClaim::numbered),
     })
 }
 
@@ -220,7 +236,7 @@ fn widest_bound<'a>(heard: impl Iterator<Item = &'a Neighbour<SocketAddr>>, grou
 }
 
 /// Returns a name as it is shown: what another box sends must not move the cursor of a terminal.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let shown: String = name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
     if shown.is_empty() { "?".to_owned() } else { shown }
 }

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use jaudiosync_time::Span;
 
+use super::numbers::Numbers;
 use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
 use crate::ride::air::{Air, AirConfig};
+use crate::ride::command::{Commands, Effects};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
 use crate::ride::key::RideKey;
@@ -54,10 +56,17 @@ impl PlannedRide {
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub(super) fn start(self, config: &Config, workers: &mut Workers) -> io::Result<RideSide> {
+    pub(super) fn start(
+        self,
+        config: &Config,
+        numbers: &Numbers,
+        workers: &mut Workers,
+        effects: Effects,
+    ) -> io::Result<RideSide> {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
-        let side = RideSide { board: Arc::clone(&board), name, worker: None };
+        let (commands, requests) = Commands::new(Arc::clone(&board));
+        let side = RideSide { board: Arc::clone(&board), name, numbers: numbers.clone(), commands, worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -68,8 +77,9 @@ impl PlannedRide {
             }
         };
         let clock = ClockLink { commands: self.commands, view: self.view };
-        match RideTask::new(air, self.key, clocks, clock, board) {
+        match RideTask::new(air, self.key, clocks, clock, board, requests, effects) {
             Ok(task) => {
+                let task = task.following(config.ride.follow);
                 let worker = workers.start("ride", task)?;
                 Ok(RideSide { worker: Some(Arc::new(Mutex::new(worker))), ..side })
             }
@@ -86,6 +96,8 @@ impl PlannedRide {
 pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
+    numbers: Numbers,
+    commands: Commands,
     /// Runs as long as this is kept; `None` if it could not be started.
     worker: Option<KeptWorker>,
 }
@@ -93,12 +105,27 @@ pub(super) struct RideSide {
 type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 
 impl RideSide {
+    /// Returns how the ride is commanded, from any thread; `None` if its task could not be started.
+    pub(super) fn commands(&self) -> Option<Commands> {
+        self.worker.is_some().then(|| self.commands.clone())
+    }
+
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
         let fingerprint = status.playlist.as_ref().and_then(|playlist| number(&playlist.fingerprint));
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
-        let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
+        let first_track = status.play.first_track.and_then(|track| u32::try_from(track).ok());
+        let play = PlayClaim {
+            fingerprint,
+            anchor_s: status.play.anchor_utc_s.filter(|_| plays),
+            track,
+            first_track: first_track.unwrap_or(0),
+            repeats: status.play.repeats,
+            commanded_s: status.play.commanded_utc_s,
+        };
+        let stopped = status.play.stopped_at.as_ref().and_then(|track| u32::try_from(track.number).ok());
+        self.board.set_stopped_track(stopped);
         let mut troubles = Vec::new();
         if !status.dac.present {
             troubles.push(Trouble::NoSound);
@@ -113,14 +140,17 @@ impl RideSide {
             troubles.push(Trouble::StateIsLost);
         }
         let volume_percent = Some(status.volume.percent);
-        self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles });
+        self.numbers.look(&self.board.report(), status);
+        let number = Some(self.numbers.claim());
+        self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles, number });
     }
 
     /// Returns what is shown of the ride.
     pub(super) fn status(&self) -> RideStatus {
         let status = of_report(&self.board.report());
         let not_running = "other boxes are not heard; see: journalctl -u jaudiosync".to_owned();
-        let warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
+        let mut warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
+        warnings.extend(self.numbers.warnings());
         RideStatus { name: self.name.clone(), warnings, ..status }
     }
 }
@@ -137,6 +167,7 @@ fn of_report(report: &RideReport) -> RideStatus {
         Some(GroupRole::Follows(leader)) => (RideRole::Follows, Some(leader.clone())),
     };
     RideStatus {
+        id: report.id.map(|id| id.to_string()).unwrap_or_default(),
         name: report.name.clone(),
         role,
         leader,
@@ -186,6 +217,7 @@ fn warnings(report: &RideReport) -> Vec<String> {
 
 fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
     NeighbourStatus {
+        id: neighbour.id.to_string(),
         name: neighbour.name.clone(),
         address: neighbour.address.ip().to_string(),
         silent_for_s: neighbour.silent_for.seconds(),
@@ -203,24 +235,13 @@ fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
         same_playlist: neighbour.has_same_playlist,
         volume_percent: neighbour.volume_percent,
         unicast_only: neighbour.is_unicast_only,
+        box_number: neighbour.number.map(|numbered| numbered.number.get()),
         utc_standing: match neighbour.standing {
             Standing::Agrees => UtcStanding::Agrees,
             Standing::Contradicted => UtcStanding::Contradicted,
             Standing::Excluded => UtcStanding::Excluded,
         },
-        warnings: neighbour.troubles.iter().map(|trouble| words(*trouble).to_owned()).collect(),
-    }
-}
-
-fn words(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::NoSound => "no sound card",
-        Trouble::NoRtc => "no RTC",
-        Trouble::BadTrack => "a track is missing or broken",
-        Trouble::LowVoltage => "too little voltage",
-        Trouble::Hot => "too hot",
-        Trouble::Contradiction => "another time than the others",
-        Trouble::StateIsLost => "does not keep its state",
+        warnings: neighbour.troubles.iter().map(|trouble| trouble.words().to_owned()).collect(),
     }
 }
 

@@ -17,6 +17,7 @@ use super::devices::{board_opener, open_mixer};
 use super::handler::{ControlHandler, bind};
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
+use super::numbers::Numbers;
 use super::playlists::PlaylistTask;
 use super::recording::Recording;
 use super::ride::{PlannedRide, RideSide};
@@ -119,7 +120,12 @@ impl Service {
         let open_mixer = open_mixer(&config, &dac);
         let engine = Arc::new(start_player(Box::new(dac.clone()), &time.reader(), &sender)?);
         let mut workers = Workers::default();
-        let ride = ride.map(|ride| ride.start(&config, &mut workers)).transpose()?;
+        let machine = Machine::below(Path::new("/"));
+        let derived = derived(&machine.host_name().unwrap_or_default(), &machine.machine_id().unwrap_or_default());
+        let numbers = Numbers::new(&config, derived);
+        let ride = ride
+            .map(|ride| ride.start(&config, &numbers, &mut workers, reporter(&sender, Message::Ride)))
+            .transpose()?;
         let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),
@@ -150,15 +156,14 @@ impl Service {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
             },
-            box_number: {
-                let machine = Machine::below(Path::new("/"));
-                derived(&machine.host_name().unwrap_or_default(), &machine.machine_id().unwrap_or_default())
-            },
+            numbers: numbers.clone(),
+            measured: None,
             load_config: options.load_config,
             dac_name: Box::new(move || dac.name()),
         };
         let mut restored = Restored::read(state_folder.as_deref());
         restored.problems.iter().for_each(|problem| log::warn!("{problem}"));
+        ports.measured = restored.latency.take();
         if let Some(found) = module.wait(MODULE_PATIENCE) {
             restored.take_over(found).into_iter().for_each(&mut ports.state_writer);
         }
@@ -166,7 +171,8 @@ impl Service {
         log_state_place(&state_status(place.as_ref(), module.report()));
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
-        let handler = ControlHandler::new(sender.clone(), conductor.status_board());
+        let handler = ControlHandler::new(sender.clone(), conductor.status_board())
+            .with_ride(ride.as_ref().and_then(RideSide::commands));
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
         Ok(Self { server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }

@@ -7,6 +7,7 @@ use super::playlists::PlaylistSource;
 use crate::appliance::Settings;
 use crate::config::{ChannelChoice, Config, Sound, SoundBackend};
 use crate::player::decoder::Mix;
+use crate::storage::MeasuredLatency;
 
 /// How what is played reaches the ear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,15 @@ impl AudioSettings {
             ChannelChoice::Mono => Mix::Mono,
         };
         Self { mix, output_latency: Span::from_ms_f64(config.sound.output_latency_ms) }
+    }
+
+    /// Returns it with the output latency that was measured by ear, as long as the configuration is the one
+    /// with which that was measured.
+    pub fn with_measured(self, measured: Option<&MeasuredLatency>, config: &Config) -> Self {
+        match measured.filter(|measured| measured.configured_ms == config.sound.output_latency_ms) {
+            Some(measured) => Self { output_latency: Span::from_ms_f64(measured.ms), ..self },
+            None => self,
+        }
     }
 }
 
@@ -95,6 +105,17 @@ mod tests {
         after.sound.device = "Headphones".to_owned();
         after.board.start_gpio = Gpio::new(17).unwrap();
         assert_eq!(needs_restart(&before, &after), ["sound.device", "the pins of [board]"]);
+    }
+
+    #[test]
+    fn what_was_measured_counts_until_the_configuration_says_something_else() {
+        let mut config = Config::default();
+        config.sound.output_latency_ms = 1.2;
+        let measured = MeasuredLatency { ms: 4.9, configured_ms: 1.2, measurement: Some(7) };
+        let latency = |config: &Config| AudioSettings::from_config(config).with_measured(Some(&measured), config);
+        assert_eq!(latency(&config).output_latency, Span::from_us(4_900));
+        config.sound.output_latency_ms = 1.3;
+        assert_eq!(latency(&config).output_latency, Span::from_us(1_300));
     }
 
     #[test]

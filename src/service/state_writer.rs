@@ -9,7 +9,9 @@ use jaudiosync_time::Span;
 
 use crate::appliance;
 use crate::playlist::playlist_name;
-use crate::storage::{Persistent, Position, Record, RecordError, Run, Session, Volume, remove_leftovers};
+use crate::storage::{
+    MeasuredLatency, Persistent, Position, Record, RecordError, Run, Session, Volume, remove_leftovers,
+};
 use crate::timekeeping::clock_module::{self, SharedModule};
 use crate::worker::Task;
 
@@ -29,6 +31,8 @@ pub enum WriteCommand {
     Position(Position),
     /// This volume.
     Volume(Volume),
+    /// This output latency.
+    Latency(MeasuredLatency),
     /// The number of the run, after everything that was found newer elsewhere.
     Run(Run),
 }
@@ -42,6 +46,8 @@ pub struct Restored {
     pub position: Option<Position>,
     /// The volume.
     pub volume: Option<Volume>,
+    /// How late the box sounds, as measured.
+    pub latency: Option<MeasuredLatency>,
     /// What could not be read, and why.
     pub problems: Vec<String>,
 }
@@ -56,6 +62,7 @@ pub struct StateWriter {
     session: Option<Option<Session>>,
     position: Option<Position>,
     volume: Option<Volume>,
+    latency: Option<MeasuredLatency>,
     run: Option<Run>,
     trouble: Option<String>,
     module: Option<Arc<SharedModule>>,
@@ -73,6 +80,7 @@ impl Restored {
         restored.session = restored.record(folder);
         restored.position = restored.record(folder);
         restored.volume = restored.record(folder);
+        restored.latency = restored.record(folder);
         restored
     }
 
@@ -121,7 +129,17 @@ impl Restored {
 impl StateWriter {
     /// Makes a writer to this folder; without one nothing is saved, and that is reported.
     pub fn new(folder: Option<PathBuf>, report: ReportTrouble) -> Self {
-        Self { folder, report, session: None, position: None, volume: None, run: None, trouble: None, module: None }
+        Self {
+            folder,
+            report,
+            session: None,
+            position: None,
+            volume: None,
+            latency: None,
+            run: None,
+            trouble: None,
+            module: None,
+        }
     }
 
     /// Saves session and volume on the clock module, too.
@@ -131,7 +149,11 @@ impl StateWriter {
     }
 
     fn has_something(&self) -> bool {
-        self.session.is_some() || self.position.is_some() || self.volume.is_some() || self.run.is_some()
+        self.session.is_some()
+            || self.position.is_some()
+            || self.volume.is_some()
+            || self.latency.is_some()
+            || self.run.is_some()
     }
 
     fn write(&mut self) -> Result<(), String> {
@@ -146,6 +168,7 @@ impl StateWriter {
         })?;
         done(&mut self.position, |position| Record::in_folder(folder).write(position).map(|_| ()))?;
         done(&mut self.volume, |volume| Record::in_folder(folder).write(volume).map(|_| ()))?;
+        done(&mut self.latency, |latency| Record::in_folder(folder).write(latency).map(|_| ()))?;
         // After all that it stands for: from now on this folder is the newer one.
         done(&mut self.run, |run| Record::in_folder(folder).write(run).map(|_| ()))
     }
@@ -168,13 +191,14 @@ impl Task for StateWriter {
             match &command {
                 WriteCommand::Session(session) => module.save_session(session.clone()),
                 WriteCommand::Volume(volume) => module.save_volume(*volume),
-                WriteCommand::Position(_) | WriteCommand::Run(_) => {}
+                WriteCommand::Position(_) | WriteCommand::Latency(_) | WriteCommand::Run(_) => {}
             }
         }
         match command {
             WriteCommand::Session(session) => self.session = Some(session),
             WriteCommand::Position(position) => self.position = Some(position),
             WriteCommand::Volume(volume) => self.volume = Some(volume),
+            WriteCommand::Latency(latency) => self.latency = Some(latency),
             WriteCommand::Run(run) => self.run = Some(run),
         }
     }
@@ -194,7 +218,7 @@ impl Task for StateWriter {
     /// What cannot be written even now is lost; that was reported.
     fn end(&mut self) {
         self.step();
-        (self.session, self.position, self.volume, self.run) = (None, None, None, None);
+        (self.session, self.position, self.volume, self.latency, self.run) = (None, None, None, None, None);
     }
 }
 

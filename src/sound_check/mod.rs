@@ -1,9 +1,11 @@
 //! The sound check: what a box plays so that a recording shows when its sound really arrives, and
-//! when its turn is. [`signal`] is the sweep, [`schedule`] the turns, [`number`] whose they are.
+//! when its turn is. [`signal`] is the sweep, [`schedule`] the turns, [`number`] whose they are, and
+//! [`neighbours`] how boxes that hear each other get numbers of their own.
 //!
 //! Both the box that plays and the program that listens follow these files, so none may depend on
 //! the player, on a recording or on a clock: everything here is a pure function.
 
+pub mod neighbours;
 pub mod number;
 pub mod schedule;
 pub mod signal;

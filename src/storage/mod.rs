@@ -4,6 +4,7 @@
 //! This folder defines only how values are saved, and where. What they mean is decided elsewhere.
 
 mod leftovers;
+mod measured_latency;
 mod place;
 mod position;
 mod record;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 pub use leftovers::remove_leftovers;
+pub use measured_latency::MeasuredLatency;
 pub use place::{LiesOn, StatePlace};
 pub use position::{Position, PositionError};
 pub use record::{Persistent, Record, RecordError, Written};

@@ -15,10 +15,11 @@ use jaudiosync::player::ring::Shared;
 use jaudiosync::player::task::{PlayerCommand, PlayerPorts, PlayerTask, WhenMissing};
 use jaudiosync::playlist::{Playlist, Track};
 use jaudiosync::service::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
+use jaudiosync::service::numbers::Numbers;
 use jaudiosync::service::playlists::{PlaylistSource, PlaylistTask};
 use jaudiosync::service::state_writer::{Restored, StateWriter, WriteCommand};
 use jaudiosync::service::volume::VolumeTask;
-use jaudiosync::sound_check::schedule::BoxNumber;
+use jaudiosync::sound_check::number::derived;
 use jaudiosync::timekeeping::published::{SharedEstimate, UtcSource};
 use jaudiosync::timekeeping::status::{Estimate, Flywheel, TimeState, TimeStatus};
 use jaudiosync::timetable::Place;
@@ -301,7 +302,8 @@ impl ApplianceHarness {
             state_status: Box::new(StateStatus::default),
             ride_status: Box::new(|| None),
             playlists: command_playlists,
-            box_number: BoxNumber::FIRST,
+            numbers: Numbers::new(first.config(), derived("box-1", "")),
+            measured: None,
             load_config: Box::new(move || layers(&config, &music)),
             dac_name: Box::new(|| "simulated".to_owned()),
         };

@@ -140,7 +140,8 @@ fn by_aac(samples: &[f32], rate_hz: u32) -> Result<(Vec<f32>, u32), Failure> {
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(&wav)
-        .args(["-c:a", "aac", "-b:a", "64k"])
+        // ffmpeg takes the one channel of an extensible WAV file for the left one of several.
+        .args(["-ac", "1", "-c:a", "aac", "-b:a", "64k"])
         .arg(&m4a)
         .status()
         .map_err(|error| other(format!("ffmpeg: {error}")))?;

@@ -5,12 +5,13 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::Failure;
-use crate::listen::channel::ChannelChoice;
-use crate::listen::compress::Compressor;
+use crate::listen;
+use crate::listen::analysis::Known;
+use crate::listen::findings::Findings;
 use crate::listen::recording::{Recording, RecordingError};
 
 /// The longest recording of a sound check, in s: what is made of it is held in memory.
-const LONGEST_S: u64 = 30 * 60;
+pub(super) const LONGEST_S: u64 = 30 * 60;
 /// Steps of a progress bar.
 const STEPS: u64 = 1000;
 
@@ -21,41 +22,60 @@ pub(super) fn read(
     mut begin: impl FnMut(u32),
     mut take: impl FnMut(Vec<Vec<f32>>),
 ) -> Result<(), Failure> {
-    let failure = |error: RecordingError| Failure::Other(format!("{}: {error}", file.display()));
+    let failure = |error: RecordingError| in_file(file, &error);
     let mut recording = Recording::open(file, longest_s).map_err(failure)?;
     begin(recording.rate_hz());
-    // indicatif draws only on a terminal.
-    let bar = ProgressBar::new(STEPS);
-    if let Ok(style) = ProgressStyle::with_template("Listening {bar:40} {percent} %, {eta} left") {
-        bar.set_style(style);
-    }
+    let progress = Progress::new("Listening");
     while let Some(piece) = recording.read().map_err(failure)? {
         take(piece);
-        if let Some(part) = recording.progress() {
-            bar.set_position((part * STEPS as f64) as u64);
-        }
+        progress.show(recording.progress());
     }
-    bar.finish_and_clear();
     Ok(())
 }
 
-/// Reads a recording, and makes pulses of its sweeps. Returns them and the recording's rate, in Hz.
-pub(super) fn compress(file: &Path, channel: Option<usize>) -> Result<(Vec<f32>, u32), Failure> {
-    let rate = std::cell::Cell::new(0);
-    let mut parts: Option<(ChannelChoice, Compressor)> = None;
-    read(
-        file,
-        LONGEST_S,
-        |rate_hz| rate.set(rate_hz),
-        |piece| {
-            let (choice, compressor) =
-                parts.get_or_insert_with(|| (ChannelChoice::new(rate.get(), channel), Compressor::new(rate.get())));
-            compressor.push(&choice.push(piece));
-        },
-    )?;
-    let Some((mut choice, mut compressor)) = parts else { return Ok((Vec::new(), rate.get())) };
-    compressor.push(&choice.finish());
-    Ok((compressor.finish(), rate.get()))
+/// Hears a sound check in a recording. Returns what was found, and the recording's rate, in Hz.
+pub(super) fn hear(file: &Path, channel: Option<usize>, known: &Known) -> Result<(Findings, u32), Failure> {
+    let recording = Recording::open(file, LONGEST_S).map_err(|error| in_file(file, &error))?;
+    let progress = Progress::new("Listening");
+    let show = |part| {
+        progress.show(part);
+        true
+    };
+    listen::hear(recording, channel, known, show).map_err(|error| in_file(file, &error))
+}
+
+/// Returns what is wrong with a file.
+pub(super) fn in_file(file: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Other(format!("{}: {error}", file.display()))
+}
+
+/// A progress bar, on a terminal alone. It vanishes at the end.
+pub(super) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Begins to show how far something has come.
+    pub(super) fn new(what: &str) -> Self {
+        let bar = ProgressBar::new(STEPS);
+        if let Ok(style) = ProgressStyle::with_template(&format!("{what} {{bar:40}} {{percent}} %, {{eta}} left")) {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+
+    /// Shows how much is done, 0 to 1, if that is known.
+    pub(super) fn show(&self, part: Option<f64>) {
+        if let Some(part) = part {
+            self.bar.set_position((part * STEPS as f64) as u64);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// Writes a file whole.

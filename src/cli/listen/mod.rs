@@ -1,6 +1,8 @@
 //! `jaudiosync listen`: how far apart the boxes really sound, from a recording.
 
+mod apply;
 mod files;
+mod music;
 mod show;
 mod stereo;
 
@@ -9,8 +11,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::service_options::ServiceOptions;
 use super::{Failure, output};
-use crate::listen::analysis::{Known, analyse};
+use crate::listen::analysis::Known;
 use crate::listen::combine::combine;
 use crate::listen::findings::Findings;
 use crate::listen::picture;
@@ -25,13 +28,18 @@ use crate::sound_check::schedule::BoxNumber;
 /// 1 m of air takes 2.9 ms: let the recorder be equally far from every box, or say how far with
 /// --distance, or carry it to each box in one recording, 5 cm from its speaker for 40 s, and back to the
 /// first. The recorder's own clock is found and removed.
+///
+/// On a box, --apply sets this box and those of its ride that it hears. With --music it compares a
+/// recording of the ride itself with the playlist's tracks, and says what that shows and what not.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync listen recording.m4a
   jaudiosync listen recording.m4a --svg recording.svg
   jaudiosync listen recording.m4a --distance 1=2.0 --distance 2=3.5
   jaudiosync listen left.m4a right.m4a --reference 3
-  jaudiosync listen --stereo both-line-outputs.wav")]
+  jaudiosync listen recording.m4a --apply
+  jaudiosync listen --stereo both-line-outputs.wav
+  jaudiosync listen --music film-of-the-ride.m4a --music-folder /srv/jaudiosync/Music")]
 pub(super) struct Listen {
     /// Recordings: WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF or CAF, of any rate
     #[arg(required = true, value_name = "FILE")]
@@ -53,9 +61,17 @@ pub(super) struct Listen {
     #[arg(long, value_name = "BOX=MS", value_parser = latency, allow_hyphen_values = true)]
     latency: Vec<(BoxNumber, f64)>,
 
+    /// Set the output latency of this box by what is heard, and those of the boxes of its ride that it hears;
+    /// they save it
+    #[arg(long, conflicts_with_all = ["stereo", "latency"])]
+    apply: bool,
+
     /// The channel of a recording to listen to, from 1 [default: the louder one]
     #[arg(long, value_name = "CHANNEL", value_parser = clap::value_parser!(u8).range(1..=64))]
     channel: Option<u8>,
+
+    #[command(flatten)]
+    of_ride: music::MusicOptions,
 
     /// Also draw the arrivals as a picture
     #[arg(long, value_name = "FILE")]
@@ -64,6 +80,9 @@ pub(super) struct Listen {
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    service: ServiceOptions,
 }
 
 impl Listen {
@@ -74,13 +93,15 @@ impl Listen {
         if self.stereo {
             return self.files.iter().try_for_each(|file| stereo::run(file, self.svg.as_deref(), self.json));
         }
+        let channel = self.channel.map(|channel| usize::from(channel) - 1);
+        if self.of_ride.is_wanted() {
+            return self.of_ride.run(&self.files, channel, self.json);
+        }
         let mut known = Known { reference: self.reference, distances_m: self.distance.iter().copied().collect() };
         let latencies_ms: BTreeMap<BoxNumber, f64> = self.latency.iter().copied().collect();
-        let mut all: Vec<Findings> = Vec::new();
+        let mut all: Vec<(Findings, u32)> = Vec::new();
         for file in &self.files {
-            let (compressed, rate_hz) = files::compress(file, self.channel.map(|channel| usize::from(channel) - 1))?;
-            let findings = analyse(&compressed, rate_hz, &known)
-                .map_err(|error| Failure::Other(format!("{}: {}", file.display(), show::advice(&error))))?;
+            let (findings, rate_hz) = files::hear(file, channel, &known)?;
             check_distances(&findings, &known)?;
             // All recordings are compared with the same box.
             known.reference = Some(findings.reference);
@@ -90,17 +111,24 @@ impl Listen {
             if !self.json {
                 show::table(file, rate_hz, &findings, &latencies_ms);
             }
-            all.push(findings);
+            all.push((findings, rate_hz));
         }
-        let together = combine(&all);
+        let together = combine(all.iter().map(|(findings, _)| findings));
+        let applied = if self.apply { apply::apply(&self.service, &self.files, &together)? } else { Vec::new() };
         if self.json {
-            return output::say_pretty_json(&show::json(&self.files, &all, &together, &latencies_ms));
+            let mut json = show::json(&self.files, &all, &together, &latencies_ms);
+            if self.apply {
+                json["applied"] = serde_json::json!(applied);
+            }
+            output::say_pretty_json(&json)?;
+            return apply::check(&applied);
         }
         if all.len() > 1 {
             show::together(&together, &latencies_ms);
         }
         show::assumptions(&known);
-        Ok(())
+        apply::show(&applied);
+        apply::check(&applied)
     }
 }
 

@@ -33,7 +33,9 @@ pub(super) fn describe(status: &Status) -> String {
     let dac = &status.dac;
     let state = if dac.present {
         let latency = format::hardware_latency(dac.hardware_latency_ms, dac.hardware_latency_complete);
-        format!("{} Hz, {latency}", dac.rate_hz)
+        let set = Some(dac.output_latency_ms).filter(|ms| *ms != 0.0);
+        let set = set.map(|ms| format!(", output latency {ms} ms")).unwrap_or_default();
+        format!("{} Hz, {latency}{set}", dac.rate_hz)
     } else {
         "not connected".to_owned()
     };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::response::{ErrorCode, Failure};
+use super::ride_command::RideRequest;
 use super::{MAX_REQUEST_BYTES, VERSION};
 use crate::sound_check::MOST_MINUTES;
 use crate::timetable::local_time::NamedTime;
@@ -18,6 +19,8 @@ pub enum Request {
     },
     /// Carry out a command.
     Command(Command),
+    /// Have boxes of the ride carry out a command, and report its progress.
+    Ride(RideRequest),
 }
 
 /// A command.
@@ -56,7 +59,25 @@ pub enum Command {
         /// For how many whole minutes after the present one, 1 to 30; `None` for 2.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         minutes: Option<u8>,
+        /// Have all boxes of the ride take part.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
     },
+    /// Change the output latency by what a recording of a sound check has shown, and save it.
+    OutputLatency(LatencyChange),
+}
+
+/// A change of the output latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyChange {
+    /// By how much it grows, in µs, at most 100,000 in either direction.
+    pub by_us: i32,
+    /// Which recording has shown it: any number; the same one counts once.
+    pub measurement: u64,
+    /// The number of another box, which is then commanded by the ride's messages; `None` for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u8>,
 }
 
 /// The track with which playing begins.
@@ -104,12 +125,15 @@ impl From<FirstTrack> for Value {
 }
 
 /// Writes and reads named times as riders write them.
-mod named_time {
+pub(super) mod named_time {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use super::NamedTime;
 
-    pub(super) fn serialize<S: Serializer>(time: &Option<NamedTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &Option<NamedTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match time {
             Some(NamedTime::OfDay(time)) => serializer.collect_str(&time.format("%H:%M:%S")),
             Some(NamedTime::OnDate(time)) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S")),
@@ -117,17 +141,26 @@ mod named_time {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NamedTime>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<NamedTime>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }
 
+/// No sound card is later than that, in µs.
+pub const MOST_CHANGE_US: u32 = 100_000;
+
 /// The value of `command` that requests the status.
 const STATUS: &str = "status";
 
 /// All values of `command`.
-const COMMANDS: [&str; 7] = ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check"];
+const COMMANDS: [&str; 9] =
+    ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check", "output_latency", RIDE];
+
+/// The value of `command` for boxes of the ride.
+const RIDE: &str = "ride";
 
 /// The fields of a request for the status.
 #[derive(Debug, Deserialize)]
@@ -150,6 +183,13 @@ impl Request {
             Self::Status { watch: false } => json!({ "command": STATUS }),
             Self::Status { watch: true } => json!({ "command": STATUS, "watch": true }),
             Self::Command(command) => serde_json::to_value(command).unwrap_or_default(),
+            Self::Ride(request) => {
+                let mut value = serde_json::to_value(request).unwrap_or_default();
+                if let Value::Object(fields) = &mut value {
+                    fields.insert("command".to_owned(), Value::from(RIDE));
+                }
+                value
+            }
         };
         if let Value::Object(fields) = &mut value {
             fields.insert("v".to_owned(), Value::from(VERSION));
@@ -188,6 +228,12 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
                 StatusFields::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
             Ok(Request::Status { watch })
         }
+        Some(RIDE) => {
+            fields.remove("command");
+            let request =
+                RideRequest::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
+            request.check().map(Request::Ride)
+        }
         Some(name) if !COMMANDS.contains(&name) => {
             Err(malformed(format!("there is no command {name:?}; there are: {}", COMMANDS.join(", "))))
         }
@@ -207,8 +253,11 @@ fn check(command: Command) -> Result<Command, Failure> {
         Command::Volume { by: Some(by), .. } if by.unsigned_abs() > 100 => {
             invalid("the volume changes by -100 to 100 percent")
         }
-        Command::SoundCheck { minutes: Some(minutes) } if !(1..=MOST_MINUTES).contains(&minutes) => {
+        Command::SoundCheck { minutes: Some(minutes), .. } if !(1..=MOST_MINUTES).contains(&minutes) => {
             invalid("a sound check lasts 1 to 30 minutes")
+        }
+        Command::OutputLatency(change) if change.by_us.unsigned_abs() > MOST_CHANGE_US => {
+            invalid("the output latency changes by at most 100 ms at a time")
         }
         command => Ok(command),
     }
@@ -218,13 +267,29 @@ fn check(command: Command) -> Result<Command, Failure> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ride_command::RideAction;
     use super::*;
 
     fn any_request() -> impl Strategy<Value = Request> {
         prop_oneof![
             5 => any_command().prop_map(Request::Command),
             1 => any::<bool>().prop_map(|watch| Request::Status { watch }),
+            2 => any_ride_request().prop_map(Request::Ride),
         ]
+    }
+
+    fn any_ride_request() -> impl Strategy<Value = RideRequest> {
+        let boxes = prop::collection::vec("[a-z0-9-]{1,12}", 0..4);
+        let afresh = prop::option::of(any::<u32>())
+            .prop_map(|first_track| RideRequest { first_track, ..RideRequest::new(RideAction::StartAfresh) });
+        let volume = (0_u8..=100, any::<bool>()).prop_map(|(percent, equal)| RideRequest {
+            percent: Some(percent),
+            equal,
+            ..RideRequest::new(RideAction::Volume)
+        });
+        let plain = prop::sample::select(vec![RideAction::Start, RideAction::Stop, RideAction::Identify]);
+        (prop_oneof![afresh, volume, plain.prop_map(RideRequest::new)], boxes)
+            .prop_map(|(request, boxes)| RideRequest { boxes, ..request })
     }
 
     fn any_command() -> impl Strategy<Value = Command> {
@@ -238,7 +303,11 @@ mod tests {
             prop::option::of(0_u8..=100).prop_map(|percent| Command::Volume { percent, by: None }),
             (-100_i8..=100).prop_map(|by| Command::Volume { percent: None, by: Some(by) }),
             Just(Command::Reload {}),
-            prop::option::of(1_u8..=30).prop_map(|minutes| Command::SoundCheck { minutes }),
+            (prop::option::of(1_u8..=30), any::<bool>())
+                .prop_map(|(minutes, all)| Command::SoundCheck { minutes, all }),
+            (-100_000..=100_000, any::<u64>(), prop::option::of(1_u8..=16)).prop_map(|(by_us, measurement, number)| {
+                Command::OutputLatency(LatencyChange { by_us, measurement, number })
+            }),
         ]
     }
 
@@ -279,6 +348,14 @@ mod tests {
         refused(r#"{"v":1,"command":"volume","by":-101}"#, ErrorCode::Invalid, "-100 to 100");
         refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "exclude");
         refused(r#"{"v":1,"command":"sound_check","minutes":31}"#, ErrorCode::Invalid, "1 to 30");
+        let far = r#"{"v":1,"command":"output_latency","by_us":100001,"measurement":1}"#;
+        refused(far, ErrorCode::Invalid, "at most 100 ms");
+        refused(r#"{"v":1,"command":"ride"}"#, ErrorCode::Malformed, "action");
+        refused(r#"{"v":1,"command":"ride","action":"dance"}"#, ErrorCode::Malformed, "dance");
+        refused(r#"{"v":1,"command":"ride","action":"stop","first_track":1}"#, ErrorCode::Invalid, "start_afresh");
+        refused(r#"{"v":1,"command":"ride","action":"stop","percent":1}"#, ErrorCode::Invalid, "for volume");
+        refused(r#"{"v":1,"command":"ride","action":"volume"}"#, ErrorCode::Invalid, "percent or by");
+        refused(r#"{"v":1,"command":"ride","action":"volume","percent":101}"#, ErrorCode::Invalid, "0 to 100");
         refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
     }
@@ -288,7 +365,10 @@ mod tests {
         let unknown = Command::deserialize(json!({ "command": "dance" })).unwrap_err().to_string();
         // serde lists the variants: unknown variant `dance`, expected one of `start`, `stop`, ...
         let listed = unknown.split('`').skip(1).step_by(2).skip(1);
-        assert_eq!(listed.collect::<Vec<_>>(), COMMANDS.into_iter().filter(|&name| name != STATUS).collect::<Vec<_>>());
+        assert_eq!(
+            listed.collect::<Vec<_>>(),
+            COMMANDS.into_iter().filter(|&name| name != STATUS && name != RIDE).collect::<Vec<_>>()
+        );
     }
 
     proptest! {

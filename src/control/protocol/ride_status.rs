@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RideStatus {
+    /// This box's number, which it makes up at every start: 16 hexadecimal digits; empty if it hears
+    /// nobody.
+    pub id: String,
     /// What this box is called.
     pub name: String,
     /// Whom it follows.
@@ -49,6 +52,8 @@ pub enum RideRole {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NeighbourStatus {
+    /// Its number, which it makes up at every start: 16 hexadecimal digits.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// Its address.
@@ -84,6 +89,8 @@ pub struct NeighbourStatus {
     /// Whether it has lately been heard only where it addressed this box alone: what it sends to
     /// all does not come through.
     pub unicast_only: bool,
+    /// Its number in a sound check.
+    pub box_number: Option<u8>,
     /// What the others make of what it says of UTC.
     pub utc_standing: UtcStanding,
     /// What is wrong with it.

@@ -75,6 +75,13 @@ pub struct PlayStatus {
     pub common: bool,
     /// When the timetable began, in seconds since the Unix epoch; none without a timetable.
     pub anchor_utc_s: Option<i64>,
+    /// The track with which the timetable began, from 0; none without a timetable.
+    pub first_track: Option<usize>,
+    /// Whether the timetable repeats for ever.
+    pub repeats: bool,
+    /// When the command to the whole ride took effect that what the box does follows from, in
+    /// seconds since the Unix epoch; none if it was decided at the box.
+    pub commanded_utc_s: Option<i64>,
     /// The track that plays.
     pub track: Option<TrackStatus>,
     /// The next slot.
@@ -323,6 +330,8 @@ pub struct DacStatus {
     pub hardware_latency_ms: Option<f64>,
     /// Whether that is all of it.
     pub hardware_latency_complete: bool,
+    /// How late its sound arrives beyond that, in ms: as configured, or as measured by ear.
+    pub output_latency_ms: f64,
 }
 
 /// The playlist.

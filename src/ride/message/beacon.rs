@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::BoxId;
+use crate::sound_check::number::{Numbered, Origin};
+use crate::sound_check::schedule::BoxNumber;
 
 /// What a box says of itself every second or so. It is discovery, status and time in one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,30 @@ pub struct Beacon {
     /// here is not heard by it. Two boxes that have received the same one compare their clocks by
     /// that.
     pub heard: Vec<HeardBeacon>,
+    /// Its number in a sound check; `None` if it takes part in none.
+    pub number: Option<NumberClaim>,
+}
+
+/// A box's number in a sound check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberClaim {
+    /// The number; other ones than 1 to 16 mean nothing.
+    pub number: u8,
+    /// Where it is from.
+    pub origin: Origin,
+}
+
+impl From<Numbered> for NumberClaim {
+    fn from(numbered: Numbered) -> Self {
+        Self { number: numbered.number.get(), origin: numbered.origin }
+    }
+}
+
+impl NumberClaim {
+    /// Returns what it claims, or `None` if that means nothing.
+    pub fn numbered(self) -> Option<Numbered> {
+        BoxNumber::new(self.number).map(|number| Numbered { number, origin: self.origin })
+    }
 }
 
 /// A beacon that was received.
@@ -88,6 +114,14 @@ pub struct PlayClaim {
     pub anchor_s: Option<i64>,
     /// The track, from 0; `None` while none plays.
     pub track: Option<u32>,
+    /// The track with which the timetable began, from 0.
+    pub first_track: u32,
+    /// Whether the timetable repeats for ever.
+    pub repeats: bool,
+    /// When the command to the ride took effect that it has followed since, in s of UTC: that it
+    /// plays this, or nothing. `None` if a person at the box has decided otherwise since, or there
+    /// was none.
+    pub commanded_s: Option<i64>,
 }
 
 /// What can be wrong with a box.
@@ -107,4 +141,19 @@ pub enum Trouble {
     Contradiction,
     /// Its state is not kept when its power is cut.
     StateIsLost,
+}
+
+impl Trouble {
+    /// Returns it in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoSound => "no sound card",
+            Self::NoRtc => "no RTC",
+            Self::BadTrack => "a track is missing or broken",
+            Self::LowVoltage => "too little voltage",
+            Self::Hot => "too hot",
+            Self::Contradiction => "another time than the others",
+            Self::StateIsLost => "does not keep its state",
+        }
+    }
 }

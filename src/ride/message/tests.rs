@@ -25,12 +25,20 @@ fn beacon(hears: usize) -> Message {
             steering_ppb: -50_000,
             steering_from_s: 1_800_000_000,
         },
-        play: PlayClaim { fingerprint: Some(u64::MAX), anchor_s: Some(1_800_000_000), track: Some(12) },
+        play: PlayClaim {
+            fingerprint: Some(u64::MAX),
+            anchor_s: Some(1_800_000_000),
+            track: Some(12),
+            first_track: 1,
+            repeats: true,
+            commanded_s: Some(1_800_000_000),
+        },
         volume_percent: Some(50),
         troubles: vec![Trouble::LowVoltage],
         heard: (0..hears)
             .map(|number| HeardBeacon { sender: u32::MAX - number as u32, number: 100_000, ago_ns: 900_000_000 })
             .collect(),
+        number: Some(NumberClaim { number: 16, origin: crate::sound_check::number::Origin::Configured }),
     };
     Message {
         sender: BoxId(u64::MAX),

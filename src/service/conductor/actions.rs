@@ -98,7 +98,7 @@ impl Conductor {
 
     /// Returns this box's number in a sound check.
     pub(super) fn box_number(&self) -> BoxNumber {
-        BoxNumber::new(self.config.sound_check.number).unwrap_or(self.ports.box_number)
+        self.ports.numbers.get()
     }
 
     /// Returns what a sound check is, in words.

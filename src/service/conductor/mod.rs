@@ -6,16 +6,19 @@
 //! answers with a [`Message`]. The service runs the conductor in a loop; tests run it in virtual
 //! time.
 //!
-//! - `messages` takes in what all of them report, `requests` answers the control socket;
+//! - `messages` takes in what all of them report, `requests` answers the control socket,
+//!   `ride_orders` does what the ride is commanded, at its instant;
 //! - `actions` carries out the machine's actions, `report` makes the status;
-//! - `board` reads the pins.
+//! - `board` reads the pins, `latency` follows what was measured by ear.
 
 mod actions;
 mod board;
 mod current_playlist;
+mod latency;
 mod messages;
 mod report;
 mod requests;
+mod ride_orders;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +31,8 @@ pub use self::board::OpenBoard;
 use self::board::{BoardReading, PolledBoard};
 use self::current_playlist::CurrentPlaylist;
 use self::requests::Waiting;
+use self::ride_orders::{RideOrders, is_decision};
+use super::numbers::Numbers;
 use super::playlists::{PlaylistReport, PlaylistSource};
 use super::settings::{self, AudioSettings};
 use super::state_writer::WriteCommand;
@@ -42,8 +47,9 @@ use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
 use crate::player::task::{Event, PlayerCommand};
 use crate::playlist::{Playlist, Track};
+use crate::ride::command::Effect;
 use crate::sound_check::Times;
-use crate::sound_check::schedule::BoxNumber;
+use crate::storage::MeasuredLatency;
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
 use crate::timetable::Timetable;
 
@@ -102,8 +108,10 @@ pub struct Ports {
     pub ride_status: Box<dyn Fn() -> Option<RideStatus> + Send>,
     /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
-    /// The box's number in a sound check, if none is configured.
-    pub box_number: BoxNumber,
+    /// The box's number in a sound check.
+    pub numbers: Numbers,
+    /// The output latency that was measured by ear in an earlier run.
+    pub measured: Option<MeasuredLatency>,
     /// Reads the configuration again.
     pub load_config: Box<dyn FnMut() -> Layers + Send>,
     /// The sound card's name, to show.
@@ -122,6 +130,8 @@ pub enum Message {
     Volume(VolumeReport),
     /// A request from a client of the control socket, which waits for the answer.
     Command(protocol::Command, SyncSender<Response>),
+    /// The ride is commanded to do something at an instant.
+    Ride(Effect),
     /// Configuration and playlist are to be read again.
     Reload,
     /// The program is to end.
@@ -172,6 +182,7 @@ pub struct Conductor {
     config: Config,
     config_problems: Vec<String>,
     audio: AudioSettings,
+    measured: Option<MeasuredLatency>,
     appliance: Appliance,
     contacts: Contacts,
     board: PolledBoard,
@@ -197,6 +208,8 @@ pub struct Conductor {
     flash: Option<(Flash, Instant<Raw>)>,
     refusal: Option<Refusal>,
     waiting: Vec<Waiting>,
+    /// What the ride is commanded to do.
+    ride: RideOrders,
     ending: Option<EndingSoon>,
 
     trust: Trust,
@@ -225,7 +238,8 @@ impl Conductor {
         (ports.playlists)(settings::playlist_source(&config));
         let now = moment(&ports, Trust::default());
         let mut conductor = Self {
-            audio: AudioSettings::from_config(&config),
+            audio: AudioSettings::from_config(&config).with_measured(ports.measured.as_ref(), &config),
+            measured: ports.measured.take(),
             appliance: Appliance::new(settings::appliance_settings(&config), now),
             contacts: Contacts::new(),
             board: PolledBoard::new(open_board, now_raw),
@@ -248,6 +262,7 @@ impl Conductor {
             flash: None,
             refusal: None,
             waiting: Vec::new(),
+            ride: RideOrders::default(),
             ending: None,
             trust: Trust { is_taken_for_right, ..Trust::default() },
             tick_at: now_raw,
@@ -278,6 +293,7 @@ impl Conductor {
     /// publishes the status.
     pub fn round(&mut self) -> Round {
         let now_raw = self.ports.clocks.raw();
+        self.follow_ride();
         self.poll_board(now_raw);
         if now_raw >= self.tick_at {
             self.tick_at = now_raw + TICK;
@@ -321,6 +337,10 @@ impl Conductor {
 
     /// Feeds the machine, and carries out its actions.
     fn feed(&mut self, input: Input) {
+        self.follow_ride();
+        if is_decision(&input) {
+            self.decided_here();
+        }
         let now = self.now();
         self.trust = Trust { was_trusted: now.is_trusted, was_in_sync: now.is_in_sync, ..self.trust };
         for action in self.appliance.handle(input, now) {

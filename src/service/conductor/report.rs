@@ -67,6 +67,7 @@ impl Conductor {
             rate_hz: self.format.map_or(0, |format| format.rate_hz),
             hardware_latency_ms: latency.known_ms(),
             hardware_latency_complete: latency.is_complete,
+            output_latency_ms: self.audio.output_latency.ms(),
         }
     }
 
@@ -114,6 +115,9 @@ impl Conductor {
             state,
             common: session == Some(Session::common(self.config.start.anchor.utc_s)),
             anchor_utc_s: session.map(|session| session.anchor_utc_s),
+            first_track: session.map(|session| session.first_track),
+            repeats: session.is_some_and(|session| session.repeats),
+            commanded_utc_s: self.commanded_s(),
             track,
             next: next.map(|slot| NextSlot { number: slot.track, title: self.title(slot.track), utc_s: slot.utc_s }),
             stopped_at: position.map(|position| self.track_status(position.track, position.offset.seconds())),

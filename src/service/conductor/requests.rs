@@ -9,7 +9,7 @@ use super::{Conductor, CurrentPlaylist};
 use crate::appliance::{Command, FirstTrack, Input, Phase, Refusal, VolumeChange, Warning};
 use crate::control::Response;
 use crate::control::protocol::{self, ErrorCode};
-use crate::service::settings::{self, AudioSettings};
+use crate::service::settings;
 use crate::sound_check::MINUTES;
 use crate::timetable::local_time::NamedTime;
 
@@ -41,10 +41,11 @@ impl Conductor {
                     Response::volume(percent, self.volume_db(percent))
                 })
             }
-            protocol::Command::SoundCheck { minutes } => {
+            protocol::Command::SoundCheck { minutes, .. } => {
                 let minutes = minutes.unwrap_or(MINUTES);
                 self.command(Command::SoundCheck { minutes }).unwrap_or_else(|| self.what_happens_now())
             }
+            protocol::Command::OutputLatency(change) => self.change_latency(change),
             protocol::Command::Reload {} => {
                 let needs_restart = self.reload_config();
                 match self.command(Command::Reload) {
@@ -109,11 +110,8 @@ impl Conductor {
             log::warn!("{}", restart_words(&needs_restart));
         }
         self.feed(Input::Settings(settings::appliance_settings(&self.config)));
-        let audio = AudioSettings::from_config(&self.config);
-        if audio != self.audio {
-            self.audio = audio;
-            self.play_again();
-        }
+        self.ports.numbers.configure(&self.config);
+        self.follow_audio();
         needs_restart
     }
 

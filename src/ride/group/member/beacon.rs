@@ -48,6 +48,7 @@ impl<P: Peer> Member<P> {
             volume_percent: self.presence.volume_percent,
             troubles: self.presence.troubles.clone(),
             heard,
+            number: self.presence.number,
         };
         self.send(To::All, Content::Beacon(Box::new(beacon.clone())));
         for peer in self.unicast_to(now) {

@@ -1,6 +1,6 @@
 //! What goes out, what a box says of itself besides the time, and what it refuses.
 
-use crate::ride::message::{Message, PlayClaim, Trouble};
+use crate::ride::message::{Message, NumberClaim, PlayClaim, Trouble};
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Presence {
     pub volume_percent: Option<u8>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
+    /// Its number in a sound check.
+    pub number: Option<NumberClaim>,
 }
 
 /// What was refused since the start.

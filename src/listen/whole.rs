@@ -1,0 +1,86 @@
+//! From a file to what it says, in one call.
+
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use super::analysis::{self, Known};
+use super::channel::ChannelChoice;
+use super::compress::Compressor;
+use super::findings::{Findings, ListenError};
+use super::recording::{Recording, RecordingError};
+use super::report::{Report, advice};
+
+/// Why a recording says nothing. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalyseError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// It was read, and says nothing.
+    #[error("{}", advice(.0))]
+    Nothing(#[from] ListenError),
+    /// The caller wanted no more.
+    #[error("it takes too long; cut out the minute that matters")]
+    Stopped,
+}
+
+/// Analyses a recording of a sound check, such as a file that was uploaded: `source` holds the
+/// bytes (a `File`, or a `Cursor` in memory), and of `name` only the extension counts, as a hint.
+///
+/// No more than `longest_s` are read, and refused beyond that. It needs 0.3 MB of memory for every
+/// second of the recording and 20 MB, whatever its rate, and 0.05 s of time for every second on a
+/// laptop, ten times that on a small Pi. `carry_on` is called for every piece that is read, with
+/// how much of the file that was (0 to 1, if known), and before every step of the analysis; once it
+/// returns false, this returns [`AnalyseError::Stopped`] within a second. It touches no other file
+/// and no clock, and no file makes it panic.
+///
+/// # Errors
+/// When nothing can be said; the error says why, and what to do.
+///
+/// # Examples
+/// ```no_run
+/// use jaudiosync::listen::{analyse, analysis::Known};
+/// let bytes = std::fs::read("recording.m4a")?;
+/// let report = analyse(std::io::Cursor::new(bytes), "recording.m4a".as_ref(), 180, &Known::default(), |_| true)?;
+/// println!("{}", serde_json::to_string(&report)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn analyse(
+    source: impl Read + Seek + Send + Sync + 'static,
+    name: &Path,
+    longest_s: u64,
+    known: &Known,
+    carry_on: impl FnMut(Option<f64>) -> bool,
+) -> Result<Report, AnalyseError> {
+    let recording = Recording::read_from(source, name, longest_s)?;
+    let (findings, rate_hz) = hear(recording, None, known, carry_on)?;
+    Ok(Report::new(&findings, rate_hz))
+}
+
+/// Hears a recording that was opened, in the given channel (from 0) or in the louder one, and
+/// returns what was found and its rate, in Hz. For `carry_on` see [`analyse`].
+///
+/// # Errors
+/// When nothing can be said; the error says why, and what to do.
+pub fn hear(
+    mut recording: Recording,
+    channel: Option<usize>,
+    known: &Known,
+    mut carry_on: impl FnMut(Option<f64>) -> bool,
+) -> Result<(Findings, u32), AnalyseError> {
+    let rate_hz = recording.rate_hz();
+    let mut choice = ChannelChoice::new(rate_hz, channel);
+    let mut compressor = Compressor::new(rate_hz);
+    while let Some(piece) = recording.read()? {
+        if !carry_on(recording.progress()) {
+            return Err(AnalyseError::Stopped);
+        }
+        compressor.push(&choice.push(piece));
+    }
+    compressor.push(&choice.finish());
+    let compressed = compressor.finish();
+    if !carry_on(Some(1.0)) {
+        return Err(AnalyseError::Stopped);
+    }
+    Ok((analysis::analyse(&compressed, rate_hz, known)?, rate_hz))
+}
