@@ -26,7 +26,7 @@ use support::now_s;
 const NEVER_COMPARED: [MadeRtc; 4] = [never(-3.5, -1.0), never(3.5, 1.0), never(1.0, 0.4), never(-2.0, -0.6)];
 
 /// RTCs that show anything, and whose boxes know that, by their homes' lines.
-const FROM_HOME: [MadeRtc; 3] = [from_home(40.0, 1.2, 0.1), from_home(-30.0, -0.8, -0.1), from_home(5.0, 0.3, 0.0)];
+const FROM_HOME: [MadeRtc; 3] = [from_home(40.0, 1.2, 0.03), from_home(-30.0, -0.8, -0.03), from_home(5.0, 0.3, 0.0)];
 /// That of a box that comes later.
 const LATECOMER: MadeRtc = from_home(-60.0, 1.5, 7.0);
 
