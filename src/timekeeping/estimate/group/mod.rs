@@ -12,6 +12,8 @@
 
 mod apart;
 mod clock;
+#[cfg(test)]
+mod properties;
 mod steering;
 
 pub use self::clock::{Contact, GroupClock, GroupCommand, GroupEstimate, GroupId, GroupSample, RtcView, SavedGroup};
