@@ -1,5 +1,7 @@
 //! Checks that types cannot make: ranges, and values that exclude each other.
 
+use std::net::Ipv4Addr;
+
 use super::sections::{Config, Ride};
 use crate::sound_check::schedule::BOXES;
 
@@ -65,6 +67,13 @@ fn ride(ride: &Ride) -> Option<String> {
     if let Some(neighbour) = ride.neighbours.iter().find(|neighbour| is_ipv6(&neighbour.host)) {
         return Some(format!("{neighbour} is an IPv6 address; write a name or an IPv4 address, such as 10.42.0.7"));
     }
+    let is_of_many = |host: &str| {
+        let address = host.parse::<Ipv4Addr>();
+        address.is_ok_and(|address| address.is_unspecified() || address.is_broadcast() || address.is_multicast())
+    };
+    if let Some(neighbour) = ride.neighbours.iter().find(|neighbour| is_of_many(&neighbour.host)) {
+        return Some(format!("{neighbour} is not the address of one box; write one such as 10.42.0.7, or a name"));
+    }
     (!ride.key_file.is_absolute()).then(|| "write an absolute path".to_owned())
 }
 
@@ -104,6 +113,7 @@ pub(super) fn shared_pin(config: &Config) -> Option<[&'static str; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ServerAddress;
 
     #[test]
     fn the_defaults_are_within_their_ranges() {
@@ -116,5 +126,26 @@ mod tests {
         let mut config = Config::default();
         config.sound.output_latency_ms = f64::NAN;
         assert!(out_of_range(&config).is_some_and(|words| words.contains("±5000")));
+    }
+
+    #[test]
+    fn of_the_ride_every_value_that_cannot_work_is_named_with_what_to_write_instead() {
+        let words = |change: &dyn Fn(&mut Ride)| {
+            let mut config = Config::default();
+            change(&mut config.ride);
+            out_of_range(&config).unwrap_or_default()
+        };
+        let neighbours = |hosts: &[&str]| {
+            let hosts: Vec<ServerAddress> = hosts.iter().map(|host| host.parse().unwrap()).collect();
+            words(&|ride| ride.neighbours.clone_from(&hosts))
+        };
+        assert!(words(&|ride| ride.port = 0).contains("1 to 65535"));
+        assert!(words(&|ride| ride.key_file = "ride.key".into()).contains("absolute path"));
+        assert_eq!(neighbours(&["10.42.0.7", "bike-2.local", "10.42.0.9:7000", "127.0.0.1"]), "");
+        assert!(neighbours(&["10.0.0.1"; 33]).contains("at most 32"));
+        assert!(neighbours(&["[fe80::1]:7483"]).contains("IPv4"));
+        for host in ["0.0.0.0", "255.255.255.255", "239.255.74.83", "224.0.0.1:7483"] {
+            assert!(neighbours(&["10.42.0.7", host]).contains("one box"), "{host}");
+        }
     }
 }

@@ -83,8 +83,14 @@ impl ScriptedTime {
 
     /// Makes the time known from now on, to this bound.
     pub fn know_within(&self, bound: Span) {
+        self.know_ahead(Span::ZERO, bound);
+    }
+
+    /// Makes the time known from now on, to this bound: ahead of the simulated system clock by so
+    /// much.
+    pub fn know_ahead(&self, by: Span, bound: Span) {
         let known = Estimate {
-            utc: self.system_clock(),
+            utc: self.system_clock().shifted(by),
             bound: Some(bound),
             agreement: Some(bound),
             state: TimeState::Holdover,

@@ -10,8 +10,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jaudiosync::control::protocol::{RideRole, RideStatus};
+use jaudiosync::storage::Record;
+use jaudiosync::timekeeping::estimate::calibration::{Calibration, FlywheelModel};
+use jaudiosync::timekeeping::saved::SavedTime;
 use jaudiosync_measure::air::{Air, Station};
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
+use jaudiosync_time::{Instant as AxisInstant, Rtc, Span};
 
 use super::playing::bursts;
 use super::service_process::{Make, ServiceProcess};
@@ -23,8 +27,50 @@ const PIECE_S: f64 = 1.0;
 const MOST_LAG_S: f64 = 0.03;
 /// Boxes that were together for so long have agreed.
 const SETTLED_S: f64 = 8.0;
+/// The recording is cut and compared this often.
+const CUT_S: f64 = 2.0;
 const TRACK_S: usize = 300;
 const SEED: u64 = 4711;
+
+/// An RTC, and what its box knows of it.
+#[derive(Debug, Clone, Copy)]
+pub struct MadeRtc {
+    /// By how much it is ahead of UTC when the box is switched on, in ms.
+    pub offset_ms: f64,
+    /// How much it gains, in ppm.
+    pub rate_ppm: f64,
+    /// It was calibrated at home, behind a line that made its UTC ahead by this, in ms; `None` if it
+    /// never was.
+    pub home_ms: Option<f64>,
+}
+
+impl MadeRtc {
+    /// How far a box states that its home's line can have been wrong.
+    const HOME_BOUND_NS: f64 = 9e6;
+
+    /// Returns what such a box has saved. There is no mark in a chip that is made at every start.
+    fn saved(&self) -> Option<SavedTime> {
+        let utc = AxisInstant::from_ns((now_s() * 1e9) as i64) + Span::from_seconds_f64(self.home_ms? * 1e-3);
+        let rtc =
+            AxisInstant::<Rtc>::from_ns(utc.ns()) + Span::from_seconds_f64((self.offset_ms - self.home_ms?) * 1e-3);
+        let known = Calibration::new(FlywheelModel::DS3231, rtc, utc, 20e3).with_bound(Self::HOME_BOUND_NS);
+        let mut calibration = known.save();
+        // The rate of UTC by the RTC, and how well it is known.
+        calibration.state[1] = -1e3 * self.rate_ppm;
+        calibration.covariance[1][1] = 30.0 * 30.0;
+        Some(SavedTime {
+            utc_s: utc.second() - 1,
+            reference_utc_s: Some(utc.second() - 1),
+            mark: None,
+            aging_offset: 0,
+            stamp: None,
+            is_ds3231m: false,
+            drifts: false,
+            calibration: Some(calibration),
+            group: None,
+        })
+    }
+}
 
 /// How far the boxes were apart in one second.
 #[derive(Debug, Clone)]
@@ -137,13 +183,19 @@ impl Neighbours {
     }
 
     /// Switches a box on, whose RTC is wrong, and which starts to play by itself.
-    pub fn switch_on(&mut self, number: usize, offset_ms: f64, rate_ppm: f64) {
+    pub fn switch_on(&mut self, number: usize, rtc: &MadeRtc) {
+        let MadeRtc { offset_ms, rate_ppm, .. } = rtc;
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let (name, key) = (name(number), &self.key);
         let config = format!(
             "start.anchor = \"{anchor}\"\n[time]\nrtc = \"simulated:offset={offset_ms}ms,rate={rate_ppm}ppm\"\n\
              ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n"
         );
+        if let Some(saved) = rtc.saved() {
+            let folder = ServiceProcess::state(&self.sandbox, &name);
+            std::fs::create_dir_all(&folder).unwrap();
+            Record::in_folder(&folder).write(&saved).unwrap();
+        }
         let station = &self.stations[number];
         let prepare = |command: &mut Command| *command = inside(station, command);
         let make = Make { name: &name, jumper: true, config: &config };
@@ -156,7 +208,7 @@ impl Neighbours {
     pub fn listen(&mut self, seconds: f64) -> Vec<Heard> {
         let (from, until) = (self.heard.len(), Instant::now() + Duration::from_secs_f64(seconds));
         while Instant::now() < until {
-            std::thread::sleep(Duration::from_secs(4).min(until - Instant::now()));
+            std::thread::sleep(Duration::from_secs_f64(CUT_S).min(until - Instant::now()));
             let recording = self.recorder.cut().unwrap();
             self.compare(&recording);
         }
@@ -191,8 +243,7 @@ impl Neighbours {
     pub fn listen_until_agreed(&mut self, boxes: &[usize], bound_ms: f64, longest_s: f64) -> Option<f64> {
         let (from, began) = (self.heard.len(), Instant::now());
         loop {
-            self.listen(4.0);
-            self.print("so far");
+            self.listen(CUT_S);
             let is_agreed = |heard: &&Heard| heard.apart_ms(boxes).is_some_and(|apart_ms| apart_ms <= bound_ms);
             let agreed: Vec<&Heard> = self.heard[from..].iter().rev().take_while(is_agreed).collect();
             if agreed.len() as f64 * PIECE_S >= SETTLED_S {

@@ -11,6 +11,7 @@ mod checks;
 mod faults;
 mod files;
 mod hour;
+mod in_sync;
 #[path = "../support/place_tone.rs"]
 mod place_tone;
 #[path = "../support/mod.rs"]

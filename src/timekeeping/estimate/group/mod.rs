@@ -13,6 +13,8 @@
 
 mod apart;
 mod clock;
+#[cfg(test)]
+mod properties;
 mod stated;
 mod steering;
 
