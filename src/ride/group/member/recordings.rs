@@ -31,6 +31,7 @@ fn recorded(sender: u64, run: u64, number: u32) -> Message {
         volume_percent: None,
         troubles: Vec::new(),
         heard: Vec::new(),
+        number: None,
     };
     Message { sender: BoxId(sender), run: RunId(run), number, content: Content::Beacon(Box::new(beacon)) }
 }
