@@ -55,6 +55,15 @@ impl RideKey {
         Self(secret)
     }
 
+    /// Returns the ride's PIN: six digits, with which a person on the boxes' page may steer the ride.
+    ///
+    /// It follows from the key, so that all boxes have the same one without sending it, and it says
+    /// nothing about the key. What is signed here is no message: all of those begin otherwise.
+    pub fn pin(&self) -> String {
+        let [a, b, c, d, e, f, g, h, ..] = self.sign(b"jaudiosync ride pin");
+        format!("{:06}", u64::from_be_bytes([a, b, c, d, e, f, g, h]) % 1_000_000)
+    }
+
     /// Signs bytes: HMAC-SHA256 (RFC 2104), the first [`SIGNATURE_BYTES`] of it.
     pub fn sign(&self, bytes: &[u8]) -> [u8; SIGNATURE_BYTES] {
         let whole = self.authenticator(bytes).finalize().into_bytes();
@@ -153,6 +162,14 @@ mod tests {
         let (one, other) = (RideKey::generate().unwrap(), RideKey::generate().unwrap());
         assert_ne!(one, other);
         assert!(!format!("{one:?}").contains(&one.to_string()[..4]));
+    }
+
+    #[test]
+    fn the_pin_is_the_same_on_every_box_and_another_one_with_another_key() {
+        let pin = |byte| RideKey::from_secret([byte; SECRET_BYTES]).pin();
+        assert_eq!(pin(1), pin(1));
+        let pins: std::collections::HashSet<String> = (0..200).map(pin).collect();
+        assert!(pins.len() >= 199 && pins.iter().all(|pin| pin.len() == 6), "{pins:?}");
     }
 
     proptest! {

@@ -15,6 +15,8 @@ use crate::timekeeping::estimate::timekeeper::TimeView;
 /// Everything about the ride.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RideReport {
+    /// Its number; `None` before its task has run.
+    pub id: Option<BoxId>,
     /// What this box is called.
     pub name: String,
     /// Whom it follows; `None` while it is alone.
@@ -115,6 +117,7 @@ impl RideReport {
         neighbours.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
         let refusals = member.refusals();
         Self {
+            id: Some(member.id()),
             name: presence.name.clone(),
             role,
             // Each of the two bounds is one to the leader.
@@ -125,6 +128,12 @@ impl RideReport {
             unproven: refusals.unproven,
             ..Self::default()
         }
+    }
+
+    /// Returns the numbers and names of the boxes, this one first.
+    pub fn names(&self) -> Vec<(BoxId, String)> {
+        let own = self.id.map(|id| (id, self.name.clone()));
+        own.into_iter().chain(self.neighbours.iter().map(|other| (other.id, other.name.clone()))).collect()
     }
 
     /// Adds what the network says.

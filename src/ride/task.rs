@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::air::{Air, Heard, To};
+use super::command::Request;
 use super::group::{self, Member, Outgoing, Presence};
 use super::key::RideKey;
 use super::message::{BoxId, Refused, RunId, open, seal};
@@ -74,6 +75,7 @@ pub struct RideTask {
     clocks: Arc<dyn Clocks>,
     clock: ClockLink,
     board: Arc<RideBoard>,
+    requests: Receiver<Request>,
     member: Member<SocketAddr>,
     refused: Refusals,
     /// When a message of another version was last heard.
@@ -114,6 +116,7 @@ impl RideTask {
         clocks: Arc<dyn Clocks>,
         clock: ClockLink,
         board: Arc<RideBoard>,
+        requests: Receiver<Request>,
     ) -> Result<Self, getrandom::Error> {
         let [id, run, seed] = [getrandom::u64()?, getrandom::u64()?, getrandom::u64()?];
         let now = clocks.raw();
@@ -124,6 +127,7 @@ impl RideTask {
             clocks,
             clock,
             board,
+            requests,
             member,
             refused: Refusals::default(),
             other_version_at: None,

@@ -13,6 +13,7 @@ use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
 use crate::ride::air::{Air, AirConfig};
+use crate::ride::command::Commands;
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
 use crate::ride::key::RideKey;
@@ -57,7 +58,8 @@ impl PlannedRide {
     pub(super) fn start(self, config: &Config, workers: &mut Workers) -> io::Result<RideSide> {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
-        let side = RideSide { board: Arc::clone(&board), name, worker: None };
+        let (commands, requests) = Commands::new(Arc::clone(&board));
+        let side = RideSide { board: Arc::clone(&board), name, commands, worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -68,7 +70,7 @@ impl PlannedRide {
             }
         };
         let clock = ClockLink { commands: self.commands, view: self.view };
-        match RideTask::new(air, self.key, clocks, clock, board) {
+        match RideTask::new(air, self.key, clocks, clock, board, requests) {
             Ok(task) => {
                 let worker = workers.start("ride", task)?;
                 Ok(RideSide { worker: Some(Arc::new(Mutex::new(worker))), ..side })
@@ -86,6 +88,7 @@ impl PlannedRide {
 pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
+    commands: Commands,
     /// Runs as long as this is kept; `None` if it could not be started.
     worker: Option<KeptWorker>,
 }
@@ -93,6 +96,11 @@ pub(super) struct RideSide {
 type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 
 impl RideSide {
+    /// Returns how the ride is commanded, from any thread.
+    pub(super) fn commands(&self) -> Commands {
+        self.commands.clone()
+    }
+
     /// Passes on what the box does.
     pub(super) fn see(&self, status: &Status) {
         let fingerprint = status.playlist.as_ref().and_then(|playlist| number(&playlist.fingerprint));
@@ -137,6 +145,7 @@ fn of_report(report: &RideReport) -> RideStatus {
         Some(GroupRole::Follows(leader)) => (RideRole::Follows, Some(leader.clone())),
     };
     RideStatus {
+        id: report.id.map(|id| id.to_string()).unwrap_or_default(),
         name: report.name.clone(),
         role,
         leader,
@@ -186,6 +195,7 @@ fn warnings(report: &RideReport) -> Vec<String> {
 
 fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
     NeighbourStatus {
+        id: neighbour.id.to_string(),
         name: neighbour.name.clone(),
         address: neighbour.address.ip().to_string(),
         silent_for_s: neighbour.silent_for.seconds(),

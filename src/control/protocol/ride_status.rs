@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RideStatus {
+    /// This box's number, which it makes up at every start: 16 hexadecimal digits; empty if it hears
+    /// nobody.
+    pub id: String,
     /// What this box is called.
     pub name: String,
     /// Whom it follows.
@@ -49,6 +52,8 @@ pub enum RideRole {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NeighbourStatus {
+    /// Its number, which it makes up at every start: 16 hexadecimal digits.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// Its address.

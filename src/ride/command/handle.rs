@@ -1,0 +1,75 @@
+//! How the rest of the program commands the ride.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::action::{Action, Targets};
+use super::outcome::Progress;
+use crate::ride::report::RideReport;
+use crate::ride::task::RideBoard;
+
+/// Sends commands to the ride. Clones share it.
+#[derive(Clone)]
+pub struct Commands {
+    requests: Sender<Request>,
+    board: Arc<RideBoard>,
+}
+
+/// A command that is to be sent.
+#[derive(Debug)]
+pub struct Request {
+    /// What.
+    pub action: Action,
+    /// To whom.
+    pub targets: Targets,
+    /// Where its progress is reported.
+    pub progress: Sender<Progress>,
+}
+
+/// Why a command was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// No box has this name.
+    #[error("no box \"{name}\" is heard; heard are: {}", .heard.join(", "))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that there are, this box's among them.
+        heard: Vec<String>,
+    },
+    /// The ride's thread does not run.
+    #[error("other boxes are not heard; see: journalctl -u jaudiosync")]
+    NotRunning,
+}
+
+impl Commands {
+    /// Makes a handle, and returns where its requests come out.
+    pub fn new(board: Arc<RideBoard>) -> (Self, Receiver<Request>) {
+        let (requests, received) = channel();
+        (Self { requests, board }, received)
+    }
+
+    /// Sends a command, and returns where its progress is reported. It does not wait.
+    ///
+    /// # Errors
+    /// When a name is not that of a box that is heard, or the ride's thread has ended.
+    pub fn send(&self, action: Action, targets: Targets) -> Result<Receiver<Progress>, SendError> {
+        if let Targets::Named(names) = &targets {
+            let report = self.board.report();
+            let known = report.names();
+            let is_known = |name: &str| known.iter().any(|(id, known)| known == name || id.to_string() == name);
+            if let Some(name) = names.iter().find(|name| !is_known(name)) {
+                let heard = known.into_iter().map(|(_, name)| name).collect();
+                return Err(SendError::Unknown { name: name.clone(), heard });
+            }
+        }
+        let (progress, reported) = channel();
+        self.requests.send(Request { action, targets, progress }).map_err(|_| SendError::NotRunning)?;
+        Ok(reported)
+    }
+
+    /// Returns what is known of the ride, at most half a second old.
+    pub fn report(&self) -> RideReport {
+        self.board.report()
+    }
+}
