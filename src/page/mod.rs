@@ -27,4 +27,4 @@ pub mod steering;
 pub mod view;
 
 pub use self::server::{Page, PageSetup};
-pub use self::steering::{BoxOutcome, Steering};
+pub use self::steering::{BoxOutcome, ListedTrack, OutcomeKind, Steering, Tracks};

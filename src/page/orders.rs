@@ -14,7 +14,7 @@ const MOST_BOXES: usize = 64;
 pub struct Request {
     /// What to do.
     pub order: Deed,
-    /// By name; `None` for all.
+    /// By number or name; `None` for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<Vec<String>>,
 }

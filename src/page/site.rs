@@ -277,7 +277,8 @@ impl Site {
             outcomes
         });
         match carried_out.await {
-            Ok(outcomes) => json_answer(StatusCode::OK, &json!({ "boxes": outcomes })),
+            Ok(Ok(outcomes)) => json_answer(StatusCode::OK, &json!({ "boxes": outcomes })),
+            Ok(Err(words)) => failure(StatusCode::CONFLICT, &words),
             Err(_) => failure(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the program; see: journalctl -u jaudiosync"),
         }
     }

@@ -17,7 +17,10 @@ pub trait Steering: Send + Sync {
 
     /// Carries out an order, and returns what became of it on every box. It may take some seconds:
     /// the caller waits.
-    fn carry_out(&self, request: Request) -> Vec<BoxOutcome>;
+    ///
+    /// # Errors
+    /// When it was not sent to any box: why, in words.
+    fn carry_out(&self, request: Request) -> Result<Vec<BoxOutcome>, String>;
 }
 
 /// A part of the playlist.
@@ -45,10 +48,30 @@ pub struct ListedTrack {
 /// What became of an order on a box.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BoxOutcome {
+    /// The box's number.
+    pub id: String,
     /// The box's name.
     pub name: String,
-    /// Whether it was carried out.
-    pub ok: bool,
-    /// What happens now, or why it was not carried out.
-    pub message: String,
+    /// What became of it.
+    pub outcome: OutcomeKind,
+    /// When it is heard, in ms since the Unix epoch; `None` if it is not about to be.
+    pub heard_from_ms: Option<i64>,
+    /// The volume afterwards, in percent; `None` if it was not about that.
+    pub volume: Option<u8>,
+    /// By how much the order came too late to be done together with the others, in ms.
+    pub late_ms: u16,
+    /// Why it was not done, in words; empty if it was.
+    pub words: String,
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeKind {
+    /// It was done.
+    Done,
+    /// It was not done.
+    Refused,
+    /// The box has not answered; it may have done it.
+    NoAnswer,
 }

@@ -72,6 +72,8 @@ pub struct PlaylistView {
 /// A box.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BoxView {
+    /// Its number, by which orders name it; empty for this box while it hears nobody.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// Its address; `None` for this box.
@@ -132,7 +134,7 @@ impl Memory {
         let name = status.ride.as_ref().map(|ride| ride.name.clone()).unwrap_or_default();
         let mut boxes = vec![this_box(status, &name)];
         boxes.extend(self.0.iter().map(|remembered| other_box(remembered, now)));
-        boxes[1..].sort_by(|one, other| (&one.name, &one.address).cmp(&(&other.name, &other.address)));
+        boxes[1..].sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
         View {
             version: env!("CARGO_PKG_VERSION"),
             utc_ms,
@@ -163,16 +165,15 @@ impl Memory {
         for neighbour in neighbours {
             let ago = Duration::try_from_secs_f64(neighbour.silent_for_s).unwrap_or_default();
             let fresh = Remembered { neighbour: neighbour.clone(), heard: now.checked_sub(ago).unwrap_or(now) };
-            let is_it = |known: &&mut Remembered| known.neighbour.name == neighbour.name;
-            // A box that comes back may have another address.
-            match self.0.iter_mut().find(|known| is_it(known) && known.neighbour.address == neighbour.address) {
+            match self.0.iter_mut().find(|known| known.neighbour.id == neighbour.id) {
                 Some(known) => *known = fresh,
-                None => match self.0.iter_mut().find(|known| is_it(known) && known.gone_s(now).is_some()) {
-                    Some(known) => *known = fresh,
-                    None => self.0.push(fresh),
-                },
+                None => self.0.push(fresh),
             }
         }
+        // A box makes up another number at every start: what was known of it before is no other box.
+        let is_heard = |known: &Remembered| neighbours.iter().any(|heard| heard.id == known.neighbour.id);
+        let is_again_there = |known: &Remembered| neighbours.iter().any(|heard| heard.name == known.neighbour.name);
+        self.0.retain(|known| is_heard(known) || !is_again_there(known));
         self.0.retain(|known| now.saturating_duration_since(known.heard) < REMEMBERED);
         while self.0.len() > MOST_REMEMBERED {
             let oldest = self.0.iter().enumerate().min_by_key(|(_, known)| known.heard).map(|(index, _)| index);
@@ -198,6 +199,7 @@ fn this_box(status: &Status, name: &str) -> BoxView {
         troubles.push("a track is missing or broken".to_owned());
     }
     BoxView {
+        id: ride.map(|ride| ride.id.clone()).unwrap_or_default(),
         name: name.to_owned(),
         address: None,
         here: true,
@@ -223,6 +225,7 @@ fn this_box(status: &Status, name: &str) -> BoxView {
 fn other_box(known: &Remembered, now: Instant) -> BoxView {
     let neighbour = &known.neighbour;
     BoxView {
+        id: neighbour.id.clone(),
         name: neighbour.name.clone(),
         address: Some(neighbour.address.clone()),
         here: false,
@@ -252,8 +255,8 @@ mod tests {
 
     fn status(neighbours: &[(&str, f64)]) -> Status {
         let neighbours = neighbours.iter().map(|(name, silent_for_s)| NeighbourStatus {
+            id: (*name).to_owned(),
             name: (*name).to_owned(),
-            address: format!("10.42.0.{}", name.len()),
             silent_for_s: *silent_for_s,
             ..NeighbourStatus::default()
         });
@@ -280,12 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn a_box_that_comes_back_with_another_address_is_one_box() {
+    fn a_box_that_was_started_again_is_one_box() {
         let (mut memory, began) = (Memory::default(), Instant::now());
         memory.view(&status(&[("bike-2", 0.0)]), began);
         let mut back = status(&[("bike-2", 0.0)]);
-        back.ride.as_mut().unwrap().neighbours[0].address = "10.42.0.99".to_owned();
-        let view = memory.view(&back, began + Duration::from_secs(60));
+        back.ride.as_mut().unwrap().neighbours[0].id = "another".to_owned();
+        let view = memory.view(&back, began + Duration::from_secs(2));
         assert_eq!(shown(&view), [("bike-1", false), ("bike-2", false)]);
     }
 

@@ -8,6 +8,7 @@
 //!   socket's clients;
 //! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
 //!   state is saved;
+//! - `ride` is the ride's side, and `page` that of the page for phones;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
 //!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
@@ -18,6 +19,7 @@ pub mod devices;
 pub mod handler;
 pub mod heartbeat;
 pub mod mapper;
+mod page;
 pub mod playlists;
 mod recording;
 mod ride;

@@ -59,7 +59,8 @@ impl PlannedRide {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
         let (commands, requests) = Commands::new(Arc::clone(&board));
-        let side = RideSide { board: Arc::clone(&board), name, commands, worker: None };
+        let pin = self.key.pin();
+        let side = RideSide { board: Arc::clone(&board), name, pin, commands, worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -88,6 +89,7 @@ impl PlannedRide {
 pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
+    pin: String,
     commands: Commands,
     /// Runs as long as this is kept; `None` if it could not be started.
     worker: Option<KeptWorker>,
@@ -99,6 +101,11 @@ impl RideSide {
     /// Returns how the ride is commanded, from any thread.
     pub(super) fn commands(&self) -> Commands {
         self.commands.clone()
+    }
+
+    /// Returns the ride's PIN.
+    pub(super) fn pin(&self) -> &str {
+        &self.pin
     }
 
     /// Passes on what the box does.

@@ -14,6 +14,7 @@ use sd_notify::NotifyState;
 
 use super::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use super::devices::{board_opener, open_mixer};
+use super::page;
 use super::handler::{ControlHandler, bind};
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
@@ -30,6 +31,7 @@ use crate::config::{BoardKind, Config, Layers};
 use crate::control::ServerError;
 use crate::control::server::RunningServer;
 use crate::host::Machine;
+use crate::page::Page;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
@@ -80,6 +82,7 @@ pub enum StartError {
 pub struct Service {
     // Once all were asked to end, the clients are dropped first, then the conductor with all it
     // sends commands to, then the player.
+    page: Option<Page>,
     server: Option<RunningServer>,
     conductor: Conductor,
     inbox: Receiver<Message>,
@@ -168,7 +171,8 @@ impl Service {
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board());
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        Ok(Self { server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
+        let page = page::start(&config.page, ride.as_ref(), conductor.status_board(), conductor.playlist_board());
+        Ok(Self { page, server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }
 
     /// Returns where requests to end or to reload can be sent.
@@ -276,6 +280,7 @@ impl Service {
 impl Drop for Service {
     /// Asks all to end at the same time, so that none waits for one that hangs.
     fn drop(&mut self) {
+        self.page.iter_mut().for_each(Page::dismiss);
         self.time.dismiss();
         self.workers.dismiss();
         self.engine.dismiss();

@@ -124,6 +124,7 @@ impl Conductor {
             PlaylistReport::Loaded(playlist, warnings) => {
                 let playlist = CurrentPlaylist::new(playlist, warnings);
                 let info = Arc::clone(&playlist.info);
+                self.shown_playlist.write(Arc::clone(&playlist.playlist));
                 self.playlist = Some(playlist);
                 PlaylistEvent::Loaded(info)
             }

@@ -164,6 +164,21 @@ impl StatusBoard {
     }
 }
 
+/// The playlist that was read last, for all to read.
+#[derive(Debug, Clone, Default)]
+pub struct PlaylistBoard(Arc<Mutex<Option<Arc<Playlist>>>>);
+
+impl PlaylistBoard {
+    /// Returns the playlist; `None` before one was read.
+    pub fn read(&self) -> Option<Arc<Playlist>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn write(&self, playlist: Arc<Playlist>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(playlist);
+    }
+}
+
 /// The conductor of a box.
 pub struct Conductor {
     ports: Ports,
@@ -203,6 +218,7 @@ pub struct Conductor {
     tick_at: Instant<Raw>,
     publish_at: Option<Instant<Raw>>,
     status: StatusBoard,
+    shown_playlist: PlaylistBoard,
 }
 
 /// An end that waits for silence.
@@ -253,6 +269,7 @@ impl Conductor {
             tick_at: now_raw,
             publish_at: None,
             status: StatusBoard::default(),
+            shown_playlist: PlaylistBoard::default(),
         };
         conductor.feed(Input::Restored(saved));
         conductor
@@ -261,6 +278,11 @@ impl Conductor {
     /// Returns where the status can be read.
     pub fn status_board(&self) -> StatusBoard {
         self.status.clone()
+    }
+
+    /// Returns where the playlist can be read.
+    pub fn playlist_board(&self) -> PlaylistBoard {
+        self.shown_playlist.clone()
     }
 
     /// Returns whether a press, or the jumper, is obeyed at once from now on: the playlist, the
