@@ -48,8 +48,8 @@ pub(super) fn start(
         (None, Some(passed)) => passed,
         (None, None) => {
             log::info!(
-                "the page is not served: systemd has passed no socket. With the package: sudo systemctl enable --now \
-                 jaudiosync.socket && sudo systemctl restart jaudiosync; otherwise set page.listen"
+                "the page is not served: systemd has passed no socket; see: systemctl status jaudiosync.socket, or set \
+                 page.listen"
             );
             return None;
         }

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod hearing;
 pub mod neighbours;
 pub mod odd_mp3;
+pub mod phone;
 pub mod playing;
 pub mod process;
 pub mod pty;

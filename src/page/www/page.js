@@ -4,18 +4,18 @@
 
   var GERMAN = {
     "To the music": "Zur Musik", "Connecting": "Verbinde", "live": "live", "lost": "getrennt",
-    "All boxes": "Alle Boxen", "Start": "Start", "Stop": "Stopp", "Afresh": "Von vorn", "Resume": "Fortsetzen",
-    "Identify": "Wer bist du?", "Boxes": "Boxen", "What this box says": "Was diese Box meldet (englisch)", "Playlist": "Titelliste",
+    "All boxes": "Alle Boxen", "Start": "Start", "Stop": "Stopp", "Afresh": "Von vorn", "Resume": "Weiter",
+    "Identify": "Melden", "Boxes": "Boxen", "What this box says": "Was diese Box meldet (englisch)", "Playlist": "Titelliste",
     "Earlier tracks": "Frühere Titel", "Later tracks": "Spätere Titel", "PIN of the ride, six digits": "PIN der Fahrt, sechs Ziffern",
     "Cancel": "Abbrechen", "Unlock": "Steuern", "Lock": "Sperren", "Volume": "Lautstärke", "Louder": "Lauter", "Quieter": "Leiser",
-    "Volume of all boxes": "Lautstärke aller Boxen", "Volume of {0}": "Lautstärke von {0}", "More": "Mehr",
+    "Volume of all boxes": "Lautstärke aller Boxen", "Volume of {0}": "Lautstärke von {0}", "more": "mehr",
     "Stopped": "Gestoppt", "Waiting for the playlist": "Wartet auf die Titelliste", "Waiting for a trusted time": "Wartet auf die Uhrzeit",
     "Starts at {0}": "Beginnt um {0}", "Opening": "Wird geöffnet", "Playing": "Spielt", "Silent: the track cannot be played": "Stumm: der Titel ist nicht spielbar",
     "Waiting for the sound card": "Wartet auf die Soundkarte", "Between two tracks": "Zwischen zwei Titeln", "Sound check": "Klangprobe",
     "Switching off": "Schaltet ab", "Waiting for a start": "Wartet auf den Start", "Track {0} of {1}": "Titel {0} von {1}",
     "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "begun afresh": "von vorn begonnen",
     "{0} boxes are together within {1} ms": "{0} Boxen sind auf {1} ms genau zusammen", "Alone: no other box is heard": "Allein: keine andere Box ist zu hören",
-    "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} on": "{0} von {1} an",
+    "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} boxes are together, within {2} ms": "{0} von {1} Boxen sind zusammen, auf {2} ms genau", "{0} of {1} on": "{0} von {1} an",
     "this box": "diese Box", "leads": "führt", "plays": "spielt", "silent": "still", "off": "aus", "plays something else": "spielt etwas anderes",
     "not heard for {0}": "seit {0} nicht gehört", "{0} ms ahead, ±{1}": "{0} ms voraus, ±{1}", "{0} ms behind, ±{1}": "{0} ms zurück, ±{1}",
     "not compared yet": "noch nicht verglichen", "the others are compared with it": "mit ihr werden die anderen verglichen",
@@ -212,7 +212,9 @@
     } else if (same.length === view.boxes.length && view.group_bound_ms !== null) {
       words = t("{0} boxes are together within {1} ms", same.length, ms(view.group_bound_ms));
     } else {
-      words = t("{0} of {1} boxes are together", same.length, view.boxes.length);
+      words = same.length > 1 && view.group_bound_ms !== null
+        ? t("{0} of {1} boxes are together, within {2} ms", same.length, view.boxes.length, ms(view.group_bound_ms))
+        : t("{0} of {1} boxes are together", same.length, view.boxes.length);
       ill = same.length < view.boxes.length;
     }
     text(node, words);
@@ -285,11 +287,10 @@
     card.facts = card.node.appendChild(make("ul", "facts"));
     card.answer = card.node.appendChild(make("p", "answer"));
     card.answer.setAttribute("role", "status");
-    card.volume = volume(t("Volume of {0}", box.name), card.targets);
-    card.node.appendChild(card.volume.node);
     card.more = card.node.appendChild(make("details"));
-    var summary = card.more.appendChild(make("summary", "", t("More")));
-    summary.setAttribute("aria-label", t("More") + ": " + box.name);
+    card.summary = card.more.appendChild(make("summary"));
+    card.volume = volume(t("Volume of {0}", box.name), card.targets);
+    card.more.appendChild(card.volume.node);
     var row = card.more.appendChild(make("div", "row three"));
     [["start", "Start"], ["stop", "Stop"], ["identify", "Identify"]].forEach(function (one) {
       var node = button(t(one[1]), function () { order(one[0], card.targets, t(one[1]), node); });
@@ -349,7 +350,9 @@
     name(card.what, "what" + (!gone && box.plays ? " on" : ""));
     name(card.node, "box" + (gone ? " away" : ""));
     card.scale.hidden = card.ends.hidden = !compared || box.here;
-    card.volume.node.hidden = card.more.hidden = gone;
+    card.more.hidden = gone;
+    text(card.summary, t("Volume") + (box.volume === null ? "" : " " + box.volume + " %"));
+    attribute(card.summary, "aria-label", box.name + ": " + card.summary.textContent + ", " + t("more"));
     if (compared && !box.here) {
       var bound = Math.min(box.bound_ms || 0, wide), half = 50 / wide;
       var low = Math.max(0, 50 + (box.ahead_ms - bound) * half), high = Math.min(100, 50 + (box.ahead_ms + bound) * half);
