@@ -138,18 +138,37 @@ impl Neighbours {
 
     /// Switches a box on, whose RTC is wrong, and which starts to play by itself.
     pub fn switch_on(&mut self, number: usize, offset_ms: f64, rate_ppm: f64) {
+        self.switch_on_with(number, offset_ms, rate_ppm, true, "");
+    }
+
+    /// Switches a box on that waits for a start, with further lines of the configuration.
+    pub fn switch_on_waiting(&mut self, number: usize, offset_ms: f64, rate_ppm: f64, config: &str) {
+        self.switch_on_with(number, offset_ms, rate_ppm, false, config);
+    }
+
+    fn switch_on_with(&mut self, number: usize, offset_ms: f64, rate_ppm: f64, jumper: bool, config: &str) {
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let (name, key) = (name(number), &self.key);
         let config = format!(
             "start.anchor = \"{anchor}\"\n[time]\nrtc = \"simulated:offset={offset_ms}ms,rate={rate_ppm}ppm\"\n\
-             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n"
+             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n{config}"
         );
         let station = &self.stations[number];
         let prepare = |command: &mut Command| *command = inside(station, command);
-        let make = Make { name: &name, jumper: true, config: &config };
+        let make = Make { name: &name, jumper, config: &config };
         let made =
             ServiceProcess::switch_on_prepared(&self.sandbox, &self.card, Sink::Box(number), &make, prepare).ready();
         self.boxes.insert(number, made);
+    }
+
+    /// Returns a box's address on the air.
+    pub fn address(&self, number: usize) -> Ipv4Addr {
+        self.stations[number].address()
+    }
+
+    /// Returns the ride's key.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Listens for so long, and returns what was heard. Boxes that are silent are not compared.
