@@ -84,7 +84,7 @@ fn a_phone_looks_gives_the_pin_and_steers() {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"));
     assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
-    for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer")] {
+    for (name, value) in [("x-content-type-options", "nosniff"), ("referrer-policy", "same-origin")] {
         assert_eq!(page.header(name), Some(value));
     }
     assert_eq!(page.header("server"), None, "nobody needs to know");

@@ -72,13 +72,14 @@ pub(super) async fn serve(listener: TcpListener, site: Arc<Site>, mut stop: ones
 
 fn welcome(stream: TcpStream, peer: SocketAddr, number: u64, site: &Arc<Site>, open: &Arc<Mutex<Open>>) {
     let Ok(local) = stream.local_addr() else { return };
-    match lock(open).places.admit(number, peer.ip()) {
+    // Ended before the next lock: what is dropped takes it, too.
+    let admission = lock(open).places.admit(number, peer.ip());
+    match admission {
         Admission::Refused => return,
         Admission::Served => {}
         Admission::InsteadOf(other) => {
-            if let Some(handle) = lock(open).handles.remove(&other) {
-                handle.abort();
-            }
+            let handle = lock(open).handles.remove(&other);
+            handle.iter().for_each(AbortHandle::abort);
         }
     }
     let _ = stream.set_nodelay(true);
