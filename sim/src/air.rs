@@ -196,7 +196,7 @@ fn tamper(message: &mut Message, by: Span) {
                 beacon.following.utc_bound_us = Some(20);
             }
         }
-        Content::Question(_) => {}
+        Content::Question(_) | Content::Order(_) | Content::Reply(_) => {}
     }
 }
 

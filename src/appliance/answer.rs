@@ -30,6 +30,8 @@ pub enum Flash {
     Accepted,
     /// Not possible, or nothing to do: three times, for 60 ms each.
     Refused,
+    /// Which box it is: ten times, for 150 ms each.
+    Identify,
 }
 
 /// What a tone means.
@@ -113,6 +115,7 @@ impl Flash {
         match self {
             Self::Accepted => matches!(age_ms, 0..120),
             Self::Refused => matches!(age_ms, 0..60 | 120..180 | 240..300),
+            Self::Identify => (0..3_000).contains(&age_ms) && age_ms % 300 < 150,
         }
     }
 }
@@ -172,6 +175,13 @@ mod tests {
                 assert!(!(300..1000).any(inverted) && !inverted(-1));
             }
         }
+    }
+
+    #[test]
+    fn a_box_that_says_which_it_is_flashes_for_three_seconds() {
+        let inverted = |age_ms| Flash::Identify.inverts(Span::from_ms(age_ms));
+        let begins = (-10..4_000).filter(|age_ms| inverted(*age_ms) && !inverted(age_ms - 1)).count();
+        assert_eq!((begins, inverted(2_849), inverted(2_850), inverted(-1)), (10, true, false, false));
     }
 
     #[test]

@@ -69,6 +69,11 @@ pub enum Command {
     },
     /// Stop.
     Stop,
+    /// Join a timetable that is under way, at the next slot of the start grid.
+    Join {
+        /// Which; `None` for the common one, whatever a press of Start means.
+        session: Option<Session>,
+    },
     /// Resume the track that was stopped, at the next slot of the start grid.
     Resume,
     /// Louder or quieter.
@@ -81,6 +86,8 @@ pub enum Command {
         /// How many.
         minutes: u8,
     },
+    /// Show which box this is.
+    Identify,
 }
 
 /// Which track.
@@ -99,6 +106,14 @@ pub enum VolumeChange {
     To(u8),
     /// By this many percent.
     By(i8),
+    /// By the factor that makes one volume of another, so that boxes of different volumes stay so.
+    /// What rounding takes is remembered.
+    Scale {
+        /// What becomes `to_percent`, 0 to 100.
+        from_percent: u8,
+        /// What `from_percent` becomes, 0 to 100.
+        to_percent: u8,
+    },
 }
 
 /// What the player reports.

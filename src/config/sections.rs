@@ -191,6 +191,8 @@ pub struct Ride {
     /// Boxes that are also addressed one by one, at most 32, for networks that do not pass on
     /// multicast; IPv4, on `port` unless another is written.
     pub neighbours: Vec<ServerAddress>,
+    /// Whether a box that was out of reach takes over what the ride was commanded meanwhile.
+    pub follow: bool,
 }
 
 /// `[page]`: the page on which phones see and steer the ride.
@@ -304,6 +306,7 @@ impl Default for Ride {
             name: RideName::default(),
             port: 7483,
             neighbours: Vec::new(),
+            follow: false,
         }
     }
 }

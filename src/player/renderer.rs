@@ -112,16 +112,21 @@ impl RingRenderer {
     }
 
     fn fade(&mut self, output: &mut [f32]) {
-        let is_fading_out = self.ends.shared.fade_out.load(Ordering::Relaxed);
-        if !is_fading_out && self.gain >= 1.0 {
+        let fade_from = match self.ends.shared.fade_out.load(Ordering::Relaxed) {
+            true => 0,
+            false => self.ends.shared.fade_from_frame.load(Ordering::Relaxed),
+        };
+        let end = self.frame + (output.len() / CHANNELS) as u64;
+        if fade_from >= end && self.gain >= 1.0 {
             return;
         }
+        let is_fading_out = fade_from <= self.frame;
         if is_fading_out && self.gain <= 0.0 && self.ends.shared.silent_from_frame.load(Ordering::Relaxed) == 0 {
             // A fade that begins before the last one has been taken back.
             self.ends.shared.silent_from_frame.store(self.frame.max(1), Ordering::Release);
         }
-        let step = if is_fading_out { -self.fade_step } else { self.fade_step };
         for (index, frame) in output.chunks_exact_mut(CHANNELS).enumerate() {
+            let step = if self.frame + index as u64 >= fade_from { -self.fade_step } else { self.fade_step };
             let was_audible = self.gain > 0.0;
             self.gain = (self.gain + step).clamp(0.0, 1.0);
             if was_audible && self.gain <= 0.0 {
@@ -192,5 +197,34 @@ mod tests {
         shared.silent_from_frame.store(0, Ordering::Relaxed);
         render();
         assert_eq!(shared.silent_from_frame.load(Ordering::Relaxed), 2000);
+    }
+
+    #[test]
+    fn a_fade_at_a_frame_begins_on_that_frame_in_the_middle_of_a_buffer() {
+        let shared = Arc::new(Shared::default());
+        let (mut feeder, ends) = channel(Arc::clone(&shared));
+        let mut renderer =
+            RingRenderer::new(ends, StreamFormat { rate_hz: 48_000, hardware_latency: HardwareLatency::NONE });
+        shared.fade_from_frame.store(1_300, Ordering::Relaxed);
+        for number in 0..12 {
+            let samples = [0.5; BLOCK_FRAMES * CHANNELS];
+            feeder.blocks.push(Block { first_frame: number * BLOCK_FRAMES as u64, epoch: 0, samples }).unwrap();
+        }
+        let mut heard = Vec::new();
+        for _ in 0..3 {
+            let mut buffer = vec![0.0; 1000 * CHANNELS];
+            renderer.render(BufferTiming { raw: Instant::ZERO, observed: None, xruns: 0 }, &mut buffer);
+            heard.extend(buffer.chunks_exact(CHANNELS).map(|frame| frame[0]));
+        }
+        assert!(heard[..1_300].iter().all(|sample| *sample == 0.5), "as before up to the frame");
+        assert!(heard[1_300] < 0.5 && heard[1_500] > 0.0, "it begins there");
+        assert!(heard[1_785..].iter().all(|sample| *sample == 0.0), "and takes 10 ms");
+        let silent_from = shared.silent_from_frame.load(Ordering::Relaxed);
+        assert!((1_775..1_785).contains(&silent_from), "{silent_from}");
+        // Taken back, the sound returns.
+        shared.fade_from_frame.store(u64::MAX, Ordering::Relaxed);
+        let mut buffer = vec![0.0; 72 * CHANNELS];
+        renderer.render(BufferTiming { raw: Instant::ZERO, observed: None, xruns: 0 }, &mut buffer);
+        assert!(buffer[2 * CHANNELS] > 0.0);
     }
 }

@@ -53,6 +53,8 @@ pub struct Shared {
     pub epoch: AtomicU32,
     /// If set, the sound fades out and stays out.
     pub fade_out: AtomicBool,
+    /// The frame from which on it does the same; `u64::MAX` for none.
+    pub fade_from_frame: AtomicU64,
     /// The first frame that is silent after a fade-out; 0 before.
     pub silent_from_frame: AtomicU64,
     /// Frames that came too late to be heard.
@@ -70,6 +72,7 @@ impl Default for Shared {
         Self {
             epoch: AtomicU32::new(0),
             fade_out: AtomicBool::new(false),
+            fade_from_frame: AtomicU64::new(u64::MAX),
             silent_from_frame: AtomicU64::new(0),
             late_frames: AtomicU64::new(0),
             volume: AtomicU32::new(1_f32.to_bits()),

@@ -37,6 +37,10 @@ const THERE_AFTER: Span = Span::from_ms(300);
 /// A device that has played for this long works: the next time it is tried again soon.
 const WORKS_AFTER: Span = Span::from_seconds(5);
 
+/// The frame of a fade that was named is no longer moved this long before it is heard: by then it may
+/// be with the device.
+const FADE_FIXED: Span = Span::from_ms(500);
+
 /// A device that is fading out counts as silent after this long even if it does not report that.
 const FADE_PATIENCE: Span = Span::SECOND;
 
@@ -98,6 +102,9 @@ pub enum PlayerCommand {
     Play(Program),
     /// Fade out; [`Event::Stopped`] reports when that is done.
     Stop,
+    /// Begin to fade out on the frame that is heard at this instant, for a command that will come
+    /// then; `None` takes that back.
+    FadeAt(Option<Instant<Utc>>),
 }
 
 /// An open device and the feeder that belongs to it. The stream is dropped first, so that the
@@ -155,6 +162,8 @@ pub struct PlayerTask {
     program: Option<Arc<Program>>,
     output: Option<Output>,
     fading: Option<Fading>,
+    /// When what plays will fade out.
+    fade_at: Option<Instant<Utc>>,
     /// Why the device is not there, as it was reported; `None` if it is.
     lost: Option<DacError>,
     /// The crystal of the device as it was open last, and the device's name and nominal rate.
@@ -180,6 +189,7 @@ impl PlayerTask {
             program: None,
             output: None,
             fading: None,
+            fade_at: None,
             lost: None,
             crystal: None,
             reopen_at: None,
@@ -213,7 +223,11 @@ impl PlayerTask {
 
     fn reopen(&mut self, now: Instant<Raw>) {
         match self.open() {
-            Ok(opened) => self.output = Some(opened),
+            Ok(opened) => {
+                // Its frames are counted from 0.
+                self.shared.fade_from_frame.store(u64::MAX, Ordering::Release);
+                self.output = Some(opened);
+            }
             Err(error) => {
                 log::debug!("{error}");
                 self.reopen_after = (self.reopen_after * 2).min(REOPEN_LAST);
@@ -286,10 +300,28 @@ impl PlayerTask {
         if let Some(output) = &mut self.output {
             output.feeder.set_program(self.program.clone());
         }
+        self.fade_at = None;
+        self.shared.fade_from_frame.store(u64::MAX, Ordering::Release);
         self.shared.fade_out.store(false, Ordering::Release);
         self.ports.time.allow_steps(true);
         if reports_stopped {
             (self.ports.report)(Event::Stopped(self.utc().apply(now)));
+        }
+    }
+
+    /// Has the renderer fade out on the frame that is heard at the instant that was named. Once that
+    /// is near, it does not move with the model of the device's clock.
+    fn plan_fade(&self, now: Instant<Raw>) {
+        let Some(at) = self.fade_at.filter(|_| self.fading.is_none()) else { return };
+        let utc = self.utc();
+        let planned = self.shared.fade_from_frame.load(Ordering::Acquire);
+        let is_near = at - utc.apply(now) < FADE_FIXED;
+        if (is_near && planned != u64::MAX) || self.program.is_none() {
+            return;
+        }
+        if let Some(frame) = self.output.as_ref().and_then(|output| output.feeder.frame_at(at, now, &utc)) {
+            self.shared.silent_from_frame.store(0, Ordering::Release);
+            self.shared.fade_from_frame.store(frame, Ordering::Release);
         }
     }
 
@@ -327,6 +359,13 @@ impl Task for PlayerTask {
         let (next, stops) = match command {
             PlayerCommand::Play(program) => (Some(Arc::new(program)), false),
             PlayerCommand::Stop => (None, true),
+            PlayerCommand::FadeAt(at) => {
+                self.fade_at = at;
+                if self.fading.is_none() {
+                    self.shared.fade_from_frame.store(u64::MAX, Ordering::Release);
+                }
+                return;
+            }
         };
         match &mut self.fading {
             Some(fading) => {
@@ -352,6 +391,7 @@ impl Task for PlayerTask {
             self.reopen(now);
         }
         self.feed(now);
+        self.plan_fade(now);
         self.finish_fading(now);
         let until_reopen = || self.reopen_at.and_then(|reopen_at| (reopen_at - now).to_duration()).unwrap_or_default();
         match (&self.fading, &self.output) {

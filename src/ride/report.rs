@@ -9,7 +9,7 @@ use super::group::election::Role;
 use super::group::honesty::Standing;
 use super::group::{Member, Neighbour, Presence};
 use super::message::{BoxId, PlayClaim, Trouble};
-use super::task::Refusals;
+use super::task::{Refusals, known};
 use crate::timekeeping::estimate::timekeeper::TimeView;
 
 /// Everything about the ride.
@@ -28,6 +28,8 @@ pub struct RideReport {
     pub is_excluded: bool,
     /// Whom it has heard lately, by name.
     pub neighbours: Vec<NeighbourReport>,
+    /// Whom it has heard in the last minute: they may have gone, and get commands.
+    pub known: Vec<(BoxId, String)>,
     /// Messages that came before, or in another order than they were sent.
     pub old: u64,
     /// Messages of boxes that had not answered yet.
@@ -124,16 +126,17 @@ impl RideReport {
             group_bound: view.group.map(|group| group.bound + widest_bound(heard(), group.id.0)),
             is_excluded: member.standing() == Standing::Excluded,
             neighbours,
+            known: known(member, now).map(|(neighbour, name)| (neighbour.id, name)).collect(),
             old: refusals.old,
             unproven: refusals.unproven,
             ..Self::default()
         }
     }
 
-    /// Returns the numbers and names of the boxes, this one first.
+    /// Returns the numbers and names of the boxes that can be commanded, this one first.
     pub fn names(&self) -> Vec<(BoxId, String)> {
         let own = self.id.map(|id| (id, self.name.clone()));
-        own.into_iter().chain(self.neighbours.iter().map(|other| (other.id, other.name.clone()))).collect()
+        own.into_iter().chain(self.known.iter().cloned()).collect()
     }
 
     /// Adds what the network says.
@@ -225,7 +228,7 @@ fn widest_bound<'a>(heard: impl Iterator<Item = &'a Neighbour<SocketAddr>>, grou
 }
 
 /// Returns a name as it is shown: what another box sends must not move the cursor of a terminal.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let shown: String = name.chars().filter(|letter| !letter.is_control()).take(LONGEST_NAME).collect();
     if shown.is_empty() { "?".to_owned() } else { shown }
 }

@@ -13,11 +13,11 @@ use jaudiosync_hw::clocks::Clocks;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::air::{Air, Heard, To};
-use super::command::Request;
+use super::command::{Action, Desk, Effects, Hearing, Present, Request, Target, Targets, newest};
 use super::group::{self, Member, Outgoing, Presence};
 use super::key::RideKey;
-use super::message::{BoxId, Refused, RunId, open, seal};
-use super::report::RideReport;
+use super::message::{BoxId, CommandId, Content, Message, Refused, RunId, open, seal};
+use super::report::{RideReport, shown};
 use crate::timekeeping::estimate::group::GroupCommand;
 use crate::timekeeping::estimate::timekeeper::TimeView;
 use crate::worker::Task;
@@ -38,6 +38,13 @@ const GROUP_SILENCE: Span = Span::from_seconds(20);
 /// More neighbours than this are not watched for that.
 const MOST_WATCHED: usize = 64;
 
+/// A box that was heard within this time gets the commands to all, and is shown as not answering if
+/// it has gone.
+const KNOWN_FOR: Span = Span::from_seconds(60);
+
+/// What a box has missed it does this soon: time enough for its player to be prepared.
+const CAUGHT_UP_AFTER: Span = Span::from_ms(1_500);
+
 /// A box of another version is there for this long after its last message.
 const OTHER_VERSION_LASTS: Span = Span::from_seconds(60);
 
@@ -46,12 +53,22 @@ const OTHER_VERSION_LASTS: Span = Span::from_seconds(60);
 pub struct RideBoard {
     presence: Mutex<Presence>,
     report: Mutex<RideReport>,
+    stopped_track: Mutex<Option<u32>>,
 }
 
 impl RideBoard {
     /// Sets what the box says of itself besides the time.
     pub fn set_presence(&self, presence: Presence) {
         *self.presence.lock().unwrap_or_else(PoisonError::into_inner) = presence;
+    }
+
+    /// Sets the track at which playing was stopped, from 0.
+    pub fn set_stopped_track(&self, track: Option<u32>) {
+        *self.stopped_track.lock().unwrap_or_else(PoisonError::into_inner) = track;
+    }
+
+    fn stopped_track(&self) -> Option<u32> {
+        *self.stopped_track.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the last report.
@@ -76,6 +93,11 @@ pub struct RideTask {
     clock: ClockLink,
     board: Arc<RideBoard>,
     requests: Receiver<Request>,
+    desk: Desk<SocketAddr>,
+    /// How many messages of the desk were sent in this run.
+    sent: u32,
+    run: RunId,
+    follows: bool,
     member: Member<SocketAddr>,
     refused: Refusals,
     /// When a message of another version was last heard.
@@ -117,6 +139,7 @@ impl RideTask {
         clock: ClockLink,
         board: Arc<RideBoard>,
         requests: Receiver<Request>,
+        effects: Effects,
     ) -> Result<Self, getrandom::Error> {
         let [id, run, seed] = [getrandom::u64()?, getrandom::u64()?, getrandom::u64()?];
         let now = clocks.raw();
@@ -128,12 +151,22 @@ impl RideTask {
             clock,
             board,
             requests,
+            desk: Desk::new(BoxId(id), now, effects),
+            sent: 0,
+            run: RunId(run),
+            follows: false,
             member,
             refused: Refusals::default(),
             other_version_at: None,
             reported_at: now,
             last_heard: HashMap::new(),
         })
+    }
+
+    /// Sets whether it takes over what the ride plays once it is in reach again.
+    #[must_use]
+    pub fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     fn view(&self) -> TimeView {
@@ -153,6 +186,17 @@ impl RideTask {
         };
         let (sender, run) = (message.sender, message.run);
         let view = self.view();
+        match &message.content {
+            Content::Order(order) => {
+                let hearing = Hearing { sender, peer: from, ahead: self.ahead(sender, &view), order };
+                if self.desk.hear(&hearing, self.present(&view)) {
+                    self.air.authentic(from);
+                }
+                return self.send();
+            }
+            Content::Reply(reply) => return self.desk.hear_reply(sender, reply),
+            _ => {}
+        }
         self.member.hear(message, from, stamp, self.clocks.raw(), &view);
         // An answer goes out at once: its stamp says when that was.
         self.send();
@@ -177,17 +221,88 @@ impl RideTask {
         }
     }
 
-    fn send(&mut self) {
-        for Outgoing { to, message } in self.member.take_outgoing() {
-            let to = match to {
-                group::To::All => To::All,
-                group::To::One(peer) => To::One(peer),
-            };
-            match seal(&message, &self.key) {
-                // What could not be sent is counted and logged where it failed.
-                Ok(bytes) => _ = self.air.send(&bytes, to),
-                Err(error) => log::debug!("a message was not sent: {error}"),
+    fn present(&self, view: &TimeView) -> Present {
+        let raw = self.clocks.raw();
+        Present { raw, time: view.given(raw) }
+    }
+
+    /// Returns by how much another box's time is ahead of this box's, as far as that is known: within
+    /// a group they have one time.
+    fn ahead(&self, sender: BoxId, view: &TimeView) -> Span {
+        let neighbour = self.member.neighbours().iter().find(|neighbour| neighbour.id == sender);
+        let apart = neighbour.filter(|neighbour| {
+            let theirs = neighbour.beacon.as_ref().and_then(|beacon| beacon.group);
+            theirs.is_none() || theirs != view.group.map(|group| group.id.0)
+        });
+        let map = view.given(self.clocks.raw());
+        apart.and_then(|neighbour| neighbour.ahead(&map)).map_or(Span::ZERO, |(ahead, _)| ahead)
+    }
+
+    /// Begins to send what the rest of the program wants to be sent.
+    fn take_requests(&mut self) {
+        while let Ok(Request { action, targets, progress }) = self.requests.try_recv() {
+            let now = self.clocks.raw();
+            let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let own = (self.member.id(), presence.name, None, presence.volume_percent);
+            let others = known(&self.member, now).map(|(neighbour, name)| {
+                let volume = neighbour.beacon.as_ref().and_then(|beacon| beacon.volume_percent);
+                (neighbour.id, name, Some(neighbour.peer), volume)
+            });
+            let mut boxes: Vec<_> = std::iter::once(own).chain(others).collect();
+            if let Targets::Named(names) = &targets {
+                boxes.retain(|(id, name, ..)| names.iter().any(|named| named == name || *named == id.to_string()));
             }
+            boxes.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
+            let loudest = boxes.iter().filter_map(|(.., volume)| *volume).max();
+            let targets = boxes.into_iter().map(|(id, name, peer, _)| Target { id, name, peer }).collect();
+            let action = match action {
+                Action::Resume { track: None } => Action::Resume { track: self.board.stopped_track() },
+                action => action.for_boxes(loudest),
+            };
+            match getrandom::u64() {
+                Ok(id) => self.desk.send(CommandId(id), action, targets, progress, self.present(&self.view())),
+                // It ends without having begun.
+                Err(error) => log::error!("a command to the ride was not sent: no random numbers ({error})"),
+            }
+        }
+    }
+
+    /// Takes over what the ride was commanded while this box was out of reach.
+    fn catch_up(&mut self) {
+        let now = self.clocks.raw();
+        let view = self.view();
+        let Some(group) = view.group.filter(|_| self.follows) else { return };
+        let heard = self.member.neighbours().iter().filter(|neighbour| neighbour.is_heard(now));
+        let beacons = heard.filter_map(|neighbour| neighbour.beacon.as_ref());
+        let claims = beacons.filter(|beacon| beacon.group == Some(group.id.0)).map(|beacon| &beacon.play);
+        let own = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).play;
+        let missed = newest(&own, self.desk.commanded_s(), claims, group.utc.apply(now).second());
+        if let Some((action, commanded_s)) = missed {
+            log::info!("takes over what the ride was commanded while this box was out of reach");
+            self.desk.catch_up(action, commanded_s, CAUGHT_UP_AFTER, self.present(&view));
+        }
+    }
+
+    fn send(&mut self) {
+        for (to, content) in self.desk.take_outgoing() {
+            self.sent = self.sent.wrapping_add(1);
+            let message = Message { sender: self.member.id(), run: self.run, number: self.sent, content };
+            self.seal_and_send(to, &message);
+        }
+        for Outgoing { to, message } in self.member.take_outgoing() {
+            self.seal_and_send(to, &message);
+        }
+    }
+
+    fn seal_and_send(&mut self, to: group::To<SocketAddr>, message: &Message) {
+        let to = match to {
+            group::To::All => To::All,
+            group::To::One(peer) => To::One(peer),
+        };
+        match seal(message, &self.key) {
+            // What could not be sent is counted and logged where it failed.
+            Ok(bytes) => _ = self.air.send(&bytes, to),
+            Err(error) => log::debug!("a message was not sent: {error}"),
         }
     }
 
@@ -206,12 +321,26 @@ impl RideTask {
         // Who has gone begins anew when it comes back.
         self.last_heard.retain(|_, last| now - last.any <= GROUP_SILENCE);
         let hears_other_version = self.other_version_at.is_some_and(|at| now - at <= OTHER_VERSION_LASTS);
-        let report = RideReport { hears_other_version, ..report };
+        let old = report.old + self.desk.old();
+        let report = RideReport { hears_other_version, old, ..report };
         self.member.set_presence(presence);
         let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
         report.log_changes(&shown);
         *shown = report;
+        drop(shown);
+        self.catch_up();
     }
+}
+
+/// Returns the boxes that were heard lately, with their names: also those that may have gone.
+pub(super) fn known(
+    member: &Member<SocketAddr>,
+    now: Instant<Raw>,
+) -> impl Iterator<Item = (&group::Neighbour<SocketAddr>, String)> {
+    member.neighbours().iter().filter_map(move |neighbour| {
+        let beacon = neighbour.beacon.as_ref().filter(|_| now - neighbour.beacon_at <= KNOWN_FOR)?;
+        Some((neighbour, shown(&beacon.name)))
+    })
 }
 
 impl Task for RideTask {
@@ -231,6 +360,8 @@ impl Task for RideTask {
         self.member.set_configured(self.air.configured());
         let view = self.view();
         self.member.step(self.clocks.raw(), &view);
+        self.take_requests();
+        self.desk.step(self.clocks.raw());
         self.send();
         for command in self.member.take_commands() {
             // The clock's thread ends before this one.

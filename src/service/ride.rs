@@ -13,7 +13,7 @@ use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
 use crate::ride::air::{Air, AirConfig};
-use crate::ride::command::Commands;
+use crate::ride::command::{Commands, Effects};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
 use crate::ride::key::RideKey;
@@ -55,7 +55,7 @@ impl PlannedRide {
     ///
     /// # Errors
     /// When no more threads can be started.
-    pub(super) fn start(self, config: &Config, workers: &mut Workers) -> io::Result<RideSide> {
+    pub(super) fn start(self, config: &Config, workers: &mut Workers, effects: Effects) -> io::Result<RideSide> {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
         let (commands, requests) = Commands::new(Arc::clone(&board));
@@ -71,8 +71,9 @@ impl PlannedRide {
             }
         };
         let clock = ClockLink { commands: self.commands, view: self.view };
-        match RideTask::new(air, self.key, clocks, clock, board, requests) {
+        match RideTask::new(air, self.key, clocks, clock, board, requests, effects) {
             Ok(task) => {
+                let task = task.following(config.ride.follow);
                 let worker = workers.start("ride", task)?;
                 Ok(RideSide { worker: Some(Arc::new(Mutex::new(worker))), ..side })
             }
@@ -113,7 +114,17 @@ impl RideSide {
         let fingerprint = status.playlist.as_ref().and_then(|playlist| number(&playlist.fingerprint));
         let plays = !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown);
         let track = status.play.track.as_ref().and_then(|track| u32::try_from(track.number).ok());
-        let play = PlayClaim { fingerprint, anchor_s: status.play.anchor_utc_s.filter(|_| plays), track };
+        let first_track = status.play.first_track.and_then(|track| u32::try_from(track).ok());
+        let play = PlayClaim {
+            fingerprint,
+            anchor_s: status.play.anchor_utc_s.filter(|_| plays),
+            track,
+            first_track: first_track.unwrap_or(0),
+            repeats: status.play.repeats,
+            commanded_s: status.play.commanded_utc_s,
+        };
+        let stopped = status.play.stopped_at.as_ref().and_then(|track| u32::try_from(track.number).ok());
+        self.board.set_stopped_track(stopped);
         let mut troubles = Vec::new();
         if !status.dac.present {
             troubles.push(Trouble::NoSound);

@@ -122,7 +122,7 @@ impl Service {
         let open_mixer = open_mixer(&config, &dac);
         let engine = Arc::new(start_player(Box::new(dac.clone()), &time.reader(), &sender)?);
         let mut workers = Workers::default();
-        let ride = ride.map(|ride| ride.start(&config, &mut workers)).transpose()?;
+        let ride = ride.map(|ride| ride.start(&config, &mut workers, reporter(&sender, Message::Ride))).transpose()?;
         let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
             time: Box::new(time.reader()),

@@ -10,6 +10,7 @@ use super::super::state::Phase;
 use super::super::volume::Volume;
 use super::super::warning::Warning;
 use super::Appliance;
+use super::ratio::Ratio;
 
 /// A volume that has changed is saved after this long, so that holding a button down causes one
 /// write.
@@ -32,6 +33,11 @@ impl Appliance {
         let volume = match change {
             VolumeChange::To(percent) => self.volume.to(percent),
             VolumeChange::By(percent) => self.volume.by(percent.into()),
+            VolumeChange::Scale { from_percent, to_percent } => {
+                let ratio = Ratio::of(self.ratio, self.volume).scaled(from_percent, to_percent, self.volume);
+                self.ratio = Some(ratio);
+                self.volume.to(ratio.percent())
+            }
         };
         self.set_volume(volume, now, out);
     }

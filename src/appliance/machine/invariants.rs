@@ -57,6 +57,11 @@ fn command() -> impl Strategy<Value = Command> {
         any::<i8>().prop_map(|percent| Command::Volume(VolumeChange::By(percent))),
         Just(Command::Reload),
         (0_u8..4).prop_map(|minutes| Command::SoundCheck { minutes }),
+        prop::option::of(session()).prop_map(|session| Command::Join { session }),
+        (0_u8..=100, 0_u8..=100).prop_map(|(from_percent, to_percent)| {
+            Command::Volume(VolumeChange::Scale { from_percent, to_percent })
+        }),
+        Just(Command::Identify),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 mod answering;
 mod playlist;
+mod ratio;
 mod sound_check;
 mod starting;
 
@@ -12,6 +13,7 @@ use jaudiosync_hw::buttons::{Button, ByButton};
 use jaudiosync_time::{Instant, Raw};
 
 use self::playlist::PlaylistState;
+use self::ratio::Ratio;
 use self::sound_check::Check;
 use self::starting::{Running, Wanted};
 use super::action::Action;
@@ -56,6 +58,8 @@ pub struct Appliance {
     playlist: PlaylistState,
 
     volume: Volume,
+    /// What rounding has taken from it.
+    ratio: Option<Ratio>,
     volume_unsaved_since: Option<Instant<Raw>>,
     volume_saved_at: Option<Instant<Raw>>,
 
@@ -104,6 +108,7 @@ impl Appliance {
             position: None,
             playlist: PlaylistState::new(),
             volume,
+            ratio: None,
             volume_unsaved_since: None,
             volume_saved_at: None,
             device_problem: None,
@@ -313,6 +318,15 @@ impl Appliance {
             }
             Command::Start { first_track, .. } => self.start(Wanted::fresh(self.first_track(first_track)?), out),
             Command::Stop => self.stop(now, out),
+            Command::Join { session } => {
+                let wanted = Wanted::joined(session, self.settings.common_anchor_utc_s);
+                self.refuse_if_over(wanted, now)?;
+                self.start(wanted, out);
+            }
+            Command::Identify => {
+                self.flash(Flash::Identify, out);
+                self.tone(Tone::Ready, now, out);
+            }
             Command::Resume => self.start(Wanted::fresh(self.first_track(Some(FirstTrack::Resume))?), out),
             Command::Volume(change) => self.change_volume(change, now, out),
             Command::Reload => self.reload(out),

@@ -23,6 +23,8 @@ pub(super) enum Wanted {
     },
     /// The playlist from a time that was named.
     At { utc_s: i64, first_track: usize },
+    /// A session that is under way, joined at a slot of the start grid.
+    Joined { session: Session },
     /// The session that ran when the power was lost.
     Rejoin {
         session: Session,
@@ -61,6 +63,13 @@ impl Wanted {
         Self::Fresh { first_track, begun: None }
     }
 
+    pub(super) fn joined(session: Option<Session>, common_anchor_utc_s: i64) -> Self {
+        match session.filter(|session| *session != Session::common(common_anchor_utc_s)) {
+            None => Self::Common,
+            Some(session) => Self::Joined { session },
+        }
+    }
+
     pub(super) fn by_behaviour(behaviour: StartKind) -> Self {
         match behaviour {
             StartKind::Common => Self::Common,
@@ -78,6 +87,10 @@ impl Appliance {
         let is_wanted_already = match (self.wanted, wanted) {
             (Some(Wanted::Common), Wanted::Common) => true,
             (Some(Wanted::Rejoin { session, .. }), Wanted::Common) => session == common,
+            (Some(Wanted::Rejoin { session: a, .. }), Wanted::Joined { session: b }) => a == b,
+            (_, Wanted::Joined { session }) => {
+                self.running.as_ref().is_some_and(|running| running.program.session == session)
+            }
             (Some(Wanted::Fresh { first_track: a, .. }), Wanted::Fresh { first_track: b, .. }) => a == b && !heard,
             _ => false,
         };
@@ -147,11 +160,14 @@ impl Appliance {
     }
 
     pub(super) fn refuse_if_over(&self, wanted: Wanted, now: Moment) -> Result<(), Refusal> {
-        let (Wanted::At { utc_s, first_track }, Some(playlist), true) = (wanted, self.playlist.info(), now.is_trusted)
-        else {
-            return Ok(());
+        let session = match wanted {
+            Wanted::At { utc_s, first_track } => {
+                Session { anchor_utc_s: utc_s, first_track, repeats: self.settings.repeats }
+            }
+            Wanted::Joined { session } => session,
+            _ => return Ok(()),
         };
-        let session = Session { anchor_utc_s: utc_s, first_track, repeats: self.settings.repeats };
+        let (Some(playlist), true) = (self.playlist.info(), now.is_trusted) else { return Ok(()) };
         match session.timetable(playlist) {
             Ok(timetable) if timetable.place_at(now.utc) == Place::Finished => Err(Refusal::AlreadyOver),
             _ => Ok(()),
@@ -233,14 +249,8 @@ impl Appliance {
         let common = Session::common(self.settings.common_anchor_utc_s);
         let repeats = self.settings.repeats;
         match wanted {
-            Wanted::Common => {
-                let slot_utc_s = match &self.running {
-                    Some(running) if running.heard => now_utc_s,
-                    Some(running) if running.program.in_sync == in_sync => running.program.heard_from_utc_s,
-                    _ => next_grid_slot(now.utc),
-                };
-                (common, slot_utc_s)
-            }
+            Wanted::Common => (common, self.join_slot(in_sync, now)),
+            Wanted::Joined { session } => (session, self.join_slot(in_sync, now)),
             Wanted::Fresh { first_track, begun } => {
                 let utc_s = match begun {
                     None => next_grid_slot(now.utc),
@@ -262,6 +272,15 @@ impl Appliance {
         }
     }
 
+    /// Returns from which second on a timetable that is joined is heard.
+    fn join_slot(&self, in_sync: bool, now: Moment) -> i64 {
+        match &self.running {
+            Some(running) if running.heard => now.utc.second(),
+            Some(running) if running.program.in_sync == in_sync => running.program.heard_from_utc_s,
+            _ => next_grid_slot(now.utc),
+        }
+    }
+
     /// Handles a wish that is over by now.
     fn over(&mut self, wanted: Wanted, out: &mut Vec<Action>) {
         if matches!(wanted, Wanted::Rejoin { jumper_fitted: true, .. }) {
@@ -270,7 +289,7 @@ impl Appliance {
             self.due = true;
             return;
         }
-        if matches!(wanted, Wanted::At { .. }) {
+        if matches!(wanted, Wanted::At { .. } | Wanted::Joined { .. }) {
             out.push(Action::Refuse(Refusal::AlreadyOver));
         }
         self.end(None, out);

@@ -75,6 +75,13 @@ pub struct PlayStatus {
     pub common: bool,
     /// When the timetable began, in seconds since the Unix epoch; none without a timetable.
     pub anchor_utc_s: Option<i64>,
+    /// The track with which the timetable began, from 0; none without a timetable.
+    pub first_track: Option<usize>,
+    /// Whether the timetable repeats for ever.
+    pub repeats: bool,
+    /// When the command to the whole ride took effect that what the box does follows from, in
+    /// seconds since the Unix epoch; none if it was decided at the box.
+    pub commanded_utc_s: Option<i64>,
     /// The track that plays.
     pub track: Option<TrackStatus>,
     /// The next slot.

@@ -163,6 +163,13 @@ impl<V: Voice> Feeder<V> {
         self.clock.line().map(|line| line.heard(frame))
     }
 
+    /// Returns the stream's frame that the ear hears at an instant; `None` while that is not known.
+    pub fn frame_at(&self, at: Instant<Utc>, raw: Instant<Raw>, utc: &ClockMap<Raw, Utc>) -> Option<u64> {
+        let now = Now { raw, utc, clock: self.clock.settled()?, until: 0 };
+        let frame = self.frame_heard_at(at, now);
+        frame.is_finite().then(|| frame.round().max(0.0) as u64)
+    }
+
     /// Does what is due at a reading of the raw clock, and returns the events that are heard by
     /// then. Call it again after [`rest`](Self::rest).
     pub fn step(&mut self, raw: Instant<Raw>, utc: &ClockMap<Raw, Utc>) -> Vec<FeederEvent> {

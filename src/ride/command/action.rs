@@ -40,6 +40,32 @@ pub enum Action {
     Identify,
 }
 
+impl Action {
+    /// Returns whether it decides what plays.
+    pub fn decides_what_plays(&self) -> bool {
+        match self {
+            Self::Start { .. } | Self::StartAfresh { .. } | Self::Stop | Self::Resume { .. } => true,
+            Self::Volume { .. } | Self::Reload | Self::Identify => false,
+        }
+    }
+
+    /// Returns it as it is sent to boxes of which the loudest has this volume, in percent: where the
+    /// ratios stay, all are changed by the same factor.
+    pub(in crate::ride) fn for_boxes(self, loudest_percent: Option<u8>) -> Self {
+        let (Self::Volume { change, keeps_ratios: true }, Some(from_percent)) = (self, loudest_percent) else {
+            return self;
+        };
+        let to_percent = match change {
+            VolumeChange::Set { percent } => percent,
+            VolumeChange::Up { percent } => from_percent.saturating_add(percent),
+            VolumeChange::Down { percent } => from_percent.saturating_sub(percent),
+            VolumeChange::Scale { .. } => return self,
+        };
+        let change = VolumeChange::Scale { from_percent, to_percent: to_percent.min(100) };
+        Self::Volume { change, keeps_ratios: true }
+    }
+}
+
 /// A timetable that is joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Join {

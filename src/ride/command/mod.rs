@@ -2,7 +2,10 @@
 //! some of them, in the same frame.
 //!
 //! - [`action`] is what a box can be commanded to do, [`outcome`] what came of it;
-//! - [`Commands`] is how the rest of the program sends one, from any thread.
+//! - [`Commands`] is how the rest of the program sends one, from any thread;
+//! - [`Desk`] is a box's part in all commands: [`Sending`] repeats one of its own, [`Receiving`]
+//!   judges those of others, and an [`Effect`] is what the service has to do;
+//! - [`newest`] is what a box takes over that was out of reach.
 //!
 //! A command names the instant at which it takes effect, [`LEAD`] ahead. It is repeated until every
 //! box has answered, for [`PATIENCE`] at most. Decision 29 says why nobody can do it again later.
@@ -35,14 +38,24 @@
 //! [`BoxId`]: crate::ride::message::BoxId
 
 pub mod action;
+mod desk;
+mod effect;
+mod follow;
 mod handle;
 pub mod outcome;
+mod receiving;
+mod sending;
 
 use jaudiosync_time::Span;
 
 pub use action::{Action, At, Join, Targets, VolumeChange};
+pub use desk::{Desk, Hearing, Present};
+pub use effect::{Answered, Effect, Effects};
+pub use follow::newest;
 pub use handle::{Commands, Request, SendError};
 pub use outcome::{Done, Outcome, Progress, Reason, Row};
+pub use receiving::{Receiving, Verdict};
+pub use sending::{Due, Sending, Target};
 
 /// How far ahead of its sending a command takes effect: time enough for all boxes to get it, where
 /// a third of the datagrams is lost.
@@ -50,3 +63,6 @@ pub const LEAD: Span = Span::from_ms(2_000);
 
 /// A box that has not answered after this time is shown as such.
 pub const PATIENCE: Span = Span::from_ms(5_000);
+
+#[cfg(test)]
+mod tests;

@@ -55,9 +55,6 @@ pub enum Reason {
     /// Its program does not know such commands.
     #[error("its program does not know this command; all boxes need the same version of JAudioSync")]
     Unknown,
-    /// Its service does not answer.
-    #[error("its service does not answer; on the box: journalctl -u jaudiosync")]
-    Failed,
 }
 
 /// How far a command has come.

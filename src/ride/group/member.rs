@@ -238,7 +238,8 @@ impl<P: Peer> Member<P> {
                     self.refusals.unasked += 1;
                 }
             }
-            Content::Answer(_) => {}
+            // Commands do not come here.
+            Content::Answer(_) | Content::Order(_) | Content::Reply(_) => {}
             Content::Beacon(beacon) => {
                 let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else {
                     return;

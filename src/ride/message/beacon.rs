@@ -88,6 +88,14 @@ pub struct PlayClaim {
     pub anchor_s: Option<i64>,
     /// The track, from 0; `None` while none plays.
     pub track: Option<u32>,
+    /// The track with which the timetable began, from 0.
+    pub first_track: u32,
+    /// Whether the timetable repeats for ever.
+    pub repeats: bool,
+    /// When the command to the ride took effect that it has followed since, in s of UTC: that it
+    /// plays this, or nothing. `None` if a person at the box has decided otherwise since, or there
+    /// was none.
+    pub commanded_s: Option<i64>,
 }
 
 /// What can be wrong with a box.

@@ -3,12 +3,14 @@
 //!
 //! - `beacon` is what every box says of itself every second or so;
 //! - `exchange` is a question for the time and its answer;
+//! - `command` is what boxes are commanded to do, and what they answer;
 //! - `envelope` is the bytes around them.
 //!
 //! All sizes are bounded by the datagram; numbers may be anything that their types hold, and
 //! whoever uses them saturates.
 
 mod beacon;
+mod command;
 mod envelope;
 mod exchange;
 
@@ -17,6 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use beacon::{Beacon, Following, HeardBeacon, PlayClaim, TimeClaim, Trouble};
+pub use command::{CommandId, Order, Reply};
 pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, can_be_message, open, seal};
 pub use exchange::{Answer, Question};
 
@@ -64,6 +67,10 @@ pub enum Content {
     Question(Question),
     /// Its answer.
     Answer(Answer),
+    /// A command to some boxes.
+    Order(Order),
+    /// What a box answers to that.
+    Reply(Reply),
 }
 
 #[cfg(test)]

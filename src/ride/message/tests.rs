@@ -25,7 +25,14 @@ fn beacon(hears: usize) -> Message {
             steering_ppb: -50_000,
             steering_from_s: 1_800_000_000,
         },
-        play: PlayClaim { fingerprint: Some(u64::MAX), anchor_s: Some(1_800_000_000), track: Some(12) },
+        play: PlayClaim {
+            fingerprint: Some(u64::MAX),
+            anchor_s: Some(1_800_000_000),
+            track: Some(12),
+            first_track: 1,
+            repeats: true,
+            commanded_s: Some(1_800_000_000),
+        },
         volume_percent: Some(50),
         troubles: vec![Trouble::LowVoltage],
         heard: (0..hears)

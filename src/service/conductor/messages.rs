@@ -42,6 +42,7 @@ impl Conductor {
                 self.volume = Some(news);
             }
             Message::Command(command, answer) => self.obey(command, answer),
+            Message::Ride(effect) => self.take_effect(effect),
             Message::Reload => {
                 self.reload_config();
                 self.feed(Input::Command(Command::Reload));

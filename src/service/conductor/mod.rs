@@ -6,7 +6,8 @@
 //! answers with a [`Message`]. The service runs the conductor in a loop; tests run it in virtual
 //! time.
 //!
-//! - `messages` takes in what all of them report, `requests` answers the control socket;
+//! - `messages` takes in what all of them report, `requests` answers the control socket,
+//!   `ride_orders` does what the ride is commanded, at its instant;
 //! - `actions` carries out the machine's actions, `report` makes the status;
 //! - `board` reads the pins.
 
@@ -16,6 +17,7 @@ mod current_playlist;
 mod messages;
 mod report;
 mod requests;
+mod ride_orders;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +30,7 @@ pub use self::board::OpenBoard;
 use self::board::{BoardReading, PolledBoard};
 use self::current_playlist::CurrentPlaylist;
 use self::requests::Waiting;
+use self::ride_orders::{RideOrders, is_decision};
 use super::playlists::{PlaylistReport, PlaylistSource};
 use super::settings::{self, AudioSettings};
 use super::state_writer::WriteCommand;
@@ -42,6 +45,7 @@ use crate::player::feeder::{FeederStats, Hearing};
 use crate::player::library::Library;
 use crate::player::task::{Event, PlayerCommand};
 use crate::playlist::{Playlist, Track};
+use crate::ride::command::Effect;
 use crate::sound_check::Times;
 use crate::sound_check::schedule::BoxNumber;
 use crate::timekeeping::status::{Estimate, TimeState, TimeStatus};
@@ -122,6 +126,8 @@ pub enum Message {
     Volume(VolumeReport),
     /// A request from a client of the control socket, which waits for the answer.
     Command(protocol::Command, SyncSender<Response>),
+    /// The ride is commanded to do something at an instant.
+    Ride(Effect),
     /// Configuration and playlist are to be read again.
     Reload,
     /// The program is to end.
@@ -212,6 +218,8 @@ pub struct Conductor {
     flash: Option<(Flash, Instant<Raw>)>,
     refusal: Option<Refusal>,
     waiting: Vec<Waiting>,
+    /// What the ride is commanded to do.
+    ride: RideOrders,
     ending: Option<EndingSoon>,
 
     trust: Trust,
@@ -264,6 +272,7 @@ impl Conductor {
             flash: None,
             refusal: None,
             waiting: Vec::new(),
+            ride: RideOrders::default(),
             ending: None,
             trust: Trust { is_taken_for_right, ..Trust::default() },
             tick_at: now_raw,
@@ -300,6 +309,7 @@ impl Conductor {
     /// publishes the status.
     pub fn round(&mut self) -> Round {
         let now_raw = self.ports.clocks.raw();
+        self.follow_ride();
         self.poll_board(now_raw);
         if now_raw >= self.tick_at {
             self.tick_at = now_raw + TICK;
@@ -343,6 +353,10 @@ impl Conductor {
 
     /// Feeds the machine, and carries out its actions.
     fn feed(&mut self, input: Input) {
+        self.follow_ride();
+        if is_decision(&input) {
+            self.decided_here();
+        }
         let now = self.now();
         self.trust = Trust { was_trusted: now.is_trusted, was_in_sync: now.is_in_sync, ..self.trust };
         for action in self.appliance.handle(input, now) {

@@ -1,7 +1,7 @@
 //! How the timekeeper handles the time of the group that the box is in.
 
 use jaudiosync_hw::rtc::RtcStatus;
-use jaudiosync_time::{ClockMap, Instant, Raw, Rtc, Span, Utc};
+use jaudiosync_time::{ClockMap, Instant, Rate, Raw, Rtc, Span, Utc};
 
 use super::Timekeeper;
 use crate::timekeeping::estimate::calibration::FlywheelModel;
@@ -23,6 +23,16 @@ pub struct TimeView {
     pub reference_utc_s: Option<i64>,
     /// Whether a reference is heard now.
     pub is_referenced: bool,
+}
+
+impl TimeView {
+    /// Returns the time that a box gives to others: the group's, its own while it is in none, and its
+    /// raw clock while it knows nothing.
+    pub fn given(&self, now: Instant<Raw>) -> ClockMap<Raw, Utc> {
+        let own = || self.own.map(|(own, _)| own);
+        let nothing = ClockMap { from: now, to: Instant::from_ns(now.ns()), rate: Rate::ZERO };
+        self.group.map(|group| group.utc).or_else(own).unwrap_or(nothing)
+    }
 }
 
 impl Timekeeper {

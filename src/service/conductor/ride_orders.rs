@@ -1,0 +1,207 @@
+//! Commands to the whole ride: each waits for its instant, at which the machine handles it as of that
+//! very instant, so that all boxes decide alike. What plays ends on the frame that is heard then: the
+//! player is prepared a second before, if the machine would end it.
+
+use jaudiosync_time::{Instant, Span, Utc};
+
+use super::Conductor;
+use crate::appliance::{Action, Command, FirstTrack, Input, Moment, Phase, Refusal, Session, VolumeChange};
+use crate::player::task::PlayerCommand;
+use crate::ride::command::{Action as RideAction, At, Done, Effect, Join, Outcome, Reason, VolumeChange as RideVolume};
+
+/// The player is prepared this long before: longer than sound cards buffer.
+const PREPARED: Span = Span::SECOND;
+
+/// The instants by both clocks differ by less where this box plays by the ride's time.
+const SAME_TIME: Span = Span::SECOND;
+
+/// More commands than this do not wait at once; the ride's thread lets fewer through.
+const MOST_WAITING: usize = 64;
+
+/// What waits, and what was done.
+#[derive(Default)]
+pub(super) struct RideOrders {
+    waiting: Vec<Effect>,
+    /// For which of them the player was prepared.
+    prepared: Option<Instant<Utc>>,
+    /// When the command took effect that what plays, or that nothing plays, follows from.
+    commanded_s: Option<i64>,
+}
+
+impl Conductor {
+    /// Takes in a command for an instant.
+    pub(super) fn take_effect(&mut self, effect: Effect) {
+        if self.ending.is_some() {
+            return effect.answer(Outcome::Refused(Reason::ShuttingDown));
+        }
+        if self.ride.waiting.len() >= MOST_WAITING {
+            return effect.answer(Outcome::Refused(Reason::Busy));
+        }
+        self.ride.waiting.push(effect);
+        self.ride.waiting.sort_by_key(|effect| effect.at);
+        self.follow_ride();
+    }
+
+    /// Does what has become due, before anything else is handled that comes after it.
+    pub(super) fn follow_ride(&mut self) {
+        while let Some(now) = self.next_due() {
+            let effect = self.ride.waiting.remove(0);
+            self.do_effect(&effect, now);
+        }
+        self.prepare_player();
+    }
+
+    /// Returns the moment of the next command, if it has come.
+    fn next_due(&self) -> Option<Moment> {
+        let effect = self.ride.waiting.first()?;
+        let now = self.now();
+        let at = instant(effect, now);
+        (at <= now.utc).then(|| Moment { raw: now.raw - (now.utc - at), utc: at, ..now })
+    }
+
+    fn do_effect(&mut self, effect: &Effect, at: Moment) {
+        log::info!("the ride is commanded: {:?}", effect.action);
+        let late = self.ports.clocks.raw() - at.raw;
+        self.refusal = None;
+        let was_prepared = self.ride.prepared.take().is_some();
+        let mut ends_sound = false;
+        match effect.action {
+            RideAction::Reload => {
+                self.reload_config();
+                self.feed_at(Input::Command(Command::Reload), at, &mut ends_sound);
+            }
+            action => self.feed_at(Input::Command(command(action)), at, &mut ends_sound),
+        }
+        if was_prepared && !ends_sound {
+            (self.ports.player)(PlayerCommand::FadeAt(None));
+        }
+        self.publish_soon();
+        let outcome = match self.refusal.take() {
+            Some(refusal) => Outcome::Refused(reason(refusal)),
+            None => {
+                if effect.action.decides_what_plays() {
+                    self.ride.commanded_s = Some(effect.commanded_s);
+                }
+                Outcome::Done(self.done(&effect.action, late))
+            }
+        };
+        effect.answer(outcome);
+    }
+
+    /// Feeds the machine as of a moment.
+    fn feed_at(&mut self, input: Input, at: Moment, ends_sound: &mut bool) {
+        for action in self.appliance.handle(input, at) {
+            *ends_sound |= is_end_of_sound(&action);
+            self.act(action, at);
+        }
+    }
+
+    /// Has the player fade out on the frame of the next command, if the machine would end what plays
+    /// then, as far as that can be known before.
+    fn prepare_player(&mut self) {
+        let Some(effect) = self.ride.waiting.first() else { return };
+        let now = self.now();
+        let at = instant(effect, now);
+        if at - now.utc > PREPARED || self.ride.prepared == Some(at) || effect.action == RideAction::Reload {
+            return;
+        }
+        let then = Moment { raw: now.raw + (at - now.utc), utc: at, ..now };
+        let mut preview = self.appliance.clone();
+        let ends = preview.handle(Input::Command(command(effect.action)), then).iter().any(is_end_of_sound);
+        // Asked once: what a person does within this second counts when the instant has come.
+        self.ride.prepared = Some(at);
+        if ends {
+            (self.ports.player)(PlayerCommand::FadeAt(Some(at)));
+        }
+    }
+
+    fn done(&self, action: &RideAction, late: Span) -> Done {
+        let snapshot = self.appliance.snapshot(self.now());
+        let heard_from_utc_s = match snapshot.phase {
+            Phase::WaitingForSlot { utc_s } => Some(utc_s),
+            Phase::Playing { .. } => snapshot.program.map(|program| program.heard_from_utc_s),
+            _ => None,
+        };
+        Done {
+            heard_from_utc_s: heard_from_utc_s.filter(|_| action.decides_what_plays()),
+            volume_percent: matches!(action, RideAction::Volume { .. }).then_some(snapshot.volume_percent),
+            // A round of this loop is not late.
+            late_ms: u16::try_from(late.whole_ms()).unwrap_or(u16::MAX).checked_sub(50).map_or(0, |ms| ms + 50),
+        }
+    }
+
+    /// Notes that a person at this box has decided what plays.
+    pub(super) fn decided_here(&mut self) {
+        self.ride.commanded_s = None;
+    }
+
+    /// Returns when the command took effect that what plays follows from.
+    pub(super) fn commanded_s(&self) -> Option<i64> {
+        self.ride.commanded_s
+    }
+}
+
+/// Returns the instant by the time by which this box plays.
+fn instant(effect: &Effect, now: Moment) -> Instant<Utc> {
+    let by_raw = now.utc + (effect.at_raw - now.raw);
+    if (by_raw - effect.at).abs() < SAME_TIME { effect.at } else { by_raw }
+}
+
+fn is_end_of_sound(action: &Action) -> bool {
+    matches!(action, Action::StopWithFade | Action::EndSoundCheck | Action::Play { .. } | Action::SoundCheck(_))
+}
+
+fn command(action: RideAction) -> Command {
+    let number = |track: u32| FirstTrack::Number(track as usize);
+    match action {
+        RideAction::Start { join: Join::Common } => Command::Join { session: None },
+        RideAction::Start { join: Join::Session { anchor_utc_s, first_track, repeats } } => {
+            Command::Join { session: Some(Session { anchor_utc_s, first_track: first_track as usize, repeats }) }
+        }
+        RideAction::StartAfresh { at, first_track } => {
+            let at_utc_s = match at {
+                At::NextSlot => None,
+                At::Utc(utc_s) => Some(utc_s),
+            };
+            Command::Start { at_utc_s, first_track: Some(number(first_track)), fresh: true }
+        }
+        RideAction::Stop => Command::Stop,
+        RideAction::Resume { track: None } => Command::Resume,
+        RideAction::Resume { track: Some(track) } => {
+            Command::Start { at_utc_s: None, first_track: Some(number(track)), fresh: true }
+        }
+        RideAction::Volume { change, .. } => Command::Volume(match change {
+            RideVolume::Set { percent } => VolumeChange::To(percent),
+            RideVolume::Up { percent } => VolumeChange::By(i8::try_from(percent).unwrap_or(i8::MAX)),
+            RideVolume::Down { percent } => VolumeChange::By(i8::try_from(percent).map_or(i8::MIN, |percent| -percent)),
+            RideVolume::Scale { from_percent, to_percent } => VolumeChange::Scale { from_percent, to_percent },
+        }),
+        RideAction::Reload => Command::Reload,
+        RideAction::Identify => Command::Identify,
+    }
+}
+
+fn reason(refusal: Refusal) -> Reason {
+    let number = |track: usize| u32::try_from(track).unwrap_or(u32::MAX);
+    match refusal {
+        Refusal::NoSuchTrack { track, last } => Reason::NoSuchTrack { track: number(track), last: number(last) },
+        Refusal::AlreadyOver => Reason::AlreadyOver,
+        Refusal::NoPosition => Reason::NoPosition,
+        Refusal::ShuttingDown => Reason::ShuttingDown,
+        Refusal::NoTimeForSoundCheck => Reason::OtherTime,
+    }
+}
+
+/// Returns whether a command of this box alone decides what plays.
+pub(super) fn is_decision(input: &Input) -> bool {
+    use crate::appliance::{ContactEvent, Gesture};
+    match input {
+        Input::Contacts(ContactEvent::Gesture(gesture)) => {
+            matches!(gesture, Gesture::Start | Gesture::StartHeld | Gesture::Stop | Gesture::StopHeld)
+        }
+        Input::Command(command) => {
+            matches!(command, Command::Start { .. } | Command::Stop | Command::Resume | Command::Join { .. })
+        }
+        _ => false,
+    }
+}
