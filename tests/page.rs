@@ -93,7 +93,10 @@ fn a_phone_looks_gives_the_pin_and_steers() {
     let head = phone.request("HEAD", "/page.js", "", "");
     assert_eq!((head.status, head.body.len()), (200, 0));
 
-    let state = phone.get("/state").json();
+    bike.service.wait_until("has read the playlist", |status| status.playlist.is_some());
+    // What is shown is made once a second.
+    let mut states = std::iter::repeat_with(|| phone.get("/state").json());
+    let state = states.find(|state| !state["view"]["playlist"].is_null()).unwrap();
     assert_eq!(state["steer"], false);
     assert_eq!(state["view"]["name"], "bike-1");
     assert_eq!(state["view"]["boxes"][0]["here"], true);
@@ -343,12 +346,12 @@ fn who_reads_nothing_holds_no_memory_and_no_place_of_others() {
     assert!(after_kb <= before_kb + MOST_GROWTH_KB);
 }
 
-/// Makes the box inherit a listening socket as systemd passes it.
+/// Makes the box inherit a listening socket as systemd passes it. Dash knows no descriptor above 9.
 fn pass(command: &Command, listener: &TcpListener) -> Command {
     fcntl(listener, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-    let mut shell = Command::new("sh");
+    let mut shell = Command::new("bash");
     let script = format!("LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec \"$@\" 3<&{}", listener.as_raw_fd());
-    shell.args(["-c", &script, "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.args(["-c", &script, "bash"]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => shell.env(name, value),
