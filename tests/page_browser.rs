@@ -15,6 +15,7 @@ use jaudiosync::ride_key::RideKey;
 use jaudiosync_measure::air::{AirModel, Station};
 use support::browser::{Browser, chromium};
 use support::neighbours::Neighbours;
+use support::{Sandbox, Signal};
 
 /// By how much the RTCs are ahead, in ms, and how much they gain, in ppm.
 const RTCS: [(f64, f64); 4] = [(-1.5, -0.5), (1.5, 0.5), (0.6, 0.2), (-1.0, -0.3)];
@@ -47,10 +48,16 @@ struct Ride {
 
 impl Ride {
     fn new() -> Option<Self> {
+        Self::with(|_| {})
+    }
+
+    /// Does the same, with other music.
+    fn with(music: impl FnOnce(&Sandbox)) -> Option<Self> {
         let program = chromium()?;
         let air = rights::start(AirModel::hotspot())?;
         let phone = air.station("phone").unwrap();
         let mut boxes = Neighbours::new(air, RTCS.len());
+        music(&boxes.sandbox);
         for (number, (offset_ms, rate_ppm)) in RTCS.into_iter().enumerate() {
             boxes.switch_on_waiting(number, offset_ms, rate_ppm, PAGE);
         }
@@ -178,11 +185,31 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
 
+/// A playlist as a ride may have it: titles, and lengths in seconds.
+const TRACKS: [(&str, usize); 12] = [
+    ("Chain and Sprocket", 214), ("Tail Lights", 187), ("Critical Mass", 241), ("Down the Long Hill", 305),
+    ("Cobblestones", 166), ("Freewheel", 198), ("Bell and Whistle", 229), ("The Last Bridge", 276),
+    ("Dynamo", 203), ("Crosswind", 251), ("Left Turn on Green", 174), ("Home by Midnight", 322),
+];
+
+/// Makes that playlist.
+fn make_music(sandbox: &Sandbox) {
+    let mut playlist = String::new();
+    for (number, (title, length_s)) in TRACKS.into_iter().enumerate() {
+        let file = format!("{number:02}.mp3");
+        let tags = ["-b", "8", "--tt", title, "--ta", "JAudioSync"];
+        Signal::tone(8_000, 1, 8_000 * length_s, 220.0).encode(&sandbox.music().join(&file), &tags);
+        playlist = format!("{playlist}{file}\n");
+    }
+    sandbox.playlist(playlist);
+    sandbox.run(&["index"]).succeeds();
+}
+
 #[test]
 #[ignore = "writes the pictures of the guide; called by docs/make-page-pictures"]
 fn pictures_of_the_page() {
     let folder = PathBuf::from(std::env::var_os("PICTURES").expect("PICTURES is the folder to write to"));
-    let Some(mut ride) = Ride::new() else { panic!("without a browser and an air there are no pictures") };
+    let Some(mut ride) = Ride::with(make_music) else { panic!("without a browser and an air there are no pictures") };
     let mut browser = ride.browser("en");
     browser.wait_until("/^4 boxes are together within 0\\.[01]/.test(document.getElementById('together').innerText)");
     browser.press("[data-order=start]");
