@@ -188,8 +188,21 @@ fn another_name_or_another_site_gets_nothing() {
 fn no_path_reaches_a_file() {
     let bike = Box::new();
     let phone = bike.phone(2);
-    let paths = ["/etc/passwd", "/../../../../etc/passwd", "//etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/page.js/..",
-        "/Music/a.mp3", "/.", "/%00", "/index.html", "/www/page.js", "/PAGE.JS", "/page.js%20", "/..%5c..%5cetc"];
+    let paths = [
+        "/etc/passwd",
+        "/../../../../etc/passwd",
+        "//etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/page.js/..",
+        "/Music/a.mp3",
+        "/.",
+        "/%00",
+        "/index.html",
+        "/www/page.js",
+        "/PAGE.JS",
+        "/page.js%20",
+        "/..%5c..%5cetc",
+    ];
     for path in paths {
         let answer = phone.get(path);
         assert_eq!(answer.status, 404, "{path}");
@@ -257,7 +270,8 @@ fn an_attack_costs_little_and_others_are_answered() {
         for number in 0..10 {
             let (phone, stop, sent) = (bike.phone(10 + number), &stop, &sent);
             scope.spawn(move || {
-                let head = b"GET /state HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+                let head =
+                    b"GET /state HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
                 let mut open: Vec<(TcpStream, usize)> = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     open.retain_mut(|(stream, at)| {
@@ -283,7 +297,8 @@ fn an_attack_costs_little_and_others_are_answered() {
                     let endless = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &[b'a'; 100_000]].concat();
                     let headers = "X-Many: 1\r\n".repeat(500);
                     let body = [
-                        format!("POST /pin HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n", phone.page).as_bytes(),
+                        format!("POST /pin HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n", phone.page)
+                            .as_bytes(),
                         b"Content-Length: 99999999\r\n\r\n",
                         &[b'{'; 200_000],
                     ]
@@ -293,7 +308,8 @@ fn an_attack_costs_little_and_others_are_answered() {
                         1 => endless,
                         2 => format!("GET / HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", phone.page).into_bytes(),
                         3 => body,
-                        _ => format!("GET /page.js HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", phone.page).into_bytes(),
+                        _ => format!("GET /page.js HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", phone.page)
+                            .into_bytes(),
                     };
                     let answer = phone.raw(&attack);
                     assert!(number == 4 || !answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -350,7 +366,8 @@ fn who_reads_nothing_holds_no_memory_and_no_place_of_others() {
 fn pass(command: &Command, listener: &TcpListener) -> Command {
     fcntl(listener, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let mut shell = Command::new("bash");
-    let script = format!("LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec \"$@\" 3<&{}", listener.as_raw_fd());
+    let script =
+        format!("LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec \"$@\" 3<&{}", listener.as_raw_fd());
     shell.args(["-c", &script, "bash"]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {

@@ -154,13 +154,17 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
     if let Some(axe) = &axe {
         browser.evaluate(&format!("{axe};1"));
     }
-    for (width, scheme) in [(320, "light"), (320, "dark"), (390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")] {
+    for (width, scheme) in
+        [(320, "light"), (320, "dark"), (390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
+    {
         browser.look(width, 800, scheme);
         assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), width, "nothing is beside the screen");
         for step in ["as it is opened", "with all details", "with the sheet"] {
             match step {
                 "with all details" => {
-                    browser.evaluate("[].forEach.call(document.querySelectorAll('details'), function (one) { one.open = true })");
+                    browser.evaluate(
+                        "[].forEach.call(document.querySelectorAll('details'), function (one) { one.open = true })",
+                    );
                 }
                 "with the sheet" => browser.press("[data-order=start_fresh]"),
                 _ => {}
@@ -172,7 +176,10 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
         }
         // The keyboard closes it, and comes back to where it was.
         for kind in ["keyDown", "keyUp"] {
-            browser.call("Input.dispatchKeyEvent", serde_json::json!({ "type": kind, "key": "Escape", "windowsVirtualKeyCode": 27 }));
+            browser.call(
+                "Input.dispatchKeyEvent",
+                serde_json::json!({ "type": kind, "key": "Escape", "windowsVirtualKeyCode": 27 }),
+            );
         }
         browser.wait_until("document.getElementById('shade').hidden");
         browser.evaluate("[].forEach.call(document.querySelectorAll('details'), function (one) { one.open = false })");
@@ -187,9 +194,18 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
 
 /// A playlist as a ride may have it: titles, and lengths in seconds.
 const TRACKS: [(&str, usize); 12] = [
-    ("Chain and Sprocket", 214), ("Tail Lights", 187), ("Critical Mass", 241), ("Down the Long Hill", 305),
-    ("Cobblestones", 166), ("Freewheel", 198), ("Bell and Whistle", 229), ("The Last Bridge", 276),
-    ("Dynamo", 203), ("Crosswind", 251), ("Left Turn on Green", 174), ("Home by Midnight", 322),
+    ("Chain and Sprocket", 214),
+    ("Tail Lights", 187),
+    ("Critical Mass", 241),
+    ("Down the Long Hill", 305),
+    ("Cobblestones", 166),
+    ("Freewheel", 198),
+    ("Bell and Whistle", 229),
+    ("The Last Bridge", 276),
+    ("Dynamo", 203),
+    ("Crosswind", 251),
+    ("Left Turn on Green", 174),
+    ("Home by Midnight", 322),
 ];
 
 /// Makes that playlist.

@@ -31,6 +31,9 @@ pub enum Failure {
     /// The service does not answer.
     #[error(transparent)]
     Service(#[from] ClientError),
+    /// Boxes of the ride have not answered.
+    #[error("{0}")]
+    NoAnswer(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -56,7 +59,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::Playlist(_) | Self::NothingPlayable(_) => ExitCode::from(3),
             Self::Device(_) => ExitCode::from(4),
-            Self::Service(_) => ExitCode::from(5),
+            Self::Service(_) | Self::NoAnswer(_) => ExitCode::from(5),
         }
     }
 }

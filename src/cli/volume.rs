@@ -26,7 +26,7 @@ pub(super) struct Volume {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
+pub(super) enum Change {
     To(u8),
     By(i8),
 }

@@ -10,6 +10,8 @@ use super::protocol::{Command, MAX_RESPONSE_BYTES, Request, Response};
 /// The service answers at once, however busy it is. Only a reload may have to read hundreds of
 /// files.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// Longer than the service waits for the boxes of a ride.
+const RIDE_TIME: Duration = Duration::from_secs(8);
 const RELOAD_TIME: Duration = Duration::from_secs(30);
 
 /// Why the service does not answer.
@@ -72,8 +74,11 @@ impl Client {
     /// # Errors
     /// If the connection breaks, or the response cannot be read or does not come in time.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
-        let answer_time =
-            if matches!(request, Request::Command(Command::Reload {})) { RELOAD_TIME } else { ANSWER_TIME };
+        let answer_time = match request {
+            Request::Command(Command::Reload {}) => RELOAD_TIME,
+            Request::Ride(_) => RIDE_TIME,
+            _ => ANSWER_TIME,
+        };
         self.stream
             .get_ref()
             .set_read_timeout(Some(answer_time))

@@ -4,10 +4,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use super::Handler;
-use super::protocol::{ErrorCode, MAX_REQUEST_BYTES, Request, Response, parse_request};
+use super::protocol::{ErrorCode, MAX_REQUEST_BYTES, Request, Response, RideProgress, RideRequest, parse_request};
 
 /// How long a request may take, from the previous response to its newline.
 const REQUEST_TIME: Duration = Duration::from_secs(2);
@@ -15,6 +16,8 @@ const REQUEST_TIME: Duration = Duration::from_secs(2);
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// How often a watching client gets the status.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon a client that waits for the ride is let go when the server stops.
+const RIDE_WAIT: Duration = Duration::from_millis(200);
 /// How many clients may watch: half of all, so that there is always room for a command.
 const MAX_WATCHERS: usize = 16;
 
@@ -73,6 +76,7 @@ pub(super) fn serve(mut stream: UnixStream, handler: &dyn Handler, shared: &Arc<
         match parse_request(&line) {
             Ok(Request::Status { watch: true }) => return watch(&mut stream, handler, shared),
             Ok(Request::Status { watch: false }) => answer(&mut stream, &Response::status(handler.status()))?,
+            Ok(Request::Ride(request)) => ride(&mut stream, handler, shared, &request)?,
             Ok(Request::Command(command)) => answer(&mut stream, &handler.handle(command))?,
             Err(failure) => answer(&mut stream, &failure.into())?,
         }
@@ -130,6 +134,27 @@ fn next_line(stream: &mut UnixStream, pending: &mut Vec<u8>) -> Result<Vec<u8>, 
             Err(_) => return Err(End::Gone),
         }
     }
+}
+
+/// Sends the progress of a command to the ride, until nothing more will come.
+fn ride(stream: &mut UnixStream, handler: &dyn Handler, shared: &Arc<Shared>, request: &RideRequest) -> io::Result<()> {
+    let progress = match handler.ride(request) {
+        Ok(progress) => progress,
+        Err(failure) => return answer(stream, &failure.into()),
+    };
+    while !shared.stopping.load(Ordering::Acquire) {
+        match progress.recv_timeout(RIDE_WAIT) {
+            Ok(reached) => {
+                answer(stream, &Response::ride(RideProgress::from(&reached)))?;
+                if reached.is_over {
+                    return Ok(());
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    answer(stream, &Response::failed(ErrorCode::Failed, "the ride does not answer; see: journalctl -u jaudiosync"))
 }
 
 /// Sends the status every second, until the client disconnects or sends anything.

@@ -26,6 +26,7 @@
 //! | `status` | `watch`: bool | `status` in the response; with `watch` a line every second until the client disconnects |
 //! | `reload` | | reloads the playlist, Music folder and configuration |
 //! | `sound_check` | `minutes`: 1 to 30 | takes part in a sound check from the next slot of the start grid until so many minutes after the present one are over |
+//! | `ride` | `action` (required): `start`, `start_afresh`, `stop`, `resume`, `volume`, `reload` or `identify`; `boxes`: names, without it all; `time`, `first_track`: as for `start`, with `start_afresh`; one of `percent`, `by`, with `volume`, and `equal`: bool | has boxes of the ride do it at the same instant: `ride` in every response is the table of the boxes, and one comes whenever it has changed, for 6 s at most, the last with `"over":true` |
 //!
 //! Unknown commands and fields are errors; clients ignore fields that they do not know. Error
 //! codes: see [`protocol::ErrorCode`].

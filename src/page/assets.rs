@@ -15,21 +15,9 @@ pub struct Asset {
 
 /// All files of the page.
 pub const ALL: [Asset; 6] = [
-    Asset {
-        path: "/",
-        media_type: "text/html; charset=utf-8",
-        contents: include_bytes!("www/index.html"),
-    },
-    Asset {
-        path: "/page.css",
-        media_type: "text/css; charset=utf-8",
-        contents: include_bytes!("www/page.css"),
-    },
-    Asset {
-        path: "/page.js",
-        media_type: "text/javascript; charset=utf-8",
-        contents: include_bytes!("www/page.js"),
-    },
+    Asset { path: "/", media_type: "text/html; charset=utf-8", contents: include_bytes!("www/index.html") },
+    Asset { path: "/page.css", media_type: "text/css; charset=utf-8", contents: include_bytes!("www/page.css") },
+    Asset { path: "/page.js", media_type: "text/javascript; charset=utf-8", contents: include_bytes!("www/page.js") },
     Asset { path: "/icon.svg", media_type: "image/svg+xml", contents: include_bytes!("www/icon.svg") },
     Asset { path: "/icon.png", media_type: "image/png", contents: include_bytes!("www/icon.png") },
     Asset {
@@ -90,7 +78,9 @@ mod tests {
     #[test]
     fn the_script_is_that_of_2016() {
         let script = text("/page.js");
-        for later in ["?.", "??", "async ", "await ", "...", "=>", "`", "let ", "const ", "class ", "replaceAll", "fetch("] {
+        for later in
+            ["?.", "??", "async ", "await ", "...", "=>", "`", "let ", "const ", "class ", "replaceAll", "fetch("]
+        {
             let found = script.lines().find(|line| !line.trim_start().starts_with("//") && line.contains(later));
             assert_eq!(found, None, "{later}");
         }

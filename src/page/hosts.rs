@@ -89,8 +89,23 @@ mod tests {
 
     #[test]
     fn it_answers_to_nothing_else() {
-        let others = ["evil.example", "bike-1.evil.example", "10.42.0.2", "bike-1:8080", "bike-1:", "bike-1:x", "", ".",
-            "[::1", "bike-1 ", "localhost", "bike-1@evil.example", "0.0.0.0", "bike-1:80:80", "bike-1:99999"];
+        let others = [
+            "evil.example",
+            "bike-1.evil.example",
+            "10.42.0.2",
+            "bike-1:8080",
+            "bike-1:",
+            "bike-1:x",
+            "",
+            ".",
+            "[::1",
+            "bike-1 ",
+            "localhost",
+            "bike-1@evil.example",
+            "0.0.0.0",
+            "bike-1:80:80",
+            "bike-1:99999",
+        ];
         for host in others {
             assert!(!is_ours(host, "10.42.0.1:80"), "{host}");
         }

@@ -108,10 +108,10 @@ mod tests {
         let parse = |text: &str| Request::parse(text.as_bytes()).unwrap();
         assert_eq!(parse(r#"{"order":"start"}"#), Request { order: Deed::Start, boxes: None });
         let boxes = Some(vec!["bike-2".to_owned()]);
-        assert_eq!(parse(r#"{"order":{"set_volume":40},"boxes":["bike-2"]}"#), Request {
-            order: Deed::SetVolume(40),
-            boxes
-        });
+        assert_eq!(
+            parse(r#"{"order":{"set_volume":40},"boxes":["bike-2"]}"#),
+            Request { order: Deed::SetVolume(40), boxes }
+        );
         assert_eq!(parse(r#"{"order":{"start_fresh":3}}"#).order, Deed::StartFresh(3));
     }
 

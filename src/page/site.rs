@@ -279,7 +279,9 @@ impl Site {
         match carried_out.await {
             Ok(Ok(outcomes)) => json_answer(StatusCode::OK, &json!({ "boxes": outcomes })),
             Ok(Err(words)) => failure(StatusCode::CONFLICT, &words),
-            Err(_) => failure(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the program; see: journalctl -u jaudiosync"),
+            Err(_) => {
+                failure(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the program; see: journalctl -u jaudiosync")
+            }
         }
     }
 }
@@ -374,7 +376,8 @@ fn closing(mut answer: Answer) -> Answer {
 
 fn file(asset: &Asset, mark: &str, headers: &HeaderMap) -> Answer {
     let is_known = only(headers, &header::IF_NONE_MATCH).is_some_and(|known| known == mark);
-    let (status, contents) = if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, asset.contents) };
+    let (status, contents) =
+        if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, asset.contents) };
     let mut answer = Response::new(PageBody::Whole(Some(Bytes::from_static(contents))));
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type));

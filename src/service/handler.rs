@@ -1,13 +1,17 @@
 //! The control socket, and what its clients get: commands go to the conductor, the status is read
 //! where it was last published.
 
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use jaudiosync_time::Instant;
+
 use super::conductor::{Message, StatusBoard};
+use super::ride_requests::{action, failure, targets};
 use crate::config::Config;
-use crate::control::protocol::ErrorCode;
+use crate::control::protocol::{ErrorCode, Failure, RideRequest};
 use crate::control::{Command, Handler, Response, Server, ServerError, ServerOptions, Status};
+use crate::ride::command::{Commands, Progress};
 
 /// How long to wait for the conductor. It answers within milliseconds, except to a reload, which
 /// may read hundreds of new files; the client waits a little longer than this.
@@ -17,12 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub struct ControlHandler {
     messages: Sender<Message>,
     status: StatusBoard,
+    ride: Option<Commands>,
 }
 
 impl ControlHandler {
     /// Makes a handler that passes commands on to the conductor that takes these messages.
     pub fn new(messages: Sender<Message>, status: StatusBoard) -> Self {
-        Self { messages, status }
+        Self { messages, status, ride: None }
+    }
+
+    /// Commands the ride by this.
+    #[must_use]
+    pub fn with_ride(self, ride: Option<Commands>) -> Self {
+        Self { ride, ..self }
     }
 }
 
@@ -34,6 +45,17 @@ impl Handler for ControlHandler {
         response.unwrap_or_else(|| {
             Response::failed(ErrorCode::Failed, "the service does not answer; see: journalctl -u jaudiosync")
         })
+    }
+
+    fn ride(&self, request: &RideRequest) -> Result<Receiver<Progress>, Failure> {
+        let no_ride = || {
+            let words = "this box has no ride's key, or hears nobody; see: jaudiosync ride";
+            Failure::new(ErrorCode::NotNow, words)
+        };
+        let commands = self.ride.as_ref().ok_or_else(no_ride)?;
+        let now = Instant::from_ns(self.status.read().time.utc_ns);
+        let action = action(request, now)?;
+        commands.send(action, targets(request)).map_err(|error| failure(&error))
     }
 
     fn status(&self) -> Status {

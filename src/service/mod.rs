@@ -8,7 +8,8 @@
 //!   socket's clients;
 //! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
 //!   state is saved;
-//! - `ride` is the ride's side, and `page` that of the page for phones;
+//! - `ride` starts the ride's task, and `ride_requests` is what clients want of it; `page` serves the
+//!   page for phones;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
 //!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
@@ -23,6 +24,7 @@ mod page;
 pub mod playlists;
 mod recording;
 mod ride;
+pub mod ride_requests;
 pub mod running;
 pub mod settings;
 pub mod state_place;

@@ -105,7 +105,8 @@ impl Steering for RidePage {
     fn carry_out(&self, request: Request) -> Result<Vec<BoxOutcome>, String> {
         let is_to_all = request.boxes.is_none();
         let targets = request.boxes.map_or(Targets::All, Targets::Named);
-        let progress = self.commands.send(action(request.order, is_to_all), targets).map_err(|error| error.to_string())?;
+        let progress =
+            self.commands.send(action(request.order, is_to_all), targets).map_err(|error| error.to_string())?;
         let deadline = Instant::now() + PATIENCE;
         let mut last = Progress::default();
         while !last.is_over {
@@ -130,7 +131,9 @@ fn action(deed: Deed, keeps_ratios: bool) -> Action {
         Deed::ChangeVolume(by) if by < 0 => {
             Action::Volume { change: VolumeChange::Down { percent: by.unsigned_abs() }, keeps_ratios }
         }
-        Deed::ChangeVolume(by) => Action::Volume { change: VolumeChange::Up { percent: by.unsigned_abs() }, keeps_ratios },
+        Deed::ChangeVolume(by) => {
+            Action::Volume { change: VolumeChange::Up { percent: by.unsigned_abs() }, keeps_ratios }
+        }
         Deed::Identify => Action::Identify,
         Deed::Reload => Action::Reload,
     }

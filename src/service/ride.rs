@@ -99,9 +99,9 @@ pub(super) struct RideSide {
 type KeptWorker = Arc<Mutex<Box<dyn FnMut(()) + Send>>>;
 
 impl RideSide {
-    /// Returns how the ride is commanded, from any thread.
-    pub(super) fn commands(&self) -> Commands {
-        self.commands.clone()
+    /// Returns how the ride is commanded, from any thread; `None` if its task could not be started.
+    pub(super) fn commands(&self) -> Option<Commands> {
+        self.worker.is_some().then(|| self.commands.clone())
     }
 
     /// Returns the ride's PIN.
@@ -236,19 +236,7 @@ fn of_neighbour(neighbour: &NeighbourReport) -> NeighbourStatus {
             Standing::Contradicted => UtcStanding::Contradicted,
             Standing::Excluded => UtcStanding::Excluded,
         },
-        warnings: neighbour.troubles.iter().map(|trouble| words(*trouble).to_owned()).collect(),
-    }
-}
-
-fn words(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::NoSound => "no sound card",
-        Trouble::NoRtc => "no RTC",
-        Trouble::BadTrack => "a track is missing or broken",
-        Trouble::LowVoltage => "too little voltage",
-        Trouble::Hot => "too hot",
-        Trouble::Contradiction => "another time than the others",
-        Trouble::StateIsLost => "does not keep its state",
+        warnings: neighbour.troubles.iter().map(|trouble| trouble.words().to_owned()).collect(),
     }
 }
 

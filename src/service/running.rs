@@ -14,10 +14,10 @@ use sd_notify::NotifyState;
 
 use super::conductor::{Conductor, Ending, Message, Ports, Round, StatusBoard, TimePort};
 use super::devices::{board_opener, open_mixer};
-use super::page;
 use super::handler::{ControlHandler, bind};
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
+use super::page;
 use super::playlists::PlaylistTask;
 use super::recording::Recording;
 use super::ride::{PlannedRide, RideSide};
@@ -169,7 +169,8 @@ impl Service {
         log_state_place(&state_status(place.as_ref(), module.report()));
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
-        let handler = ControlHandler::new(sender.clone(), conductor.status_board());
+        let handler = ControlHandler::new(sender.clone(), conductor.status_board())
+            .with_ride(ride.as_ref().and_then(RideSide::commands));
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
         let page = page::start(&config.page, ride.as_ref(), conductor.status_board(), conductor.playlist_board());
         Ok(Self { page, server, conductor, inbox, sender, engine, time, workers, ride, recording, began })

@@ -53,7 +53,10 @@ impl Browser {
         pipes.iter().for_each(|pipe| mkfifo(pipe, Mode::S_IRWXU).unwrap());
         let mut command = shell();
         // It reads commands from descriptor 3, and answers on 4.
-        command.args(["-c", "to=$1 from=$2; shift 2; exec \"$@\" 3<\"$to\" 4>\"$from\"", "sh"]).args(&pipes).arg(program);
+        command
+            .args(["-c", "to=$1 from=$2; shift 2; exec \"$@\" 3<\"$to\" 4>\"$from\"", "sh"])
+            .args(&pipes)
+            .arg(program);
         command.args(["--headless", "--remote-debugging-pipe", "--hide-scrollbars", "--disable-gpu", "--no-first-run"]);
         command.args([format!("--lang={language}"), format!("--accept-lang={language}")]);
         command.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
@@ -64,8 +67,7 @@ impl Browser {
         // Each waits until the other end is open.
         let to = OpenOptions::new().write(true).open(&pipes[0]).unwrap();
         let from = BufReader::new(File::open(&pipes[1]).unwrap());
-        let mut browser =
-            Self { child, to, from, session: None, number: 0, complaints: Vec::new(), _folder: folder };
+        let mut browser = Self { child, to, from, session: None, number: 0, complaints: Vec::new(), _folder: folder };
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         browser.session = browser.call("Target.attachToTarget", attach)["sessionId"].as_str().map(str::to_owned);

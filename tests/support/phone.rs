@@ -72,7 +72,8 @@ impl Phone {
         let cookie = self.cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let text = self.raw(
-            format!("{method} {path} HTTP/1.1\r\n{host}{cookie}{length}{head}Connection: close\r\n\r\n{body}").as_bytes(),
+            format!("{method} {path} HTTP/1.1\r\n{host}{cookie}{length}{head}Connection: close\r\n\r\n{body}")
+                .as_bytes(),
         );
         parse(&text).unwrap_or_else(|| panic!("{method} {path}: no answer but {text:?}"))
     }

@@ -1,15 +1,20 @@
 //! `jaudiosync ride`: shows who is heard, by the running service's status.
 
 use std::io::{self, IsTerminal, Write, stdout};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jaudiosync_hw::clocks::{Clocks, MachineClocks};
 use ratatui::crossterm::terminal::size;
 
-use super::super::Failure;
 use super::super::service_options::ServiceOptions;
+use super::super::{Failure, output};
+use super::outside;
 use super::table::{Look, draw};
+use super::through::{guest, key_of};
 use crate::config::{self, TimeSource};
 use crate::control::{Request, Status};
+use crate::ride::command::{SendError, Targets};
 
 /// A terminal that does not say how wide it is has this many columns.
 const USUAL_COLUMNS: usize = 80;
@@ -25,12 +30,19 @@ pub(super) struct Show {
     #[arg(long)]
     json: bool,
 
+    /// A file with the ride's key: listen on this machine itself for some seconds, without a service
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["socket", "watch"])]
+    key: Option<PathBuf>,
+
     #[command(flatten)]
     service: ServiceOptions,
 }
 
 impl Show {
     pub(super) fn run(&self) -> Result<(), Failure> {
+        if let Some(file) = &self.key {
+            return self.show_from_outside(file);
+        }
         let mut client = self.service.connect()?;
         let mut next = Some(client.request(&Request::Status { watch: self.watch })?);
         while let Some(response) = next {
@@ -48,6 +60,23 @@ impl Show {
         }
     }
 
+    fn show_from_outside(&self, file: &Path) -> Result<(), Failure> {
+        let mut guest = guest(key_of(file)?)?;
+        guest.listen(&Targets::All);
+        let boxes = guest.boxes();
+        let ride = outside::status(&boxes, guest.interfaces(), guest.refused(), MachineClocks.raw());
+        match self.json {
+            true => output::say_pretty_json(&ride),
+            false if boxes.is_empty() => Err(Failure::Other(SendError::Nobody.to_string())),
+            false => {
+                let drawn = draw(&ride, None, look());
+                // Its first line is about a box that hears others.
+                output::say(drawn.split_once("\n\n").map_or(drawn.as_str(), |(_, table)| table));
+                Ok(())
+            }
+        }
+    }
+
     fn show(&self, status: &Status) -> io::Result<()> {
         let text = match (self.json, self.watch) {
             (true, true) => serde_json::to_string(&status.ride)?,
@@ -60,12 +89,15 @@ impl Show {
     }
 }
 
-fn page(status: &Status) -> String {
+fn look() -> Look {
     let is_terminal = stdout().is_terminal();
     let columns = is_terminal.then(|| size().map_or(USUAL_COLUMNS, |(columns, _)| usize::from(columns)));
-    let look = Look { columns, has_colors: is_terminal };
+    Look { columns, has_colors: is_terminal }
+}
+
+fn page(status: &Status) -> String {
     match &status.ride {
-        Some(ride) => draw(ride, status.time.error_bound_ms, look),
+        Some(ride) => draw(ride, status.time.error_bound_ms, look()),
         None => no_ride(),
     }
 }

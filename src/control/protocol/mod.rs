@@ -3,11 +3,13 @@
 
 mod request;
 mod response;
+mod ride_command;
 mod ride_status;
 mod status;
 
 pub use request::{Command, FirstTrack, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
+pub use ride_command::{RideAction, RideBox, RideOutcome, RideProgress, RideRequest};
 pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};
 pub use status::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PhaseStatus, PlayState, PlayStatus,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::response::{ErrorCode, Failure};
+use super::ride_command::RideRequest;
 use super::{MAX_REQUEST_BYTES, VERSION};
 use crate::sound_check::MOST_MINUTES;
 use crate::timetable::local_time::NamedTime;
@@ -18,6 +19,8 @@ pub enum Request {
     },
     /// Carry out a command.
     Command(Command),
+    /// Have boxes of the ride carry out a command, and report its progress.
+    Ride(RideRequest),
 }
 
 /// A command.
@@ -104,12 +107,15 @@ impl From<FirstTrack> for Value {
 }
 
 /// Writes and reads named times as riders write them.
-mod named_time {
+pub(super) mod named_time {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use super::NamedTime;
 
-    pub(super) fn serialize<S: Serializer>(time: &Option<NamedTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &Option<NamedTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match time {
             Some(NamedTime::OfDay(time)) => serializer.collect_str(&time.format("%H:%M:%S")),
             Some(NamedTime::OnDate(time)) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S")),
@@ -117,7 +123,9 @@ mod named_time {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NamedTime>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<NamedTime>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
@@ -127,7 +135,10 @@ mod named_time {
 const STATUS: &str = "status";
 
 /// All values of `command`.
-const COMMANDS: [&str; 7] = ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check"];
+const COMMANDS: [&str; 8] = ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check", RIDE];
+
+/// The value of `command` for boxes of the ride.
+const RIDE: &str = "ride";
 
 /// The fields of a request for the status.
 #[derive(Debug, Deserialize)]
@@ -150,6 +161,13 @@ impl Request {
             Self::Status { watch: false } => json!({ "command": STATUS }),
             Self::Status { watch: true } => json!({ "command": STATUS, "watch": true }),
             Self::Command(command) => serde_json::to_value(command).unwrap_or_default(),
+            Self::Ride(request) => {
+                let mut value = serde_json::to_value(request).unwrap_or_default();
+                if let Value::Object(fields) = &mut value {
+                    fields.insert("command".to_owned(), Value::from(RIDE));
+                }
+                value
+            }
         };
         if let Value::Object(fields) = &mut value {
             fields.insert("v".to_owned(), Value::from(VERSION));
@@ -188,6 +206,12 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
                 StatusFields::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
             Ok(Request::Status { watch })
         }
+        Some(RIDE) => {
+            fields.remove("command");
+            let request =
+                RideRequest::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
+            request.check().map(Request::Ride)
+        }
         Some(name) if !COMMANDS.contains(&name) => {
             Err(malformed(format!("there is no command {name:?}; there are: {}", COMMANDS.join(", "))))
         }
@@ -218,13 +242,29 @@ fn check(command: Command) -> Result<Command, Failure> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ride_command::RideAction;
     use super::*;
 
     fn any_request() -> impl Strategy<Value = Request> {
         prop_oneof![
             5 => any_command().prop_map(Request::Command),
             1 => any::<bool>().prop_map(|watch| Request::Status { watch }),
+            2 => any_ride_request().prop_map(Request::Ride),
         ]
+    }
+
+    fn any_ride_request() -> impl Strategy<Value = RideRequest> {
+        let boxes = prop::collection::vec("[a-z0-9-]{1,12}", 0..4);
+        let afresh = prop::option::of(any::<u32>())
+            .prop_map(|first_track| RideRequest { first_track, ..RideRequest::new(RideAction::StartAfresh) });
+        let volume = (0_u8..=100, any::<bool>()).prop_map(|(percent, equal)| RideRequest {
+            percent: Some(percent),
+            equal,
+            ..RideRequest::new(RideAction::Volume)
+        });
+        let plain = prop::sample::select(vec![RideAction::Start, RideAction::Stop, RideAction::Identify]);
+        (prop_oneof![afresh, volume, plain.prop_map(RideRequest::new)], boxes)
+            .prop_map(|(request, boxes)| RideRequest { boxes, ..request })
     }
 
     fn any_command() -> impl Strategy<Value = Command> {
@@ -279,6 +319,12 @@ mod tests {
         refused(r#"{"v":1,"command":"volume","by":-101}"#, ErrorCode::Invalid, "-100 to 100");
         refused(r#"{"v":1,"command":"volume","percent":1,"by":1}"#, ErrorCode::Invalid, "exclude");
         refused(r#"{"v":1,"command":"sound_check","minutes":31}"#, ErrorCode::Invalid, "1 to 30");
+        refused(r#"{"v":1,"command":"ride"}"#, ErrorCode::Malformed, "action");
+        refused(r#"{"v":1,"command":"ride","action":"dance"}"#, ErrorCode::Malformed, "dance");
+        refused(r#"{"v":1,"command":"ride","action":"stop","first_track":1}"#, ErrorCode::Invalid, "start_afresh");
+        refused(r#"{"v":1,"command":"ride","action":"stop","percent":1}"#, ErrorCode::Invalid, "for volume");
+        refused(r#"{"v":1,"command":"ride","action":"volume"}"#, ErrorCode::Invalid, "percent or by");
+        refused(r#"{"v":1,"command":"ride","action":"volume","percent":101}"#, ErrorCode::Invalid, "0 to 100");
         refused(&"[".repeat(4000), ErrorCode::Malformed, "recursion");
         refused(&" ".repeat(5000), ErrorCode::TooLong, "4096");
     }
@@ -288,7 +334,10 @@ mod tests {
         let unknown = Command::deserialize(json!({ "command": "dance" })).unwrap_err().to_string();
         // serde lists the variants: unknown variant `dance`, expected one of `start`, `stop`, ...
         let listed = unknown.split('`').skip(1).step_by(2).skip(1);
-        assert_eq!(listed.collect::<Vec<_>>(), COMMANDS.into_iter().filter(|&name| name != STATUS).collect::<Vec<_>>());
+        assert_eq!(
+            listed.collect::<Vec<_>>(),
+            COMMANDS.into_iter().filter(|&name| name != STATUS && name != RIDE).collect::<Vec<_>>()
+        );
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
+use super::ride_command::RideProgress;
 use super::status::Status;
 
 /// The response to a request.
@@ -19,6 +20,8 @@ pub struct Response {
     volume_db: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<Box<Status>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ride: Option<RideProgress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
@@ -71,7 +74,16 @@ pub enum ErrorCode {
 
 impl Response {
     const fn empty(ok: bool) -> Self {
-        Self { v: VERSION, ok, message: None, volume_percent: None, volume_db: None, status: None, error: None }
+        Self {
+            v: VERSION,
+            ok,
+            message: None,
+            volume_percent: None,
+            volume_db: None,
+            status: None,
+            ride: None,
+            error: None,
+        }
     }
 
     /// Makes the response to a command that was carried out; the message says what happens now.
@@ -87,6 +99,11 @@ impl Response {
     /// Makes a response with the status.
     pub fn status(status: Status) -> Self {
         Self { status: Some(Box::new(status)), ..Self::empty(true) }
+    }
+
+    /// Makes a response with the progress of a command to the ride.
+    pub fn ride(progress: RideProgress) -> Self {
+        Self { ride: Some(progress), ..Self::empty(true) }
     }
 
     /// Makes the response to a request that was not carried out.
@@ -116,6 +133,14 @@ impl Response {
     /// The failure, if the request was not carried out.
     pub fn into_status(self) -> Result<Option<Status>, Failure> {
         self.checked().map(|response| response.status.map(|status| *status))
+    }
+
+    /// Returns the progress of a command to the ride, if the response has it.
+    ///
+    /// # Errors
+    /// The failure, if the request was not carried out.
+    pub fn into_ride(self) -> Result<Option<RideProgress>, Failure> {
+        self.checked().map(|response| response.ride)
     }
 
     fn checked(self) -> Result<Self, Failure> {

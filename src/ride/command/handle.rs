@@ -37,6 +37,9 @@ pub enum SendError {
         /// The names that there are, this box's among them.
         heard: Vec<String>,
     },
+    /// No box is heard.
+    #[error("no box is heard; is this machine on the ride's network, and is this the ride's key?")]
+    Nobody,
     /// The ride's thread does not run.
     #[error("other boxes are not heard; see: journalctl -u jaudiosync")]
     NotRunning,

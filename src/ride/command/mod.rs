@@ -41,6 +41,7 @@ pub mod action;
 mod desk;
 mod effect;
 mod follow;
+pub mod guest;
 mod handle;
 pub mod outcome;
 mod receiving;

@@ -116,3 +116,18 @@ pub enum Trouble {
     /// Its state is not kept when its power is cut.
     StateIsLost,
 }
+
+impl Trouble {
+    /// Returns it in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoSound => "no sound card",
+            Self::NoRtc => "no RTC",
+            Self::BadTrack => "a track is missing or broken",
+            Self::LowVoltage => "too little voltage",
+            Self::Hot => "too hot",
+            Self::Contradiction => "another time than the others",
+            Self::StateIsLost => "does not keep its state",
+        }
+    }
+}
