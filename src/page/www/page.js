@@ -568,7 +568,7 @@
     if (maySteer) {
       ask("POST", "/leave", {}, function () { steer(false); say(t("Locked again."), false); });
     } else {
-      askPin(t("To steer, give the PIN once. On a box: jaudiosync ride pin"), function () {});
+      askPin(t("To steer, give the PIN once. On a box: jaudiosync ride pin"), connect);
     }
   });
   id("sheet-no").addEventListener("click", shut);
