@@ -16,7 +16,7 @@ use crate::config::{self, PageView};
 use crate::control::Status;
 use crate::page::orders::{Deed, Request};
 use crate::page::{BoxOutcome, ListedTrack, OutcomeKind, Page, PageSetup, Steering, Tracks};
-use crate::ride::command::{Action, At, Commands, Join, Outcome, Progress, Row, Targets, VolumeChange};
+use crate::ride::command::{Action, At, Commands, Join, Outcome, Progress, Row, SendError, Targets, VolumeChange};
 
 /// A little more than the ride waits for boxes that do not answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -84,7 +84,8 @@ fn passed_listener() -> Option<TcpListener> {
 struct RidePage {
     status: StatusBoard,
     playlist: PlaylistBoard,
-    commands: Commands,
+    /// `None` where the ride's task does not run.
+    commands: Option<Commands>,
 }
 
 impl Steering for RidePage {
@@ -105,8 +106,9 @@ impl Steering for RidePage {
     fn carry_out(&self, request: Request) -> Result<Vec<BoxOutcome>, String> {
         let is_to_all = request.boxes.is_none();
         let targets = request.boxes.map_or(Targets::All, Targets::Named);
-        let progress =
-            self.commands.send(action(request.order, is_to_all), targets).map_err(|error| error.to_string())?;
+        let commands = self.commands.as_ref().ok_or(SendError::NotRunning);
+        let sent = commands.and_then(|commands| commands.send(action(request.order, is_to_all), targets));
+        let progress = sent.map_err(|error| error.to_string())?;
         let deadline = Instant::now() + PATIENCE;
         let mut last = Progress::default();
         while !last.is_over {
