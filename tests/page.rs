@@ -102,7 +102,7 @@ fn a_phone_looks_gives_the_pin_and_steers() {
     assert_eq!(state["view"]["boxes"][0]["here"], true);
     assert_eq!(state["view"]["playlist"]["tracks"], 1);
     let tracks = phone.get("/tracks?from=0").json();
-    assert_eq!(tracks["tracks"][0]["title"], "A");
+    assert_eq!(tracks["tracks"][0]["title"], "A - Test");
     assert_eq!(tracks["fingerprint"], state["view"]["playlist"]["fingerprint"]);
     assert_eq!(phone.get("/tracks?from=99999999999999999999").json()["from"], 0);
     assert_eq!(phone.get("/tracks?from=7").json()["tracks"], json!([]));
