@@ -115,7 +115,7 @@ pub struct Neighbours {
     pub boxes: BTreeMap<usize, ServiceProcess>,
     card: VirtualCard,
     recorder: Recorder,
-    key: String,
+    pub key: String,
     anchor_utc_s: i64,
     pub heard: Vec<Heard>,
 }
@@ -138,15 +138,20 @@ impl Neighbours {
 
     /// Switches a box on, whose RTC is wrong, and which starts to play by itself.
     pub fn switch_on(&mut self, number: usize, offset_ms: f64, rate_ppm: f64) {
+        self.switch_on_with(number, offset_ms, rate_ppm, true, "");
+    }
+
+    /// The same, and whether its jumper is fitted, and more lines of `[ride]`.
+    pub fn switch_on_with(&mut self, number: usize, offset_ms: f64, rate_ppm: f64, jumper: bool, more: &str) {
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let (name, key) = (name(number), &self.key);
         let config = format!(
             "start.anchor = \"{anchor}\"\n[time]\nrtc = \"simulated:offset={offset_ms}ms,rate={rate_ppm}ppm\"\n\
-             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n"
+             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n{more}"
         );
         let station = &self.stations[number];
         let prepare = |command: &mut Command| *command = inside(station, command);
-        let make = Make { name: &name, jumper: true, config: &config };
+        let make = Make { name: &name, jumper, config: &config };
         let made =
             ServiceProcess::switch_on_prepared(&self.sandbox, &self.card, Sink::Box(number), &make, prepare).ready();
         self.boxes.insert(number, made);
@@ -161,6 +166,11 @@ impl Neighbours {
             self.compare(&recording);
         }
         self.heard[from..].to_vec()
+    }
+
+    /// Returns what was recorded since the last call, or since something was listened to.
+    pub fn recorded(&mut self) -> Recording {
+        self.recorder.cut().unwrap()
     }
 
     fn compare(&mut self, recording: &Recording) {
