@@ -65,7 +65,9 @@ fn wait_until_utc(utc_s: f64) {
 fn spread_ms(recording: &Recording, boxes: &[usize], place: impl Fn(&[f32]) -> Option<usize>) -> f64 {
     let places: Vec<usize> = boxes
         .iter()
-        .map(|number| place(recording.channel(*number).unwrap()).unwrap_or_else(|| panic!("box{} is silent", number + 1)))
+        .map(|number| {
+            place(recording.channel(*number).unwrap()).unwrap_or_else(|| panic!("box{} is silent", number + 1))
+        })
         .collect();
     let spread = places.iter().max().unwrap() - places.iter().min().unwrap();
     println!("frames {places:?}");
@@ -135,7 +137,8 @@ fn four_boxes_start_and_stop_on_the_same_frame_and_one_that_is_off_is_named() {
     let apart_ms = spread_ms(&recording, &four, ends);
     println!("all four end within {apart_ms:.4} ms");
     assert!(apart_ms <= SAME_FRAME_MS);
-    let stopped: Vec<_> = four.iter().map(|number| ride.boxes[number].status().play.stopped_at.unwrap().number).collect();
+    let stopped: Vec<_> =
+        four.iter().map(|number| ride.boxes[number].status().play.stopped_at.unwrap().number).collect();
     assert_eq!(stopped, [0; 4], "every one has saved where it was");
 
     // A box that nobody has, and one that is off.
