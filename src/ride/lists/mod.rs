@@ -16,8 +16,8 @@ pub use desk::Lists;
 
 use super::message::{BoxId, ListPart, ListQuestion, ListedTrack};
 
-/// Tracks of a part: what a datagram carries, at up to 20 bytes each.
-const TRACKS_OF_A_PART: usize = 50;
+/// Tracks of a part: what a datagram carries, at up to 27 bytes each and 80 around them.
+const TRACKS_OF_A_PART: usize = 40;
 
 /// Longer lists are compared up to here.
 pub const MOST_TRACKS: usize = 5_000;
