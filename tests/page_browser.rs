@@ -59,7 +59,7 @@ impl Ride {
         let mut boxes = Neighbours::new(air, RTCS.len());
         music(&boxes.sandbox);
         for (number, (offset_ms, rate_ppm)) in RTCS.into_iter().enumerate() {
-            boxes.switch_on_waiting(number, offset_ms, rate_ppm, PAGE);
+            boxes.switch_on_with(number, offset_ms, rate_ppm, false, PAGE);
         }
         let page = format!("http://{}/", boxes.address(0));
         let pin = boxes.key().parse::<RideKey>().unwrap().pin();

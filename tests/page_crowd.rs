@@ -56,7 +56,7 @@ fn a_crowd_at_the_page_is_not_heard() {
     let friend = air.station("friend").unwrap();
     let mut ride = Neighbours::new(air, 2);
     for (number, (offset_ms, rate_ppm)) in [(-1.5, -0.5), (1.5, 0.5)].into_iter().enumerate() {
-        ride.switch_on_waiting(number, offset_ms, rate_ppm, "[page]\nlisten = \"0.0.0.0:80\"\n");
+        ride.switch_on_with(number, offset_ms, rate_ppm, false, "[page]\nlisten = \"0.0.0.0:80\"\n");
     }
     let (two, address, pid) = (ride.numbers(), ride.address(0), ride.boxes[&0].pid());
     for number in &two {

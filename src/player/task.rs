@@ -25,6 +25,9 @@ use crate::worker::Task;
 /// the task polls it.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
+/// A command comes this much before the instant of a fade that was planned for it, at most.
+const COMMANDED_EARLY: Span = Span::from_ms(20);
+
 /// A device that went away is tried again after this long, twice as long each time, up to the last:
 /// soon where it is not there, and rarely where it can be opened and does not play.
 const REOPEN_FIRST: Span = Span::from_ms(100);
@@ -376,7 +379,10 @@ impl Task for PlayerTask {
                 let is_audible = self.program.is_some() && self.output.is_some();
                 let now = self.ports.clocks.raw();
                 let given_up = if is_audible { now + FADE_PATIENCE } else { now };
-                if is_audible {
+                // What was planned for this instant is under way, or with the device.
+                let is_planned = self.shared.fade_from_frame.load(Ordering::Acquire) != u64::MAX
+                    && self.fade_at.is_some_and(|at| at <= self.utc().apply(now) + COMMANDED_EARLY);
+                if is_audible && !is_planned {
                     self.shared.silent_from_frame.store(0, Ordering::Release);
                     self.shared.fade_out.store(true, Ordering::Release);
                 }

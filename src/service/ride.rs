@@ -12,11 +12,13 @@ use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
+use crate::playlist::Playlist;
 use crate::ride::air::{Air, AirConfig};
 use crate::ride::command::{Commands, Effects};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
 use crate::ride::key::RideKey;
+use crate::ride::lists::OwnTrack;
 use crate::ride::message::{PlayClaim, Trouble};
 use crate::ride::report::{GroupRole, NeighbourReport, RideReport};
 use crate::ride::task::{ClockLink, RideBoard, RideTask};
@@ -140,6 +142,15 @@ impl RideSide {
         }
         let volume_percent = Some(status.volume.percent);
         self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles });
+    }
+
+    /// Passes on the playlist.
+    pub(super) fn list(&self, playlist: &Playlist) {
+        let tracks = playlist.tracks.iter().map(|track| {
+            let length_s = track.length.map(|length| length.seconds());
+            OwnTrack::new(&track.location, track.size_bytes, length_s, track.content.as_deref())
+        });
+        self.board.set_list(tracks.collect());
     }
 
     /// Returns what is shown of the ride.

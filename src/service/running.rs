@@ -149,6 +149,10 @@ impl Service {
                 let ride = ride.clone();
                 Box::new(move || ride.as_ref().map(RideSide::status))
             },
+            ride_list: {
+                let ride = ride.clone();
+                Box::new(move |playlist| ride.iter().for_each(|ride| ride.list(playlist)))
+            },
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?

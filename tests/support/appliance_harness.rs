@@ -300,6 +300,7 @@ impl ApplianceHarness {
             state_writer: command_state_writer,
             state_status: Box::new(StateStatus::default),
             ride_status: Box::new(|| None),
+            ride_list: Box::new(|_| {}),
             playlists: command_playlists,
             box_number: BoxNumber::FIRST,
             load_config: Box::new(move || layers(&config, &music)),

@@ -115,7 +115,7 @@ pub struct Neighbours {
     pub boxes: BTreeMap<usize, ServiceProcess>,
     card: VirtualCard,
     recorder: Recorder,
-    key: String,
+    pub key: String,
     anchor_utc_s: i64,
     pub heard: Vec<Heard>,
 }
@@ -141,17 +141,13 @@ impl Neighbours {
         self.switch_on_with(number, offset_ms, rate_ppm, true, "");
     }
 
-    /// Switches a box on that waits for a start, with further lines of the configuration.
-    pub fn switch_on_waiting(&mut self, number: usize, offset_ms: f64, rate_ppm: f64, config: &str) {
-        self.switch_on_with(number, offset_ms, rate_ppm, false, config);
-    }
-
-    fn switch_on_with(&mut self, number: usize, offset_ms: f64, rate_ppm: f64, jumper: bool, config: &str) {
+    /// The same, and whether its jumper is fitted, and more lines of `[ride]`.
+    pub fn switch_on_with(&mut self, number: usize, offset_ms: f64, rate_ppm: f64, jumper: bool, more: &str) {
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let (name, key) = (name(number), &self.key);
         let config = format!(
             "start.anchor = \"{anchor}\"\n[time]\nrtc = \"simulated:offset={offset_ms}ms,rate={rate_ppm}ppm\"\n\
-             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n{config}"
+             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n{more}"
         );
         let station = &self.stations[number];
         let prepare = |command: &mut Command| *command = inside(station, command);
@@ -180,6 +176,11 @@ impl Neighbours {
             self.compare(&recording);
         }
         self.heard[from..].to_vec()
+    }
+
+    /// Returns what was recorded since the last call, or since something was listened to.
+    pub fn recorded(&mut self) -> Recording {
+        self.recorder.cut().unwrap()
     }
 
     fn compare(&mut self, recording: &Recording) {

@@ -104,6 +104,8 @@ pub struct Ports {
     pub state_status: Box<dyn Fn() -> StateStatus + Send>,
     /// The other boxes, to show; `None` without a ride's key.
     pub ride_status: Box<dyn Fn() -> Option<RideStatus> + Send>,
+    /// Takes in the playlist that was read, for the other boxes.
+    pub ride_list: Box<dyn FnMut(&Playlist) + Send>,
     /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
     /// The box's number in a sound check, if none is configured.

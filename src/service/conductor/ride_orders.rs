@@ -8,6 +8,7 @@ use super::Conductor;
 use crate::appliance::{Action, Command, FirstTrack, Input, Moment, Phase, Refusal, Session, VolumeChange};
 use crate::player::task::PlayerCommand;
 use crate::ride::command::{Action as RideAction, At, Done, Effect, Join, Outcome, Reason, VolumeChange as RideVolume};
+use crate::timetable::next_grid_slot;
 
 /// The player is prepared this long before: longer than sound cards buffer.
 const PREPARED: Span = Span::SECOND;
@@ -70,7 +71,7 @@ impl Conductor {
                 self.reload_config();
                 self.feed_at(Input::Command(Command::Reload), at, &mut ends_sound);
             }
-            action => self.feed_at(Input::Command(command(action)), at, &mut ends_sound),
+            action => self.feed_at(Input::Command(command(action, at.utc)), at, &mut ends_sound),
         }
         if was_prepared && !ends_sound {
             (self.ports.player)(PlayerCommand::FadeAt(None));
@@ -107,7 +108,7 @@ impl Conductor {
         }
         let then = Moment { raw: now.raw + (at - now.utc), utc: at, ..now };
         let mut preview = self.appliance.clone();
-        let ends = preview.handle(Input::Command(command(effect.action)), then).iter().any(is_end_of_sound);
+        let ends = preview.handle(Input::Command(command(effect.action, at)), then).iter().any(is_end_of_sound);
         // Asked once: what a person does within this second counts when the instant has come.
         self.ride.prepared = Some(at);
         if ends {
@@ -151,8 +152,11 @@ fn is_end_of_sound(action: &Action) -> bool {
     matches!(action, Action::StopWithFade | Action::EndSoundCheck | Action::Play { .. } | Action::SoundCheck(_))
 }
 
-fn command(action: RideAction) -> Command {
+/// Returns what the machine is commanded. A slot follows from the instant alone, so that a box that
+/// waits for another one gets this, too.
+fn command(action: RideAction, at: Instant<Utc>) -> Command {
     let number = |track: u32| FirstTrack::Number(track as usize);
+    let slot_utc_s = next_grid_slot(at);
     match action {
         RideAction::Start { join: Join::Common } => Command::Join { session: None },
         RideAction::Start { join: Join::Session { anchor_utc_s, first_track, repeats } } => {
@@ -160,15 +164,15 @@ fn command(action: RideAction) -> Command {
         }
         RideAction::StartAfresh { at, first_track } => {
             let at_utc_s = match at {
-                At::NextSlot => None,
-                At::Utc(utc_s) => Some(utc_s),
+                At::NextSlot => slot_utc_s,
+                At::Utc(utc_s) => utc_s,
             };
-            Command::Start { at_utc_s, first_track: Some(number(first_track)), fresh: true }
+            Command::Start { at_utc_s: Some(at_utc_s), first_track: Some(number(first_track)), fresh: true }
         }
         RideAction::Stop => Command::Stop,
         RideAction::Resume { track: None } => Command::Resume,
         RideAction::Resume { track: Some(track) } => {
-            Command::Start { at_utc_s: None, first_track: Some(number(track)), fresh: true }
+            Command::Start { at_utc_s: Some(slot_utc_s), first_track: Some(number(track)), fresh: true }
         }
         RideAction::Volume { change, .. } => Command::Volume(match change {
             RideVolume::Set { percent } => VolumeChange::To(percent),
