@@ -192,6 +192,9 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
 
+/// What comes further down is not shown.
+const TALLEST_PX: f64 = 1500.0;
+
 /// A playlist as a ride may have it: titles, and lengths in seconds.
 const TRACKS: [(&str, usize); 12] = [
     ("Chain and Sprocket", 214),
@@ -230,7 +233,7 @@ fn pictures_of_the_page() {
     browser.wait_until("/^4 boxes are together within 0\\.[01]/.test(document.getElementById('together').innerText)");
     browser.press("[data-order=start]");
     std::thread::sleep(Duration::from_millis(400));
-    browser.picture(&folder.join("page-pin.png"), false);
+    browser.picture(&folder.join("page-pin.png"), 844.0);
     ride.give_pin(&mut browser);
     browser.wait_until("/Playing/.test(document.getElementById('state').innerText)");
     std::thread::sleep(Duration::from_secs(40));
@@ -238,12 +241,12 @@ fn pictures_of_the_page() {
         for scheme in ["light", "dark"] {
             browser.look(width, height, scheme);
             std::thread::sleep(Duration::from_millis(600));
-            browser.picture(&folder.join(format!("page-{width}-{scheme}.png")), true);
+            browser.picture(&folder.join(format!("page-{width}-{scheme}.png")), TALLEST_PX);
         }
     }
     ride.boxes.cut_power(3);
     browser.look(390, 844, "light");
     browser.wait_until("document.querySelector('.box.away')");
     std::thread::sleep(Duration::from_millis(600));
-    browser.picture(&folder.join("page-box-off.png"), true);
+    browser.picture(&folder.join("page-box-off.png"), TALLEST_PX);
 }

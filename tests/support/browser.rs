@@ -156,13 +156,12 @@ impl Browser {
         }
     }
 
-    /// Takes a picture of the whole page, or of what is seen without scrolling, and writes it as PNG.
-    pub fn picture(&mut self, file: &Path, is_whole: bool) {
-        let mut what = json!({ "format": "png", "captureBeyondViewport": is_whole });
-        if is_whole {
-            let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
-            what["clip"] = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
-        }
+    /// Takes a picture of the page down to `tallest_px`, and writes it as PNG.
+    pub fn picture(&mut self, file: &Path, tallest_px: f64) {
+        let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
+        let height = size["height"].as_f64().unwrap().min(tallest_px);
+        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1 });
+        let what = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let data = self.call("Page.captureScreenshot", what)["data"].as_str().unwrap().to_owned();
         std::fs::write(file, data_encoding::BASE64.decode(data.as_bytes()).unwrap()).unwrap();
     }

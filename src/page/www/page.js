@@ -54,7 +54,8 @@
   function t(text) {
     var words = lang === "de" && GERMAN[text] || text;
     for (var i = 1; i < arguments.length; i++) { words = words.replace("{" + (i - 1) + "}", arguments[i]); }
-    return words;
+    // A figure and its unit stay on one line.
+    return words.replace(/(\d) (ms|s|min|h|d|%)(?=[ ,.]|$)/g, "$1\u00a0$2");
   }
   function number(value, digits) {
     var text = value.toFixed(digits);
