@@ -289,7 +289,12 @@ impl RideTask {
                 boxes.retain(|(id, name, ..)| names.iter().any(|named| named == name || *named == id.to_string()));
             }
             boxes.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
-            let loudest = boxes.iter().filter_map(|(.., volume)| *volume).max();
+            let volume = |id, said| self.desk.volume(id, now).or(said);
+            // One alone needs no ratio, and what others know of it may be old.
+            let loudest = match boxes.as_slice() {
+                [_] => None,
+                boxes => boxes.iter().filter_map(|(id, .., said)| volume(*id, *said)).max(),
+            };
             let targets = boxes.into_iter().map(|(id, name, peer, _)| Target { id, name, peer }).collect();
             let action = match action {
                 Action::Resume { track: None } => Action::Resume { track: self.board.stopped_track() },
