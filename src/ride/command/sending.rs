@@ -94,11 +94,8 @@ impl<P: Copy> Sending<P> {
         }
         let outcome = match reply.outcome.as_slice() {
             [] => None,
-            bytes => match postcard::from_bytes(bytes) {
-                Ok(outcome) => Some(outcome),
-                // A later version says something that this one does not know: the box has it.
-                Err(_) => None,
-            },
+            // What a later version says and this one does not know shows that the box has it.
+            bytes => postcard::from_bytes(bytes).ok(),
         };
         self.note(sender, outcome);
         true
