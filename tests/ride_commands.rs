@@ -60,8 +60,8 @@ fn wait_until_utc(utc_s: f64) {
     std::thread::sleep(Duration::from_secs_f64((utc_s - now_s()).max(0.0)));
 }
 
-/// Returns by how much the frames differ on which something begins, or ends, in the boxes' channels,
-/// in ms.
+/// Returns by how much the frames differ on which something begins, or ends, in the boxes'
+/// channels, in ms.
 fn spread_ms(recording: &Recording, boxes: &[usize], place: impl Fn(&[f32]) -> Option<usize>) -> f64 {
     let places: Vec<usize> = boxes
         .iter()

@@ -40,8 +40,8 @@ const THERE_AFTER: Span = Span::from_ms(300);
 /// A device that has played for this long works: the next time it is tried again soon.
 const WORKS_AFTER: Span = Span::from_seconds(5);
 
-/// The frame of a fade that was named is no longer moved this long before it is heard: by then it may
-/// be with the device.
+/// The frame of a fade that was named is no longer moved this long before it is heard: by then it
+/// may be with the device.
 const FADE_FIXED: Span = Span::from_ms(500);
 
 /// A device that is fading out counts as silent after this long even if it does not report that.
@@ -312,8 +312,8 @@ impl PlayerTask {
         }
     }
 
-    /// Has the renderer fade out on the frame that is heard at the instant that was named. Once that
-    /// is near, it does not move with the model of the device's clock.
+    /// Has the renderer fade out on the frame that is heard at the instant that was named. Once
+    /// that is near, it does not move with the model of the device's clock.
     fn plan_fade(&self, now: Instant<Raw>) {
         let Some(at) = self.fade_at.filter(|_| self.fading.is_none()) else { return };
         let utc = self.utc();

@@ -252,8 +252,8 @@ impl RideTask {
         Present { raw, time: view.given(raw) }
     }
 
-    /// Returns by how much another box's time is ahead of this box's, as far as that is known: within
-    /// a group they have one time.
+    /// Returns by how much another box's time is ahead of this box's, as far as that is known:
+    /// within a group they have one time.
     fn ahead(&self, sender: BoxId, view: &TimeView) -> Span {
         let neighbour = self.member.neighbours().iter().find(|neighbour| neighbour.id == sender);
         let apart = neighbour.filter(|neighbour| {

@@ -34,7 +34,8 @@ pub(super) struct Show {
     #[arg(long)]
     json: bool,
 
-    /// A file with the ride's key: listen on this machine itself for some seconds, without a service
+    /// A file with the ride's key: listen on this machine itself for some seconds, without a
+    /// service
     #[arg(long, value_name = "FILE", conflicts_with_all = ["socket", "watch"])]
     key: Option<PathBuf>,
 
@@ -98,8 +99,8 @@ impl Show {
     }
 }
 
-/// Says for every box with another playlist what differs: at most for some of them, as each may take
-/// seconds.
+/// Says for every box with another playlist what differs: at most for some of them, as each may
+/// take seconds.
 fn say_differences(client: &mut Client, status: &Status) {
     let neighbours = status.ride.iter().flat_map(|ride| &ride.neighbours);
     for neighbour in neighbours.filter(|neighbour| neighbour.same_playlist == Some(false)).take(MOST_COMPARED) {

@@ -76,8 +76,8 @@ impl Commands {
         Ok(reported)
     }
 
-    /// Asks a box for its playlist, and returns where what differs from this box's is reported, within
-    /// 7 s: `None` if it does not answer. It does not wait.
+    /// Asks a box for its playlist, and returns where what differs from this box's is reported,
+    /// within 7 s: `None` if it does not answer. It does not wait.
     ///
     /// # Errors
     /// When the name is not that of a box that is heard, or the ride's thread has ended.

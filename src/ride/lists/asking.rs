@@ -62,7 +62,8 @@ impl Asking {
             return;
         }
         let total = (part.total as usize).min(MOST_TRACKS);
-        // A list that has changed meanwhile is shorter, or longer, than it was; an empty part ends it.
+        // A list that has changed meanwhile is shorter, or longer, than it was; an empty part ends
+        // it.
         self.total = Some(if part.tracks.is_empty() { self.tracks.len() } else { total });
         self.tracks.extend(part.tracks.iter().take(total.saturating_sub(self.tracks.len())));
         self.next = now;

@@ -2,7 +2,8 @@
 //! when a person wants to know. Pure.
 //!
 //! - [`OwnTrack`] is a track as it is listed; [`part`] answers a question;
-//! - [`Lists`] is a box's part in all of it; [`Asking`] asks for a whole list; [`compare`] finds what differs.
+//! - [`Lists`] is a box's part in all of it; [`Asking`] asks for a whole list; [`compare`] finds
+//!   what differs.
 
 mod asking;
 mod compare;

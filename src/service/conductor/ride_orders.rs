@@ -1,6 +1,6 @@
-//! Commands to the whole ride: each waits for its instant, at which the machine handles it as of that
-//! very instant, so that all boxes decide alike. What plays ends on the frame that is heard then: the
-//! player is prepared a second before, if the machine would end it.
+//! Commands to the whole ride: each waits for its instant, at which the machine handles it as of
+//! that very instant, so that all boxes decide alike. What plays ends on the frame that is heard
+//! then: the player is prepared a second before, if the machine would end it.
 
 use jaudiosync_time::{Instant, Span, Utc};
 
@@ -97,8 +97,8 @@ impl Conductor {
         }
     }
 
-    /// Has the player fade out on the frame of the next command, if the machine would end what plays
-    /// then, as far as that can be known before.
+    /// Has the player fade out on the frame of the next command, if the machine would end what
+    /// plays then, as far as that can be known before.
     fn prepare_player(&mut self) {
         let Some(effect) = self.ride.waiting.first() else { return };
         let now = self.now();
