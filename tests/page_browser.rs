@@ -8,6 +8,7 @@ mod rights;
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jaudiosync::control::protocol::PlayState;
@@ -37,6 +38,9 @@ fn axe() -> Option<String> {
     found
 }
 
+/// One ride at a time: two would disturb each other.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A ride of four boxes that wait for a start, and a phone with a browser.
 struct Ride {
     boxes: Neighbours,
@@ -44,6 +48,7 @@ struct Ride {
     program: PathBuf,
     page: String,
     pin: String,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Ride {
@@ -54,6 +59,7 @@ impl Ride {
     /// Does the same, with other music.
     fn with(music: impl FnOnce(&Sandbox)) -> Option<Self> {
         let program = chromium()?;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let air = rights::start(AirModel::hotspot())?;
         let phone = air.station("phone").unwrap();
         let mut boxes = Neighbours::new(air, RTCS.len());
@@ -63,7 +69,7 @@ impl Ride {
         }
         let page = format!("http://{}/", boxes.address(0));
         let pin = boxes.key().parse::<RideKey>().unwrap().pin();
-        Some(Self { boxes, phone, program, page, pin })
+        Some(Self { boxes, phone, program, page, pin, _turn: turn })
     }
 
     fn browser(&self, language: &str) -> Browser {
