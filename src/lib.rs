@@ -17,6 +17,7 @@ mod format;
 pub mod host;
 pub mod listen;
 pub mod mp3;
+pub mod page;
 pub mod panics;
 pub mod player;
 pub mod playlist;

@@ -55,7 +55,8 @@ impl RideKey {
         Self(secret)
     }
 
-    /// Returns the ride's PIN: six digits, with which a person on the boxes' page may steer the ride.
+    /// Returns the ride's PIN: six digits, with which a person on the boxes' page may steer the
+    /// ride.
     ///
     /// It follows from the key, so that all boxes have the same one without sending it, and it says
     /// nothing about the key. What is signed here is no message: all of those begin otherwise.

@@ -23,16 +23,17 @@ use support::neighbours::{Apart, MadeRtc, Neighbours};
 use support::now_s;
 
 /// RTCs that were never compared with anything: 7 ms and 2 ppm apart.
-const NEVER_COMPARED: [MadeRtc; 4] = [never(-3.5, -1.0), never(3.5, 1.0), never(1.0, 0.4), never(-2.0, -0.6)];
+const NEVER_COMPARED: [MadeRtc; 4] = [
+    MadeRtc::never_compared(-3.5, -1.0),
+    MadeRtc::never_compared(3.5, 1.0),
+    MadeRtc::never_compared(1.0, 0.4),
+    MadeRtc::never_compared(-2.0, -0.6),
+];
 
 /// RTCs that show anything, and whose boxes know that, by their homes' lines.
 const FROM_HOME: [MadeRtc; 3] = [from_home(40.0, 1.2, 0.03), from_home(-30.0, -0.8, -0.03), from_home(5.0, 0.3, 0.0)];
 /// That of a box that comes later.
 const LATECOMER: MadeRtc = from_home(-60.0, 1.5, 7.0);
-
-const fn never(offset_ms: f64, rate_ppm: f64) -> MadeRtc {
-    MadeRtc { offset_ms, rate_ppm, home_ms: None }
-}
 
 const fn from_home(offset_ms: f64, rate_ppm: f64, home_ms: f64) -> MadeRtc {
     MadeRtc { offset_ms, rate_ppm, home_ms: Some(home_ms) }

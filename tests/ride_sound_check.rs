@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 use jaudiosync::control::Command;
 use jaudiosync::control::protocol::{LatencyChange, PlayState};
 use jaudiosync_measure::air::AirModel;
-use support::neighbours::Neighbours;
+use support::neighbours::{MadeRtc, Neighbours};
 
 #[test]
 fn boxes_of_one_name_number_themselves_begin_together_and_are_set_from_one_of_them() {
     let Some(air) = rights::start(AirModel::hotspot()) else { return };
     let mut ride = Neighbours::new(air, 3);
     // All have this machine's host name and machine ID.
-    (0..3).for_each(|number| ride.switch_on(number, 0.0, 0.0));
+    (0..3).for_each(|number| ride.switch_on(number, &MadeRtc::never_compared(0.0, 0.0)));
     let own = |ride: &Neighbours, number: usize| ride.boxes[&number].status().play.box_number.unwrap();
     let all = |ride: &Neighbours| (0..3).map(|number| own(ride, number)).collect::<BTreeSet<_>>();
     ride.boxes[&0].wait_until("numbers of their own", |_| all(&ride).len() == 3);
@@ -58,6 +58,6 @@ fn boxes_of_one_name_number_themselves_begin_together_and_are_set_from_one_of_th
 
     // It is kept without power.
     ride.cut_power(1);
-    ride.switch_on(1, 0.0, 0.0);
+    ride.switch_on(1, &MadeRtc::never_compared(0.0, 0.0));
     ride.boxes[&1].wait_until("set as before", |status| (status.dac.output_latency_ms - 3.7).abs() < 1e-9);
 }

@@ -9,6 +9,8 @@
 //! - Bytes without a signature of the key are refused; those that do not look like a message are
 //!   refused by `open`, too.
 //! - A message that is understood can be sent again, and means the same.
+//! - A command is new once, and what it and its answers carry is understood or refused; a list that
+//!   is asked for stays bounded.
 //! - A message is new once, and only if its box has answered in the run that it names.
 
 #![no_main]
@@ -16,11 +18,14 @@
 use std::collections::{HashMap, HashSet};
 
 use arbitrary::{Arbitrary, Unstructured};
+use jaudiosync::ride::command::{Action, Receiving, Sending, Target, Verdict};
 use jaudiosync::ride::freshness::{Age, Freshness};
 use jaudiosync::ride::key::RideKey;
+use jaudiosync::ride::lists::{Asked, Asking, MOST_TRACKS, compare};
 use jaudiosync::ride::message::{
-    BoxId, Content, MAX_DATAGRAM_BYTES, Message, Refused, RunId, VERSION, can_be_message, open, seal,
+    BoxId, CommandId, Content, MAX_DATAGRAM_BYTES, Message, Refused, RunId, VERSION, can_be_message, open, seal,
 };
+use jaudiosync_time::{Instant, Span};
 use libfuzzer_sys::fuzz_target;
 
 /// A window of numbers, as in the program.
@@ -87,6 +92,7 @@ fn receive(datagram: &[u8]) {
 fn receive_signed(mut contents: &[u8]) {
     let mut freshness = Freshness::default();
     let mut model = HashMap::new();
+    let mut others = Others::new();
     while let Some((length, rest)) = contents.split_first_chunk::<2>() {
         let (content, rest) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
         contents = rest;
@@ -98,6 +104,7 @@ fn receive_signed(mut contents: &[u8]) {
             Ok(message) => {
                 let again = seal(&message, &key()).expect("it is not longer than it was");
                 assert_eq!(open(&again, &key()).as_ref(), Ok(&message));
+                others.hear(&message);
                 judge(&mut freshness, &mut model, &message);
             }
             Err(refused) => assert!(matches!(refused, Refused::Nonsense | Refused::TooLong), "{refused:?}"),
@@ -106,6 +113,55 @@ fn receive_signed(mut contents: &[u8]) {
         let last = datagram.len() - 1;
         datagram[last] ^= 1;
         assert!(matches!(open(&datagram, &key()), Err(Refused::Signature | Refused::TooLong)));
+    }
+}
+
+/// What is not about the time: commands and lists, at one instant.
+struct Others {
+    receiving: Receiving,
+    sending: Sending<u8>,
+    asking: Asking,
+    done: HashSet<CommandId>,
+}
+
+impl Others {
+    /// The box of the seeds, in the middle of a command of its own.
+    fn new() -> Self {
+        let target = Target { id: BoxId(1), name: String::new(), peer: Some(0) };
+        let sending = Sending::new(CommandId(4), &Action::Stop, vec![target], Instant::ZERO, 0);
+        Self {
+            receiving: Receiving::new(BoxId(9), Instant::ZERO),
+            sending: sending.expect("it can be written"),
+            asking: Asking::new(BoxId(1), 4, Instant::ZERO),
+            done: HashSet::new(),
+        }
+    }
+
+    fn hear(&mut self, message: &Message) {
+        match &message.content {
+            Content::Order(order) => {
+                // By its sender's time it is always near.
+                match self.receiving.hear(message.sender, order, Instant::ZERO, order.at_ns) {
+                    Verdict::New(..) => assert!(self.done.insert(order.id), "done twice"),
+                    Verdict::Again(reply) | Verdict::Refused(reply) => assert_eq!(reply.id, order.id),
+                    Verdict::ForOthers => assert!(!order.to.contains(&BoxId(9))),
+                    Verdict::Old => assert!(order.at_ns == i64::MIN),
+                }
+            }
+            Content::Reply(reply) => {
+                self.sending.hear(message.sender, reply);
+                let progress = self.sending.take_progress();
+                assert!(progress.is_none_or(|progress| progress.rows.len() == 1));
+            }
+            Content::ListPart(part) => {
+                self.asking.hear(message.sender, part, Instant::ZERO);
+                if let Asked::All(theirs) = self.asking.step(Instant::ZERO + Span::SECOND) {
+                    assert!(theirs.len() <= MOST_TRACKS);
+                    compare(&[], &theirs);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

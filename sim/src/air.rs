@@ -196,7 +196,11 @@ fn tamper(message: &mut Message, by: Span) {
                 beacon.following.utc_bound_us = Some(20);
             }
         }
-        Content::Question(_) | Content::Order(_) | Content::Reply(_) => {}
+        Content::Question(_)
+        | Content::Order(_)
+        | Content::Reply(_)
+        | Content::ListQuestion(_)
+        | Content::ListPart(_) => {}
     }
 }
 

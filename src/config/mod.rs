@@ -12,6 +12,7 @@ mod check;
 mod choices;
 mod layers;
 mod nearest;
+mod page_choices;
 mod repair;
 mod ride_choices;
 mod sections;
@@ -24,8 +25,9 @@ pub use choices::{
     Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
 };
 pub use layers::{Layers, Origin, Problem, SET};
+pub use page_choices::{OptionalListen, PageView};
 pub use ride_choices::{KeyPlace, OptionalKey, RideName};
-pub use sections::{Board, Config, Control, Playlist, Ride, Sound, SoundCheck, Start, TimeKeeping, Volume};
+pub use sections::{Board, Config, Control, Page, Playlist, Ride, Sound, SoundCheck, Start, TimeKeeping, Volume};
 pub use server_address::{AddressError, OptionalServer, ServerAddress};
 
 /// The system's own configuration file.

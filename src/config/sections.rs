@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::choices::{
     Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
 };
+use super::page_choices::{OptionalListen, PageView};
 use super::ride_choices::{OptionalKey, RideName};
 use super::server_address::{OptionalServer, ServerAddress};
 use crate::appliance::StartKind;
@@ -36,6 +37,8 @@ pub struct Config {
     pub state: State,
     /// The other boxes of the ride.
     pub ride: Ride,
+    /// The page for phones.
+    pub page: Page,
 }
 
 /// `[playlist]`: what to play.
@@ -192,6 +195,18 @@ pub struct Ride {
     pub follow: bool,
 }
 
+/// `[page]`: the page on which phones see and steer the ride.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// Whether it is served; without a ride's key it never is.
+    pub enabled: bool,
+    /// Who may look.
+    pub view: PageView,
+    /// Where it is served; empty for port 80, as systemd passes it.
+    pub listen: OptionalListen,
+}
+
 impl State {
     /// Returns the folder, if one is configured.
     pub fn folder(&self) -> Option<&Path> {
@@ -293,6 +308,12 @@ impl Default for Ride {
             neighbours: Vec::new(),
             follow: false,
         }
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { enabled: true, view: PageView::default(), listen: OptionalListen(None) }
     }
 }
 

@@ -11,7 +11,7 @@ use super::protocol::{Command, MAX_RESPONSE_BYTES, Request, Response};
 /// files.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Longer than the service waits for the boxes of a ride.
-const RIDE_TIME: Duration = Duration::from_secs(8);
+const RIDE_TIME: Duration = Duration::from_secs(9);
 const RELOAD_TIME: Duration = Duration::from_secs(30);
 
 /// Why the service does not answer.
@@ -76,7 +76,7 @@ impl Client {
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
         let answer_time = match request {
             Request::Command(Command::Reload {}) => RELOAD_TIME,
-            Request::Ride(_) => RIDE_TIME,
+            Request::Ride(_) | Request::RideList(_) => RIDE_TIME,
             _ => ANSWER_TIME,
         };
         self.stream

@@ -76,6 +76,10 @@ pub(super) fn serve(mut stream: UnixStream, handler: &dyn Handler, shared: &Arc<
         match parse_request(&line) {
             Ok(Request::Status { watch: true }) => return watch(&mut stream, handler, shared),
             Ok(Request::Status { watch: false }) => answer(&mut stream, &Response::status(handler.status()))?,
+            Ok(Request::RideList(name)) => {
+                let response = handler.ride_list(&name).map_or_else(Response::from, Response::ride_list);
+                answer(&mut stream, &response)?;
+            }
             Ok(Request::Ride(request)) => ride(&mut stream, handler, shared, &request)?,
             Ok(Request::Command(command)) => answer(&mut stream, &handler.handle(command))?,
             Err(failure) => answer(&mut stream, &failure.into())?,

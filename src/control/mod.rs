@@ -28,6 +28,7 @@
 //! | `output_latency` | required: `by_us`: -100000 to 100000, `measurement`: any whole number from 0; optional: `number`: 1 to 16 | changes the output latency by what a recording has shown, saves it and plays on with it; the same `measurement` counts once; with `number` that of another box, by the ride's messages |
 //! | `sound_check` | `minutes`: 1 to 30; `all`: bool | takes part in a sound check from the next slot of the start grid until so many minutes after the present one are over |
 //! | `ride` | `action` (required): `start`, `start_afresh`, `stop`, `resume`, `volume`, `reload` or `identify`; `boxes`: names, without it all; `time`, `first_track`: as for `start`, with `start_afresh`; one of `percent`, `by`, with `volume`, and `equal`: bool | has boxes of the ride do it at the same instant: `ride` in every response is the table of the boxes, and one comes whenever it has changed, for 6 s at most, the last with `"over":true` |
+//! | `ride_list` | `box` (required): a name | says what differs between this box's playlist and that of another: `ride_list` in the response has `lines`, and how many `more` there are |
 //!
 //! Unknown commands and fields are errors; clients ignore fields that they do not know. Error
 //! codes: see [`protocol::ErrorCode`].

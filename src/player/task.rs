@@ -25,6 +25,9 @@ use crate::worker::Task;
 /// the task polls it.
 const FADE_STEP: Duration = Duration::from_millis(2);
 
+/// A command comes this much before the instant of a fade that was planned for it, at most.
+const COMMANDED_EARLY: Span = Span::from_ms(20);
+
 /// A device that went away is tried again after this long, twice as long each time, up to the last:
 /// soon where it is not there, and rarely where it can be opened and does not play.
 const REOPEN_FIRST: Span = Span::from_ms(100);
@@ -37,8 +40,8 @@ const THERE_AFTER: Span = Span::from_ms(300);
 /// A device that has played for this long works: the next time it is tried again soon.
 const WORKS_AFTER: Span = Span::from_seconds(5);
 
-/// The frame of a fade that was named is no longer moved this long before it is heard: by then it may
-/// be with the device.
+/// The frame of a fade that was named is no longer moved this long before it is heard: by then it
+/// may be with the device.
 const FADE_FIXED: Span = Span::from_ms(500);
 
 /// A device that is fading out counts as silent after this long even if it does not report that.
@@ -309,8 +312,8 @@ impl PlayerTask {
         }
     }
 
-    /// Has the renderer fade out on the frame that is heard at the instant that was named. Once that
-    /// is near, it does not move with the model of the device's clock.
+    /// Has the renderer fade out on the frame that is heard at the instant that was named. Once
+    /// that is near, it does not move with the model of the device's clock.
     fn plan_fade(&self, now: Instant<Raw>) {
         let Some(at) = self.fade_at.filter(|_| self.fading.is_none()) else { return };
         let utc = self.utc();
@@ -376,7 +379,10 @@ impl Task for PlayerTask {
                 let is_audible = self.program.is_some() && self.output.is_some();
                 let now = self.ports.clocks.raw();
                 let given_up = if is_audible { now + FADE_PATIENCE } else { now };
-                if is_audible {
+                // What was planned for this instant is under way, or with the device.
+                let is_planned = self.shared.fade_from_frame.load(Ordering::Acquire) != u64::MAX
+                    && self.fade_at.is_some_and(|at| at <= self.utc().apply(now) + COMMANDED_EARLY);
+                if is_audible && !is_planned {
                     self.shared.silent_from_frame.store(0, Ordering::Release);
                     self.shared.fade_out.store(true, Ordering::Release);
                 }

@@ -7,6 +7,7 @@
 //! - [`air`] carries these bytes from box to box;
 //! - [`group`] is how boxes that hear each other agree on one time;
 //! - [`command`] is what one box has all of them do at the same instant;
+//! - [`lists`] finds what differs between the playlists of two boxes;
 //! - [`task`] does all this step by step, and [`report`] is what people see of it.
 //!
 //! Nothing here opens a socket or reads a clock but the tasks that say so. What is played, and how
@@ -17,6 +18,7 @@ pub mod command;
 pub mod freshness;
 pub mod group;
 pub use crate::ride_key as key;
+pub mod lists;
 pub mod message;
 pub mod report;
 pub mod task;

@@ -16,6 +16,7 @@ use super::air::{Air, Heard, To};
 use super::command::{Action, Desk, Effects, Hearing, Present, Request, Target, Targets, newest};
 use super::group::{self, Member, Outgoing, Presence};
 use super::key::RideKey;
+use super::lists::{Lists, OwnTrack};
 use super::message::{BoxId, CommandId, Content, Message, Refused, RunId, open, seal};
 use super::report::{RideReport, shown};
 use crate::timekeeping::estimate::group::GroupCommand;
@@ -54,12 +55,22 @@ pub struct RideBoard {
     presence: Mutex<Presence>,
     report: Mutex<RideReport>,
     stopped_track: Mutex<Option<u32>>,
+    list: Mutex<Arc<[OwnTrack]>>,
 }
 
 impl RideBoard {
     /// Sets what the box says of itself besides the time.
     pub fn set_presence(&self, presence: Presence) {
         *self.presence.lock().unwrap_or_else(PoisonError::into_inner) = presence;
+    }
+
+    /// Sets the tracks of this box's playlist.
+    pub fn set_list(&self, list: Arc<[OwnTrack]>) {
+        *self.list.lock().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+
+    fn list(&self) -> Arc<[OwnTrack]> {
+        Arc::clone(&self.list.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sets the track at which playing was stopped, from 0.
@@ -94,7 +105,8 @@ pub struct RideTask {
     board: Arc<RideBoard>,
     requests: Receiver<Request>,
     desk: Desk<SocketAddr>,
-    /// How many messages of the desk were sent in this run.
+    lists: Lists<SocketAddr>,
+    /// How many messages of the desk and the lists were sent in this run.
     sent: u32,
     run: RunId,
     follows: bool,
@@ -152,6 +164,7 @@ impl RideTask {
             board,
             requests,
             desk: Desk::new(BoxId(id), now, effects),
+            lists: Lists::new(now),
             sent: 0,
             run: RunId(run),
             follows: false,
@@ -195,6 +208,19 @@ impl RideTask {
                 return self.send();
             }
             Content::Reply(reply) => return self.desk.hear_reply(sender, reply),
+            Content::ListQuestion(question) => {
+                if question.to == self.member.id() {
+                    self.lists.answer(&self.board.list(), sender, from, question, self.clocks.raw());
+                    self.send();
+                }
+                return;
+            }
+            Content::ListPart(part) => {
+                if part.to == self.member.id() {
+                    self.lists.hear(sender, part, self.clocks.raw());
+                }
+                return;
+            }
             _ => {}
         }
         self.member.hear(message, from, stamp, self.clocks.raw(), &view);
@@ -226,8 +252,8 @@ impl RideTask {
         Present { raw, time: view.given(raw) }
     }
 
-    /// Returns by how much another box's time is ahead of this box's, as far as that is known: within
-    /// a group they have one time.
+    /// Returns by how much another box's time is ahead of this box's, as far as that is known:
+    /// within a group they have one time.
     fn ahead(&self, sender: BoxId, view: &TimeView) -> Span {
         let neighbour = self.member.neighbours().iter().find(|neighbour| neighbour.id == sender);
         let apart = neighbour.filter(|neighbour| {
@@ -240,8 +266,18 @@ impl RideTask {
 
     /// Begins to send what the rest of the program wants to be sent.
     fn take_requests(&mut self) {
-        while let Ok(Request { action, targets, progress }) = self.requests.try_recv() {
+        while let Ok(request) = self.requests.try_recv() {
             let now = self.clocks.raw();
+            let (action, targets, progress) = match request {
+                Request::Command { action, targets, progress } => (action, targets, progress),
+                Request::Compare { name, answer } => {
+                    let is_named = |id: BoxId, known: &str| known == name || id.to_string() == name;
+                    let found = known(&self.member, now).find(|(neighbour, known)| is_named(neighbour.id, known));
+                    let found = found.map(|(neighbour, _)| (neighbour.id, neighbour.peer));
+                    self.lists.ask(found, answer, now);
+                    continue;
+                }
+            };
             let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let own = (self.member.id(), presence.name, None, presence.volume_percent);
             let others = known(&self.member, now).map(|(neighbour, name)| {
@@ -253,7 +289,12 @@ impl RideTask {
                 boxes.retain(|(id, name, ..)| names.iter().any(|named| named == name || *named == id.to_string()));
             }
             boxes.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
-            let loudest = boxes.iter().filter_map(|(.., volume)| *volume).max();
+            let volume = |id, said| self.desk.volume(id, now).or(said);
+            // One alone needs no ratio, and what others know of it may be old.
+            let loudest = match boxes.as_slice() {
+                [_] => None,
+                boxes => boxes.iter().filter_map(|(id, .., said)| volume(*id, *said)).max(),
+            };
             let targets = boxes.into_iter().map(|(id, name, peer, _)| Target { id, name, peer }).collect();
             let action = match action {
                 Action::Resume { track: None } => Action::Resume { track: self.board.stopped_track() },
@@ -284,7 +325,7 @@ impl RideTask {
     }
 
     fn send(&mut self) {
-        for (to, content) in self.desk.take_outgoing() {
+        for (to, content) in self.desk.take_outgoing().into_iter().chain(self.lists.take_outgoing()) {
             self.sent = self.sent.wrapping_add(1);
             let message = Message { sender: self.member.id(), run: self.run, number: self.sent, content };
             self.seal_and_send(to, &message);
@@ -362,6 +403,7 @@ impl Task for RideTask {
         self.member.step(self.clocks.raw(), &view);
         self.take_requests();
         self.desk.step(self.clocks.raw());
+        self.lists.step(&self.board.list(), self.clocks.raw());
         self.send();
         for command in self.member.take_commands() {
             // The clock's thread ends before this one.

@@ -10,13 +10,16 @@ use super::by_ride;
 use super::conductor::{Message, StatusBoard};
 use super::ride_requests::{action, failure, targets};
 use crate::config::Config;
-use crate::control::protocol::{ErrorCode, Failure, RideRequest};
+use crate::control::protocol::{ErrorCode, Failure, RideDifferences, RideRequest};
 use crate::control::{Command, Handler, Response, Server, ServerError, ServerOptions, Status};
 use crate::ride::command::{Commands, Progress};
 
 /// How long to wait for the conductor. It answers within milliseconds, except to a reload, which
 /// may read hundreds of new files; the client waits a little longer than this.
 const PATIENCE: Duration = Duration::from_secs(25);
+
+/// How long to wait for another box's list.
+const LIST_PATIENCE: Duration = Duration::from_millis(7_500);
 
 /// Passes commands on to the conductor.
 pub struct ControlHandler {
@@ -60,6 +63,15 @@ impl Handler for ControlHandler {
         let now = Instant::from_ns(self.status.read().time.utc_ns);
         let action = action(request, now)?;
         commands.send(action, targets(request)).map_err(|error| failure(&error))
+    }
+
+    fn ride_list(&self, name: &str) -> Result<RideDifferences, Failure> {
+        let no_ride = || Failure::new(ErrorCode::NotNow, "this box is in no ride; see: jaudiosync ride");
+        let commands = self.ride.as_ref().ok_or_else(no_ride)?;
+        let answered = commands.compare(name).map_err(|error| failure(&error))?;
+        let silent = || Failure::new(ErrorCode::Failed, format!("{name} does not say which tracks it has; try again"));
+        let differences = answered.recv_timeout(LIST_PATIENCE).ok().flatten().ok_or_else(silent)?;
+        Ok(RideDifferences { lines: differences.lines, more: differences.more })
     }
 
     fn status(&self) -> Status {

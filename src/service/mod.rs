@@ -9,7 +9,8 @@
 //! - [`devices`] opens the mixer and the board as they are configured; [`state_place`] says where the
 //!   state is saved;
 //! - [`numbers`] is the box's number in a sound check;
-//! - `ride` starts the ride's task, and `ride_requests` is what clients want of it;
+//! - `ride` starts the ride's task, and `ride_requests` is what clients want of it; `page` serves the
+//!   page for phones;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
 //!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
@@ -22,6 +23,7 @@ pub mod handler;
 pub mod heartbeat;
 pub mod mapper;
 pub mod numbers;
+mod page;
 pub mod playlists;
 mod recording;
 mod ride;

@@ -13,11 +13,13 @@ use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
+use crate::playlist::Playlist;
 use crate::ride::air::{Air, AirConfig};
 use crate::ride::command::{Commands, Effects};
 use crate::ride::group::Presence;
 use crate::ride::group::honesty::Standing;
 use crate::ride::key::RideKey;
+use crate::ride::lists::OwnTrack;
 use crate::ride::message::{PlayClaim, Trouble};
 use crate::ride::report::{GroupRole, NeighbourReport, RideReport};
 use crate::ride::task::{ClockLink, RideBoard, RideTask};
@@ -66,7 +68,8 @@ impl PlannedRide {
         let board = Arc::new(RideBoard::default());
         let name = config.ride.name.or_host_name();
         let (commands, requests) = Commands::new(Arc::clone(&board));
-        let side = RideSide { board: Arc::clone(&board), name, numbers: numbers.clone(), commands, worker: None };
+        let (numbers, pin) = (numbers.clone(), self.key.pin());
+        let side = RideSide { board: Arc::clone(&board), name, numbers, pin, commands, worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -97,6 +100,7 @@ pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
     numbers: Numbers,
+    pin: String,
     commands: Commands,
     /// Runs as long as this is kept; `None` if it could not be started.
     worker: Option<KeptWorker>,
@@ -108,6 +112,11 @@ impl RideSide {
     /// Returns how the ride is commanded, from any thread; `None` if its task could not be started.
     pub(super) fn commands(&self) -> Option<Commands> {
         self.worker.is_some().then(|| self.commands.clone())
+    }
+
+    /// Returns the ride's PIN.
+    pub(super) fn pin(&self) -> &str {
+        &self.pin
     }
 
     /// Passes on what the box does.
@@ -143,6 +152,15 @@ impl RideSide {
         self.numbers.look(&self.board.report(), status);
         let number = Some(self.numbers.claim());
         self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles, number });
+    }
+
+    /// Passes on the playlist.
+    pub(super) fn list(&self, playlist: &Playlist) {
+        let tracks = playlist.tracks.iter().map(|track| {
+            let length_s = track.length.map(|length| length.seconds());
+            OwnTrack::new(&track.location, track.size_bytes, length_s, track.content.as_deref())
+        });
+        self.board.set_list(tracks.collect());
     }
 
     /// Returns what is shown of the ride.

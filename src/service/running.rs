@@ -18,6 +18,7 @@ use super::handler::{ControlHandler, bind};
 use super::heartbeat::Heartbeat;
 use super::mapper::MapperTask;
 use super::numbers::Numbers;
+use super::page;
 use super::playlists::PlaylistTask;
 use super::recording::Recording;
 use super::ride::{PlannedRide, RideSide};
@@ -31,6 +32,7 @@ use crate::config::{BoardKind, Config, Layers};
 use crate::control::ServerError;
 use crate::control::server::RunningServer;
 use crate::host::Machine;
+use crate::page::Page;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
 use crate::player::library::Library;
@@ -81,6 +83,7 @@ pub enum StartError {
 pub struct Service {
     // Once all were asked to end, the clients are dropped first, then the conductor with all it
     // sends commands to, then the player.
+    page: Option<Page>,
     server: Option<RunningServer>,
     conductor: Conductor,
     inbox: Receiver<Message>,
@@ -152,6 +155,10 @@ impl Service {
                 let ride = ride.clone();
                 Box::new(move || ride.as_ref().map(RideSide::status))
             },
+            ride_list: {
+                let ride = ride.clone();
+                Box::new(move |playlist| ride.iter().for_each(|ride| ride.list(playlist)))
+            },
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
                 workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
@@ -174,7 +181,8 @@ impl Service {
         let handler = ControlHandler::new(sender.clone(), conductor.status_board())
             .with_ride(ride.as_ref().and_then(RideSide::commands));
         let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        Ok(Self { server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
+        let page = page::start(&config.page, ride.as_ref(), conductor.status_board(), conductor.playlist_board());
+        Ok(Self { page, server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }
 
     /// Returns where requests to end or to reload can be sent.
@@ -282,6 +290,7 @@ impl Service {
 impl Drop for Service {
     /// Asks all to end at the same time, so that none waits for one that hangs.
     fn drop(&mut self) {
+        self.page.iter_mut().for_each(Page::dismiss);
         self.time.dismiss();
         self.workers.dismiss();
         self.engine.dismiss();

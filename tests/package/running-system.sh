@@ -57,6 +57,26 @@ expect_not "but for nobody else" last_ride SIGKILL setpriv --reuid nobody --regi
 expect "who learns why" grep -q 'a member of the group jaudiosync' \
     <(inside setpriv --reuid nobody --regid nogroup --clear-groups jaudiosync doctor --last-ride 2>&1)
 
+# The page, on the port that systemd opens for the service, and closes with it.
+asks_page() {
+    local ask='GET /manifest.webmanifest HTTP/1.0\r\nHost: localhost\r\n\r\n'
+    inside bash -c "exec 3<>/dev/tcp/127.0.0.1/80 && printf '$ask' >&3 && timeout 5 cat <&3" 2>/dev/null | grep -q JAudioSync
+}
+expect_not "without a ride's key there is no page" asks_page
+printf '[time]\nrtc = "simulated"\n[board]\nkind = "none"\n' >"$root/boot/firmware/jaudiosync.toml"
+inside jaudiosync ride new-key --write >/dev/null
+inside systemctl restart jaudiosync.service
+expect "with one it is on port 80" soon asks_page
+inside sh -c 'kill -KILL $(systemctl show -P MainPID jaudiosync.service)'
+expect "also after a crash" soon asks_page
+inside systemctl stop jaudiosync.service
+expect_not "a phone is refused where the service was stopped" asks_page
+expect_not "and does not start it" is_active jaudiosync
+inside systemctl start jaudiosync.service
+expect "the page comes back with it" soon asks_page
+rm "$root/etc/jaudiosync/ride.key"
+without_board "$root"
+
 inside systemctl --quiet disable --now jaudiosync.service
 expect "a service that the owner disabled" install_package /root/newer.deb
 expect_not "is not started" is_active jaudiosync

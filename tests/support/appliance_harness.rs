@@ -307,6 +307,7 @@ impl ApplianceHarness {
             state_writer: command_state_writer,
             state_status: Box::new(StateStatus::default),
             ride_status: Box::new(|| None),
+            ride_list: Box::new(|_| {}),
             playlists: command_playlists,
             numbers: Numbers::new(first.config(), derived("box-1", "")),
             measured: None,

@@ -3,10 +3,12 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod browser;
 pub mod fault;
 pub mod hearing;
 pub mod neighbours;
 pub mod odd_mp3;
+pub mod phone;
 pub mod playing;
 pub mod process;
 pub mod pty;

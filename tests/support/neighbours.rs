@@ -45,6 +45,11 @@ pub struct MadeRtc {
 }
 
 impl MadeRtc {
+    /// Returns an RTC that was never compared with anything.
+    pub const fn never_compared(offset_ms: f64, rate_ppm: f64) -> Self {
+        Self { offset_ms, rate_ppm, home_ms: None }
+    }
+
     /// How far a box states that its home's line can have been wrong.
     const HOME_BOUND_NS: f64 = 9e6;
 
@@ -161,7 +166,7 @@ pub struct Neighbours {
     pub boxes: BTreeMap<usize, ServiceProcess>,
     card: VirtualCard,
     recorder: Recorder,
-    key: String,
+    pub key: String,
     anchor_utc_s: i64,
     pub heard: Vec<Heard>,
 }
@@ -184,12 +189,17 @@ impl Neighbours {
 
     /// Switches a box on, whose RTC is wrong, and which starts to play by itself.
     pub fn switch_on(&mut self, number: usize, rtc: &MadeRtc) {
+        self.switch_on_with(number, rtc, true, "");
+    }
+
+    /// The same, and whether its jumper is fitted, and more lines of `[ride]`.
+    pub fn switch_on_with(&mut self, number: usize, rtc: &MadeRtc, jumper: bool, more: &str) {
         let MadeRtc { offset_ms, rate_ppm, .. } = rtc;
         let anchor = chrono::DateTime::from_timestamp(self.anchor_utc_s, 0).unwrap().to_rfc3339();
         let (name, key) = (name(number), &self.key);
         let config = format!(
             "start.anchor = \"{anchor}\"\n[time]\nrtc = \"simulated:offset={offset_ms}ms,rate={rate_ppm}ppm\"\n\
-             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n"
+             ntp_servers = []\n[ride]\nkey = \"{key}\"\nname = \"{name}\"\n{more}"
         );
         if let Some(saved) = rtc.saved() {
             let folder = ServiceProcess::state(&self.sandbox, &name);
@@ -198,10 +208,20 @@ impl Neighbours {
         }
         let station = &self.stations[number];
         let prepare = |command: &mut Command| *command = inside(station, command);
-        let make = Make { name: &name, jumper: true, config: &config };
+        let make = Make { name: &name, jumper, config: &config };
         let made =
             ServiceProcess::switch_on_prepared(&self.sandbox, &self.card, Sink::Box(number), &make, prepare).ready();
         self.boxes.insert(number, made);
+    }
+
+    /// Returns a box's address on the air.
+    pub fn address(&self, number: usize) -> Ipv4Addr {
+        self.stations[number].address()
+    }
+
+    /// Returns the ride's key.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// Listens for so long, and returns what was heard. Boxes that are silent are not compared.
@@ -213,6 +233,11 @@ impl Neighbours {
             self.compare(&recording);
         }
         self.heard[from..].to_vec()
+    }
+
+    /// Returns what was recorded since the last call, or since something was listened to.
+    pub fn recorded(&mut self) -> Recording {
+        self.recorder.cut().unwrap()
     }
 
     fn compare(&mut self, recording: &Recording) {

@@ -22,8 +22,8 @@ impl Ratio {
         remembered.filter(|ratio| ratio.percent == percent).unwrap_or(fresh)
     }
 
-    /// Returns it changed by the factor that makes `to_percent` of `from_percent`. A box that is loud
-    /// stays audible, and none gets louder than its maximum.
+    /// Returns it changed by the factor that makes `to_percent` of `from_percent`. A box that is
+    /// loud stays audible, and none gets louder than its maximum.
     pub(super) fn scaled(self, from_percent: u8, to_percent: u8, volume: Volume) -> Self {
         let (from, to) = (f64::from(from_percent), f64::from(to_percent));
         let (share, silenced) = match (from_percent, to_percent) {

@@ -1,5 +1,5 @@
-//! `jaudiosync ride start`, `stop`, `resume`, `volume`, `reload` and `identify`: boxes of the ride do
-//! it at the same instant.
+//! `jaudiosync ride start`, `stop`, `resume`, `volume`, `reload` and `identify`: boxes of the ride
+//! do it at the same instant.
 
 use clap::Args;
 
@@ -67,8 +67,8 @@ impl Stop {
 
 /// Resume where playing was stopped, on all boxes
 ///
-/// The track that played on this box when it was stopped begins again on all, at the next grid slot.
-/// On a laptop, or if this box was not stopped, every box begins with its own.
+/// The track that played on this box when it was stopped begins again on all, at the next grid
+/// slot. On a laptop, or if this box was not stopped, every box begins with its own.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  jaudiosync ride resume")]
 pub(super) struct Resume {

@@ -2,8 +2,8 @@
 //! the key that they share, `pin` prints the PIN of their page, and the rest commands them.
 //!
 //! - `show` asks the service; `table` draws what it says;
-//! - `command` has the subcommands that boxes carry out, `through` the way to them, and `results` the
-//!   words for what came of it;
+//! - `command` has the subcommands that boxes carry out, `through` the way to them, and `results`
+//!   the words for what came of it;
 //! - `words` has the two figures of a box, for the other commands too.
 
 mod command;

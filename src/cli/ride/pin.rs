@@ -13,9 +13,9 @@ use crate::config;
 
 /// Print the ride's PIN, for the page of the boxes
 ///
-/// Whoever is to steer the ride from a phone needs it once. It follows from the ride's key: all boxes
-/// have the same one, and a new key has another. On a terminal a QR code comes with it, which has the
-/// address of this box's page and the PIN.
+/// Whoever is to steer the ride from a phone needs it once. It follows from the ride's key: all
+/// boxes have the same one, and a new key has another. On a terminal a QR code comes with it, which
+/// has the address of this box's page and the PIN.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   jaudiosync ride pin
@@ -31,7 +31,8 @@ pub(super) struct Pin {
     #[arg(long, conflicts_with = "qr")]
     no_qr: bool,
 
-    /// The page's address in the QR code [default: http://HOST.local, HOST being this machine's name]
+    /// The page's address in the QR code [default: http://HOST.local, HOST being this machine's
+    /// name]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
 
@@ -75,8 +76,8 @@ fn own_address() -> String {
     if host.is_empty() { "http://10.42.0.1".to_owned() } else { format!("http://{host}.local") }
 }
 
-/// Returns the address with the PIN behind `#`: a browser does not send what comes there, so that it
-/// gets into no log on the way.
+/// Returns the address with the PIN behind `#`: a browser does not send what comes there, so that
+/// it gets into no log on the way.
 pub(in crate::cli) fn link(address: &str, pin: &str) -> String {
     format!("{}/#pin={pin}", address.trim_end_matches('/'))
 }

@@ -13,8 +13,12 @@ use super::outside;
 use super::table::{Look, draw};
 use super::through::{guest, key_of};
 use crate::config::{self, TimeSource};
-use crate::control::{Request, Status};
+use crate::control::protocol::RideDifferences;
+use crate::control::{Client, Request, Status};
 use crate::ride::command::{SendError, Targets};
+
+/// More boxes are not asked for their lists.
+const MOST_COMPARED: usize = 5;
 
 /// A terminal that does not say how wide it is has this many columns.
 const USUAL_COLUMNS: usize = 80;
@@ -30,7 +34,8 @@ pub(super) struct Show {
     #[arg(long)]
     json: bool,
 
-    /// A file with the ride's key: listen on this machine itself for some seconds, without a service
+    /// A file with the ride's key: listen on this machine itself for some seconds, without a
+    /// service
     #[arg(long, value_name = "FILE", conflicts_with_all = ["socket", "watch"])]
     key: Option<PathBuf>,
 
@@ -44,15 +49,20 @@ impl Show {
             return self.show_from_outside(file);
         }
         let mut client = self.service.connect()?;
+        let mut last = None;
         let mut next = Some(client.request(&Request::Status { watch: self.watch })?);
         while let Some(response) = next {
-            if let Some(status) = response.into_status()?
-                && self.show(&status).is_err()
-            {
-                // The reader has gone (`| head`).
-                return Ok(());
+            if let Some(status) = response.into_status()? {
+                if self.show(&status).is_err() {
+                    // The reader has gone (`| head`).
+                    return Ok(());
+                }
+                last = Some(status);
             }
             next = if self.watch { client.next_response()? } else { None };
+        }
+        if let Some(status) = last.filter(|_| !self.watch && !self.json) {
+            say_differences(&mut client, &status);
         }
         match self.watch {
             true => Err(Failure::Other("the service has ended".to_owned())),
@@ -86,6 +96,27 @@ impl Show {
         };
         // It leaves the colours out where NO_COLOR or the terminal asks for that.
         writeln!(anstream::stdout().lock(), "{text}")
+    }
+}
+
+/// Says for every box with another playlist what differs: at most for some of them, as each may
+/// take seconds.
+fn say_differences(client: &mut Client, status: &Status) {
+    let neighbours = status.ride.iter().flat_map(|ride| &ride.neighbours);
+    for neighbour in neighbours.filter(|neighbour| neighbour.same_playlist == Some(false)).take(MOST_COMPARED) {
+        let response = client.request(&Request::RideList(neighbour.id.clone()));
+        match response.map_err(Failure::from).and_then(|response| Ok(response.into_ride_list()?)) {
+            Ok(Some(RideDifferences { lines, more })) => {
+                output::say(format_args!("\n{}'s playlist differs from this box's:", neighbour.name));
+                lines.iter().for_each(|line| output::say(format_args!("  {line}")));
+                if more > 0 {
+                    output::say(format_args!("  and {more} more"));
+                }
+            }
+            // A service of an earlier version.
+            Ok(None) => {}
+            Err(failure) => output::note(format_args!("{}: {failure}", neighbour.name)),
+        }
     }
 }
 

@@ -47,7 +47,8 @@ fn new_key() -> Result<RideKey, String> {
 pub(super) fn what_next(key: &RideKey) -> String {
     format!(
         "The key of the ride: {key}\nGive it to the other boxes, and to nobody else: sudo jaudiosync setup on each, or \
-         scripts/deploy --keep-package --ride-key KEY HOST..."
+         scripts/deploy --keep-package --ride-key KEY HOST...\nThe PIN for the boxes' page: {}; later: jaudiosync ride pin",
+        key.pin()
     )
 }
 

@@ -9,7 +9,7 @@ mod status;
 
 pub use request::{Command, FirstTrack, LatencyChange, MOST_CHANGE_US, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
-pub use ride_command::{RideAction, RideBox, RideOutcome, RideProgress, RideRequest};
+pub use ride_command::{RideAction, RideBox, RideDifferences, RideOutcome, RideProgress, RideRequest};
 pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};
 pub use status::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PhaseStatus, PlayState, PlayStatus,

@@ -21,6 +21,9 @@ pub enum Request {
     Command(Command),
     /// Have boxes of the ride carry out a command, and report its progress.
     Ride(RideRequest),
+    /// Report what differs between this box's playlist and another's, by the name or number of that
+    /// box.
+    RideList(String),
 }
 
 /// A command.
@@ -156,11 +159,14 @@ pub const MOST_CHANGE_US: u32 = 100_000;
 const STATUS: &str = "status";
 
 /// All values of `command`.
-const COMMANDS: [&str; 9] =
-    ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check", "output_latency", RIDE];
+const COMMANDS: [&str; 10] =
+    ["start", "stop", "resume", "volume", STATUS, "reload", "sound_check", "output_latency", RIDE, RIDE_LIST];
 
 /// The value of `command` for boxes of the ride.
 const RIDE: &str = "ride";
+
+/// The value of `command` that asks for another box's list.
+const RIDE_LIST: &str = "ride_list";
 
 /// The fields of a request for the status.
 #[derive(Debug, Deserialize)]
@@ -168,6 +174,14 @@ const RIDE: &str = "ride";
 struct StatusFields {
     #[serde(default)]
     watch: bool,
+}
+
+/// The fields of a request for another box's list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListFields {
+    #[serde(rename = "box")]
+    name: String,
 }
 
 impl From<Command> for Request {
@@ -183,6 +197,7 @@ impl Request {
             Self::Status { watch: false } => json!({ "command": STATUS }),
             Self::Status { watch: true } => json!({ "command": STATUS, "watch": true }),
             Self::Command(command) => serde_json::to_value(command).unwrap_or_default(),
+            Self::RideList(name) => json!({ "command": RIDE_LIST, "box": name }),
             Self::Ride(request) => {
                 let mut value = serde_json::to_value(request).unwrap_or_default();
                 if let Value::Object(fields) = &mut value {
@@ -227,6 +242,12 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
             let StatusFields { watch } =
                 StatusFields::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
             Ok(Request::Status { watch })
+        }
+        Some(RIDE_LIST) => {
+            fields.remove("command");
+            let ListFields { name } =
+                ListFields::deserialize(Value::Object(fields)).map_err(|error| malformed(error.to_string()))?;
+            Ok(Request::RideList(name))
         }
         Some(RIDE) => {
             fields.remove("command");
@@ -275,6 +296,7 @@ mod tests {
             5 => any_command().prop_map(Request::Command),
             1 => any::<bool>().prop_map(|watch| Request::Status { watch }),
             2 => any_ride_request().prop_map(Request::Ride),
+            1 => "[a-z0-9-]{1,12}".prop_map(Request::RideList),
         ]
     }
 
@@ -367,7 +389,10 @@ mod tests {
         let listed = unknown.split('`').skip(1).step_by(2).skip(1);
         assert_eq!(
             listed.collect::<Vec<_>>(),
-            COMMANDS.into_iter().filter(|&name| name != STATUS && name != RIDE).collect::<Vec<_>>()
+            COMMANDS
+                .into_iter()
+                .filter(|&name| name != STATUS && name != RIDE && name != RIDE_LIST)
+                .collect::<Vec<_>>()
         );
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
-use super::ride_command::RideProgress;
+use super::ride_command::{RideDifferences, RideProgress};
 use super::status::Status;
 
 /// The response to a request.
@@ -22,6 +22,8 @@ pub struct Response {
     status: Option<Box<Status>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ride: Option<RideProgress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ride_list: Option<RideDifferences>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
@@ -82,6 +84,7 @@ impl Response {
             volume_db: None,
             status: None,
             ride: None,
+            ride_list: None,
             error: None,
         }
     }
@@ -104,6 +107,11 @@ impl Response {
     /// Makes a response with the progress of a command to the ride.
     pub fn ride(progress: RideProgress) -> Self {
         Self { ride: Some(progress), ..Self::empty(true) }
+    }
+
+    /// Makes a response with what differs between two playlists.
+    pub fn ride_list(differences: RideDifferences) -> Self {
+        Self { ride_list: Some(differences), ..Self::empty(true) }
     }
 
     /// Makes the response to a request that was not carried out.
@@ -141,6 +149,14 @@ impl Response {
     /// The failure, if the request was not carried out.
     pub fn into_ride(self) -> Result<Option<RideProgress>, Failure> {
         self.checked().map(|response| response.ride)
+    }
+
+    /// Returns what differs between two playlists, if the response has it.
+    ///
+    /// # Errors
+    /// The failure, if the request was not carried out.
+    pub fn into_ride_list(self) -> Result<Option<RideDifferences>, Failure> {
+        self.checked().map(|response| response.ride_list)
     }
 
     fn checked(self) -> Result<Self, Failure> {

@@ -131,6 +131,16 @@ pub enum RideOutcome {
     Other,
 }
 
+/// What differs between the playlists of two boxes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RideDifferences {
+    /// The differences, in words.
+    pub lines: Vec<String>,
+    /// How many more there are.
+    pub more: usize,
+}
+
 impl From<&Progress> for RideProgress {
     fn from(progress: &Progress) -> Self {
         Self { boxes: progress.rows.iter().map(RideBox::from).collect(), over: progress.is_over }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RideStatus {
-    /// This box's number, which it makes up at every start: 16 hexadecimal digits; empty if it hears
-    /// nobody.
+    /// This box's number, which it makes up at every start: 16 hexadecimal digits; empty if it
+    /// hears nobody.
     pub id: String,
     /// What this box is called.
     pub name: String,

@@ -1,5 +1,5 @@
-//! What boxes can be commanded to do. New kinds are added at the end: the place is the kind's number
-//! in a message, and a box that does not know it says so.
+//! What boxes can be commanded to do. New kinds are added at the end: the place is the kind's
+//! number in a message, and a box that does not know it says so.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,8 @@ pub enum Action {
     Volume {
         /// How.
         change: VolumeChange,
-        /// Whether boxes of different volumes stay so: what is changed is the volume of the loudest,
-        /// and the others by the same factor.
+        /// Whether boxes of different volumes stay so: what is changed is the volume of the
+        /// loudest, and the others by the same factor.
         keeps_ratios: bool,
     },
     /// Read configuration and playlist again.
@@ -65,8 +65,8 @@ impl Action {
         }
     }
 
-    /// Returns it as it is sent to boxes of which the loudest has this volume, in percent: where the
-    /// ratios stay, all are changed by the same factor.
+    /// Returns it as it is sent to boxes of which the loudest has this volume, in percent: where
+    /// the ratios stay, all are changed by the same factor.
     pub(in crate::ride) fn for_boxes(self, loudest_percent: Option<u8>) -> Self {
         let (Self::Volume { change, keeps_ratios: true }, Some(from_percent)) = (self, loudest_percent) else {
             return self;

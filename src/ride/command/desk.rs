@@ -8,7 +8,7 @@ use jaudiosync_time::{ClockMap, Instant, Raw, Span, Utc};
 
 use super::action::Action;
 use super::effect::{Answered, Effect, Effects};
-use super::outcome::{Outcome, Progress, Reason, Row};
+use super::outcome::{Done, Outcome, Progress, Reason, Row};
 use super::receiving::{Receiving, Verdict};
 use super::sending::{Due, Sending, Target};
 use crate::ride::group::To;
@@ -16,6 +16,9 @@ use crate::ride::message::{BoxId, CommandId, Content, Order, Reply};
 
 /// This many commands of one box are on their way at once. More of them are refused.
 const MOST_SENDING: usize = 16;
+
+/// After this time the beacon of a box says what it has answered, too.
+const VOLUME_LASTS: Span = Span::from_seconds(5);
 
 /// The present.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,8 @@ pub struct Desk<P> {
     /// Where the answers to commands go whose instant has not come.
     waiting: HashMap<CommandId, P>,
     outgoing: Vec<(To<P>, Content)>,
+    /// The volumes that boxes have answered with: their beacons say so only some seconds later.
+    volumes: HashMap<BoxId, (u8, Instant<Raw>)>,
     /// When the last command took effect that decides what plays, in s of UTC.
     commanded_s: Option<i64>,
     old: u64,
@@ -65,6 +70,7 @@ impl<P: Copy> Desk<P> {
             answers: channel(),
             waiting: HashMap::new(),
             outgoing: Vec::new(),
+            volumes: HashMap::new(),
             commanded_s: None,
             old: 0,
         }
@@ -79,6 +85,11 @@ impl<P: Copy> Desk<P> {
     /// there was none in this run.
     pub fn commanded_s(&self) -> Option<i64> {
         self.commanded_s
+    }
+
+    /// Returns the volume in percent that a box has answered with in the last seconds.
+    pub fn volume(&self, id: BoxId, now: Instant<Raw>) -> Option<u8> {
+        self.volumes.get(&id).filter(|(_, at)| now - *at <= VOLUME_LASTS).map(|(percent, _)| *percent)
     }
 
     /// Sends a command to these boxes, which may be this one, too.
@@ -185,10 +196,16 @@ impl<P: Copy> Desk<P> {
                 self.outgoing.push((To::All, Content::Order(order)));
             }
             if let Some(reached) = sending.take_progress() {
+                for row in &reached.rows {
+                    if let Some(Outcome::Done(Done { volume_percent: Some(percent), .. })) = row.outcome {
+                        self.volumes.insert(row.id, (percent, now));
+                    }
+                }
                 // Whoever asked may have gone; the command goes on.
                 let _ = progress.send(reached);
             }
         }
+        self.volumes.retain(|_, (_, at)| now - *at <= VOLUME_LASTS);
         self.sending.retain(|(sending, _)| !sending.is_over());
     }
 

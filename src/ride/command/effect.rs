@@ -15,11 +15,11 @@ pub struct Effect {
     pub action: Action,
     /// The instant, in the time that the boxes have in common: the same for all.
     pub at: Instant<Utc>,
-    /// The same by the raw clock, as well as the ride's thread knows it. It counts where the time by
-    /// which this box plays is quite another one.
+    /// The same by the raw clock, as well as the ride's thread knows it. It counts where the time
+    /// by which this box plays is quite another one.
     pub at_raw: Instant<Raw>,
-    /// When the command took effect that the box follows by this; earlier than `at` if it has missed
-    /// that.
+    /// When the command took effect that the box follows by this; earlier than `at` if it has
+    /// missed that.
     pub commanded_s: i64,
     /// The command's number and where its outcome goes; `None` if nobody waits for it.
     pub answer: Option<(CommandId, Sender<Answered>)>,

@@ -117,7 +117,10 @@ impl Guest {
         mut report: impl FnMut(&Progress),
     ) -> Result<(), SendError> {
         let boxes = self.chosen(targets)?;
-        let loudest = boxes.iter().filter_map(|listened| listened.beacon.volume_percent).max();
+        let loudest = match boxes.as_slice() {
+            [_] => None,
+            boxes => boxes.iter().filter_map(|listened| listened.beacon.volume_percent).max(),
+        };
         let target = |listened: Listened| Target { id: listened.id, name: listened.name, peer: Some(listened.peer) };
         let now = self.clocks.raw();
         let now_ns = self.now().map_or(0, |(now, _)| now.ns());

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::action::{Action, Targets};
 use super::outcome::Progress;
+use crate::ride::lists::Differences;
 use crate::ride::report::RideReport;
 use crate::ride::task::RideBoard;
 
@@ -15,15 +16,25 @@ pub struct Commands {
     board: Arc<RideBoard>,
 }
 
-/// A command that is to be sent.
+/// What the ride's thread is to do.
 #[derive(Debug)]
-pub struct Request {
-    /// What.
-    pub action: Action,
-    /// To whom.
-    pub targets: Targets,
-    /// Where its progress is reported.
-    pub progress: Sender<Progress>,
+pub enum Request {
+    /// Send a command.
+    Command {
+        /// What.
+        action: Action,
+        /// To whom.
+        targets: Targets,
+        /// Where its progress is reported.
+        progress: Sender<Progress>,
+    },
+    /// Find out what differs between this box's playlist and another's.
+    Compare {
+        /// Whose, by name or number.
+        name: String,
+        /// Where the result goes; `None` if the box does not answer.
+        answer: Sender<Option<Differences>>,
+    },
 }
 
 /// Why a command was not sent.
@@ -58,17 +69,35 @@ impl Commands {
     /// When a name is not that of a box that is heard, or the ride's thread has ended.
     pub fn send(&self, action: Action, targets: Targets) -> Result<Receiver<Progress>, SendError> {
         if let Targets::Named(names) = &targets {
-            let report = self.board.report();
-            let known = report.names();
-            let is_known = |name: &str| known.iter().any(|(id, known)| known == name || id.to_string() == name);
-            if let Some(name) = names.iter().find(|name| !is_known(name)) {
-                let heard = known.into_iter().map(|(_, name)| name).collect();
-                return Err(SendError::Unknown { name: name.clone(), heard });
-            }
+            self.check(names)?;
         }
         let (progress, reported) = channel();
-        self.requests.send(Request { action, targets, progress }).map_err(|_| SendError::NotRunning)?;
+        self.requests.send(Request::Command { action, targets, progress }).map_err(|_| SendError::NotRunning)?;
         Ok(reported)
+    }
+
+    /// Asks a box for its playlist, and returns where what differs from this box's is reported,
+    /// within 7 s: `None` if it does not answer. It does not wait.
+    ///
+    /// # Errors
+    /// When the name is not that of a box that is heard, or the ride's thread has ended.
+    pub fn compare(&self, name: &str) -> Result<Receiver<Option<Differences>>, SendError> {
+        self.check(&[name.to_owned()])?;
+        let (answer, answered) = channel();
+        self.requests.send(Request::Compare { name: name.to_owned(), answer }).map_err(|_| SendError::NotRunning)?;
+        Ok(answered)
+    }
+
+    fn check(&self, names: &[String]) -> Result<(), SendError> {
+        let known = self.board.report().names();
+        let is_known = |name: &str| known.iter().any(|(id, known)| known == name || id.to_string() == name);
+        match names.iter().find(|name| !is_known(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let heard = known.into_iter().map(|(_, name)| name).collect();
+                Err(SendError::Unknown { name: name.clone(), heard })
+            }
+        }
     }
 
     /// Returns what is known of the ride, at most half a second old.

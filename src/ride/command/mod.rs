@@ -30,10 +30,10 @@
 //! them (`NeighbourStatus::id`), which are unique where two boxes have the same name. A name that
 //! nobody has is an error at once ([`SendError::Unknown`]).
 //!
-//! The table of boxes is in the service's status: `StatusBoard::read()` returns an `Arc<Status>` from
-//! a lock that is held for some instructions; `status.ride` has the other boxes, and the rest of it
-//! this box. It is renewed every fifth of a second, and what the neighbours say every half second.
-//! [`Commands::report`] is the ride's own part of it.
+//! The table of boxes is in the service's status: `StatusBoard::read()` returns an `Arc<Status>`
+//! from a lock that is held for some instructions; `status.ride` has the other boxes, and the rest
+//! of it this box. It is renewed every fifth of a second, and what the neighbours say every half
+//! second. [`Commands::report`] is the ride's own part of it.
 //!
 //! [`BoxId`]: crate::ride::message::BoxId
 

@@ -22,7 +22,8 @@ pub struct Done {
     pub heard_from_utc_s: Option<i64>,
     /// Its volume in percent; `None` if it was not about that.
     pub volume_percent: Option<u8>,
-    /// By how much the command came too late to be done at its instant, in ms; 0 if it was not late.
+    /// By how much the command came too late to be done at its instant, in ms; 0 if it was not
+    /// late.
     pub late_ms: u16,
 }
 

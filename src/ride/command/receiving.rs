@@ -61,8 +61,8 @@ impl Receiving {
         Self { own, taken, order, forgotten_at_ns: i64::MIN, second: (now, 0) }
     }
 
-    /// Judges a command whose signature was verified. `now_ns` is the present by the sender's time, as
-    /// well as this box knows that.
+    /// Judges a command whose signature was verified. `now_ns` is the present by the sender's time,
+    /// as well as this box knows that.
     pub fn hear(&mut self, sender: BoxId, order: &Order, now: Instant<Raw>, now_ns: i64) -> Verdict {
         let ahead = Span::from_ns(order.at_ns.saturating_sub(now_ns));
         if ahead < Span::ZERO - PATIENCE || ahead > FURTHEST || order.at_ns <= self.forgotten_at_ns {

@@ -44,14 +44,14 @@ pub struct Sending<P> {
 pub struct Due<P> {
     /// The command, for all.
     pub order: Order,
-    /// Who gets a copy of its own: what is sent to one box is repeated by the radio, and passes where
-    /// multicast does not.
+    /// Who gets a copy of its own: what is sent to one box is repeated by the radio, and passes
+    /// where multicast does not.
     pub copies: Vec<P>,
 }
 
 impl<P: Copy> Sending<P> {
-    /// Begins to send a command to these boxes, `now` being `now_ns` by the group's time as the sender
-    /// has it. Returns `None` for one that cannot be written, which none is.
+    /// Begins to send a command to these boxes, `now` being `now_ns` by the group's time as the
+    /// sender has it. Returns `None` for one that cannot be written, which none is.
     pub fn new(
         id: CommandId,
         action: &Action,
@@ -94,11 +94,8 @@ impl<P: Copy> Sending<P> {
         }
         let outcome = match reply.outcome.as_slice() {
             [] => None,
-            bytes => match postcard::from_bytes(bytes) {
-                Ok(outcome) => Some(outcome),
-                // A later version says something that this one does not know: the box has it.
-                Err(_) => None,
-            },
+            // What a later version says and this one does not know shows that the box has it.
+            bytes => postcard::from_bytes(bytes).ok(),
         };
         self.note(sender, outcome);
         true

@@ -1,4 +1,5 @@
-//! Many boxes on a bad network: every command is done once, at its instant, or shown as not answered.
+//! Many boxes on a bad network: every command is done once, at its instant, or shown as not
+//! answered.
 
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::mpsc::{self, Receiver};

@@ -16,8 +16,8 @@ pub struct Order {
     pub id: CommandId,
     /// When it takes effect, by the group's time as the sender has it, in ns since the Unix epoch.
     pub at_ns: i64,
-    /// Who has to do it and has not answered yet. A box makes up its number at every start: what was
-    /// sent to an earlier run of it does nothing.
+    /// Who has to do it and has not answered yet. A box makes up its number at every start: what
+    /// was sent to an earlier run of it does nothing.
     pub to: Vec<BoxId>,
     /// [`Action`](crate::ride::command::Action) in `postcard`'s format.
     pub action: Vec<u8>,

@@ -4,6 +4,7 @@
 //! - `beacon` is what every box says of itself every second or so;
 //! - `exchange` is a question for the time and its answer;
 //! - `command` is what boxes are commanded to do, and what they answer;
+//! - `list` is a playlist in parts;
 //! - `envelope` is the bytes around them.
 //!
 //! All sizes are bounded by the datagram; numbers may be anything that their types hold, and
@@ -13,6 +14,7 @@ mod beacon;
 mod command;
 mod envelope;
 mod exchange;
+mod list;
 
 use std::fmt;
 
@@ -22,6 +24,7 @@ pub use beacon::{Beacon, Following, HeardBeacon, NumberClaim, PlayClaim, TimeCla
 pub use command::{CommandId, Order, Reply};
 pub use envelope::{MAX_DATAGRAM_BYTES, Refused, VERSION, can_be_message, open, seal};
 pub use exchange::{Answer, Question};
+pub use list::{ListPart, ListQuestion, ListedTrack};
 
 /// Which box it is: a random number that a box makes up at every start. A number that
 /// were kept would be the same on two cards that were copied from each other.
@@ -71,6 +74,10 @@ pub enum Content {
     Order(Order),
     /// What a box answers to that.
     Reply(Reply),
+    /// A question for a part of a box's playlist.
+    ListQuestion(ListQuestion),
+    /// Its answer.
+    ListPart(ListPart),
 }
 
 #[cfg(test)]

@@ -114,8 +114,14 @@ fn the_seeds_of_the_fuzzer_are_messages() {
     let seeds = [
         include_bytes!("../../../fuzz/seeds/ride/beacon").as_slice(),
         include_bytes!("../../../fuzz/seeds/ride/answer"),
+        include_bytes!("../../../fuzz/seeds/ride/question"),
     ];
-    for seed in seeds {
+    let first = |seed: &'static [u8]| &seed[..3 + usize::from(u16::from_le_bytes([seed[1], seed[2]]))];
+    let several = [
+        first(include_bytes!("../../../fuzz/seeds/ride/order")),
+        first(include_bytes!("../../../fuzz/seeds/ride/reply")),
+    ];
+    for seed in seeds.into_iter().chain(several) {
         let mut bytes = [b"JAuS\x01".as_slice(), &seed[3..]].concat();
         let signature = key(1).sign(&bytes);
         bytes.extend_from_slice(&signature);

@@ -123,8 +123,10 @@ impl Conductor {
     fn playlist(&mut self, news: PlaylistReport) {
         let event = match news {
             PlaylistReport::Loaded(playlist, warnings) => {
+                (self.ports.ride_list)(&playlist);
                 let playlist = CurrentPlaylist::new(playlist, warnings);
                 let info = Arc::clone(&playlist.info);
+                self.shown_playlist.write(Arc::clone(&playlist.playlist));
                 self.playlist = Some(playlist);
                 PlaylistEvent::Loaded(info)
             }

@@ -106,6 +106,8 @@ pub struct Ports {
     pub state_status: Box<dyn Fn() -> StateStatus + Send>,
     /// The other boxes, to show; `None` without a ride's key.
     pub ride_status: Box<dyn Fn() -> Option<RideStatus> + Send>,
+    /// Takes in the playlist that was read, for the other boxes.
+    pub ride_list: Box<dyn FnMut(&Playlist) + Send>,
     /// Reads a playlist, and watches its files.
     pub playlists: Box<dyn FnMut(PlaylistSource) + Send>,
     /// The box's number in a sound check.
@@ -174,6 +176,21 @@ impl StatusBoard {
     }
 }
 
+/// The playlist that was read last, for all to read.
+#[derive(Debug, Clone, Default)]
+pub struct PlaylistBoard(Arc<Mutex<Option<Arc<Playlist>>>>);
+
+impl PlaylistBoard {
+    /// Returns the playlist; `None` before one was read.
+    pub fn read(&self) -> Option<Arc<Playlist>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn write(&self, playlist: Arc<Playlist>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(playlist);
+    }
+}
+
 /// The conductor of a box.
 pub struct Conductor {
     ports: Ports,
@@ -216,6 +233,7 @@ pub struct Conductor {
     tick_at: Instant<Raw>,
     publish_at: Option<Instant<Raw>>,
     status: StatusBoard,
+    shown_playlist: PlaylistBoard,
 }
 
 /// An end that waits for silence.
@@ -268,6 +286,7 @@ impl Conductor {
             tick_at: now_raw,
             publish_at: None,
             status: StatusBoard::default(),
+            shown_playlist: PlaylistBoard::default(),
         };
         conductor.feed(Input::Restored(saved));
         conductor
@@ -276,6 +295,11 @@ impl Conductor {
     /// Returns where the status can be read.
     pub fn status_board(&self) -> StatusBoard {
         self.status.clone()
+    }
+
+    /// Returns where the playlist can be read.
+    pub fn playlist_board(&self) -> PlaylistBoard {
+        self.shown_playlist.clone()
     }
 
     /// Returns whether a press, or the jumper, is obeyed at once from now on: the playlist, the

@@ -1,6 +1,6 @@
-//! Commands to the whole ride: each waits for its instant, at which the machine handles it as of that
-//! very instant, so that all boxes decide alike. What plays ends on the frame that is heard then: the
-//! player is prepared a second before, if the machine would end it.
+//! Commands to the whole ride: each waits for its instant, at which the machine handles it as of
+//! that very instant, so that all boxes decide alike. What plays ends on the frame that is heard
+//! then: the player is prepared a second before, if the machine would end it.
 
 use jaudiosync_time::{Instant, Span, Utc};
 
@@ -9,6 +9,7 @@ use crate::appliance::{Action, Command, FirstTrack, Input, Moment, Phase, Refusa
 use crate::control::protocol::LatencyChange;
 use crate::player::task::PlayerCommand;
 use crate::ride::command::{Action as RideAction, At, Done, Effect, Join, Outcome, Reason, VolumeChange as RideVolume};
+use crate::timetable::next_grid_slot;
 
 /// The player is prepared this long before: longer than sound cards buffer.
 const PREPARED: Span = Span::SECOND;
@@ -77,7 +78,7 @@ impl Conductor {
                 let done = Outcome::Done(self.done(&effect.action, late));
                 return effect.answer(changed.map_or(Outcome::Refused(Reason::OutOfRange), |_| done));
             }
-            action => match command(action) {
+            action => match command(action, at.utc) {
                 Some(command) => self.feed_at(Input::Command(command), at, &mut ends_sound),
                 None => return effect.answer(Outcome::Refused(Reason::Unknown)),
             },
@@ -106,8 +107,8 @@ impl Conductor {
         }
     }
 
-    /// Has the player fade out on the frame of the next command, if the machine would end what plays
-    /// then, as far as that can be known before.
+    /// Has the player fade out on the frame of the next command, if the machine would end what
+    /// plays then, as far as that can be known before.
     fn prepare_player(&mut self) {
         let Some(effect) = self.ride.waiting.first() else { return };
         let now = self.now();
@@ -115,7 +116,7 @@ impl Conductor {
         if at - now.utc > PREPARED || self.ride.prepared == Some(at) || effect.action == RideAction::Reload {
             return;
         }
-        let Some(command) = command(effect.action) else { return };
+        let Some(command) = command(effect.action, at) else { return };
         let then = Moment { raw: now.raw + (at - now.utc), utc: at, ..now };
         let mut preview = self.appliance.clone();
         let ends = preview.handle(Input::Command(command), then).iter().any(is_end_of_sound);
@@ -162,9 +163,11 @@ fn is_end_of_sound(action: &Action) -> bool {
     matches!(action, Action::StopWithFade | Action::EndSoundCheck | Action::Play { .. } | Action::SoundCheck(_))
 }
 
-/// Returns the machine's command; `None` for what is not the machine's.
-fn command(action: RideAction) -> Option<Command> {
+/// Returns the machine's command; `None` for what is not the machine's. A slot follows from the
+/// instant alone, so that a box that waits for another one gets this, too.
+fn command(action: RideAction, at: Instant<Utc>) -> Option<Command> {
     let number = |track: u32| FirstTrack::Number(track as usize);
+    let slot_utc_s = next_grid_slot(at);
     Some(match action {
         RideAction::Start { join: Join::Common } => Command::Join { session: None },
         RideAction::Start { join: Join::Session { anchor_utc_s, first_track, repeats } } => {
@@ -172,15 +175,15 @@ fn command(action: RideAction) -> Option<Command> {
         }
         RideAction::StartAfresh { at, first_track } => {
             let at_utc_s = match at {
-                At::NextSlot => None,
-                At::Utc(utc_s) => Some(utc_s),
+                At::NextSlot => slot_utc_s,
+                At::Utc(utc_s) => utc_s,
             };
-            Command::Start { at_utc_s, first_track: Some(number(first_track)), fresh: true }
+            Command::Start { at_utc_s: Some(at_utc_s), first_track: Some(number(first_track)), fresh: true }
         }
         RideAction::Stop => Command::Stop,
         RideAction::Resume { track: None } => Command::Resume,
         RideAction::Resume { track: Some(track) } => {
-            Command::Start { at_utc_s: None, first_track: Some(number(track)), fresh: true }
+            Command::Start { at_utc_s: Some(slot_utc_s), first_track: Some(number(track)), fresh: true }
         }
         RideAction::Volume { change, .. } => Command::Volume(match change {
             RideVolume::Set { percent } => VolumeChange::To(percent),

@@ -61,8 +61,12 @@ impl<P: Peer> Member<P> {
                     self.refusals.unasked += 1;
                 }
             }
-            // Commands do not come here.
-            Content::Answer(_) | Content::Order(_) | Content::Reply(_) => {}
+            // Commands and lists do not come here.
+            Content::Answer(_)
+            | Content::Order(_)
+            | Content::Reply(_)
+            | Content::ListQuestion(_)
+            | Content::ListPart(_) => {}
             Content::Beacon(beacon) => {
                 let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else {
                     return;

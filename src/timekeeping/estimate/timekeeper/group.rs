@@ -26,8 +26,8 @@ pub struct TimeView {
 }
 
 impl TimeView {
-    /// Returns the time that a box gives to others: the group's, its own while it is in none, and its
-    /// raw clock while it knows nothing.
+    /// Returns the time that a box gives to others: the group's, its own while it is in none, and
+    /// its raw clock while it knows nothing.
     pub fn given(&self, now: Instant<Raw>) -> ClockMap<Raw, Utc> {
         let own = || self.own.map(|(own, _)| own);
         let nothing = ClockMap { from: now, to: Instant::from_ns(now.ns()), rate: Rate::ZERO };

@@ -1,0 +1,163 @@
+//! The page's side of the service: serves it where there is a ride, shows it the status and the
+//! playlist, and passes its orders on to the ride.
+
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use listenfd::ListenFd;
+use nix::sys::socket::{Shutdown, shutdown};
+
+use super::conductor::{PlaylistBoard, StatusBoard};
+use super::ride::RideSide;
+use crate::config::{self, PageView};
+use crate::control::Status;
+use crate::page::orders::{Deed, Request};
+use crate::page::{BoxOutcome, ListedTrack, OutcomeKind, Page, PageSetup, Steering, Tracks};
+use crate::ride::command::{Action, At, Commands, Join, Outcome, Progress, Row, SendError, Targets, VolumeChange};
+
+/// A little more than the ride waits for boxes that do not answer.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Characters of a title that are shown.
+const LONGEST_TITLE: usize = 120;
+
+/// Serves the page, if there is one. A box without it plays all the same.
+pub(super) fn start(
+    config: &config::Page,
+    ride: Option<&RideSide>,
+    status: StatusBoard,
+    playlist: PlaylistBoard,
+) -> Option<Page> {
+    // Taken even if it is not used: somebody who calls is refused at once, instead of waiting.
+    let passed = passed_listener();
+    let Some(ride) = ride.filter(|_| config.enabled) else {
+        let _ = passed.map(|listener| shutdown(listener.as_raw_fd(), Shutdown::Both));
+        return None;
+    };
+    let listener = match (config.listen.0, passed) {
+        (Some(address), _) => match TcpListener::bind(address) {
+            Ok(listener) => listener,
+            Err(error) => {
+                log::error!("the page is not served: {address}: {error}; see page.listen in the configuration");
+                return None;
+            }
+        },
+        (None, Some(passed)) => passed,
+        (None, None) => {
+            log::info!(
+                "the page is not served: systemd has passed no socket; see: systemctl status jaudiosync.socket, or set \
+                 page.listen"
+            );
+            return None;
+        }
+    };
+    let setup = PageSetup {
+        listener,
+        steering: Arc::new(RidePage { status, playlist, commands: ride.commands() }),
+        host_name: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
+        pin: ride.pin().to_owned(),
+        looking_needs_pin: config.view == PageView::Pin,
+    };
+    match Page::start(setup) {
+        Ok(page) => {
+            log::info!("the page is served on {}", page.address());
+            Some(page)
+        }
+        Err(error) => {
+            log::error!("the page is not served: {error}");
+            None
+        }
+    }
+}
+
+/// Returns the socket that systemd has passed.
+fn passed_listener() -> Option<TcpListener> {
+    ListenFd::from_env().take_tcp_listener(0).unwrap_or_else(|error| {
+        log::warn!("what systemd has passed cannot be used for the page: {error}");
+        None
+    })
+}
+
+struct RidePage {
+    status: StatusBoard,
+    playlist: PlaylistBoard,
+    /// `None` where the ride's task does not run.
+    commands: Option<Commands>,
+}
+
+impl Steering for RidePage {
+    fn status(&self) -> Arc<Status> {
+        self.status.read()
+    }
+
+    fn tracks(&self, from: usize, most: usize) -> Tracks {
+        let Some(playlist) = self.playlist.read() else { return Tracks::default() };
+        let tracks = playlist.tracks.iter().skip(from).take(most).map(|track| ListedTrack {
+            title: track.display_name().chars().take(LONGEST_TITLE).collect(),
+            length_s: track.length.map(|length| length.seconds() as i64),
+            silent: track.problem.is_some(),
+        });
+        Tracks { from, fingerprint: playlist.fingerprint().to_string(), tracks: tracks.collect() }
+    }
+
+    fn carry_out(&self, request: Request) -> Result<Vec<BoxOutcome>, String> {
+        let is_to_all = request.boxes.is_none();
+        let targets = request.boxes.map_or(Targets::All, Targets::Named);
+        let commands = self.commands.as_ref().ok_or(SendError::NotRunning);
+        let sent = commands.and_then(|commands| commands.send(action(request.order, is_to_all), targets));
+        let progress = sent.map_err(|error| error.to_string())?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = Progress::default();
+        while !last.is_over {
+            match progress.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(report) => last = report,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(last.rows.iter().map(outcome).collect())
+    }
+}
+
+/// Returns what an order means to the ride. Where the volume of all is changed, louder boxes stay
+/// louder.
+fn action(deed: Deed, keeps_ratios: bool) -> Action {
+    match deed {
+        Deed::Start => Action::Start { join: Join::Common },
+        Deed::StartFresh(first_track) => Action::StartAfresh { at: At::NextSlot, first_track },
+        Deed::Stop => Action::Stop,
+        Deed::Resume => Action::Resume { track: None },
+        Deed::SetVolume(percent) => Action::Volume { change: VolumeChange::Set { percent }, keeps_ratios },
+        Deed::ChangeVolume(by) if by < 0 => {
+            Action::Volume { change: VolumeChange::Down { percent: by.unsigned_abs() }, keeps_ratios }
+        }
+        Deed::ChangeVolume(by) => {
+            Action::Volume { change: VolumeChange::Up { percent: by.unsigned_abs() }, keeps_ratios }
+        }
+        Deed::Identify => Action::Identify,
+        Deed::Reload => Action::Reload,
+    }
+}
+
+fn outcome(row: &Row) -> BoxOutcome {
+    let done = match row.outcome {
+        Some(Outcome::Done(done)) => Some(done),
+        _ => None,
+    };
+    let (outcome, words) = match row.outcome {
+        Some(Outcome::Done(_)) => (OutcomeKind::Done, String::new()),
+        Some(Outcome::Refused(reason)) => (OutcomeKind::Refused, reason.to_string()),
+        Some(Outcome::NoAnswer) | None => (OutcomeKind::NoAnswer, "it has not answered".to_owned()),
+    };
+    BoxOutcome {
+        id: row.id.to_string(),
+        name: row.name.clone(),
+        outcome,
+        heard_from_ms: done.and_then(|done| done.heard_from_utc_s).map(|utc_s| utc_s.saturating_mul(1000)),
+        volume: done.and_then(|done| done.volume_percent),
+        late_ms: done.map_or(0, |done| done.late_ms),
+        words,
+    }
+}
