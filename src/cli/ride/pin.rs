@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use anstyle::{AnsiColor, Style};
 use clap::Args;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
@@ -61,7 +62,8 @@ impl Pin {
         if self.qr || (!self.no_qr && io::stdout().is_terminal()) {
             let address = self.address.clone().unwrap_or_else(own_address);
             let link = link(&address, &pin);
-            let code = draw(&link).ok_or_else(|| Failure::Usage("the address is too long for a QR code".to_owned()))?;
+            let code = draw(&link, io::stdout().is_terminal())
+                .ok_or_else(|| Failure::Usage("the address is too long for a QR code".to_owned()))?;
             output::say(code);
             output::say(format_args!("{address}\n"));
         }
@@ -82,11 +84,17 @@ pub(in crate::cli) fn link(address: &str, pin: &str) -> String {
     format!("{}/#pin={pin}", address.trim_end_matches('/'))
 }
 
-/// Draws a QR code for a terminal, dark on light whatever the terminal's colours are.
-pub(in crate::cli) fn draw(text: &str) -> Option<String> {
+/// Draws a QR code: black on white on a terminal, whatever its colours are; elsewhere its light parts
+/// are blocks, as most terminals on which a file is shown are dark.
+pub(in crate::cli) fn draw(text: &str, has_colors: bool) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
-    // Blocks are what the terminal draws light, as most are dark: the code is the gaps.
-    Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+    let (dark, light) = if has_colors { (Dense1x2::Dark, Dense1x2::Light) } else { (Dense1x2::Light, Dense1x2::Dark) };
+    let drawn = code.render::<Dense1x2>().dark_color(dark).light_color(light).build();
+    let style = match has_colors {
+        true => AnsiColor::Black.on(AnsiColor::BrightWhite),
+        false => Style::new(),
+    };
+    Some(drawn.lines().map(|line| format!("{style}{line}{style:#}")).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]
@@ -101,9 +109,12 @@ mod tests {
 
     #[test]
     fn a_code_fits_into_a_terminal() {
-        let drawn = draw(&link("http://a-bike-with-a-long-name.local", "012345")).unwrap();
+        let drawn = draw(&link("http://a-bike-with-a-long-name.local", "012345"), false).unwrap();
         let lines: Vec<&str> = drawn.lines().collect();
         assert!(lines.len() <= 24 && lines.iter().all(|line| line.chars().count() <= 45), "{drawn}");
-        assert!(draw(&"x".repeat(5_000)).is_none());
+        // In colours the same code has its blocks and gaps exchanged.
+        let colored = draw("x", true).unwrap();
+        assert!(colored.lines().all(|line| line.starts_with('\u{1b}') && line.ends_with("\u{1b}[0m")), "{colored:?}");
+        assert!(draw(&"x".repeat(5_000), false).is_none());
     }
 }

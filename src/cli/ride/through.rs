@@ -51,7 +51,7 @@ impl Through {
                 Err(Failure::Service(error @ ClientError::NoService(_))) => {
                     match config::load(None).config().ride.find_key() {
                         Ok(Some((key, _))) => from_outside(key, &request, &waiting),
-                        Ok(None) => Err(Failure::Other(format!(
+                        Ok(None) => Err(Failure::NoAnswer(format!(
                             "{error}; on a machine without a service, name a file with the ride's key: --key FILE"
                         ))),
                         Err(problem) => Err(Failure::Other(problem)),

@@ -33,7 +33,8 @@
 //! The table of boxes is in the service's status: `StatusBoard::read()` returns an `Arc<Status>`
 //! from a lock that is held for some instructions; `status.ride` has the other boxes, and the rest
 //! of it this box. It is renewed every fifth of a second, and what the neighbours say every half
-//! second. [`Commands::report`] is the ride's own part of it.
+//! second. [`Commands::report`] is the ride's own part of it. [`Commands::compare`] asks a box for
+//! its list, on demand, and says what differs.
 //!
 //! [`BoxId`]: crate::ride::message::BoxId
 
