@@ -36,6 +36,7 @@ fn main() {
     let volume = Worker::start("volume", VolumeTask::new(open, Box::new(|_| {}), Box::new(|_| {})), || {}).unwrap();
     let ports = Ports {
         ride_status: Box::new(|| None),
+        ride_list: Box::new(|_| {}),
         clocks: Arc::new(MachineClocks),
         time: Box::new(time.reader()),
         player: Box::new(|_| {}),
