@@ -83,7 +83,10 @@ impl RideThread {
         let board = Arc::new(RideBoard::default());
         board.set_presence(Presence { name, ..Presence::default() });
         let link = ClockLink { commands: sender, view: Arc::clone(&view) };
-        let task = RideTask::new(air, key, Arc::clone(&clocks), link, Arc::clone(&board)).unwrap();
+        // Nobody commands it.
+        let (_, requests) = channel();
+        let (of_clock, of_board) = (Arc::clone(&clocks), Arc::clone(&board));
+        let task = RideTask::new(air, key, of_clock, link, of_board, requests, Box::new(|_| {})).unwrap();
         let utc = ClockMap { from: clocks.raw(), to: Instant::from_ns((now_s() * 1e9) as i64), rate: Rate::ZERO };
         let own = ClockMap { to: utc.to + ahead, ..utc };
         Self { task, board, commands, view, clocks, utc, own, group: None, processor: Duration::ZERO }
