@@ -56,7 +56,7 @@ pub(super) fn start(
     };
     let setup = PageSetup {
         listener,
-        steering: Arc::new(RidePage { status, playlist, commands: ride.commands() }),
+        steering: Arc::new(RidePage { status, playlist, ride: ride.clone(), commands: ride.commands() }),
         host_name: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
         pin: ride.pin().to_owned(),
         looking_needs_pin: config.view == PageView::Pin,
@@ -84,13 +84,19 @@ fn passed_listener() -> Option<TcpListener> {
 struct RidePage {
     status: StatusBoard,
     playlist: PlaylistBoard,
+    ride: RideSide,
     /// `None` where the ride's task does not run.
     commands: Option<Commands>,
 }
 
 impl Steering for RidePage {
     fn status(&self) -> Arc<Status> {
-        self.status.read()
+        let status = self.status.read();
+        if status.ride.is_some() {
+            return status;
+        }
+        // Before the conductor's first report this box has a name all the same.
+        Arc::new(Status { ride: Some(self.ride.status()), ..(*status).clone() })
     }
 
     fn tracks(&self, from: usize, most: usize) -> Tracks {

@@ -218,6 +218,11 @@ impl<P: Peer> Neighbour<P> {
         self.questions.unanswered()
     }
 
+    /// Returns whether the answer to a question may still come.
+    pub(super) fn may_answer(&self, now: Instant<Raw>) -> bool {
+        self.questions.may_be_answered(now)
+    }
+
     /// Notes that it is asked.
     pub(super) fn ask(&mut self, nonce: u64, now: Instant<Raw>, is_followed: bool, heard: usize) {
         let whom = match (self.is_there(now), is_followed) {

@@ -61,6 +61,11 @@ impl Questions {
         self.unanswered
     }
 
+    /// Returns whether the answer to one may still come.
+    pub(super) fn may_be_answered(&self, now: Instant<Raw>) -> bool {
+        self.asked.iter().any(|(_, at)| now - *at <= PATIENCE)
+    }
+
     /// Notes that a question is asked. `heard` is the number of boxes that are heard.
     pub(super) fn ask(&mut self, nonce: u64, now: Instant<Raw>, whom: Asked, heard: usize) {
         self.asked.retain(|(_, at)| now - *at <= PATIENCE);

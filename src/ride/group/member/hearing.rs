@@ -111,7 +111,11 @@ impl<P: Peer> Member<P> {
     fn make_room(&mut self, now: Instant<Raw>) -> bool {
         let gone = self.neighbours.iter().enumerate().filter(|(_, neighbour)| !neighbour.is_there(now));
         let place = gone
-            .max_by_key(|(_, neighbour)| (neighbour.run.is_none(), neighbour.unanswered(), now - neighbour.seen_at()))
+            .max_by_key(|(_, neighbour)| {
+                let is_stranger = neighbour.run.is_none();
+                // Whoever was asked a moment ago may be about to prove that it is there.
+                (is_stranger, !neighbour.may_answer(now), neighbour.unanswered(), now - neighbour.seen_at())
+            })
             .map(|(place, _)| place);
         let Some(place) = place else { return false };
         let forgotten = self.neighbours.swap_remove(place);
