@@ -157,8 +157,9 @@ impl RideReport {
         self
     }
 
-    /// Logs what has changed since another report.
-    pub fn log_changes(&self, before: &Self) {
+    /// Logs what has changed since another report. `may_warn` says whether to warn once more of what
+    /// the others make of a box: that can go to and fro.
+    pub fn log_changes(&self, before: &Self, mut may_warn: impl FnMut(BoxId, Standing) -> bool) {
         let find = |report: &Self, id| report.neighbours.iter().any(|neighbour| neighbour.id == id);
         for neighbour in self.neighbours.iter().filter(|neighbour| !find(before, neighbour.id)) {
             log::info!("{} is heard ({})", neighbour.name, neighbour.address.ip());
@@ -173,12 +174,14 @@ impl RideReport {
                 Some(GroupRole::Follows(leader)) => log::info!("this box follows the time of {leader}"),
             }
         }
-        if self.is_excluded && !before.is_excluded {
+        if self.is_excluded && !before.is_excluded && self.id.is_some_and(|own| may_warn(own, Standing::Excluded)) {
             log::warn!("the other boxes agree on another time than this box's own, which does not count");
         }
         for neighbour in &self.neighbours {
             let same = before.neighbours.iter().find(|other| other.id == neighbour.id);
-            let is_new = same.is_none_or(|other| other.standing != neighbour.standing);
+            let (id, standing) = (neighbour.id, neighbour.standing);
+            let is_new = standing != Standing::Agrees && same.is_none_or(|other| other.standing != standing);
+            let is_new = is_new && may_warn(id, standing);
             match neighbour.standing {
                 Standing::Excluded if is_new => {
                     log::warn!("{} gives a time that most others exclude; it is not followed", neighbour.name);

@@ -14,6 +14,7 @@ use jaudiosync_time::{Instant, Raw, Span};
 
 use super::air::{Air, Heard, To};
 use super::command::{Action, Desk, Effects, Hearing, Present, Request, Target, Targets, newest};
+use super::group::honesty::Standing;
 use super::group::{self, Member, Outgoing, Presence};
 use super::key::RideKey;
 use super::lists::{Lists, OwnTrack};
@@ -35,6 +36,10 @@ const REPORT_INTERVAL: Span = Span::from_ms(500);
 /// A neighbour of which nothing that it sent to all has come for this long, while other messages of
 /// it came, is heard only where it addresses this box alone.
 const GROUP_SILENCE: Span = Span::from_seconds(20);
+
+/// What the others make of a box is warned of this often at most: two bounds that just touch go to and
+/// fro.
+const QUIET: Span = Span::from_seconds(3_600);
 
 /// More neighbours than this are not watched for that.
 const MOST_WATCHED: usize = 64;
@@ -115,6 +120,8 @@ pub struct RideTask {
     /// When a message of another version was last heard.
     other_version_at: Option<Instant<Raw>>,
     reported_at: Instant<Raw>,
+    /// Which boxes were warned of, and when.
+    warned: HashMap<(BoxId, Standing), Instant<Raw>>,
     /// When messages of neighbours came last.
     last_heard: HashMap<SocketAddr, LastHeard>,
 }
@@ -172,6 +179,7 @@ impl RideTask {
             refused: Refusals::default(),
             other_version_at: None,
             reported_at: now,
+            warned: HashMap::new(),
             last_heard: HashMap::new(),
         })
     }
@@ -366,7 +374,8 @@ impl RideTask {
         let report = RideReport { hears_other_version, old, ..report };
         self.member.set_presence(presence);
         let mut shown = self.board.report.lock().unwrap_or_else(PoisonError::into_inner);
-        report.log_changes(&shown);
+        self.warned.retain(|_, at| now - *at < QUIET);
+        report.log_changes(&shown, |id, standing| self.warned.insert((id, standing), now).is_none());
         *shown = report;
         drop(shown);
         self.catch_up();

@@ -17,7 +17,7 @@ pub struct Claim {
 }
 
 /// What the others make of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
     /// Most agree with it, or there is nobody to disagree.
     Agrees,

@@ -15,6 +15,7 @@ pub mod exchanges;
 pub mod honesty;
 mod member;
 mod neighbour;
+mod newest;
 mod per_second;
 mod questions;
 

@@ -6,6 +6,7 @@ use super::broadcasts::{BeaconId, Broadcasts, Received};
 use super::distance::Distance;
 use super::exchanges::{Compared, Exchange, Exchanges};
 use super::honesty::{Claim, Standing};
+use super::newest::{Given, Newest};
 use super::questions::{Asked, Questions};
 use crate::ride::message::{Answer, Beacon, BoxId, RunId};
 use crate::timekeeping::estimate::group::GroupId;
@@ -54,8 +55,8 @@ pub struct Neighbour<P> {
     questions: Questions,
     /// Where the last message in its name came from that may be a recording, and when.
     unproven: Option<(P, Instant<Raw>)>,
-    /// Of what it has sent at last.
-    epoch: u32,
+    /// Of what it has sent in this run.
+    newest: Newest,
     /// Since when its time is to be taken over.
     wanted_since: Option<Instant<Raw>>,
     /// When it last reported a beacon of this box that was sent to all.
@@ -79,7 +80,7 @@ impl<P: Peer> Neighbour<P> {
             broadcasts_at: None,
             questions: Questions::new(now),
             unproven: None,
-            epoch: 0,
+            newest: Newest::default(),
             hears_all_at: None,
         }
     }
@@ -168,9 +169,11 @@ impl<P: Peer> Neighbour<P> {
         Some(Claim { ahead: ahead + own_ahead, bound: own_bound + bound })
     }
 
-    /// Notes its beacon, and what of it this box has received, too.
-    pub(super) fn hear(&mut self, beacon: Beacon, at: Instant<Raw>, received: &Received) {
-        self.follow_epoch(beacon.epoch);
+    /// Notes its beacon of this number, and what of it this box has received, too.
+    pub(super) fn hear(&mut self, beacon: Beacon, number: u32, at: Instant<Raw>, received: &Received) {
+        if !self.newest.take_beacon(number) || !self.follow_epoch(beacon.epoch, number) {
+            return;
+        }
         for heard in &beacon.heard {
             let id = BeaconId { sender: heard.sender, number: heard.number };
             let ago = i64::try_from(heard.ago_ns).unwrap_or(i64::MAX);
@@ -182,12 +185,14 @@ impl<P: Peer> Neighbour<P> {
         self.beacon_at = at;
     }
 
-    /// Forgets what was measured of a time that is another one now.
-    fn follow_epoch(&mut self, epoch: u32) {
-        if self.epoch != epoch {
+    /// Forgets what was measured of a time that is another one now. Returns whether the message is of
+    /// the time that it gives now.
+    fn follow_epoch(&mut self, epoch: u32, number: u32) -> bool {
+        let given = self.newest.follow(epoch, number);
+        if given == Given::Jumped {
             self.forget_measurements();
-            self.epoch = epoch;
         }
+        given != Given::Before
     }
 
     /// Forgets what was measured, because one of the clocks was moved.
@@ -233,18 +238,21 @@ impl<P: Peer> Neighbour<P> {
         self.questions.ask(nonce, now, whom, heard);
     }
 
-    /// Notes its answer. Returns whether this box had asked that.
-    pub(super) fn answered(&mut self, answer: &Answer, peer: P, heard: Instant<Raw>, run: RunId) -> bool {
+    /// Notes its answer, the message of this number. Returns whether this box had asked that.
+    pub(super) fn answered(&mut self, answer: &Answer, peer: P, heard: Instant<Raw>, run: RunId, number: u32) -> bool {
         let Some(asked) = self.questions.answered(answer.nonce) else { return false };
         if self.run != Some(run) {
             // Its clock has begun anew, and what it said before no longer holds.
             self.forget_measurements();
             self.run = Some(run);
+            self.newest = Newest::default();
             self.beacon = None;
             self.beacon_at = heard;
         }
         self.peer = peer;
-        self.follow_epoch(answer.epoch);
+        if !self.follow_epoch(answer.epoch, number) {
+            return true;
+        }
         self.questions.count_answer();
         let [received, answered] = [answer.received_ns, answer.sent_ns].map(Instant::from_ns);
         self.exchanges.push(Exchange { asked, received, answered, heard });

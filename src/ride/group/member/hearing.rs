@@ -55,7 +55,7 @@ impl<P: Peer> Member<P> {
                 let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.id == sender) else {
                     return;
                 };
-                if neighbour.answered(&answer, peer, at, run) {
+                if neighbour.answered(&answer, peer, at, run, number) {
                     self.freshness.prove(sender, run, number);
                 } else {
                     self.refusals.unasked += 1;
@@ -81,7 +81,7 @@ impl<P: Peer> Member<P> {
                 if reported.is_some_and(|heard| self.sent_to_all.contains(&heard.number)) {
                     neighbour.hears_all_at = Some(at);
                 }
-                neighbour.hear(*beacon, at, &self.received);
+                neighbour.hear(*beacon, number, at, &self.received);
             }
         }
     }

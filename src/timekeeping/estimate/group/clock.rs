@@ -307,8 +307,8 @@ impl GroupClock {
     /// Notes whether others are heard, and what the leader says.
     pub fn contact(&mut self, now: Instant<Raw>, contact: Option<Contact>) {
         let led = self.contact.is_some_and(|contact| contact.leads);
-        if led && contact.is_none_or(|contact| !contact.leads) {
-            // Another leader steers, or nobody.
+        // Another leader steers, or nobody: whoever is alone has nobody to say when it is enough.
+        if contact.is_none() || (led && contact.is_some_and(|contact| !contact.leads)) {
             self.steering = SteeringPlan::default();
         }
         self.contact = contact;
@@ -377,10 +377,10 @@ impl GroupClock {
             calibration.restart(at, known.map.to, rtc.sigma_ns.max(LEAST_SIGMA_NS), 0.0);
             self.bias_sigma_ns = LEAST_BIAS_NS;
         }
-        if let Some((own, bound)) = own {
-            let utc = map.apply(now);
-            self.steering = self.steering.decided(own.apply(now) - utc, bound, utc);
-        }
+        let utc = map.apply(now);
+        // Without UTC of its own it steers nowhere: what the leader before it has begun ends.
+        let (ahead, bound) = own.map_or((Span::ZERO, Span::ZERO), |(own, bound)| (own.apply(now) - utc, bound));
+        self.steering = self.steering.decided(ahead, bound, utc);
     }
 
     /// Returns the better of what the flywheels say, and its standard deviation in ns.

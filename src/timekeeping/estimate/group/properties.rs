@@ -227,3 +227,22 @@ fn a_group_of_one_is_saved_only_once_it_was_shared() {
     clock.contact(at(1), Some(Contact { leads: true, ..follower() }));
     assert!(clock.save().is_some());
 }
+
+#[test]
+fn whoever_is_alone_steers_no_longer() {
+    let mut clock = GroupClock::join(GROUP, &sample(100, 0.0, 0.0), None);
+    clock.contact(at(100), Some(follower()));
+    clock.update(at(100), None, None);
+    clock.steer(at(100), BEGIN.second() + 105, Rate::from_ppb(40_000.0));
+    for second in 101..=200 {
+        clock.update(at(second), None, None);
+    }
+    let steered = error(&clock, at(200));
+    assert!((steered - Span::from_us(3_800)).abs() < Span::from_us(300), "{steered:?}");
+    clock.contact(at(200), None);
+    for second in 201..=3_800 {
+        clock.update(at(second), None, None);
+    }
+    let alone = error(&clock, at(3_800));
+    assert!((alone - steered).abs() < Span::from_us(300), "{steered:?} became {alone:?}");
+}

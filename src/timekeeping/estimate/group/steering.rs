@@ -12,6 +12,10 @@ pub const MOST_STEERING: Rate = Rate::from_ppb(50_000.0);
 /// A change takes effect this long after it was decided on.
 const NOTICE_S: i64 = 5;
 
+/// A change that is announced for later than this is none: it would keep whoever believes it from
+/// deciding on another one.
+const MOST_NOTICE: Span = Span::from_seconds(15);
+
 /// A box makes up for at most this much that it has missed; whoever hears nothing for longer has
 /// lost the leader.
 const LONGEST_MISSED: Span = Span::from_seconds(15);
@@ -46,7 +50,7 @@ impl SteeringPlan {
     /// Returns the plan that an announcement makes of this one.
     pub fn announced(&self, from_s: i64, rate: Rate, now: Instant<Utc>) -> Self {
         let rate = Rate::from_ppb(rate.ppb().clamp(-MOST_STEERING.ppb(), MOST_STEERING.ppb()));
-        if (from_s, rate) == (self.from_s, self.rate) {
+        if (from_s, rate) == (self.from_s, self.rate) || Instant::from_second(from_s) > now + MOST_NOTICE {
             *self
         } else {
             Self { from_s, rate, before: self.rate_at(now) }
@@ -129,5 +133,6 @@ mod tests {
         assert_eq!(new.missed(&old, at(9)), Span::ZERO);
         let again = new.announced(new.from_s, new.rate, at(20));
         assert_eq!(again, new);
+        assert_eq!(old.announced(i64::MAX, new.rate, at(7)), old, "nobody waits for that");
     }
 }
