@@ -38,6 +38,8 @@ impl Hour<'_> {
         let in_force = newest.and_then(|given| given.program.as_ref());
         let given_at = newest.map_or(Instant::ZERO - S, |given| given.at);
         let is_settled = now - self.disturbed.max(given_at) > RECOVERY && self.is_plugged;
+        // Most of a round of a sound check is silent: the other boxes sound then.
+        let is_sound_check = status.play.state == PlayState::SoundCheck;
         let mut seen = Tally::default();
         for heard in &self.appliance().heard {
             let utc = utc_map.apply(heard.raw);
@@ -48,7 +50,7 @@ impl Hour<'_> {
                     seen.in_phase += 1;
                 }
                 (Some(_), Some(program)) if is_settled => check_near_a_track(program, utc),
-                (None, Some(program)) if is_settled => {
+                (None, Some(program)) if is_settled && !is_sound_check => {
                     check_silence(program, utc, is_loud);
                     seen.silent += 1;
                 }
