@@ -384,7 +384,9 @@ fn pass(command: &Command, listener: &TcpListener) -> Command {
 #[test]
 fn the_page_is_served_on_the_socket_that_systemd_passes_and_that_is_closed_where_there_is_none() {
     let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
-    for (page, is_served) in [("", true), ("enabled = false", false)] {
+    // The last two are served elsewhere, and nowhere.
+    let pages = ["", "enabled = false", "listen = \"127.0.0.1:0\"", "listen = \"192.0.2.1:1\""];
+    for (page, is_served) in pages.into_iter().zip([true, false, false, false]) {
         let (_, config) = with_key(&sandbox, page);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -31,12 +31,26 @@ pub(super) fn start(
     status: StatusBoard,
     playlist: PlaylistBoard,
 ) -> Option<Page> {
-    // Taken even if it is not used: somebody who calls is refused at once, instead of waiting.
+    // Taken even if it is not used.
     let passed = passed_listener();
-    let Some(ride) = ride.filter(|_| config.enabled) else {
-        let _ = passed.map(|listener| shutdown(listener.as_raw_fd(), Shutdown::Both));
-        return None;
-    };
+    let spare = passed.as_ref().and_then(|listener| listener.try_clone().ok());
+    let page = serve(config, ride, status, playlist, passed);
+    // systemd listens on it, too. Where no page is served on it, it is shut down: somebody who calls
+    // is refused at once, instead of waiting.
+    if let Some(spare) = spare.filter(|_| page.is_none() || config.listen.0.is_some()) {
+        let _ = shutdown(spare.as_raw_fd(), Shutdown::Both);
+    }
+    page
+}
+
+fn serve(
+    config: &config::Page,
+    ride: Option<&RideSide>,
+    status: StatusBoard,
+    playlist: PlaylistBoard,
+    passed: Option<TcpListener>,
+) -> Option<Page> {
+    let ride = ride.filter(|_| config.enabled)?;
     let listener = match (config.listen.0, passed) {
         (Some(address), _) => match TcpListener::bind(address) {
             Ok(listener) => listener,
