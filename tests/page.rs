@@ -225,6 +225,13 @@ fn looking_can_need_the_pin_too() {
     }
     phone.give_pin(&bike.pin);
     assert_eq!(phone.get("/state").json()["view"]["name"], "bike-1");
+
+    let mut events = phone.watch();
+    assert!(events.any(|line| line.starts_with("data: ")));
+    assert_eq!(phone.post("/leave", "{}").status, 200);
+    let left = Instant::now();
+    assert!(events.count() < 100, "the stream has ended");
+    assert!(left.elapsed() < Duration::from_secs(20), "and soon: {:?}", left.elapsed());
 }
 
 #[test]

@@ -129,6 +129,7 @@
         source.onerror = function () { if (source && source.readyState === 2) { later(2000); } };
       } else if (status === 401) {
         steer(false);
+        seen = 0;
         askPin(t("To look, give the PIN once. On a box: jaudiosync ride pin"), connect);
       } else {
         later(2000);
@@ -567,7 +568,12 @@
   id("later").addEventListener("click", function () { load(from + 100); });
   id("lock").addEventListener("click", function () {
     if (maySteer) {
-      ask("POST", "/leave", {}, function () { steer(false); say(t("Locked again."), false); });
+      ask("POST", "/leave", {}, function () {
+        steer(false);
+        say(t("Locked again."), false);
+        // Where looking needs the PIN, it has to be given again.
+        connect();
+      });
     } else {
       askPin(t("To steer, give the PIN once. On a box: jaudiosync ride pin"), connect);
     }
