@@ -12,7 +12,8 @@
     "Stopped": "Gestoppt", "Waiting for the playlist": "Wartet auf die Titelliste", "Waiting for a trusted time": "Wartet auf die Uhrzeit",
     "Starts at {0}": "Beginnt um {0}", "Opening": "Wird geöffnet", "Playing": "Spielt", "Silent: the track cannot be played": "Stumm: der Titel ist nicht spielbar",
     "Waiting for the sound card": "Wartet auf die Soundkarte", "Between two tracks": "Zwischen zwei Titeln", "Sound check": "Klangprobe",
-    "Switching off": "Schaltet ab", "Waiting for a start": "Wartet auf den Start", "Track {0} of {1}": "Titel {0} von {1}",
+    "Switching off": "Schaltet ab", "Waiting for a start": "Wartet auf den Start", "Waiting for its turn": "Wartet, bis es losgeht",
+    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0} of {1}": "Titel {0} von {1}",
     "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "begun afresh": "von vorn begonnen",
     "{0} boxes are together within {1} ms": "{0} Boxen sind auf {1} ms genau zusammen", "Alone: no other box is heard": "Allein: keine andere Box ist zu hören",
     "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} boxes are together, within {2} ms": "{0} von {1} Boxen sind zusammen, auf {2} ms genau", "{0} of {1} on": "{0} von {1} an",
@@ -165,7 +166,8 @@
   var STATES = {
     stopped: "Waiting for a start", waiting_for_playlist: "Waiting for the playlist", waiting_for_time: "Waiting for a trusted time",
     opening: "Opening", playing: "Playing", silent: "Silent: the track cannot be played", waiting_for_device: "Waiting for the sound card",
-    gap: "Between two tracks", sound_check: "Sound check", shutting_down: "Switching off"
+    gap: "Between two tracks", sound_check: "Sound check", shutting_down: "Switching off",
+    waiting_for_slot: "Waiting for its turn", other: "In a state that this page does not know"
   };
 
   function place() {
