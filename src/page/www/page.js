@@ -46,15 +46,19 @@
 
   var lang = (navigator.language || "en").toLowerCase().indexOf("de") === 0 ? "de" : "en";
   var view = null, seen = 0, maySteer = false, source = null, timer = 0, version = null;
-  var cards = {}, answers = {}, listed = null, from = 0, touched = {}, lastFocus = null, sheetDone = null, waiting = null;
+  var cards = {}, answers = Object.create(null), listed = null, from = 0, touched = {}, lastFocus = null, sheetDone = null, waiting = null;
 
   function id(name) { return document.getElementById(name); }
   function now() { return window.performance && performance.now ? performance.now() : Date.now(); }
 
+  // Names of boxes and words of other versions can be those of an object's own, such as "constructor".
+  function has(object, key) { return Object.prototype.hasOwnProperty.call(object, key); }
+
   // Returns a text in the reader's language; {0} and {1} are filled in.
   function t(text) {
-    var words = lang === "de" && GERMAN[text] || text;
-    for (var i = 1; i < arguments.length; i++) { words = words.replace("{" + (i - 1) + "}", arguments[i]); }
+    var words = lang === "de" && has(GERMAN, text) ? GERMAN[text] : text, values = arguments;
+    // At once, so that no title is taken for a place to fill in.
+    words = words.replace(/\{(\d)\}/g, function (all, index) { return +index + 1 < values.length ? values[+index + 1] : all; });
     // A figure and its unit stay on one line.
     return words.replace(/(\d) (ms|s|min|h|d|%)(?=[ ,.]|$)/g, "$1\u00a0$2");
   }
@@ -191,7 +195,7 @@
     document.title = view.name + (play.title ? ": " + play.title : "");
     text(id("here"), view.name);
     var words = play.state === "waiting_for_slot" && play.next
-      ? t("Starts at {0}", timeOfDay(Date.now() + play.next[2] * 1000)) : t(STATES[play.state] || "Playing");
+      ? t("Starts at {0}", timeOfDay(Date.now() + play.next[2] * 1000)) : t(has(STATES, play.state) ? STATES[play.state] : STATES.other);
     if (play.track !== null && !play.common) { words += ", " + t("begun afresh"); }
     text(id("state"), words);
     name(id("state"), "state" + (play.state === "playing" || play.state === "gap" ? "" : " idle"));
