@@ -601,6 +601,8 @@
     if (document.hidden) { close(); clearTimeout(timer); } else { connect(); }
   });
   window.addEventListener("pagehide", close);
+  // Shown again as it was left, by the browser's buttons.
+  window.addEventListener("pageshow", function (event) { if (event.persisted) { connect(); } });
   setInterval(function () { if (!document.hidden) { watch(); } }, 500);
 
   // The QR code of `jaudiosync ride pin` has the PIN behind the #, which no server sees.
