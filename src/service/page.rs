@@ -181,3 +181,35 @@ fn outcome(row: &Row) -> BoxOutcome {
         words,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::assets;
+    use crate::ride::command::Reason;
+
+    #[test]
+    fn the_page_knows_in_german_why_an_order_was_not_done() {
+        let script = assets::ALL.iter().find(|asset| asset.path == "/page.js").unwrap();
+        let script = std::str::from_utf8(script.contents).unwrap();
+        let reasons = [
+            Reason::AlreadyOver,
+            Reason::NoPosition,
+            Reason::ShuttingDown,
+            Reason::OtherTime,
+            Reason::Busy,
+            Reason::OutOfRange,
+            Reason::Unknown,
+        ];
+        let errors = [SendError::Nobody, SendError::NotRunning];
+        for words in reasons.iter().map(Reason::to_string).chain(errors.iter().map(SendError::to_string)) {
+            assert!(script.contains(&format!("\"{words}\": ")), "{words}");
+        }
+        // These have figures and names in them: the page has patterns for them.
+        assert_eq!(Reason::NoSuchTrack { track: 7, last: 5 }.to_string(), "there is no track 7; its tracks are 0 to 5");
+        assert!(script.contains(r"/^there is no track (\d+); its tracks are 0 to (\d+)$/"));
+        let unknown = SendError::Unknown { name: "a".to_owned(), heard: vec!["b".to_owned(), "c".to_owned()] };
+        assert_eq!(unknown.to_string(), "no box \"a\" is heard; heard are: b, c");
+        assert!(script.contains(r#"/^no box "(.*)" is heard; heard are: (.*)$/"#));
+    }
+}
