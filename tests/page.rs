@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::Command;
@@ -27,7 +27,7 @@ struct Box {
     pin: String,
     // Dropped last.
     _card: VirtualCard,
-    _sandbox: Sandbox,
+    sandbox: Sandbox,
 }
 
 /// Makes a key and the lines of a configuration that has it, and returns both.
@@ -53,7 +53,7 @@ impl Box {
         let mut service = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &make);
         let line = service.wait_for("the page is served on ");
         let page = line.rsplit(' ').next().unwrap().parse().unwrap();
-        Self { service: service.ready(), page, pin: key.pin(), _card: card, _sandbox: sandbox }
+        Self { service: service.ready(), page, pin: key.pin(), _card: card, sandbox }
     }
 
     /// Returns a phone at 127.0.0.`number`.
@@ -225,6 +225,13 @@ fn looking_can_need_the_pin_too() {
     }
     phone.give_pin(&bike.pin);
     assert_eq!(phone.get("/state").json()["view"]["name"], "bike-1");
+
+    let mut events = phone.watch();
+    assert!(events.any(|line| line.starts_with("data: ")));
+    assert_eq!(phone.post("/leave", "{}").status, 200);
+    let left = Instant::now();
+    assert!(events.count() < 100, "the stream has ended");
+    assert!(left.elapsed() < Duration::from_secs(20), "and soon: {:?}", left.elapsed());
 }
 
 #[test]
@@ -384,7 +391,9 @@ fn pass(command: &Command, listener: &TcpListener) -> Command {
 #[test]
 fn the_page_is_served_on_the_socket_that_systemd_passes_and_that_is_closed_where_there_is_none() {
     let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
-    for (page, is_served) in [("", true), ("enabled = false", false)] {
+    // The last two are served elsewhere, and nowhere.
+    let pages = ["", "enabled = false", "listen = \"127.0.0.1:0\"", "listen = \"192.0.2.1:1\""];
+    for (page, is_served) in pages.into_iter().zip([true, false, false, false]) {
         let (_, config) = with_key(&sandbox, page);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -397,6 +406,35 @@ fn the_page_is_served_on_the_socket_that_systemd_passes_and_that_is_closed_where
             assert!(TcpStream::connect(address).is_err(), "who calls is refused at once");
         }
         assert!(service.end().success());
+    }
+}
+
+#[test]
+fn doctor_says_whether_the_page_answers() {
+    let bike = Box::with("view = \"pin\"");
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = other.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut call = other.accept().unwrap().0;
+        let _ = call.read(&mut [0; 1024]);
+        let _ = call.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    });
+    let key = bike.sandbox.run(&["ride", "new-key"]).succeeds().stdout.trim().to_owned();
+    for (listen, level, says) in [
+        (bike.page, "good", "it is served on port"),
+        (address, "warning", "something else answers"),
+        (nobody, "warning", "phones do not find the page"),
+    ] {
+        let config = format!("[ride]\nkey = \"{key}\"\n[page]\nlisten = \"{listen}\"\n");
+        std::fs::write(bike.sandbox.path().join("doctor.toml"), config).unwrap();
+        let socket = bike.service.socket().to_str().unwrap();
+        let run = bike.sandbox.run(&["doctor", "--json", "--config", "doctor.toml", "--socket", socket]);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| finding["check"] == "page").unwrap();
+        assert_eq!(finding["level"], level, "{finding}");
+        assert!(finding["text"].as_str().unwrap().contains(says), "{finding}");
     }
 }
 

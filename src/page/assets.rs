@@ -74,6 +74,24 @@ mod tests {
         assert!(count >= 4);
     }
 
+    /// What stands between the first of these and the next of those, wherever that is.
+    fn between<'a>(text: &'a str, before: &str, after: char) -> impl Iterator<Item = &'a str> {
+        text.split(before).skip(1).filter_map(move |rest| rest.split_once(after)).map(|(words, _)| words)
+    }
+
+    #[test]
+    fn everything_that_it_says_is_also_german() {
+        let (german, code) = text("/page.js").split_once("\n  };").unwrap();
+        let states = between(code, "var STATES = {", '}').next().unwrap();
+        let said = between(code, " t(\"", '"').chain(between(code, "(t(\"", '"')).chain(between(states, ": \"", '"'));
+        let labels = between(text("/"), "data-t>", '<').chain(between(text("/"), "data-t hidden>", '<'));
+        let words: Vec<&str> = said.chain(labels).filter(|words| !words.contains('\\')).collect();
+        assert!(words.len() > 80, "{}", words.len());
+        for words in words {
+            assert!(german.contains(&format!("\"{words}\": ")), "{words}");
+        }
+    }
+
     /// Phones of 2016: what came later would stop the whole script.
     #[test]
     fn the_script_is_that_of_2016() {

@@ -1,12 +1,12 @@
 //! How often a PIN may be guessed. Pure; time is an argument.
 //!
 //! A PIN has six digits. Each address may be wrong three times; then it waits longer after every
-//! further guess. All addresses together have a budget, as one person can have many addresses.
+//! further guess. All addresses together have a budget, as one person can have many addresses. It is
+//! also what bounds the addresses of an IPv6 network, of which a machine can have any number: were
+//! they counted as one, a single guesser would make everybody on the local network wait.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
-
-use super::places::network;
 
 /// An address may be wrong this often before it has to wait.
 const FREE: u32 = 3;
@@ -60,7 +60,7 @@ impl Guesses {
     /// How long it has to wait.
     pub fn admit(&mut self, from: IpAddr, now: Instant) -> Result<(), Duration> {
         self.refill(now);
-        let address = network(from);
+        let address = from.to_canonical();
         let at = self.addresses.iter().find(|guesser| guesser.address == address).map(Guesser::may_guess_at);
         match at.map(|at| at.saturating_duration_since(now)) {
             Some(wait) if !wait.is_zero() => Err(wait),
@@ -73,7 +73,7 @@ impl Guesses {
     pub fn wrong(&mut self, from: IpAddr, now: Instant) {
         self.refill(now);
         self.budget = self.budget.saturating_sub(1);
-        let address = network(from);
+        let address = from.to_canonical();
         if let Some(guesser) = self.addresses.iter_mut().find(|guesser| guesser.address == address) {
             guesser.wrong = guesser.wrong.saturating_add(1);
             guesser.last = now;
@@ -92,7 +92,7 @@ impl Guesses {
 
     /// Notes a right one: what was wrong before was a slip.
     pub fn right(&mut self, from: IpAddr) {
-        let address = network(from);
+        let address = from.to_canonical();
         self.addresses.retain(|guesser| guesser.address != address);
     }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_share_a_budget_and_a_network_of_ipv6_counts_as_one() {
+    fn many_addresses_share_a_budget() {
         let began = Instant::now();
         let mut guesses = Guesses::new(began);
         let admitted = (0..1000).filter(|number| {
@@ -151,13 +151,32 @@ mod tests {
         assert_eq!(admitted.count(), 20);
         assert_eq!(guesses.admit(address(1001), began), Err(Duration::from_secs(60)));
         assert_eq!(guesses.admit(address(1001), began + Duration::from_secs(60)), Ok(()));
+    }
 
-        let mut guesses = Guesses::new(began);
-        for host in 0..3 {
-            guesses.wrong(Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host).into(), began);
+    #[test]
+    fn a_guesser_slows_nobody_else_of_his_ipv6_network_and_all_of_it_have_one_budget() {
+        let (began, mut guesses) = (Instant::now(), Guesses::new(Instant::now()));
+        for prefix in [0xfd00, 0xfe80] {
+            let phone = |host: u16| IpAddr::from(Ipv6Addr::new(prefix, 0, 0, 0, 0, 0, 0, host));
+            (0..3).for_each(|_| guesses.wrong(phone(1), began));
+            assert!(guesses.admit(phone(1), began).is_err());
+            assert_eq!(guesses.admit(phone(2), began), Ok(()), "another phone of the same network");
         }
-        assert!(guesses.admit(Ipv6Addr::new(0xfd00, 0, 0, 1, 9, 9, 9, 9).into(), began).is_err());
-        assert!(guesses.admit(Ipv6Addr::new(0xfd00, 0, 0, 2, 0, 0, 0, 1).into(), began).is_ok());
+        let phone = |host: u16| IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host));
+        let mut guesses = Guesses::new(began);
+        let admitted = (0..1000).filter(|host| {
+            let is_admitted = guesses.admit(phone(*host), began).is_ok();
+            if is_admitted {
+                guesses.wrong(phone(*host), began);
+            }
+            is_admitted
+        });
+        assert_eq!(admitted.count(), 20);
+        // An IPv4 address that came through an IPv6 socket is that IPv4 address.
+        let mut guesses = Guesses::new(began);
+        let [plain, mapped] = [address(1), Ipv4Addr::from(0x0a2a_0001).to_ipv6_mapped().into()];
+        (0..3).for_each(|_| guesses.wrong(mapped, began));
+        assert!(guesses.admit(plain, began).is_err());
     }
 
     proptest! {

@@ -1,7 +1,9 @@
 //! How many connections there may be, in all and for one address. Pure.
 //!
 //! When all places are taken, a newcomer takes that of the address that has most: somebody who opens
-//! hundreds of connections competes with himself.
+//! hundreds of connections competes with himself. A machine can have as many addresses of its IPv6
+//! network as it likes, but everybody on a local network shares that network: so every address counts
+//! for itself, and all of a network together can take no more than half of the places.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,10 +12,14 @@ pub const MOST: usize = 96;
 /// Connections of an address. A browser opens up to six, and a phone may have two browsers.
 pub const MOST_OF_AN_ADDRESS: usize = 12;
 
-/// Returns what counts as one address: an IPv4 address, or a network of IPv6 of 64 bits, of which a
-/// machine can have all.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
+/// Connections of an IPv6 network of 64 bits, such as a local network or `fe80::/64`: those of four
+/// greedy addresses, so that there is room for IPv4 however many addresses somebody makes up.
+pub const MOST_OF_A_NETWORK: usize = 4 * MOST_OF_AN_ADDRESS;
+
+/// Returns the network that an address belongs to: the first 64 bits of an IPv6 address. An IPv4
+/// address, of which a machine rarely has many, stands for itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
         address => address,
     }
@@ -37,15 +43,19 @@ pub enum Admission {
 impl Places {
     /// Decides about a new connection, which has a number of its own.
     pub fn admit(&mut self, number: u64, from: IpAddr) -> Admission {
-        let address = network(from);
+        let address = from.to_canonical();
         let of = |address: &IpAddr| self.0.iter().filter(|(_, other)| other == address).count();
         let own = of(&address);
         if own >= MOST_OF_AN_ADDRESS {
             return Admission::Refused;
         }
+        let is_near = |other: &IpAddr| network(*other) == network(address);
+        let is_network_full = self.0.iter().filter(|(_, other)| is_near(other)).count() >= MOST_OF_A_NETWORK;
         let mut admission = Admission::Served;
-        if self.0.len() >= MOST {
-            let greediest = self.0.iter().map(|(_, address)| (of(address), *address)).max_by_key(|(count, _)| *count);
+        if is_network_full || self.0.len() >= MOST {
+            // Where its network has all that it can have, room is made there.
+            let others = self.0.iter().filter(|(_, other)| !is_network_full || is_near(other));
+            let greediest = others.map(|(_, address)| (of(address), *address)).max_by_key(|(count, _)| *count);
             let Some((count, greediest)) = greediest else { return Admission::Refused };
             if count <= own + 1 {
                 return Admission::Refused;
@@ -99,6 +109,35 @@ mod tests {
         assert_eq!(places.admit(500, address(500)), Admission::Refused);
         places.leave(3);
         assert_eq!(places.admit(501, address(500)), Admission::Served);
+    }
+
+    fn address_6(network: u16, host: u16) -> IpAddr {
+        Ipv6Addr::new(0xfd00, 0, 0, network, 0, 0, 0, host).into()
+    }
+
+    #[test]
+    fn phones_of_an_ipv6_network_have_places_of_their_own_and_together_half_of_all() {
+        let mut places = Places::default();
+        let served = (0..200).filter(|number| places.admit(*number, address_6(1, 1)) == Admission::Served).count();
+        assert_eq!(served, MOST_OF_AN_ADDRESS);
+        for number in 200..203 {
+            let phone = address_6(1, number as u16);
+            assert_eq!(places.admit(number, phone), Admission::Served, "another phone of the same network");
+        }
+        // One machine, and an address for every connection.
+        for number in 300..900_u64 {
+            places.admit(number, address_6(1, number as u16));
+        }
+        let of_network = |places: &Places| places.0.iter().filter(|(_, other)| other.is_ipv6()).count();
+        assert_eq!(of_network(&places), MOST_OF_A_NETWORK);
+        assert_eq!(places.admit(1000, address(1)), Admission::Served, "IPv4");
+        assert_eq!(places.admit(1001, address_6(2, 1)), Admission::Served, "another network");
+        // An IPv4 address that came through an IPv6 socket is that IPv4 address.
+        let mapped = |number: u8| Ipv4Addr::new(10, 42, 0, number).to_ipv6_mapped().into();
+        let mut places = Places::default();
+        for number in 0..MOST as u64 {
+            assert_eq!(places.admit(number, mapped((number / 12) as u8)), Admission::Served);
+        }
     }
 
     proptest! {

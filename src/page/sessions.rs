@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The cookie's name.
 pub const COOKIE: &str = "jaudiosync";
 
-/// How long a phone need not give the PIN again, from its last request.
+/// How long a phone need not give the PIN again, from when it gave it.
 pub const LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Phones that are remembered; the one that was silent for the longest time is forgotten first.
@@ -19,17 +19,26 @@ pub type Token = [u8; TOKEN_BYTES];
 
 /// Those that have given the PIN.
 #[derive(Debug, Default)]
-pub struct Sessions(Vec<(Token, Instant)>);
+pub struct Sessions(Vec<Session>);
+
+#[derive(Debug)]
+struct Session {
+    token: Token,
+    /// When the PIN was given.
+    began: Instant,
+    /// When its last request came.
+    last: Instant,
+}
 
 impl Sessions {
     /// Remembers somebody by these random bytes.
     pub fn add(&mut self, token: Token, now: Instant) {
         self.forget_old(now);
         if self.0.len() >= MOST {
-            let oldest = self.0.iter().enumerate().min_by_key(|(_, (_, last))| *last).map(|(index, _)| index);
+            let oldest = self.0.iter().enumerate().min_by_key(|(_, session)| session.last).map(|(index, _)| index);
             oldest.map(|index| self.0.swap_remove(index));
         }
-        self.0.push((token, now));
+        self.0.push(Session { token, began: now, last: now });
     }
 
     /// Returns whether a request with these headers `Cookie` comes from somebody who has given the
@@ -38,8 +47,8 @@ impl Sessions {
         self.forget_old(now);
         let mut is_known = false;
         for token in tokens(cookies) {
-            if let Some((_, last)) = self.0.iter_mut().find(|(known, _)| is_equal(known, &token)) {
-                *last = now;
+            if let Some(session) = self.0.iter_mut().find(|session| is_equal(&session.token, &token)) {
+                session.last = now;
                 is_known = true;
             }
         }
@@ -49,12 +58,12 @@ impl Sessions {
     /// Forgets somebody.
     pub fn remove<'a>(&mut self, cookies: impl IntoIterator<Item = &'a str>) {
         for token in tokens(cookies) {
-            self.0.retain(|(known, _)| !is_equal(known, &token));
+            self.0.retain(|session| !is_equal(&session.token, &token));
         }
     }
 
     fn forget_old(&mut self, now: Instant) {
-        self.0.retain(|(_, last)| now.saturating_duration_since(*last) < LASTS);
+        self.0.retain(|session| now.saturating_duration_since(session.began) < LASTS);
     }
 }
 
@@ -103,9 +112,8 @@ mod tests {
         sessions.add([7; TOKEN_BYTES], began);
         assert!(sessions.knows(["theme=dark; x", &format!("a=b;  {cookie}")], began));
         let almost = began + LASTS - Duration::from_secs(1);
-        assert!(sessions.knows([cookie.as_str()], almost), "and it lasts from then on");
-        assert!(sessions.knows([cookie.as_str()], began + LASTS));
-        assert!(!sessions.knows([cookie.as_str()], almost + LASTS + LASTS));
+        assert!(sessions.knows([cookie.as_str()], almost));
+        assert!(!sessions.knows([cookie.as_str()], began + LASTS), "as in the browser, which forgets it then");
         sessions.add([7; TOKEN_BYTES], began);
         sessions.remove([cookie.as_str()]);
         assert!(!sessions.knows([cookie.as_str()], began));

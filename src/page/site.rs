@@ -168,7 +168,7 @@ impl Site {
             return failure(StatusCode::UNAUTHORIZED, "the PIN is needed");
         }
         match request.uri().path() {
-            "/live" => self.live(connection),
+            "/live" => self.live(request.headers(), connection),
             "/tracks" => {
                 let from = request.uri().query().and_then(|query| query.strip_prefix("from=")?.parse().ok());
                 json_answer(StatusCode::OK, &self.steering.tracks(from.unwrap_or(0), MOST_TRACKS))
@@ -184,8 +184,9 @@ impl Site {
         }
     }
 
-    /// Begins a stream of events: what is shown, every second.
-    fn live(self: &Arc<Self>, connection: &Connection) -> Answer {
+    /// Begins a stream of events: what is shown, every second. Where looking needs the PIN, it ends
+    /// when whoever has given it locks the page again.
+    fn live(self: &Arc<Self>, headers: &HeaderMap, connection: &Connection) -> Answer {
         let Ok(permit) = Arc::clone(&self.streams).try_acquire_owned() else {
             return failure(StatusCode::SERVICE_UNAVAILABLE, "too many phones watch; try again");
         };
@@ -193,11 +194,17 @@ impl Site {
         let (sender, events) = mpsc::channel(1);
         let mut shown = self.now_shown.subscribe();
         shown.mark_changed();
+        let cookies: Vec<String> = cookies(headers).map(str::to_owned).collect();
+        let site = Arc::clone(self);
+        let may_look = move || {
+            let cookies = cookies.iter().map(String::as_str);
+            site.looking == Looking::Open || lock(&site.sessions).knows(cookies, Instant::now())
+        };
         tokio::spawn(async move {
             let until = Instant::now() + STREAM_TIME;
             let mut retry = "retry: 1000\n";
             // Who does not take an event in time gets a later one instead of a queue of them.
-            while shown.changed().await.is_ok() && Instant::now() < until {
+            while shown.changed().await.is_ok() && Instant::now() < until && may_look() {
                 let mut event = Vec::from(retry);
                 retry = "";
                 event.extend_from_slice(b"data: ");

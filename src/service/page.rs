@@ -31,12 +31,26 @@ pub(super) fn start(
     status: StatusBoard,
     playlist: PlaylistBoard,
 ) -> Option<Page> {
-    // Taken even if it is not used: somebody who calls is refused at once, instead of waiting.
+    // Taken even if it is not used.
     let passed = passed_listener();
-    let Some(ride) = ride.filter(|_| config.enabled) else {
-        let _ = passed.map(|listener| shutdown(listener.as_raw_fd(), Shutdown::Both));
-        return None;
-    };
+    let spare = passed.as_ref().and_then(|listener| listener.try_clone().ok());
+    let page = serve(config, ride, status, playlist, passed);
+    // systemd listens on it, too. Where no page is served on it, it is shut down: somebody who calls
+    // is refused at once, instead of waiting.
+    if let Some(spare) = spare.filter(|_| page.is_none() || config.listen.0.is_some()) {
+        let _ = shutdown(spare.as_raw_fd(), Shutdown::Both);
+    }
+    page
+}
+
+fn serve(
+    config: &config::Page,
+    ride: Option<&RideSide>,
+    status: StatusBoard,
+    playlist: PlaylistBoard,
+    passed: Option<TcpListener>,
+) -> Option<Page> {
+    let ride = ride.filter(|_| config.enabled)?;
     let listener = match (config.listen.0, passed) {
         (Some(address), _) => match TcpListener::bind(address) {
             Ok(listener) => listener,
@@ -165,5 +179,37 @@ fn outcome(row: &Row) -> BoxOutcome {
         volume: done.and_then(|done| done.volume_percent),
         late_ms: done.map_or(0, |done| done.late_ms),
         words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::assets;
+    use crate::ride::command::Reason;
+
+    #[test]
+    fn the_page_knows_in_german_why_an_order_was_not_done() {
+        let script = assets::ALL.iter().find(|asset| asset.path == "/page.js").unwrap();
+        let script = std::str::from_utf8(script.contents).unwrap();
+        let reasons = [
+            Reason::AlreadyOver,
+            Reason::NoPosition,
+            Reason::ShuttingDown,
+            Reason::OtherTime,
+            Reason::Busy,
+            Reason::OutOfRange,
+            Reason::Unknown,
+        ];
+        let errors = [SendError::Nobody, SendError::NotRunning];
+        for words in reasons.iter().map(Reason::to_string).chain(errors.iter().map(SendError::to_string)) {
+            assert!(script.contains(&format!("\"{words}\": ")), "{words}");
+        }
+        // These have figures and names in them: the page has patterns for them.
+        assert_eq!(Reason::NoSuchTrack { track: 7, last: 5 }.to_string(), "there is no track 7; its tracks are 0 to 5");
+        assert!(script.contains(r"/^there is no track (\d+); its tracks are 0 to (\d+)$/"));
+        let unknown = SendError::Unknown { name: "a".to_owned(), heard: vec!["b".to_owned(), "c".to_owned()] };
+        assert_eq!(unknown.to_string(), "no box \"a\" is heard; heard are: b, c");
+        assert!(script.contains(r#"/^no box "(.*)" is heard; heard are: (.*)$/"#));
     }
 }

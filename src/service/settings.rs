@@ -83,6 +83,7 @@ pub fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
         ("[control]", before.control != after.control),
         ("[state]", before.state != after.state),
         ("[ride]", before.ride != after.ride),
+        ("[page]", before.page != after.page),
     ];
     sections.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
@@ -119,13 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hat_another_way_to_the_pins_and_another_state_folder_need_a_restart() {
+    fn a_hat_another_way_to_the_pins_another_state_folder_and_another_page_need_a_restart() {
         let before = Config::default();
         let mut after = before.clone();
         after.board.hat = Hat::MiniAmp;
         after.board.backend = PinBackend::Gpiocdev;
         after.state.folder = "/srv/jaudiosync/state".into();
         after.ride.port = 7000;
-        assert_eq!(needs_restart(&before, &after), ["board.hat", "board.backend", "[state]", "[ride]"]);
+        after.page.enabled = !before.page.enabled;
+        assert_eq!(needs_restart(&before, &after), ["board.hat", "board.backend", "[state]", "[ride]", "[page]"]);
     }
 }

@@ -101,7 +101,9 @@ impl Phone {
     /// Begins to watch; the lines of the stream follow the head.
     pub fn watch(&self) -> impl Iterator<Item = String> {
         let mut stream = self.connect().unwrap();
-        write!(stream, "GET /live HTTP/1.1\r\nHost: {}\r\n\r\n", self.page).unwrap();
+        let cookie = self.cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
+        // After the stream there is nothing to wait for.
+        write!(stream, "GET /live HTTP/1.1\r\nHost: {}\r\n{cookie}Connection: close\r\n\r\n", self.page).unwrap();
         BufReader::new(stream).lines().map_while(Result::ok)
     }
 }

@@ -3,6 +3,7 @@
 mod buttons;
 mod devices;
 mod last_ride;
+mod page;
 mod ride;
 mod show;
 mod wifi;
@@ -86,6 +87,9 @@ impl Doctor {
             Ok(Some(heard)) => findings.extend(checks::neighbours(heard)),
             Ok(None) if ride.has_key() => findings.push(checks::unused_key()),
             _ => {}
+        }
+        if ride.has_key() && service.is_ok() {
+            findings.push(checks::page(&page::read(&config.page)));
         }
         let board = read_board(config, holder);
         if let Some(levels) = &board.levels {

@@ -4,7 +4,7 @@
 
   var GERMAN = {
     "To the music": "Zur Musik", "Connecting": "Verbinde", "live": "live", "lost": "getrennt",
-    "All boxes": "Alle Boxen", "Start": "Start", "Stop": "Stopp", "Afresh": "Von vorn", "Resume": "Weiter",
+    "All boxes": "Alle Boxen", "Start": "Start", "Stop": "Stopp", "Start over": "Neu starten", "Resume": "Weiter",
     "Identify": "Melden", "Boxes": "Boxen", "What this box says": "Was diese Box meldet (englisch)", "Playlist": "Titelliste",
     "Earlier tracks": "Frühere Titel", "Later tracks": "Spätere Titel", "PIN of the ride, six digits": "PIN der Fahrt, sechs Ziffern",
     "Cancel": "Abbrechen", "Unlock": "Steuern", "Lock": "Sperren", "Volume": "Lautstärke", "Louder": "Lauter", "Quieter": "Leiser",
@@ -12,8 +12,9 @@
     "Stopped": "Gestoppt", "Waiting for the playlist": "Wartet auf die Titelliste", "Waiting for a trusted time": "Wartet auf die Uhrzeit",
     "Starts at {0}": "Beginnt um {0}", "Opening": "Wird geöffnet", "Playing": "Spielt", "Silent: the track cannot be played": "Stumm: der Titel ist nicht spielbar",
     "Waiting for the sound card": "Wartet auf die Soundkarte", "Between two tracks": "Zwischen zwei Titeln", "Sound check": "Klangprobe",
-    "Switching off": "Schaltet ab", "Waiting for a start": "Wartet auf den Start", "Track {0} of {1}": "Titel {0} von {1}",
-    "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "begun afresh": "von vorn begonnen",
+    "Switching off": "Schaltet sich ab", "Waiting for a start": "Wartet auf den Start", "Waiting for its turn": "Wartet, bis es losgeht",
+    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0} of {1}": "Titel {0} von {1}", "Track {0}": "Titel {0}",
+    "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "started over": "neu gestartet",
     "{0} boxes are together within {1} ms": "{0} Boxen sind auf {1} ms genau zusammen", "Alone: no other box is heard": "Allein: keine andere Box ist zu hören",
     "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} boxes are together, within {2} ms": "{0} von {1} Boxen sind zusammen, auf {2} ms genau", "{0} of {1} on": "{0} von {1} an",
     "this box": "diese Box", "leads": "führt", "plays": "spielt", "silent": "still", "off": "aus", "plays something else": "spielt etwas anderes",
@@ -29,13 +30,22 @@
     "Sending: {0}": "Sende: {0}", "{0}: done on {1} of {2} boxes": "{0}: auf {1} von {2} Boxen erledigt", "{0}: done on all {1} boxes": "{0}: auf allen {1} Boxen erledigt",
     "heard from {0}": "zu hören ab {0}", "{0}: done": "{0}: erledigt", "it has not answered": "sie hat nicht geantwortet", "{0} ms too late": "{0} ms zu spät",
     "no position is saved yet; it is saved when playing is stopped": "es ist keine Stelle gespeichert; das geschieht beim Stoppen",
-    "it is shutting down": "sie schaltet ab", "it has too many commands to do; try again in some seconds": "sie hat zu viel zu tun; gleich noch einmal",
+    "it is shutting down": "sie schaltet sich ab", "it has too many commands to do; try again in some seconds": "sie hat zu viel zu tun; gleich noch einmal",
     "its time is another one, so it cannot do this together with the others; see: jaudiosync ride": "ihre Uhrzeit ist eine andere als die der anderen",
     "its program does not know this command; all boxes need the same version of JAudioSync": "ihr Programm kennt das nicht; alle brauchen dieselbe Version",
     "its service does not answer; on the box: journalctl -u jaudiosync": "ihr Dienst antwortet nicht",
+    "a playlist that began then is over by now; name a later time": "eine Titelliste ab dieser Zeit wäre schon zu Ende",
+    "its output_latency_ms would be beyond its range": "ihr Wert output_latency_ms wäre außerhalb seines Bereichs",
+    "there is no track {0}; it has {1}": "es gibt keinen Titel {0}; sie hat {1}",
+    "no box \"{0}\" is heard; heard are: {1}": "keine Box „{0}“ ist zu hören, sondern: {1}",
+    "no box is heard; is this machine on the ride's network, and is this the ride's key?": "keine Box ist zu hören",
+    "other boxes are not heard; see: journalctl -u jaudiosync": "andere Boxen sind nicht zu hören; siehe: journalctl -u jaudiosync",
+    "the order before this one is still under way; try again": "die Anweisung davor läuft noch; gleich noch einmal",
+    "the box has no random numbers; try again": "die Box hat keine Zufallszahlen; gleich noch einmal",
+    "a fault of the program; see: journalctl -u jaudiosync": "ein Fehler des Programms; siehe: journalctl -u jaudiosync",
     "The ride's PIN": "Die PIN der Fahrt", "To steer, give the PIN once. On a box: jaudiosync ride pin": "Zum Steuern einmal die PIN eingeben. Auf einer Box: jaudiosync ride pin",
     "To look, give the PIN once. On a box: jaudiosync ride pin": "Zum Ansehen einmal die PIN eingeben. Auf einer Box: jaudiosync ride pin",
-    "Begin afresh?": "Von vorn beginnen?", "All boxes begin the playlist at its first track, at the next start.": "Alle Boxen beginnen beim nächsten Start mit dem ersten Titel.",
+    "Start over?": "Neu starten?", "All boxes begin the playlist at its first track, at the next start.": "Alle Boxen beginnen beim nächsten Start mit dem ersten Titel.",
     "Begin with this track?": "Mit diesem Titel beginnen?", "All boxes begin with track {0}, {1}.": "Alle Boxen beginnen mit Titel {0}, {1}.",
     "Begin": "Beginnen", "The PIN is wrong.": "Die PIN ist falsch.", "Too many wrong PINs. Try again in {0}.": "Zu viele falsche PINs. Noch einmal in {0}.",
     "The PIN has six digits.": "Die PIN hat sechs Ziffern.", "No word from the box for {0}. Is it on, and is this phone on its network?": "Seit {0} keine Antwort der Box. Ist sie an, und ist dieses Telefon in ihrem Netz?",
@@ -45,17 +55,28 @@
 
   var lang = (navigator.language || "en").toLowerCase().indexOf("de") === 0 ? "de" : "en";
   var view = null, seen = 0, maySteer = false, source = null, timer = 0, version = null;
-  var cards = {}, answers = {}, listed = null, from = 0, touched = {}, lastFocus = null, sheetDone = null, waiting = null;
+  var cards = {}, answers = Object.create(null), listed = null, from = 0, touched = {}, lastFocus = null, sheetDone = null, waiting = null;
 
   function id(name) { return document.getElementById(name); }
   function now() { return window.performance && performance.now ? performance.now() : Date.now(); }
 
+  // Names of boxes and words of other versions can be those of an object's own, such as "constructor".
+  function has(object, key) { return Object.prototype.hasOwnProperty.call(object, key); }
+
   // Returns a text in the reader's language; {0} and {1} are filled in.
   function t(text) {
-    var words = lang === "de" && GERMAN[text] || text;
-    for (var i = 1; i < arguments.length; i++) { words = words.replace("{" + (i - 1) + "}", arguments[i]); }
+    var words = lang === "de" && has(GERMAN, text) ? GERMAN[text] : text, values = arguments;
+    // At once, so that no title is taken for a place to fill in.
+    words = words.replace(/\{(\d)\}/g, function (all, index) { return +index + 1 < values.length ? values[+index + 1] : all; });
     // A figure and its unit stay on one line.
     return words.replace(/(\d) (ms|s|min|h|d|%)(?=[ ,.]|$)/g, "$1\u00a0$2");
+  }
+  // Returns what a box said, in the reader's language. Boxes count tracks from 0, people from 1.
+  function said(words) {
+    var track = /^there is no track (\d+); its tracks are 0 to (\d+)$/.exec(words);
+    if (track) { return t("there is no track {0}; it has {1}", +track[1] + 1, +track[2] + 1); }
+    var name = /^no box "(.*)" is heard; heard are: (.*)$/.exec(words);
+    return name ? t("no box \"{0}\" is heard; heard are: {1}", name[1], name[2]) : t(words);
   }
   function number(value, digits) {
     var text = value.toFixed(digits);
@@ -129,6 +150,7 @@
         source.onerror = function () { if (source && source.readyState === 2) { later(2000); } };
       } else if (status === 401) {
         steer(false);
+        seen = 0;
         askPin(t("To look, give the PIN once. On a box: jaudiosync ride pin"), connect);
       } else {
         later(2000);
@@ -164,7 +186,8 @@
   var STATES = {
     stopped: "Waiting for a start", waiting_for_playlist: "Waiting for the playlist", waiting_for_time: "Waiting for a trusted time",
     opening: "Opening", playing: "Playing", silent: "Silent: the track cannot be played", waiting_for_device: "Waiting for the sound card",
-    gap: "Between two tracks", sound_check: "Sound check", shutting_down: "Switching off"
+    gap: "Between two tracks", sound_check: "Sound check", shutting_down: "Switching off",
+    waiting_for_slot: "Waiting for its turn", other: "In a state that this page does not know"
   };
 
   function place() {
@@ -188,8 +211,8 @@
     document.title = view.name + (play.title ? ": " + play.title : "");
     text(id("here"), view.name);
     var words = play.state === "waiting_for_slot" && play.next
-      ? t("Starts at {0}", timeOfDay(Date.now() + play.next[2] * 1000)) : t(STATES[play.state] || "Playing");
-    if (play.track !== null && !play.common) { words += ", " + t("begun afresh"); }
+      ? t("Starts at {0}", timeOfDay(Date.now() + play.next[2] * 1000)) : t(has(STATES, play.state) ? STATES[play.state] : STATES.other);
+    if (play.track !== null && !play.common) { words += ", " + t("started over"); }
     text(id("state"), words);
     name(id("state"), "state" + (play.state === "playing" || play.state === "gap" ? "" : " idle"));
     var title = play.title || play.next && play.next[1] || play.stopped_at && play.stopped_at[1] || (view.playlist ? view.playlist.name : t("No playlist is loaded."));
@@ -325,7 +348,7 @@
     if (!box.hears) { list.push(["ill", t("does not hear this box")]); }
     if (box.standing === "contradicted") { list.push(["ill", t("contradicts this box on the time")]); }
     if (box.standing === "excluded") { list.push(["ill", t("its time is excluded by most others")]); }
-    box.troubles.forEach(function (words) { list.push(["ill", t(words)]); });
+    box.troubles.forEach(function (words) { list.push(["ill", said(words)]); });
     return list;
   }
 
@@ -439,7 +462,7 @@
   }
   function begin(place, title) {
     confirm(t("Begin with this track?"), t("All boxes begin with track {0}, {1}.", place + 1, title), function () {
-      order({ start_fresh: place }, null, t("Afresh"), null);
+      order({ start_fresh: place }, null, t("Track {0}", place + 1), null);
     });
   }
 
@@ -464,7 +487,7 @@
       } else if (status === 200 && answer.boxes) {
         showOutcomes(label, answer.boxes);
       } else {
-        say(status ? answer.error || t("The box does not answer.") : t("The box does not answer."), true);
+        say(status && answer.error ? said(answer.error) : t("The box does not answer."), true);
       }
     });
   }
@@ -473,7 +496,7 @@
     var done = boxes.filter(function (box) { return box.outcome === "done"; });
     var heard = done.filter(function (box) { return box.heard_from_ms !== null; });
     boxes.forEach(function (box) {
-      var good = box.outcome === "done", words = label + ": " + t(box.words);
+      var good = box.outcome === "done", words = label + ": " + said(box.words);
       if (good) {
         words = t("{0}: done", label);
         if (box.late_ms) { words += ", " + t("{0} ms too late", box.late_ms); }
@@ -481,7 +504,7 @@
       answers[box.id] = { at: now(), bad: !good, words: good && !box.late_ms ? "" : words };
     });
     var all = done.length === boxes.length;
-    var words = boxes.length === 1 ? all ? boxes[0].name + ": " + label : boxes[0].name + ": " + t(boxes[0].words)
+    var words = boxes.length === 1 ? all ? boxes[0].name + ": " + label : boxes[0].name + ": " + said(boxes[0].words)
       : all ? t("{0}: done on all {1} boxes", label, boxes.length) : t("{0}: done on {1} of {2} boxes", label, done.length, boxes.length);
     if (heard.length) { words += ", " + t("heard from {0}", timeOfDay(heard[0].heard_from_ms)); }
     say(words, !all);
@@ -539,7 +562,7 @@
         id("pin").focus();
         text(id("sheet-error"), answer.wait_s ? t("Too many wrong PINs. Try again in {0}.", age(answer.wait_s)) : t("The PIN is wrong."));
       } else {
-        text(id("sheet-error"), t("The box does not answer."));
+        text(id("sheet-error"), status && answer.error ? said(answer.error) : t("The box does not answer."));
       }
     });
   }
@@ -553,9 +576,9 @@
   [].forEach.call(document.querySelectorAll("[data-order]"), function (node) {
     var what = node.getAttribute("data-order");
     node.addEventListener("click", function () {
-      var label = t({ start: "Start", stop: "Stop", start_fresh: "Afresh", resume: "Resume", identify: "Identify" }[what]);
+      var label = t({ start: "Start", stop: "Stop", start_fresh: "Start over", resume: "Resume", identify: "Identify" }[what]);
       if (what === "start_fresh") {
-        confirm(t("Begin afresh?"), t("All boxes begin the playlist at its first track, at the next start."), function () {
+        confirm(t("Start over?"), t("All boxes begin the playlist at its first track, at the next start."), function () {
           order({ start_fresh: 0 }, null, label, node);
         });
       } else {
@@ -567,7 +590,12 @@
   id("later").addEventListener("click", function () { load(from + 100); });
   id("lock").addEventListener("click", function () {
     if (maySteer) {
-      ask("POST", "/leave", {}, function () { steer(false); say(t("Locked again."), false); });
+      ask("POST", "/leave", {}, function () {
+        steer(false);
+        say(t("Locked again."), false);
+        // Where looking needs the PIN, it has to be given again.
+        connect();
+      });
     } else {
       askPin(t("To steer, give the PIN once. On a box: jaudiosync ride pin"), connect);
     }
@@ -589,6 +617,8 @@
     if (document.hidden) { close(); clearTimeout(timer); } else { connect(); }
   });
   window.addEventListener("pagehide", close);
+  // Shown again as it was left, by the browser's buttons.
+  window.addEventListener("pageshow", function (event) { if (event.persisted) { connect(); } });
   setInterval(function () { if (!document.hidden) { watch(); } }, 500);
 
   // The QR code of `jaudiosync ride pin` has the PIN behind the #, which no server sees.
