@@ -295,13 +295,17 @@ impl RideTask {
                 [_] => None,
                 boxes => boxes.iter().filter_map(|(id, .., said)| volume(*id, *said)).max(),
             };
+            let is_for_all = targets == Targets::All;
             let targets = boxes.into_iter().map(|(id, name, peer, _)| Target { id, name, peer }).collect();
             let action = match action {
                 Action::Resume { track: None } => Action::Resume { track: self.board.stopped_track() },
                 action => action.for_boxes(loudest),
             };
             match getrandom::u64() {
-                Ok(id) => self.desk.send(CommandId(id), action, targets, progress, self.present(&self.view())),
+                Ok(id) => {
+                    let now = self.present(&self.view());
+                    self.desk.send(CommandId(id), action, is_for_all, targets, progress, now);
+                }
                 // It ends without having begun.
                 Err(error) => log::error!("a command to the ride was not sent: no random numbers ({error})"),
             }

@@ -26,7 +26,8 @@ pub(super) struct RideOrders {
     waiting: Vec<Effect>,
     /// For which of them the player was prepared.
     prepared: Option<Instant<Utc>>,
-    /// When the command took effect that what plays, or that nothing plays, follows from.
+    /// When the command to the whole ride took effect that what plays, or that nothing plays,
+    /// follows from.
     commanded_s: Option<i64>,
 }
 
@@ -90,8 +91,9 @@ impl Conductor {
         let outcome = match self.refusal.take() {
             Some(refusal) => Outcome::Refused(reason(refusal)),
             None => {
+                // What this box alone, or some boxes, were commanded no other one takes over.
                 if effect.action.decides_what_plays() {
-                    self.ride.commanded_s = Some(effect.commanded_s);
+                    self.ride.commanded_s = effect.is_for_all.then_some(effect.commanded_s);
                 }
                 Outcome::Done(self.done(&effect.action, late))
             }
@@ -147,7 +149,7 @@ impl Conductor {
         self.ride.commanded_s = None;
     }
 
-    /// Returns when the command took effect that what plays follows from.
+    /// Returns when the command to the whole ride took effect that what plays follows from.
     pub(super) fn commanded_s(&self) -> Option<i64> {
         self.ride.commanded_s
     }
