@@ -26,9 +26,17 @@ pub(super) struct RideOrders {
     waiting: Vec<Effect>,
     /// For which of them the player was prepared.
     prepared: Option<Instant<Utc>>,
-    /// When the command to the whole ride took effect that what plays, or that nothing plays,
-    /// follows from.
-    commanded_s: Option<i64>,
+    /// The command to the whole ride that what plays, or that nothing plays, follows from.
+    commanded: Option<Commanded>,
+}
+
+/// A command to the whole ride that was obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Commanded {
+    /// When it took effect, in s of UTC.
+    pub(super) at_s: i64,
+    /// Whether it was to stop.
+    pub(super) is_stop: bool,
 }
 
 impl Conductor {
@@ -93,7 +101,9 @@ impl Conductor {
             None => {
                 // What this box alone, or some boxes, were commanded no other one takes over.
                 if effect.action.decides_what_plays() {
-                    self.ride.commanded_s = effect.is_for_all.then_some(effect.commanded_s);
+                    let is_stop = effect.action == RideAction::Stop;
+                    let commanded = Commanded { at_s: effect.commanded_s, is_stop };
+                    self.ride.commanded = effect.is_for_all.then_some(commanded);
                 }
                 Outcome::Done(self.done(&effect.action, late))
             }
@@ -146,12 +156,12 @@ impl Conductor {
 
     /// Notes that a person at this box has decided what plays.
     pub(super) fn decided_here(&mut self) {
-        self.ride.commanded_s = None;
+        self.ride.commanded = None;
     }
 
-    /// Returns when the command to the whole ride took effect that what plays follows from.
-    pub(super) fn commanded_s(&self) -> Option<i64> {
-        self.ride.commanded_s
+    /// Returns the command to the whole ride that what plays follows from.
+    pub(super) fn commanded(&self) -> Option<Commanded> {
+        self.ride.commanded
     }
 }
 
