@@ -281,7 +281,9 @@ impl RideTask {
             let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let own = (self.member.id(), presence.name, None, presence.volume_percent);
             let others = known(&self.member, now).map(|(neighbour, name)| {
-                let volume = neighbour.beacon.as_ref().and_then(|beacon| beacon.volume_percent);
+                // One that has gone is not the loudest.
+                let beacon = neighbour.beacon.as_ref().filter(|_| neighbour.is_heard(now));
+                let volume = beacon.and_then(|beacon| beacon.volume_percent);
                 (neighbour.id, name, Some(neighbour.peer), volume)
             });
             let mut boxes: Vec<_> = std::iter::once(own).chain(others).collect();
