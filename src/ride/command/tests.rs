@@ -312,6 +312,22 @@ fn a_flood_of_commands_is_refused_and_memory_is_bounded() {
     assert_eq!(new, 1_000, "ten a second");
 }
 
+#[test]
+fn the_commands_of_one_whose_clock_is_ahead_do_not_make_those_of_others_old() {
+    let mut receiving = Receiving::new(BoxId(1), Instant::ZERO);
+    let action = postcard::to_allocvec(&Action::Identify).unwrap();
+    let hour_ns = Span::from_seconds(3_600).ns();
+    let mut now = Instant::ZERO;
+    for number in 0..1_100 {
+        now += Span::from_ms(200);
+        let theirs_ns = now.ns() + hour_ns;
+        let verdict = receiving.hear(BoxId(2), &order(number, theirs_ns, action.clone()), now, theirs_ns);
+        assert!(matches!(verdict, Verdict::New(..)), "{verdict:?}");
+    }
+    let verdict = receiving.hear(BoxId(3), &order(5_000, now.ns(), action), now, now.ns());
+    assert!(matches!(verdict, Verdict::New(..)), "{verdict:?}");
+}
+
 proptest! {
     #[test]
     fn whatever_is_lost_repeated_or_replayed_nothing_is_done_twice(
