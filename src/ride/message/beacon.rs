@@ -24,7 +24,7 @@ pub struct Beacon {
     pub following: Following,
     /// What it plays.
     pub play: PlayClaim,
-    /// Its volume in percent, 0 to 100; `None` if it has no mixer.
+    /// Its volume in percent, 0 to 100; `None` if it does not say so.
     pub volume_percent: Option<u8>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
