@@ -128,7 +128,7 @@ impl Others {
     /// The box of the seeds, in the middle of a command of its own.
     fn new() -> Self {
         let target = Target { id: BoxId(1), name: String::new(), peer: Some(0) };
-        let sending = Sending::new(CommandId(4), &Action::Stop, vec![target], Instant::ZERO, 0);
+        let sending = Sending::new(CommandId(4), &Action::Stop, true, vec![target], Instant::ZERO, 0);
         Self {
             receiving: Receiving::new(BoxId(9), Instant::ZERO),
             sending: sending.expect("it can be written"),

@@ -289,7 +289,9 @@ impl RideTask {
             let presence = self.board.presence.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let own = (self.member.id(), presence.name, None, presence.volume_percent);
             let others = known(&self.member, now).map(|(neighbour, name)| {
-                let volume = neighbour.beacon.as_ref().and_then(|beacon| beacon.volume_percent);
+                // One that has gone is not the loudest.
+                let beacon = neighbour.beacon.as_ref().filter(|_| neighbour.is_heard(now));
+                let volume = beacon.and_then(|beacon| beacon.volume_percent);
                 (neighbour.id, name, Some(neighbour.peer), volume)
             });
             let mut boxes: Vec<_> = std::iter::once(own).chain(others).collect();
@@ -303,13 +305,17 @@ impl RideTask {
                 [_] => None,
                 boxes => boxes.iter().filter_map(|(id, .., said)| volume(*id, *said)).max(),
             };
+            let is_for_all = targets == Targets::All;
             let targets = boxes.into_iter().map(|(id, name, peer, _)| Target { id, name, peer }).collect();
             let action = match action {
                 Action::Resume { track: None } => Action::Resume { track: self.board.stopped_track() },
                 action => action.for_boxes(loudest),
             };
             match getrandom::u64() {
-                Ok(id) => self.desk.send(CommandId(id), action, targets, progress, self.present(&self.view())),
+                Ok(id) => {
+                    let now = self.present(&self.view());
+                    self.desk.send(CommandId(id), action, is_for_all, targets, progress, now);
+                }
                 // It ends without having begun.
                 Err(error) => log::error!("a command to the ride was not sent: no random numbers ({error})"),
             }

@@ -132,6 +132,7 @@ impl RideSide {
             first_track: first_track.unwrap_or(0),
             repeats: status.play.repeats,
             commanded_s: status.play.commanded_utc_s,
+            is_commanded_to_stop: status.play.commanded_to_stop,
         };
         let stopped = status.play.stopped_at.as_ref().and_then(|track| u32::try_from(track.number).ok());
         self.board.set_stopped_track(stopped);

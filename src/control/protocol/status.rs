@@ -82,6 +82,8 @@ pub struct PlayStatus {
     /// When the command to the whole ride took effect that what the box does follows from, in
     /// seconds since the Unix epoch; none if it was decided at the box.
     pub commanded_utc_s: Option<i64>,
+    /// Whether that command was to stop.
+    pub commanded_to_stop: bool,
     /// The track that plays.
     pub track: Option<TrackStatus>,
     /// The next slot.

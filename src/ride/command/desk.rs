@@ -54,7 +54,7 @@ pub struct Desk<P> {
     outgoing: Vec<(To<P>, Content)>,
     /// The volumes that boxes have answered with: their beacons say so only some seconds later.
     volumes: HashMap<BoxId, (u8, Instant<Raw>)>,
-    /// When the last command took effect that decides what plays, in s of UTC.
+    /// When the last command to the whole ride took effect that decides what plays, in s of UTC.
     commanded_s: Option<i64>,
     old: u64,
 }
@@ -81,8 +81,8 @@ impl<P: Copy> Desk<P> {
         self.old
     }
 
-    /// Returns when the last command took effect that decides what plays, in s of UTC; `None` if
-    /// there was none in this run.
+    /// Returns when the last command to the whole ride took effect that decides what plays, in s of
+    /// UTC; `None` if there was none in this run.
     pub fn commanded_s(&self) -> Option<i64> {
         self.commanded_s
     }
@@ -92,11 +92,13 @@ impl<P: Copy> Desk<P> {
         self.volumes.get(&id).filter(|(_, at)| now - *at <= VOLUME_LASTS).map(|(percent, _)| *percent)
     }
 
-    /// Sends a command to these boxes, which may be this one, too.
+    /// Sends a command to these boxes, which may be this one, too; `is_for_all` if they are the
+    /// whole ride.
     pub fn send(
         &mut self,
         id: CommandId,
         action: Action,
+        is_for_all: bool,
         targets: Vec<Target<P>>,
         progress: Sender<Progress>,
         now: Present,
@@ -115,7 +117,7 @@ impl<P: Copy> Desk<P> {
             return;
         }
         let now_ns = now.time.apply(now.raw).ns();
-        let Some(mut sending) = Sending::new(id, &action, targets, now.raw, now_ns) else { return };
+        let Some(mut sending) = Sending::new(id, &action, is_for_all, targets, now.raw, now_ns) else { return };
         let order = sending.order();
         match self.receiving.hear(self.own, &order, now.raw, now_ns) {
             Verdict::New(action, _) => {
@@ -163,18 +165,19 @@ impl<P: Copy> Desk<P> {
     pub fn catch_up(&mut self, action: Action, commanded_s: i64, ahead: Span, now: Present) {
         self.commanded_s = Some(commanded_s);
         let at_raw = now.raw + ahead;
-        (self.effects)(Effect { action, at: now.time.apply(at_raw), at_raw, commanded_s, answer: None });
+        let at = now.time.apply(at_raw);
+        (self.effects)(Effect { action, is_for_all: true, at, at_raw, commanded_s, answer: None });
     }
 
     fn take(&mut self, action: Action, order: &Order, ahead: Span, now: Present) {
         let at: Instant<Utc> = Instant::from_ns(order.at_ns) - ahead;
         let commanded_s = at.second();
-        if action.decides_what_plays() {
+        if order.is_for_all && action.decides_what_plays() {
             self.commanded_s = self.commanded_s.max(Some(commanded_s));
         }
         let at_raw = now.time.inverse().apply(at);
         let answer = Some((order.id, self.answers.0.clone()));
-        (self.effects)(Effect { action, at, at_raw, commanded_s, answer });
+        (self.effects)(Effect { action, is_for_all: order.is_for_all, at, at_raw, commanded_s, answer });
     }
 
     /// Does what is due. Call it at least every 100 ms.

@@ -13,6 +13,8 @@ use crate::ride::message::CommandId;
 pub struct Effect {
     /// What.
     pub action: Action,
+    /// Whether the whole ride was commanded that, and not only some boxes of it.
+    pub is_for_all: bool,
     /// The instant, in the time that the boxes have in common: the same for all.
     pub at: Instant<Utc>,
     /// The same by the raw clock, as well as the ride's thread knows it. It counts where the time

@@ -126,8 +126,8 @@ impl Guest {
         let now_ns = self.now().map_or(0, |(now, _)| now.ns());
         let id = CommandId(getrandom::u64().map_err(|_| SendError::NotRunning)?);
         let action = action.for_boxes(loudest);
-        let targets = boxes.into_iter().map(target).collect();
-        let mut sending = [Sending::new(id, &action, targets, now, now_ns).ok_or(SendError::NotRunning)?];
+        let (is_for_all, targets) = (*targets == Targets::All, boxes.into_iter().map(target).collect());
+        let mut sending = [Sending::new(id, &action, is_for_all, targets, now, now_ns).ok_or(SendError::NotRunning)?];
         loop {
             for one in &mut sending {
                 if let Some(Due { order, copies }) = one.due(self.clocks.raw()) {

@@ -42,15 +42,16 @@ pub struct Receiving {
     taken: HashMap<CommandId, Taken>,
     /// The same in the order in which they came.
     order: VecDeque<CommandId>,
-    /// The latest instant among those that were forgotten.
-    forgotten_at_ns: i64,
+    /// The latest instant among those that were forgotten. By the raw clock: the times of the
+    /// senders differ, and step.
+    forgotten_at: Option<Instant<Raw>>,
     second: (Instant<Raw>, u32),
 }
 
 #[derive(Debug)]
 struct Taken {
     sender: BoxId,
-    at_ns: i64,
+    at: Instant<Raw>,
     outcome: Option<Outcome>,
 }
 
@@ -58,14 +59,18 @@ impl Receiving {
     /// Begins as the box of this number, which it made up at its start.
     pub fn new(own: BoxId, now: Instant<Raw>) -> Self {
         let (taken, order) = (HashMap::new(), VecDeque::new());
-        Self { own, taken, order, forgotten_at_ns: i64::MIN, second: (now, 0) }
+        Self { own, taken, order, forgotten_at: None, second: (now, 0) }
     }
 
     /// Judges a command whose signature was verified. `now_ns` is the present by the sender's time,
     /// as well as this box knows that.
     pub fn hear(&mut self, sender: BoxId, order: &Order, now: Instant<Raw>, now_ns: i64) -> Verdict {
         let ahead = Span::from_ns(order.at_ns.saturating_sub(now_ns));
-        if ahead < Span::ZERO - PATIENCE || ahead > FURTHEST || order.at_ns <= self.forgotten_at_ns {
+        if ahead < Span::ZERO - PATIENCE || ahead > FURTHEST {
+            return Verdict::Old;
+        }
+        let at = now + ahead;
+        if self.forgotten_at.is_some_and(|forgotten_at| at <= forgotten_at) {
             return Verdict::Old;
         }
         if !order.to.contains(&self.own) {
@@ -89,7 +94,7 @@ impl Receiving {
             _ => None,
         };
         let outcome = action.is_none().then_some(Outcome::Refused(Reason::Unknown));
-        self.remember(id, Taken { sender, at_ns: order.at_ns, outcome });
+        self.remember(id, Taken { sender, at, outcome });
         match action {
             Some(action) => Verdict::New(action, reply(sender, id, None)),
             None => Verdict::Refused(reply(sender, id, outcome)),
@@ -101,7 +106,7 @@ impl Receiving {
             && let Some(oldest) = self.order.pop_front()
             && let Some(forgotten) = self.taken.remove(&oldest)
         {
-            self.forgotten_at_ns = self.forgotten_at_ns.max(forgotten.at_ns);
+            self.forgotten_at = self.forgotten_at.max(Some(forgotten.at));
         }
         self.order.push_back(id);
         self.taken.insert(id, taken);

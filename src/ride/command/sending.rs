@@ -29,6 +29,7 @@ pub struct Target<P> {
 pub struct Sending<P> {
     id: CommandId,
     action: Vec<u8>,
+    is_for_all: bool,
     at_ns: i64,
     began: Instant<Raw>,
     next: Instant<Raw>,
@@ -51,10 +52,12 @@ pub struct Due<P> {
 
 impl<P: Copy> Sending<P> {
     /// Begins to send a command to these boxes, `now` being `now_ns` by the group's time as the
-    /// sender has it. Returns `None` for one that cannot be written, which none is.
+    /// sender has it; `is_for_all` if they are the whole ride. Returns `None` for one that cannot
+    /// be written, which none is.
     pub fn new(
         id: CommandId,
         action: &Action,
+        is_for_all: bool,
         targets: Vec<Target<P>>,
         now: Instant<Raw>,
         now_ns: i64,
@@ -68,7 +71,7 @@ impl<P: Copy> Sending<P> {
         let boxes: Vec<_> = boxes.collect();
         let is_over = boxes.is_empty();
         let at_ns = now_ns.saturating_add(LEAD.ns());
-        Some(Self { id, action, at_ns, began: now, next: now, times: 0, boxes, is_changed: true, is_over })
+        Some(Self { id, action, is_for_all, at_ns, began: now, next: now, times: 0, boxes, is_changed: true, is_over })
     }
 
     /// Returns the command's number.
@@ -79,7 +82,12 @@ impl<P: Copy> Sending<P> {
     /// Returns the command as all get it, for the box itself.
     pub fn order(&self) -> Order {
         let to = self.boxes.iter().map(|(target, _)| target.id).collect();
-        Order { id: self.id, at_ns: self.at_ns, to, action: self.action.clone() }
+        self.order_to(to)
+    }
+
+    fn order_to(&self, to: Vec<BoxId>) -> Order {
+        let Self { id, at_ns, is_for_all, .. } = *self;
+        Order { id, at_ns, to, is_for_all, action: self.action.clone() }
     }
 
     /// Returns whether nothing more will come of it.
@@ -142,7 +150,7 @@ impl<P: Copy> Sending<P> {
         let copies =
             if self.times == 1 { Vec::new() } else { to.iter().filter_map(|(target, _)| target.peer).collect() };
         let to = to.iter().map(|(target, _)| target.id).collect();
-        Some(Due { order: Order { id: self.id, at_ns: self.at_ns, to, action: self.action.clone() }, copies })
+        Some(Due { order: self.order_to(to), copies })
     }
 
     /// Returns how far it has come, if that has changed since the last call.

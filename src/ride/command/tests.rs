@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ride::group::To;
 use crate::ride::key::RideKey;
-use crate::ride::message::{BoxId, CommandId, Content, Message, RunId, open, seal};
+use crate::ride::message::{BoxId, CommandId, Content, Message, Order, RunId, open, seal};
 
 const UTC_S: i64 = 1_800_000_000;
 
@@ -77,15 +77,18 @@ impl Air {
     }
 
     fn send(&mut self, from: usize, action: Action, id: u64) -> Receiver<Progress> {
-        let targets = self.boxes.iter().enumerate().map(|(number, other)| Target {
-            id: other.id,
-            name: format!("bike-{number}"),
-            peer: (number != from).then_some(number),
+        let all: Vec<usize> = (0..self.boxes.len()).collect();
+        self.send_to(&all, true, from, action, id)
+    }
+
+    fn send_to(&mut self, to: &[usize], is_for_all: bool, from: usize, action: Action, id: u64) -> Receiver<Progress> {
+        let targets = self.boxes.iter().enumerate().filter(|(number, _)| to.contains(number)).map(|(number, other)| {
+            Target { id: other.id, name: format!("bike-{number}"), peer: (number != from).then_some(number) }
         });
         let targets = targets.collect();
         let (progress, reported) = mpsc::channel();
         let now = present(self.now_ms);
-        self.boxes[from].desk.send(CommandId(id), action, targets, progress, now);
+        self.boxes[from].desk.send(CommandId(id), action, is_for_all, targets, progress, now);
         reported
     }
 
@@ -166,6 +169,10 @@ impl Air {
     fn effects(&self) -> usize {
         self.boxes.iter().map(|other| other.taken.lock().unwrap().len()).sum()
     }
+}
+
+fn order(id: u64, at_ns: i64, action: Vec<u8>) -> Order {
+    Order { id: CommandId(id), at_ns, to: vec![BoxId(1)], is_for_all: true, action }
 }
 
 fn last(reported: &Receiver<Progress>) -> Progress {
@@ -250,6 +257,24 @@ fn what_was_recorded_does_nothing_later_whoever_was_switched_on_again() {
 }
 
 #[test]
+fn what_some_boxes_are_commanded_is_not_what_the_ride_was_commanded() {
+    let mut air = Air::new(4, 0.0, 1);
+    air.send(0, Action::Start { join: Join::Common }, 1);
+    air.run(3_000);
+    let commanded_s = Some(UTC_S + 2);
+    assert!(air.boxes.iter().all(|other| other.desk.commanded_s() == commanded_s));
+    // Neither the box that is meant, nor the others, nor the sender takes it for the ride's.
+    air.send_to(&[1], false, 0, Action::Stop, 2);
+    air.run(3_000);
+    assert_eq!([0, 1, 2, 3].map(|number| air.taken(number, 2)), [0, 1, 0, 0]);
+    assert!(air.boxes.iter().all(|other| other.desk.commanded_s() == commanded_s));
+    let for_all = |effect: &Effect| (effect.action, effect.is_for_all);
+    let taken = air.boxes[1].taken.lock().unwrap();
+    let taken: Vec<_> = taken.iter().map(|(_, effect, _)| for_all(effect)).collect();
+    assert_eq!(taken, [(Action::Start { join: Join::Common }, true), (Action::Stop, false)]);
+}
+
+#[test]
 fn forged_commands_and_those_of_another_ride_do_nothing_and_are_counted() {
     let mut air = Air::new(3, 0.0, 5);
     air.boxes[2].key = RideKey::from_secret([8; 18]);
@@ -267,7 +292,7 @@ fn forged_commands_and_those_of_another_ride_do_nothing_and_are_counted() {
 #[test]
 fn a_command_that_this_version_does_not_know_is_answered_as_such() {
     let mut receiving = Receiving::new(BoxId(1), Instant::ZERO);
-    let order = crate::ride::message::Order { id: CommandId(5), at_ns: 0, to: vec![BoxId(1)], action: vec![99, 1, 2] };
+    let order = order(5, 0, vec![99, 1, 2]);
     let Verdict::Refused(reply) = receiving.hear(BoxId(2), &order, Instant::ZERO, 0) else { panic!("refused") };
     assert_eq!(postcard::from_bytes::<Outcome>(&reply.outcome), Ok(Outcome::Refused(Reason::Unknown)));
     assert!(matches!(receiving.hear(BoxId(2), &order, Instant::ZERO, 0), Verdict::Again(_)));
@@ -281,11 +306,26 @@ fn a_flood_of_commands_is_refused_and_memory_is_bounded() {
     for number in 0..100_000_u64 {
         let now = Instant::ZERO + Span::from_ms(number as i64);
         let at_ns = now.ns();
-        let order =
-            crate::ride::message::Order { id: CommandId(number), at_ns, to: vec![BoxId(1)], action: action.clone() };
+        let order = order(number, at_ns, action.clone());
         new += usize::from(matches!(receiving.hear(BoxId(2), &order, now, at_ns), Verdict::New(..)));
     }
     assert_eq!(new, 1_000, "ten a second");
+}
+
+#[test]
+fn the_commands_of_one_whose_clock_is_ahead_do_not_make_those_of_others_old() {
+    let mut receiving = Receiving::new(BoxId(1), Instant::ZERO);
+    let action = postcard::to_allocvec(&Action::Identify).unwrap();
+    let hour_ns = Span::from_seconds(3_600).ns();
+    let mut now = Instant::ZERO;
+    for number in 0..1_100 {
+        now += Span::from_ms(200);
+        let theirs_ns = now.ns() + hour_ns;
+        let verdict = receiving.hear(BoxId(2), &order(number, theirs_ns, action.clone()), now, theirs_ns);
+        assert!(matches!(verdict, Verdict::New(..)), "{verdict:?}");
+    }
+    let verdict = receiving.hear(BoxId(3), &order(5_000, now.ns(), action), now, now.ns());
+    assert!(matches!(verdict, Verdict::New(..)), "{verdict:?}");
 }
 
 proptest! {

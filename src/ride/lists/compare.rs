@@ -32,7 +32,7 @@ pub fn compare(own: &[OwnTrack], theirs: &[ListedTrack]) -> Differences {
     let extra = theirs.iter().filter(|track| !own_names.contains(&track.name)).count();
     if extra > 0 {
         let tracks = if extra == 1 { "track" } else { "tracks" };
-        found.push(format!("its playlist has {extra} {tracks} that this box's has not"));
+        found.push(format!("its playlist has {extra} {tracks} that this box's does not have"));
     }
     if found.is_empty() && !own.iter().map(|track| track.listed.name).eq(theirs.iter().map(|track| track.name)) {
         found.push("the same tracks in another order, or another number of times".to_owned());
@@ -52,7 +52,7 @@ fn difference(own: &ListedTrack, other: &ListedTrack) -> Option<String> {
         }
         (here, there) if here != there => Some("another file of the same size there".to_owned()),
         _ if own.length_ms != other.length_ms => {
-            Some("another length there; have both boxes the same version?".to_owned())
+            Some("another length there; do both boxes have the same version?".to_owned())
         }
         _ => None,
     }
@@ -102,7 +102,7 @@ mod tests {
                 "d.mp3: missing or broken there",
                 "e.mp3: missing or broken here",
                 "f.mp3 is not in its playlist",
-                "its playlist has 1 track that this box's has not",
+                "its playlist has 1 track that this box's does not have",
             ]
         );
         let turned = [own[1].clone(), own[0].clone()];

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use jaudiosync_time::{Instant, Raw, Span};
 
 use super::asking::{Asked, Asking};
-use super::{Differences, OwnTrack, compare, part};
+use super::{Differences, MOST_TRACKS, OwnTrack, compare, part};
 use crate::ride::group::To;
 use crate::ride::message::{BoxId, Content, ListPart, ListQuestion};
 
@@ -68,7 +68,7 @@ impl<P: Copy> Lists<P> {
                     outgoing.push((To::One(*peer), Content::ListQuestion(question)));
                     return true;
                 }
-                Asked::All(theirs) => Some(compare(own, &theirs)),
+                Asked::All(theirs) => Some(compare(&own[..own.len().min(MOST_TRACKS)], &theirs)),
                 Asked::NoAnswer => None,
             };
             let _ = answer.send(end);
@@ -79,5 +79,38 @@ impl<P: Copy> Lists<P> {
     /// Returns what is to be sent, in this order.
     pub fn take_outgoing(&mut self) -> Vec<(To<P>, Content)> {
         std::mem::take(&mut self.outgoing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn of_two_equal_lists_that_are_too_long_nothing_differs() {
+        let track = |number: usize| OwnTrack::new(&format!("{number}.mp3"), 1, Some(1.0), Some("x"));
+        let tracks: Vec<OwnTrack> = (0..MOST_TRACKS + 10).map(track).collect();
+        let (mut here, mut there) = (Lists::new(Instant::ZERO), Lists::new(Instant::ZERO));
+        let (answer, differences) = mpsc::channel();
+        here.ask(Some((BoxId(2), 2_u8)), answer, Instant::ZERO);
+        let mut now = Instant::ZERO;
+        let found = loop {
+            now += Span::from_ms(50);
+            here.step(&tracks, now);
+            for (_, content) in here.take_outgoing() {
+                let Content::ListQuestion(question) = content else { panic!("{content:?}") };
+                there.answer(&tracks, BoxId(1), 1, &question, now);
+            }
+            for (_, content) in there.take_outgoing() {
+                let Content::ListPart(part) = content else { panic!("{content:?}") };
+                here.hear(BoxId(2), &part, now);
+            }
+            if let Ok(found) = differences.try_recv() {
+                break found;
+            }
+        };
+        assert_eq!(found, Some(Differences::default()));
     }
 }

@@ -24,7 +24,7 @@ pub struct Beacon {
     pub following: Following,
     /// What it plays.
     pub play: PlayClaim,
-    /// Its volume in percent, 0 to 100; `None` if it has no mixer.
+    /// Its volume in percent, 0 to 100; `None` if it does not say so.
     pub volume_percent: Option<u8>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
@@ -118,10 +118,12 @@ pub struct PlayClaim {
     pub first_track: u32,
     /// Whether the timetable repeats for ever.
     pub repeats: bool,
-    /// When the command to the ride took effect that it has followed since, in s of UTC: that it
-    /// plays this, or nothing. `None` if a person at the box has decided otherwise since, or there
-    /// was none.
+    /// When the command to the whole ride took effect that it has followed since, in s of UTC.
+    /// `None` if a person at the box has decided otherwise since, or there was none.
     pub commanded_s: Option<i64>,
+    /// Whether that command was to stop. A box that plays nothing can have been commanded to play,
+    /// and have no playlist yet.
+    pub is_commanded_to_stop: bool,
 }
 
 /// What can be wrong with a box.

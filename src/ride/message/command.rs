@@ -19,6 +19,9 @@ pub struct Order {
     /// Who has to do it and has not answered yet. A box makes up its number at every start: what
     /// was sent to an earlier run of it does nothing.
     pub to: Vec<BoxId>,
+    /// Whether the whole ride is meant, and not only these boxes: whoever was out of reach may
+    /// take it over later.
+    pub is_for_all: bool,
     /// [`Action`](crate::ride::command::Action) in `postcard`'s format.
     pub action: Vec<u8>,
 }

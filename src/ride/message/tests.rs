@@ -32,6 +32,7 @@ fn beacon(hears: usize) -> Message {
             first_track: 1,
             repeats: true,
             commanded_s: Some(1_800_000_000),
+            is_commanded_to_stop: false,
         },
         volume_percent: Some(50),
         troubles: vec![Trouble::LowVoltage],

@@ -111,13 +111,15 @@ impl Conductor {
         };
         let session = snapshot.program.as_ref().map(|program| program.session);
         let position = snapshot.position.filter(|_| state == PlayState::Stopped);
+        let commanded = self.commanded();
         PlayStatus {
             state,
             common: session == Some(Session::common(self.config.start.anchor.utc_s)),
             anchor_utc_s: session.map(|session| session.anchor_utc_s),
             first_track: session.map(|session| session.first_track),
             repeats: session.is_some_and(|session| session.repeats),
-            commanded_utc_s: self.commanded_s(),
+            commanded_utc_s: commanded.map(|commanded| commanded.at_s),
+            commanded_to_stop: commanded.is_some_and(|commanded| commanded.is_stop),
             track,
             next: next.map(|slot| NextSlot { number: slot.track, title: self.title(slot.track), utc_s: slot.utc_s }),
             stopped_at: position.map(|position| self.track_status(position.track, position.offset.seconds())),

@@ -2,10 +2,10 @@
 //! that very instant, so that all boxes decide alike. What plays ends on the frame that is heard
 //! then: the player is prepared a second before, if the machine would end it.
 
-use jaudiosync_time::{Instant, Span, Utc};
+use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::Conductor;
-use crate::appliance::{Action, Command, FirstTrack, Input, Moment, Phase, Refusal, Session, VolumeChange};
+use crate::appliance::{Action, Appliance, Command, FirstTrack, Input, Moment, Phase, Refusal, Session, VolumeChange};
 use crate::control::protocol::LatencyChange;
 use crate::player::task::PlayerCommand;
 use crate::ride::command::{Action as RideAction, At, Done, Effect, Join, Outcome, Reason, VolumeChange as RideVolume};
@@ -24,10 +24,21 @@ const MOST_WAITING: usize = 64;
 #[derive(Default)]
 pub(super) struct RideOrders {
     waiting: Vec<Effect>,
-    /// For which of them the player was prepared.
-    prepared: Option<Instant<Utc>>,
-    /// When the command took effect that what plays, or that nothing plays, follows from.
-    commanded_s: Option<i64>,
+    /// The end of the sound for which the player was prepared, by the raw clock.
+    prepared: Option<Instant<Raw>>,
+    /// How many of those that are near were looked at for that.
+    looked_at: usize,
+    /// The command to the whole ride that what plays, or that nothing plays, follows from.
+    commanded: Option<Commanded>,
+}
+
+/// A command to the whole ride that was obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Commanded {
+    /// When it took effect, in s of UTC.
+    pub(super) at_s: i64,
+    /// Whether it was to stop.
+    pub(super) is_stop: bool,
 }
 
 impl Conductor {
@@ -40,7 +51,9 @@ impl Conductor {
             return effect.answer(Outcome::Refused(Reason::Busy));
         }
         self.ride.waiting.push(effect);
-        self.ride.waiting.sort_by_key(|effect| effect.at);
+        // By the clock that does not step.
+        self.ride.waiting.sort_by_key(|effect| effect.at_raw);
+        self.ride.looked_at = 0;
         self.follow_ride();
     }
 
@@ -65,7 +78,8 @@ impl Conductor {
         log::info!("the ride is commanded: {:?}", effect.action);
         let late = self.ports.clocks.raw() - at.raw;
         self.refusal = None;
-        let was_prepared = self.ride.prepared.take().is_some();
+        let was_prepared = self.ride.prepared.take_if(|prepared| *prepared == effect.at_raw).is_some();
+        self.ride.looked_at = 0;
         let mut ends_sound = false;
         match effect.action {
             RideAction::Reload => {
@@ -90,8 +104,11 @@ impl Conductor {
         let outcome = match self.refusal.take() {
             Some(refusal) => Outcome::Refused(reason(refusal)),
             None => {
+                // What this box alone, or some boxes, were commanded no other one takes over.
                 if effect.action.decides_what_plays() {
-                    self.ride.commanded_s = Some(effect.commanded_s);
+                    let is_stop = effect.action == RideAction::Stop;
+                    let commanded = Commanded { at_s: effect.commanded_s, is_stop };
+                    self.ride.commanded = effect.is_for_all.then_some(commanded);
                 }
                 Outcome::Done(self.done(&effect.action, late))
             }
@@ -107,23 +124,24 @@ impl Conductor {
         }
     }
 
-    /// Has the player fade out on the frame of the next command, if the machine would end what
-    /// plays then, as far as that can be known before.
+    /// Has the player fade out on the frame of the next command that would end what plays, as far
+    /// as that can be known before.
     fn prepare_player(&mut self) {
-        let Some(effect) = self.ride.waiting.first() else { return };
         let now = self.now();
-        let at = instant(effect, now);
-        if at - now.utc > PREPARED || self.ride.prepared == Some(at) || effect.action == RideAction::Reload {
+        let waiting = &self.ride.waiting;
+        let near = waiting.iter().take_while(|effect| instant(effect, now) - now.utc <= PREPARED).count();
+        // Asked once for each: what a person does within this second counts when the instant has
+        // come.
+        if near <= self.ride.looked_at {
             return;
         }
-        let Some(command) = command(effect.action, at) else { return };
-        let then = Moment { raw: now.raw + (at - now.utc), utc: at, ..now };
-        let mut preview = self.appliance.clone();
-        let ends = preview.handle(Input::Command(command), then).iter().any(is_end_of_sound);
-        // Asked once: what a person does within this second counts when the instant has come.
-        self.ride.prepared = Some(at);
-        if ends {
-            (self.ports.player)(PlayerCommand::FadeAt(Some(at)));
+        let end = waiting.get(..near).and_then(|near| end_of_sound(&self.appliance, near, now));
+        self.ride.looked_at = near;
+        let prepared = end.map(|effect| effect.at_raw);
+        let at = end.map(|effect| instant(effect, now));
+        if self.ride.prepared != prepared {
+            self.ride.prepared = prepared;
+            (self.ports.player)(PlayerCommand::FadeAt(at));
         }
     }
 
@@ -144,12 +162,12 @@ impl Conductor {
 
     /// Notes that a person at this box has decided what plays.
     pub(super) fn decided_here(&mut self) {
-        self.ride.commanded_s = None;
+        self.ride.commanded = None;
     }
 
-    /// Returns when the command took effect that what plays follows from.
-    pub(super) fn commanded_s(&self) -> Option<i64> {
-        self.ride.commanded_s
+    /// Returns the command to the whole ride that what plays follows from.
+    pub(super) fn commanded(&self) -> Option<Commanded> {
+        self.ride.commanded
     }
 }
 
@@ -157,6 +175,18 @@ impl Conductor {
 fn instant(effect: &Effect, now: Moment) -> Instant<Utc> {
     let by_raw = now.utc + (effect.at_raw - now.raw);
     if (by_raw - effect.at).abs() < SAME_TIME { effect.at } else { by_raw }
+}
+
+/// Returns the first of these commands that would end what plays. What happens before it changes
+/// the machine, as far as that is the machine's; a configuration cannot be read before.
+fn end_of_sound<'a>(appliance: &Appliance, waiting: &'a [Effect], now: Moment) -> Option<&'a Effect> {
+    let mut preview = appliance.clone();
+    waiting.iter().filter(|effect| effect.action != RideAction::Reload).find(|effect| {
+        let at = instant(effect, now);
+        let then = Moment { raw: now.raw + (at - now.utc), utc: at, ..now };
+        command(effect.action, at)
+            .is_some_and(|command| preview.handle(Input::Command(command), then).iter().any(is_end_of_sound))
+    })
 }
 
 fn is_end_of_sound(action: &Action) -> bool {
@@ -220,5 +250,55 @@ pub(super) fn is_decision(input: &Input) -> bool {
             matches!(command, Command::Start { .. } | Command::Stop | Command::Resume | Command::Join { .. })
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::appliance::{ContactEvent, PlaylistEvent, PlaylistInfo, SavedState, Settings};
+    use crate::timetable::Length;
+
+    const NOW_S: i64 = 1_800_007_215;
+
+    fn now() -> Moment {
+        let (raw, utc) = (Instant::from_second(5), Instant::from_second(NOW_S));
+        Moment { raw, utc, is_trusted: true, is_in_sync: true }
+    }
+
+    fn effect(action: RideAction, ms: i64) -> Effect {
+        let (at, at_raw) = (now().utc + Span::from_ms(ms), now().raw + Span::from_ms(ms));
+        Effect { action, is_for_all: true, at, at_raw, commanded_s: at.second(), answer: None }
+    }
+
+    fn appliance(plays: bool) -> Appliance {
+        let length = Some(Length { frames: 8_000_000, rate_hz: 8000 });
+        let playlist = PlaylistInfo { name: "a".to_owned(), lengths: vec![length].into(), fingerprint: "a".to_owned() };
+        let mut appliance = Appliance::new(Settings::default(), now());
+        appliance.handle(Input::Restored(SavedState::default()), now());
+        appliance.handle(Input::Playlist(PlaylistEvent::Loaded(Arc::new(playlist))), now());
+        appliance.handle(Input::Contacts(ContactEvent::JumperAtPowerOn(false)), now());
+        if plays {
+            let start = Command::Start { at_utc_s: Some(NOW_S - 5), first_track: None, fresh: true };
+            appliance.handle(Input::Command(start), now());
+        }
+        appliance
+    }
+
+    #[test]
+    fn a_stop_behind_other_commands_is_on_its_frame() {
+        let volume = RideAction::Volume { change: RideVolume::Up { percent: 5 }, keeps_ratios: false };
+        let latency = RideAction::OutputLatency { by_us: 10, measurement: 1 };
+        let waiting = [(volume, 600), (RideAction::Reload, 630), (latency, 640), (RideAction::Stop, 650)];
+        let waiting = waiting.map(|(action, ms)| effect(action, ms));
+        let end = |plays| end_of_sound(&appliance(plays), &waiting, now()).map(|effect| effect.at);
+        assert_eq!(end(true), Some(waiting[3].at));
+        assert_eq!(end(false), None, "nothing plays that could end");
+        let twice = [effect(RideAction::Stop, 100), effect(RideAction::Stop, 200)];
+        let first = end_of_sound(&appliance(true), &twice, now()).map(|effect| effect.at);
+        assert_eq!(first, Some(twice[0].at));
+        assert!(end_of_sound(&appliance(true), &waiting[..3], now()).is_none());
     }
 }
