@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use realfft::num_complex::Complex;
 
 use super::arrival;
-use super::clock::{ClockFit, Heard, NoFit};
+use super::clock::{ClockFit, GapClock, Heard, NoFit};
 use super::compress::RATE_HZ;
 use super::contrast::Contrast;
 use super::detect::candidates;
@@ -51,8 +51,22 @@ struct Group<'a> {
 /// # Errors
 /// When nothing can be said of it; the error says what to do.
 pub fn analyse(compressed: &[f32], rate_hz: u32, known: &Known) -> Result<Findings, ListenError> {
+    analyse_while(compressed, rate_hz, known, &mut || true)
+}
+
+/// Analyses as [`analyse`] does, and asks `carry_on` before every step.
+///
+/// # Errors
+/// When nothing can be said of it, and [`ListenError::Stopped`] once `carry_on` returns false.
+pub fn analyse_while(
+    compressed: &[f32],
+    rate_hz: u32,
+    known: &Known,
+    carry_on: &mut dyn FnMut() -> bool,
+) -> Result<Findings, ListenError> {
     let highest_hz = HIGHEST_HZ.min(0.49 * f64::from(rate_hz));
-    let chosen = choose(&candidates(compressed, &NoiseFloor::measure(compressed)));
+    let noise = NoiseFloor::measure(compressed);
+    let chosen = choose(&candidates(compressed, &noise, carry_on).ok_or(ListenError::Stopped)?);
     if chosen.turns.is_empty() {
         return Err(ListenError::NoSweeps);
     }
@@ -65,15 +79,18 @@ pub fn analyse(compressed: &[f32], rate_hz: u32, known: &Known) -> Result<Findin
     let mut clock_ppm = 0.0;
     let mut pass = Pass::of(compressed, &chosen.turns, clock_ppm, &coarse);
     for _ in 0..2 {
+        go_on(carry_on)?;
         let all: Vec<&Response> = pass.turns.iter().map(|(_, response)| response).collect();
         let (fit, _) = pass.fit(&Shape::of(&all, highest_hz), &fine)?;
         clock_ppm = fit.clock_ppm;
         pass = Pass::of(compressed, &chosen.turns, clock_ppm, &coarse);
     }
+    go_on(carry_on)?;
     let all: Vec<&Response> = pass.turns.iter().map(|(_, response)| response).collect();
     let mut shape = Shape::of(&all, highest_hz);
     let (mut fit, mut groups) = pass.fit(&shape, &fine)?;
     for _ in 0..2 {
+        go_on(carry_on)?;
         let better = shape.with_common_phase(&common(&groups, &shape, &fine), &coarse);
         let (better_fit, better_groups) = pass.fit(&better, &fine)?;
         if clarity(&better_groups, &better, &fine) <= clarity(&groups, &shape, &fine) {
@@ -83,6 +100,7 @@ pub fn analyse(compressed: &[f32], rate_hz: u32, known: &Known) -> Result<Findin
     }
     let mut boxes = Vec::new();
     for fitted in &groups {
+        go_on(carry_on)?;
         boxes.push(examine(fitted, &fit, &shape, &fine, known));
     }
     boxes.extend(pass.unused(&boxes, &shape, &fine));
@@ -98,6 +116,10 @@ pub fn analyse(compressed: &[f32], rate_hz: u32, known: &Known) -> Result<Findin
         reference,
         boxes,
     })
+}
+
+fn go_on(carry_on: &mut dyn FnMut() -> bool) -> Result<(), ListenError> {
+    if carry_on() { Ok(()) } else { Err(ListenError::Stopped) }
 }
 
 /// Returns the responses of all boxes, and where the first arrival is in each, in samples of 24 kHz.
@@ -119,6 +141,8 @@ fn clarity(groups: &[Fitted], shape: &Shape, fine: &Transform<f64>) -> f64 {
 /// Every turn with its response.
 struct Pass {
     turns: Vec<(Turn, Response)>,
+    /// The clock by which the two sweeps of each were joined.
+    clock_ppm: f64,
 }
 
 /// A box's turns after the fit.
@@ -141,7 +165,7 @@ impl Pass {
     fn of(compressed: &[f32], turns: &[Turn], clock_ppm: f64, coarse: &Transform<f64>) -> Self {
         let with_response =
             |turn: &Turn| Response::take(compressed, turn, clock_ppm, coarse).map(|response| (*turn, response));
-        Self { turns: turns.iter().filter_map(with_response).collect() }
+        Self { turns: turns.iter().filter_map(with_response).collect(), clock_ppm }
     }
 
     fn fit(&self, shape: &Shape, fine: &Transform<f64>) -> Result<(ClockFit, Vec<Fitted>), ListenError> {
@@ -190,9 +214,16 @@ impl Pass {
         }
         heard.sort_by(|a, b| a.2.at_s.total_cmp(&b.2.at_s));
         let turns: Vec<Heard> = heard.iter().map(|(_, _, turn)| *turn).collect();
-        let fit = ClockFit::of(&turns).map_err(|reason| match reason {
+        let gaps_ppm: Vec<f64> = groups
+            .iter()
+            .filter(|group| !group.has_second_box)
+            .flat_map(|group| group.turns.iter().zip(&group.responses))
+            .map(|(turn, response)| self.clock_ppm + response.gap_excess_s(shape, fine) / turn.gap_s() * 1e6)
+            .collect();
+        let fit = ClockFit::of(&turns, GapClock::of(&gaps_ppm)).map_err(|reason| match reason {
             NoFit::NoClock => ListenError::TooShort,
             NoFit::NotConnected => ListenError::NotConnected,
+            NoFit::Lost => ListenError::Lost,
         })?;
         for (in_fit, (group, _, turn)) in heard.iter().enumerate() {
             fitted[*group].turns.push((in_fit, turn.at_s));

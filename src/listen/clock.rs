@@ -3,10 +3,42 @@
 //! One straight line is fitted to all turns of all boxes, with an offset for each box and one for each
 //! part of the recording. A recorder that lost samples has made a step: where one explains what the
 //! line does not, the recording is taken as two parts there.
+//!
+//! In few rounds, a loss between two of them looks like a clock that is fast or slow. The gap between
+//! the two sweeps of a turn says which of them it was: nothing is lost within it ([`GapClock`]).
 
 use std::collections::BTreeMap;
 
-use crate::sound_check::schedule::BoxNumber;
+use super::noise_floor::median;
+use crate::sound_check::schedule::{BoxNumber, ROUND_S};
+
+/// How fast the recorder's clock is according to the gaps within turns. It is less exact than the
+/// fit, as a gap is short, but no loss between turns changes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GapClock {
+    /// How fast it is, in parts per million.
+    ppm: f64,
+    /// Its standard deviation.
+    sigma_ppm: f64,
+}
+
+impl GapClock {
+    /// Takes the median of what each turn says, in parts per million; `None` of no turn.
+    pub fn of(ppms: &[f64]) -> Option<Self> {
+        let ppms: Vec<f64> = ppms.iter().copied().filter(|ppm| ppm.is_finite()).collect();
+        let ppm = median(ppms.clone());
+        let scatter = 1.4826 * median(ppms.iter().map(|one| (one - ppm).abs()).collect());
+        // A median is 1.2533 times less exact than a mean.
+        let chance_ppm = 1.2533 * scatter / (ppms.len().max(1) as f64).sqrt();
+        let sigma_ppm = if ppms.len() < FEW_GAPS { MOST_SIGMA_PPM } else { chance_ppm.max(LEAST_SIGMA_PPM) };
+        (!ppms.is_empty()).then_some(Self { ppm, sigma_ppm })
+    }
+
+    /// Returns how far a clock is from it, in standard deviations.
+    fn disagrees(&self, clock_ppm: f64) -> f64 {
+        (clock_ppm - self.ppm).abs() / self.sigma_ppm
+    }
+}
 
 /// When a turn was heard.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +70,10 @@ pub struct ClockFit {
     covariance: Vec<Vec<f64>>,
     /// The turns before which the recorder lost something, and how much, in s.
     pub steps: Vec<(usize, f64)>,
+    /// The standard deviation of each step, in s.
+    step_sigmas_s: Vec<f64>,
+    /// How far the clock is from what the gaps say, in standard deviations of these.
+    disagreement: f64,
 }
 
 /// Why there is no fit.
@@ -49,6 +85,9 @@ pub enum NoFit {
     /// Some boxes were heard only in another part than the others.
     #[error("the parts of the recording have no box in common")]
     NotConnected,
+    /// The recorder lost something, and too few turns say when and how much.
+    #[error("what the recorder lost cannot be told from its clock")]
+    Lost,
 }
 
 /// The least standard deviation of a turn that is believed, in s.
@@ -65,30 +104,101 @@ const SINGULAR: f64 = 1e-9;
 const MOST_STEPS: usize = 4;
 /// A step must shrink the sum of squares to this part.
 const STEP_SHRINKS: f64 = 0.2;
+/// Nothing loses less, in s: buffers and frames of a codec are 1 ms and more.
+const LEAST_STEP_S: f64 = 0.3e-3;
+/// A clock is believed that is no farther from what the gaps say, in standard deviations.
+const AGREES: f64 = 4.0;
+/// What other steps may cost more, to be as likely: as much as a clock that only just agrees.
+const AS_LIKELY: f64 = 4.0;
+/// They are another answer if they move a box by more, in s.
+const ANOTHER_ANSWER_S: f64 = 20e-6;
+/// In this many rounds a loss shows by itself: one clock explains no other rounds but all of them.
+const ENOUGH_ROUNDS: i64 = 6;
+/// As few gaps as this may agree by chance.
+const FEW_GAPS: usize = 3;
+/// The least and the most standard deviation of the clock by gaps, in parts per million. The least is
+/// 0.8 µs of a gap: as much as a hand moves the phone within it.
+const LEAST_SIGMA_PPM: f64 = 2.0;
+const MOST_SIGMA_PPM: f64 = 50.0;
 
 impl ClockFit {
-    /// Fits the line to turns in the order of time.
+    /// Fits the line to turns in the order of time; `gaps` is the clock by the gaps within them.
     ///
     /// # Errors
     /// When the turns do not determine it.
-    pub fn of(heard: &[Heard]) -> Result<Self, NoFit> {
-        let mut steps: Vec<usize> = Vec::new();
-        let mut fit = Self::with_steps(heard, &steps)?;
-        while steps.len() < MOST_STEPS && fit.spread(heard) > STEP_S {
-            let before = fit.cost();
+    pub fn of(heard: &[Heard], gaps: Option<GapClock>) -> Result<Self, NoFit> {
+        let heard = &with_parts_in_a_row(heard)[..];
+        // No gap is exact enough for a box that was heard once.
+        Self::with_steps(heard, &[], None)?;
+        let mut fit = Self::with_fewest_steps(heard, gaps, gaps)?;
+        if fit.disagreement > AGREES {
+            // Losses in every round look like another clock: with the clock of the gaps they show.
+            let firmly = gaps.map(|gaps| GapClock { sigma_ppm: 0.01, ..gaps });
+            fit = Self::with_fewest_steps(heard, firmly, gaps)?;
+        }
+        if fit.disagreement > AGREES || fit.has_another_answer(heard, gaps) { Err(NoFit::Lost) } else { Ok(fit) }
+    }
+
+    /// Adds steps as long as they explain much; `search` is the clock by which they are looked for.
+    fn with_fewest_steps(heard: &[Heard], search: Option<GapClock>, gaps: Option<GapClock>) -> Result<Self, NoFit> {
+        let mut best = Self::with_steps(heard, &[], search)?;
+        let mut fit = best.clone();
+        // Of several losses, the first ones that are found may explain little by themselves.
+        while fit.steps.len() < MOST_STEPS && (best.spread() > STEP_S || best.disagreement > AGREES) {
+            let steps = fit.places();
             let more = (1..heard.len())
-                .filter(|at| !steps.contains(at) && heard[*at].part == heard[at - 1].part)
-                .filter_map(|at| {
-                    let with: Vec<usize> = steps.iter().copied().chain([at]).collect();
-                    Self::with_steps(heard, &with).ok().map(|fit| (with, fit))
-                })
-                .min_by(|a, b| a.1.cost().total_cmp(&b.1.cost()));
-            match more {
-                Some((with, better)) if better.cost() < STEP_SHRINKS * before => (steps, fit) = (with, better),
-                _ => break,
+                .filter(|at| can_step(heard, &steps, *at))
+                .filter_map(|at| Self::with_steps(heard, &[&steps[..], &[at]].concat(), search).ok())
+                .min_by(|a, b| a.cost().total_cmp(&b.cost()));
+            let Some(more) = more else { break };
+            fit = more;
+            let added = (fit.steps.len() - best.steps.len()) as i32;
+            if fit.cost() < STEP_SHRINKS.powi(added) * best.cost() {
+                best = fit.clone();
             }
         }
-        Ok(fit)
+        Self::with_steps(heard, &best.places(), gaps)
+    }
+
+    /// Returns whether other losses explain the turns as well, and say something else of a box.
+    fn has_another_answer(&self, heard: &[Heard], gaps: Option<GapClock>) -> bool {
+        let seconds = || heard.iter().map(|turn| turn.second);
+        let rounds = (seconds().max().unwrap_or(0) - seconds().min().unwrap_or(0)) / ROUND_S + 1;
+        let places = self.places();
+        let is_another = |steps: &[usize]| {
+            Self::with_steps(heard, steps, gaps).is_ok_and(|other| {
+                other.cost() <= self.cost() + AS_LIKELY && other.has_true_steps() && other.moves(self)
+            })
+        };
+        rounds < ENOUGH_ROUNDS
+            && (1..heard.len()).filter(|at| can_step(heard, &places, *at)).any(|at| {
+                let replaced = (0..places.len()).any(|index| {
+                    let mut steps = places.clone();
+                    steps[index] = at;
+                    is_another(&steps)
+                });
+                replaced || is_another(&[&places[..], &[at]].concat())
+            })
+    }
+
+    /// Returns the turns before which there is a step.
+    fn places(&self) -> Vec<usize> {
+        self.steps.iter().map(|(at, _)| *at).collect()
+    }
+
+    /// Returns whether every step may be as large as what a recorder loses.
+    fn has_true_steps(&self) -> bool {
+        self.steps.iter().zip(&self.step_sigmas_s).all(|((_, step), sigma)| step.abs() + 2.0 * sigma >= LEAST_STEP_S)
+    }
+
+    /// Returns whether a box is elsewhere than in another fit, or would be less certain.
+    fn moves(&self, other: &Self) -> bool {
+        let Some((first, _)) = self.offsets_s.first_key_value() else { return false };
+        self.offsets_s.iter().any(|(number, offset)| {
+            let moved = (offset - other.offsets_s.get(number).copied().unwrap_or(*offset)).abs();
+            let less_certain = self.sigma_between_s(*number, *first) - other.sigma_between_s(*number, *first);
+            moved + 2.0 * less_certain.max(0.0) > ANOTHER_ANSWER_S
+        })
     }
 
     /// Returns the standard deviation of the difference of two boxes' offsets, in s.
@@ -101,17 +211,21 @@ impl ClockFit {
 
     /// What a fit with more steps must lower. Turns far away count little, whatever caused it.
     fn cost(&self) -> f64 {
-        self.residuals_s.iter().map(|r| (r / STEP_S).powi(2)).map(|x| x / (1.0 + x / 25.0)).sum::<f64>() + 1e-3
+        let turns = self.residuals_s.iter().map(|r| (r / STEP_S).powi(2)).map(|x| x / (1.0 + x / 25.0)).sum::<f64>();
+        turns + (self.disagreement / 2.0).powi(2) + 1e-3
     }
 
     /// Returns the largest residual that is not a single turn's, in s.
-    fn spread(&self, heard: &[Heard]) -> f64 {
+    fn spread(&self) -> f64 {
         let mut sizes: Vec<f64> = self.residuals_s.iter().map(|r| r.abs()).collect();
         sizes.sort_by(f64::total_cmp);
-        sizes.get(heard.len().saturating_sub(2)).copied().unwrap_or(0.0)
+        sizes.get(sizes.len().saturating_sub(2)).copied().unwrap_or(0.0)
     }
 
-    fn with_steps(heard: &[Heard], steps: &[usize]) -> Result<Self, NoFit> {
+    fn with_steps(heard: &[Heard], steps: &[usize], gaps: Option<GapClock>) -> Result<Self, NoFit> {
+        if heard.is_empty() {
+            return Err(NoFit::NoClock);
+        }
         let mut boxes: Vec<BoxNumber> = heard.iter().map(|turn| turn.number).collect();
         boxes.sort();
         boxes.dedup();
@@ -143,6 +257,11 @@ impl ClockFit {
                     }
                 }
             }
+            if let Some(gaps) = gaps {
+                let weight = (sigma.max(LEAST_SPREAD_S) / (gaps.sigma_ppm * 1e-6)).powi(2);
+                normal[0][0] += weight;
+                right[0] += weight * gaps.ppm * 1e-6;
+            }
             // The first box's offset is 0.
             normal[1 + pieces][1 + pieces] += 1e6;
             inverse = inverted(normal).ok_or_else(|| why_not(heard, &piece))?;
@@ -152,14 +271,14 @@ impl ClockFit {
                 .map(|index| observed(index) - row(index).iter().map(|(column, x)| x * solution[*column]).sum::<f64>())
                 .collect::<Vec<f64>>();
             let free = (heard.len() as f64 - (columns - 1) as f64).max(1.0) / heard.len() as f64;
-            let typical = super::noise_floor::median(residuals.iter().map(|r: &f64| r.abs()).collect());
+            let typical = median(residuals.iter().map(|r: &f64| r.abs()).collect());
             sigma = (1.4826 * typical / free.sqrt()).max(LEAST_SIGMA_S);
             // A box that is faint scatters more than the others.
             let own: Vec<f64> = boxes
                 .iter()
                 .map(|number| {
                     let sizes = residuals.iter().zip(heard).filter(|(_, turn)| turn.number == *number);
-                    let typical = 1.4826 * super::noise_floor::median(sizes.map(|(r, _)| r.abs()).collect());
+                    let typical = 1.4826 * median(sizes.map(|(r, _)| r.abs()).collect());
                     typical.max(sigma).max(LEAST_SPREAD_S)
                 })
                 .collect();
@@ -177,18 +296,38 @@ impl ClockFit {
         let covariance =
             columns_of_boxes.clone().map(|a| columns_of_boxes.clone().map(|b| inverse[a][b]).collect()).collect();
         let first = solution[1 + pieces];
+        let sigma_s = sigma.max(LEAST_SPREAD_S);
+        let step_sigma_s = |step: usize| {
+            let (a, b) = (1 + piece(step), 1 + piece(step - 1));
+            sigma_s * (inverse[a][a] + inverse[b][b] - 2.0 * inverse[a][b]).max(0.0).sqrt()
+        };
+        let step_sigmas_s = steps.iter().map(|step| step_sigma_s(*step)).collect();
+        let clock_ppm = solution[0] * 1e6;
         let steps =
             steps.iter().map(|&step| (step, solution[1 + piece(step)] - solution[1 + piece(step - 1)])).collect();
         Ok(Self {
-            clock_ppm: solution[0] * 1e6,
+            clock_ppm,
             offsets_s: boxes.iter().zip(&solution[1 + pieces..]).map(|(number, x)| (*number, x - first)).collect(),
             residuals_s: residuals,
             counts,
-            sigma_s: sigma.max(LEAST_SPREAD_S),
+            sigma_s,
             covariance,
             steps,
+            step_sigmas_s,
+            disagreement: gaps.map_or(0.0, |gaps| gaps.disagrees(clock_ppm)),
         })
     }
+}
+
+/// Returns the turns with their parts numbered without a hole: there are parts of which no turn counts.
+fn with_parts_in_a_row(heard: &[Heard]) -> Vec<Heard> {
+    let parts: std::collections::BTreeSet<usize> = heard.iter().map(|turn| turn.part).collect();
+    heard.iter().map(|turn| Heard { part: parts.range(..turn.part).count(), ..*turn }).collect()
+}
+
+/// Returns whether a step before this turn is possible: not at one that is known, nor at a pause.
+fn can_step(heard: &[Heard], steps: &[usize], at: usize) -> bool {
+    !steps.contains(&at) && heard[at].part == heard[at - 1].part
 }
 
 /// Returns the second from which the seconds of a turn's part are counted.
@@ -249,6 +388,9 @@ mod tests {
             .collect()
     }
 
+    /// What the gaps say of that clock, not quite right.
+    const GAPS: Option<GapClock> = Some(GapClock { ppm: 72.0, sigma_ppm: 2.0 });
+
     fn check(fit: &ClockFit) {
         assert!((fit.clock_ppm - 70.0).abs() < 0.01, "{}", fit.clock_ppm);
         assert!((fit.offsets_s[&number(2)] - 0.003_7).abs() < 1e-6);
@@ -257,7 +399,7 @@ mod tests {
 
     #[test]
     fn clock_and_offsets_are_told_apart() {
-        check(&ClockFit::of(&heard(0..4, 0, 0.0)).unwrap());
+        check(&ClockFit::of(&heard(0..4, 0, 0.0), GAPS).unwrap());
     }
 
     #[test]
@@ -266,11 +408,11 @@ mod tests {
             .into_iter()
             .chain(heard(5..8, 1, -3.3).into_iter().map(|turn| Heard { second: turn.second - 80, ..turn }))
             .collect();
-        check(&ClockFit::of(&paused).unwrap());
+        check(&ClockFit::of(&paused, GAPS).unwrap());
 
         let mut lost = heard(0..5, 0, 0.0);
         lost[7..].iter_mut().for_each(|turn| turn.at_s -= 0.0053);
-        let fit = ClockFit::of(&lost).unwrap();
+        let fit = ClockFit::of(&lost, GAPS).unwrap();
         check(&fit);
         assert_eq!(fit.steps.len(), 1);
         assert!(fit.steps[0].0 == 7 && (fit.steps[0].1 + 0.0053).abs() < 1e-6, "{:?}", fit.steps);
@@ -280,17 +422,115 @@ mod tests {
     fn a_single_turn_that_is_wrong_does_not_count() {
         let mut turns = heard(0..5, 0, 0.0);
         turns[4].at_s += 0.002;
-        let fit = ClockFit::of(&turns).unwrap();
+        let fit = ClockFit::of(&turns, GAPS).unwrap();
         check(&fit);
         assert!(!fit.counts[4] && fit.counts[3] && fit.steps.is_empty());
     }
 
     #[test]
     fn what_does_not_determine_it_is_refused() {
-        assert_eq!(ClockFit::of(&heard(0..1, 0, 0.0)), Err(NoFit::NoClock));
+        assert_eq!(ClockFit::of(&heard(0..1, 0, 0.0), GAPS), Err(NoFit::NoClock));
         let mut apart = heard(0..3, 0, 0.0);
         apart.retain(|turn| turn.number == number(1));
         apart.extend(heard(5..8, 1, 0.0).into_iter().filter(|turn| turn.number == number(2)));
-        assert_eq!(ClockFit::of(&apart), Err(NoFit::NotConnected));
+        assert_eq!(ClockFit::of(&apart, GAPS), Err(NoFit::NotConnected));
+    }
+
+    #[test]
+    fn no_turn_is_no_fit() {
+        assert_eq!(ClockFit::of(&[], None), Err(NoFit::NoClock));
+        assert_eq!(ClockFit::of(&[], GAPS), Err(NoFit::NoClock));
+    }
+
+    #[test]
+    fn a_part_without_turns_leaves_no_hole() {
+        check(&ClockFit::of(&heard(0..4, 1, 0.0), GAPS).unwrap());
+        let paused: Vec<Heard> = heard(0..3, 1, 0.0).into_iter().chain(heard(5..8, 3, -3.3)).collect();
+        check(&ClockFit::of(&paused, GAPS).unwrap());
+    }
+
+    /// Returns turns of boxes that are exactly in time, by a perfect clock that loses some ms at some
+    /// seconds; the recording begins 0.7 s before a round.
+    fn lossy(seconds: f64, losses: &[(f64, f64)], boxes: &[u8]) -> Vec<Heard> {
+        let mut turns = Vec::new();
+        for round in 0..10 {
+            for n in boxes {
+                let second = round * ROUND_S + number(*n).second();
+                let sounds_s = second as f64 + 0.7;
+                let lost_ms: f64 = losses.iter().filter(|(at_s, _)| *at_s < sounds_s).map(|(_, ms)| ms).sum();
+                if sounds_s + 0.8 < seconds {
+                    turns.push(Heard { number: number(*n), second, part: 0, at_s: sounds_s - lost_ms / 1e3 });
+                }
+            }
+        }
+        turns
+    }
+
+    /// Checks that an answer is right to 10 µs, or not given for the true reason. Returns whether it is given.
+    fn is_right(turns: &[Heard], gaps: GapClock) -> bool {
+        match ClockFit::of(turns, Some(gaps)) {
+            Ok(fit) => {
+                let reference = turns[0].number;
+                for (number, offset) in &fit.offsets_s {
+                    let stated = 2.0 * fit.sigma_between_s(*number, reference) + 1e-6;
+                    assert!(offset.abs() <= stated.max(10e-6), "box {number}: {offset} ± {stated}, {fit:?}");
+                }
+                true
+            }
+            Err(reason) => {
+                assert_eq!(reason, NoFit::Lost);
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_in_a_short_recording_is_no_clock() {
+        let cases: &[(f64, &[(f64, f64)], &[u8])] = &[
+            (58.0, &[(18.0, 5.3)], &[1, 2, 3]),
+            (60.0, &[(25.0, 5.3)], &[1, 2, 3]),
+            (58.0, &[(18.0, 20.0)], &[1, 2, 3]),
+            (58.0, &[(38.0, 10.0)], &[1, 2, 3]),
+            (38.0, &[(18.0, 2.0)], &[1, 2, 3]),
+            (38.0, &[(18.0, 3.0)], &[1, 2, 3]),
+            (38.0, &[(18.0, 20.0)], &[1, 2, 3]),
+            (58.0, &[(18.0, 2.0)], &[1, 11]),
+            (58.0, &[(18.0, 2.0)], &[1, 16]),
+            (78.0, &[(18.0, 2.0)], &[1, 11]),
+            (78.0, &[(18.0, 2.0), (38.0, 2.0), (58.0, 2.0)], &[1, 11]),
+        ];
+        let mut given = 0;
+        for (seconds, losses, boxes) in cases {
+            for ppm in [0.0, 2.5, -2.5] {
+                let turns = lossy(*seconds, losses, boxes);
+                given += usize::from(is_right(&turns, GapClock { ppm, sigma_ppm: 2.0 }));
+            }
+        }
+        assert!(given >= cases.len(), "{given} answers");
+    }
+
+    #[test]
+    fn gaps_too_inexact_to_rule_out_a_loss_give_no_answer_but_for_many_rounds() {
+        let vague = GapClock { ppm: 0.0, sigma_ppm: 40.0 };
+        assert!(!is_right(&lossy(38.0, &[], &[1, 11]), vague));
+        assert!(!is_right(&lossy(58.0, &[(18.0, 2.0)], &[1, 16]), vague));
+        assert!(is_right(&lossy(150.0, &[(18.0, 2.0)], &[1, 16]), vague));
+    }
+
+    #[test]
+    fn a_short_recording_without_a_loss_is_enough() {
+        for (seconds, boxes) in [(38.0, &[1, 2, 3][..]), (58.0, &[1, 11]), (58.0, &[1, 16])] {
+            assert!(is_right(&lossy(seconds, &[], boxes), GapClock { ppm: 2.0, sigma_ppm: 2.0 }));
+        }
+    }
+
+    #[test]
+    fn the_clock_by_gaps_is_their_middle() {
+        assert_eq!(GapClock::of(&[]), None);
+        let few = GapClock::of(&[7.0, 8.0]).unwrap();
+        assert!(few.sigma_ppm >= MOST_SIGMA_PPM);
+        // One turn within which the recorder lost 2 ms.
+        let gaps = GapClock::of(&[20.0, 25.0, -5000.0, 15.0, 22.0, 18.0, 21.0]).unwrap();
+        assert!((gaps.ppm - 20.0).abs() < 1.0 && gaps.sigma_ppm < 5.0, "{gaps:?}");
     }
 }

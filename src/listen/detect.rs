@@ -25,6 +25,10 @@ const APART: usize = RATE_HZ / 2000;
 const TOLERANCE: usize = 6;
 /// Of candidates within 0.4 s, only those count that reach this part of the strongest.
 const FAINT: f32 = 0.4;
+/// As many pairs in a block are looked at, and as many candidates in a second are kept, the strongest
+/// of each: a room makes some ten of a turn. Without a limit, a file that was made to would take hours.
+const MOST_IN_BLOCK: usize = 4000;
+const MOST_PER_S: usize = 16;
 
 /// A turn that may be one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,8 +45,13 @@ pub struct Candidate {
     pub share: f32,
 }
 
-/// Returns every candidate, in the order of time.
-pub fn candidates(compressed: &[f32], noise: &NoiseFloor) -> Vec<Candidate> {
+/// Returns every candidate, in the order of time. `carry_on` is asked for every 5 s of the recording;
+/// `None` once it returns false.
+pub fn candidates(
+    compressed: &[f32],
+    noise: &NoiseFloor,
+    carry_on: &mut dyn FnMut() -> bool,
+) -> Option<Vec<Candidate>> {
     let transform = Transform::<f32>::new(BLOCK);
     let whitening: Vec<f32> = (0..transform.bins())
         .map(|bin| {
@@ -57,9 +66,18 @@ pub fn candidates(compressed: &[f32], noise: &NoiseFloor) -> Vec<Candidate> {
     padded.extend_from_slice(compressed);
     let starts = || (0..compressed.len()).step_by(step);
     let block = |start: usize| &padded[start..padded.len().min(start + BLOCK)];
-    let loudest = starts().flat_map(|start| envelope(&transform, block(start), &whitening)).fold(0.0_f32, f32::max);
+    let mut loudest = 0.0_f32;
+    for start in starts() {
+        if !carry_on() {
+            return None;
+        }
+        loudest = envelope(&transform, block(start), &whitening).into_iter().fold(loudest, f32::max);
+    }
     let mut found = Vec::new();
     for start in starts() {
+        if !carry_on() {
+            return None;
+        }
         let mut envelope = envelope(&transform, block(start), &whitening);
         let sigma = sigma(&envelope).max(QUIETEST * loudest / THRESHOLD);
         if sigma <= 0.0 {
@@ -71,7 +89,19 @@ pub fn candidates(compressed: &[f32], noise: &NoiseFloor) -> Vec<Candidate> {
             found.push(Candidate { at: start + at - EDGE, ..candidate });
         }
     }
-    distinct(found)
+    Some(strongest(distinct(found)))
+}
+
+/// Leaves the strongest candidates of each second.
+fn strongest(found: Vec<Candidate>) -> Vec<Candidate> {
+    let mut kept = Vec::new();
+    for second in found.chunk_by(|a, b| a.at / RATE_HZ == b.at / RATE_HZ) {
+        let mut strengths: Vec<f32> = second.iter().map(|one| one.strength).collect();
+        strengths.sort_by(|a, b| b.total_cmp(a));
+        let least = strengths[strengths.len().min(MOST_PER_S) - 1];
+        kept.extend(second.iter().filter(|one| one.strength >= least).take(MOST_PER_S));
+    }
+    kept
 }
 
 /// Returns the standard deviation of the noise in an envelope. Of noise, it is Rayleigh distributed:
@@ -111,6 +141,10 @@ fn pairs(envelope: &[f32], range: std::ops::Range<usize>) -> Vec<(usize, Candida
                 found.push((at, Candidate { at, number, mark, strength, share: 1.0 }));
             }
         }
+    }
+    if found.len() > MOST_IN_BLOCK {
+        found.sort_by(|a, b| b.1.strength.total_cmp(&a.1.strength));
+        found.truncate(MOST_IN_BLOCK);
     }
     found
 }

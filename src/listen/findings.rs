@@ -126,12 +126,18 @@ pub enum ListenError {
     /// Parts without a box in common.
     #[error("the recorder paused, and no box is heard both before and after")]
     NotConnected,
+    /// The recorder lost something, and too few turns say when and how much.
+    #[error("the recorder lost pieces of the sound, and too few rounds are heard to know how much")]
+    Lost,
     /// There are not two boxes to compare.
     #[error("there are no two boxes to compare")]
     TooFewBoxes {
         /// Those that were heard, and what is doubtful about them.
         boxes: Vec<(BoxNumber, Option<Doubt>)>,
     },
+    /// The caller wanted no more.
+    #[error("it was given up")]
+    Stopped,
     /// The reference was not heard.
     #[error("box {0}, which the others should be compared with, is not heard well enough")]
     NoReference(BoxNumber),

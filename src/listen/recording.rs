@@ -111,6 +111,7 @@ pub struct Recording {
     /// What was decoded at the beginning, to learn rate and channels; it is given out first.
     first: Option<Vec<Vec<f32>>>,
     last_length: usize,
+    last_channels: usize,
 }
 
 impl Recording {
@@ -169,6 +170,7 @@ impl Recording {
             read_frames: 0,
             first: None,
             last_length: 0,
+            last_channels: 0,
         };
         let first = recording.decode()?.ok_or(RecordingError::Empty)?;
         recording.first = Some(first);
@@ -227,16 +229,29 @@ impl Recording {
                     }
                     self.rate_hz = rate_hz;
                     decoded.copy_to_vecs_planar(&mut channels);
-                    self.last_length = decoded.frames();
+                    // A file of floating-point samples may hold what is no number.
+                    channels.iter_mut().flatten().filter(|x| !x.is_finite()).for_each(|x| *x = 0.0);
+                    (self.last_length, self.last_channels) = (decoded.frames(), channels.len());
                 }
-                // A packet that is lost is silence of the same length: nothing after it may shift.
-                Err(Error::DecodeError(_)) if self.last_length > 0 => channels = vec![vec![0.0; self.last_length]],
-                Err(Error::DecodeError(_)) => continue,
+                // A packet that is lost is silence of the same length: nothing after it may shift. The
+                // decoder reads from memory: an end that comes too early is the packet's, not the file's.
+                Err(error) if is_of_packet(&error) => {
+                    channels = vec![vec![0.0; self.last_length]; self.last_channels];
+                }
                 Err(error) => return Err(error.into()),
             }
             if channels.first().is_some_and(|samples| !samples.is_empty()) {
                 return Ok(Some(channels));
             }
         }
+    }
+}
+
+/// Returns whether a decoder's error spoils one packet alone.
+fn is_of_packet(error: &Error) -> bool {
+    match error {
+        Error::DecodeError(_) => true,
+        Error::IoError(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+        _ => false,
     }
 }

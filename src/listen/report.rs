@@ -116,6 +116,9 @@ pub fn advice(error: &ListenError) -> String {
              louder; record it again"
         }
         ListenError::TooShort => "record a minute or more without a pause",
+        ListenError::Lost => {
+            "record again for a minute and a half or more; close other apps, and switch off what saves power"
+        }
         ListenError::NotConnected => "record it again without a pause, or cut it where it paused",
         ListenError::TooFewBoxes { boxes } => {
             let reasons: Vec<String> = boxes
@@ -127,6 +130,7 @@ pub fn advice(error: &ListenError) -> String {
                 .collect();
             return format!("{error}: {}", reasons.join("; "));
         }
+        ListenError::Stopped => "try a shorter piece of it",
         ListenError::NoReference(_) => "name another one with --reference, or leave it out",
     };
     format!("{error}; {advice}")

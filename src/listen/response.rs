@@ -11,7 +11,6 @@ use realfft::num_complex::Complex;
 use super::compress::{RATE_HZ, in_band};
 use super::transform::Transform;
 use super::turns::Turn;
-use crate::sound_check::schedule::gap_s;
 
 /// Samples of a response: 171 ms at 24 kHz.
 pub(super) const LENGTH: usize = 4096;
@@ -51,7 +50,7 @@ impl Response {
     /// recording does not hold all of it.
     pub(super) fn take(compressed: &[f32], turn: &Turn, clock_ppm: f64, transform: &Transform<f64>) -> Option<Self> {
         let start = turn.at.checked_sub(BEFORE)?;
-        let gap = gap_s(turn.number, turn.mark) * (1.0 + clock_ppm * 1e-6) * RATE_HZ as f64;
+        let gap = turn.gap_s() * (1.0 + clock_ppm * 1e-6) * RATE_HZ as f64;
         let whole = gap.floor() as usize;
         let first = transform.spectrum(&window(compressed, start)?);
         let second = transform.spectrum(&window(compressed, start + whole)?);
@@ -62,6 +61,16 @@ impl Response {
         let gain = if power > 0.0 { (common / power).clamp(0.2, 5.0) } else { 1.0 };
         let half = |sign: f64| first.iter().zip(&second).map(|(a, b)| (a + b * gain * sign) * 0.5).collect();
         Some(Self { at_s: turn.at as f64 / RATE_HZ as f64, mean: half(1.0), difference: half(-1.0) })
+    }
+
+    /// Returns by how much longer than expected the gap between the two sweeps is, in s, found within
+    /// ±3 ms.
+    pub(super) fn gap_excess_s(&self, shape: &Shape, fine: &Transform<f64>) -> f64 {
+        let sweep = |sign: f64| {
+            let sum = self.mean.iter().zip(&self.difference).map(|(mean, half)| mean + half * sign).collect();
+            early(&shape.apply(&sum), fine)
+        };
+        delay(&sweep(-1.0), &sweep(1.0), fine).0
     }
 
     fn energy(&self) -> f64 {

@@ -3,7 +3,7 @@
 use super::compress::RATE_HZ;
 use super::detect::Candidate;
 use super::noise_floor::median;
-use crate::sound_check::schedule::{BoxNumber, Mark, ROUND_S};
+use crate::sound_check::schedule::{BoxNumber, Mark, ROUND_S, gap_s};
 
 /// Two turns of the same schedule agree to this much, in s: cards, distances, and another ride that
 /// keeps the same time 60 m away.
@@ -34,6 +34,13 @@ pub struct Turn {
     pub at: usize,
     /// How far it stands out of the noise, in standard deviations.
     pub strength: f32,
+}
+
+impl Turn {
+    /// Returns the time from its first sweep's beginning to the second's, in s.
+    pub fn gap_s(&self) -> f64 {
+        gap_s(self.number, self.mark)
+    }
 }
 
 /// Everything that followed one schedule, and how much did not.

@@ -12,7 +12,7 @@ use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
 use super::files::in_file;
 use super::show::is_worth_it;
-use crate::control::protocol::LatencyChange;
+use crate::control::protocol::{APPLIED_BEFORE, LatencyChange};
 use crate::control::{Command, Status};
 use crate::listen::findings::Offset;
 use crate::sound_check::schedule::BoxNumber;
@@ -74,6 +74,7 @@ fn set(service: &ServiceOptions, number: BoxNumber, other: Option<u8>, offset: O
     let change = LatencyChange { by_us, measurement, number: other };
     let answer = service.ask(Command::OutputLatency(change)).and_then(|response| Ok(response.into_message()?));
     let (by_ms, message) = match answer {
+        Ok(message) if message.contains(APPLIED_BEFORE) => (Some(0.0), message),
         Ok(message) => (Some(f64::from(by_us) / 1e3), message),
         Err(failure) => (None, format!("not set: {failure}")),
     };
@@ -85,13 +86,20 @@ fn is_neighbour(status: &Status, number: BoxNumber) -> bool {
     neighbours.into_iter().any(|one| one.box_number == Some(number.get()))
 }
 
-/// Returns the number by which boxes know a recording again.
+/// Returns the number by which boxes know these recordings again, in whatever order they are given.
 fn measurement(files: &[PathBuf]) -> Result<u64, Failure> {
-    let mut hash = Sha256::new();
+    let mut digests = Vec::new();
     for file in files {
+        let mut hash = Sha256::new();
         hash_file(file, &mut hash).map_err(|error| in_file(file, &error))?;
+        digests.push(hash.finalize());
     }
-    let digest = hash.finalize();
+    digests.sort();
+    digests.dedup();
+    let digest = match &digests[..] {
+        [one] => *one,
+        _ => digests.iter().fold(Sha256::new(), |hash, digest| hash.chain_update(digest)).finalize(),
+    };
     let first: [u8; 8] = std::array::from_fn(|index| digest[index]);
     Ok(u64::from_le_bytes(first))
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::Failure;
-use crate::listen;
 use crate::listen::analysis::Known;
 use crate::listen::findings::Findings;
 use crate::listen::recording::{Recording, RecordingError};
+use crate::listen::{self, AnalyseError};
 
 /// The longest recording of a sound check, in s: what is made of it is held in memory.
 pub(super) const LONGEST_S: u64 = 30 * 60;
@@ -34,14 +34,14 @@ pub(super) fn read(
 }
 
 /// Hears a sound check in a recording. Returns what was found, and the recording's rate, in Hz.
-pub(super) fn hear(file: &Path, channel: Option<usize>, known: &Known) -> Result<(Findings, u32), Failure> {
-    let recording = Recording::open(file, LONGEST_S).map_err(|error| in_file(file, &error))?;
+pub(super) fn hear(file: &Path, channel: Option<usize>, known: &Known) -> Result<(Findings, u32), AnalyseError> {
+    let recording = Recording::open(file, LONGEST_S)?;
     let progress = Progress::new("Listening");
     let show = |part| {
         progress.show(part);
         true
     };
-    listen::hear(recording, channel, known, show).map_err(|error| in_file(file, &error))
+    listen::hear(recording, channel, known, show)
 }
 
 /// Returns what is wrong with a file.

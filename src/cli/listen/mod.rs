@@ -13,16 +13,17 @@ use clap::Args;
 
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
+use crate::listen::AnalyseError;
 use crate::listen::analysis::Known;
 use crate::listen::combine::combine;
-use crate::listen::findings::Findings;
+use crate::listen::findings::{Findings, ListenError};
 use crate::listen::picture;
 use crate::sound_check::schedule::BoxNumber;
 
 /// Hear in a recording how far apart the boxes really sound
 ///
 /// Start a sound check on every box (`jaudiosync sound-check`, or hold Start and Stop for 3 s), record it
-/// with any phone for a minute or more, and give this the file. For each box it shows how late its sound
+/// with any phone for a minute and a half, and give this the file. For each box it shows how late its sound
 /// arrives, and by how much `sound.output_latency_ms` should change.
 ///
 /// 1 m of air takes 2.9 ms: let the recorder be equally far from every box, or say how far with
@@ -101,7 +102,16 @@ impl Listen {
         let latencies_ms: BTreeMap<BoxNumber, f64> = self.latency.iter().copied().collect();
         let mut all: Vec<(Findings, u32)> = Vec::new();
         for file in &self.files {
-            let (findings, rate_hz) = files::hear(file, channel, &known)?;
+            let (findings, rate_hz) = files::hear(file, channel, &known).map_err(|error| match error {
+                AnalyseError::Nothing(ListenError::NoReference(number)) if self.reference.is_none() => {
+                    let words = format!(
+                        "box {number}, with which the first recording was compared, is not heard well enough in it; \
+                         name a box that all of them hear with --reference, or leave this recording out"
+                    );
+                    files::in_file(file, &words)
+                }
+                error => files::in_file(file, &error),
+            })?;
             check_distances(&findings, &known)?;
             // All recordings are compared with the same box.
             known.reference = Some(findings.reference);

@@ -7,7 +7,7 @@ mod ride_command;
 mod ride_status;
 mod status;
 
-pub use request::{Command, FirstTrack, LatencyChange, MOST_CHANGE_US, Request, parse_request};
+pub use request::{APPLIED_BEFORE, Command, FirstTrack, LatencyChange, MOST_CHANGE_US, Request, parse_request};
 pub use response::{ErrorCode, Failure, Response};
 pub use ride_command::{RideAction, RideBox, RideDifferences, RideOutcome, RideProgress, RideRequest};
 pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};

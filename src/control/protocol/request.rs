@@ -154,6 +154,8 @@ pub(super) mod named_time {
 
 /// No sound card is later than that, in µs.
 pub const MOST_CHANGE_US: u32 = 100_000;
+/// What a box answers, among other words, if it changed nothing because the recording counts already.
+pub const APPLIED_BEFORE: &str = "this recording was applied before";
 
 /// The value of `command` that requests the status.
 const STATUS: &str = "status";

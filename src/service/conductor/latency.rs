@@ -3,7 +3,7 @@
 use super::Conductor;
 use crate::config::MAX_OUTPUT_LATENCY_MS;
 use crate::control::Response;
-use crate::control::protocol::{ErrorCode, LatencyChange, MOST_CHANGE_US};
+use crate::control::protocol::{APPLIED_BEFORE, ErrorCode, LatencyChange, MOST_CHANGE_US};
 use crate::service::settings::AudioSettings;
 use crate::service::state_writer::WriteCommand;
 use crate::storage::MeasuredLatency;
@@ -12,12 +12,11 @@ impl Conductor {
     /// Changes the output latency by what a recording has shown, saves it and plays on with it.
     pub(super) fn change_latency(&mut self, change: LatencyChange) -> Response {
         let before_ms = self.audio.output_latency.ms();
-        let is_known = |measured: &MeasuredLatency| measured.measurement == Some(change.measurement);
         if change.by_us.unsigned_abs() > MOST_CHANGE_US {
             return Response::failed(ErrorCode::Invalid, "the output latency changes by at most 100 ms at a time");
         }
-        if self.measured.as_ref().is_some_and(is_known) {
-            return Response::done(format!("output_latency_ms is {before_ms:.3}: this recording was applied before"));
+        if self.measured.as_ref().is_some_and(|measured| measured.counts(change.measurement)) {
+            return Response::done(format!("output_latency_ms is {before_ms:.3}: {APPLIED_BEFORE}"));
         }
         // In µs, so that what is shown is what is saved.
         let ms = ((before_ms * 1e3).round() + f64::from(change.by_us)) / 1e3;
@@ -26,7 +25,8 @@ impl Conductor {
             return Response::failed(ErrorCode::Invalid, words);
         }
         let configured_ms = self.config.sound.output_latency_ms;
-        let measured = MeasuredLatency { ms, configured_ms, measurement: Some(change.measurement) };
+        let before = self.measured.as_ref().map(MeasuredLatency::until_now).unwrap_or_default();
+        let measured = MeasuredLatency { ms, configured_ms, measurement: Some(change.measurement), before };
         (self.ports.state_writer)(WriteCommand::Latency(measured.clone()));
         self.measured = Some(measured);
         self.follow_audio();
