@@ -388,14 +388,20 @@ impl RideTask {
     }
 }
 
-/// Returns the boxes that were heard lately, with their names: also those that may have gone.
+/// Returns the boxes that were heard lately, with their names: also those that may have gone, but not
+/// what a box was before it was started again.
 pub(super) fn known(
     member: &Member<SocketAddr>,
     now: Instant<Raw>,
 ) -> impl Iterator<Item = (&group::Neighbour<SocketAddr>, String)> {
     member.neighbours().iter().filter_map(move |neighbour| {
         let beacon = neighbour.beacon.as_ref().filter(|_| now - neighbour.beacon_at <= KNOWN_FOR)?;
-        Some((neighbour, shown(&beacon.name)))
+        let has_begun_anew = |other: &group::Neighbour<SocketAddr>| {
+            let is_named_alike = other.beacon.as_ref().is_some_and(|newer| newer.name == beacon.name);
+            is_named_alike && other.is_heard(now) && other.peer.ip() == neighbour.peer.ip()
+        };
+        let is_there = neighbour.is_heard(now) || !member.neighbours().iter().any(has_begun_anew);
+        is_there.then(|| (neighbour, shown(&beacon.name)))
     })
 }
 
