@@ -111,7 +111,7 @@ mod tests {
     fn what_was_measured_counts_until_the_configuration_says_something_else() {
         let mut config = Config::default();
         config.sound.output_latency_ms = 1.2;
-        let measured = MeasuredLatency { ms: 4.9, configured_ms: 1.2, measurement: Some(7) };
+        let measured = MeasuredLatency { ms: 4.9, configured_ms: 1.2, measurements: vec![7] };
         let latency = |config: &Config| AudioSettings::from_config(config).with_measured(Some(&measured), config);
         assert_eq!(latency(&config).output_latency, Span::from_us(4_900));
         config.sound.output_latency_ms = 1.3;

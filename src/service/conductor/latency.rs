@@ -12,7 +12,7 @@ impl Conductor {
     /// Changes the output latency by what a recording has shown, saves it and plays on with it.
     pub(super) fn change_latency(&mut self, change: LatencyChange) -> Response {
         let before_ms = self.audio.output_latency.ms();
-        let is_known = |measured: &MeasuredLatency| measured.measurement == Some(change.measurement);
+        let is_known = |measured: &MeasuredLatency| measured.knows(change.measurement);
         if change.by_us.unsigned_abs() > MOST_CHANGE_US {
             return Response::failed(ErrorCode::Invalid, "the output latency changes by at most 100 ms at a time");
         }
@@ -26,7 +26,7 @@ impl Conductor {
             return Response::failed(ErrorCode::Invalid, words);
         }
         let configured_ms = self.config.sound.output_latency_ms;
-        let measured = MeasuredLatency { ms, configured_ms, measurement: Some(change.measurement) };
+        let measured = MeasuredLatency::after(self.measured.as_ref(), ms, configured_ms, change.measurement);
         (self.ports.state_writer)(WriteCommand::Latency(measured.clone()));
         self.measured = Some(measured);
         self.follow_audio();
