@@ -217,7 +217,8 @@ impl RideTask {
             }
             Content::Reply(reply) => return self.desk.hear_reply(sender, reply),
             Content::ListQuestion(question) => {
-                if question.to == self.member.id() {
+                // A recording costs nothing but this look.
+                if question.to == self.member.id() && self.is_proven(sender, run, from) {
                     self.lists.answer(&self.board.list(), sender, from, question, self.clocks.raw());
                     self.send();
                 }
@@ -235,13 +236,16 @@ impl RideTask {
         // An answer goes out at once: its stamp says when that was.
         self.send();
         // Somebody who repeats what a neighbour has said does so from elsewhere.
-        let is_proven = |neighbour: &group::Neighbour<SocketAddr>| {
-            neighbour.id == sender && neighbour.run == Some(run) && neighbour.peer == from
-        };
-        if self.member.neighbours().iter().any(is_proven) {
+        if self.is_proven(sender, run, from) {
             self.air.authentic(from);
             self.note_to_all(from, is_to_group, stamp);
         }
+    }
+
+    /// Returns whether it is a neighbour that has proven that it is there, in this run of it.
+    fn is_proven(&self, sender: BoxId, run: RunId, from: SocketAddr) -> bool {
+        let mut neighbours = self.member.neighbours().iter();
+        neighbours.any(|neighbour| neighbour.id == sender && neighbour.run == Some(run) && neighbour.peer == from)
     }
 
     fn note_to_all(&mut self, from: SocketAddr, is_to_group: bool, stamp: Instant<Raw>) {

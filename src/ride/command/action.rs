@@ -1,6 +1,8 @@
 //! What boxes can be commanded to do. New kinds are added at the end: the place is the kind's
 //! number in a message, and a box that does not know it says so.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Something that boxes do at the same instant.
@@ -79,6 +81,37 @@ impl Action {
         };
         let change = VolumeChange::Scale { from_percent, to_percent: to_percent.min(100) };
         Self::Volume { change, keeps_ratios: true }
+    }
+}
+
+/// As the log shows it.
+impl fmt::Display for Action {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Start { join: Join::Common } => write!(to, "start"),
+            Self::Start { join: Join::Session { anchor_utc_s, .. } } => {
+                write!(to, "join the session that began at {anchor_utc_s} s")
+            }
+            Self::StartAfresh { at: At::NextSlot, first_track } => write!(to, "start afresh with track {first_track}"),
+            Self::StartAfresh { at: At::Utc(utc_s), first_track } => {
+                write!(to, "start afresh with track {first_track} at {utc_s} s")
+            }
+            Self::Stop => write!(to, "stop"),
+            Self::Resume { track: None } => write!(to, "resume"),
+            Self::Resume { track: Some(track) } => write!(to, "resume with track {track}"),
+            Self::Volume { change, .. } => match change {
+                VolumeChange::Set { percent } => write!(to, "volume {percent} %"),
+                VolumeChange::Up { percent } => write!(to, "volume up by {percent} %"),
+                VolumeChange::Down { percent } => write!(to, "volume down by {percent} %"),
+                VolumeChange::Scale { from_percent, to_percent } => {
+                    write!(to, "volume from {from_percent} % to {to_percent} %, and others by the same factor")
+                }
+            },
+            Self::Reload => write!(to, "reload"),
+            Self::Identify => write!(to, "identify"),
+            Self::SoundCheck { minutes } => write!(to, "sound check of {minutes} min"),
+            Self::OutputLatency { by_us, .. } => write!(to, "output latency {by_us:+} µs"),
+        }
     }
 }
 

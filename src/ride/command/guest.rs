@@ -27,6 +27,10 @@ const MOST_BOXES: usize = 64;
 /// until its own next beacon, which may be the third.
 const LONGEST_WAY: Span = Span::from_ms(400);
 
+/// Boxes whose times are within this much of each other are of one time: more than beacons are late
+/// and boxes differ, and less than the age at which a command is too old.
+const ONE_TIME: Span = Span::from_ms(2_000);
+
 /// A box as it was heard.
 #[derive(Debug, Clone)]
 pub struct Listened {
@@ -78,9 +82,12 @@ impl Guest {
         }
     }
 
-    /// Returns the boxes that were heard, by name.
+    /// Returns the boxes that were heard, by name. One whose time is not that of most was recorded,
+    /// or would not obey a command at their time.
     pub fn boxes(&self) -> Vec<Listened> {
+        let times = self.times();
         let mut boxes = self.boxes.clone();
+        boxes.retain(|listened| times.contains(&listened.ahead));
         boxes.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
         boxes
     }
@@ -99,11 +106,14 @@ impl Guest {
     /// Returns the present by the boxes' time, and how far that can be wrong; `None` if none was
     /// heard.
     pub fn now(&self) -> Option<(Instant<Utc>, Span)> {
-        let mut ahead: Vec<Span> = self.boxes.iter().map(|listened| listened.ahead).collect();
-        ahead.sort();
-        let middle = *ahead.get(ahead.len() / 2)?;
+        let times = self.times();
+        let middle = *times.get(times.len() / 2)?;
         // A beacon is late, and never early.
         Some((Instant::from_ns((self.clocks.raw() - Instant::ZERO + middle).ns()), LONGEST_WAY))
+    }
+
+    fn times(&self) -> Vec<Span> {
+        common(self.boxes.iter().map(|listened| listened.ahead).collect())
     }
 
     /// Sends a command, and reports its progress until it is over.
@@ -160,7 +170,8 @@ impl Guest {
     }
 
     fn find(&self, name: &str) -> Option<&Listened> {
-        self.boxes.iter().find(|listened| listened.is(name))
+        let times = self.times();
+        self.boxes.iter().find(|listened| listened.is(name) && times.contains(&listened.ahead))
     }
 
     fn seal_and_send(&mut self, content: Content, to: To) {
@@ -204,5 +215,42 @@ impl Guest {
 impl Listened {
     fn is(&self, name: &str) -> bool {
         self.name == name || self.id.to_string() == name
+    }
+}
+
+/// Returns those that most have in common, in order: of equally many the latest, as a recording is
+/// late and never early.
+fn common(mut times: Vec<Span>) -> Vec<Span> {
+    times.sort();
+    let from = |first: usize| {
+        let rest = times.get(first..).unwrap_or_default();
+        &rest[..rest.iter().take_while(|time| **time - rest[0] <= ONE_TIME).count()]
+    };
+    let most = (0..times.len()).max_by_key(|first| from(*first).len());
+    most.map_or_else(Vec::new, |first| from(first).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_is_not_the_time() {
+        let times = |ms: &[i64]| common(ms.iter().map(|ms| Span::from_ms(*ms)).collect());
+        assert_eq!(times(&[]), []);
+        assert_eq!(times(&[5_000]), [Span::from_ms(5_000)]);
+        let boxes = [Span::from_ms(99_900), Span::from_ms(100_000), Span::from_ms(100_100)];
+        assert_eq!(times(&[100_100, -7_000, 99_900, 40_000, 100_000]), boxes);
+        assert_eq!(times(&[40_000, 100_000]), [Span::from_ms(100_000)], "the later of two");
+    }
+
+    proptest! {
+        #[test]
+        fn times_that_are_common_are_near_each_other(ms in prop::collection::vec(-9_000_i64..9_000, 1..20)) {
+            let found = common(ms.iter().map(|ms| Span::from_ms(*ms)).collect());
+            prop_assert!(!found.is_empty() && found[found.len() - 1] - found[0] <= ONE_TIME);
+        }
     }
 }

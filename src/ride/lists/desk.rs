@@ -97,7 +97,7 @@ mod tests {
         here.ask(Some((BoxId(2), 2_u8)), answer, Instant::ZERO);
         let mut now = Instant::ZERO;
         let found = loop {
-            now += Span::from_ms(50);
+            now += Span::from_ms(30);
             here.step(&tracks, now);
             for (_, content) in here.take_outgoing() {
                 let Content::ListQuestion(question) = content else { panic!("{content:?}") };

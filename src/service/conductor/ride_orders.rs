@@ -75,7 +75,7 @@ impl Conductor {
     }
 
     fn do_effect(&mut self, effect: &Effect, at: Moment) {
-        log::info!("the ride is commanded: {:?}", effect.action);
+        log::info!("a command of the ride: {}", effect.action);
         let late = self.ports.clocks.raw() - at.raw;
         self.refusal = None;
         let was_prepared = self.ride.prepared.take_if(|prepared| *prepared == effect.at_raw).is_some();
