@@ -155,6 +155,29 @@ fn exact_silence_between_the_sweeps_is_no_sound() {
 }
 
 #[test]
+fn what_a_phone_lost_in_less_than_a_minute_is_not_taken_for_its_clock() {
+    let sandbox = Sandbox::new();
+    for (name, boxes, lost_at_s, lost_ms) in [
+        ("far.wav", &[1, 11][..], 11.0, 2.0),
+        ("near.wav", &[1, 2, 3], 11.0, 5.3),
+        ("frame.wav", &[1, 2, 3], 31.0, 21.3),
+    ] {
+        let boxes: Vec<Late> = boxes.iter().map(|number| (*number, u64::from(*number), 0.0)).collect();
+        let mut samples = recording(&boxes, 51.0, 0.0);
+        let from = (lost_at_s * f64::from(RATE_HZ)) as usize;
+        samples.drain(from..from + (lost_ms * 1e-3 * f64::from(RATE_HZ)) as usize);
+        let file = wav(&sandbox, name, &[&samples]);
+        let run = sandbox.run(&["listen", "--json", "--reference", "1", &file]);
+        if run.code == Some(0) {
+            let found: Value = serde_json::from_str(&run.stdout).unwrap();
+            boxes.iter().for_each(|one| assert_offset(&found, one.0, 0.0));
+        } else {
+            run.fails(1, &["the recorder lost pieces", "a minute and a half"]);
+        }
+    }
+}
+
+#[test]
 fn a_person_reads_what_to_set_and_what_is_assumed() {
     let sandbox = Sandbox::new();
     let file = wav(&sandbox, "take.wav", &[&recording(&[(1, 1, 0.0), (2, 2, 3.7), (3, 3, 0.0)], 45.0, -20.0)]);

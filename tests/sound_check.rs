@@ -165,6 +165,7 @@ fn a_box_that_sounds_late_is_found_corrected_and_found_right() {
     }
     let again = apply(&sandbox, &boxes[2], "before.m4a");
     assert!(again["message"].as_str().unwrap().contains("applied before"), "{again}");
+    assert_eq!(again["by_ms"], 0.0, "{again}");
     let set_ms = boxes[2].status().dac.output_latency_ms;
     assert!((set_ms - (heard[2] - LATE_MS)).abs() < 0.001, "{set_ms}");
     // A reload, as after any change of the configuration, leaves it.
