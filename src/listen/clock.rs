@@ -484,9 +484,12 @@ mod tests {
         }
     }
 
+    /// The length of a recording in s; where it lost how many ms; the boxes.
+    type Case = (f64, &'static [(f64, f64)], &'static [u8]);
+
     #[test]
     fn a_loss_in_a_short_recording_is_no_clock() {
-        let cases: &[(f64, &[(f64, f64)], &[u8])] = &[
+        let cases: &[Case] = &[
             (58.0, &[(18.0, 5.3)], &[1, 2, 3]),
             (60.0, &[(25.0, 5.3)], &[1, 2, 3]),
             (58.0, &[(18.0, 20.0)], &[1, 2, 3]),
