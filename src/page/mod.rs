@@ -7,7 +7,7 @@
 //! - [`view`] is what the page shows, made of the status; [`assets`] is the page itself, which is
 //!   part of the program;
 //! - [`steering`] is what the page may do; the service decides how it is done;
-//! - [`site`] answers requests; [`connections`] carries them, within limits of size, time and
+//! - `site` answers requests; `connections` carries them, within limits of size, time and
 //!   number; [`server`] is the thread.
 //!
 //! Nothing here opens a file, starts a program or plays anything, and no path of a request is ever

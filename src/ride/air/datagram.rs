@@ -17,7 +17,7 @@ pub enum To {
 /// A datagram that may be a message of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// What was sent, at most [`MAX_DATAGRAM_BYTES`]. It begins as a message does; whether it is
+    /// What was sent, at most `MAX_DATAGRAM_BYTES`. It begins as a message does; whether it is
     /// one is not known.
     pub bytes: Vec<u8>,
     /// Where it came from: also where an answer goes.
