@@ -77,9 +77,10 @@ expect "it is removed" inside dpkg -r jaudiosync
 expect "the boot configuration is as it was" same "$work/notes/config.txt" "$boot"
 expect "the copy is gone" test ! -e "$boot.before-jaudiosync"
 expect "the owner's configuration is kept" same "$work/notes/owner.toml" "$root/etc/jaudiosync/config.toml"
-# The configuration's folder, that of the music, and the link that starts the service.
+# The configuration's folder, that of the music, what Avahi announces, which is configuration, too, and
+# the link that starts the service.
 left=$(find "$root" -name '*jaudiosync*' -not -path '*/var/*' -not -path '*/root/*.deb' -not -path '*/proc/*' | wc -l)
-expect "nothing else of it is left" test "$left" = 3
+expect "nothing else of it is left" test "$left" = 4
 
 expect "it installs again" inside dpkg --force-confold -i /root/jaudiosync.deb
 expect "with I2C" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
