@@ -21,6 +21,7 @@ use jaudiosync_time::Span;
 use ride_threads::Measured;
 use support::neighbours::{Apart, MadeRtc, Neighbours};
 use support::now_s;
+use support::undisturbed::undisturbed;
 
 /// RTCs that were never compared with anything: 7 ms and 2 ppm apart.
 const NEVER_COMPARED: [MadeRtc; 4] = [
@@ -57,83 +58,89 @@ const MOST_PROCESSOR_PERCENT: f64 = 3.0;
 
 #[test]
 fn four_boxes_agree_within_a_minute_and_forged_messages_move_nothing() {
-    let Some(air) = rights::start(AirModel::hotspot()) else { return };
-    let mut ride = Neighbours::new(air, NEVER_COMPARED.len());
-    switch_on(&mut ride, &NEVER_COMPARED);
-    let four = ride.numbers();
+    undisturbed(|| {
+        let Some(air) = rights::start(AirModel::hotspot()) else { return };
+        let mut ride = Neighbours::new(air, NEVER_COMPARED.len());
+        switch_on(&mut ride, &NEVER_COMPARED);
+        let four = ride.numbers();
 
-    let leader = ride.leader().expect("one leader");
-    let follower = four.iter().copied().find(|number| *number != leader).unwrap();
-    let (before, from) = (ride.used(follower), ride.heard.len());
-    let flood = ride.flood(&ride.stranger(), &[leader, follower], FORGED_PER_S);
-    ride.listen(8.0);
-    let (percent, _) = ride.used(follower).since(&before);
-    let sent = flood.end();
-    let refused = ride.ride(follower).refused;
-    println!("{sent} forged messages in 8 s: {percent:.2} % of a core, {refused:?}");
-    check("forged messages", &ride, from, &four);
-    // On a busy machine the air's queue loses some.
-    assert!(refused.flood + refused.signature > sent / 4, "{refused:?} of {sent}");
-    assert!(refused.signature > 0 && refused.flood > refused.signature, "most are not even looked into");
+        let leader = ride.leader().expect("one leader");
+        let follower = four.iter().copied().find(|number| *number != leader).unwrap();
+        let (before, from) = (ride.used(follower), ride.heard.len());
+        let flood = ride.flood(&ride.stranger(), &[leader, follower], FORGED_PER_S);
+        ride.listen(8.0);
+        let (percent, _) = ride.used(follower).since(&before);
+        let sent = flood.end();
+        let refused = ride.ride(follower).refused;
+        println!("{sent} forged messages in 8 s: {percent:.2} % of a core, {refused:?}");
+        check("forged messages", &ride, from, &four);
+        // On a busy machine the air's queue loses some.
+        assert!(refused.flood + refused.signature > sent / 4, "{refused:?} of {sent}");
+        assert!(refused.signature > 0 && refused.flood > refused.signature, "most are not even looked into");
+    });
 }
 
 #[test]
 fn a_box_that_comes_later_joins_and_that_the_leader_goes_is_not_heard() {
-    let Some(air) = rights::start(AirModel::hotspot()) else { return };
-    let mut ride = Neighbours::new(air, FROM_HOME.len() + 1);
-    switch_on(&mut ride, &FROM_HOME);
-    let three = ride.numbers();
+    undisturbed(|| {
+        let Some(air) = rights::start(AirModel::hotspot()) else { return };
+        let mut ride = Neighbours::new(air, FROM_HOME.len() + 1);
+        switch_on(&mut ride, &FROM_HOME);
+        let three = ride.numbers();
 
-    let from = ride.heard.len();
-    ride.switch_on(FROM_HOME.len(), &LATECOMER);
-    let on_s = now_s();
-    let four = ride.numbers();
-    let agreed_s = ride.listen_until_agreed(&four, AGREED_MS, AGREED_WITHIN_S + 12.0);
-    ride.print("with one that came later");
-    let agreed_s = agreed_s.unwrap_or_else(|| panic!("never agreed: {:#?}", &ride.heard[from..])) - on_s;
-    println!("it agrees {agreed_s:.1} s after it was switched on");
-    assert!(agreed_s <= AGREED_WITHIN_S);
-    check("while it comes", &ride, from, &three);
+        let from = ride.heard.len();
+        ride.switch_on(FROM_HOME.len(), &LATECOMER);
+        let on_s = now_s();
+        let four = ride.numbers();
+        let agreed_s = ride.listen_until_agreed(&four, AGREED_MS, AGREED_WITHIN_S + 12.0);
+        ride.print("with one that came later");
+        let agreed_s = agreed_s.unwrap_or_else(|| panic!("never agreed: {:#?}", &ride.heard[from..])) - on_s;
+        println!("it agrees {agreed_s:.1} s after it was switched on");
+        assert!(agreed_s <= AGREED_WITHIN_S);
+        check("while it comes", &ride, from, &three);
 
-    let before = four.iter().map(|number| ride.used(*number)).collect::<Vec<_>>();
-    let from = ride.heard.len();
-    let leader = ride.leader().expect("one leader");
-    ride.cut_power(leader);
-    let gone_s = now_s();
-    let rest = ride.numbers();
-    ride.boxes[&rest[0]].wait_until("a new leader", |_| ride.leader().is_some());
-    println!("box{} leads within {:.1} s", ride.leader().unwrap() + 1, now_s() - gone_s);
-    ride.listen(4.0);
-    ride.print("without the leader");
-    check("without the leader", &ride, from, &rest);
-    for (number, before) in four.iter().zip(&before).filter(|(number, _)| rest.contains(number)) {
-        let (percent, bytes_per_s) = ride.used(*number).since(before);
-        println!("box{}: {bytes_per_s:.0} bytes/s, {percent:.2} % of a core", number + 1);
-        assert!(bytes_per_s <= MOST_BYTES_PER_S && percent <= MOST_PROCESSOR_PERCENT);
-    }
+        let before = four.iter().map(|number| ride.used(*number)).collect::<Vec<_>>();
+        let from = ride.heard.len();
+        let leader = ride.leader().expect("one leader");
+        ride.cut_power(leader);
+        let gone_s = now_s();
+        let rest = ride.numbers();
+        ride.boxes[&rest[0]].wait_until("a new leader", |_| ride.leader().is_some());
+        println!("box{} leads within {:.1} s", ride.leader().unwrap() + 1, now_s() - gone_s);
+        ride.listen(4.0);
+        ride.print("without the leader");
+        check("without the leader", &ride, from, &rest);
+        for (number, before) in four.iter().zip(&before).filter(|(number, _)| rest.contains(number)) {
+            let (percent, bytes_per_s) = ride.used(*number).since(before);
+            println!("box{}: {bytes_per_s:.0} bytes/s, {percent:.2} % of a core", number + 1);
+            assert!(bytes_per_s <= MOST_BYTES_PER_S && percent <= MOST_PROCESSOR_PERCENT);
+        }
+    });
 }
 
 #[test]
 fn that_the_air_goes_and_comes_back_is_not_heard() {
-    let Some(air) = rights::start(AirModel::hotspot()) else { return };
-    let mut ride = Neighbours::new(air, FROM_HOME.len());
-    switch_on(&mut ride, &FROM_HOME);
-    let three = ride.numbers();
+    undisturbed(|| {
+        let Some(air) = rights::start(AirModel::hotspot()) else { return };
+        let mut ride = Neighbours::new(air, FROM_HOME.len());
+        switch_on(&mut ride, &FROM_HOME);
+        let three = ride.numbers();
 
-    let from = ride.heard.len();
-    ride.air.outage(true);
-    for number in &three {
-        ride.boxes[number].wait_until("nobody is heard", |status| neighbours(status) == 0);
-    }
-    ride.listen(6.0);
-    ride.print("in the outage");
-    ride.air.outage(false);
-    for number in &three {
-        ride.boxes[number].wait_until("both others are heard", |status| neighbours(status) == 2);
-    }
-    ride.listen(6.0);
-    ride.print("after the outage");
-    check("in and after an outage", &ride, from, &three);
+        let from = ride.heard.len();
+        ride.air.outage(true);
+        for number in &three {
+            ride.boxes[number].wait_until("nobody is heard", |status| neighbours(status) == 0);
+        }
+        ride.listen(6.0);
+        ride.print("in the outage");
+        ride.air.outage(false);
+        for number in &three {
+            ride.boxes[number].wait_until("both others are heard", |status| neighbours(status) == 2);
+        }
+        ride.listen(6.0);
+        ride.print("after the outage");
+        check("in and after an outage", &ride, from, &three);
+    });
 }
 
 /// Switches boxes on, and waits until they agree.

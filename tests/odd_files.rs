@@ -217,8 +217,9 @@ fn odd_tracks() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// How long a box that joins after the odd place is heard before it is judged, as its model of the
-/// card's clock is new.
-const SETTLES_S: f64 = 4.0;
+/// card's clock is new: on a busy machine the sound server reports its position 0.3 ms wrong now and
+/// then, which takes the model so long to average.
+const SETTLES_S: f64 = 6.0;
 
 /// In the recording, both are the same to within this.
 const BOUND_MS: f64 = 0.1;
