@@ -16,9 +16,9 @@ const CARRIED_NS_PER_S: f64 = 1_000.0;
 /// A sample this many standard deviations off is a surprise.
 const SURPRISE_SIGMAS: f64 = 4.0;
 
-/// What all comparisons of two boxes have in common at least, in ns, and how long that stays alike
-/// for a worse one, in s.
-const LEAST_BIAS_NS: f64 = 15_000.0;
+/// What all comparisons of two boxes have in common at least, in ns: what the best way leaves (see
+/// `ride::group::broadcasts`). And how long that stays alike for a worse one, in s.
+const LEAST_BIAS_NS: f64 = 15_000.0 * std::f64::consts::SQRT_2;
 const ALIKE_S: f64 = 3_600.0;
 
 /// Nothing is known better than this, in ns.

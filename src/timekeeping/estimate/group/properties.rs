@@ -10,7 +10,7 @@ use crate::timekeeping::estimate::smoothing::Smoother;
 const GROUP: GroupId = GroupId(7);
 const BEGIN: Instant<Utc> = Instant::from_second(1_800_000_000);
 const SIGMA_NS: f64 = 20_000.0;
-const BIAS_NS: f64 = 15_000.0;
+const BIAS_NS: f64 = 15_000.0 * std::f64::consts::SQRT_2;
 /// How well the raw clock knows what the RTC shows.
 const EDGES_NS: f64 = 300.0;
 
