@@ -25,6 +25,13 @@ expect "another program keeps the clock" is_active chrony
 expect "it installs" install_package
 expect "the service runs" is_active jaudiosync
 expect "and answers" soon answers
+expect "what sets the clock at boot harms nothing where it cannot" is_active jaudiosync-clock
+expect "and says why it cannot" grep -q 'no RTC to set it from' <(inside journalctl --no-pager -u jaudiosync-clock.service)
+comes_before() { [[ " $(inside systemctl show -P Before "$1") " = *" $2 "* ]]; }
+for later in timers.target time-set.target jaudiosync.service; do
+    expect "it comes before $later" comes_before jaudiosync-clock.service $later
+done
+expect_not "pins that this machine lacks are no warning" grep "Couldn't stat device.*gpiomem" <(inside journalctl --no-pager)
 expect "and answers members of its group" inside setpriv --reuid nobody --regid jaudiosync --clear-groups jaudiosync status
 expect_not "but nobody else" inside setpriv --reuid nobody --regid nogroup --clear-groups jaudiosync status
 # The state on another partition, within the unit's sandbox.
