@@ -107,8 +107,27 @@ expect "a program that ends with 100 switches the box off" soon is_off
 end_box "$root"
 rm "$root/etc/systemd/system/jaudiosync.service.d/end.conf"
 
+# A partition for the state that cannot be mounted, and one for the music that is read-only.
+mount_at() {
+    local unit=$root/etc/systemd/system/$(inside systemd-escape --path --suffix=mount "$1")
+    printf '[Unit]\nBefore=local-fs.target\n[Mount]\nWhat=memory\nType=tmpfs\nWhere=%s\nOptions=%s\n' "$1" "$2" >"$unit"
+    mkdir -p "$root/etc/systemd/system/local-fs.target.wants"
+    ln -s "$unit" "$root/etc/systemd/system/local-fs.target.wants/${unit##*/}"
+}
+mount -t proc proc "$root/proc"
+inside() { chroot "$root" "$@"; }
+mount_at /var/lib/jaudiosync size=nonsense
+mount_at /srv/jaudiosync/Music ro
+inside() { in_box "$root" "$@"; }
+
 boot "$root" || return
 expect "switched on again, the service runs" soon is_active jaudiosync
+expect "without the partition for its state" inside systemctl --quiet is-failed var-lib-jaudiosync.mount
+expect "with a Music folder that is read-only" inside test ! -w /srv/jaudiosync/Music
+expect_not "which is no error of the boot" grep -iE 'tmpfiles.*(failed|srv)' <(inside journalctl --no-pager -b)
+expect "and answers" soon answers
+inside umount /srv/jaudiosync/Music
+rm "$root"/etc/systemd/system/{,local-fs.target.wants/}{var-lib-jaudiosync,srv-jaudiosync-Music}.mount
 expect "it was switched off as it should be" grep -q 'Reached target poweroff.target' <(inside journalctl --no-pager)
 
 expect "it is purged" inside dpkg -P jaudiosync
