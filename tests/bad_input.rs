@@ -57,6 +57,28 @@ fn a_calibration_is_forgotten_on_disk_and_one_that_cannot_be_reached_is_named() 
 }
 
 #[test]
+fn the_system_clock_is_set_from_no_rtc_that_is_simulated_missing_or_not_ours_to_set_it_by() {
+    let sandbox = Sandbox::new();
+    let config = sandbox.path().join("config.toml");
+    let config = config.to_str().unwrap();
+    let set = |rtc: &str, more: &[&str]| {
+        let options = ["time", "set-system", "--config", config, "--rtc", rtc, "--wait", "0"];
+        sandbox.run(&[&options[..], more].concat())
+    };
+    fs::write(config, "").unwrap();
+    set("simulated", &[]).fails(2, &["a simulated RTC", "--dry-run"]);
+    set("none", &[]).fails(2, &["no RTC", "--rtc /dev/i2c-1"]);
+    set("/dev/i2c-99", &[]).fails(1, &["left alone", "/dev/i2c-99"]);
+    set("simulated:ds1307", &["--dry-run"]).fails(1, &["left alone", "DS1307"]);
+    let right = set("simulated", &["--dry-run"]);
+    assert!(right.succeeds().stdout.contains("right, to the second"), "{right:?}");
+    let off = set("simulated:offset=-7000ms", &["--dry-run"]);
+    assert!(off.succeeds().stdout.contains("would be moved by -"), "{off:?}");
+    fs::write(config, "[time]\nset_system_clock = false\n").unwrap();
+    set("/dev/i2c-99", &[]).fails(2, &["to another program", "time.set_system_clock"]);
+}
+
+#[test]
 fn empty_playlist() {
     for empty in ["", "#EXTM3U\n\n# nothing here\n", "\u{feff}"] {
         Sandbox::new().playlist(empty).run(&["play"]).fails(3, &["is empty"]);

@@ -82,7 +82,7 @@ fn temporary_beside(path: &Path, mode: u32) -> io::Result<(NamedTempFile, &Path)
     Ok((builder.tempfile_in(folder)?, folder))
 }
 
-/// The state folder of the service that systemd runs (`StateDirectory=` in its unit).
+/// The state folder of the service that systemd runs (`STATE_DIRECTORY` in its unit).
 const SERVICE_STATE_FOLDER: &str = "/var/lib/jaudiosync";
 
 /// Returns the state folder of this machine's service, for commands that read it from a shell, also

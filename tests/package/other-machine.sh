@@ -15,10 +15,16 @@ expect "it is purged" inside dpkg -P jaudiosync
 snapshot after
 expect "all is as it was" unchanged before after "$users"
 
-# Neither on a Pi without a boot partition.
+# A Pi without a boot partition, as where an image is made and its first partition is not mounted.
 echo "Raspberry Pi reference" >"$root/etc/rpi-issue"
 rm "$root/boot/config.txt"
 expect "it installs without a boot partition" install_package
-expect "and leaves the clock to others" test ! -e "$root/etc/jaudiosync/keeps-the-clock"
-expect "and loads nothing" test ! -e "$root/etc/modules-load.d/jaudiosync.conf"
-expect "and goes" inside dpkg -P jaudiosync
+cp "$work/notes/output" "$work/notes/said"
+expect "and says that I2C was not turned on" grep -q "no boot configuration" "$work/notes/said"
+expect "but takes the clock" test -e "$root/etc/jaudiosync/keeps-the-clock"
+expect "and loads i2c-dev" test -e "$root/etc/modules-load.d/jaudiosync.conf"
+make_raspberry_pi <<<'dtparam=audio=on'
+expect "once the partition is there" inside dpkg-reconfigure jaudiosync
+expect "I2C is turned on" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
+expect "and it goes" inside dpkg -P jaudiosync
+expect "with all of it" test ! -e "$root/etc/modules-load.d/jaudiosync.conf" -a ! -e "$root/etc/jaudiosync/keeps-the-clock"

@@ -87,7 +87,6 @@ expect "with I2C" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
 expect "with the owner's configuration" same "$work/notes/owner.toml" "$root/etc/jaudiosync/config.toml"
 
 touch "$root/srv/jaudiosync/Music/mine.mp3"
-mkdir "$root/var/lib/jaudiosync"
 touch "$root/var/lib/jaudiosync/calibration"
 # The ride's key.
 expect "a ride's key is made" inside jaudiosync ride new-key --write

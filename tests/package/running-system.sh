@@ -25,6 +25,13 @@ expect "another program keeps the clock" is_active chrony
 expect "it installs" install_package
 expect "the service runs" is_active jaudiosync
 expect "and answers" soon answers
+expect "what sets the clock at boot harms nothing where it cannot" is_active jaudiosync-clock
+expect "and says why it cannot" grep -q 'no RTC to set it from' <(inside journalctl --no-pager -u jaudiosync-clock.service)
+comes_before() { [[ " $(inside systemctl show -P Before "$1") " = *" $2 "* ]]; }
+for later in timers.target time-set.target jaudiosync.service; do
+    expect "it comes before $later" comes_before jaudiosync-clock.service $later
+done
+expect_not "pins that this machine lacks are no warning" grep "Couldn't stat device.*gpiomem" <(inside journalctl --no-pager)
 expect "and answers members of its group" inside setpriv --reuid nobody --regid jaudiosync --clear-groups jaudiosync status
 expect_not "but nobody else" inside setpriv --reuid nobody --regid nogroup --clear-groups jaudiosync status
 # The state on another partition, within the unit's sandbox.
@@ -100,8 +107,27 @@ expect "a program that ends with 100 switches the box off" soon is_off
 end_box "$root"
 rm "$root/etc/systemd/system/jaudiosync.service.d/end.conf"
 
+# A partition for the state that cannot be mounted, and one for the music that is read-only.
+mount_at() {
+    local unit=$root/etc/systemd/system/$(inside systemd-escape --path --suffix=mount "$1")
+    printf '[Unit]\nBefore=local-fs.target\n[Mount]\nWhat=memory\nType=tmpfs\nWhere=%s\nOptions=%s\n' "$1" "$2" >"$unit"
+    mkdir -p "$root/etc/systemd/system/local-fs.target.wants"
+    ln -s "$unit" "$root/etc/systemd/system/local-fs.target.wants/${unit##*/}"
+}
+mount -t proc proc "$root/proc"
+inside() { chroot "$root" "$@"; }
+mount_at /var/lib/jaudiosync size=nonsense
+mount_at /srv/jaudiosync/Music ro
+inside() { in_box "$root" "$@"; }
+
 boot "$root" || return
 expect "switched on again, the service runs" soon is_active jaudiosync
+expect "without the partition for its state" inside systemctl --quiet is-failed var-lib-jaudiosync.mount
+expect "with a Music folder that is read-only" inside test ! -w /srv/jaudiosync/Music
+expect_not "which is no error of the boot" grep -iE 'tmpfiles.*(failed|srv)' <(inside journalctl --no-pager -b)
+expect "and answers" soon answers
+inside umount /srv/jaudiosync/Music
+rm "$root"/etc/systemd/system/{,local-fs.target.wants/}{var-lib-jaudiosync,srv-jaudiosync-Music}.mount
 expect "it was switched off as it should be" grep -q 'Reached target poweroff.target' <(inside journalctl --no-pager)
 
 expect "it is purged" inside dpkg -P jaudiosync

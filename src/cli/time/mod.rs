@@ -1,5 +1,6 @@
 //! `jaudiosync time`: the time as the box knows it, and how accurately.
 
+mod set_system;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ const DEFAULT_WAIT_S: u64 = 12;
 /// How often the status is checked.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Show the time, and how accurately it is known; set the RTC or forget its calibration
+/// Show the time, and how accurately it is known; set the RTC or the system clock, or forget the
+/// RTC's calibration
 ///
 /// Without a subcommand this reads the RTC, asks the configured references, and sets nothing. Where
 /// the service runs with a ride's key, it says how far the box can be from the others.
@@ -39,6 +41,7 @@ const POLL: Duration = Duration::from_millis(200);
   jaudiosync time --json                       print it for a script
   jaudiosync time --ntp 192.168.43.1           ask this server as well
   jaudiosync time set-rtc --ntp pool.ntp.org   set the RTC
+  jaudiosync time set-system --dry-run         show what the RTC would set the system clock to
   jaudiosync time forget                       discard a calibration from a wrong reference
 
 The [time] section of the configuration names the RTC and the references; see: jaudiosync config")]
@@ -91,6 +94,18 @@ enum Action {
         #[arg(long)]
         from_system: bool,
     },
+    /// Set the system clock from the RTC, once and to the second
+    ///
+    /// At boot jaudiosync-clock.service does so before anything else goes by the clock. It is left
+    /// alone where the RTC has lost its time, or shows one that cannot be right.
+    #[command(after_help = "Examples:
+  sudo jaudiosync time set-system              set it
+  jaudiosync time set-system --dry-run         only show what it would be set to")]
+    SetSystem {
+        /// Only show what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Forget the RTC's calibration, so that any reference is believed again
     Forget,
 }
@@ -117,6 +132,13 @@ impl Time {
                     refuse_beside_service(socket, "set the RTC")?;
                 }
                 self.options.set_rtc(&config, state_folder, *from_system)
+            }
+            Some(Action::SetSystem { dry_run }) => {
+                if !dry_run && !matches!(Client::connect(&candidate_sockets(socket)), Err(ClientError::NoService(_))) {
+                    return Err(Failure::Other("the service is running, and sets the system clock itself".to_owned()));
+                }
+                let wait = Duration::from_secs(self.options.wait);
+                set_system::set_system(&config, state_folder, wait, *dry_run)
             }
             Some(Action::Forget) => {
                 refuse_beside_service(socket, "forget the RTC's calibration")?;
