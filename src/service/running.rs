@@ -180,8 +180,9 @@ impl Service {
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board())
             .with_ride(ride.as_ref().and_then(RideSide::commands));
-        let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        let page = page::start(&config.page, ride.as_ref(), conductor.status_board(), conductor.playlist_board());
+        let handler = Arc::new(handler);
+        let server = server.map(|server| server.serve(Arc::<ControlHandler>::clone(&handler))).transpose()?;
+        let page = page::start(&config.page, ride.as_ref(), handler, &conductor);
         Ok(Self { page, server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }
 
