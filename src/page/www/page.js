@@ -13,7 +13,7 @@
     "Starts at {0}": "Beginnt um {0}", "Opening": "Wird geöffnet", "Playing": "Spielt", "Silent: the track cannot be played": "Stumm: der Titel ist nicht spielbar",
     "Waiting for the sound card": "Wartet auf die Soundkarte", "Between two tracks": "Zwischen zwei Titeln", "Sound check": "Klangprobe",
     "Switching off": "Schaltet sich ab", "Waiting for a start": "Wartet auf den Start", "Waiting for its turn": "Wartet, bis es losgeht",
-    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0} of {1}": "Titel {0} von {1}", "Track {0}": "Titel {0}",
+    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0}, of 0 to {1}": "Titel {0}, von 0 bis {1}", "Track {0}": "Titel {0}",
     "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "started over": "neu gestartet",
     "{0} boxes are together within {1} ms": "{0} Boxen sind auf {1} ms genau zusammen", "Alone: no other box is heard": "Allein: keine andere Box ist zu hören",
     "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} boxes are together, within {2} ms": "{0} von {1} Boxen sind zusammen, auf {2} ms genau", "{0} of {1} on": "{0} von {1} an",
@@ -36,7 +36,7 @@
     "its service does not answer; on the box: journalctl -u jaudiosync": "ihr Dienst antwortet nicht",
     "a playlist that began then is over by now; name a later time": "eine Titelliste ab dieser Zeit wäre schon zu Ende",
     "its output_latency_ms would be beyond its range": "ihr Wert output_latency_ms wäre außerhalb seines Bereichs",
-    "there is no track {0}; it has {1}": "es gibt keinen Titel {0}; sie hat {1}",
+    "there is no track {0}; its tracks are 0 to {1}": "es gibt keinen Titel {0}, nur 0 bis {1}",
     "no box \"{0}\" is heard; heard are: {1}": "keine Box „{0}“ ist zu hören, sondern: {1}",
     "no box is heard; is this machine on the ride's network, and is this the ride's key?": "keine Box ist zu hören",
     "other boxes are not heard; see: journalctl -u jaudiosync": "andere Boxen sind nicht zu hören; siehe: journalctl -u jaudiosync",
@@ -103,10 +103,10 @@
     // A figure and its unit stay on one line.
     return words.replace(/(\d) (ms|s|min|h|d|%)(?=[ ,.]|$)/g, "$1\u00a0$2");
   }
-  // Returns what a box said, in the reader's language. Boxes count tracks from 0, people from 1.
+  // Returns what a box said, in the reader's language.
   function said(words) {
     var track = /^there is no track (\d+); its tracks are 0 to (\d+)$/.exec(words);
-    if (track) { return t("there is no track {0}; it has {1}", +track[1] + 1, +track[2] + 1); }
+    if (track) { return t("there is no track {0}; its tracks are 0 to {1}", track[1], track[2]); }
     var name = /^no box "(.*)" is heard; heard are: (.*)$/.exec(words);
     return name ? t("no box \"{0}\" is heard; heard are: {1}", name[1], name[2]) : t(words);
   }
@@ -250,7 +250,7 @@
     var title = play.title || play.next && play.next[1] || play.stopped_at && play.stopped_at[1] || (view.playlist ? view.playlist.name : t("No playlist is loaded."));
     text(id("title"), title);
     var which = play.track !== null ? play.track : play.next ? play.next[0] : null;
-    text(id("which"), which !== null && tracks ? t("Track {0} of {1}", which + 1, tracks) : "");
+    text(id("which"), which !== null && tracks ? t("Track {0}, of 0 to {1}", which, tracks - 1) : "");
     attribute(id("bar"), "aria-label", title);
     text(id("next"), play.next && play.title ? t("Next: {0}", play.next[1])
       : play.stopped_at ? t("Stopped in: {0}", play.stopped_at[1] + ", " + clock(play.stopped_at[2])) : "");
@@ -437,7 +437,8 @@
 
   function fill(card, box, wide) {
     var gone = box.gone_s !== null, compared = !gone && box.ahead_ms !== null && view.boxes.length > 1;
-    text(card.title, box.name);
+    var twins = view.boxes.filter(function (other) { return other.name === box.name; }).length > 1;
+    text(card.title, box.name + (twins && box.id ? " (" + box.id.slice(0, 4) + ")" : ""));
     var what = gone ? [t("off")] : [box.plays ? box.same_timetable === false ? t("plays something else") : t("plays") : t("silent")];
     if (box.here) { what.unshift(t("this box")); }
     if (box.leads && !gone && view.boxes.length > 1) { what.push(t("leads")); }
@@ -502,12 +503,12 @@
       from = answer.from;
       var list = id("tracks");
       list.textContent = "";
-      list.setAttribute("start", String(from + 1));
+      list.setAttribute("start", String(from));
       answer.tracks.forEach(function (track, index) {
         var item = list.appendChild(make("li")), place = from + index;
         var node = item.appendChild(button("", function () { begin(place, track.title); }));
         name(node, track.silent ? "mute" : "");
-        node.appendChild(make("span", "number", String(place + 1)));
+        node.appendChild(make("span", "number", String(place)));
         node.appendChild(make("span", "name", track.title + (track.silent ? " (" + t("stays silent") + ")" : "")));
         node.appendChild(make("span", "time", track.length_s === null ? "" : clock(track.length_s)));
       });
@@ -528,8 +529,8 @@
     }
   }
   function begin(place, title) {
-    confirm(t("Begin with this track?"), t("All boxes begin with track {0}, {1}.", place + 1, title), function () {
-      order({ start_fresh: place }, null, t("Track {0}", place + 1), null);
+    confirm(t("Begin with this track?"), t("All boxes begin with track {0}, {1}.", place, title), function () {
+      order({ start_fresh: place }, null, t("Track {0}", place), null);
     });
   }
 
