@@ -31,7 +31,7 @@ use super::workers::Workers;
 use crate::config::{BoardKind, Config, Layers};
 use crate::control::ServerError;
 use crate::control::server::RunningServer;
-use crate::host::Machine;
+use crate::host::{Health, Machine};
 use crate::page::Page;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
@@ -116,7 +116,8 @@ impl Service {
         let state_folder = state_folder(&options, &config);
         let place = state_folder.as_deref().map(StatePlace::of);
         let module = Arc::new(SharedModule::new(last_run(state_folder.as_deref())));
-        let recording = Recording::start(place.as_ref(), options.notes, Arc::clone(&module));
+        let health = Arc::new(Health::default());
+        let recording = Recording::start(place.as_ref(), options.notes, Arc::clone(&module), Arc::clone(&health));
         let (ride, link) = PlannedRide::of(&config).unzip();
         let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module), link)?;
         let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
@@ -127,7 +128,7 @@ impl Service {
         let derived = derived(&machine.host_name().unwrap_or_default(), &machine.machine_id().unwrap_or_default());
         let numbers = Numbers::new(&config, derived);
         let ride = ride
-            .map(|ride| ride.start(&config, &numbers, &mut workers, reporter(&sender, Message::Ride)))
+            .map(|ride| ride.start(&config, &numbers, health, &mut workers, reporter(&sender, Message::Ride)))
             .transpose()?;
         let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
