@@ -1,5 +1,6 @@
 //! Records when this program was built, for `timekeeping::trust`: a clock that shows an earlier
-//! time cannot be right.
+//! time cannot be right. Takes indentation and comments out of the page, so that phones need not
+//! load them.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,7 +27,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let earliest_utc_s = built_utc_s.saturating_sub(MARGIN_S).max(NO_BUILD_IS_EARLIER_UTC_S);
     let file = Path::new(&std::env::var("OUT_DIR")?).join("earliest_utc_s");
     std::fs::write(file, earliest_utc_s.to_string())?;
+    for name in ["index.html", "page.css", "page.js"] {
+        let source = Path::new("src/page/www").join(name);
+        println!("cargo::rerun-if-changed={}", source.display());
+        let text = std::fs::read_to_string(source)?;
+        let text = without_indentation(&text);
+        let text = if name.ends_with("css") { without_spaces(text) } else { text };
+        std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join(name), text)?;
+    }
     Ok(())
+}
+
+/// Returns a text without indentation, empty lines, and lines that are a comment. No text of the
+/// page goes over the end of a line.
+fn without_indentation(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Returns a style sheet without the spaces that nobody needs but who reads it here.
+fn without_spaces(css: String) -> String {
+    let spaces = [(" { ", "{"), (" {", "{"), ("; }", "}"), (" }", "}"), ("; ", ";"), (": ", ":"), (", ", ",")];
+    spaces.into_iter().fold(css, |css, (with, without)| css.replace(with, without))
 }
 
 /// Returns the date of the commit that this source is from, if git knows it. The repository must

@@ -6,6 +6,7 @@ pub mod hats;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The boot configuration: below `/boot/firmware` since Raspberry Pi OS 12, below `/boot` before
 /// that.
@@ -38,6 +39,45 @@ pub struct Power {
     pub was_low: bool,
     /// Whether heat has slowed down the processor since the start.
     pub was_slowed: bool,
+}
+
+/// At this temperature the firmware slows down the processor, and below the second it is cool
+/// again, in °C.
+const HOT_C: f64 = 80.0;
+const COOL_C: f64 = 75.0;
+
+/// Returns whether the processor is too hot, given whether it was before.
+pub fn is_hot(was_hot: bool, celsius: f64) -> bool {
+    if was_hot { celsius > COOL_C } else { celsius >= HOT_C }
+}
+
+/// What is wrong with the machine itself, for those who may not wait for its files.
+#[derive(Debug, Default)]
+pub struct Health {
+    is_low: AtomicBool,
+    is_hot: AtomicBool,
+}
+
+impl Health {
+    /// Notes what was read; what could not be read stays as it was.
+    pub fn note(&self, power: Option<Power>, celsius: Option<f64>) {
+        if let Some(power) = power {
+            self.is_low.store(power.is_low, Ordering::Relaxed);
+        }
+        if let Some(celsius) = celsius {
+            self.is_hot.store(is_hot(self.is_hot(), celsius), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether the voltage is too low.
+    pub fn is_low(&self) -> bool {
+        self.is_low.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the processor is too hot.
+    pub fn is_hot(&self) -> bool {
+        self.is_hot.load(Ordering::Relaxed)
+    }
 }
 
 /// A machine, as its files show it.
@@ -207,6 +247,21 @@ pub(super) mod tests {
         ]);
         assert_eq!(alarm.power(), Some(Power { is_low: true, was_low: true, was_slowed: false }));
         assert_eq!(machine(&[]).1.power(), None);
+    }
+
+    #[test]
+    fn heat_ends_below_where_it_began_and_what_cannot_be_read_changes_nothing() {
+        let health = Health::default();
+        let seen = |celsius| {
+            health.note(None, celsius);
+            health.is_hot()
+        };
+        assert_eq!([79.9, 80.0, 76.0].map(Some).map(seen), [false, true, true]);
+        assert!(seen(None) && !seen(Some(75.0)) && !seen(Some(79.0)));
+        health.note(Some(Power { is_low: true, ..Power::default() }), None);
+        assert!(health.is_low());
+        health.note(Some(Power::default()), None);
+        assert!(!health.is_low());
     }
 
     #[test]

@@ -6,73 +6,19 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jaudiosync::ride_key::RideKey;
 use jaudiosync_measure::{Sink, VirtualCard};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde_json::{Value, json};
 use support::Sandbox;
+use support::page_box::{Box, with_key};
 use support::phone::Phone;
 use support::service_process::{Make, ServiceProcess};
-
-/// A box with a page.
-struct Box {
-    service: ServiceProcess,
-    page: SocketAddr,
-    pin: String,
-    // Dropped last.
-    _card: VirtualCard,
-    sandbox: Sandbox,
-}
-
-/// Makes a key and the lines of a configuration that has it, and returns both.
-fn with_key(sandbox: &Sandbox, page: &str) -> (RideKey, String) {
-    let key = sandbox.run(&["ride", "new-key"]).succeeds().stdout.trim().to_owned();
-    let port = UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-    let config = format!(
-        "[time]\nrtc = \"simulated\"\n[ride]\nname = \"bike-1\"\nkey = \"{key}\"\nport = {port}\n[page]\n{page}\n"
-    );
-    (key.parse().unwrap(), config)
-}
-
-impl Box {
-    fn new() -> Self {
-        Self::with("")
-    }
-
-    /// Switches one on, with further lines of `[page]`.
-    fn with(page: &str) -> Self {
-        let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
-        let (key, config) = with_key(&sandbox, &format!("listen = \"127.0.0.1:0\"\n{page}"));
-        let make = Make { config: &config, ..Make::default() };
-        let mut service = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &make);
-        let line = service.wait_for("the page is served on ");
-        let page = line.rsplit(' ').next().unwrap().parse().unwrap();
-        Self { service: service.ready(), page, pin: key.pin(), _card: card, sandbox }
-    }
-
-    /// Returns a phone at 127.0.0.`number`.
-    fn phone(&self, number: u8) -> Phone {
-        Phone::new(self.page, number)
-    }
-
-    /// Returns a PIN that is not the right one.
-    fn wrong_pin(&self) -> &'static str {
-        if self.pin == "123456" { "654321" } else { "123456" }
-    }
-
-    /// Returns a line of /proc/PID/status in kB, such as `VmRSS`.
-    fn memory_kb(&self, what: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.service.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-}
 
 #[test]
 fn a_phone_looks_gives_the_pin_and_steers() {

@@ -7,6 +7,7 @@
 mod rights;
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,8 +15,10 @@ use std::time::Duration;
 use jaudiosync::control::protocol::PlayState;
 use jaudiosync::ride_key::RideKey;
 use jaudiosync_measure::air::{AirModel, Station};
+use serde_json::json;
 use support::browser::{Browser, chromium};
 use support::neighbours::{MadeRtc, Neighbours};
+use support::sweeps::{Late, recording, wav};
 use support::{Sandbox, Signal};
 
 /// By how much the RTCs are ahead, in ms, and how much they gain, in ppm.
@@ -78,6 +81,22 @@ impl Ride {
         browser.open(&self.page);
         browser.wait_until("document.querySelectorAll('.box').length > 0");
         browser
+    }
+
+    /// Has the phone send a recording in which the boxes are this late, in ms.
+    fn send_recording(&self, browser: &mut Browser, late_ms: [f64; RTCS.len()]) {
+        let number = |index: usize| self.boxes.boxes[&index].status().play.box_number.unwrap();
+        let numbers = || (0..RTCS.len()).map(number).collect::<BTreeSet<_>>();
+        self.boxes.boxes[&0].wait_until("numbers of their own", |status| {
+            let others = status.ride.iter().flat_map(|ride| &ride.neighbours).filter_map(|other| other.box_number);
+            others.chain(status.play.box_number).collect::<BTreeSet<_>>() == numbers() && numbers().len() == RTCS.len()
+        });
+        let late: Vec<Late> =
+            late_ms.into_iter().enumerate().map(|(index, ms)| (number(index), index as u64 + 1, ms)).collect();
+        let file = wav(&self.boxes.sandbox, "recording.wav", &[&recording(&late, 65.0, 40.0)]);
+        let document = browser.call("DOM.getDocument", json!({}))["root"]["nodeId"].clone();
+        let input = browser.call("DOM.querySelector", json!({ "nodeId": document, "selector": "#file" }));
+        browser.call("DOM.setFileInputFiles", json!({ "files": [file], "nodeId": input["nodeId"] }));
     }
 
     /// Gives the PIN in a sheet that is open.
@@ -156,6 +175,22 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
     browser.wait_until("document.querySelectorAll('.box').length === 4");
     assert_eq!(browser.evaluate("document.documentElement.lang"), "de");
     assert_eq!(browser.text("[data-order=stop]").trim(), "Stopp");
+    // A recording, and two boxes that are set by it: the one of the page, and another one.
+    ride.send_recording(&mut browser, [2.5, 3.7, 0.0, 0.1]);
+    ride.give_pin(&mut browser);
+    browser.wait_until("document.querySelectorAll('#heard-rows tr').length === 4");
+    println!("{}\n{}", browser.text("#ear-said"), browser.text("#heard-rows"));
+    let buttons = "document.querySelectorAll('#heard-rows button').length";
+    while let Some(count @ 1..) = browser.evaluate(buttons).as_u64() {
+        browser.press("#heard-rows button");
+        browser.wait_until(&format!("{buttons} < {count}"));
+    }
+    let latency_ms = |number: usize| ride.boxes.boxes[&number].status().dac.output_latency_ms;
+    ride.boxes.boxes[&1].wait_until("is set", |status| status.dac.output_latency_ms > 3.5);
+    ride.boxes.boxes[&0].wait_until("is set", |status| status.dac.output_latency_ms > 2.3);
+    println!("set to {:?} ms", [0, 1, 2, 3].map(latency_ms));
+    ride.send_recording(&mut browser, [2.5, 3.7, 0.0, 0.2]);
+    browser.wait_until("document.querySelectorAll('#heard-rows button').length > 1");
     let axe = axe();
     if let Some(axe) = &axe {
         browser.evaluate(&format!("{axe};1"));
@@ -182,10 +217,8 @@ fn everybody_can_use_it_at_any_width_by_day_and_night() {
         }
         // The keyboard closes it, and comes back to where it was.
         for kind in ["keyDown", "keyUp"] {
-            browser.call(
-                "Input.dispatchKeyEvent",
-                serde_json::json!({ "type": kind, "key": "Escape", "windowsVirtualKeyCode": 27 }),
-            );
+            browser
+                .call("Input.dispatchKeyEvent", json!({ "type": kind, "key": "Escape", "windowsVirtualKeyCode": 27 }));
         }
         browser.wait_until("document.getElementById('shade').hidden");
         browser.evaluate("[].forEach.call(document.querySelectorAll('details'), function (one) { one.open = false })");
@@ -242,6 +275,7 @@ fn pictures_of_the_page() {
     browser.picture(&folder.join("page-pin.png"), 844.0);
     ride.give_pin(&mut browser);
     browser.wait_until("/Playing/.test(document.getElementById('state').innerText)");
+    ride.send_recording(&mut browser, [0.2, 3.7, 0.0, -0.8]);
     std::thread::sleep(Duration::from_secs(40));
     for (width, height) in [(320, 640), (390, 844), (1280, 860)] {
         for scheme in ["light", "dark"] {

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::protocol::{Command, MAX_RESPONSE_BYTES, Request, Response};
+use super::protocol::{Command, LatencyChange, MAX_RESPONSE_BYTES, Request, Response};
 
 /// The service answers at once, however busy it is. Only a reload may have to read hundreds of
 /// files.
@@ -69,14 +69,19 @@ impl Client {
         }
     }
 
-    /// Sends a request, and waits for the response: at most 5 s, or 30 s for a reload.
+    /// Sends a request, and waits for the response: at most 5 s, 9 s where other boxes are asked, or 30 s for a
+    /// reload.
     ///
     /// # Errors
     /// If the connection breaks, or the response cannot be read or does not come in time.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
         let answer_time = match request {
             Request::Command(Command::Reload {}) => RELOAD_TIME,
-            Request::Ride(_) | Request::RideList(_) => RIDE_TIME,
+            Request::Ride(_)
+            | Request::RideList(_)
+            | Request::Command(
+                Command::SoundCheck { all: true, .. } | Command::OutputLatency(LatencyChange { number: Some(_), .. }),
+            ) => RIDE_TIME,
             _ => ANSWER_TIME,
         };
         self.stream

@@ -80,6 +80,21 @@ pub struct Offset {
     pub plus_minus_ms: f64,
 }
 
+/// A change that is smaller is not worth making, in ms.
+const LEAST_CHANGE_MS: f64 = 0.01;
+
+impl Offset {
+    /// Returns whether it is certain enough, and large enough, to set a box by it.
+    pub fn is_worth_setting(self) -> bool {
+        self.ms.abs() >= LEAST_CHANGE_MS.max(self.plus_minus_ms)
+    }
+
+    /// Returns by how much a box's output latency grows if it is set by this, in µs.
+    pub fn change_us(self) -> i32 {
+        (self.ms * 1e3).round() as i32
+    }
+}
+
 /// A turn of a box.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {

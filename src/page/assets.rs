@@ -15,9 +15,21 @@ pub struct Asset {
 
 /// All files of the page.
 pub const ALL: [Asset; 6] = [
-    Asset { path: "/", media_type: "text/html; charset=utf-8", contents: include_bytes!("www/index.html") },
-    Asset { path: "/page.css", media_type: "text/css; charset=utf-8", contents: include_bytes!("www/page.css") },
-    Asset { path: "/page.js", media_type: "text/javascript; charset=utf-8", contents: include_bytes!("www/page.js") },
+    Asset {
+        path: "/",
+        media_type: "text/html; charset=utf-8",
+        contents: include_bytes!(concat!(env!("OUT_DIR"), "/index.html")),
+    },
+    Asset {
+        path: "/page.css",
+        media_type: "text/css; charset=utf-8",
+        contents: include_bytes!(concat!(env!("OUT_DIR"), "/page.css")),
+    },
+    Asset {
+        path: "/page.js",
+        media_type: "text/javascript; charset=utf-8",
+        contents: include_bytes!(concat!(env!("OUT_DIR"), "/page.js")),
+    },
     Asset { path: "/icon.svg", media_type: "image/svg+xml", contents: include_bytes!("www/icon.svg") },
     Asset { path: "/icon.png", media_type: "image/png", contents: include_bytes!("www/icon.png") },
     Asset {
@@ -81,7 +93,7 @@ mod tests {
 
     #[test]
     fn everything_that_it_says_is_also_german() {
-        let (german, code) = text("/page.js").split_once("\n  };").unwrap();
+        let (german, code) = text("/page.js").split_once("\n};").unwrap();
         let states = between(code, "var STATES = {", '}').next().unwrap();
         let said = between(code, " t(\"", '"').chain(between(code, "(t(\"", '"')).chain(between(states, ": \"", '"'));
         let labels = between(text("/"), "data-t>", '<').chain(between(text("/"), "data-t hidden>", '<'));

@@ -39,6 +39,27 @@ pub enum Deed {
     Identify,
     /// Read playlist, Music folder and configuration again.
     Reload,
+    /// Play the sweeps of a sound check, in turn.
+    SoundCheck,
+}
+
+/// A box that is asked something.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Its number or name.
+    #[serde(rename = "box")]
+    pub name: String,
+}
+
+impl Which {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(body: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(body).map_err(|error| format!("this is not a box: {error}"))
+    }
 }
 
 /// A PIN that is offered.
@@ -96,7 +117,14 @@ mod tests {
 
     fn any_deed() -> impl Strategy<Value = Deed> {
         prop_oneof![
-            prop::sample::select(vec![Deed::Start, Deed::Stop, Deed::Resume, Deed::Identify, Deed::Reload]),
+            prop::sample::select(vec![
+                Deed::Start,
+                Deed::Stop,
+                Deed::Resume,
+                Deed::Identify,
+                Deed::Reload,
+                Deed::SoundCheck
+            ]),
             any::<u32>().prop_map(Deed::StartFresh),
             (0_u8..=100).prop_map(Deed::SetVolume),
             (-100_i8..=100).prop_map(Deed::ChangeVolume),
@@ -141,7 +169,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,100}") {
-            let _ = (Request::parse(&bytes), Offer::parse(&bytes));
+            let _ = (Request::parse(&bytes), Offer::parse(&bytes), Which::parse(&bytes));
             let _ = (Request::parse(text.as_bytes()), Offer::parse(text.as_bytes()));
         }
 

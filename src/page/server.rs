@@ -12,14 +12,16 @@ use tokio::time::MissedTickBehavior;
 
 use super::connections;
 use super::hosts::Hosts;
+use super::recordings::Recordings;
 use super::site::{Looking, Site};
 use super::steering::Steering;
 use crate::panics::message;
 
 /// How often what is shown is made anew, and sent.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Threads that wait for orders, and the bytes of their stacks and of the page's own.
-const ORDER_THREADS: usize = 2;
+/// Threads that wait, for two orders and a recording, and the bytes of their stacks and of the page's
+/// own.
+const WAITING_THREADS: usize = 3;
 const STACK_BYTES: usize = 512 * 1024;
 /// Orders' threads end when there was none for this long.
 const ORDER_THREAD_TIME: Duration = Duration::from_secs(5);
@@ -30,6 +32,8 @@ pub struct PageSetup {
     pub listener: TcpListener,
     /// What it shows and does.
     pub steering: Arc<dyn Steering>,
+    /// What hears recordings.
+    pub recordings: Arc<dyn Recordings>,
     /// The machine's host name, by which requests may address it.
     pub host_name: String,
     /// The PIN that steering needs, six digits.
@@ -52,20 +56,20 @@ impl Page {
     /// # Errors
     /// When the socket cannot be used, or no thread can be started.
     pub fn start(setup: PageSetup) -> io::Result<Self> {
-        let PageSetup { listener, steering, host_name, pin, looking_needs_pin } = setup;
+        let PageSetup { listener, steering, recordings, host_name, pin, looking_needs_pin } = setup;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(ORDER_THREADS)
+            .max_blocking_threads(WAITING_THREADS)
             .thread_keep_alive(ORDER_THREAD_TIME)
-            .thread_name("page order")
+            .thread_name("page waits")
             .thread_stack_size(STACK_BYTES)
             .build()?;
         let looking = if looking_needs_pin { Looking::Pin } else { Looking::Open };
         let (stop, stopped) = oneshot::channel();
         let work = move || {
-            let site = Arc::new(Site::new(steering, Hosts::new(&host_name), looking, pin));
+            let site = Arc::new(Site::new(steering, recordings, Hosts::new(&host_name), looking, pin));
             let serve = async {
                 tokio::spawn(refresh(Arc::clone(&site)));
                 match tokio::net::TcpListener::from_std(listener) {

@@ -2,29 +2,30 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::answers::{
+    Answer, HEADERS, PageBody, closing, failure, file, json_answer, wait_first, whole, whole_seconds, with_cookie,
+};
 use super::assets::{self, Asset};
 use super::guesses::Guesses;
 use super::hosts::Hosts;
 use super::orders::{self, Offer};
+use super::recordings::{Recordings, Setting};
+use super::requests::{MediaType, body, cookies, is_foreign, only};
 use super::sessions::{self, Sessions, TOKEN_BYTES, Token};
 use super::steering::Steering;
+use super::upload::{self, UploadError};
 use super::view::Memory;
 
-/// How long a body may take.
-const BODY_TIME: Duration = Duration::from_secs(5);
 /// Streams of events at once, of all that watch.
 const MOST_STREAMS: usize = 48;
 /// How long a stream lasts; the page then opens another. So nobody holds one for ever.
@@ -33,20 +34,6 @@ const STREAM_TIME: Duration = Duration::from_secs(10 * 60);
 const MOST_ORDERS: usize = 2;
 /// Tracks in an answer.
 const MOST_TRACKS: usize = 100;
-
-/// What the answers have in common. No script, style or picture comes from elsewhere or stands in
-/// the page itself, and nobody may frame it.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src \
-         'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
 
 /// Who may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +47,7 @@ pub(super) enum Looking {
 /// Everything that answers are made of.
 pub(super) struct Site {
     steering: Arc<dyn Steering>,
+    recordings: Arc<dyn Recordings>,
     hosts: Hosts,
     looking: Looking,
     pin: String,
@@ -81,12 +69,17 @@ pub(super) struct Connection {
     pub(super) is_stream: Arc<AtomicBool>,
 }
 
-type Answer = Response<PageBody>;
-
 impl Site {
-    pub(super) fn new(steering: Arc<dyn Steering>, hosts: Hosts, looking: Looking, pin: String) -> Self {
+    pub(super) fn new(
+        steering: Arc<dyn Steering>,
+        recordings: Arc<dyn Recordings>,
+        hosts: Hosts,
+        looking: Looking,
+        pin: String,
+    ) -> Self {
         let site = Self {
             steering,
+            recordings,
             hosts,
             looking,
             pin,
@@ -141,18 +134,24 @@ impl Site {
         match *request.method() {
             Method::GET | Method::HEAD => match path {
                 "/state" | "/live" | "/tracks" => self.look(&request, &connection),
+                "/recording" if !self.may_steer(headers) => failure(StatusCode::UNAUTHORIZED, "the PIN is needed"),
+                "/recording" => json_answer(StatusCode::OK, &self.recordings.heard()),
                 path => match assets::ALL.iter().zip(&self.marks).find(|(asset, _)| asset.path == path) {
                     Some((asset, mark)) => file(asset, mark, headers),
                     None => failure(StatusCode::NOT_FOUND, "there is nothing here; the page is at /"),
                 },
             },
             Method::POST => {
-                if let Some(words) = is_foreign(headers, host) {
-                    return failure(StatusCode::FORBIDDEN, words);
+                let media_type = if path == "/recording" { MediaType::Bytes } else { MediaType::Json };
+                if let Some(words) = is_foreign(headers, host, media_type) {
+                    return closing(failure(StatusCode::FORBIDDEN, words));
                 }
                 match path {
                     "/pin" => self.pin(request, &connection).await,
                     "/order" => self.order(request).await,
+                    "/differences" => self.differences(request).await,
+                    "/recording" => self.upload(request, &connection).await,
+                    "/recording/set" => self.set(request).await,
                     "/leave" => self.leave(headers),
                     _ => failure(StatusCode::NOT_FOUND, "there is nothing here; the page is at /"),
                 }
@@ -163,7 +162,7 @@ impl Site {
 
     /// Answers somebody who looks.
     fn look(self: &Arc<Self>, request: &Request<Incoming>, connection: &Connection) -> Answer {
-        let may_steer = lock(&self.sessions).knows(cookies(request.headers()), Instant::now());
+        let may_steer = self.may_steer(request.headers());
         if self.looking == Looking::Pin && !may_steer {
             return failure(StatusCode::UNAUTHORIZED, "the PIN is needed");
         }
@@ -260,172 +259,97 @@ impl Site {
         with_cookie(json_answer(StatusCode::OK, &json!({ "steer": false })), &sessions::remove_cookie())
     }
 
-    /// Carries out an order, on a thread that may wait.
+    /// Carries out an order.
     async fn order(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
-        if !lock(&self.sessions).knows(cookies(request.headers()), Instant::now()) {
+        let act = |site: &Self, order| {
+            let outcomes = site.steering.carry_out(order);
+            site.refresh();
+            outcomes.map(|boxes| json!({ "boxes": boxes }))
+        };
+        self.do_as_asked(request, orders::Request::parse, act).await
+    }
+
+    /// Asks a box for its playlist, and says what differs.
+    async fn differences(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
+        let act = |site: &Self, which: orders::Which| {
+            site.steering.differences(&which.name).map(|found| json!({ "lines": found.lines, "more": found.more }))
+        };
+        self.do_as_asked(request, orders::Which::parse, act).await
+    }
+
+    /// Sets a box by what was heard.
+    async fn set(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
+        let act = |site: &Self, wanted: Setting| site.recordings.set(&wanted).map(|is_set| json!({ "set": is_set }));
+        self.do_as_asked(request, Setting::parse, act).await
+    }
+
+    /// Does what somebody asks for who has given the PIN, on a thread that may wait.
+    async fn do_as_asked<T: Send + 'static>(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        parse: fn(&[u8]) -> Result<T, String>,
+        act: fn(&Self, T) -> Result<Value, String>,
+    ) -> Answer {
+        if !self.may_steer(request.headers()) {
             return failure(StatusCode::UNAUTHORIZED, "the PIN is needed");
         }
         let body = match body(request).await {
             Ok(body) => body,
             Err(answer) => return answer,
         };
-        let order = match orders::Request::parse(&body) {
-            Ok(order) => order,
+        let asked = match parse(&body) {
+            Ok(asked) => asked,
             Err(words) => return failure(StatusCode::BAD_REQUEST, &words),
         };
         let Ok(permit) = Arc::clone(&self.orders).try_acquire_owned() else {
             return failure(StatusCode::SERVICE_UNAVAILABLE, "the order before this one is still under way; try again");
         };
         let site = Arc::clone(self);
-        let carried_out = tokio::task::spawn_blocking(move || {
-            let outcomes = site.steering.carry_out(order);
-            site.refresh();
+        let done = tokio::task::spawn_blocking(move || {
+            let done = act(&site, asked);
             drop(permit);
-            outcomes
+            done
         });
-        match carried_out.await {
-            Ok(Ok(outcomes)) => json_answer(StatusCode::OK, &json!({ "boxes": outcomes })),
+        match done.await {
+            Ok(Ok(answer)) => json_answer(StatusCode::OK, &answer),
             Ok(Err(words)) => failure(StatusCode::CONFLICT, &words),
             Err(_) => {
                 failure(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the program; see: journalctl -u jaudiosync")
             }
         }
     }
-}
 
-/// What is sent after the headers.
-#[derive(Debug)]
-pub(super) enum PageBody {
-    Whole(Option<Bytes>),
-    Events { events: mpsc::Receiver<Bytes>, _permit: OwnedSemaphorePermit },
-}
-
-impl PageBody {
-    const fn empty() -> Self {
-        Self::Whole(None)
-    }
-}
-
-impl Body for PageBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Events { events, .. } => events.poll_recv(context).map(|event| Some(Ok(Frame::data(event?)))),
+    /// Takes a recording of a sound check. It is heard after the answer.
+    async fn upload(&self, request: Request<Incoming>, connection: &Connection) -> Answer {
+        if !self.may_steer(request.headers()) {
+            return closing(failure(StatusCode::UNAUTHORIZED, "the PIN is needed"));
+        }
+        let upload = match self.recordings.begin() {
+            Ok(upload) => upload,
+            Err(words) => return closing(failure(StatusCode::CONFLICT, &words)),
+        };
+        // It takes longer than a page.
+        connection.is_stream.store(true, Ordering::Relaxed);
+        let taken = upload::take(request.into_body(), upload).await;
+        match taken {
+            Ok(()) => json_answer(StatusCode::ACCEPTED, &self.recordings.heard()),
+            Err(error) => {
+                let status = match error {
+                    UploadError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                    UploadError::CutOff => StatusCode::BAD_REQUEST,
+                    UploadError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+                    UploadError::NoRoom(_) => StatusCode::INSUFFICIENT_STORAGE,
+                };
+                closing(failure(status, &error.to_string()))
+            }
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Events { .. } => SizeHint::default(),
-        }
+    fn may_steer(&self, headers: &HeaderMap) -> bool {
+        lock(&self.sessions).knows(cookies(headers), Instant::now())
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns a header that must be there once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    if values.next().is_some() { None } else { Some(value) }
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok())
-}
-
-/// Says why a request that changes something does not come from the page; `None` if it may.
-///
-/// Every browser sends `Origin` with a request to another site, and none sends such a request with
-/// this type without asking first, which is not answered.
-fn is_foreign(headers: &HeaderMap, host: &str) -> Option<&'static str> {
-    let is_from_here = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| Hosts::is_same_origin(origin, host));
-    if !headers.get_all(header::ORIGIN).iter().all(is_from_here) {
-        return Some("the request comes from another site");
-    }
-    let media_type = only(headers, &header::CONTENT_TYPE).unwrap_or_default();
-    if !media_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        return Some("a request is JSON: Content-Type: application/json");
-    }
-    None
-}
-
-/// Reads a body.
-async fn body(request: Request<Incoming>) -> Result<Bytes, Answer> {
-    let limited = Limited::new(request.into_body(), orders::MOST_BYTES).collect();
-    match tokio::time::timeout(BODY_TIME, limited).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => {
-            Err(closing(failure(StatusCode::PAYLOAD_TOO_LARGE, "a request has at most 4096 bytes, and all of them")))
-        }
-        Err(_) => Err(closing(failure(StatusCode::REQUEST_TIMEOUT, "the request did not come in time"))),
-    }
-}
-
-/// What is left of the body is not read.
-fn closing(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    answer
-}
-
-fn file(asset: &Asset, mark: &str, headers: &HeaderMap) -> Answer {
-    let is_known = only(headers, &header::IF_NONE_MATCH).is_some_and(|known| known == mark);
-    let (status, contents) =
-        if is_known { (StatusCode::NOT_MODIFIED, &[][..]) } else { (StatusCode::OK, asset.contents) };
-    let mut answer = Response::new(PageBody::Whole(Some(Bytes::from_static(contents))));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(mark) = HeaderValue::from_str(mark) {
-        answer.headers_mut().insert(header::ETAG, mark);
-    }
-    answer
-}
-
-fn whole(status: StatusCode, media_type: &'static str, contents: Vec<u8>) -> Answer {
-    let mut answer = Response::new(PageBody::Whole(Some(contents.into())));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
-}
-
-fn json_answer(status: StatusCode, value: &impl serde::Serialize) -> Answer {
-    whole(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
-}
-
-fn failure(status: StatusCode, words: &str) -> Answer {
-    json_answer(status, &json!({ "error": words }))
-}
-
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-fn wait_first(wait: Duration) -> Answer {
-    let seconds = whole_seconds(wait);
-    let words = format!("too many wrong PINs; try again in {seconds} s");
-    let mut answer = json_answer(StatusCode::TOO_MANY_REQUESTS, &json!({ "error": words, "wait_s": seconds }));
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    answer
-}
-
-fn with_cookie(mut answer: Answer, cookie: &str) -> Answer {
-    if let Ok(cookie) = HeaderValue::from_str(cookie) {
-        answer.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    answer
 }

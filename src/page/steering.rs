@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::orders::Request;
 use crate::control::Status;
+use crate::control::protocol::RideDifferences;
 
 /// What the page is made of. Called from several threads at once.
 pub trait Steering: Send + Sync {
@@ -21,6 +22,13 @@ pub trait Steering: Send + Sync {
     /// # Errors
     /// When it was not sent to any box: why, in words.
     fn carry_out(&self, request: Request) -> Result<Vec<BoxOutcome>, String>;
+
+    /// Returns what differs between this box's playlist and another's, by that box's number or name.
+    /// It may take some seconds: the caller waits.
+    ///
+    /// # Errors
+    /// When that box does not say: why, in words.
+    fn differences(&self, name: &str) -> Result<RideDifferences, String>;
 }
 
 /// A part of the playlist.

@@ -23,8 +23,6 @@ pub struct View {
     pub version: &'static str,
     /// What this box is called.
     pub name: String,
-    /// UTC, in ms since the Unix epoch.
-    pub utc_ms: i64,
     /// What plays here.
     pub play: PlayView,
     /// The playlist; `None` if it cannot be loaded.
@@ -76,8 +74,6 @@ pub struct BoxView {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Its address; `None` for this box.
-    pub address: Option<String>,
     /// Whether it is this one.
     pub here: bool,
     /// How long ago it was heard, in s, if it is gone.
@@ -102,8 +98,6 @@ pub struct BoxView {
     pub standing: UtcStanding,
     /// Whether it plays.
     pub plays: bool,
-    /// The track, from 0.
-    pub track: Option<usize>,
     /// Whether it is at the same place as this one; `None` if either does not play.
     pub same_timetable: Option<bool>,
     /// Whether its playlist is the same; `None` if either has none.
@@ -137,7 +131,6 @@ impl Memory {
         boxes[1..].sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
         View {
             version: env!("CARGO_PKG_VERSION"),
-            utc_ms,
             play: PlayView {
                 state: play.state,
                 common: play.common,
@@ -201,7 +194,6 @@ fn this_box(status: &Status, name: &str) -> BoxView {
     BoxView {
         id: ride.map(|ride| ride.id.clone()).unwrap_or_default(),
         name: name.to_owned(),
-        address: None,
         here: true,
         gone_s: None,
         ahead_ms: Some(0.0),
@@ -214,7 +206,6 @@ fn this_box(status: &Status, name: &str) -> BoxView {
         checked_s: time.since_reference_s,
         standing: if ride.is_some_and(|ride| ride.excluded) { UtcStanding::Excluded } else { UtcStanding::Agrees },
         plays: !matches!(status.play.state, PlayState::Stopped | PlayState::ShuttingDown),
-        track: status.play.track.as_ref().map(|track| track.number),
         same_timetable: None,
         same_playlist: None,
         volume: Some(status.volume.percent),
@@ -227,7 +218,6 @@ fn other_box(known: &Remembered, now: Instant) -> BoxView {
     BoxView {
         id: neighbour.id.clone(),
         name: neighbour.name.clone(),
-        address: Some(neighbour.address.clone()),
         here: false,
         gone_s: known.gone_s(now),
         ahead_ms: neighbour.ahead_ms,
@@ -240,7 +230,6 @@ fn other_box(known: &Remembered, now: Instant) -> BoxView {
         checked_s: neighbour.reference_age_s.map(i64::from),
         standing: neighbour.utc_standing,
         plays: neighbour.plays,
-        track: neighbour.track.map(|track| track as usize),
         same_timetable: neighbour.same_timetable,
         same_playlist: neighbour.same_playlist,
         volume: neighbour.volume_percent,

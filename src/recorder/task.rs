@@ -16,7 +16,7 @@ use super::storms::Storms;
 use super::tap::{Line, Notes, Tapped};
 use super::watcher::{MachineSeen, Watcher};
 use crate::control::Status;
-use crate::host::Machine;
+use crate::host::{Health, Machine};
 use crate::worker::Task;
 
 /// Events are written together with the calibration, which the clock's task saves at these times
@@ -72,6 +72,8 @@ pub struct Recorder {
     /// The last relation between the clocks.
     utc: Option<(Instant<Raw>, Instant<Utc>)>,
     seen: MachineSeen,
+    /// Where others learn what is wrong with the machine.
+    health: Arc<Health>,
     machine_at: Instant<Raw>,
     /// Lines that are not written yet.
     held: String,
@@ -115,6 +117,7 @@ impl Recorder {
             storms: Storms::new(now),
             utc: None,
             seen: MachineSeen::default(),
+            health: Arc::default(),
             machine_at: now,
             held: String::new(),
             write_at: now + FIRST_WRITE,
@@ -128,6 +131,11 @@ impl Recorder {
             began_at: now,
             beginning: Some(systemds),
         }
+    }
+
+    /// Notes here what is wrong with the machine.
+    pub fn noting(self, health: Arc<Health>) -> Self {
+        Self { health, ..self }
     }
 
     /// Also records in a memory that does not forget, in short form.
@@ -285,6 +293,7 @@ impl Task for Recorder {
                 if now >= self.machine_at {
                     self.machine_at = now + MACHINE_INTERVAL;
                     self.seen = MachineSeen { power: self.machine.power(), celsius: self.machine.temperature_c() };
+                    self.health.note(self.seen.power, self.seen.celsius);
                 }
                 // What was logged came before what it led to.
                 self.take_in(at);

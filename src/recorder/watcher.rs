@@ -5,7 +5,7 @@ use jaudiosync_time::{Instant, Raw, Span};
 use super::event::Event;
 use crate::control::Status;
 use crate::control::protocol::{PlayState, TimeState, TimeStatus};
-use crate::host::Power;
+use crate::host::{Power, is_hot};
 
 /// The bounds of the time's error between which it matters, in ms.
 const BOUNDS_MS: [f64; 5] = [1.0, 5.0, 20.0, 100.0, 1_000.0];
@@ -24,11 +24,6 @@ const NEIGHBOUR_CHANGES: Span = Span::from_seconds(60);
 
 /// More names than this are not recorded: their line would become too long.
 const MAX_NEIGHBOURS: usize = 32;
-
-/// At this temperature the firmware slows down the processor, and below the second it is cool
-/// again, in °C.
-const HOT_C: f64 = 80.0;
-const COOL_C: f64 = 75.0;
 
 /// How many sources of the time are told apart.
 const MAX_SOURCES: usize = 16;
@@ -81,7 +76,7 @@ impl Watcher {
             events.push(Event::Power { low: is_low, was_low, was_slowed });
         }
         if let Some(celsius) = machine.celsius {
-            let is_hot = if self.is_hot { celsius > COOL_C } else { celsius >= HOT_C };
+            let is_hot = is_hot(self.is_hot, celsius);
             if is_hot != self.is_hot {
                 self.is_hot = is_hot;
                 events.push(Event::Heat { celsius, hot: is_hot });

@@ -10,7 +10,7 @@
 //!   state is saved;
 //! - [`numbers`] is the box's number in a sound check;
 //! - `ride` starts the ride's task, and `ride_requests` is what clients want of it; `page` serves the
-//!   page for phones;
+//!   page for phones, and `ear` hears the recordings that they upload;
 //! - `recording` passes what happens to the flight recorder, [`crate::recorder`];
 //! - [`running`] starts all of it on this machine's devices and runs it; `workers` are the threads
 //!   that the conductor commands; [`heartbeat`] reports whether all of it is alive.
@@ -19,6 +19,7 @@ mod by_ride;
 pub mod clock_thread;
 pub mod conductor;
 pub mod devices;
+mod ear;
 pub mod handler;
 pub mod heartbeat;
 pub mod mapper;

@@ -10,13 +10,17 @@ use std::time::{Duration, Instant};
 use listenfd::ListenFd;
 use nix::sys::socket::{Shutdown, shutdown};
 
-use super::conductor::{PlaylistBoard, StatusBoard};
+use super::conductor::{Conductor, PlaylistBoard, StatusBoard};
+use super::ear::Ear;
+use super::handler::ControlHandler;
 use super::ride::RideSide;
 use crate::config::{self, PageView};
-use crate::control::Status;
+use crate::control::protocol::RideDifferences;
+use crate::control::{Handler, Status};
 use crate::page::orders::{Deed, Request};
 use crate::page::{BoxOutcome, ListedTrack, OutcomeKind, Page, PageSetup, Steering, Tracks};
-use crate::ride::command::{Action, At, Commands, Join, Outcome, Progress, Row, SendError, Targets, VolumeChange};
+use crate::ride::command::{Action, At, Join, Outcome, Progress, Row, SendError, Targets, VolumeChange};
+use crate::sound_check::MINUTES;
 
 /// A little more than the ride waits for boxes that do not answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -28,13 +32,13 @@ const LONGEST_TITLE: usize = 120;
 pub(super) fn start(
     config: &config::Page,
     ride: Option<&RideSide>,
-    status: StatusBoard,
-    playlist: PlaylistBoard,
+    handler: Arc<ControlHandler>,
+    conductor: &Conductor,
 ) -> Option<Page> {
     // Taken even if it is not used.
     let passed = passed_listener();
     let spare = passed.as_ref().and_then(|listener| listener.try_clone().ok());
-    let page = serve(config, ride, status, playlist, passed);
+    let page = serve(config, ride, handler, conductor, passed);
     // systemd listens on it, too. Where no page is served on it, it is shut down: somebody who calls
     // is refused at once, instead of waiting.
     if let Some(spare) = spare.filter(|_| page.is_none() || config.listen.0.is_some()) {
@@ -46,8 +50,8 @@ pub(super) fn start(
 fn serve(
     config: &config::Page,
     ride: Option<&RideSide>,
-    status: StatusBoard,
-    playlist: PlaylistBoard,
+    handler: Arc<ControlHandler>,
+    conductor: &Conductor,
     passed: Option<TcpListener>,
 ) -> Option<Page> {
     let ride = ride.filter(|_| config.enabled)?;
@@ -68,9 +72,16 @@ fn serve(
             return None;
         }
     };
+    let page = RidePage {
+        status: conductor.status_board(),
+        playlist: conductor.playlist_board(),
+        ride: ride.clone(),
+        handler: Arc::clone(&handler),
+    };
     let setup = PageSetup {
         listener,
-        steering: Arc::new(RidePage { status, playlist, ride: ride.clone(), commands: ride.commands() }),
+        steering: Arc::new(page),
+        recordings: Arc::new(Ear::new(handler)),
         host_name: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
         pin: ride.pin().to_owned(),
         looking_needs_pin: config.view == PageView::Pin,
@@ -99,8 +110,7 @@ struct RidePage {
     status: StatusBoard,
     playlist: PlaylistBoard,
     ride: RideSide,
-    /// `None` where the ride's task does not run.
-    commands: Option<Commands>,
+    handler: Arc<ControlHandler>,
 }
 
 impl Steering for RidePage {
@@ -126,7 +136,7 @@ impl Steering for RidePage {
     fn carry_out(&self, request: Request) -> Result<Vec<BoxOutcome>, String> {
         let is_to_all = request.boxes.is_none();
         let targets = request.boxes.map_or(Targets::All, Targets::Named);
-        let commands = self.commands.as_ref().ok_or(SendError::NotRunning);
+        let commands = self.ride.commands().ok_or(SendError::NotRunning);
         let sent = commands.and_then(|commands| commands.send(action(request.order, is_to_all), targets));
         let progress = sent.map_err(|error| error.to_string())?;
         let deadline = Instant::now() + PATIENCE;
@@ -137,7 +147,15 @@ impl Steering for RidePage {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
+        // This box is in every table: without one, nobody has done anything.
+        if last.rows.is_empty() {
+            return Err(SendError::NotRunning.to_string());
+        }
         Ok(last.rows.iter().map(outcome).collect())
+    }
+
+    fn differences(&self, name: &str) -> Result<RideDifferences, String> {
+        self.handler.ride_list(name).map_err(|failure| failure.message)
     }
 }
 
@@ -158,6 +176,7 @@ fn action(deed: Deed, keeps_ratios: bool) -> Action {
         }
         Deed::Identify => Action::Identify,
         Deed::Reload => Action::Reload,
+        Deed::SoundCheck => Action::SoundCheck { minutes: MINUTES },
     }
 }
 

@@ -9,7 +9,7 @@ use jaudiosync_time::{Instant, Raw};
 
 use super::conductor::Ending;
 use crate::control::Status;
-use crate::host::Machine;
+use crate::host::{Health, Machine};
 use crate::recorder::{BootId, End, Notes, Recorder, RecorderCommand, ShortMemory, last_end, recording_folder};
 use crate::storage::StatePlace;
 use crate::timekeeping::clock_module::SharedModule;
@@ -28,11 +28,18 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Starts to record in the state folder, and where that forgets also on the clock module.
-    pub(super) fn start(place: Option<&StatePlace>, notes: Notes, module: Arc<SharedModule>) -> Self {
+    /// It reads how the machine is every 10 s, and notes that in `health`.
+    pub(super) fn start(
+        place: Option<&StatePlace>,
+        notes: Notes,
+        module: Arc<SharedModule>,
+        health: Arc<Health>,
+    ) -> Self {
         let machine = Machine::below(Path::new("/"));
         let forgets = place.is_none_or(|place| place.lies_on.forgets());
         let folder = place.map(recording_folder);
-        let mut task = Recorder::new(folder, notes, Arc::new(MachineClocks), machine, BootId::current(), last_end());
+        let mut task = Recorder::new(folder, notes, Arc::new(MachineClocks), machine, BootId::current(), last_end())
+            .noting(health);
         if forgets {
             task = task.and_in(Box::new(OnModule(module)));
         }

@@ -13,6 +13,7 @@ use super::workers::Workers;
 use crate::config::{Config, TimeSource};
 use crate::control::Status;
 use crate::control::protocol::{NeighbourStatus, PlayState, RefusedStatus, RideRole, RideStatus, UtcStanding};
+use crate::host::Health;
 use crate::playlist::Playlist;
 use crate::ride::air::{Air, AirConfig};
 use crate::ride::command::{Commands, Effects};
@@ -62,6 +63,7 @@ impl PlannedRide {
         self,
         config: &Config,
         numbers: &Numbers,
+        health: Arc<Health>,
         workers: &mut Workers,
         effects: Effects,
     ) -> io::Result<RideSide> {
@@ -69,7 +71,7 @@ impl PlannedRide {
         let name = config.ride.name.or_host_name();
         let (commands, requests) = Commands::new(Arc::clone(&board));
         let (numbers, pin) = (numbers.clone(), self.key.pin());
-        let side = RideSide { board: Arc::clone(&board), name, numbers, pin, commands, worker: None };
+        let side = RideSide { board: Arc::clone(&board), name, numbers, health, pin, commands, worker: None };
         side.see(&Status::default());
         let clocks: Arc<dyn Clocks> = Arc::new(MachineClocks);
         let air = match Air::open(&AirConfig::from(&config.ride), Arc::clone(&clocks)) {
@@ -100,6 +102,7 @@ pub(super) struct RideSide {
     board: Arc<RideBoard>,
     name: String,
     numbers: Numbers,
+    health: Arc<Health>,
     pin: String,
     commands: Commands,
     /// Runs as long as this is kept; `None` if it could not be started.
@@ -136,7 +139,8 @@ impl RideSide {
         };
         let stopped = status.play.stopped_at.as_ref().and_then(|track| u32::try_from(track.number).ok());
         self.board.set_stopped_track(stopped);
-        let mut troubles = Vec::new();
+        let report = self.board.report();
+        let mut troubles = self.of_the_machine();
         if !status.dac.present {
             troubles.push(Trouble::NoSound);
         }
@@ -149,10 +153,19 @@ impl RideSide {
         if status.state.trouble().is_some() {
             troubles.push(Trouble::StateIsLost);
         }
+        if report.is_excluded || report.neighbours.iter().any(|other| other.standing == Standing::Contradicted) {
+            troubles.push(Trouble::Contradiction);
+        }
         let volume_percent = Some(status.volume.percent);
-        self.numbers.look(&self.board.report(), status);
+        self.numbers.look(&report, status);
         let number = Some(self.numbers.claim());
         self.board.set_presence(Presence { name: self.name.clone(), play, volume_percent, troubles, number });
+    }
+
+    /// Returns what is wrong with the Pi itself.
+    fn of_the_machine(&self) -> Vec<Trouble> {
+        let troubles = [(self.health.is_low(), Trouble::LowVoltage), (self.health.is_hot(), Trouble::Hot)];
+        troubles.into_iter().filter(|(is_so, _)| *is_so).map(|(_, trouble)| trouble).collect()
     }
 
     /// Passes on the playlist.
@@ -170,6 +183,11 @@ impl RideSide {
         let not_running = "other boxes are not heard; see: journalctl -u jaudiosync".to_owned();
         let mut warnings = if self.worker.is_some() { status.warnings } else { vec![not_running] };
         warnings.extend(self.numbers.warnings());
+        warnings.extend(self.of_the_machine().into_iter().map(|trouble| match trouble {
+            Trouble::LowVoltage => "too little voltage: is the battery nearly empty, or its cable thin?".to_owned(),
+            Trouble::Hot => "too hot: the processor is slowed down; give the box shade and air".to_owned(),
+            other => other.words().to_owned(),
+        }));
         RideStatus { name: self.name.clone(), warnings, ..status }
     }
 }

@@ -31,7 +31,7 @@ use super::workers::Workers;
 use crate::config::{BoardKind, Config, Layers};
 use crate::control::ServerError;
 use crate::control::server::RunningServer;
-use crate::host::Machine;
+use crate::host::{Health, Machine};
 use crate::page::Page;
 use crate::player::engine::{Engine, Parts};
 use crate::player::files::Files;
@@ -116,7 +116,8 @@ impl Service {
         let state_folder = state_folder(&options, &config);
         let place = state_folder.as_deref().map(StatePlace::of);
         let module = Arc::new(SharedModule::new(last_run(state_folder.as_deref())));
-        let recording = Recording::start(place.as_ref(), options.notes, Arc::clone(&module));
+        let health = Arc::new(Health::default());
+        let recording = Recording::start(place.as_ref(), options.notes, Arc::clone(&module), Arc::clone(&health));
         let (ride, link) = PlannedRide::of(&config).unzip();
         let time = BoxTime::start(&config, state_folder.clone(), Arc::clone(&module), link)?;
         let dac = ChosenDac::new(Some(&config.sound.device), sink_options(&config.sound)).waiting_for_better();
@@ -127,7 +128,7 @@ impl Service {
         let derived = derived(&machine.host_name().unwrap_or_default(), &machine.machine_id().unwrap_or_default());
         let numbers = Numbers::new(&config, derived);
         let ride = ride
-            .map(|ride| ride.start(&config, &numbers, &mut workers, reporter(&sender, Message::Ride)))
+            .map(|ride| ride.start(&config, &numbers, health, &mut workers, reporter(&sender, Message::Ride)))
             .transpose()?;
         let mut ports = Ports {
             clocks: Arc::new(MachineClocks),
@@ -180,8 +181,9 @@ impl Service {
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board())
             .with_ride(ride.as_ref().and_then(RideSide::commands));
-        let server = server.map(|server| server.serve(Arc::new(handler))).transpose()?;
-        let page = page::start(&config.page, ride.as_ref(), conductor.status_board(), conductor.playlist_board());
+        let handler = Arc::new(handler);
+        let server = server.map(|server| server.serve(Arc::<ControlHandler>::clone(&handler))).transpose()?;
+        let page = page::start(&config.page, ride.as_ref(), handler, &conductor);
         Ok(Self { page, server, conductor, inbox, sender, engine, time, workers, ride, recording, began })
     }
 

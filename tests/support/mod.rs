@@ -8,12 +8,14 @@ pub mod fault;
 pub mod hearing;
 pub mod neighbours;
 pub mod odd_mp3;
+pub mod page_box;
 pub mod phone;
 pub mod playing;
 pub mod process;
 pub mod pty;
 pub mod service_process;
 pub mod simulated_mixer;
+pub mod sweeps;
 pub mod undisturbed;
 
 use std::ffi::OsStr;

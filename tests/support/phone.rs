@@ -88,6 +88,23 @@ impl Phone {
         self.request("POST", path, &format!("Origin: http://{}\r\nContent-Type: application/json\r\n", self.page), body)
     }
 
+    /// Returns the head of an upload of so many bytes.
+    pub fn upload_head(&self, bytes: usize) -> String {
+        let cookie = self.cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
+        format!(
+            "POST /recording HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\n{cookie}Content-Type: \
+             application/octet-stream\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n",
+            self.page
+        )
+    }
+
+    /// Uploads a recording.
+    #[track_caller]
+    pub fn upload(&self, recording: &[u8]) -> Answer {
+        let text = self.raw(&[self.upload_head(recording.len()).as_bytes(), recording].concat());
+        parse(&text).unwrap_or_else(|| panic!("no answer but {text:?}"))
+    }
+
     /// Gives a PIN.
     #[track_caller]
     pub fn give_pin(&mut self, pin: &str) -> Answer {

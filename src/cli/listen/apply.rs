@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
 use super::files::in_file;
-use super::show::is_worth_it;
 use crate::control::protocol::{APPLIED_BEFORE, LatencyChange};
 use crate::control::{Command, Status};
+use crate::digest;
 use crate::listen::findings::Offset;
 use crate::sound_check::schedule::BoxNumber;
 
@@ -43,7 +43,7 @@ pub(super) fn apply(
     let mut applied = Vec::new();
     for (number, offset) in together {
         applied.push(match own == Some(*number) {
-            _ if !is_worth_it(*offset) => Applied {
+            _ if !offset.is_worth_setting() => Applied {
                 number: number.get(),
                 by_ms: Some(0.0),
                 message: "as it is: it is not late for certain".to_owned(),
@@ -70,7 +70,7 @@ fn status(service: &ServiceOptions) -> Result<Status, Failure> {
 
 /// Sets a box; `other` is its number if it is not the one on which this runs.
 fn set(service: &ServiceOptions, number: BoxNumber, other: Option<u8>, offset: Offset, measurement: u64) -> Applied {
-    let by_us = (offset.ms * 1e3).round() as i32;
+    let by_us = offset.change_us();
     let change = LatencyChange { by_us, measurement, number: other };
     let answer = service.ask(Command::OutputLatency(change)).and_then(|response| Ok(response.into_message()?));
     let (by_ms, message) = match answer {
@@ -100,8 +100,7 @@ fn measurement(files: &[PathBuf]) -> Result<u64, Failure> {
         [one] => *one,
         _ => digests.iter().fold(Sha256::new(), |hash, digest| hash.chain_update(digest)).finalize(),
     };
-    let first: [u8; 8] = std::array::from_fn(|index| digest[index]);
-    Ok(u64::from_le_bytes(first))
+    Ok(digest::first_number(&digest))
 }
 
 fn hash_file(file: &Path, hash: &mut Sha256) -> io::Result<()> {

@@ -14,9 +14,6 @@ use crate::listen::findings::{Findings, Offset};
 use crate::listen::report::{Report, reason, sureness};
 use crate::sound_check::schedule::BoxNumber;
 
-/// A change that is smaller is not worth making, in ms.
-const LEAST_CHANGE_MS: f64 = 0.01;
-
 /// Prints what one recording says.
 pub(super) fn table(file: &Path, rate_hz: u32, findings: &Findings, latencies_ms: &BTreeMap<BoxNumber, f64>) {
     output::say(format_args!(
@@ -76,14 +73,9 @@ pub(super) fn table(file: &Path, rate_hz: u32, findings: &Findings, latencies_ms
     }
 }
 
-/// Returns whether an offset is certain enough, and large enough, to set it.
-pub(super) fn is_worth_it(offset: Offset) -> bool {
-    offset.ms.abs() >= LEAST_CHANGE_MS.max(offset.plus_minus_ms)
-}
-
 /// Returns what to do about a box's `output_latency_ms`.
 fn change(number: BoxNumber, offset: Offset, latencies_ms: &BTreeMap<BoxNumber, f64>) -> String {
-    let worth = is_worth_it(offset);
+    let worth = offset.is_worth_setting();
     match latencies_ms.get(&number) {
         Some(now_ms) if worth => format!("{:.2}", now_ms + offset.ms),
         Some(now_ms) => format!("{now_ms} (as it is)"),

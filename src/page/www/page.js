@@ -13,7 +13,7 @@
     "Starts at {0}": "Beginnt um {0}", "Opening": "Wird geöffnet", "Playing": "Spielt", "Silent: the track cannot be played": "Stumm: der Titel ist nicht spielbar",
     "Waiting for the sound card": "Wartet auf die Soundkarte", "Between two tracks": "Zwischen zwei Titeln", "Sound check": "Klangprobe",
     "Switching off": "Schaltet sich ab", "Waiting for a start": "Wartet auf den Start", "Waiting for its turn": "Wartet, bis es losgeht",
-    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0} of {1}": "Titel {0} von {1}", "Track {0}": "Titel {0}",
+    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0}, of 0 to {1}": "Titel {0}, von 0 bis {1}", "Track {0}": "Titel {0}",
     "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "started over": "neu gestartet",
     "{0} boxes are together within {1} ms": "{0} Boxen sind auf {1} ms genau zusammen", "Alone: no other box is heard": "Allein: keine andere Box ist zu hören",
     "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} boxes are together, within {2} ms": "{0} von {1} Boxen sind zusammen, auf {2} ms genau", "{0} of {1} on": "{0} von {1} an",
@@ -36,7 +36,7 @@
     "its service does not answer; on the box: journalctl -u jaudiosync": "ihr Dienst antwortet nicht",
     "a playlist that began then is over by now; name a later time": "eine Titelliste ab dieser Zeit wäre schon zu Ende",
     "its output_latency_ms would be beyond its range": "ihr Wert output_latency_ms wäre außerhalb seines Bereichs",
-    "there is no track {0}; it has {1}": "es gibt keinen Titel {0}; sie hat {1}",
+    "there is no track {0}; its tracks are 0 to {1}": "es gibt keinen Titel {0}, nur 0 bis {1}",
     "no box \"{0}\" is heard; heard are: {1}": "keine Box „{0}“ ist zu hören, sondern: {1}",
     "no box is heard; is this machine on the ride's network, and is this the ride's key?": "keine Box ist zu hören",
     "other boxes are not heard; see: journalctl -u jaudiosync": "andere Boxen sind nicht zu hören; siehe: journalctl -u jaudiosync",
@@ -50,7 +50,39 @@
     "Begin": "Beginnen", "The PIN is wrong.": "Die PIN ist falsch.", "Too many wrong PINs. Try again in {0}.": "Zu viele falsche PINs. Noch einmal in {0}.",
     "The PIN has six digits.": "Die PIN hat sechs Ziffern.", "No word from the box for {0}. Is it on, and is this phone on its network?": "Seit {0} keine Antwort der Box. Ist sie an, und ist dieses Telefon in ihrem Netz?",
     "The box does not answer.": "Die Box antwortet nicht.", "stays silent": "bleibt stumm", "Fingerprint {0}": "Fingerabdruck {0}", "No playlist is loaded.": "Keine Titelliste geladen.",
-    "{0} s": "{0} s", "{0} min": "{0} min", "{0} h": "{0} h", "{0} d": "{0} d", "Locked again.": "Wieder gesperrt.", "You can steer the ride now.": "Jetzt kannst du steuern."
+    "{0} s": "{0} s", "{0} min": "{0} min", "{0} h": "{0} h", "{0} d": "{0} d", "Locked again.": "Wieder gesperrt.", "You can steer the ride now.": "Jetzt kannst du steuern.",
+    "What differs?": "Was ist anders?", "What differs on {0}?": "Was ist bei {0} anders?", "Asking {0}": "Frage {0}", "Nothing differs any more.": "Jetzt ist nichts mehr anders.",
+    "It does not say which tracks it has; try again.": "Sie sagt nicht, welche Titel sie hat; noch einmal.", "and {0} more": "und {0} weitere",
+    "Start it": "Starten",
+    "Send recording": "Aufnahme senden",
+    "How far apart do the boxes really sound? Start it, and record for a minute and a half, equally far from all of them. Then send the recording.": "Wie weit klingen die Boxen wirklich auseinander? Starten, anderthalb Minuten gleich weit von allen aufnehmen, dann die Aufnahme senden.",
+    "Box": "Box",
+    "Late by": "Zu spät um",
+    "Correct it": "Korrigieren",
+    "Set": "Setzen",
+    "Set: {0}, {1} ms": "Setzen: {0}, {1} ms",
+    "set": "gesetzt",
+    "as it is": "passt",
+    "±{0} ms, {1}": "±{0} ms, {1}",
+    "sure": "sicher",
+    "fair": "ziemlich sicher",
+    "rough": "ungefähr",
+    "Box {0}": "Box {0}",
+    "box {0}": "Box {0}",
+    "Start a sound check?": "Klangprobe starten?",
+    "All boxes play sweeps for two minutes instead of the music, each in its turn. Stop ends it.": "Alle Boxen spielen zwei Minuten lang statt der Musik reihum kurze Töne. Stopp beendet es.",
+    "Sending the recording: {0}": "Sende die Aufnahme: {0}",
+    "Listening to the recording": "Höre die Aufnahme an",
+    "Listening to the recording: {0}": "Höre die Aufnahme an: {0}",
+    "Heard. A box that is late needs a higher latency: Set changes it.": "Gehört. Eine Box, die zu spät ist, braucht mehr Latenz: Setzen ändert sie.",
+    "Nothing can be said of two boxes or more.": "Über zwei Boxen oder mehr lässt sich nichts sagen.",
+    "{0} is set.": "{0} ist gesetzt.",
+    "{0} was set by this recording before.": "{0} wurde nach dieser Aufnahme schon gesetzt.",
+    "{0} is not set: {1}": "{0} ist nicht gesetzt: {1}",
+    "The recording is too large: at most 30 MB. Send the minutes that matter.": "Die Aufnahme ist zu groß: höchstens 30 MB. Nur die wichtigen Minuten senden.",
+    "another recording is being heard; try again when it is done": "eine andere Aufnahme wird gerade angehört; danach noch einmal",
+    "another recording has come since; look at what it says": "inzwischen ist eine andere Aufnahme gekommen",
+    "A fault of the program; see: journalctl -u jaudiosync": "Ein Fehler des Programms; siehe: journalctl -u jaudiosync"
   };
 
   var lang = (navigator.language || "en").toLowerCase().indexOf("de") === 0 ? "de" : "en";
@@ -71,10 +103,10 @@
     // A figure and its unit stay on one line.
     return words.replace(/(\d) (ms|s|min|h|d|%)(?=[ ,.]|$)/g, "$1\u00a0$2");
   }
-  // Returns what a box said, in the reader's language. Boxes count tracks from 0, people from 1.
+  // Returns what a box said, in the reader's language.
   function said(words) {
     var track = /^there is no track (\d+); its tracks are 0 to (\d+)$/.exec(words);
-    if (track) { return t("there is no track {0}; it has {1}", +track[1] + 1, +track[2] + 1); }
+    if (track) { return t("there is no track {0}; its tracks are 0 to {1}", track[1], track[2]); }
     var name = /^no box "(.*)" is heard; heard are: (.*)$/.exec(words);
     return name ? t("no box \"{0}\" is heard; heard are: {1}", name[1], name[2]) : t(words);
   }
@@ -218,7 +250,7 @@
     var title = play.title || play.next && play.next[1] || play.stopped_at && play.stopped_at[1] || (view.playlist ? view.playlist.name : t("No playlist is loaded."));
     text(id("title"), title);
     var which = play.track !== null ? play.track : play.next ? play.next[0] : null;
-    text(id("which"), which !== null && tracks ? t("Track {0} of {1}", which + 1, tracks) : "");
+    text(id("which"), which !== null && tracks ? t("Track {0}, of 0 to {1}", which, tracks - 1) : "");
     attribute(id("bar"), "aria-label", title);
     text(id("next"), play.next && play.title ? t("Next: {0}", play.next[1])
       : play.stopped_at ? t("Stopped in: {0}", play.stopped_at[1] + ", " + clock(play.stopped_at[2])) : "");
@@ -314,6 +346,10 @@
     card.left = card.ends.appendChild(make("span"));
     card.right = card.ends.appendChild(make("span"));
     card.facts = card.node.appendChild(make("ul", "facts"));
+    card.differ = card.node.appendChild(button(t("What differs?"), function (node) { differs(card, box, node); }));
+    card.differ.setAttribute("aria-label", t("What differs on {0}?", box.name));
+    card.differences = card.node.appendChild(make("ul", "facts"));
+    card.differences.setAttribute("role", "status");
     card.answer = card.node.appendChild(make("p", "answer"));
     card.answer.setAttribute("role", "status");
     card.more = card.node.appendChild(make("details"));
@@ -352,6 +388,36 @@
     return list;
   }
 
+  // What differs in the playlist of a box, as it says itself, and in German.
+  var DIFFERENCES = [
+    [/ is not in its playlist$/, " fehlt in ihrer Titelliste"], [/: missing or broken there$/, ": fehlt dort oder ist defekt"],
+    [/: missing or broken here$/, ": fehlt hier oder ist defekt"], [/: another size there: (\d+) bytes instead of (\d+) bytes$/, ": dort $1 statt $2 Bytes"],
+    [/: another file of the same size there$/, ": dort eine andere Datei gleicher Größe"],
+    [/: another length there; do both boxes have the same version\?$/, ": dort eine andere Länge; haben beide dieselbe Version?"],
+    [/^its playlist has (\d+) tracks? that this box's does not have$/, "ihre Titelliste hat $1 Titel, die hier fehlen"],
+    [/^the same tracks in another order, or another number of times$/, "dieselben Titel, andere Reihenfolge oder Anzahl"]
+  ];
+  function differs(card, box, node) {
+    if (!maySteer) {
+      askPin(t("To steer, give the PIN once. On a box: jaudiosync ride pin"), function () { differs(card, box, node); });
+      return;
+    }
+    node.disabled = true;
+    card.differences.textContent = "";
+    card.differences.appendChild(make("li", "", t("Asking {0}", box.name)));
+    ask("POST", "/differences", { box: box.id }, function (status, answer) {
+      node.disabled = false;
+      var lines = answer.lines || [t("It does not say which tracks it has; try again.")];
+      if (!lines.length) { lines = [t("Nothing differs any more.")]; }
+      if (answer.more) { lines.push(t("and {0} more", answer.more)); }
+      card.differences.textContent = "";
+      lines.forEach(function (line) {
+        if (lang === "de") { DIFFERENCES.forEach(function (one) { line = line.replace(one[0], one[1]); }); }
+        card.differences.appendChild(make("li", "", line));
+      });
+    });
+  }
+
   function showBoxes() {
     var list = id("boxes"), wide = scale(), there = {}, before = null;
     view.boxes.forEach(function (box) {
@@ -371,7 +437,8 @@
 
   function fill(card, box, wide) {
     var gone = box.gone_s !== null, compared = !gone && box.ahead_ms !== null && view.boxes.length > 1;
-    text(card.title, box.name);
+    var twins = view.boxes.filter(function (other) { return other.name === box.name; }).length > 1;
+    text(card.title, box.name + (twins && box.id ? " (" + box.id.slice(0, 4) + ")" : ""));
     var what = gone ? [t("off")] : [box.plays ? box.same_timetable === false ? t("plays something else") : t("plays") : t("silent")];
     if (box.here) { what.unshift(t("this box")); }
     if (box.leads && !gone && view.boxes.length > 1) { what.push(t("leads")); }
@@ -380,6 +447,7 @@
     name(card.node, "box" + (gone ? " away" : ""));
     card.scale.hidden = card.ends.hidden = !compared || box.here;
     card.more.hidden = gone;
+    card.differ.hidden = card.differences.hidden = gone || box.same_playlist !== false;
     text(card.summary, t("Volume") + (box.volume === null ? "" : " " + box.volume + " %"));
     attribute(card.summary, "aria-label", box.name + ": " + card.summary.textContent + ", " + t("more"));
     if (compared && !box.here) {
@@ -435,12 +503,12 @@
       from = answer.from;
       var list = id("tracks");
       list.textContent = "";
-      list.setAttribute("start", String(from + 1));
+      list.setAttribute("start", String(from));
       answer.tracks.forEach(function (track, index) {
         var item = list.appendChild(make("li")), place = from + index;
         var node = item.appendChild(button("", function () { begin(place, track.title); }));
         name(node, track.silent ? "mute" : "");
-        node.appendChild(make("span", "number", String(place + 1)));
+        node.appendChild(make("span", "number", String(place)));
         node.appendChild(make("span", "name", track.title + (track.silent ? " (" + t("stays silent") + ")" : "")));
         node.appendChild(make("span", "time", track.length_s === null ? "" : clock(track.length_s)));
       });
@@ -461,8 +529,8 @@
     }
   }
   function begin(place, title) {
-    confirm(t("Begin with this track?"), t("All boxes begin with track {0}, {1}.", place + 1, title), function () {
-      order({ start_fresh: place }, null, t("Track {0}", place + 1), null);
+    confirm(t("Begin with this track?"), t("All boxes begin with track {0}, {1}.", place, title), function () {
+      order({ start_fresh: place }, null, t("Track {0}", place), null);
     });
   }
 
@@ -516,9 +584,122 @@
   }
 
   function steer(may) {
+    if (may && !maySteer) { askHeard(); }
     maySteer = may;
     id("lock").hidden = false;
     text(id("lock"), t(may ? "Lock" : "Unlock"));
+  }
+
+  // --- Recordings of a sound check.
+
+  // What is said of a recording: in English, where the box has no words for people, and in German.
+  var TOLD = {
+    unreadable: ["The recording cannot be read: it is damaged.", "Die Aufnahme ist nicht lesbar: sie ist beschädigt."],
+    format: ["The box cannot read this file. It reads recordings as WAV, M4A, MP3, Ogg, FLAC, AIFF and CAF.", "Diese Datei kann die Box nicht lesen. Sie liest Aufnahmen als WAV, M4A, MP3, Ogg, FLAC, AIFF und CAF."],
+    codec: ["The box cannot read this kind of recording, such as Opus or AMR. Let the recorder write M4A or WAV.", "Diese Art Aufnahme kann die Box nicht lesen, etwa Opus oder AMR. Als M4A oder WAV aufnehmen."],
+    rate: ["The recording has too few samples per second, as a call has. Use a recorder for music.", "Die Aufnahme hat zu wenige Werte pro Sekunde, wie ein Anruf. Einen Rekorder für Musik nehmen."],
+    too_long: ["The recording is longer than 5 min. Send the minutes that matter.", "Die Aufnahme ist länger als 5 min. Nur die wichtigen Minuten senden."],
+    empty: ["There is no sound in the recording.", "In der Aufnahme ist kein Ton."],
+    no_sweeps: ["No sound check is heard: too quiet, or another recording? Go nearer, switch noise reduction off, record again.", "Keine Klangprobe zu hören: zu leise, oder eine andere Aufnahme? Näher heran, Rauschunterdrückung aus, neu aufnehmen."],
+    no_schedule: ["The boxes do not play in turn. Have they the right time, or is another ride near?", "Die Boxen spielen nicht reihum. Stimmt ihre Uhrzeit, oder ist eine andere Fahrt in der Nähe?"],
+    too_short: ["The recording is too short. Record for a minute and a half.", "Die Aufnahme ist zu kurz. Anderthalb Minuten aufnehmen."],
+    lost: ["The phone lost pieces of the sound. Close other apps, and record for a minute and a half.", "Dem Telefon fehlen Stücke. Andere Apps schließen, anderthalb Minuten aufnehmen."],
+    not_connected: ["The recorder paused. Record again without a pause.", "Die Aufnahme hat eine Pause. Ohne Pause neu aufnehmen."],
+    too_few: ["Fewer than two boxes are heard well enough. Go nearer, and record again.", "Weniger als zwei Boxen sind gut genug zu hören. Näher heran und neu aufnehmen."],
+    too_slow: ["It takes too long. Send a shorter recording.", "Es dauert zu lange. Eine kürzere Aufnahme senden."],
+    cut_off: ["The recording was cut off. Send it again.", "Die Aufnahme ist abgebrochen. Noch einmal senden."],
+    machine: ["A fault of the program; see: journalctl -u jaudiosync", "Ein Fehler des Programms; siehe: journalctl -u jaudiosync"],
+    two_boxes: [0, "zwei Boxen klingen mit dieser Nummer; einer eine andere geben (sound_check.number)"],
+    too_late: [0, "zu spät, oder leise und spät: vielleicht von einer anderen Fahrt; näher an die eigenen Boxen"],
+    heard_once: [0, "nur einmal gehört; länger aufnehmen, ohne Lärm am Telefon"],
+    disturbed: [0, "Lärm überdeckt sie; näher heran oder warten, bis es leiser ist, und länger aufnehmen"],
+    unclear: [0, "ihr Schall ist nicht klar; näher heran, oder dorthin, wo der Lautsprecher zu sehen ist"],
+    alone: [0, "zu hören, aber keine andere Box zum Vergleichen"]
+  };
+  function told(kind, words) { return has(TOLD, kind) && (lang === "de" ? TOLD[kind][1] : TOLD[kind][0]) || words; }
+  var MOST_BYTES = 30e6, hearing = 0;
+
+  function earSays(words, bad, percent) {
+    text(id("ear-said"), words);
+    name(id("ear-said"), "result" + (bad ? " bad" : ""));
+    var bar = id("ear-bar"), works = percent !== undefined;
+    bar.hidden = !works;
+    if (works && percent !== null) { bar.value = percent; } else { bar.removeAttribute("value"); }
+    id("file").disabled = works;
+  }
+  function send(file) {
+    if (!maySteer) {
+      askPin(t("To steer, give the PIN once. On a box: jaudiosync ride pin"), function () { send(file); });
+      return;
+    }
+    if (file.size > MOST_BYTES) { earSays(t("The recording is too large: at most 30 MB. Send the minutes that matter."), true); return; }
+    var request = new XMLHttpRequest();
+    request.open("POST", "/recording");
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = function (event) {
+      var percent = event.total ? Math.round(100 * event.loaded / event.total) : 0;
+      earSays(t("Sending the recording: {0}", percent + " %"), false, percent);
+    };
+    request.onload = function () {
+      var answer = {};
+      try { answer = JSON.parse(request.responseText); } catch (error) { answer = {}; }
+      if (request.status === 202) { showHeard(answer); } else if (request.status === 401) { earSays("", false); steer(false); send(file); }
+      else { earSays(said(answer.error || "The box does not answer."), true); }
+    };
+    // The box may say why before all is sent.
+    request.onerror = function () { earSays(told("cut_off"), true); askHeard(); };
+    id("heard").hidden = true;
+    earSays(t("Sending the recording: {0}", "0 %"), false, 0);
+    request.send(file);
+  }
+  function askHeard() {
+    clearTimeout(hearing);
+    ask("GET", "/recording", null, function (status, answer) {
+      if (status === 200) { showHeard(answer); }
+      else if (status !== 401) { hearing = setTimeout(askHeard, 3000); }
+    });
+  }
+  function showHeard(heard) {
+    clearTimeout(hearing);
+    id("heard").hidden = heard.state !== "boxes";
+    if (heard.state === "receiving" || heard.state === "hearing") {
+      var known = typeof heard.percent === "number";
+      earSays(known ? t("Listening to the recording: {0}", heard.percent + " %") : t("Listening to the recording"), false, known ? heard.percent : null);
+      hearing = setTimeout(askHeard, 1000);
+    } else if (heard.state === "failed") {
+      earSays(told(heard.kind, heard.words), true);
+    } else if (heard.state === "boxes") {
+      var good = heard.boxes.some(function (box) { return box.offset_ms !== null; });
+      earSays(t(good ? "Heard. A box that is late needs a higher latency: Set changes it." : "Nothing can be said of two boxes or more."), !good);
+      id("heard-rows").textContent = "";
+      heard.boxes.forEach(function (box) { heardRow(heard.recording, box); });
+    }
+  }
+  function heardRow(recording, box) {
+    var row = id("heard-rows").appendChild(make("tr")), who = box.name || t("Box {0}", box.number);
+    var head = row.appendChild(make("th", "", who));
+    head.scope = "row";
+    if (box.name) { head.appendChild(make("div", "dim", t("box {0}", box.number))); }
+    var much = row.appendChild(make("td")), act = row.appendChild(make("td"));
+    if (box.offset_ms === null) { much.colSpan = 2; row.removeChild(act); text(much, told(box.no_answer, box.words)); return; }
+    var ms3 = (box.offset_ms < 0 ? "\u2212" : "+") + number(Math.abs(box.offset_ms), 2);
+    much.appendChild(make("b", "", ms3 + "\u00a0ms"));
+    much.appendChild(make("div", "dim", t("±{0} ms, {1}", number(box.plus_minus_ms, 2), t(box.sure))));
+    if (box.is_set) { text(act, t("set")); return; }
+    if (!box.worth) { text(act, t("as it is")); return; }
+    var node = act.appendChild(button(t("Set"), function () {
+      node.setAttribute("aria-busy", "true");
+      ask("POST", "/recording/set", { recording: recording, box: box.number }, function (status, answer) {
+        node.removeAttribute("aria-busy");
+        if (status === 200) {
+          text(act, t("set"));
+          earSays(t(answer.set === "set" ? "{0} is set." : "{0} was set by this recording before.", who), false);
+        } else {
+          earSays(t("{0} is not set: {1}", who, said(answer.error || "The box does not answer.")), true);
+        }
+      });
+    }));
+    attribute(node, "aria-label", t("Set: {0}, {1} ms", who, ms3));
   }
 
   // --- The sheet: a question, or the PIN.
@@ -576,15 +757,25 @@
   [].forEach.call(document.querySelectorAll("[data-order]"), function (node) {
     var what = node.getAttribute("data-order");
     node.addEventListener("click", function () {
-      var label = t({ start: "Start", stop: "Stop", start_fresh: "Start over", resume: "Resume", identify: "Identify" }[what]);
+      var label = t({ start: "Start", stop: "Stop", start_fresh: "Start over", resume: "Resume", identify: "Identify", sound_check: "Sound check" }[what]);
       if (what === "start_fresh") {
         confirm(t("Start over?"), t("All boxes begin the playlist at its first track, at the next start."), function () {
           order({ start_fresh: 0 }, null, label, node);
+        });
+      } else if (what === "sound_check") {
+        confirm(t("Start a sound check?"), t("All boxes play sweeps for two minutes instead of the music, each in its turn. Stop ends it."), function () {
+          order(what, null, label, node);
         });
       } else {
         order(what, null, label, node);
       }
     });
+  });
+  id("file").addEventListener("change", function () {
+    var file = id("file").files[0];
+    if (file) { send(file); }
+    // The same file can be sent again.
+    id("file").value = "";
   });
   id("earlier").addEventListener("click", function () { load(Math.max(0, from - 100)); });
   id("later").addEventListener("click", function () { load(from + 100); });

@@ -31,7 +31,7 @@ impl Conductor {
         self.measured = Some(measured);
         self.follow_audio();
         log::info!("output_latency_ms is {ms:.3} now, as measured by ear; it was {before_ms:.3}");
-        let trouble = (self.ports.state_status)().trouble().map(|trouble| format!("; {trouble}")).unwrap_or_default();
+        let trouble = self.state_status().trouble().map(|trouble| format!("; {trouble}")).unwrap_or_default();
         Response::done(format!("output_latency_ms is {ms:.3} now; it was {before_ms:.3}{trouble}"))
     }
 

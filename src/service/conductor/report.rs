@@ -34,7 +34,7 @@ impl Conductor {
         let snapshot = self.appliance.snapshot(now);
         let time = self.time_status.as_ref().map(|(status, _)| status);
         let play = self.play_status(&snapshot, now.utc);
-        let state = StateStatus { folder_trouble: self.state_trouble.clone(), ..(self.ports.state_status)() };
+        let state = self.state_status();
         let ride = (self.ports.ride_status)();
         let status = Status {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -57,6 +57,11 @@ impl Conductor {
             state,
         };
         self.status.write(status);
+    }
+
+    /// Returns where the state is saved, and what is wrong with that.
+    pub(super) fn state_status(&self) -> StateStatus {
+        StateStatus { folder_trouble: self.state_trouble.clone(), ..(self.ports.state_status)() }
     }
 
     fn dac_status(&self) -> DacStatus {
