@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Local;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaudiosync_hw::clocks::MachineClocks;
@@ -64,7 +65,7 @@ impl Through {
         let progress = result?;
         match self.json {
             true => output::say_pretty_json(&progress)?,
-            false => output::say(results::draw(&progress)),
+            false => output::say(results::draw(&progress, Local::now().date_naive())),
         }
         results::worst(&progress)
     }
