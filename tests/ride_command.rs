@@ -109,6 +109,21 @@ fn a_box_without_a_key_says_how_to_get_one_and_no_service_is_an_error() {
 }
 
 #[test]
+fn a_key_that_is_broken_is_named_and_options_that_contradict_each_other_are_refused() {
+    let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
+    fs::write(sandbox.path().join("ride.key"), "a3kd-aaaa\n").unwrap();
+    let file = sandbox.path().join("ride.key");
+    let config = format!("[time]\nrtc = \"simulated\"\n[ride]\nkey_file = \"{}\"\n", file.display());
+    let make = Make { config: &config, ..Make::default() };
+    let service = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &make).ready();
+    let socket = service.socket().to_str().unwrap();
+    for command in [["ride", "start"], ["ride", "stop"], ["sound-check", "--all"]] {
+        sandbox.run(&[&command[..], &["--socket", socket]].concat()).fails(1, &["ride.key: "]);
+    }
+    sandbox.run(&["ride", "start", "-p", "2", "--fresh"]).fails(2, &["--fresh"]);
+}
+
+#[test]
 fn the_help_and_the_completions_have_every_option() {
     let sandbox = Sandbox::new();
     let help = sandbox.run(&["ride", "--help"]);

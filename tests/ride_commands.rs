@@ -206,8 +206,10 @@ fn four_boxes_start_and_stop_on_the_same_frame_and_one_that_is_off_is_named() {
         let other_key = ride.sandbox.run(&["ride", "new-key"]).succeeds().stdout.clone();
         std::fs::write(&key_file, other_key).unwrap();
         let before = ride.ride(0).refused.signature;
+        let (text, code) = on_laptop(&["status", "--json"]);
+        assert_eq!((text.contains("\"neighbours\": []"), code), (true, Some(5)), "{text}");
         let (_, code) = on_laptop(&["stop"]);
-        assert_eq!(code, Some(1));
+        assert_eq!(code, Some(5));
         assert_eq!(ride.ride(0).refused.signature, before, "it heard nobody, so it sent nothing");
     });
 }

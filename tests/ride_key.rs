@@ -52,6 +52,21 @@ fn a_key_is_saved_for_the_service_alone_and_not_replaced_by_mistake() {
 }
 
 #[test]
+fn a_key_for_a_laptop_is_in_a_file_that_its_owner_alone_can_read() {
+    let sandbox = Sandbox::new();
+    with_key_file(&sandbox);
+    let run = new_key(&sandbox, &["--output", "laptop.key"]);
+    assert_eq!(run.succeeds().stdout, "");
+    let file = sandbox.path().join("laptop.key");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let key = fs::read_to_string(&file).unwrap();
+    assert!(key.trim().parse::<jaudiosync::ride_key::RideKey>().is_ok());
+    new_key(&sandbox, &["--output", "laptop.key"]).fails(2, &["laptop.key is there already"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), key);
+    new_key(&sandbox, &["--output", "other.key", "--write"]).fails(2, &["--write"]);
+}
+
+#[test]
 fn a_key_in_the_configuration_comes_first_and_is_never_shown() {
     let sandbox = Sandbox::new();
     let file = with_key_file(&sandbox);

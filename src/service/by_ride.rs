@@ -1,13 +1,13 @@
 //! Requests of the control socket that concern other boxes: they are sent as commands to the ride,
 //! and the client's own thread waits for what comes of them.
 
-use crate::control::protocol::{ErrorCode, LatencyChange};
+use crate::control::protocol::{ErrorCode, Failure, LatencyChange};
 use crate::control::{Command, Response};
 use crate::ride::command::{Action, Commands, Outcome, Row, Targets};
 use crate::sound_check::MINUTES;
 
 /// Has the ride do what concerns other boxes; `None` for what concerns this box alone.
-pub(super) fn handle(command: &Command, ride: Option<&Commands>) -> Option<Response> {
+pub(super) fn handle<'a>(command: &Command, ride: impl FnOnce() -> Result<&'a Commands, Failure>) -> Option<Response> {
     let (action, numbers) = match command {
         Command::OutputLatency(LatencyChange { by_us, measurement, number: Some(number) }) => {
             (Action::OutputLatency { by_us: *by_us, measurement: *measurement }, Some(*number))
@@ -17,10 +17,7 @@ pub(super) fn handle(command: &Command, ride: Option<&Commands>) -> Option<Respo
         }
         _ => return None,
     };
-    let Some(ride) = ride else {
-        return Some(Response::failed(ErrorCode::NotNow, "this box has no ride; see: jaudiosync ride new-key"));
-    };
-    Some(send(action, numbers, ride))
+    Some(ride().map_or_else(Response::from, |ride| send(action, numbers, ride)))
 }
 
 fn send(action: Action, number: Option<u8>, ride: &Commands) -> Response {

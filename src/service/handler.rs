@@ -26,24 +26,31 @@ pub struct ControlHandler {
     messages: Sender<Message>,
     status: StatusBoard,
     ride: Option<Commands>,
+    no_ride: String,
 }
 
 impl ControlHandler {
     /// Makes a handler that passes commands on to the conductor that takes these messages.
     pub fn new(messages: Sender<Message>, status: StatusBoard) -> Self {
-        Self { messages, status, ride: None }
+        let no_ride = "this box has no ride's key, or hears nobody; see: jaudiosync ride".to_owned();
+        Self { messages, status, ride: None, no_ride }
     }
 
-    /// Commands the ride by this.
+    /// Commands the ride by this; what is wrong with its key is why there may be none.
     #[must_use]
-    pub fn with_ride(self, ride: Option<Commands>) -> Self {
-        Self { ride, ..self }
+    pub fn with_ride(self, ride: Option<Commands>, trouble: Option<String>) -> Self {
+        let no_ride = trouble.map_or(self.no_ride, |trouble| format!("this box is in no ride: {trouble}"));
+        Self { ride, no_ride, ..self }
+    }
+
+    fn ride_commands(&self) -> Result<&Commands, Failure> {
+        self.ride.as_ref().ok_or_else(|| Failure::new(ErrorCode::NotNow, self.no_ride.clone()))
     }
 }
 
 impl Handler for ControlHandler {
     fn handle(&self, command: Command) -> Response {
-        if let Some(response) = by_ride::handle(&command, self.ride.as_ref()) {
+        if let Some(response) = by_ride::handle(&command, || self.ride_commands()) {
             return response;
         }
         let (answer, answered) = mpsc::sync_channel(1);
@@ -55,19 +62,14 @@ impl Handler for ControlHandler {
     }
 
     fn ride(&self, request: &RideRequest) -> Result<Receiver<Progress>, Failure> {
-        let no_ride = || {
-            let words = "this box has no ride's key, or hears nobody; see: jaudiosync ride";
-            Failure::new(ErrorCode::NotNow, words)
-        };
-        let commands = self.ride.as_ref().ok_or_else(no_ride)?;
+        let commands = self.ride_commands()?;
         let now = Instant::from_ns(self.status.read().time.utc_ns);
         let action = action(request, now)?;
         commands.send(action, targets(request)).map_err(|error| failure(&error))
     }
 
     fn ride_list(&self, name: &str) -> Result<RideDifferences, Failure> {
-        let no_ride = || Failure::new(ErrorCode::NotNow, "this box is in no ride; see: jaudiosync ride");
-        let commands = self.ride.as_ref().ok_or_else(no_ride)?;
+        let commands = self.ride_commands()?;
         let answered = commands.compare(name).map_err(|error| failure(&error))?;
         let silent = || Failure::new(ErrorCode::Failed, format!("{name} does not say which tracks it has; try again"));
         let differences = answered.recv_timeout(LIST_PATIENCE).ok().flatten().ok_or_else(silent)?;

@@ -180,7 +180,7 @@ impl Service {
         let saved = restored.for_appliance(&config.playlist.name, config.volume.remember);
         let conductor = Conductor::new(&layers, saved, board_opener(&config, &options.simulated), ports);
         let handler = ControlHandler::new(sender.clone(), conductor.status_board())
-            .with_ride(ride.as_ref().and_then(RideSide::commands));
+            .with_ride(ride.as_ref().and_then(RideSide::commands), config.ride.find_key().err());
         let handler = Arc::new(handler);
         let server = server.map(|server| server.serve(Arc::<ControlHandler>::clone(&handler))).transpose()?;
         let page = page::start(&config.page, ride.as_ref(), handler, &conductor);

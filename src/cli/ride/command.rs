@@ -31,7 +31,7 @@ pub(super) struct Start {
     first_track: Option<u32>,
 
     /// Begin with the first track instead of joining the common timetable
-    #[arg(long)]
+    #[arg(long, conflicts_with = "first_track")]
     fresh: bool,
 
     #[command(flatten)]
@@ -117,6 +117,9 @@ impl Volume {
 }
 
 /// Reload playlist, Music folder and configuration on all boxes
+///
+/// What takes effect only with a restart, such as the ride's key or the page, is then among the warnings
+/// of `jaudiosync status` on that box, and of its page.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  jaudiosync ride reload")]
 pub(super) struct Reload {

@@ -23,11 +23,15 @@ const SERVICE_GROUP: &str = "jaudiosync";
   jaudiosync ride new-key
   sudo jaudiosync ride new-key --write             and save it where the service reads it
   sudo jaudiosync ride new-key --write --replace   instead of the one that is there
-  jaudiosync ride new-key > ride.key               for: scripts/deploy --ride-key ride.key HOST...")]
+  jaudiosync ride new-key --output ride.key        for: scripts/deploy --ride-key ride.key HOST...")]
 pub(super) struct NewKey {
     /// Save it in the file that ride.key_file names, readable by root and the service alone
     #[arg(long)]
     write: bool,
+
+    /// Save it in this file, which must not exist yet, and which only you can read; it is not printed
+    #[arg(long, value_name = "FILE", conflicts_with = "write")]
+    output: Option<PathBuf>,
 
     /// Replace the key that is there; this box then no longer hears those that have it
     #[arg(long, requires = "write")]
@@ -48,6 +52,14 @@ impl NewKey {
         }
         let key =
             RideKey::generate().map_err(|error| Failure::Other(format!("the system has no randomness: {error}")))?;
+        if let Some(file) = &self.output {
+            if file.exists() {
+                return Err(Failure::Usage(format!("{} is there already; name another file", file.display())));
+            }
+            write_secret(file, format!("{key}\n").as_bytes(), None).map_err(|error| explain(file, &error))?;
+            output::note(format_args!("saved in {}: for scripts/deploy --ride-key, and --key", file.display()));
+            return Ok(());
+        }
         if self.write {
             save(file, &key).map_err(|error| explain(file, &error))?;
         }
@@ -96,7 +108,7 @@ pub(in crate::cli) fn save(file: &Path, key: &RideKey) -> io::Result<()> {
 
 fn explain(file: &Path, error: &io::Error) -> Failure {
     let advice = match error.kind() {
-        ErrorKind::PermissionDenied => "; run it as root: sudo jaudiosync ride new-key --write",
+        ErrorKind::PermissionDenied => "; run it as root (sudo), or name a file elsewhere",
         _ => "",
     };
     Failure::Other(format!("{}: {error}{advice}", file.display()))

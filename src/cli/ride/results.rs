@@ -1,29 +1,31 @@
 //! What came of a command to the ride, in words. Pure.
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, NaiveDate};
 use comfy_table::{Table, presets};
 
 use super::super::Failure;
+use super::words::told_apart;
 use crate::control::protocol::{RideBox, RideOutcome, RideProgress};
 
-/// Draws a line for every box.
-pub(super) fn draw(progress: &RideProgress) -> String {
+/// Draws a line for every box. A time of another day than `today` has its date.
+pub(super) fn draw(progress: &RideProgress, today: NaiveDate) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     for one in &progress.boxes {
-        table.add_row([name(one), words(one)]);
+        table.add_row([name(one, &progress.boxes), words(one, today)]);
     }
     table.trim_fmt()
 }
 
-fn name(one: &RideBox) -> String {
-    if one.this { format!("{} (this box)", one.name) } else { one.name.clone() }
+fn name(one: &RideBox, all: &[RideBox]) -> String {
+    let name = told_apart(&one.name, &one.id, all.iter().map(|other| other.name.as_str()));
+    if one.this { format!("{name} (this box)") } else { name }
 }
 
-fn words(one: &RideBox) -> String {
+fn words(one: &RideBox, today: NaiveDate) -> String {
     let mut words = match one.outcome {
         Some(RideOutcome::Done) => match (one.heard_from_utc_s, one.volume_percent) {
-            (Some(utc_s), _) => format!("plays from {}", clock_time(utc_s)),
+            (Some(utc_s), _) => format!("plays from {}", clock_time(utc_s, today)),
             (None, Some(percent)) => format!("{percent} %"),
             (None, None) => "done".to_owned(),
         },
@@ -40,9 +42,10 @@ fn words(one: &RideBox) -> String {
     words
 }
 
-fn clock_time(utc_s: i64) -> String {
-    let instant = DateTime::from_timestamp(utc_s, 0).unwrap_or_default();
-    instant.with_timezone(&Local).format("%H:%M:%S").to_string()
+fn clock_time(utc_s: i64, today: NaiveDate) -> String {
+    let instant = DateTime::from_timestamp(utc_s, 0).unwrap_or_default().with_timezone(&Local);
+    let pattern = if instant.date_naive() == today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    instant.format(pattern).to_string()
 }
 
 /// Says for whom it waits.
@@ -96,7 +99,7 @@ mod tests {
             ],
             over: true,
         };
-        let drawn = draw(&progress);
+        let drawn = draw(&progress, NaiveDate::default());
         let lines: Vec<Vec<&str>> = drawn
             .lines()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
@@ -105,6 +108,23 @@ mod tests {
         assert_eq!(lines[1], ["bike-2", "40 %, 1.2 s late"]);
         assert_eq!(lines[2], ["bike-3", "refused: it is shutting down"]);
         assert_eq!(lines[3], ["bike-4", "no answer"]);
+    }
+
+    #[test]
+    fn boxes_of_one_name_are_told_apart_and_another_day_has_its_date() {
+        let plays = |id: &str, utc_s| RideBox {
+            id: id.to_owned(),
+            heard_from_utc_s: Some(utc_s),
+            ..one("bike", Some(RideOutcome::Done))
+        };
+        let (first_s, day_s) = (1_800_000_000, 86_400);
+        let progress =
+            RideProgress { boxes: vec![plays("1a2b3c4d", first_s), plays("5e6f", first_s + 3 * day_s)], over: true };
+        let today = DateTime::from_timestamp(first_s, 0).unwrap().with_timezone(&Local).date_naive();
+        let drawn = draw(&progress, today);
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert!(lines[0].starts_with("bike (1a2b) ") && !lines[0].contains("2027-"), "{drawn}");
+        assert!(lines[1].starts_with("bike (5e6f) ") && lines[1].contains("plays from 2027-01-1"), "{drawn}");
     }
 
     #[test]

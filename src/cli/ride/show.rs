@@ -76,15 +76,15 @@ impl Show {
         let boxes = guest.boxes();
         let ride = outside::status(&boxes, guest.interfaces(), guest.refused(), MachineClocks.raw());
         match self.json {
-            true => output::say_pretty_json(&ride),
-            false if boxes.is_empty() => Err(Failure::Other(SendError::Nobody.to_string())),
+            true => output::say_pretty_json(&ride)?,
+            false if boxes.is_empty() => {}
             false => {
                 let drawn = draw(&ride, None, look());
                 // Its first line is about a box that hears others.
                 output::say(drawn.split_once("\n\n").map_or(drawn.as_str(), |(_, table)| table));
-                Ok(())
             }
         }
+        if boxes.is_empty() { Err(Failure::NoAnswer(SendError::Nobody.to_string())) } else { Ok(()) }
     }
 
     fn show(&self, status: &Status) -> io::Result<()> {

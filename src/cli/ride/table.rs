@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::words::{age, in_short, ms, number_ms, refusals};
+use super::words::{age, in_short, ms, number_ms, refusals, told_apart};
 use crate::control::protocol::{NeighbourStatus, RideStatus};
 
 /// The columns that all but the name take at their widest, with what is between them.
@@ -68,7 +68,8 @@ fn table(ride: &RideStatus, look: Look) -> String {
         let cells = cells(neighbour);
         let is_odd = cells.iter().any(|(_, is_odd)| *is_odd);
         styles.push(if is_odd { AnsiColor::Yellow.on_default() } else { Style::new() });
-        let name = cut(&neighbour.name, look.columns);
+        let names = ride.neighbours.iter().map(|other| other.name.as_str()).chain([ride.name.as_str()]);
+        let name = cut(&told_apart(&neighbour.name, &neighbour.id, names), look.columns);
         table.add_row(std::iter::once(name).chain(cells.into_iter().map(|(words, _)| words)));
     }
     for index in [1, 3, 4, 5, 7] {

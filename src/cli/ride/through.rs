@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Local;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jaudiosync_hw::clocks::MachineClocks;
@@ -17,6 +18,7 @@ use crate::control::ClientError;
 use crate::control::Request;
 use crate::control::protocol::{RideProgress, RideRequest};
 use crate::ride::air::{Air, AirConfig};
+use crate::ride::command::SendError;
 use crate::ride::command::guest::Guest;
 use crate::ride::key::RideKey;
 use crate::service::ride_requests::{action, failure, targets};
@@ -64,7 +66,7 @@ impl Through {
         let progress = result?;
         match self.json {
             true => output::say_pretty_json(&progress)?,
-            false => output::say(results::draw(&progress)),
+            false => output::say(results::draw(&progress, Local::now().date_naive())),
         }
         results::worst(&progress)
     }
@@ -100,7 +102,10 @@ fn from_outside(key: RideKey, request: &RideRequest, waiting: &Waiting) -> Resul
         last = RideProgress::from(progress);
         waiting.show(&last);
     });
-    sent.map_err(|error| Failure::from(failure(&error)))?;
+    sent.map_err(|error| match error {
+        SendError::Nobody => Failure::NoAnswer(error.to_string()),
+        error => Failure::from(failure(&error)),
+    })?;
     Ok(last)
 }
 

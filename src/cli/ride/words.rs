@@ -51,6 +51,14 @@ pub(in crate::cli) fn refusals(refused: &RefusedStatus) -> Option<String> {
     (!many.is_empty()).then(|| format!("many messages were refused since the start: {}", many.join(", ")))
 }
 
+/// Returns a box's name, with the beginning of its number where several of these names are the same.
+pub(super) fn told_apart<'a>(name: &str, id: &str, all: impl Iterator<Item = &'a str>) -> String {
+    match all.filter(|other| *other == name).count() {
+        ..=1 => name.to_owned(),
+        _ => format!("{name} ({})", id.chars().take(4).collect::<String>()),
+    }
+}
+
 /// Returns a bound with its unit, rounded up: `0.08 ms`, `3.1 ms`, `24 ms`, `1.3 s`.
 pub(super) fn ms(bound_ms: f64) -> String {
     match bound_ms {

@@ -107,7 +107,10 @@ impl Conductor {
         self.config = layers.config().clone();
         let needs_restart = settings::needs_restart(&self.begun_with, &self.config);
         if !needs_restart.is_empty() {
-            log::warn!("{}", restart_words(&needs_restart));
+            let words = restart_words(&needs_restart);
+            log::warn!("{words}");
+            // Also for those who have reloaded many boxes at once, and get no words back.
+            self.config_problems.push(words);
         }
         self.feed(Input::Settings(settings::appliance_settings(&self.config)));
         self.ports.numbers.configure(&self.config);

@@ -153,7 +153,8 @@ impl Conductor {
             _ => None,
         };
         Done {
-            heard_from_utc_s: heard_from_utc_s.filter(|_| action.decides_what_plays()),
+            // Without a sound card nothing is heard.
+            heard_from_utc_s: heard_from_utc_s.filter(|_| action.decides_what_plays() && self.has_device),
             volume_percent: matches!(action, RideAction::Volume { .. }).then_some(snapshot.volume_percent),
             // A round of this loop is not late.
             late_ms: u16::try_from(late.whole_ms()).unwrap_or(u16::MAX).checked_sub(50).map_or(0, |ms| ms + 50),
