@@ -21,6 +21,7 @@ fn load_a_thousand(criterion: &mut Criterion) {
     let options = |trust_index| LoadOptions {
         music: music.path().to_owned(),
         name: "Playlist".to_owned(),
+        index_folder: None,
         trust_index,
         rebuild: false,
         make_maps: false,

@@ -36,7 +36,7 @@ impl Desk {
         desk.write("Music/._b.mp3", b"a Mac's");
         desk.write("Music/.Trashes/c.mp3", b"a Mac's");
         desk.write("Music/System Volume Information/d.mp3", b"of Windows");
-        desk.write("no-list/a.mp3", b"music");
+        desk.write("no-music/Playlist.m3u8", b"a.mp3\n");
         desk.write("ride.toml", b"\xef\xbb\xbf[volume]\r\nstartup_percent = 30\r\n");
         desk.write("broken.toml", b"[volume\n");
         desk.write("ride.key", b"a3kd-a3kd-a3kd-a3kd-a3kd-a3kd-a3kd-a3kd\r\n");
@@ -227,6 +227,39 @@ fn cards_that_are_mounted_are_made_in_the_order_in_which_they_are_named() {
 }
 
 #[test]
+fn music_can_stay_where_any_laptop_changes_it() {
+    let desk = Desk::new();
+    fs::rename(desk.path("Music/What? Now!.mp3"), desk.path("Music/What, Café.mp3")).unwrap();
+    desk.image("pi.img", BOOKWORM);
+    desk.card("card", BOOKWORM);
+    desk.write("list.toml", b"[playlist]\r\nname = \"Ride\"\r\n[volume]\r\nstep_percent = 3\r\n");
+    let stays = ["--music", "Music", "--music-stays", "--config"];
+    desk.succeeds(&[&["pi.img"], &PACKAGE[..], &stays, &["list.toml"]].concat());
+    desk.succeeds(&[&["card"], &PACKAGE[..], &stays, &["ride.toml"]].concat());
+    let read = |file: &str| desk.read_in("pi-jaudiosync.img", file);
+    assert_eq!(read("Music/What, Café.mp3").as_deref(), Some("music"));
+    assert_eq!(read("Music/B-sides/b.mp3").as_deref(), Some("more"));
+    assert_eq!((read("jaudiosync/music.tar"), read("Music/._b.mp3")), (None, None));
+    let folder = "folder = \"/boot/firmware/Music\"\n";
+    let list = format!("[playlist]\n{folder}name = \"Ride\"\n[volume]\nstep_percent = 3\n");
+    assert_eq!(read("jaudiosync.toml"), Some(list));
+    assert_eq!(desk.read("card/Music/B-sides/b.mp3"), "more");
+    assert_eq!(desk.read("card/jaudiosync.toml"), format!("[volume]\nstartup_percent = 30\n[playlist]\n{folder}"));
+    let before = desk.read("card/jaudiosync.toml");
+    desk.succeeds(&[&["card"], &PACKAGE[..], &stays[..3]].concat());
+    assert_eq!(desk.read("card/jaudiosync.toml"), before, "a configuration that is there stays");
+    desk.write("list.toml", "[playlist]\nfolder = \"/media\"\n".as_bytes());
+    let refuses = |config: &str, words: &str| {
+        let output = desk.run(&[&["card"], &PACKAGE[..], &stays, &[config]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(words), "no {words:?} in {said}");
+    };
+    refuses("list.toml", "has a playlist.folder");
+    desk.write("Music/Why?.mp3", b"music");
+    refuses("ride.toml", "'Why?.mp3'; rename it");
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
     let desk = Desk::new();
     desk.card("card", BOOKWORM);
@@ -250,7 +283,7 @@ fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
         ([&["full.img", "--music", "large"], &PACKAGE[..]].concat(), "scripts/deploy"),
         ([&["old"], &PACKAGE[..]].concat(), "older than Raspberry Pi OS 12"),
         (with(&["--music", "nowhere"]), "there is no Music folder nowhere"),
-        (with(&["--music", "no-list"]), "no playlist"),
+        (with(&["--music", "no-music"]), "there is no MP3 in no-music"),
         (with(&["--config", "broken.toml"]), "broken.toml"),
         (with(&["--hostname", "my bike"]), "'my bike' is not a host name"),
         (with(&["--boxes", "bike-1..bike-3"]), "1 cards and 3 boxes"),

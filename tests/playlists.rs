@@ -29,6 +29,44 @@ fn a_playlist_from_a_laptop_is_understood() {
 }
 
 #[test]
+fn without_a_playlist_all_mp3s_are_played_in_the_order_of_their_names() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.music().join("System Volume Information")).unwrap();
+    fs::create_dir(sandbox.music().join("B-sides")).unwrap();
+    for file in ["10 ten.mp3", "2 two.mp3", "B-sides/#1.mp3", "._2 two.mp3", "System Volume Information/a.mp3"] {
+        short_mp3(&sandbox.music().join(file), 44_100, "");
+    }
+    let run = sandbox.run(&["list", "--json"]);
+    assert!(run.succeeds().stderr.contains("all 3 MP3s of the Music folder are played"), "{run:?}");
+    let list = sandbox.list(&[]);
+    let titles: Vec<&str> =
+        list["tracks"].as_array().unwrap().iter().filter_map(|track| track["title"].as_str()).collect();
+    assert_eq!(titles, ["2 two", "10 ten", "#1"]);
+    assert_eq!(sandbox.list(&[]), list, "with the saved index as without it");
+    sandbox.run(&["list", "--playlist-name", "Ride"]).fails(3, &["no playlist Music/Ride.m3u8"]);
+    sandbox.playlist("10 ten.mp3\n");
+    assert_eq!(sandbox.list(&[])["tracks"].as_array().unwrap().len(), 1, "a playlist counts");
+}
+
+#[test]
+fn a_folder_that_was_copied_with_its_playlist_is_found() {
+    let sandbox = Sandbox::new();
+    for folder in ["Ride", ".Trashes", "Covers"] {
+        fs::create_dir(sandbox.music().join(folder)).unwrap();
+    }
+    short_mp3(&sandbox.music().join("Ride/a.mp3"), 44_100, "A");
+    fs::write(sandbox.music().join("Ride/playlist.m3u8"), "a.mp3\n").unwrap();
+    fs::write(sandbox.music().join(".Trashes/Playlist.m3u8"), "b.mp3\n").unwrap();
+    let list = sandbox.list(&[]);
+    assert_eq!(list["tracks"][0]["title"], "A", "{list}");
+    fs::write(sandbox.music().join("Covers/Playlist.m3u8"), "b.mp3\n").unwrap();
+    let words = ["several folders", "Covers/Playlist.m3u8, Ride/playlist.m3u8", "--playlist-name"];
+    sandbox.run(&["list"]).fails(3, &words);
+    let one = sandbox.run(&["list", "--playlist-name", "Ride/playlist"]);
+    assert!(one.succeeds().stdout.contains('A'), "{one:?}");
+}
+
+#[test]
 fn the_index_is_used_until_a_file_changes() {
     let sandbox = Sandbox::new();
     let file = sandbox.music().join("a.mp3");

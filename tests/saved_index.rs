@@ -52,7 +52,7 @@ impl Reading {
         let (sender, news) = mpsc::channel();
         let (command_maps, commands) = mpsc::channel();
         let send = Box::new(move |event| sender.send(event).unwrap());
-        let reader = PlaylistTask::new(send, Box::new(move |command| command_maps.send(command).unwrap()));
+        let reader = PlaylistTask::new(send, Box::new(move |command| command_maps.send(command).unwrap()), None);
         let source = PlaylistSource { music: sandbox.music(), name: "Playlist".to_owned() };
         Self { reader, mapper: MapperTask::default(), news, commands, source }
     }

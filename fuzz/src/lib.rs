@@ -72,6 +72,7 @@ impl MusicFolder {
         let options = LoadOptions {
             music: self.path().to_owned(),
             name: "Playlist".to_owned(),
+            index_folder: None,
             trust_index: how == How::TrustIndex,
             rebuild: how == How::Rebuild,
             make_maps: false,

@@ -51,6 +51,7 @@ impl PlaylistOptions {
         let options = LoadOptions {
             music: self.music.clone(),
             name: self.playlist_name.clone(),
+            index_folder: None,
             trust_index: how == How::TrustIndex,
             rebuild: how == How::Rebuild,
             make_maps: matches!(how, How::Rebuild | How::WithMaps),

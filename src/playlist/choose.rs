@@ -2,21 +2,27 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::every_mp3::is_of_a_system;
 use super::load_error::{Listing, LoadError};
 
 /// The extensions of playlists, the preferred one first.
 const EXTENSIONS: [&str; 2] = ["m3u8", "m3u"];
 
+/// The playlist's name unless another is configured.
+pub const USUAL_NAME: &str = "Playlist";
+
 /// Finds the playlist of this name: `Ride` means `Ride.m3u8` or, if there is none, `Ride.m3u`;
 /// `Ride.m3u` means that file alone. If no file has exactly that name, one that differs only in
-/// letter case is taken.
+/// letter case is taken. If the Music folder has no playlist at all, those in the folders right in
+/// it count: a folder was copied with its playlist.
 ///
 /// # Errors
-/// When there is none, or several differ only in letter case.
+/// When there is none, several differ only in letter case, or several folders have one.
 pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadError> {
     match fs::read_dir(music) {
         Ok(_) => {}
@@ -25,28 +31,27 @@ pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadErr
         }
         Err(_) => return Err(LoadError::NoMusic(music.to_owned())),
     }
+    let path = music.join(if has_extension(name) { name.to_owned() } else { format!("{name}.m3u8") });
     let asked = extension_of(name);
-    let path = music.join(if asked.is_some() { name.to_owned() } else { format!("{name}.m3u8") });
-    if path.is_file() {
-        return Ok(path);
+    if let Some(found) = find_in(&path, asked)? {
+        return Ok(found);
     }
     let folder = path.parent().unwrap_or(music);
     let all = playlists_in(folder);
-    for extension in EXTENSIONS.into_iter().filter(|&extension| asked.is_none_or(|asked| asked == extension)) {
-        let path = path.with_extension(extension);
-        if path.is_file() {
-            return Ok(path);
+    if all.is_empty() && folder == music {
+        let mut inside = Vec::new();
+        for folder in folders_in(music) {
+            inside.extend(find_in(&folder.join(path.file_name().unwrap_or_default()), asked)?);
         }
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let is_meant = |file: &&String| extension_of(file) == Some(extension) && is_alike(stem_of(file), &stem);
-        let alike: Vec<&String> = all.iter().filter(is_meant).collect();
-        let exact: Vec<&String> = alike.iter().copied().filter(|file| stem_of(file) == stem).collect();
-        match (exact.as_slice(), alike.as_slice()) {
-            ([file], _) | ([], [file]) => return Ok(folder.join(file)),
-            (_, []) => {}
-            (_, several) => {
-                let files = several.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(LoadError::SeveralPlaylists { path, files });
+        match inside.as_slice() {
+            [] => {}
+            [one] => return Ok(one.clone()),
+            several => {
+                let within = |file: &PathBuf| file.strip_prefix(music).unwrap_or(file).display().to_string();
+                return Err(LoadError::InSeveralFolders {
+                    path,
+                    files: several.iter().map(within).collect::<Vec<_>>().join(", "),
+                });
             }
         }
     }
@@ -60,12 +65,52 @@ pub(super) fn find_playlist(music: &Path, name: &str) -> Result<PathBuf, LoadErr
     Err(LoadError::NoPlaylist { path, others: Listing(all.iter().map(|file| short_name(file).to_owned()).collect()) })
 }
 
+/// Finds the file that is meant by a path, of which `asked` is the extension if it is given.
+fn find_in(path: &Path, asked: Option<&str>) -> Result<Option<PathBuf>, LoadError> {
+    if path.is_file() {
+        return Ok(Some(path.to_owned()));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let all = playlists_in(folder);
+    for extension in EXTENSIONS.into_iter().filter(|&extension| asked.is_none_or(|asked| asked == extension)) {
+        let path = path.with_extension(extension);
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let is_meant = |file: &&String| extension_of(file) == Some(extension) && is_alike(stem_of(file), &stem);
+        let alike: Vec<&String> = all.iter().filter(is_meant).collect();
+        let exact: Vec<&String> = alike.iter().copied().filter(|file| stem_of(file) == stem).collect();
+        match (exact.as_slice(), alike.as_slice()) {
+            ([file], _) | ([], [file]) => return Ok(Some(folder.join(file))),
+            (_, []) => {}
+            (_, several) => {
+                let files = several.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(LoadError::SeveralPlaylists { path, files });
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Returns the name of the playlist that a request by this name means: without folders and
 /// extension.
 pub fn playlist_name(asked: &str) -> String {
     let path = Path::new(asked);
     let name = if has_extension(asked) { path.file_stem() } else { path.file_name() };
     name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Returns the folders right in a folder that may hold music, sorted.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .filter(|entry| !is_of_a_system(entry.file_name().as_bytes()))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
 }
 
 /// Returns the names of all playlists in a folder, sorted.

@@ -140,6 +140,8 @@ impl Index {
     /// # Errors
     /// When it cannot be written.
     pub fn replace(self, before: Option<&Self>, path: &Path, entries: &HashMap<String, usize>) -> io::Result<()> {
+        // That for the state may not be there yet; that of a playlist always is.
+        fs::create_dir_all(folder_of(path))?;
         let _lock = FolderLock::take(folder_of(path))?;
         let Ok(now) = Self::read(path) else { return self.write(path) };
         if Some(&now) == before {

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::choose::{find_playlist, playlist_name};
+use super::choose::{USUAL_NAME, find_playlist, playlist_name};
 use super::departure_report::summary;
-use super::index::{Index, IndexError, IndexedTrack, index_path};
+use super::every_mp3::every_mp3;
+use super::index::{Index, IndexError, IndexedTrack};
+use super::index_place::IndexPlace;
 use super::inspect::Maps;
 use super::load_error::LoadError;
 use super::load_options::LoadOptions;
@@ -40,19 +42,23 @@ pub struct Loaded {
 /// Receives the progress of inspecting files: bytes read, and bytes to read; both approximate.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
-/// Loads a playlist. The saved index is used for every file whose size and modification time still
+/// Loads a playlist. Where there is none at all, and none but the usual one was asked for, that is all
+/// MP3s in the order of their names. The saved index is used for every file whose size and modification time still
 /// agree, and rewritten if anything changed; if it cannot be written, that is a warning.
 ///
 /// # Errors
 /// When there is no usable playlist. Broken and missing files are not errors: they are silence.
 pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, LoadError> {
-    let path = find_playlist(&options.music, &options.name)?;
-    let list = read_list(&path)?;
+    let (path, list) = match find_playlist(&options.music, &options.name) {
+        Ok(path) => (path.clone(), read_list(&path)?),
+        Err(error) => every_mp3_instead(options, error)?,
+    };
     let entries = &list.entries;
-    let index_file = index_path(&path);
     let mut warnings: Vec<String> =
         list.warnings.iter().map(|warning| format!("the playlist {}: {warning}", path.display())).collect();
-    let index = read_index(&index_file, options, &mut warnings);
+    let place = IndexPlace::of(&path, options.index_folder.as_deref());
+    let index_file = place.saved().to_owned();
+    let index = read_index(place.read(), options, &mut warnings);
     let trusted = index.as_ref().filter(|_| !options.rebuild);
     let known = trusted.map(Index::by_entry).unwrap_or_default();
     let mut locator =
@@ -83,8 +89,9 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
     let mut saved: Vec<IndexedTrack> = saved.into_values().collect();
     saved.sort_by_key(|track| order.get(&track.entry).copied());
     let new_index = Index::new(playlist.fingerprint().to_string(), saved);
-    let is_news = index.as_ref() != Some(&new_index) && (inspected > 0 || !options.trust_index);
-    let written = if is_news { new_index.replace(index.as_ref(), &index_file, &order) } else { Ok(()) };
+    let is_news = index.as_ref() != Some(&new_index) || place.read() != index_file;
+    let may_write = inspected > 0 || !options.trust_index;
+    let written = if is_news && may_write { new_index.replace(index.as_ref(), &index_file, &order) } else { Ok(()) };
     if let Err(error) = &written {
         warnings.push(format!(
             "the index {} cannot be written ({error}); everything works without it, only more slowly",
@@ -92,6 +99,22 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
         ));
     }
     Ok(Loaded { playlist, index: index_file, index_error: written.err(), inspected, warnings })
+}
+
+/// Returns all MP3s as the playlist that is missing, with where it would be.
+fn every_mp3_instead(options: &LoadOptions, error: LoadError) -> Result<(PathBuf, M3u8), LoadError> {
+    let LoadError::NoPlaylist { path, others } = error else { return Err(error) };
+    let mut list =
+        if others.0.is_empty() && options.name == USUAL_NAME { every_mp3(&options.music) } else { M3u8::default() };
+    if list.entries.is_empty() {
+        return Err(LoadError::NoPlaylist { path, others });
+    }
+    let played = match list.entries.len() {
+        1 => "the one MP3 of the Music folder is played".to_owned(),
+        count => format!("all {count} MP3s of the Music folder are played in the order of their names"),
+    };
+    list.warnings.push(format!("there is none, so {played}; put one there to choose"));
+    Ok((path, list))
 }
 
 fn read_list(path: &Path) -> Result<M3u8, LoadError> {

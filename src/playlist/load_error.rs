@@ -41,6 +41,14 @@ pub enum LoadError {
         /// The files it may mean.
         files: String,
     },
+    /// It is in several folders of the Music folder, and not in that itself.
+    #[error("there is no playlist {path}, and several folders have one: {files}; name one with --playlist-name")]
+    InSeveralFolders {
+        /// Where it was expected.
+        path: PathBuf,
+        /// The files, from the Music folder.
+        files: String,
+    },
     /// It cannot be read.
     #[error("the playlist {0} cannot be read: {1}")]
     Unreadable(PathBuf, std::io::Error),

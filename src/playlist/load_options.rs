@@ -12,6 +12,8 @@ pub struct LoadOptions {
     pub music: PathBuf,
     /// The playlist's name, with or without `.m3u8` or `.m3u`.
     pub name: String,
+    /// Where the index is saved if the playlist's folder cannot be written to; `None`: nowhere.
+    pub index_folder: Option<PathBuf>,
     /// Take the saved index as it is, without checking the files.
     pub trust_index: bool,
     /// Inspect every file, whatever the index says.

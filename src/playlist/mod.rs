@@ -7,11 +7,13 @@
 mod choose;
 mod departure;
 mod departure_report;
+mod every_mp3;
 mod fingerprint;
 mod folder_lock;
 mod folders;
 mod foreign;
 mod index;
+mod index_place;
 mod inspect;
 mod known_map;
 mod load;
@@ -29,7 +31,7 @@ mod tags;
 mod text;
 mod track;
 
-pub use choose::playlist_name;
+pub use choose::{USUAL_NAME, playlist_name};
 pub use departure::Departure;
 pub use departure_report::describe;
 pub use fingerprint::Fingerprint;

@@ -7,7 +7,7 @@
 //! times have changed, nothing is reported. A change that is undone, for example when a card
 //! dropped out and came back, is taken back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -51,6 +51,8 @@ pub type OrderMaps = Box<dyn FnMut(MapCommand) + Send>;
 pub struct PlaylistTask {
     report: ReportPlaylist,
     command_maps: OrderMaps,
+    /// Where the index is saved if the music can only be read.
+    index_folder: Option<PathBuf>,
     source: Option<PlaylistSource>,
     is_commanded: bool,
     /// What was last loaded by an command.
@@ -66,11 +68,13 @@ pub struct PlaylistTask {
 type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 impl PlaylistTask {
-    /// Returns a task that waits for its first command.
-    pub fn new(report: ReportPlaylist, command_maps: OrderMaps) -> Self {
+    /// Returns a task that waits for its first command. `index_folder` is where the index is saved if
+    /// the music can only be read.
+    pub fn new(report: ReportPlaylist, command_maps: OrderMaps, index_folder: Option<PathBuf>) -> Self {
         Self {
             report,
             command_maps,
+            index_folder,
             source: None,
             is_commanded: false,
             loaded: None,
@@ -82,7 +86,7 @@ impl PlaylistTask {
 
     fn read(&mut self, source: &PlaylistSource) {
         self.is_commanded = false;
-        let news = match read(source) {
+        let news = match read(source, self.index_folder.as_deref()) {
             Ok(Loaded { mut playlist, warnings, index, .. }) => {
                 // If nothing can be written the index has none of them.
                 if let Some(loaded) = &self.loaded {
@@ -113,7 +117,7 @@ impl PlaylistTask {
             return;
         }
         // This also brings the saved index up to date, so that a reload takes little time.
-        let now = read(source).ok().map(|loaded| loaded.playlist);
+        let now = read(source, self.index_folder.as_deref()).ok().map(|loaded| loaded.playlist);
         self.remember(source);
         if now.as_ref() != self.reported.as_deref() {
             let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
@@ -150,14 +154,16 @@ impl Task for PlaylistTask {
     }
 }
 
-/// Reads a playlist. Errors name the key of the configuration to check.
+/// Reads a playlist; `index_folder` is where its index is saved if the music can only be read. Errors
+/// name the key of the configuration to check.
 ///
 /// # Errors
 /// When there is no usable playlist.
-pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
+pub fn read(source: &PlaylistSource, index_folder: Option<&Path>) -> Result<Loaded, String> {
     let options = LoadOptions {
         music: source.music.clone(),
         name: source.name.clone(),
+        index_folder: index_folder.map(Path::to_owned),
         trust_index: false,
         rebuild: false,
         make_maps: false,
@@ -170,6 +176,9 @@ pub fn read(source: &PlaylistSource) -> Result<Loaded, String> {
         LoadError::NoPlaylist { path, others } if !others.0.is_empty() => {
             format!("there is no playlist {}; set playlist.name to one of: {}", path.display(), others.0.join(", "))
         }
+        LoadError::InSeveralFolders { path, files } => {
+            format!("there is no playlist {}; set playlist.name to one of: {files}", path.display())
+        }
         error => error.to_string(),
     })
 }
@@ -181,9 +190,11 @@ fn stamps(source: &PlaylistSource, playlist: Option<&Playlist>) -> Stamps {
     let files = tracks.iter().filter_map(|track| track.path.clone());
     // A file in other letter case, or a new one, shows in its folder.
     let names = ["", ".m3u8", ".m3u"].map(|extension| format!("{}{extension}", source.name));
-    let lists = names.map(|name| source.music.join(name));
     let folders = tracks.iter().filter_map(|track| track.path.as_deref().and_then(Path::parent).map(Path::to_owned));
-    files.chain(lists).chain(folders).chain([source.music.clone()]).map(|path| (path.clone(), stamp(&path))).collect()
+    let folders: BTreeSet<PathBuf> = folders.chain([source.music.clone()]).collect();
+    // The playlist may be in one of the folders, beside its tracks.
+    let lists = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    files.chain(lists).chain(folders.iter().cloned()).map(|path| (path.clone(), stamp(&path))).collect()
 }
 
 fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
@@ -200,7 +211,7 @@ mod tests {
 
     fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistReport>) {
         let (sender, news) = mpsc::channel();
-        let mut task = PlaylistTask::new(Box::new(move |report| sender.send(report).unwrap()), Box::new(|_| {}));
+        let mut task = PlaylistTask::new(Box::new(move |report| sender.send(report).unwrap()), Box::new(|_| {}), None);
         task.command(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
         task.step();
         (task, news)
@@ -229,7 +240,10 @@ mod tests {
         // The missing file appears.
         fs::write(music.path().join("b.mp3"), "no music either").unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
+        // Without a playlist all MP3s are played, which are the same two.
         fs::remove_file(&list).unwrap();
+        assert_eq!(looks(&mut task, &news), []);
+        fs::write(music.path().join("c.mp3"), "no music").unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
     }
 

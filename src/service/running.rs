@@ -162,7 +162,8 @@ impl Service {
             },
             playlists: {
                 let command_maps = workers.start_with("mapper", MapperTask::default(), ask_for_idle)?;
-                workers.start("playlist", PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps))?
+                let task = PlaylistTask::new(reporter(&sender, Message::Playlist), command_maps, state_folder.clone());
+                workers.start("playlist", task)?
             },
             numbers: numbers.clone(),
             measured: None,

@@ -111,6 +111,7 @@ pub fn common_timetable() -> Timetable {
     let options = LoadOptions {
         music: music(),
         name: "Playlist".to_owned(),
+        index_folder: None,
         trust_index: false,
         rebuild: false,
         make_maps: false,

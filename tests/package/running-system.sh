@@ -110,14 +110,15 @@ rm "$root/etc/systemd/system/jaudiosync.service.d/end.conf"
 # A partition for the state that cannot be mounted, and one for the music that is read-only.
 mount_at() {
     local unit=$root/etc/systemd/system/$(inside systemd-escape --path --suffix=mount "$1")
-    printf '[Unit]\nBefore=local-fs.target\n[Mount]\nWhat=memory\nType=tmpfs\nWhere=%s\nOptions=%s\n' "$1" "$2" >"$unit"
+    printf '[Unit]\nBefore=local-fs.target\n[Mount]\nWhat=%s\nType=%s\nWhere=%s\nOptions=%s\n' "$2" "$3" "$1" "$4" >"$unit"
     mkdir -p "$root/etc/systemd/system/local-fs.target.wants"
     ln -s "$unit" "$root/etc/systemd/system/local-fs.target.wants/${unit##*/}"
 }
 mount -t proc proc "$root/proc"
 inside() { chroot "$root" "$@"; }
-mount_at /var/lib/jaudiosync size=nonsense
-mount_at /srv/jaudiosync/Music ro
+mount_at /var/lib/jaudiosync memory tmpfs size=nonsense
+cp -r Music "$root/root/card"
+mount_at /srv/jaudiosync/Music /root/card none bind,ro
 inside() { in_box "$root" "$@"; }
 
 boot "$root" || return
@@ -126,6 +127,9 @@ expect "without the partition for its state" inside systemctl --quiet is-failed 
 expect "with a Music folder that is read-only" inside test ! -w /srv/jaudiosync/Music
 expect_not "which is no error of the boot" grep -iE 'tmpfiles.*(failed|srv)' <(inside journalctl --no-pager -b)
 expect "and answers" soon answers
+remembers_tracks() { inside grep -qs 'Tail Lights' /var/lib/jaudiosync/index.json; }
+expect "it saves what it knows of that music with its state" soon remembers_tracks
+expect_not "and does not complain" grep -q 'cannot be written' <(inside jaudiosync status)
 inside umount /srv/jaudiosync/Music
 rm "$root"/etc/systemd/system/{,local-fs.target.wants/}{var-lib-jaudiosync,srv-jaudiosync-Music}.mount
 expect "it was switched off as it should be" grep -q 'Reached target poweroff.target' <(inside journalctl --no-pager)

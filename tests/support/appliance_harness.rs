@@ -285,7 +285,7 @@ impl ApplianceHarness {
             sender(&inbox, Message::Volume),
         );
         let state_writer = StateWriter::new(Some(around.state.clone()), sender(&inbox, Message::State));
-        let playlists = PlaylistTask::new(sender(&inbox, Message::Playlist), Box::new(|_| {}));
+        let playlists = PlaylistTask::new(sender(&inbox, Message::Playlist), Box::new(|_| {}), None);
         let (player_commands, command_player) = queue();
         let (volume_commands, command_volume) = queue();
         let (state_writer_commands, command_state_writer) = queue();
