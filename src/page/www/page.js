@@ -13,7 +13,7 @@
     "Starts at {0}": "Beginnt um {0}", "Opening": "Wird geöffnet", "Playing": "Spielt", "Silent: the track cannot be played": "Stumm: der Titel ist nicht spielbar",
     "Waiting for the sound card": "Wartet auf die Soundkarte", "Between two tracks": "Zwischen zwei Titeln", "Sound check": "Klangprobe",
     "Switching off": "Schaltet sich ab", "Waiting for a start": "Wartet auf den Start", "Waiting for its turn": "Wartet, bis es losgeht",
-    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0} of 0–{1}": "Titel {0} von 0–{1}", "Track {0}": "Titel {0}",
+    "In a state that this page does not know": "In einem Zustand, den diese Seite nicht kennt", "Track {0}, of 0 to {1}": "Titel {0}, von 0 bis {1}", "Track {0}": "Titel {0}",
     "Next: {0}": "Danach: {0}", "Stopped in: {0}": "Gestoppt in: {0}", "started over": "neu gestartet",
     "{0} boxes are together within {1} ms": "{0} Boxen sind auf {1} ms genau zusammen", "Alone: no other box is heard": "Allein: keine andere Box ist zu hören",
     "{0} of {1} boxes are together": "{0} von {1} Boxen sind zusammen", "{0} of {1} boxes are together, within {2} ms": "{0} von {1} Boxen sind zusammen, auf {2} ms genau", "{0} of {1} on": "{0} von {1} an",
@@ -250,7 +250,7 @@
     var title = play.title || play.next && play.next[1] || play.stopped_at && play.stopped_at[1] || (view.playlist ? view.playlist.name : t("No playlist is loaded."));
     text(id("title"), title);
     var which = play.track !== null ? play.track : play.next ? play.next[0] : null;
-    text(id("which"), which !== null && tracks ? t("Track {0} of 0–{1}", which, tracks - 1) : "");
+    text(id("which"), which !== null && tracks ? t("Track {0}, of 0 to {1}", which, tracks - 1) : "");
     attribute(id("bar"), "aria-label", title);
     text(id("next"), play.next && play.title ? t("Next: {0}", play.next[1])
       : play.stopped_at ? t("Stopped in: {0}", play.stopped_at[1] + ", " + clock(play.stopped_at[2])) : "");
