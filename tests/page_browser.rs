@@ -284,6 +284,15 @@ fn pictures_of_the_page() {
             browser.picture(&folder.join(format!("page-{width}-{scheme}.png")), TALLEST_PX);
         }
     }
+    // The card of the sound check, which is further down, alone.
+    let others =
+        "[].forEach.call(document.querySelectorAll('main > section:not(.ear)'), function (one) { one.hidden = ";
+    browser.evaluate(&format!("{others}true }})"));
+    for (width, scheme) in [(320, "light"), (390, "light"), (390, "dark")] {
+        browser.look(width, 400, scheme);
+        browser.picture(&folder.join(format!("page-sound-check-{width}-{scheme}.png")), TALLEST_PX);
+    }
+    browser.evaluate(&format!("{others}false }})"));
     ride.boxes.cut_power(3);
     browser.look(390, 844, "light");
     browser.wait_until("document.querySelector('.box.away')");
