@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use jaudiosync_measure::air::{AirModel, Station};
 use support::neighbours::{Apart, MadeRtc, Neighbours};
+use support::undisturbed::undisturbed;
 
 /// Boxes that agree are heard within this, and no second may be worse than the other.
 const AGREED_MS: f64 = 0.1;
@@ -54,74 +55,77 @@ fn memory_kb(pid: u32, what: &str) -> u64 {
 
 #[test]
 fn a_crowd_at_the_page_is_not_heard() {
-    let Some(air) = rights::start(AirModel::hotspot()) else { return };
-    let phones: Vec<Station> = (0..PHONES).map(|number| air.station(&format!("phone{number}")).unwrap()).collect();
-    let friend = air.station("friend").unwrap();
-    let mut ride = Neighbours::new(air, 2);
-    for (number, (offset_ms, rate_ppm)) in [(-1.5, -0.5), (1.5, 0.5)].into_iter().enumerate() {
-        ride.switch_on_with(
-            number,
-            &MadeRtc::never_compared(offset_ms, rate_ppm),
-            false,
-            "[page]\nlisten = \"0.0.0.0:80\"\n",
-        );
-    }
-    let (two, address, pid) = (ride.numbers(), ride.address(0), ride.boxes[&0].pid());
-    for number in &two {
-        ride.boxes.get_mut(number).unwrap().hand("press start");
-    }
-    assert!(ride.listen_until_agreed(&two, AGREED_MS, 72.0).is_some(), "{:#?}", ride.heard);
-    let from = ride.heard.len();
-    ride.listen(8.0);
-    Apart::of("before the crowd", &ride.heard[from..], &two);
-    let before_kb = memory_kb(pid, "VmRSS");
-
-    let (stop, sent, from) = (AtomicBool::new(false), AtomicUsize::new(0), ride.heard.len());
-    let waits = std::thread::scope(|scope| {
-        for phone in &phones {
-            let (stop, sent) = (&stop, &sent);
-            scope.spawn(move || {
-                let mut open: Vec<TcpStream> = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    open.retain_mut(|stream| stream.write_all(b"G").is_ok());
-                    while open.len() < SLOW_OF_A_PHONE && !stop.load(Ordering::Relaxed) {
-                        let Some(stream) = connect(phone, address) else { break };
-                        open.push(stream);
-                        sent.fetch_add(1, Ordering::Relaxed);
-                    }
-                    std::thread::sleep(Duration::from_secs(1));
-                }
-            });
+    undisturbed(|| {
+        let Some(air) = rights::start(AirModel::hotspot()) else { return };
+        let phones: Vec<Station> = (0..PHONES).map(|number| air.station(&format!("phone{number}")).unwrap()).collect();
+        let friend = air.station("friend").unwrap();
+        let mut ride = Neighbours::new(air, 2);
+        for (number, (offset_ms, rate_ppm)) in [(-1.5, -0.5), (1.5, 0.5)].into_iter().enumerate() {
+            ride.switch_on_with(
+                number,
+                &MadeRtc::never_compared(offset_ms, rate_ppm),
+                false,
+                "[page]\nlisten = \"0.0.0.0:80\"\n",
+            );
         }
-        let viewers: Vec<_> = (0..VIEWERS)
-            .map(|viewer| {
-                let (friend, stop) = (&friend, &stop);
+        let (two, address, pid) = (ride.numbers(), ride.address(0), ride.boxes[&0].pid());
+        for number in &two {
+            ride.boxes.get_mut(number).unwrap().hand("press start");
+        }
+        assert!(ride.listen_until_agreed(&two, AGREED_MS, 72.0).is_some(), "{:#?}", ride.heard);
+        let from = ride.heard.len();
+        ride.listen(8.0);
+        let before = Apart::of("before the crowd", &ride.heard[from..], &two);
+        let before_kb = memory_kb(pid, "VmRSS");
+
+        let (stop, sent, from) = (AtomicBool::new(false), AtomicUsize::new(0), ride.heard.len());
+        let waits = std::thread::scope(|scope| {
+            for phone in &phones {
+                let (stop, sent) = (&stop, &sent);
                 scope.spawn(move || {
-                    let mut waits = Vec::new();
+                    let mut open: Vec<TcpStream> = Vec::new();
                     while !stop.load(Ordering::Relaxed) {
-                        waits.push(view(friend, address, FILES[(viewer + waits.len()) % FILES.len()]));
+                        open.retain_mut(|stream| stream.write_all(b"G").is_ok());
+                        while open.len() < SLOW_OF_A_PHONE && !stop.load(Ordering::Relaxed) {
+                            let Some(stream) = connect(phone, address) else { break };
+                            open.push(stream);
+                            sent.fetch_add(1, Ordering::Relaxed);
+                        }
+                        std::thread::sleep(Duration::from_secs(1));
                     }
-                    waits
+                });
+            }
+            let viewers: Vec<_> = (0..VIEWERS)
+                .map(|viewer| {
+                    let (friend, stop) = (&friend, &stop);
+                    scope.spawn(move || {
+                        let mut waits = Vec::new();
+                        while !stop.load(Ordering::Relaxed) {
+                            waits.push(view(friend, address, FILES[(viewer + waits.len()) % FILES.len()]));
+                        }
+                        waits
+                    })
                 })
-            })
-            .collect();
-        ride.listen(12.0);
-        stop.store(true, Ordering::Relaxed);
-        viewers.into_iter().flat_map(|viewer| viewer.join().unwrap()).collect::<Vec<_>>()
+                .collect();
+            ride.listen(12.0);
+            stop.store(true, Ordering::Relaxed);
+            viewers.into_iter().flat_map(|viewer| viewer.join().unwrap()).collect::<Vec<_>>()
+        });
+        let apart = Apart::of("in the crowd", &ride.heard[from..], &two);
+        let mut answered: Vec<Duration> = waits.iter().copied().flatten().collect();
+        answered.sort();
+        let most_kb = memory_kb(pid, "VmHWM");
+        println!(
+            "{} slow connections; {} of {} views answered, median {:?}, at most {:?}; {before_kb} kB before, {most_kb} kB at most",
+            sent.load(Ordering::Relaxed),
+            answered.len(),
+            waits.len(),
+            answered[answered.len() / 2],
+            answered[answered.len() - 1]
+        );
+        assert!(answered.len() * 20 >= waits.len() * 19, "the air may lose one");
+        // What two boxes have agreed on still moves in their first minute together, crowd or none.
+        assert!(apart.median_ms <= before.largest_ms + AGREED_MS && apart.largest_ms <= before.largest_ms + BOUND_MS);
+        assert!(most_kb <= 25_000, "{most_kb} kB");
     });
-    let apart = Apart::of("in the crowd", &ride.heard[from..], &two);
-    let mut answered: Vec<Duration> = waits.iter().copied().flatten().collect();
-    answered.sort();
-    let most_kb = memory_kb(pid, "VmHWM");
-    println!(
-        "{} slow connections; {} of {} views answered, median {:?}, at most {:?}; {before_kb} kB before, {most_kb} kB at most",
-        sent.load(Ordering::Relaxed),
-        answered.len(),
-        waits.len(),
-        answered[answered.len() / 2],
-        answered[answered.len() - 1]
-    );
-    assert!(answered.len() * 20 >= waits.len() * 19, "the air may lose one");
-    assert!(apart.median_ms <= AGREED_MS && apart.largest_ms <= BOUND_MS, "{apart:?}");
-    assert!(most_kb <= 25_000, "{most_kb} kB");
 }
