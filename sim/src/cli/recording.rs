@@ -16,8 +16,9 @@ use crate::recording::scene::{Kind, Scene};
 /// Make recordings of sound checks whose truth is known, and judge what is heard in them
 ///
 /// Every seed is another scene: eight boxes in the open or in a room, of which one may be silent,
-/// traffic and a crowd as loud as the sweeps, and a recorder with faults. Where ffmpeg is installed, some
-/// are compressed by AAC at 64 kbit/s. Without --output they are heard, and compared with the truth.
+/// traffic and a crowd as loud as the sweeps, and a recorder with faults, for 85 to 115 s or, in two of
+/// five, for 40 to 70 s. Where ffmpeg is installed, some are compressed by AAC at 64 kbit/s. Without
+/// --output they are heard, and compared with the truth.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cargo run --release -p jaudiosync-sim -- recording --seeds 200

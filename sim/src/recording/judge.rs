@@ -47,13 +47,22 @@ pub fn verdicts(scene: &Scene, findings: &Findings) -> Vec<Verdict> {
         .collect()
 }
 
+/// How many boxes had an answer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    answers: usize,
+    without_answer: usize,
+    refused: usize,
+}
+
 /// What many recordings came to.
 #[derive(Debug, Clone)]
 pub struct Score {
     kind: Kind,
-    answers: usize,
-    without_answer: usize,
-    refused: usize,
+    /// Of recordings as long as the guide asks for.
+    long: Tally,
+    /// Of shorter ones.
+    short: Tally,
     beyond: usize,
     outside: usize,
     worst_ms: f64,
@@ -65,9 +74,8 @@ impl Score {
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
-            answers: 0,
-            without_answer: 0,
-            refused: 0,
+            long: Tally::default(),
+            short: Tally::default(),
             beyond: 0,
             outside: 0,
             worst_ms: 0.0,
@@ -86,14 +94,15 @@ impl Score {
     /// Adds a recording. Returns the boxes whose answers are wrong: more than the limit, or more than
     /// they state.
     pub fn add(&mut self, scene: &Scene, heard: &Result<Vec<Verdict>, ListenError>) -> Vec<BoxNumber> {
+        let tally = if scene.is_short() { &mut self.short } else { &mut self.long };
         let Ok(heard) = heard else {
-            self.refused += 1;
-            self.without_answer += scene.boxes.len();
+            tally.refused += 1;
+            tally.without_answer += scene.boxes.len();
             return Vec::new();
         };
         let mut wrong = Vec::new();
         for (number, (error_ms, plus_minus_ms)) in heard.iter().filter_map(|v| Some((v.number, v.answer.ok()?))) {
-            self.answers += 1;
+            tally.answers += 1;
             self.worst_ms = self.worst_ms.max(error_ms.abs());
             self.stated_ms.push(plus_minus_ms);
             let is_beyond = error_ms.abs() > Self::limit_ms(self.kind);
@@ -106,13 +115,13 @@ impl Score {
         }
         let is_answered =
             |sounding: &&SoundingBox| heard.iter().any(|v| v.number == sounding.number && v.answer.is_ok());
-        self.without_answer += scene.boxes.iter().filter(|sounding| !is_answered(sounding)).count();
+        tally.without_answer += scene.boxes.iter().filter(|sounding| !is_answered(sounding)).count();
         wrong
     }
 
-    /// Returns whether every answer was right, and nearly every box had one.
+    /// Returns whether every answer was right, and nearly every box of the longer recordings had one.
     pub fn is_right(&self) -> bool {
-        self.beyond == 0 && self.outside == 0 && self.without_answer * 20 <= self.answers
+        self.beyond == 0 && self.outside == 0 && self.long.without_answer * 20 <= self.long.answers
     }
 }
 
@@ -124,17 +133,24 @@ impl fmt::Display for Score {
         write!(
             f,
             "{:?}: {} answers, the worst wrong by {:.4} ms; {} by more than {} ms, {} by more than stated (median \
-             ±{:.4} ms, 95 % ±{:.4} ms); {} boxes without an answer, {} recordings refused",
+             ±{:.4} ms, 95 % ±{:.4} ms); of 85 s or more: {}; of 40 to 70 s: {}",
             self.kind,
-            self.answers,
+            self.long.answers + self.short.answers,
             self.worst_ms,
             self.beyond,
             Self::limit_ms(self.kind),
             self.outside,
             at(0.5),
             at(0.95),
-            self.without_answer,
-            self.refused
+            self.long,
+            self.short
         )
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { answers, without_answer, refused } = self;
+        write!(f, "{answers} boxes with an answer, {without_answer} without, {refused} recordings refused")
     }
 }

@@ -67,7 +67,8 @@ pub enum Kind {
 }
 
 impl Scene {
-    /// Draws a scene with eight boxes, of which one may be silent.
+    /// Draws a scene with eight boxes, of which one may be silent. Two of five recordings are of 40 to
+    /// 70 s, the others of 85 to 115 s.
     pub fn draw(kind: Kind, seed: u64) -> Self {
         let mut random = Rng::with_seed(seed.wrapping_mul(2).wrapping_add(u64::from(kind == Kind::Room)));
         let r = &mut random;
@@ -81,12 +82,22 @@ impl Scene {
             boxes.remove(r.usize(..boxes.len()));
         }
         let other_ride = if kind == Kind::Open && r.f64() < 0.5 { other_ride(r, microphone) } else { Vec::new() };
-        let recorder = Recorder {
+        let mut recorder = Recorder {
             has_gain_control: r.f64() < 0.5,
             clips_at: (r.f64() < 0.5).then(|| 0.15 + 0.5 * r.f64()),
             is_telephone: r.f64() < 0.3,
             gaps_s: if r.f64() < 0.3 { vec![(30.0 + 30.0 * r.f64(), 0.001 + 0.05 * r.f64())] } else { Vec::new() },
         };
+        let clock_ppm = between(r, -80.0, 80.0);
+        let start_utc_s = 1_784_000_000.0 + 1000.0 * r.f64();
+        let long_s = between(r, 85.0, 115.0);
+        let (is_aac, noise_seed) = (r.f64() < 0.7, r.u64(..));
+        // Drawn last, so that the other scenes are those that were judged before there were short ones.
+        let is_short = r.f64() < 0.4;
+        let length_s = if is_short { between(r, 40.0, 70.0) } else { long_s };
+        if is_short {
+            recorder.gaps_s.iter_mut().for_each(|(from_s, _)| *from_s = length_s * between(r, 0.1, 0.9));
+        }
         Self {
             boxes,
             other_ride,
@@ -94,13 +105,18 @@ impl Scene {
             microphone,
             walk: Vec::new(),
             noise_db: Some(0.0),
-            clock_ppm: between(r, -80.0, 80.0),
-            start_utc_s: 1_784_000_000.0 + 1000.0 * r.f64(),
-            length_s: between(r, 85.0, 115.0),
+            clock_ppm,
+            start_utc_s,
+            length_s,
             recorder,
-            is_aac: r.f64() < 0.7,
-            noise_seed: r.u64(..),
+            is_aac,
+            noise_seed,
         }
+    }
+
+    /// Returns whether the recording is shorter than the guide asks for.
+    pub fn is_short(&self) -> bool {
+        self.length_s < 80.0
     }
 
     /// Returns when the sound of a box arrives at the microphone after its turn began, in s.
