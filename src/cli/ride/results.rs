@@ -122,7 +122,7 @@ mod tests {
             RideProgress { boxes: vec![plays("1a2b3c4d", first_s), plays("5e6f", first_s + 3 * day_s)], over: true };
         let today = DateTime::from_timestamp(first_s, 0).unwrap().with_timezone(&Local).date_naive();
         let drawn = draw(&progress, today);
-        let lines: Vec<&str> = drawn.lines().collect();
+        let lines: Vec<&str> = drawn.lines().map(str::trim).collect();
         assert!(lines[0].starts_with("bike (1a2b) ") && !lines[0].contains("2027-"), "{drawn}");
         assert!(lines[1].starts_with("bike (5e6f) ") && lines[1].contains("plays from 2027-01-1"), "{drawn}");
     }
