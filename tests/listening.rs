@@ -4,7 +4,8 @@
 
 mod support;
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use jaudiosync::listen::analysis::Known;
 use jaudiosync::listen::{AnalyseError, analyse};
@@ -131,13 +132,8 @@ fn bytes_from_anywhere_say_what_the_file_says_and_can_be_given_up() {
     assert!(matches!(analyse(180, &mut |part| part.is_some_and(|part| part < 0.5)), Err(AnalyseError::Stopped)));
     let long = analyse(30, &mut |_| true).unwrap_err().to_string();
     assert!(long.contains("longer than"), "{long}");
-    let nothing = jaudiosync::listen::analyse(
-        std::io::Cursor::new(b"no recording".to_vec()),
-        "".as_ref(),
-        30,
-        &Known::default(),
-        |_| true,
-    );
+    let nothing =
+        jaudiosync::listen::analyse(std::io::Cursor::new(vec![7; 4000]), "".as_ref(), 30, &Known::default(), |_| true);
     assert!(nothing.unwrap_err().to_string().contains("format is not known"));
 }
 
@@ -209,7 +205,10 @@ fn no_answer_rather_than_a_wrong_one() {
     say("noise.wav", &recording(&[], 30.0, 0.0), &["no sound check is heard", "jaudiosync sound-check"]);
     say("one.wav", &recording(&[(4, 1, 0.0)], 60.0, 0.0), &["no two boxes", "box 4 is heard"]);
     say("short.wav", &recording(&[(9, 1, 0.0), (12, 2, 0.0)], 12.0, 0.0), &["twice", "a minute or more"]);
-    say("silence.wav", &vec![0.0; 480_000], &["no sound check is heard"]);
+    say("silence.wav", &vec![0.0; 480_000], &["only silence"]);
+    let quiet: Vec<f32> = recording(&[], 25.0, 0.0).iter().map(|sample| 0.03 * sample).collect();
+    say("quiet.wav", &quiet, &["loudest sample is at -78 dB", "go nearer"]);
+    say("second.wav", &recording(&[], 1.5, 0.0), &["it is 1.5 s long", "a minute and a half"]);
 
     // Two boxes with the same number, a box that another ride's may be, and one that is right.
     let samples = recording(&[(1, 1, 0.0), (2, 2, 1.0), (3, 3, 0.0), (3, 4, 9.0), (6, 5, 95.0)], 85.0, 10.0);
@@ -229,7 +228,16 @@ fn a_file_that_is_no_recording_is_refused_in_words() {
     let sandbox = Sandbox::new();
     let text = sandbox.path().join("notes.wav");
     std::fs::write(&text, "This is no sound.").unwrap();
-    sandbox.run(&["listen", text.to_str().unwrap()]).fails(1, &["format is not known", "ffmpeg"]);
+    sandbox.run(&["listen", text.to_str().unwrap()]).fails(1, &["it is text, not a recording"]);
+    std::fs::write(&text, [7; 5000]).unwrap();
+    let run = sandbox.run(&["listen", text.to_str().unwrap()]);
+    run.fails(1, &["format is not known", "ffmpeg -i FILE -vn"]);
+    assert_eq!(run.stderr.lines().count(), 1, "a library's log: {}", run.stderr);
+    std::fs::write(&text, "").unwrap();
+    sandbox.run(&["listen", text.to_str().unwrap()]).fails(1, &["it is empty"]);
+    std::fs::write(&text, b"#!AMR\n\x04\0").unwrap();
+    sandbox.run(&["listen", text.to_str().unwrap()]).fails(1, &["it is an AMR file", "ffmpeg"]);
+    sandbox.run(&["listen", "/dev/zero"]).fails(1, &["it is a device"]);
     sandbox.run(&["listen", "no-such-file.m4a"]).fails(1, &["no-such-file.m4a", "No such file"]);
     sandbox.run(&["listen", sandbox.path().to_str().unwrap()]).fails(1, &["directory"]);
     sandbox.run(&["listen"]).fails(2, &["FILE"]);
@@ -243,6 +251,13 @@ fn a_file_that_is_no_recording_is_refused_in_words() {
     // A recording that was cut off in the middle of a byte, and one with bytes of something else.
     let bytes = std::fs::read(&wav).unwrap();
     let m4a = std::fs::read(convert(&sandbox, &wav, "take.m4a", &["-ac", "1"])).unwrap();
+    for (name, bytes, words) in [
+        ("part.wav", &bytes[..200_000], "of 45 s only 2 s are there"),
+        ("part.m4a", &m4a[..m4a.len() / 2], "its end is missing"),
+    ] {
+        std::fs::write(sandbox.path().join(name), bytes).unwrap();
+        sandbox.run(&["listen", sandbox.path().join(name).to_str().unwrap()]).fails(1, &[words]);
+    }
     for (name, bytes) in [("cut.wav", &bytes[..1001]), ("cut.m4a", &m4a[..m4a.len() / 2]), ("head.m4a", &m4a[..100])] {
         std::fs::write(sandbox.path().join(name), bytes).unwrap();
         sandbox.run(&["listen", sandbox.path().join(name).to_str().unwrap()]).does_not_panic();
@@ -258,6 +273,51 @@ fn a_file_that_is_no_recording_is_refused_in_words() {
             sandbox.run(&["listen", name.to_str().unwrap()]).does_not_panic();
         }
     }
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_heard_whatever_its_format() {
+    let sandbox = Sandbox::new();
+    let wav = wav(&sandbox, "take.wav", &[&recording(&[(1, 1, 0.0), (2, 2, 3.7)], 45.0, 0.0)]);
+    // The index of an M4A file is at its end; a WAV file from a pipe does not say how long it is.
+    let m4a = convert(&sandbox, &wav, "take.m4a", &["-ac", "1", "-b:a", "64k"]);
+    let streamed = convert(&sandbox, &wav, "streamed.wav", &["-f", "wav", "-fflags", "+bitexact"]);
+    let mut streamed_bytes = std::fs::read(streamed).unwrap();
+    for place in [4, 40] {
+        streamed_bytes[place..place + 4].copy_from_slice(&[0xff; 4]);
+    }
+    for (bytes, name) in [(std::fs::read(m4a).unwrap(), "-"), (streamed_bytes, "/dev/stdin")] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_jaudiosync"))
+            .args(["listen", "--json", "--reference", "1", name])
+            .current_dir(sandbox.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&bytes).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_offset(&serde_json::from_slice(&output.stdout).unwrap(), 2, 3.7);
+    }
+    let mut nothing = Command::new(env!("CARGO_BIN_EXE_jaudiosync"));
+    nothing.args(["listen", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let output = nothing.spawn().unwrap().wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing comes through the pipe"), "{output:?}");
+}
+
+#[test]
+fn a_picture_is_never_drawn_over_the_recording() {
+    let sandbox = Sandbox::new();
+    let file = wav(&sandbox, "take.wav", &[&recording(&[], 1.0, 0.0), &recording(&[], 1.0, 0.0)]);
+    let before = std::fs::read(&file).unwrap();
+    let (linked, same) = (sandbox.path().join("link.svg"), sandbox.path().join("same.svg"));
+    std::os::unix::fs::symlink(&file, &linked).unwrap();
+    std::fs::hard_link(&file, &same).unwrap();
+    for svg in [file.as_str(), linked.to_str().unwrap(), same.to_str().unwrap()] {
+        sandbox.run(&["listen", &file, "--svg", svg]).fails(2, &["would overwrite the recording"]);
+        sandbox.run(&["listen", "--stereo", &file, "--svg", svg]).fails(2, &["would overwrite the recording"]);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl Log for Recorded {
 }
 
 fn logger(default_level: &str, destination: Destination) -> Logger {
-    let mut builder = Builder::from_env(Env::default().default_filter_or(format!("{default_level},symphonia=error")));
+    // What symphonia logs of a file says less than the error that it returns.
+    let mut builder = Builder::from_env(Env::default().default_filter_or(format!("{default_level},symphonia=off")));
     match destination {
         Destination::Lines(lines) => {
             let short = |out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>| {

@@ -112,6 +112,21 @@ pub enum ListenError {
     /// There are no sweeps.
     #[error("no sound check is heard in it")]
     NoSweeps,
+    /// There is nothing in it at all.
+    #[error("there is only silence in it")]
+    Silent,
+    /// There are no sweeps, and hardly anything else.
+    #[error("no sound check is heard in it, and hardly anything else: its loudest sample is at {peak_db:.0} dB")]
+    Quiet {
+        /// The loudest sample, in dB of the full scale.
+        peak_db: f64,
+    },
+    /// It is so short that it may lie between two turns.
+    #[error("it is {duration_s:.1} s long, and no sound check is heard in it")]
+    Short {
+        /// How long it is, in s.
+        duration_s: f64,
+    },
     /// There are sweeps that follow no schedule.
     #[error("{strays} sweeps follow no schedule, and only {turns} do")]
     NoSchedule {

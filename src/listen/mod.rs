@@ -19,6 +19,7 @@ pub mod compress;
 mod contrast;
 mod detect;
 pub mod findings;
+mod foreign;
 pub mod music;
 mod noise_floor;
 pub mod picture;

@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AC3, CODEC_ID_EAC3, CODEC_ID_OPUS};
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
+use super::foreign::{self, Foreign};
 use crate::panics::{self, Panicked};
 
 /// Of a recording with a lower rate too little of the sweeps is left, in Hz.
@@ -24,15 +27,41 @@ pub enum RecordingError {
     /// It cannot be opened or read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It is no recording, or of an unknown format.
+    /// There is not a byte in it.
+    #[error("it is empty; copy it from the phone again")]
+    NoBytes,
+    /// It is something else.
+    #[error("it is {0}, not a recording")]
+    NotSound(&'static str),
+    /// It is of a format that is known, but not read.
+    #[error("it is {0}, which is not read; convert it to WAV, such as with `ffmpeg -i FILE -vn recording.wav`")]
+    OtherFormat(&'static str),
+    /// It is of an unknown format.
     #[error(
-        "its format is not known. WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF and CAF are; convert it to one of them, such \
-         as with `ffmpeg -i FILE recording.wav`"
+        "its format is not known. WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF and CAF are, and films in MP4 and MOV; convert \
+         it to one of them, such as with `ffmpeg -i FILE -vn recording.wav`"
     )]
     UnknownFormat,
-    /// Its codec is not known, such as Opus or AMR.
-    #[error("its codec is not known (Opus and AMR are not); convert it, such as with `ffmpeg -i FILE recording.wav`")]
+    /// Its beginning alone is there.
+    #[error(
+        "its end is missing, without which nothing of an M4A or MP4 file can be read; copy it from the phone again, or \
+         record again and let the recorder finish"
+    )]
+    CutOff,
+    /// Its codec is not read, by its name, such as Opus.
+    #[error(
+        "its sound is coded as {0}, which is not read; convert it to WAV, such as with `ffmpeg -i FILE -vn recording.wav`"
+    )]
+    OtherCodec(&'static str),
+    /// Its codec is not known, such as AMR.
+    #[error(
+        "its sound is coded in a way that is not read, such as AMR; convert it to WAV, such as with `ffmpeg -i FILE -vn \
+         recording.wav`"
+    )]
     UnknownCodec,
+    /// It is a film without sound.
+    #[error("it is a film without sound; record with a microphone that is switched on")]
+    NoSoundTrack,
     /// Its rate is too low or absurd.
     #[error("its rate is {0} Hz; between {LEAST_RATE_HZ} and {MOST_RATE_HZ} Hz are needed")]
     Rate(u32),
@@ -74,6 +103,16 @@ impl<R: Seek> Source<R> {
         let length = bytes.seek(SeekFrom::End(0))?;
         bytes.rewind()?;
         Ok(Self { bytes, length })
+    }
+}
+
+impl<R: Read + Seek> Source<R> {
+    /// Returns the first bytes, and goes back before them.
+    fn first(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut first = Vec::new();
+        self.bytes.by_ref().take(most as u64).read_to_end(&mut first)?;
+        self.bytes.rewind()?;
+        Ok(first)
     }
 }
 
@@ -141,8 +180,18 @@ impl Recording {
         if let Some(extension) = name.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
-        let source = Box::new(Source::new(source)?);
-        panics::catch(|| Self::new(source, &hint, longest_s))?
+        let mut source = Source::new(source)?;
+        if source.length == 0 {
+            return Err(RecordingError::NoBytes);
+        }
+        let first = source.first(foreign::ENOUGH)?;
+        let recording = panics::catch(|| Self::new(Box::new(source), &hint, longest_s))?;
+        recording.map_err(|error| match (error, foreign::kind(&first)) {
+            (RecordingError::UnknownFormat, Some(Foreign::Sound(name))) => RecordingError::OtherFormat(name),
+            (RecordingError::UnknownFormat, Some(Foreign::Other(name))) => RecordingError::NotSound(name),
+            (RecordingError::UnknownFormat, Some(Foreign::Mp4)) => RecordingError::CutOff,
+            (error, _) => error,
+        })
     }
 
     fn new(source: Box<dyn MediaSource>, hint: &Hint, longest_s: u64) -> Result<Self, RecordingError> {
@@ -153,13 +202,22 @@ impl Recording {
                 Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => RecordingError::Io(error),
                 _ => RecordingError::UnknownFormat,
             })?;
-        let track = reader.default_track(TrackType::Audio).ok_or(RecordingError::UnknownCodec)?;
+        let is_film = |track: &Track| matches!(track.codec_params, Some(CodecParameters::Video(_)));
+        let track = reader.default_track(TrackType::Audio).ok_or(if reader.tracks().iter().all(is_film) {
+            RecordingError::NoSoundTrack
+        } else {
+            RecordingError::UnknownCodec
+        })?;
         let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
         let parameters = parameters.ok_or(RecordingError::UnknownCodec)?.clone();
         let (id, frames) = (track.id, track.num_frames);
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
-            .map_err(|_| RecordingError::UnknownCodec)?;
+            .map_err(|_| match parameters.codec {
+                CODEC_ID_OPUS => RecordingError::OtherCodec("Opus"),
+                CODEC_ID_AC3 | CODEC_ID_EAC3 => RecordingError::OtherCodec("AC-3"),
+                _ => RecordingError::UnknownCodec,
+            })?;
         let mut recording = Self {
             reader,
             decoder,
@@ -188,6 +246,13 @@ impl Recording {
     /// Returns how much has been read, 0 to 1, if the file says how long it is.
     pub fn progress(&self) -> Option<f64> {
         self.frames.filter(|frames| *frames > 0).map(|frames| (self.read_frames as f64 / frames as f64).min(1.0))
+    }
+
+    /// Returns how many seconds the file says that it holds, if that is no more than is read of it: a
+    /// program that writes into a pipe does not know it, and writes the most possible.
+    pub fn promised_s(&self) -> Option<f64> {
+        let promised_s = self.frames.map(|frames| frames as f64 / f64::from(self.rate_hz));
+        promised_s.filter(|promised_s| *promised_s <= self.longest_s as f64)
     }
 
     /// Reads the piece that follows, one list of samples per channel; `None` at the end.

@@ -111,6 +111,9 @@ pub fn advice(error: &ListenError) -> String {
             "is it the right file? Start a sound check on every box (jaudiosync sound-check), go nearer, and record a \
              minute or more; switch off what removes noise in the recorder, such as for calls"
         }
+        ListenError::Silent => "was the microphone covered, or forbidden to the app? Play it: the sweeps must be heard",
+        ListenError::Quiet { .. } => "go nearer to the boxes, let nothing cover the microphone, and record again",
+        ListenError::Short { .. } => "record for a minute and a half while the boxes sound",
         ListenError::NoSchedule { .. } => {
             "do the boxes have the right time (jaudiosync status)? Perhaps it is cut together, or another ride is \
              louder; record it again"

@@ -9,6 +9,14 @@ use super::compress::Compressor;
 use super::findings::{Findings, ListenError};
 use super::recording::{Recording, RecordingError};
 use super::report::{Report, advice};
+use crate::sound_check::schedule::ROUND_S;
+
+/// Nothing louder than this is in a recording of nothing: a step of 16 bits, and what a codec makes of it.
+const SILENT: f32 = 2.0 / 32_768.0;
+/// A microphone in the open records more than this: -60 dB of the full scale.
+const QUIET: f32 = 0.001;
+/// Codecs round the length of a file; what is shorter than this part of it is cut off.
+const PART_THAT_IS_WHOLE: f64 = 0.97;
 
 /// Why a recording says nothing. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +27,18 @@ pub enum AnalyseError {
     /// It was read, and says nothing.
     #[error("{}", advice(.0))]
     Nothing(#[from] ListenError),
+    /// It was read, says nothing, and is not whole.
+    #[error(
+        "{nothing}; it is cut off: of {promised_s:.0} s only {there_s:.0} s are there, so copy it from the phone again"
+    )]
+    CutOff {
+        /// How long it is, in s.
+        there_s: f64,
+        /// How long it says that it is, in s.
+        promised_s: f64,
+        /// Why it says nothing.
+        nothing: ListenError,
+    },
     /// The caller wanted no more.
     #[error("it takes too long; cut out the minute that matters")]
     Stopped,
@@ -72,19 +92,43 @@ pub fn hear(
     let rate_hz = recording.rate_hz();
     let mut choice = ChannelChoice::new(rate_hz, channel);
     let mut compressor = Compressor::new(rate_hz);
+    let (mut frames, mut peak) = (0, 0.0_f32);
+    let mut take = |samples: Vec<f32>| {
+        frames += samples.len();
+        peak = samples.iter().fold(peak, |peak, sample| peak.max(sample.abs()));
+        compressor.push(&samples);
+    };
     while let Some(piece) = recording.read()? {
         if !carry_on(recording.progress()) {
             return Err(AnalyseError::Stopped);
         }
-        compressor.push(&choice.push(piece));
+        take(choice.push(piece));
     }
-    compressor.push(&choice.finish());
+    take(choice.finish());
     let compressed = compressor.finish();
+    let there_s = frames as f64 / f64::from(rate_hz);
     if !carry_on(Some(1.0)) {
         return Err(AnalyseError::Stopped);
     }
     match analysis::analyse_while(&compressed, rate_hz, known, &mut || carry_on(Some(1.0))) {
         Err(ListenError::Stopped) => Err(AnalyseError::Stopped),
-        findings => Ok((findings?, rate_hz)),
+        Err(error) => {
+            let nothing = more_exactly(error, there_s, peak);
+            Err(match recording.promised_s().filter(|promised_s| there_s < PART_THAT_IS_WHOLE * promised_s) {
+                Some(promised_s) => AnalyseError::CutOff { there_s, promised_s, nothing },
+                None => AnalyseError::Nothing(nothing),
+            })
+        }
+        Ok(findings) => Ok((findings, rate_hz)),
+    }
+}
+
+/// Returns why there are no sweeps, as far as length and level of a recording say it.
+fn more_exactly(error: ListenError, duration_s: f64, peak: f32) -> ListenError {
+    match error {
+        ListenError::NoSweeps if peak < SILENT => ListenError::Silent,
+        ListenError::NoSweeps if duration_s < ROUND_S as f64 => ListenError::Short { duration_s },
+        ListenError::NoSweeps if peak < QUIET => ListenError::Quiet { peak_db: 20.0 * f64::from(peak).log10() },
+        error => error,
     }
 }

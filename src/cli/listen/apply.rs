@@ -1,9 +1,7 @@
 //! `listen --apply`: sets what was heard on the boxes, this one and those of its ride.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -11,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::super::service_options::ServiceOptions;
 use super::super::{Failure, output};
 use super::files::in_file;
+use super::input::Input;
 use super::show::is_worth_it;
 use crate::control::protocol::{APPLIED_BEFORE, LatencyChange};
 use crate::control::{Command, Status};
@@ -34,19 +33,19 @@ pub(super) struct Applied {
 /// Sets the box on which this runs, by its service, and others by the ride's messages.
 pub(super) fn apply(
     service: &ServiceOptions,
-    files: &[PathBuf],
+    inputs: &[Input],
     together: &BTreeMap<BoxNumber, Offset>,
 ) -> Result<Vec<Applied>, Failure> {
     let status = status(service)?;
     let own = status.play.box_number.and_then(BoxNumber::new);
-    let measurement = measurement(files)?;
+    let measurement = measurement(inputs)?;
     let mut applied = Vec::new();
     for (number, offset) in together {
         applied.push(match own == Some(*number) {
             _ if !is_worth_it(*offset) => Applied {
                 number: number.get(),
                 by_ms: Some(0.0),
-                message: "as it is: it is not late for certain".to_owned(),
+                message: "stays as it is: it is not further off than that is uncertain".to_owned(),
                 has_failed: false,
             },
             true => set(service, *number, None, *offset, measurement),
@@ -54,7 +53,8 @@ pub(super) fn apply(
             false => Applied {
                 number: number.get(),
                 by_ms: None,
-                message: "not set: it is not heard by this box; run the same on it".to_owned(),
+                message: "not set: it is not a neighbour of this box; copy the recording to it, and run the same there"
+                    .to_owned(),
                 has_failed: false,
             },
         });
@@ -87,11 +87,11 @@ fn is_neighbour(status: &Status, number: BoxNumber) -> bool {
 }
 
 /// Returns the number by which boxes know these recordings again, in whatever order they are given.
-fn measurement(files: &[PathBuf]) -> Result<u64, Failure> {
+fn measurement(inputs: &[Input]) -> Result<u64, Failure> {
     let mut digests = Vec::new();
-    for file in files {
+    for input in inputs {
         let mut hash = Sha256::new();
-        hash_file(file, &mut hash).map_err(|error| in_file(file, &error))?;
+        hash_bytes(input, &mut hash).map_err(|error| in_file(&input.name, &error))?;
         digests.push(hash.finalize());
     }
     digests.sort();
@@ -104,11 +104,11 @@ fn measurement(files: &[PathBuf]) -> Result<u64, Failure> {
     Ok(u64::from_le_bytes(first))
 }
 
-fn hash_file(file: &Path, hash: &mut Sha256) -> io::Result<()> {
-    let mut file = File::open(file)?;
+fn hash_bytes(input: &Input, hash: &mut Sha256) -> io::Result<()> {
+    let mut bytes = input.bytes()?;
     let mut buffer = [0; 65_536];
     loop {
-        match io::Read::read(&mut file, &mut buffer)? {
+        match bytes.read(&mut buffer)? {
             0 => return Ok(()),
             length => hash.update(&buffer[..length]),
         }
@@ -122,7 +122,7 @@ pub(super) fn show(applied: &[Applied]) {
     }
 }
 
-/// Fails if a box did not do it, or if there is none that could have been asked.
+/// Fails if a box did not do it, or if there is none in reach.
 pub(super) fn check(applied: &[Applied]) -> Result<(), Failure> {
     let numbers = |is_meant: fn(&&Applied) -> bool| -> Vec<String> {
         applied.iter().filter(is_meant).map(|one| format!("box {}", one.number)).collect()

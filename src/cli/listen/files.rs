@@ -5,9 +5,10 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::Failure;
+use super::input::Input;
 use crate::listen::analysis::Known;
 use crate::listen::findings::Findings;
-use crate::listen::recording::{Recording, RecordingError};
+use crate::listen::recording::RecordingError;
 use crate::listen::{self, AnalyseError};
 
 /// The longest recording of a sound check, in s: what is made of it is held in memory.
@@ -17,13 +18,13 @@ const STEPS: u64 = 1000;
 
 /// Reads a recording to its end, and calls `take` with each piece of it, one list per channel.
 pub(super) fn read(
-    file: &Path,
+    input: &Input,
     longest_s: u64,
     mut begin: impl FnMut(u32),
     mut take: impl FnMut(Vec<Vec<f32>>),
 ) -> Result<(), Failure> {
-    let failure = |error: RecordingError| in_file(file, &error);
-    let mut recording = Recording::open(file, longest_s).map_err(failure)?;
+    let failure = |error: RecordingError| in_file(&input.name, &error);
+    let mut recording = input.recording(longest_s).map_err(failure)?;
     begin(recording.rate_hz());
     let progress = Progress::new("Listening");
     while let Some(piece) = recording.read().map_err(failure)? {
@@ -34,8 +35,8 @@ pub(super) fn read(
 }
 
 /// Hears a sound check in a recording. Returns what was found, and the recording's rate, in Hz.
-pub(super) fn hear(file: &Path, channel: Option<usize>, known: &Known) -> Result<(Findings, u32), AnalyseError> {
-    let recording = Recording::open(file, LONGEST_S)?;
+pub(super) fn hear(input: &Input, channel: Option<usize>, known: &Known) -> Result<(Findings, u32), AnalyseError> {
+    let recording = input.recording(LONGEST_S)?;
     let progress = Progress::new("Listening");
     let show = |part| {
         progress.show(part);

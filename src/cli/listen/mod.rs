@@ -2,6 +2,7 @@
 
 mod apply;
 mod files;
+mod input;
 mod music;
 mod show;
 mod stereo;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use self::input::Input;
 use super::service_options::ServiceOptions;
 use super::{Failure, output};
 use crate::listen::AnalyseError;
@@ -30,7 +32,7 @@ use crate::sound_check::schedule::BoxNumber;
 /// --distance, or carry it to each box in one recording, 5 cm from its speaker for 40 s, and back to the
 /// first. The recorder's own clock is found and removed.
 ///
-/// On a box, --apply sets this box and those of its ride that it hears. With --music it compares a
+/// On a box, --apply sets this box and those of its ride that are its neighbours. With --music it compares a
 /// recording of the ride itself with the playlist's tracks, and says what that shows and what not.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -39,10 +41,19 @@ use crate::sound_check::schedule::BoxNumber;
   jaudiosync listen recording.m4a --distance 1=2.0 --distance 2=3.5
   jaudiosync listen left.m4a right.m4a --reference 3
   jaudiosync listen recording.m4a --apply
+  ffmpeg -v error -i film.mkv -vn -f wav - | jaudiosync listen -
   jaudiosync listen --stereo both-line-outputs.wav
-  jaudiosync listen --music film-of-the-ride.m4a --music-folder /srv/jaudiosync/Music")]
+  jaudiosync listen --music film-of-the-ride.m4a --music-folder /srv/jaudiosync/Music
+
+Exit codes:
+  0  heard; with --apply: every box in reach of this one is set, or stays as it is
+  1  no answer, and the message says why; with --apply: a box did not do it, or none is in reach
+  2  the command line is wrong
+  3  with --music: the playlist cannot be used
+  5  with --apply: the service of this box does not answer")]
 pub(super) struct Listen {
-    /// Recordings: WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF or CAF, of any rate
+    /// Recordings: WAV, M4A, MP3, Ogg Vorbis, FLAC, AIFF or CAF, or films in MP4 or MOV, of 8 kHz or more;
+    /// - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -62,8 +73,8 @@ pub(super) struct Listen {
     #[arg(long, value_name = "BOX=MS", value_parser = latency, allow_hyphen_values = true)]
     latency: Vec<(BoxNumber, f64)>,
 
-    /// Set the output latency of this box by what is heard, and those of the boxes of its ride that it hears;
-    /// they save it
+    /// Set the output latency of this box by what is heard, and those of the boxes of its ride that are its
+    /// neighbours; they save it
     #[arg(long, conflicts_with_all = ["stereo", "latency"])]
     apply: bool,
 
@@ -74,7 +85,7 @@ pub(super) struct Listen {
     #[command(flatten)]
     of_ride: music::MusicOptions,
 
-    /// Also draw the arrivals as a picture
+    /// Also draw the arrivals as a picture, into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 
@@ -91,18 +102,23 @@ impl Listen {
         if self.svg.is_some() && self.files.len() > 1 {
             return Err(Failure::Usage("--svg draws one recording; run it once for each".to_owned()));
         }
+        let inputs: Vec<Input> = self.files.iter().map(|file| Input::open(file)).collect::<Result<_, _>>()?;
+        if let Some(svg) = &self.svg {
+            input::check_picture(svg, &inputs)?;
+        }
         if self.stereo {
-            return self.files.iter().try_for_each(|file| stereo::run(file, self.svg.as_deref(), self.json));
+            return inputs.iter().try_for_each(|input| stereo::run(input, self.svg.as_deref(), self.json));
         }
         let channel = self.channel.map(|channel| usize::from(channel) - 1);
         if self.of_ride.is_wanted() {
-            return self.of_ride.run(&self.files, channel, self.json);
+            return self.of_ride.run(&inputs, channel, self.json);
         }
         let mut known = Known { reference: self.reference, distances_m: self.distance.iter().copied().collect() };
         let latencies_ms: BTreeMap<BoxNumber, f64> = self.latency.iter().copied().collect();
         let mut all: Vec<(Findings, u32)> = Vec::new();
-        for file in &self.files {
-            let (findings, rate_hz) = files::hear(file, channel, &known).map_err(|error| match error {
+        for input in &inputs {
+            let file = &input.name;
+            let (findings, rate_hz) = files::hear(input, channel, &known).map_err(|error| match error {
                 AnalyseError::Nothing(ListenError::NoReference(number)) if self.reference.is_none() => {
                     let words = format!(
                         "box {number}, with which the first recording was compared, is not heard well enough in it; \
@@ -124,7 +140,7 @@ impl Listen {
             all.push((findings, rate_hz));
         }
         let together = combine(all.iter().map(|(findings, _)| findings));
-        let applied = if self.apply { apply::apply(&self.service, &self.files, &together)? } else { Vec::new() };
+        let applied = if self.apply { apply::apply(&self.service, &inputs, &together)? } else { Vec::new() };
         if self.json {
             let mut json = show::json(&self.files, &all, &together, &latencies_ms);
             if self.apply {

@@ -10,12 +10,13 @@ use serde_json::json;
 use super::super::playlist_options::PlaylistOptions;
 use super::super::{Failure, output};
 use super::files::{LONGEST_S, Progress, in_file};
+use super::input::Input;
 use crate::format;
 use crate::listen::channel::ChannelChoice;
 use crate::listen::compress::{Compressor, RATE_HZ};
 use crate::listen::music::{Candidate, MARGIN_S, MusicReport, Search, Verdict, compare};
 use crate::listen::recording::{Recording, RecordingError};
-use crate::playlist::Track;
+use crate::playlist::{LoadError, Track};
 
 /// The longest track, in s. It is not held in memory.
 const LONGEST_TRACK_S: u64 = 24 * 3600;
@@ -52,16 +53,25 @@ impl MusicOptions {
     }
 
     /// Hears every recording, and prints what it says.
-    pub(super) fn run(&self, files: &[PathBuf], channel: Option<usize>, as_json: bool) -> Result<(), Failure> {
+    pub(super) fn run(&self, inputs: &[Input], channel: Option<usize>, as_json: bool) -> Result<(), Failure> {
         let options = PlaylistOptions { music: self.music_folder.clone(), playlist_name: self.playlist_name.clone() };
-        let tracks = options.load_playable(false)?.playlist.tracks;
+        let loaded = options.load_playable(false).map_err(|failure| match failure {
+            // Here --music is another option.
+            Failure::Playlist(LoadError::NoMusic(folder)) => Failure::Usage(format!(
+                "there is no Music folder at {}; name the one with the playlist that is heard: --music-folder DIR",
+                folder.display()
+            )),
+            failure => failure,
+        })?;
+        let tracks = loaded.playlist.tracks;
         if let Some(track) = self.track.filter(|track| *track >= tracks.len()) {
             let last = tracks.len() - 1;
             return Err(Failure::Usage(format!("there is no track {track}; the playlist's tracks are 0 to {last}")));
         }
         let mut all = Vec::new();
-        for file in files {
-            let recording = read(file, channel)?;
+        for input in inputs {
+            let file = &input.name;
+            let recording = read(input, channel)?;
             let candidates = self.search(file, &recording, &tracks)?;
             let mut reports = Vec::new();
             let mut refused = None;
@@ -117,9 +127,9 @@ impl MusicOptions {
 }
 
 /// Reads a recording at the rate at which it is compared.
-fn read(file: &Path, channel: Option<usize>) -> Result<Vec<f32>, Failure> {
-    let failure = |error: RecordingError| in_file(file, &error);
-    let mut recording = Recording::open(file, LONGEST_S).map_err(failure)?;
+fn read(input: &Input, channel: Option<usize>) -> Result<Vec<f32>, Failure> {
+    let failure = |error: RecordingError| in_file(&input.name, &error);
+    let mut recording = input.recording(LONGEST_S).map_err(failure)?;
     let mut choice = ChannelChoice::new(recording.rate_hz(), channel);
     let mut compressor = Compressor::plain(recording.rate_hz());
     let progress = Progress::new("Reading");

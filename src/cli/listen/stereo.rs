@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::super::{Failure, output};
 use super::files;
+use super::input::Input;
 use crate::listen::picture;
 use crate::listen::stereo::{STEP_S, StereoLag, WINDOW_S, counts, summary};
 
@@ -16,12 +17,13 @@ const LONGEST_S: u64 = 24 * 3600;
 const LINES: usize = 60;
 
 /// Measures one recording, and prints what it says.
-pub(super) fn run(file: &Path, svg: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+pub(super) fn run(input: &Input, svg: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+    let file = &input.name;
     let rate = std::cell::Cell::new(0);
     let mut stereo: Option<StereoLag> = None;
     let mut is_mono = false;
     files::read(
-        file,
+        input,
         LONGEST_S,
         |rate_hz| rate.set(rate_hz),
         |piece| match &piece[..] {
