@@ -221,27 +221,30 @@ fn hear_file(mut file: File, latest: &Latest, began: Instant) -> Result<Findings
     hear(recording, None, &Known::default(), carry_on).map(|(findings, _)| findings)
 }
 
-/// Returns the word by which the page knows an error.
+/// Returns the word by which the page knows an error. Of what it does not know it shows the words.
 fn kind(error: &AnalyseError) -> &'static str {
     match error {
         AnalyseError::Recording(error) => match error {
             RecordingError::Io(_) => "unreadable",
-            RecordingError::UnknownFormat => "format",
-            RecordingError::UnknownCodec => "codec",
+            RecordingError::NotSound(_) | RecordingError::OtherFormat(_) | RecordingError::UnknownFormat => "format",
+            RecordingError::OtherCodec(_) | RecordingError::UnknownCodec => "codec",
+            RecordingError::CutOff => "cut_off",
             RecordingError::Rate(_) => "rate",
             RecordingError::TooLong(_) => "too_long",
-            RecordingError::Empty => "empty",
+            RecordingError::NoBytes | RecordingError::NoSoundTrack | RecordingError::Empty => "empty",
             RecordingError::Damaged(_) => "unreadable",
         },
         AnalyseError::Nothing(error) => match error {
-            ListenError::NoSweeps => "no_sweeps",
+            ListenError::NoSweeps | ListenError::Quiet { .. } => "no_sweeps",
+            ListenError::Silent => "empty",
             ListenError::NoSchedule { .. } => "no_schedule",
-            ListenError::TooShort => "too_short",
+            ListenError::TooShort | ListenError::Short { .. } => "too_short",
             ListenError::Lost => "lost",
             ListenError::NotConnected => "not_connected",
             ListenError::TooFewBoxes { .. } | ListenError::NoReference(_) => "too_few",
             ListenError::Stopped => "too_slow",
         },
+        AnalyseError::CutOff { .. } => "cut_off",
         AnalyseError::Stopped => "too_slow",
     }
 }
