@@ -18,6 +18,10 @@ const OLDER: &str = "recorder.old.jsonl";
 /// What the memory on the clock module holds of earlier boots, on a disk that forgets.
 const EARLIER: &str = "recorder.module.jsonl";
 
+/// A power cut may leave a file with the length of what was written last, without its contents: no
+/// more is written at a time.
+const LARGEST_HOLE_BYTES: u64 = 64 * 1024;
+
 /// Where the service that systemd runs records where its state folder cannot be written to, or
 /// forgets.
 const RUNTIME_FOLDER: &str = "/run/jaudiosync";
@@ -116,10 +120,14 @@ impl Files {
         regular(OpenOptions::new().read(true).append(true).create(true).mode(0o644).open(self.path())?)
     }
 
-    /// Puts the newer file in the older one's place; one that is too large is not ours.
+    /// Puts the newer file in the older one's place. One that is a little too large has been given a
+    /// hole at its end by a power cut, which is cut off; one that is much too large is not ours.
     fn turn(&self, length: u64) -> io::Result<()> {
-        if length > self.each_bytes {
+        if length > self.each_bytes + LARGEST_HOLE_BYTES {
             return std::fs::remove_file(self.path());
+        }
+        if length > self.each_bytes {
+            self.open()?.set_len(self.each_bytes)?;
         }
         std::fs::rename(self.path(), self.folder.join(OLDER))
     }
@@ -204,6 +212,17 @@ mod tests {
         std::fs::write(files.path(), vec![b'x'; 2 * MAX_BYTES as usize]).unwrap();
         files.append("line\n").unwrap();
         assert_eq!(text(&files), "line\n\n");
+    }
+
+    #[test]
+    fn a_file_that_a_hole_has_made_too_large_keeps_its_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files { each_bytes: 100, ..Files::in_folder(folder.path()) };
+        files.append(&"a line\n".repeat(14)).unwrap();
+        OpenOptions::new().write(true).open(files.path()).unwrap().set_len(130).unwrap();
+        files.append("the last line\n").unwrap();
+        let all = text(&files);
+        assert!(all.contains("a line\n") && all.ends_with("\nthe last line\n\n"), "{all:?}");
     }
 
     #[test]
