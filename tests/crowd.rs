@@ -14,6 +14,7 @@ use jaudiosync::control::protocol::PlayState;
 use jaudiosync_measure::Sink;
 use support::hearing::{Stage, assert_in_phase, sleep_until, slot_s};
 use support::now_s;
+use support::undisturbed::undisturbed;
 
 /// Acts as one of a thousand clients of the control socket: proper, malformed, oversized, or slow.
 fn be_a_client(socket: &Path, number: usize, until_utc_s: f64) -> usize {
@@ -41,29 +42,31 @@ fn be_a_client(socket: &Path, number: usize, until_utc_s: f64) -> usize {
 
 #[test]
 fn a_thousand_clients_at_the_control_socket_are_not_heard() {
-    const CLIENTS: usize = 1000;
-    let stage = Stage::new();
-    let left = stage.switch_on("left", Sink::Left, true);
-    let right = stage.switch_on("right", Sink::Right, true);
-    let both_s = slot_s(&left).max(slot_s(&right));
-    let (from_s, until_s) = (both_s + 6.0, both_s + 14.0);
-    sleep_until(from_s);
-    let connected: usize = std::thread::scope(|scope| {
-        let client = |number| {
-            let thread = std::thread::Builder::new().stack_size(128 * 1024);
-            let socket = left.socket();
-            thread.spawn_scoped(scope, move || be_a_client(socket, number, until_s)).unwrap()
-        };
-        let clients: Vec<_> = (0..CLIENTS).map(client).collect();
-        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    undisturbed(|| {
+        const CLIENTS: usize = 1000;
+        let stage = Stage::new();
+        let left = stage.switch_on("left", Sink::Left, true);
+        let right = stage.switch_on("right", Sink::Right, true);
+        let both_s = slot_s(&left).max(slot_s(&right));
+        let (from_s, until_s) = (both_s + 6.0, both_s + 14.0);
+        sleep_until(from_s);
+        let connected: usize = std::thread::scope(|scope| {
+            let client = |number| {
+                let thread = std::thread::Builder::new().stack_size(128 * 1024);
+                let socket = left.socket();
+                thread.spawn_scoped(scope, move || be_a_client(socket, number, until_s)).unwrap()
+            };
+            let clients: Vec<_> = (0..CLIENTS).map(client).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).sum()
+        });
+        sleep_until(until_s + 4.0);
+        let status = left.status();
+        assert_eq!(status.play.state, PlayState::Playing);
+        assert_eq!(status.volume.percent, 50, "none of their messages was mistaken for a command");
+        println!("{connected} connections of {CLIENTS} clients in 8 s, {:?}", status.phase);
+        let recording = stage.finish();
+        assert_in_phase("before the crowd", &recording, both_s, from_s);
+        assert_in_phase("in the crowd", &recording, from_s, until_s);
+        assert_in_phase("after the crowd", &recording, until_s, until_s + 3.5);
     });
-    sleep_until(until_s + 4.0);
-    let status = left.status();
-    assert_eq!(status.play.state, PlayState::Playing);
-    assert_eq!(status.volume.percent, 50, "none of their messages was mistaken for a command");
-    println!("{connected} connections of {CLIENTS} clients in 8 s, {:?}", status.phase);
-    let recording = stage.finish();
-    assert_in_phase("before the crowd", &recording, both_s, from_s);
-    assert_in_phase("in the crowd", &recording, from_s, until_s);
-    assert_in_phase("after the crowd", &recording, until_s, until_s + 3.5);
 }

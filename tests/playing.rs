@@ -9,6 +9,7 @@ use std::fs;
 
 use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, find_start};
 use support::playing::{Playing, bursts, lag_ms, named, this_second};
+use support::undisturbed::undisturbed;
 use support::{Sandbox, Signal};
 
 const BOUND_MS: f64 = 1.0;
@@ -61,21 +62,24 @@ fn record_two(sandbox: &Sandbox, options: &[&str]) -> (Recording, i64, String) {
 
 #[test]
 fn two_processes_start_each_track_together_and_on_time() {
-    let (recording, start_s, said) = record_two(&two_tracks(), &["--channels", "mono"]);
+    undisturbed(|| {
+        let (recording, start_s, said) = record_two(&two_tracks(), &["--channels", "mono"]);
 
-    for words in ["2 tracks", "Starting with track: 0 , at:", "Playing: A", "Playing: B", "Playlist finished playing."]
-    {
-        assert!(said.contains(words), "no \"{words}\" in {said}");
-    }
-    // A track of exactly 3 s has a slot of 4.
-    for (track, utc_s) in [("A", start_s), ("B", start_s + 4)] {
-        let lag = lag_ms(&recording, utc_s as f64, 0.9).expect("both play");
-        println!("{track}: right is {lag:+.4} ms behind left");
-        assert!(lag.abs() < BOUND_MS, "{track}: {lag} ms");
-    }
-    let late = late_ms(&recording, &recording.left, &bursts(22, 48_000, 3, [1.0, 1.0]), start_s + 4);
-    println!("B: {late:+.4} ms late");
-    assert!(late.abs() < BOUND_MS, "{late} ms");
+        for words in
+            ["2 tracks", "Starting with track: 0 , at:", "Playing: A", "Playing: B", "Playlist finished playing."]
+        {
+            assert!(said.contains(words), "no \"{words}\" in {said}");
+        }
+        // A track of exactly 3 s has a slot of 4.
+        for (track, utc_s) in [("A", start_s), ("B", start_s + 4)] {
+            let lag = lag_ms(&recording, utc_s as f64, 0.9).expect("both play");
+            println!("{track}: right is {lag:+.4} ms behind left");
+            assert!(lag.abs() < BOUND_MS, "{track}: {lag} ms");
+        }
+        let late = late_ms(&recording, &recording.left, &bursts(22, 48_000, 3, [1.0, 1.0]), start_s + 4);
+        println!("B: {late:+.4} ms late");
+        assert!(late.abs() < BOUND_MS, "{late} ms");
+    });
 }
 
 #[test]
@@ -92,22 +96,24 @@ fn alsa_itself_and_cpal_play_through_a_plugin_beside_the_sound_server() {
 
 #[test]
 fn a_time_that_has_passed_joins_the_timetable_under_way() {
-    let sandbox = two_tracks();
-    let card = VirtualCard::start().unwrap();
-    let recorder = Recorder::start(&card).unwrap();
-    // A round takes 8 s: it is joined in the second one, and the third one is judged.
-    let start_s = this_second() - 12;
-    let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s), "--loop"]);
-    player.wait_for("Joining what started with track: 0");
-    for track in ["Playing: A", "Playing: B", "Playing: A"] {
-        player.wait_for(track);
-    }
-    player.signal("-TERM");
-    player.finish();
-    let recording = recorder.finish().unwrap();
-    let signal = bursts(22, 48_000, 3, [1.0, 1.0]);
-    let late = late_ms(&recording, &recording.left, &signal, start_s + 8 + 8 + 4);
-    assert!(late.abs() < BOUND_MS, "{late} ms");
+    undisturbed(|| {
+        let sandbox = two_tracks();
+        let card = VirtualCard::start().unwrap();
+        let recorder = Recorder::start(&card).unwrap();
+        // A round takes 8 s: it is joined in the second one, and the third one is judged.
+        let start_s = this_second() - 12;
+        let mut player = Playing::start(&sandbox, &card, Sink::Left, &["-t", &named(start_s), "--loop"]);
+        player.wait_for("Joining what started with track: 0");
+        for track in ["Playing: A", "Playing: B", "Playing: A"] {
+            player.wait_for(track);
+        }
+        player.signal("-TERM");
+        player.finish();
+        let recording = recorder.finish().unwrap();
+        let signal = bursts(22, 48_000, 3, [1.0, 1.0]);
+        let late = late_ms(&recording, &recording.left, &signal, start_s + 8 + 8 + 4);
+        assert!(late.abs() < BOUND_MS, "{late} ms");
+    });
 }
 
 #[test]

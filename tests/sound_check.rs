@@ -16,6 +16,7 @@ use jaudiosync_measure::{Recorder, Recording, Sink, VirtualCard, best_lag};
 use serde_json::Value;
 use support::hearing::{Stage, heard, sleep_until, slot_s};
 use support::service_process::{Make, ServiceProcess};
+use support::undisturbed::undisturbed;
 use support::{Sandbox, now_s};
 
 /// How late box 3 is made, in ms.
@@ -138,49 +139,51 @@ fn true_ms(recording: &Recording) -> [f64; 3] {
 
 #[test]
 fn a_box_that_sounds_late_is_found_corrected_and_found_right() {
-    let sandbox = Sandbox::with_one_track();
-    let card = VirtualCard::start().unwrap();
-    let switch_on = |number: u8, sink: Sink| {
-        let config = config(number, if number == 3 { -LATE_MS } else { 0.0 });
-        let make = Make { name: &format!("box-{number}"), jumper: false, config: &config };
-        ServiceProcess::switch_on(&sandbox, &card, sink, &make).ready()
-    };
-    let boxes = [switch_on(1, Sink::Left), switch_on(2, Sink::Right), switch_on(3, Sink::Right)];
-    assert_eq!(boxes[2].status().play.box_number, Some(3));
+    undisturbed(|| {
+        let sandbox = Sandbox::with_one_track();
+        let card = VirtualCard::start().unwrap();
+        let switch_on = |number: u8, sink: Sink| {
+            let config = config(number, if number == 3 { -LATE_MS } else { 0.0 });
+            let make = Make { name: &format!("box-{number}"), jumper: false, config: &config };
+            ServiceProcess::switch_on(&sandbox, &card, sink, &make).ready()
+        };
+        let boxes = [switch_on(1, Sink::Left), switch_on(2, Sink::Right), switch_on(3, Sink::Right)];
+        assert_eq!(boxes[2].status().play.box_number, Some(3));
 
-    let before = record(&card, &boxes);
-    let heard = heard_ms(&sandbox, &as_m4a(&sandbox, &before, "before.m4a"));
-    let truth = true_ms(&before);
-    println!("before: heard {heard:.4?} ms, in the lossless recording {truth:.4?} ms");
-    for number in 0..3 {
-        assert!((heard[number] - truth[number]).abs() < EXACT_MS, "box {}", number + 1);
-    }
-    assert!((heard[2] - LATE_MS).abs() < SHARED_MS && heard[1].abs() < SHARED_MS, "{heard:?}");
+        let before = record(&card, &boxes);
+        let heard = heard_ms(&sandbox, &as_m4a(&sandbox, &before, "before.m4a"));
+        let truth = true_ms(&before);
+        println!("before: heard {heard:.4?} ms, in the lossless recording {truth:.4?} ms");
+        for number in 0..3 {
+            assert!((heard[number] - truth[number]).abs() < EXACT_MS, "box {}", number + 1);
+        }
+        assert!((heard[2] - LATE_MS).abs() < SHARED_MS && heard[1].abs() < SHARED_MS, "{heard:?}");
 
-    // Each box sets itself by the recording, and by a recording once.
-    for (index, made) in boxes.iter().enumerate() {
-        let applied = apply(&sandbox, made, "before.m4a");
-        let by_ms = applied["by_ms"].as_f64().unwrap();
-        assert!((by_ms - heard[index]).abs() < 0.001 || (by_ms == 0.0 && heard[index].abs() < 0.1), "{applied}");
-    }
-    let again = apply(&sandbox, &boxes[2], "before.m4a");
-    assert!(again["message"].as_str().unwrap().contains("applied before"), "{again}");
-    assert_eq!(again["by_ms"], 0.0, "{again}");
-    let set_ms = boxes[2].status().dac.output_latency_ms;
-    assert!((set_ms - (heard[2] - LATE_MS)).abs() < 0.001, "{set_ms}");
-    // A reload, as after any change of the configuration, leaves it.
-    boxes[2].ask(Order::Reload {}).into_message().unwrap();
-    assert!((boxes[2].status().dac.output_latency_ms - set_ms).abs() < 1e-9);
+        // Each box sets itself by the recording, and by a recording once.
+        for (index, made) in boxes.iter().enumerate() {
+            let applied = apply(&sandbox, made, "before.m4a");
+            let by_ms = applied["by_ms"].as_f64().unwrap();
+            assert!((by_ms - heard[index]).abs() < 0.001 || (by_ms == 0.0 && heard[index].abs() < 0.1), "{applied}");
+        }
+        let again = apply(&sandbox, &boxes[2], "before.m4a");
+        assert!(again["message"].as_str().unwrap().contains("applied before"), "{again}");
+        assert_eq!(again["by_ms"], 0.0, "{again}");
+        let set_ms = boxes[2].status().dac.output_latency_ms;
+        assert!((set_ms - (heard[2] - LATE_MS)).abs() < 0.001, "{set_ms}");
+        // A reload, as after any change of the configuration, leaves it.
+        boxes[2].ask(Order::Reload {}).into_message().unwrap();
+        assert!((boxes[2].status().dac.output_latency_ms - set_ms).abs() < 1e-9);
 
-    let after = record(&card, &boxes);
-    let heard = heard_ms(&sandbox, &as_m4a(&sandbox, &after, "after.m4a"));
-    let truth = true_ms(&after);
-    println!("after: heard {heard:.4?} ms, in the lossless recording {truth:.4?} ms");
-    for number in 0..3 {
-        assert!((heard[number] - truth[number]).abs() < EXACT_MS, "box {}", number + 1);
-        assert!(heard[number].abs() < SHARED_MS, "{heard:?}");
-    }
-    assert!(Path::new(&sandbox.path().join("after.m4a")).exists());
+        let after = record(&card, &boxes);
+        let heard = heard_ms(&sandbox, &as_m4a(&sandbox, &after, "after.m4a"));
+        let truth = true_ms(&after);
+        println!("after: heard {heard:.4?} ms, in the lossless recording {truth:.4?} ms");
+        for number in 0..3 {
+            assert!((heard[number] - truth[number]).abs() < EXACT_MS, "box {}", number + 1);
+            assert!(heard[number].abs() < SHARED_MS, "{heard:?}");
+        }
+        assert!(Path::new(&sandbox.path().join("after.m4a")).exists());
+    });
 }
 
 #[test]
