@@ -18,9 +18,9 @@ const OLDER: &str = "recorder.old.jsonl";
 /// What the memory on the clock module holds of earlier boots, on a disk that forgets.
 const EARLIER: &str = "recorder.module.jsonl";
 
-/// A power cut may leave a file with the length of what was written last, without its contents: no
-/// more is written at a time.
-const LARGEST_HOLE_BYTES: u64 = 64 * 1024;
+/// The most that is appended at a time, in bytes. A power cut may leave a file with the length of
+/// what was written last, without its contents: a hole of at most this.
+pub(super) const MOST_AT_ONCE_BYTES: usize = 64 * 1024;
 
 /// Where the service that systemd runs records where its state folder cannot be written to, or
 /// forgets.
@@ -123,7 +123,7 @@ impl Files {
     /// Puts the newer file in the older one's place. One that is a little too large has been given a
     /// hole at its end by a power cut, which is cut off; one that is much too large is not ours.
     fn turn(&self, length: u64) -> io::Result<()> {
-        if length > self.each_bytes + LARGEST_HOLE_BYTES {
+        if length > self.each_bytes + MOST_AT_ONCE_BYTES as u64 {
             return std::fs::remove_file(self.path());
         }
         if length > self.each_bytes {

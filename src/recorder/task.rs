@@ -9,7 +9,7 @@ use jaudiosync_time::{Instant, Raw, Span, Utc};
 
 use super::boot::BootId;
 use super::event::{End, Entry, Event, PreviousEnd, to_ms};
-use super::files::Files;
+use super::files::{Files, MOST_AT_ONCE_BYTES};
 use super::module::{InModule, ShortMemory};
 use super::past::{is_in_crash_loop, previous_end};
 use super::storms::Storms;
@@ -40,7 +40,7 @@ const MACHINE_INTERVAL: Span = Span::from_seconds(10);
 const STEP: Duration = Duration::from_secs(1);
 
 /// The most that is held in memory while the disk takes nothing, in bytes; the newest lines stay.
-const MAX_HELD_BYTES: usize = 64 * 1024;
+const MAX_HELD_BYTES: usize = MOST_AT_ONCE_BYTES;
 
 /// What the recorder is notified of.
 #[derive(Debug, Clone)]
