@@ -47,14 +47,16 @@ impl Asset {
     }
 }
 
+/// Returns a file of the page that is text, for tests.
+#[cfg(test)]
+pub(crate) fn text(path: &str) -> &'static str {
+    let asset = ALL.iter().find(|asset| asset.path == path).unwrap();
+    std::str::from_utf8(asset.contents).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(path: &str) -> &'static str {
-        let asset = ALL.iter().find(|asset| asset.path == path).unwrap();
-        std::str::from_utf8(asset.contents).unwrap()
-    }
 
     #[test]
     fn the_page_weighs_at_most_60_kb() {

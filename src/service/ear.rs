@@ -275,7 +275,7 @@ fn shown(row: &Row, status: &Status) -> HeardBox {
     }
 }
 
-/// Returns the names of the boxes that have a number.
+/// Returns the names of the boxes that have a number; `None` if there is none.
 fn name(number: u8, status: &Status) -> Option<String> {
     let ride = status.ride.as_ref()?;
     let own = Some(ride.name.as_str()).filter(|_| status.play.box_number == Some(number));
@@ -296,8 +296,7 @@ mod tests {
 
     #[test]
     fn the_page_has_its_own_words_for_every_reason_in_both_languages() {
-        let script = assets::ALL.iter().find(|asset| asset.path == "/page.js").unwrap();
-        let script = std::str::from_utf8(script.contents).unwrap();
+        let script = assets::text("/page.js");
         let doubts = [Doubt::TwoBoxes, Doubt::TooLate, Doubt::HeardOnce, Doubt::Disturbed, Doubt::Unclear];
         for doubt in doubts.map(doubt_kind).into_iter().chain(["alone"]) {
             assert!(script.contains(&format!("{doubt}: [0, \"")), "{doubt}");
@@ -305,8 +304,14 @@ mod tests {
         let number = BoxNumber::new(1).unwrap();
         let recordings = [
             RecordingError::Io(io::Error::other("x")),
+            RecordingError::NoBytes,
+            RecordingError::NotSound("text"),
+            RecordingError::OtherFormat("an AMR file"),
             RecordingError::UnknownFormat,
+            RecordingError::CutOff,
+            RecordingError::OtherCodec("Opus"),
             RecordingError::UnknownCodec,
+            RecordingError::NoSoundTrack,
             RecordingError::Rate(1),
             RecordingError::TooLong(LONGEST_S),
             RecordingError::Empty,
@@ -314,6 +319,9 @@ mod tests {
         ];
         let nothing = [
             ListenError::NoSweeps,
+            ListenError::Silent,
+            ListenError::Quiet { peak_db: -70.0 },
+            ListenError::Short { duration_s: 3.0 },
             ListenError::NoSchedule { turns: 1, strays: 2 },
             ListenError::TooShort,
             ListenError::Lost,

@@ -209,8 +209,7 @@ mod tests {
 
     #[test]
     fn the_page_knows_in_german_why_an_order_was_not_done() {
-        let script = assets::ALL.iter().find(|asset| asset.path == "/page.js").unwrap();
-        let script = std::str::from_utf8(script.contents).unwrap();
+        let script = assets::text("/page.js");
         let reasons = [
             Reason::AlreadyOver,
             Reason::NoPosition,
