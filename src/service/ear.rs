@@ -226,12 +226,15 @@ fn kind(error: &AnalyseError) -> &'static str {
     match error {
         AnalyseError::Recording(error) => match error {
             RecordingError::Io(_) => "unreadable",
-            RecordingError::NotSound(_) | RecordingError::OtherFormat(_) | RecordingError::UnknownFormat => "format",
+            RecordingError::NoBytes
+            | RecordingError::NotSound(_)
+            | RecordingError::OtherFormat(_)
+            | RecordingError::UnknownFormat => "format",
             RecordingError::OtherCodec(_) | RecordingError::UnknownCodec => "codec",
             RecordingError::CutOff => "cut_off",
             RecordingError::Rate(_) => "rate",
             RecordingError::TooLong(_) => "too_long",
-            RecordingError::NoBytes | RecordingError::NoSoundTrack | RecordingError::Empty => "empty",
+            RecordingError::NoSoundTrack | RecordingError::Empty => "empty",
             RecordingError::Damaged(_) => "unreadable",
         },
         AnalyseError::Nothing(error) => match error {
