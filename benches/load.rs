@@ -22,6 +22,7 @@ fn load_a_thousand(criterion: &mut Criterion) {
         music: music.path().to_owned(),
         name: "Playlist".to_owned(),
         index_folder: None,
+        every_mp3: true,
         trust_index,
         rebuild: false,
         make_maps: false,

@@ -172,7 +172,15 @@ fn find(data: &[u8]) {
     }
     let shown = playlist_name(&name);
     let music = MUSIC.0.path().to_owned();
-    let options = LoadOptions { music, name, index_folder: None, trust_index: false, rebuild: true, make_maps: false };
+    let options = LoadOptions {
+        music,
+        name,
+        index_folder: None,
+        every_mp3: true,
+        trust_index: false,
+        rebuild: true,
+        make_maps: false,
+    };
     if let Ok(loaded) = load(&options, &|_, _| {}) {
         assert_eq!(loaded.playlist.name, shown);
     }

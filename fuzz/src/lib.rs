@@ -73,6 +73,7 @@ impl MusicFolder {
             music: self.path().to_owned(),
             name: "Playlist".to_owned(),
             index_folder: None,
+            every_mp3: true,
             trust_index: how == How::TrustIndex,
             rebuild: how == How::Rebuild,
             make_maps: false,

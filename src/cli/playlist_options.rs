@@ -52,6 +52,7 @@ impl PlaylistOptions {
             music: self.music.clone(),
             name: self.playlist_name.clone(),
             index_folder: None,
+            every_mp3: true,
             trust_index: how == How::TrustIndex,
             rebuild: how == How::Rebuild,
             make_maps: matches!(how, How::Rebuild | How::WithMaps),

@@ -37,19 +37,23 @@ pub struct Loaded {
     pub inspected: usize,
     /// Problems that did not prevent loading, in words.
     pub warnings: Vec<String>,
+    /// Whether there is a playlist; otherwise it is all MP3s.
+    pub has_list: bool,
 }
 
 /// Receives the progress of inspecting files: bytes read, and bytes to read; both approximate.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
-/// Loads a playlist. Where there is none at all, and none but the usual one was asked for, that is all
-/// MP3s in the order of their names. The saved index is used for every file whose size and modification time still
+/// Loads a playlist. Where there is none at all, and none but the usual one was asked for, that may be
+/// all MP3s in the order of their names. The saved index is used for every file whose size and modification time still
 /// agree, and rewritten if anything changed; if it cannot be written, that is a warning.
 ///
 /// # Errors
 /// When there is no usable playlist. Broken and missing files are not errors: they are silence.
 pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, LoadError> {
-    let (path, list) = match find_playlist(&options.music, &options.name) {
+    let found = find_playlist(&options.music, &options.name);
+    let has_list = found.is_ok();
+    let (path, list) = match found {
         Ok(path) => (path.clone(), read_list(&path)?),
         Err(error) => every_mp3_instead(options, error)?,
     };
@@ -98,14 +102,14 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
             index_file.display()
         ));
     }
-    Ok(Loaded { playlist, index: index_file, index_error: written.err(), inspected, warnings })
+    Ok(Loaded { playlist, index: index_file, index_error: written.err(), inspected, warnings, has_list })
 }
 
 /// Returns all MP3s as the playlist that is missing, with where it would be.
 fn every_mp3_instead(options: &LoadOptions, error: LoadError) -> Result<(PathBuf, M3u8), LoadError> {
     let LoadError::NoPlaylist { path, others } = error else { return Err(error) };
-    let mut list =
-        if others.0.is_empty() && options.name == USUAL_NAME { every_mp3(&options.music) } else { M3u8::default() };
+    let is_wanted = options.every_mp3 && others.0.is_empty() && options.name == USUAL_NAME;
+    let mut list = if is_wanted { every_mp3(&options.music) } else { M3u8::default() };
     if list.entries.is_empty() {
         return Err(LoadError::NoPlaylist { path, others });
     }

@@ -14,6 +14,8 @@ pub struct LoadOptions {
     pub name: String,
     /// Where the index is saved if the playlist's folder cannot be written to; `None`: nowhere.
     pub index_folder: Option<PathBuf>,
+    /// Play all MP3s where there is no playlist at all.
+    pub every_mp3: bool,
     /// Take the saved index as it is, without checking the files.
     pub trust_index: bool,
     /// Inspect every file, whatever the index says.

@@ -55,8 +55,11 @@ pub struct PlaylistTask {
     index_folder: Option<PathBuf>,
     source: Option<PlaylistSource>,
     is_commanded: bool,
-    /// What was last loaded by an command.
+    /// What was last loaded by a command.
     loaded: Option<Arc<Playlist>>,
+    /// Whether that is a playlist of its source. If it is gone, as while music is being copied, it stays
+    /// what is played: all MP3s would be out of sync with the other boxes.
+    has_list: bool,
     /// What the files are, as last reported, so that only a difference is reported.
     reported: Option<Arc<Playlist>>,
     /// The files as they were when they were last read, and as they were at the last check.
@@ -78,6 +81,7 @@ impl PlaylistTask {
             source: None,
             is_commanded: false,
             loaded: None,
+            has_list: false,
             reported: None,
             read_stamps: Stamps::new(),
             seen_stamps: Stamps::new(),
@@ -86,8 +90,9 @@ impl PlaylistTask {
 
     fn read(&mut self, source: &PlaylistSource) {
         self.is_commanded = false;
-        let news = match read(source, self.index_folder.as_deref()) {
-            Ok(Loaded { mut playlist, warnings, index, .. }) => {
+        let news = match self.read_files(source) {
+            Ok(Loaded { mut playlist, warnings, index, has_list, .. }) => {
+                self.has_list = has_list;
                 // If nothing can be written the index has none of them.
                 if let Some(loaded) = &self.loaded {
                     playlist.take_maps_of(loaded);
@@ -117,13 +122,17 @@ impl PlaylistTask {
             return;
         }
         // This also brings the saved index up to date, so that a reload takes little time.
-        let now = read(source, self.index_folder.as_deref()).ok().map(|loaded| loaded.playlist);
+        let now = self.read_files(source).ok().map(|loaded| loaded.playlist);
         self.remember(source);
         if now.as_ref() != self.reported.as_deref() {
             let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
             self.reported = now.map(Arc::new);
             (self.report)(if is_as_loaded { PlaylistReport::Unchanged } else { PlaylistReport::Changed });
         }
+    }
+
+    fn read_files(&self, source: &PlaylistSource) -> Result<Loaded, String> {
+        read(source, self.index_folder.as_deref(), !self.has_list)
     }
 
     fn remember(&mut self, source: &PlaylistSource) {
@@ -142,6 +151,8 @@ impl Task for PlaylistTask {
     type Command = PlaylistSource;
 
     fn command(&mut self, command: PlaylistSource) {
+        // Of another one nothing was read.
+        self.has_list &= self.source.as_ref() == Some(&command);
         self.source = Some(command);
         self.is_commanded = true;
     }
@@ -154,16 +165,17 @@ impl Task for PlaylistTask {
     }
 }
 
-/// Reads a playlist; `index_folder` is where its index is saved if the music can only be read. Errors
-/// name the key of the configuration to check.
+/// Reads a playlist, or all MP3s if they may take its place; `index_folder` is where its index is saved
+/// if the music can only be read. Errors name the key of the configuration to check.
 ///
 /// # Errors
 /// When there is no usable playlist.
-pub fn read(source: &PlaylistSource, index_folder: Option<&Path>) -> Result<Loaded, String> {
+pub fn read(source: &PlaylistSource, index_folder: Option<&Path>, every_mp3: bool) -> Result<Loaded, String> {
     let options = LoadOptions {
         music: source.music.clone(),
         name: source.name.clone(),
         index_folder: index_folder.map(Path::to_owned),
+        every_mp3,
         trust_index: false,
         rebuild: false,
         make_maps: false,
@@ -240,10 +252,7 @@ mod tests {
         // The missing file appears.
         fs::write(music.path().join("b.mp3"), "no music either").unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-        // Without a playlist all MP3s are played, which are the same two.
         fs::remove_file(&list).unwrap();
-        assert_eq!(looks(&mut task, &news), []);
-        fs::write(music.path().join("c.mp3"), "no music").unwrap();
         assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
     }
 

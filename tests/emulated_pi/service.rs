@@ -112,6 +112,7 @@ pub fn common_timetable() -> Timetable {
         music: music(),
         name: "Playlist".to_owned(),
         index_folder: None,
+        every_mp3: true,
         trust_index: false,
         rebuild: false,
         make_maps: false,

@@ -97,7 +97,7 @@ impl Doctor {
         }
         findings.extend(checks::pins(config, &machine, &board.left_out, &used_by_others()));
         findings.extend(checks::sound(&read_sound(config, holder)));
-        let loaded = read(&playlist_source(config), service_state_folder(config.state.folder()).as_deref());
+        let loaded = read(&playlist_source(config), service_state_folder(config.state.folder()).as_deref(), true);
         findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
         findings.extend(checks::health(&machine, &read_state(config, holder)));
         self.show(&findings)?;

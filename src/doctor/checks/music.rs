@@ -64,12 +64,12 @@ mod tests {
         let lines: String = (0..15).map(|number| format!("{number}.mp3\n")).collect();
         std::fs::write(music_folder.path().join("Playlist.m3u8"), lines).unwrap();
         let source = |name: &str| PlaylistSource { music: music_folder.path().to_owned(), name: name.to_owned() };
-        let loaded = read(&source("Playlist"), None).unwrap();
+        let loaded = read(&source("Playlist"), None, true).unwrap();
         let findings = music(Ok(&loaded));
         assert_eq!(findings.iter().filter(|finding| finding.level == Level::Warning).count(), NAMED + 1);
         assert!(findings.iter().any(|finding| finding.level == Level::Problem), "nothing can be played");
         assert!(findings.iter().any(|finding| finding.text == "and 5 more"));
-        let error = read(&source("Other"), None).unwrap_err();
+        let error = read(&source("Other"), None, true).unwrap_err();
         assert_eq!(music(Err(&error))[0].level, Level::Problem);
     }
 }
