@@ -16,6 +16,7 @@ use jaudiosync_measure::{Sink, VirtualCard};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde_json::{Value, json};
 use support::Sandbox;
+use support::free_address::free_address;
 use support::page_box::{Box, with_key};
 use support::phone::Phone;
 use support::service_process::{Make, ServiceProcess};
@@ -359,7 +360,7 @@ fn the_page_is_served_on_the_socket_that_systemd_passes_and_that_is_closed_where
 fn doctor_says_whether_the_page_answers() {
     let bike = Box::with("view = \"pin\"");
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free_address();
     let address = other.local_addr().unwrap();
     std::thread::spawn(move || {
         let mut call = other.accept().unwrap().0;
@@ -387,9 +388,9 @@ fn doctor_says_whether_the_page_answers() {
 #[test]
 fn without_a_key_there_is_no_page() {
     let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = format!("[time]\nrtc = \"simulated\"\n[page]\nlisten = \"127.0.0.1:{port}\"\n");
+    let address = free_address();
+    let config = format!("[time]\nrtc = \"simulated\"\n[page]\nlisten = \"{address}\"\n");
     let make = Make { config: &config, ..Make::default() };
     let _service = ServiceProcess::switch_on(&sandbox, &card, Sink::Left, &make).ready();
-    assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+    assert!(TcpStream::connect(address).is_err());
 }

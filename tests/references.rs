@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/free_address.rs"]
+mod free_address;
 #[path = "support/time_servers.rs"]
 mod time_servers;
 
@@ -12,13 +14,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use free_address::free_address;
 use jaudiosync::config::ServerAddress;
 use jaudiosync::timekeeping::references::{GpsdSource, NtpSource, ReferenceEvent, ReferenceThread, Sample, SourceKind};
 use jaudiosync_hw::clocks::{ClockPair, MachineClocks};
 use jaudiosync_time::{self as time, ClockMap, Rate, Raw, Span, Utc};
-use time_servers::{
-    Chronyd, FakeGps, PATIENCE, free_address, ntp_answer, scripted_gpsd, send_pulses, stamped, udp_server,
-};
+use time_servers::{Chronyd, FakeGps, PATIENCE, ntp_answer, scripted_gpsd, send_pulses, stamped, udp_server};
 
 /// Returns port 0 of the loopback: any free one.
 fn any_port() -> SocketAddr {

@@ -7,26 +7,21 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
 use std::process::Stdio;
 
 use jaudiosync_measure::{Sink, VirtualCard};
 use serde_json::Value;
 use support::Sandbox;
+use support::free_address::free_address;
 use support::process::Process;
 use support::service_process::{Make, ServiceProcess};
-
-/// Returns a port that nobody uses now: boxes of other tests may run beside this one.
-fn free_port() -> u16 {
-    UdpSocket::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
-}
 
 /// Makes a key, and returns the lines of a configuration that has it.
 fn with_key(sandbox: &Sandbox) -> String {
     let key = sandbox.run(&["ride", "new-key"]).succeeds().stdout.clone();
     let file = sandbox.path().join("ride.key");
     fs::write(&file, key).unwrap();
-    let (file, port) = (file.display(), free_port());
+    let (file, port) = (file.display(), free_address().port());
     format!("[time]\nrtc = \"simulated\"\n[ride]\nname = \"bike-1\"\nkey_file = \"{file}\"\nport = {port}\n")
 }
 

@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod fault;
+pub mod free_address;
 pub mod hearing;
 pub mod neighbours;
 pub mod odd_mp3;

@@ -17,6 +17,8 @@ use jaudiosync_hw::clocks::{ClockPair, Clocks, MachineClocks};
 use jaudiosync_time::{Raw, Span, Utc};
 use tempfile::TempDir;
 
+use super::free_address::free_address;
+
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,19 +43,6 @@ impl Drop for Group {
 /// Returns a path that includes daemons, which not every user's path does.
 fn path_with_daemons() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
-}
-
-/// Returns a port of 127.0.0.1 on which nothing listened a moment ago, over UDP or TCP. It lies
-/// below those that the kernel gives to clients (from 32,768 on,
-/// `/proc/sys/net/ipv4/ip_local_port_range`): another test's question would take it before the
-/// server does.
-pub fn free_address() -> SocketAddr {
-    loop {
-        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000..32_000)));
-        if UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
 }
 
 /// A real chronyd that serves time and touches no clock.

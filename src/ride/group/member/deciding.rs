@@ -74,8 +74,14 @@ impl<P: Peer> Member<P> {
             return;
         }
         let since = *self.leads_since.get_or_insert(now);
+        let utc_bound = by_own_knowledge(view, now);
         let Some(group) = view.group else {
-            self.found(view, now);
+            if self.found(view, now) {
+                // Right away, as a group without others is left if this box alone knows the time better.
+                let contact =
+                    Contact { leads: true, is_settled: false, is_shared: false, way_bound: Span::ZERO, utc_bound };
+                self.commands.push(GroupCommand::Contact(Some(contact)));
+            }
             return;
         };
         let in_group = |neighbour: &&Neighbour<P>| neighbour.is_heard(now) && neighbour.is_in(group.id);
@@ -91,21 +97,20 @@ impl<P: Peer> Member<P> {
         if is_settled {
             self.predecessor = None;
         }
-        let utc_bound = by_own_knowledge(view, now);
         let contact = Contact { leads: true, is_settled, is_shared, way_bound: Span::ZERO, utc_bound };
         self.commands.push(GroupCommand::Contact(Some(contact)));
     }
 
     /// Begins a group at the mean of what its boxes know of UTC, weighed by how well they do, so that
     /// nobody has to move far. Those are waited for that have not been measured yet,
-    /// or do not hear this box yet: they would begin another one.
-    fn found(&mut self, view: &TimeView, now: Instant<Raw>) {
-        let Some((own, bound)) = view.own else { return };
+    /// or do not hear this box yet: they would begin another one. Returns whether it was begun.
+    fn found(&mut self, view: &TimeView, now: Instant<Raw>) -> bool {
+        let Some((own, bound)) = view.own else { return false };
         let since = *self.heard_since.get_or_insert(now);
         let is_ready = |neighbour: &Neighbour<P>| neighbour.ahead(&own).is_some() && neighbour.hears(self.id);
         let mut there = self.neighbours.iter().filter(|neighbour| neighbour.may_be_there(now));
         if now - since < MEASURED_WITHIN && !there.all(is_ready) {
-            return;
+            return false;
         }
         let heard = || self.neighbours.iter().filter(|neighbour| neighbour.is_heard(now));
         let theirs = heard().filter(|neighbour| neighbour.standing == Standing::Agrees);
@@ -118,6 +123,7 @@ impl<P: Peer> Member<P> {
         }
         let ahead = Span::from_ns_f64(sum / weights).clamp(Span::ZERO - bound, bound);
         self.commands.push(GroupCommand::Found(GroupId(self.random.u64(..)), ahead));
+        true
     }
 
     fn follow(
