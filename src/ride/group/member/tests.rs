@@ -121,7 +121,10 @@ impl Air {
 
 impl Bike {
     fn obey(&mut self, now: Instant<Raw>) {
-        for command in self.member.take_commands() {
+        let commands = self.member.take_commands();
+        let begins = |command: &GroupCommand| matches!(command, GroupCommand::Found(..) | GroupCommand::Join(..));
+        let has_begun = commands.iter().any(begins);
+        for command in commands {
             match (command, &mut self.group) {
                 (GroupCommand::Found(id, ahead), group) => {
                     let (own, _) = self.own.unwrap();
@@ -135,7 +138,11 @@ impl Bike {
                 (_, None) => {}
             }
         }
-        self.group.iter_mut().for_each(|group| group.update(now, self.own, None));
+        let Some(group) = &mut self.group else { return };
+        group.update(now, self.own, None);
+        // Otherwise a box that knows the time well by itself leaves it at once.
+        let estimate = group.estimate(now).unwrap();
+        assert!(!has_begun || estimate.contact.is_some(), "a group begins with others in reach: {estimate:?}");
     }
 }
 
