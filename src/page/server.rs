@@ -17,8 +17,10 @@ use super::site::{Looking, Site};
 use super::steering::Steering;
 use crate::panics::message;
 
-/// How often what is shown is made anew, and sent.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is checked whether a box has gone or come, and at which of these times what is shown
+/// is made anew and sent in any case: once a second.
+const LOOK: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 4;
 /// Threads that wait, for two orders and a recording, and the bytes of their stacks and of the page's
 /// own.
 const WAITING_THREADS: usize = 3;
@@ -109,10 +111,14 @@ impl Drop for Page {
 }
 
 async fn refresh(site: Arc<Site>) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+    let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for look in (0..LOOKS).cycle() {
         ticks.tick().await;
-        site.refresh();
+        if look == 0 {
+            site.refresh();
+        } else {
+            site.refresh_if_somebody_has_gone_or_come();
+        }
     }
 }

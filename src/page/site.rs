@@ -24,7 +24,7 @@ use super::requests::{MediaType, body, cookies, is_foreign, only};
 use super::sessions::{self, Sessions, TOKEN_BYTES, Token};
 use super::steering::Steering;
 use super::upload::{self, UploadError};
-use super::view::Memory;
+use super::view::{Memory, View};
 
 /// Streams of events at once, of all that watch.
 const MOST_STREAMS: usize = 48;
@@ -98,7 +98,22 @@ impl Site {
     /// Makes what is shown of the present status, and sends it to all that watch.
     pub(super) fn refresh(&self) {
         let view = lock(&self.memory).view(&self.steering.status(), Instant::now());
-        match serde_json::to_vec(&view) {
+        self.show(&view);
+    }
+
+    /// Does so if other boxes are there than those that are shown.
+    pub(super) fn refresh_if_somebody_has_gone_or_come(&self) {
+        let mut memory = lock(&self.memory);
+        let shown = memory.there();
+        let view = memory.view(&self.steering.status(), Instant::now());
+        if memory.there() != shown {
+            drop(memory);
+            self.show(&view);
+        }
+    }
+
+    fn show(&self, view: &View) {
+        match serde_json::to_vec(view) {
             Ok(shown) => _ = self.now_shown.send_replace(shown.into()),
             Err(error) => log::debug!("the page cannot be made: {error}"),
         }

@@ -110,7 +110,11 @@ pub struct BoxView {
 
 /// The boxes that were heard lately, of which some have gone.
 #[derive(Debug, Default)]
-pub struct Memory(Vec<Remembered>);
+pub struct Memory {
+    boxes: Vec<Remembered>,
+    /// The numbers of those that the last view shows as there.
+    there: Vec<String>,
+}
 
 #[derive(Debug)]
 struct Remembered {
@@ -127,7 +131,8 @@ impl Memory {
         let play = &status.play;
         let name = status.ride.as_ref().map(|ride| ride.name.clone()).unwrap_or_default();
         let mut boxes = vec![this_box(status, &name)];
-        boxes.extend(self.0.iter().map(|remembered| other_box(remembered, now)));
+        boxes.extend(self.boxes.iter().map(|remembered| other_box(remembered, now)));
+        self.there = boxes.iter().filter(|shown| shown.gone_s.is_none()).map(|shown| shown.id.clone()).collect();
         boxes[1..].sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
         View {
             version: env!("CARGO_PKG_VERSION"),
@@ -153,24 +158,29 @@ impl Memory {
         }
     }
 
+    /// Returns the numbers of the boxes that the last view shows as there.
+    pub fn there(&self) -> Vec<String> {
+        self.there.clone()
+    }
+
     fn take_in(&mut self, status: &Status, now: Instant) {
         let neighbours = status.ride.as_ref().map_or(&[][..], |ride| &ride.neighbours);
         for neighbour in neighbours {
             let ago = Duration::try_from_secs_f64(neighbour.silent_for_s).unwrap_or_default();
             let fresh = Remembered { neighbour: neighbour.clone(), heard: now.checked_sub(ago).unwrap_or(now) };
-            match self.0.iter_mut().find(|known| known.neighbour.id == neighbour.id) {
+            match self.boxes.iter_mut().find(|known| known.neighbour.id == neighbour.id) {
                 Some(known) => *known = fresh,
-                None => self.0.push(fresh),
+                None => self.boxes.push(fresh),
             }
         }
         // A box makes up another number at every start: what was known of it before is no other box.
         let is_heard = |known: &Remembered| neighbours.iter().any(|heard| heard.id == known.neighbour.id);
         let is_again_there = |known: &Remembered| neighbours.iter().any(|heard| heard.name == known.neighbour.name);
-        self.0.retain(|known| is_heard(known) || !is_again_there(known));
-        self.0.retain(|known| now.saturating_duration_since(known.heard) < REMEMBERED);
-        while self.0.len() > MOST_REMEMBERED {
-            let oldest = self.0.iter().enumerate().min_by_key(|(_, known)| known.heard).map(|(index, _)| index);
-            oldest.map(|index| self.0.remove(index));
+        self.boxes.retain(|known| is_heard(known) || !is_again_there(known));
+        self.boxes.retain(|known| now.saturating_duration_since(known.heard) < REMEMBERED);
+        while self.boxes.len() > MOST_REMEMBERED {
+            let oldest = self.boxes.iter().enumerate().min_by_key(|(_, known)| known.heard).map(|(index, _)| index);
+            oldest.map(|index| self.boxes.remove(index));
         }
     }
 }
@@ -263,8 +273,10 @@ mod tests {
         let second = |number: u64| began + Duration::from_secs(number);
         let view = memory.view(&status(&[("bike-3", 0.5), ("bike-2", 3.0)]), second(0));
         assert_eq!(shown(&view), [("bike-1", false), ("bike-2", false), ("bike-3", false)]);
+        let all_there = memory.there();
         let view = memory.view(&status(&[("bike-3", 5.0)]), second(5));
         assert_eq!(shown(&view), [("bike-1", false), ("bike-2", true), ("bike-3", true)]);
+        assert_eq!((all_there.len(), memory.there().len()), (3, 1));
         let view = memory.view(&status(&[("bike-3", 0.1)]), second(6));
         assert_eq!(shown(&view), [("bike-1", false), ("bike-2", true), ("bike-3", false)]);
         let view = memory.view(&status(&[]), second(3600));
@@ -287,6 +299,6 @@ mod tests {
         for number in 0..100 {
             memory.view(&status(&[(&format!("bike-{number}"), 0.0)]), began + Duration::from_secs(number));
         }
-        assert_eq!(memory.0.len(), MOST_REMEMBERED);
+        assert_eq!(memory.boxes.len(), MOST_REMEMBERED);
     }
 }

@@ -115,12 +115,9 @@ struct RidePage {
 
 impl Steering for RidePage {
     fn status(&self) -> Arc<Status> {
-        let status = self.status.read();
-        if status.ride.is_some() {
-            return status;
-        }
-        // Before the conductor's first report this box has a name all the same.
-        Arc::new(Status { ride: Some(self.ride.status()), ..(*status).clone() })
+        // The conductor's report is up to a second old, in which a box may have gone. Before its first
+        // one this box has a name all the same.
+        Arc::new(Status { ride: Some(self.ride.status()), ..(*self.status.read()).clone() })
     }
 
     fn tracks(&self, from: usize, most: usize) -> Tracks {
