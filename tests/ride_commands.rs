@@ -268,7 +268,8 @@ fn where_the_air_loses_three_in_ten_every_box_does_each_command_once_or_is_named
     let (mut done, mut unanswered, mut unanswered_but_done, mut longest_s) = (0, 0, 0, 0.0_f64);
     for number in 0..COMMANDS {
         let before = volumes();
-        let by = if number % 2 == 0 { "+3" } else { "-3" };
+        // By so much of the loudest that its sender knows of; the others keep their ratio to it.
+        let by = if number % 2 == 0 { "+10" } else { "-10" };
         let (boxes, _, seconds) = command(&ride, random.usize(..CROWD), &["volume", by]);
         longest_s = longest_s.max(seconds);
         assert!(seconds < OVER_S, "{seconds}");
@@ -278,16 +279,18 @@ fn where_the_air_loses_three_in_ten_every_box_does_each_command_once_or_is_named
         for (number, after) in volumes().into_iter().enumerate() {
             let name = format!("box{}", number + 1);
             let row = boxes.iter().find(|row| row["name"] == *name).unwrap();
-            let moved = i32::from(after) - i32::from(before[number]);
+            let before = before[number];
             match row["outcome"].as_str().unwrap() {
                 "done" => {
                     done += 1;
-                    assert_eq!(moved, by.parse::<i32>().unwrap(), "{name}, once: {row}");
+                    // What is done a second time is another volume than its answer says.
+                    assert_eq!(row["volume_percent"], after, "{name} had {before}: {row}");
+                    assert_ne!(after, before, "{name}: {row}");
                 }
                 "no_answer" => {
                     unanswered += 1;
-                    unanswered_but_done += usize::from(moved != 0);
-                    assert!(moved == 0 || moved == by.parse::<i32>().unwrap(), "{name}, at most once: {row}");
+                    unanswered_but_done += usize::from(after != before);
+                    assert!(after.abs_diff(before) < 16, "{name} from {before} to {after}: {row}");
                 }
                 other => panic!("{other}: {row}"),
             }

@@ -5,7 +5,7 @@
 //! says what the rest is: 0: bytes as they are, of a client that is gone at once; otherwise: requests,
 //! one after the other on one connection. What must hold:
 //!
-//! - No panic; the connection ends once the client has said all that it has to say.
+//! - No panic; the connection ends once the client has said all that it has to say, unless it watches.
 //! - What comes back is HTTP. Whatever the page itself answers, and not the parser for it, has the
 //!   headers that keep other sites out.
 //! - Without the cookie of somebody who has given the PIN nothing is steered and no recording begins.
@@ -32,6 +32,9 @@ const PIN: &str = "271828";
 const PAUSE: Duration = Duration::from_millis(20);
 /// Longer than the page takes to notice that the client is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The type of a stream that lasts.
+const EVENTS: &[u8] = b"text/event-stream";
 
 /// A request, as a client makes it up.
 #[derive(Debug, Arbitrary)]
@@ -186,6 +189,9 @@ struct Served {
 fn pages() -> &'static (Served, Served, String) {
     static PAGES: OnceLock<(Served, Served, String)> = OnceLock::new();
     PAGES.get_or_init(|| {
+        // Rust's own beginning of a program ignores it; LLVM's fuzzer has another.
+        let broken_pipe = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
+        broken_pipe.expect("a signal is handled");
         let steered = Served::start();
         let cookie = steered.cookie();
         (Served::start(), steered, cookie)
@@ -229,18 +235,25 @@ impl Served {
         // The page may end the connection before it has read everything.
         let _ = stream.write_all(bytes);
         let mut waits = !has_gone;
-        let mut answer = Vec::new();
+        let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
         loop {
             if !waits {
                 let _ = stream.shutdown(Shutdown::Write);
             }
             let patience = if waits { PAUSE } else { PATIENCE };
             stream.set_read_timeout(Some(patience)).expect("it is not zero");
-            match stream.read_to_end(&mut answer) {
-                Ok(_) => return answer,
+            match stream.read(&mut piece) {
+                Ok(0) => return answer,
+                Ok(bytes) => answer.extend_from_slice(&piece[..bytes]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return answer,
+                // The fuzzer's own clock.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if waits && error.kind() == ErrorKind::WouldBlock => waits = false,
                 Err(error) => panic!("the page does not end the connection: {error}"),
+            }
+            // It lasts as long as somebody reads.
+            if answer.windows(EVENTS.len()).any(|words| words == EVENTS) {
+                return answer;
             }
         }
     }
