@@ -112,8 +112,9 @@ fn start_on_a_phone_is_heard_of_all_boxes_in_the_same_frame_and_a_box_that_is_of
     let Some(mut ride) = Ride::new() else { return };
     let mut browser = ride.browser("en");
     browser.wait_until("document.querySelectorAll('.box').length === 4");
-    // Until they agree on the time, a start would not be in the same frame.
-    browser.wait_until("/^4 boxes are together within 0\\.[01]/.test(document.getElementById('together').innerText)");
+    // Until they agree on the time, a start would not be in the same frame. Two boxes state ±0.09 ms
+    // each.
+    browser.wait_until("/^4 boxes are together within 0\\.[0-2]/.test(document.getElementById('together').innerText)");
     for number in ride.boxes.numbers() {
         assert_eq!(ride.boxes.boxes[&number].status().play.state, PlayState::Stopped);
     }
