@@ -10,8 +10,8 @@ mod time_servers;
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use free_address::free_address;
@@ -31,11 +31,13 @@ fn address(server: impl ToString) -> ServerAddress {
 }
 
 fn ntp(server: impl ToString) -> (ReferenceThread, Receiver<ReferenceEvent>) {
+    at_first();
     let (events, listener) = mpsc::channel();
     (NtpSource { server: address(server) }.start(Arc::new(MachineClocks), events).unwrap(), listener)
 }
 
 fn gpsd(server: impl ToString) -> (ReferenceThread, Receiver<ReferenceEvent>) {
+    at_first();
     let (events, listener) = mpsc::channel();
     (GpsdSource { server: address(server) }.start(Arc::new(MachineClocks), events).unwrap(), listener)
 }
@@ -61,10 +63,19 @@ fn trouble(listener: &Receiver<ReferenceEvent>) -> String {
     }
 }
 
-/// Returns this machine's UTC, as a map from its raw clock.
+/// The clocks when the first source began.
+fn at_first() -> ClockPair {
+    static FIRST: OnceLock<ClockPair> = OnceLock::new();
+    *FIRST.get_or_init(|| ClockPair::read(&MachineClocks))
+}
+
+/// Returns this machine's UTC, as a map from its raw clock. Where a program keeps the system clock,
+/// its rate is another: by 14 ppm and a second, more than what is measured here.
 fn machine_utc() -> ClockMap<Raw, Utc> {
-    let now = ClockPair::read(&MachineClocks);
-    ClockMap { from: now.raw, to: now.utc, rate: Rate::ZERO }
+    let (first, now) = (at_first(), ClockPair::read(&MachineClocks));
+    let since = (now.raw - first.raw).ns_f64();
+    let gained = (now.utc - first.utc).ns_f64() - since;
+    ClockMap { from: now.raw, to: now.utc, rate: Rate::from_ppb(1e9 * gained / since.max(1e9)) }
 }
 
 /// How far the sample is from this machine's clock plus `ahead`.
