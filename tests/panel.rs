@@ -17,6 +17,7 @@ use support::fault::Fault;
 use support::process::{Process, wait_until};
 use support::pty::Pty;
 use support::service_process::ServiceProcess;
+use support::undisturbed::undisturbed;
 use support::{Sandbox, short_mp3};
 
 /// An end is seen within this time after it was requested.
@@ -192,17 +193,20 @@ fn signals_and_keys_end_it_and_give_the_terminal_back() {
 
 #[test]
 fn a_card_that_hangs_delays_neither_the_panel_nor_the_terminal() {
-    let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
-    let config = std::fs::read_to_string(sandbox.path().join("panel.toml")).unwrap();
-    std::fs::write(sandbox.path().join("panel.toml"), format!("{config}[sound]\ndevice = \"default\"\n")).unwrap();
-    let hangs = |command: &mut Command| fault.add_to(command, &[("FAULT_CALLS", "snd_pcm_writei,snd_pcm_close")]);
-    let mut panel = Panel::prepared(&sandbox, &card, "hanging", LEADER, hangs).playing();
-    fault.begin();
-    fault.wait_until_it_hangs();
-    panel.process.send(Signal::SIGTERM);
-    panel.ends("a card that hangs");
-    assert!(panel.pty.is_cooked());
-    let shown = panel.pty.into_shown();
-    let (_, after) = shown.rsplit_once("\x1b[?1049l").expect("the alternate screen is left");
-    assert!(after.contains("does not answer: feeder"), "{after:?}");
+    // The recorder waits for the disk, too.
+    undisturbed(|| {
+        let (sandbox, card, fault) = (sandbox(), VirtualCard::start().unwrap(), Fault::new());
+        let config = std::fs::read_to_string(sandbox.path().join("panel.toml")).unwrap();
+        std::fs::write(sandbox.path().join("panel.toml"), format!("{config}[sound]\ndevice = \"default\"\n")).unwrap();
+        let hangs = |command: &mut Command| fault.add_to(command, &[("FAULT_CALLS", "snd_pcm_writei,snd_pcm_close")]);
+        let mut panel = Panel::prepared(&sandbox, &card, "hanging", LEADER, hangs).playing();
+        fault.begin();
+        fault.wait_until_it_hangs();
+        panel.process.send(Signal::SIGTERM);
+        panel.ends("a card that hangs");
+        assert!(panel.pty.is_cooked());
+        let shown = panel.pty.into_shown();
+        let (_, after) = shown.rsplit_once("\x1b[?1049l").expect("the alternate screen is left");
+        assert!(after.contains("does not answer: feeder"), "{after:?}");
+    });
 }
