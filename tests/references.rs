@@ -69,8 +69,8 @@ fn at_first() -> ClockPair {
     *FIRST.get_or_init(|| ClockPair::read(&MachineClocks))
 }
 
-/// Returns this machine's UTC, as a map from its raw clock. Where a program keeps the system clock,
-/// its rate is another: by 14 ppm and a second, more than what is measured here.
+/// Returns this machine's UTC, as a map from its raw clock. Where a program keeps the system clock, it
+/// runs at another rate: 14 µs a second were seen, more than the bound of a server on the loopback.
 fn machine_utc() -> ClockMap<Raw, Utc> {
     let (first, now) = (at_first(), ClockPair::read(&MachineClocks));
     let since = (now.raw - first.raw).ns_f64();

@@ -247,7 +247,7 @@ const SEED: u64 = 23;
 const OVER_S: f64 = 6.5;
 
 #[test]
-#[ignore = "takes five minutes: see docs/measurements.md"]
+#[ignore = "takes three minutes: see docs/measurements.md"]
 fn where_the_air_loses_three_in_ten_every_box_does_each_command_once_or_is_named() {
     let model = AirModel::hotspot();
     let link = Link { loss: LOSS, group_loss: LOSS, ..model.link };

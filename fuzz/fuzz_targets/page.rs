@@ -41,8 +41,8 @@ const EVENTS: &[u8] = b"text/event-stream";
 struct Call<'a> {
     method: Method,
     path: Path<'a>,
-    host: Host<'a>,
-    origin: Origin<'a>,
+    host: Named<'a>,
+    origin: Named<'a>,
     media_type: MediaType<'a>,
     has_cookie: bool,
     header: Option<(&'a [u8], &'a [u8])>,
@@ -72,15 +72,9 @@ enum Path<'a> {
     Any(&'a [u8]),
 }
 
+/// A header that names the box.
 #[derive(Debug, Arbitrary)]
-enum Host<'a> {
-    Ours,
-    None,
-    Any(&'a [u8]),
-}
-
-#[derive(Debug, Arbitrary)]
-enum Origin<'a> {
+enum Named<'a> {
     Ours,
     None,
     Any(&'a [u8]),
@@ -299,14 +293,14 @@ impl Call<'_> {
         let ours = address.to_string();
         let mut header = |name: &[u8], value: &[u8]| bytes.extend([name, b": ", value, b"\r\n"].concat());
         match self.host {
-            Host::Ours => header(b"Host", ours.as_bytes()),
-            Host::None => {}
-            Host::Any(host) => header(b"Host", host),
+            Named::Ours => header(b"Host", ours.as_bytes()),
+            Named::None => {}
+            Named::Any(host) => header(b"Host", host),
         }
         match self.origin {
-            Origin::Ours => header(b"Origin", format!("http://{ours}").as_bytes()),
-            Origin::None => {}
-            Origin::Any(origin) => header(b"Origin", origin),
+            Named::Ours => header(b"Origin", format!("http://{ours}").as_bytes()),
+            Named::None => {}
+            Named::Any(origin) => header(b"Origin", origin),
         }
         match self.media_type {
             MediaType::Json => header(b"Content-Type", b"application/json"),

@@ -45,8 +45,9 @@ pub struct Loaded {
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
 /// Loads a playlist. Where there is none at all, and none but the usual one was asked for, that may be
-/// all MP3s in the order of their names. The saved index is used for every file whose size and modification time still
-/// agree, and rewritten if anything changed; if it cannot be written, that is a warning.
+/// all MP3s in the order of their names. The saved index is used for every file whose size and
+/// modification time still agree, and rewritten if anything changed; if it cannot be written, that is
+/// a warning.
 ///
 /// # Errors
 /// When there is no usable playlist. Broken and missing files are not errors: they are silence.

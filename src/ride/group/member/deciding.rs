@@ -74,22 +74,26 @@ impl<P: Peer> Member<P> {
             return;
         }
         let since = *self.leads_since.get_or_insert(now);
-        let utc_bound = by_own_knowledge(view, now);
-        let Some(group) = view.group else {
-            if self.found(view, now) {
-                // Right away, as a group without others is left if this box alone knows the time better.
-                let contact =
-                    Contact { leads: true, is_settled: false, is_shared: false, way_bound: Span::ZERO, utc_bound };
-                self.commands.push(GroupCommand::Contact(Some(contact)));
-            }
-            return;
+        let (is_shared, is_settled) = match view.group {
+            Some(group) => self.sharing(group.id, since, now),
+            // Right away, as a group without others is left if this box alone knows the time better.
+            None if self.found(view, now) => (false, false),
+            None => return,
         };
-        let in_group = |neighbour: &&Neighbour<P>| neighbour.is_heard(now) && neighbour.is_in(group.id);
+        let utc_bound = by_own_knowledge(view, now);
+        let contact = Contact { leads: true, is_settled, is_shared, way_bound: Span::ZERO, utc_bound };
+        self.commands.push(GroupCommand::Contact(Some(contact)));
+    }
+
+    /// Returns whether others are in the group that this box has led since then, and whether all of
+    /// them have followed for long.
+    fn sharing(&mut self, group: GroupId, since: Instant<Raw>, now: Instant<Raw>) -> (bool, bool) {
+        let in_group = |neighbour: &&Neighbour<P>| neighbour.is_heard(now) && neighbour.is_in(group);
         let mut others = self.neighbours.iter().filter(in_group).peekable();
         let is_shared = others.peek().is_some();
         let all_follow = others.all(|neighbour| neighbour.leader() == Some(self.id));
         let is_reunited = |before: Predecessor| {
-            let follows = |neighbour: &Neighbour<P>| neighbour.id == before.leader && neighbour.is_in(group.id);
+            let follows = |neighbour: &Neighbour<P>| neighbour.id == before.leader && neighbour.is_in(group);
             now - before.at > FORGOTTEN
                 || self.neighbours.iter().any(|neighbour| neighbour.is_heard(now) && follows(neighbour))
         };
@@ -97,8 +101,7 @@ impl<P: Peer> Member<P> {
         if is_settled {
             self.predecessor = None;
         }
-        let contact = Contact { leads: true, is_settled, is_shared, way_bound: Span::ZERO, utc_bound };
-        self.commands.push(GroupCommand::Contact(Some(contact)));
+        (is_shared, is_settled)
     }
 
     /// Begins a group at the mean of what its boxes know of UTC, weighed by how well they do, so that
