@@ -11,9 +11,11 @@
 
 mod agent;
 mod board;
+mod boot_partition;
 mod card;
 mod clock;
 mod console;
+mod firmware;
 mod line;
 mod monitor;
 mod pins;
@@ -37,6 +39,7 @@ use monitor::Monitor;
 pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
 use qemu::Qemu;
+pub use qemu::prepared;
 use registers::Registers;
 use serde_json::json;
 pub use sound_card::{RATE_HZ, SoundCard};
@@ -78,6 +81,13 @@ impl From<SdCard> for SwitchedOff {
     }
 }
 
+impl SwitchedOff {
+    /// Returns the card that is in it.
+    pub fn card(&self) -> &SdCard {
+        &self.card
+    }
+}
+
 /// What a box has when it is switched on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fitted<'a> {
@@ -96,6 +106,18 @@ pub struct Fitted<'a> {
     pub eeprom: Option<&'a Path>,
 }
 
+impl Fitted<'_> {
+    /// No button is pressed, and nothing is plugged in.
+    pub const NOTHING: Self = Self {
+        board: Board::RaspberryPi3,
+        closed: &[],
+        sound: None,
+        stick: None,
+        judges_rtc: false,
+        eeprom: None,
+    };
+}
+
 impl Machine {
     /// Switches a box on, with no button pressed and no jumper fitted, and waits until it answers.
     pub fn boot(off: impl Into<SwitchedOff>) -> Self {
@@ -105,7 +127,7 @@ impl Machine {
     /// Switches a box on with something else fitted.
     pub fn boot_with(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
         let SwitchedOff { card, utc_s } = off.into();
-        let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted);
+        let (qemu, lines) = Qemu::start(&card, utc_s, fitted);
         let console = Console::new(lines.console);
         let mut registers = Registers::new(lines.test);
         if fitted.board == Board::RaspberryPi3 {
@@ -132,13 +154,19 @@ impl Machine {
     }
 
     /// Waits until the box has switched itself off.
-    pub fn wait_until_off(mut self) -> SwitchedOff {
+    pub fn wait_until_off(self) -> SwitchedOff {
+        self.wait_until_off_within(60.0)
+    }
+
+    /// Waits until the box has switched itself off, which takes no longer than this by its own time. A
+    /// whole system that restarts is off then, too.
+    pub fn wait_until_off_within(mut self, seconds: f64) -> SwitchedOff {
         let utc_s = self.utc_s();
         // The box has nothing else to do, so its time can leap.
         self.agent.send("sleep 1000", &self.console);
         assert!(self.qemu.wait(OFF_TIMEOUT), "it did not switch itself off\n{}", self.console.tail());
         // The moment was not observed: the box is off for longer.
-        Self::off(self.card, utc_s + 60.0)
+        Self::off(self.card, utc_s + seconds)
     }
 
     fn off(card: SdCard, utc_s: f64) -> SwitchedOff {
@@ -230,6 +258,9 @@ impl Machine {
 
     /// Reads a file from the box.
     pub fn pull(&mut self, from: &str) -> Vec<u8> {
+        if !self.card.has_exchange() {
+            return self.agent.read(from, &self.console);
+        }
         let exchange = self.clock.board.exchange_device();
         let length = self.run(&format!("stat -c %s '{from}' && dd if='{from}' of={exchange} bs=64k conv=fsync"));
         self.card.read_exchange(length.stdout.trim().parse().expect("the size of a file"))
