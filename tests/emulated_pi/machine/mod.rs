@@ -108,14 +108,8 @@ pub struct Fitted<'a> {
 
 impl Fitted<'_> {
     /// No button is pressed, and nothing is plugged in.
-    pub const NOTHING: Self = Self {
-        board: Board::RaspberryPi3,
-        closed: &[],
-        sound: None,
-        stick: None,
-        judges_rtc: false,
-        eeprom: None,
-    };
+    pub const NOTHING: Self =
+        Self { board: Board::RaspberryPi3, closed: &[], sound: None, stick: None, judges_rtc: false, eeprom: None };
 }
 
 impl Machine {

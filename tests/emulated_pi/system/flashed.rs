@@ -17,7 +17,10 @@ const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHIN
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_card_sets_itself_up_and_plays_where_all_boxes_are() {
     let desk = Desk::new();
-    desk.write("id.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlBr3lhFJUbCCMBtH4LhMNLEmNqtRO3kLXSQ8CrHhX6 me@laptop\n");
+    desk.write(
+        "id.pub",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlBr3lhFJUbCCMBtH4LhMNLEmNqtRO3kLXSQ8CrHhX6 me@laptop\n",
+    );
     let card = desk.flash(&[
         "--user",
         "rider",
