@@ -5,3 +5,5 @@
 mod cards;
 mod flashed;
 mod journal;
+mod partitions;
+mod power_cuts;
