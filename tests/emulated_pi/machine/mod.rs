@@ -11,10 +11,10 @@
 
 mod agent;
 mod board;
-mod boot_partition;
 mod card;
 mod clock;
 mod console;
+mod fat_partition;
 mod firmware;
 mod line;
 mod monitor;

@@ -99,12 +99,7 @@ fn survive(layout: &Layout) {
 }
 
 /// Boots a box, checks what it remembers, and changes the volume until the power is cut.
-fn play_and_cut(
-    off: SwitchedOff,
-    remembered: &mut Remembered,
-    random: &mut fastrand::Rng,
-    what: &str,
-) -> SwitchedOff {
+fn play_and_cut(off: SwitchedOff, remembered: &mut Remembered, random: &mut fastrand::Rng, what: &str) -> SwitchedOff {
     let mut machine = Machine::boot_with(off, JUMPER);
     let service = Service::of_system(&mut machine);
     remembered.check(&mut machine, &service, what);
