@@ -87,6 +87,17 @@ fn the_zip_makes_cards_wherever_it_is_unpacked() {
     }
     let help = String::from_utf8(image(&folder, &["--help"]).stdout).unwrap();
     assert!(help.contains("  ./image /media/me/bootfs") && !help.contains("scripts/image"), "{help}");
+    let guide = fs::read_to_string(folder.join("guide/flash-a-card.html")).unwrap();
+    let options: Vec<&str> = guide
+        .split("<pre><code>")
+        .skip(1)
+        .map(|code| code.split("</code>").next().unwrap())
+        .filter(|code| code.contains("image "))
+        .flat_map(str::split_whitespace)
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    assert!(options.len() > 10, "{options:?}");
+    assert!(options.iter().all(|option| help.contains(option)), "one of {options:?} is not in {help}");
     let sample = fs::read_to_string(folder.join("jaudiosync.toml")).unwrap();
     let set = sample.lines().find(|line| line.contains(" = ") && !line.starts_with('#'));
     assert_eq!(set, None, "every key of the sample is a comment");
