@@ -49,6 +49,17 @@ impl Desk {
         self.path("elsewhere/jaudiosync-card-0.2.0")
     }
 
+    /// Returns the names and the texts of the guide in the zip; pictures have none.
+    fn unpacked_guide(&self) -> Vec<(String, String)> {
+        let files = fs::read_dir(self.unpacked().join("guide")).unwrap().map(|file| file.unwrap());
+        files
+            .map(|file| {
+                let name = file.file_name().into_string().unwrap();
+                (name, String::from_utf8(fs::read(file.path()).unwrap()).unwrap_or_default())
+            })
+            .collect()
+    }
+
     /// Makes the folder at which a card's boot partition is mounted.
     fn card(&self) -> PathBuf {
         let card = self.path("card");
@@ -126,19 +137,6 @@ fn the_pages_of_the_guide_lead_nowhere_else() {
         assert!(!text.contains("](") && !text.contains('\0'), "{name} has Markdown in it");
     }
     assert!(links > 30, "{links} links");
-}
-
-impl Desk {
-    /// Returns the names and the texts of the guide in the zip; pictures have none.
-    fn unpacked_guide(&self) -> Vec<(String, String)> {
-        let files = fs::read_dir(self.unpacked().join("guide")).unwrap().map(|file| file.unwrap());
-        files
-            .map(|file| {
-                let name = file.file_name().into_string().unwrap();
-                (name, String::from_utf8(fs::read(file.path()).unwrap()).unwrap_or_default())
-            })
-            .collect()
-    }
 }
 
 #[test]
