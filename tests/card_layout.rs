@@ -13,7 +13,8 @@ use std::process::{Command, Output};
 const MIB: u64 = 1 << 20;
 const SECTORS_PER_MIB: u64 = 2048;
 /// Like the official image, but smaller.
-const TABLE: &str = "label: dos\nlabel-id: 0x4e639091\nstart=8192, size=131072, type=c\nstart=139264, size=204800, type=83\n";
+const TABLE: &str =
+    "label: dos\nlabel-id: 0x4e639091\nstart=8192, size=131072, type=c\nstart=139264, size=204800, type=83\n";
 const ROOT_START: u64 = 139_264;
 const ROOT_END: u64 = 344_064;
 const STATE_SECTORS: u64 = 64 * SECTORS_PER_MIB;
@@ -57,7 +58,9 @@ impl Card {
         card.write_table(TABLE);
         fs::create_dir(card.path("tools")).unwrap();
         let size = format!("#!/bin/sh\necho {}\n", mib * SECTORS_PER_MIB);
-        for (name, script) in [("partx", PARTX), ("udevadm", "#!/bin/sh\n"), ("resize2fs", "#!/bin/sh\n"), ("blockdev", &size)] {
+        for (name, script) in
+            [("partx", PARTX), ("udevadm", "#!/bin/sh\n"), ("resize2fs", "#!/bin/sh\n"), ("blockdev", &size)]
+        {
             card.tool(name, script);
         }
         for step in STEPS {
@@ -114,7 +117,8 @@ impl Card {
     fn table(&self) -> Vec<(u64, u64, u8)> {
         let sector = self.first_sector();
         let number = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
-        let entries = sector[446..510].chunks(16).map(|entry| (number(&entry[8..12]), number(&entry[12..16]), entry[4]));
+        let entries =
+            sector[446..510].chunks(16).map(|entry| (number(&entry[8..12]), number(&entry[12..16]), entry[4]));
         entries.filter(|entry| entry.1 > 0).collect()
     }
 
@@ -128,12 +132,22 @@ impl Card {
     fn is_whole(&self, checker: &str, number: u32) -> bool {
         let partition = self.path(&format!("card{number}"));
         let arguments: &[&str] = if checker == "e2fsck" { &["-f", "-n"] } else { &["-n"] };
-        Command::new(Path::new("/usr/sbin").join(checker)).args(arguments).arg(partition).output().unwrap().status.success()
+        Command::new(Path::new("/usr/sbin").join(checker))
+            .args(arguments)
+            .arg(partition)
+            .output()
+            .unwrap()
+            .status
+            .success()
     }
 
     fn is_laid_out(&self) {
         let table = self.table();
-        assert_eq!(self.first_sector()[440..444], [0x91, 0x90, 0x63, 0x4e], "the disk's id has changed, and nothing finds the root");
+        assert_eq!(
+            self.first_sector()[440..444],
+            [0x91, 0x90, 0x63, 0x4e],
+            "the disk's id has changed, and nothing finds the root"
+        );
         assert_eq!(table.len(), 4, "{table:?}");
         assert_eq!((table[0], table[1].0), ((8192, 131_072, 0x0c), ROOT_START), "what was there has moved");
         assert_eq!((table[2].1, table[2].2, table[3].2), (STATE_SECTORS, 0x83, 0x0c), "{table:?}");
@@ -154,7 +168,8 @@ fn the_power_may_be_cut_at_any_moment() {
     let steps = whole.steps();
     assert!(steps.len() >= 10, "the steps are not counted: {steps:?}");
     for (number, step) in steps.iter().enumerate() {
-        let moments: &[&str] = if step.starts_with("mkfs") { &["before", "early", "late", "after"] } else { &["before", "after"] };
+        let moments: &[&str] =
+            if step.starts_with("mkfs") { &["before", "early", "late", "after"] } else { &["before", "after"] };
         for moment in moments {
             let card = Card::new(384);
             let first = card.start(&format!("{}:{moment}", number + 1));
@@ -194,7 +209,9 @@ fn a_card_that_was_a_boxs_before_is_not_taken_for_one() {
         let partition = card.path(&format!("card{number}"));
         let (input, output) = (format!("if={}", partition.display()), format!("of={}", card.path("card").display()));
         let place = format!("seek={}", entry.0);
-        let copied = Command::new("/usr/bin/dd").args([&input, &output, "bs=512", &place, "conv=notrunc", "status=none"]).status();
+        let copied = Command::new("/usr/bin/dd")
+            .args([&input, &output, "bs=512", &place, "conv=notrunc", "status=none"])
+            .status();
         assert!(copied.unwrap().success());
         fs::remove_file(partition).unwrap();
     }
