@@ -102,6 +102,16 @@ impl SdCard {
     /// Installs files before the card is in a box: pairs of a file here and its place there. Makes
     /// folders; a file is executable if it is executable here.
     pub fn install<'a>(&self, files: impl IntoIterator<Item = (&'a Path, &'a str)>) {
+        self.write_files(self.places().kept, files);
+    }
+
+    /// The same on the root of a whole system.
+    pub fn install_on_root<'a>(&self, files: impl IntoIterator<Item = (&'a Path, &'a str)>) {
+        self.write_files(self.partition(2).start, files);
+    }
+
+    /// Writes files to the ext4 that begins at this byte.
+    fn write_files<'a>(&self, first_byte: u64, files: impl IntoIterator<Item = (&'a Path, &'a str)>) {
         let mut script = String::new();
         for (from, to) in files {
             assert!(from.exists(), "{} is missing", from.display());
@@ -114,7 +124,7 @@ impl SdCard {
         let mut debugfs = Command::new("debugfs")
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
             .args(["-w", "-f", "-"])
-            .arg(format!("{}?offset={}", self.path.display(), self.places().kept))
+            .arg(format!("{}?offset={first_byte}", self.path.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

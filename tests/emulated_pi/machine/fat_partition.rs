@@ -41,6 +41,15 @@ impl FatPartition {
         self.must("mcopy", &["-o", &from.display().to_string(), &format!("::{name}")]);
     }
 
+    /// Returns how many bytes are free.
+    pub fn free_bytes(&self) -> u64 {
+        let listed = self.mtools("mdir").arg("::").output().expect("mtools is needed").stdout;
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let free = listed.lines().rfind(|line| line.ends_with("bytes free"));
+        let digits = free.unwrap_or_default().chars().filter(char::is_ascii_digit).collect::<String>();
+        digits.parse().unwrap_or_else(|_| panic!("mdir prints {listed}"))
+    }
+
     /// Makes a folder.
     pub fn make_folder(&self, name: &str) {
         self.must("mmd", &[&format!("::{name}")]);

@@ -34,6 +34,7 @@ pub use board::Board;
 pub use card::SdCard;
 use clock::BoxClock;
 use console::Console;
+pub use fat_partition::FatPartition;
 use jaudiosync_time::{Instant, Utc};
 use monitor::Monitor;
 pub use pins::{Contact, FREE_PIN, Pins};

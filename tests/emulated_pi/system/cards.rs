@@ -74,6 +74,16 @@ pub fn set_up(card: impl Into<SwitchedOff>) -> SwitchedOff {
     off
 }
 
+/// Starts a box that is to be sealed for the first time as usual, at the end of which its card is, and
+/// switches it off.
+pub fn seal(off: impl Into<SwitchedOff>) -> SwitchedOff {
+    let mut machine = boot(off, Fitted::default());
+    wait_until_started(&mut machine);
+    let said = machine.run("jaudiosync-card status").stdout;
+    assert!(said.contains("only read from the next start on"), "{said}");
+    machine.shut_down()
+}
+
 /// Waits until a box has started everything that it starts.
 pub fn wait_until_started(machine: &mut Machine) {
     let state = machine.try_run("systemctl is-system-running --wait");

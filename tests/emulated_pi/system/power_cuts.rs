@@ -7,7 +7,7 @@
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::cards::{Desk, set_up};
+use super::cards::{Desk, seal, set_up};
 use super::partitions::{check_ext4, checksum};
 use crate::machine::{Contact, End, Fitted, Machine, SwitchedOff};
 use crate::service::Service;
@@ -48,6 +48,12 @@ fn power_cuts_from_the_first_start_on_are_survived() {
     survive(&Layout { options: &[], state: 2, root_is_read_only: false });
 }
 
+#[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
+fn power_cuts_of_a_card_that_is_only_read_are_survived() {
+    survive(&Layout { options: &["--appliance"], state: 3, root_is_read_only: true });
+}
+
 fn survive(layout: &Layout) {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     let cuts = env::var(CUTS_VARIABLE).ok().and_then(|count| count.parse().ok()).unwrap_or(CUTS);
@@ -69,6 +75,9 @@ fn survive(layout: &Layout) {
     }
     if !is_set_up {
         off = set_up(off);
+    }
+    if layout.root_is_read_only {
+        off = seal(off);
     }
     let root = layout.root_is_read_only.then(|| checksum(off.card(), 2));
     let mut remembered = Remembered(Vec::new());
