@@ -336,7 +336,7 @@ fn pass(command: &Command, listener: &TcpListener) -> Command {
 }
 
 #[test]
-fn the_page_is_served_on_the_socket_that_systemd_passes_and_that_is_closed_where_there_is_none() {
+fn the_page_is_served_on_the_socket_that_systemd_passes_which_says_so_where_there_is_none() {
     let (sandbox, card) = (Sandbox::with_one_track(), VirtualCard::start().unwrap());
     // The last two are served elsewhere, and nowhere.
     let pages = ["", "enabled = false", "listen = \"127.0.0.1:0\"", "listen = \"192.0.2.1:1\""];
@@ -350,7 +350,12 @@ fn the_page_is_served_on_the_socket_that_systemd_passes_and_that_is_closed_where
         if is_served {
             assert_eq!(Phone::new(address, 2).get("/state").json()["view"]["name"], "bike-1");
         } else {
-            assert!(TcpStream::connect(address).is_err(), "who calls is refused at once");
+            let answer = Phone::new(address, 2).get("/");
+            let said = answer.body;
+            assert_eq!(answer.status, 503, "{said}");
+            assert!(said.contains(if page.contains("127.0.0.1") { "another port" } else { "no page" }), "{said}");
+            // systemd takes a socket that is shut down for one that has failed.
+            assert!(TcpStream::connect(address).is_ok());
         }
         assert!(service.end().success());
     }

@@ -10,12 +10,14 @@
 //!   sound check; the service decides how it is done;
 //! - `site` answers requests, of which `requests` reads the parts, with `answers`; `upload` takes a
 //!   recording; `connections` carries all of them, within limits of size, time and number;
-//!   [`server`] is the thread.
+//!   [`server`] is the thread;
+//! - [`absent`] is what a box without a page answers.
 //!
 //! Nothing here opens a file, starts a program or plays anything, and no path of a request is ever
 //! one of a file. Nothing here decides what is played: that belongs in `appliance` and `ride`. The
 //! async runtime stays in this folder.
 
+pub mod absent;
 mod answers;
 pub mod assets;
 mod connections;

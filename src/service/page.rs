@@ -2,13 +2,11 @@
 //! playlist, and passes its orders on to the ride.
 
 use std::net::TcpListener;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
-use nix::sys::socket::{Shutdown, shutdown};
 
 use super::conductor::{Conductor, PlaylistBoard, StatusBoard};
 use super::ear::Ear;
@@ -17,6 +15,7 @@ use super::ride::RideSide;
 use crate::config::{self, PageView};
 use crate::control::protocol::RideDifferences;
 use crate::control::{Handler, Status};
+use crate::page::absent;
 use crate::page::orders::{Deed, Request};
 use crate::page::{BoxOutcome, ListedTrack, OutcomeKind, Page, PageSetup, Steering, Tracks};
 use crate::ride::command::{Action, At, Join, Outcome, Progress, Row, SendError, Targets, VolumeChange};
@@ -39,10 +38,15 @@ pub(super) fn start(
     let passed = passed_listener();
     let spare = passed.as_ref().and_then(|listener| listener.try_clone().ok());
     let page = serve(config, ride, handler, conductor, passed);
-    // systemd listens on it, too. Where no page is served on it, it is shut down: somebody who calls
-    // is refused at once, instead of waiting.
     if let Some(spare) = spare.filter(|_| page.is_none() || config.listen.0.is_some()) {
-        let _ = shutdown(spare.as_raw_fd(), Shutdown::Both);
+        let why = match (&page, ride) {
+            (Some(_), _) => "The page of this box is on another port: see page.listen in its configuration.",
+            (None, Some(_)) => "This box has no page: see page.enabled in its configuration, and jaudiosync doctor.",
+            (None, None) => "This box has no page, as it has no ride's key: see jaudiosync ride new-key.",
+        };
+        if let Err(error) = absent::answer(spare, why) {
+            log::warn!("phones that look for the page get no answer: {error}");
+        }
     }
     page
 }

@@ -345,7 +345,7 @@ impl Task for ClockTask {
 
 fn log_notice(notice: &Notice) {
     match notice {
-        Notice::Believed(_) | Notice::RtcSet { .. } => log::info!("{notice}"),
+        Notice::Believed(_) | Notice::RtcSet { .. } | Notice::Stepped { .. } => log::info!("{notice}"),
         _ => log::warn!("{notice}"),
     }
 }

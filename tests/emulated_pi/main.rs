@@ -6,7 +6,7 @@
 //! read-only root, `clocks` how it follows clocks that
 //! run fast, `long_files` how it joins a set of hours, `sound_cards` how it plays on USB and HDA
 //! cards, `pins` how it shares the header, `processor_time` what playing costs; here is what the
-//! board itself does.
+//! board itself does. In `system` it runs on a whole Debian with systemd, as `scripts/image` makes it a box.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -27,6 +27,7 @@ mod service;
 mod sound_cards;
 #[path = "../support/mod.rs"]
 mod support;
+mod system;
 
 use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};

@@ -40,6 +40,12 @@ impl Service {
         Self::ready(machine.follow("box"), machine)
     }
 
+    /// Returns the service of a whole system, once it is ready.
+    pub fn of_system(machine: &mut Machine) -> Self {
+        let journal = "journalctl --follow --boot --output cat --lines all --unit jaudiosync.service";
+        Self::ready(machine.spawn("box", journal), machine)
+    }
+
     /// Starts one now, with this configuration, and waits until it is ready.
     pub fn start(machine: &mut Machine, name: &'static str, config: &str) -> Self {
         machine.run(&format!("printf %s '{config}' >/run/{name}.toml; mkdir -p /run/jaudiosync /run/{name}.state"));
@@ -109,9 +115,9 @@ impl Service {
 /// Returns the common timetable of the demo playlist, made here.
 pub fn common_timetable() -> Timetable {
     let options = LoadOptions {
-        music: music(),
+        folders: vec![music()],
         name: "Playlist".to_owned(),
-        index_folder: None,
+        index_elsewhere: None,
         every_mp3: true,
         trust_index: false,
         rebuild: false,

@@ -24,10 +24,8 @@ pub struct Answer {
 }
 
 impl Agent {
-    pub fn new(line: Line, timeout: Duration, console: &Console) -> Self {
-        let mut agent = Self { line, number: 0 };
-        agent.wait_until_ready(timeout, console);
-        agent
+    pub fn new(line: Line) -> Self {
+        Self { line, number: 0 }
     }
 
     /// Waits until the agent reports that it is there. The kernel's probe of the port may have left
@@ -46,6 +44,20 @@ impl Agent {
 
     /// Runs a command.
     pub fn run(&mut self, command: &str, console: &Console) -> Answer {
+        let (code, stdout, stderr) = self.ask(command, console);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Answer { code, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Reads a file through the line itself. A megabyte takes some seconds.
+    pub fn read(&mut self, path: &str, console: &Console) -> Vec<u8> {
+        let (code, content, stderr) = self.ask(&format!("cat '{path}'"), console);
+        assert_eq!(code, 0, "{path}: {}", String::from_utf8_lossy(&stderr));
+        content
+    }
+
+    /// Runs a command, and returns its exit code and what it printed to standard output and error.
+    fn ask(&mut self, command: &str, console: &Console) -> (i32, Vec<u8>, Vec<u8>) {
         self.send(command, console);
         self.receive().unwrap_or_else(|error| panic!("no answer to `{command}`: {error}\n{}", console.tail()))
     }
@@ -57,15 +69,13 @@ impl Agent {
         self.line.send(&request).unwrap_or_else(|error| panic!("`{command}`: {error}\n{}", console.tail()));
     }
 
-    fn receive(&mut self) -> std::io::Result<Answer> {
+    fn receive(&mut self) -> std::io::Result<(i32, Vec<u8>, Vec<u8>)> {
         let head = self.line.receive()?;
         let fields: Vec<i32> = head.split(' ').filter_map(|field| field.parse().ok()).collect();
         let [number, code, stdout, stderr] = fields[..] else { panic!("the agent said: {head}") };
         assert_eq!(number, self.number as i32, "an answer to another command");
-        let mut text = |length| -> std::io::Result<String> {
-            Ok(String::from_utf8_lossy(&self.line.receive_bytes(length as usize)?).into_owned())
-        };
-        Ok(Answer { code, stdout: text(stdout)?, stderr: text(stderr)? })
+        let mut bytes = |length| self.line.receive_bytes(length as usize);
+        Ok((code, bytes(stdout)?, bytes(stderr)?))
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use super::qemu::prepared;
-
 /// A machine. Both boot the same kernel, the same system and the same card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Board {
@@ -30,14 +28,11 @@ impl Board {
         // Data that the box syncs need not reach this machine's disk: a power cut is QEMU's end,
         // not this machine's.
         let image = format!("format=raw,cache=unsafe,file={}", card.display());
-        let named = match self {
-            Self::RaspberryPi3 => {
-                let device_tree = prepared("board.dtb").display().to_string();
-                [["-dtb".to_owned(), device_tree], ["-drive".to_owned(), format!("if=sd,{image}")]].concat()
-            }
-            Self::Virt => vec!["-drive".to_owned(), format!("if=none,id=card,{image}")],
+        let interface = match self {
+            Self::RaspberryPi3 => "if=sd",
+            Self::Virt => "if=none,id=card",
         };
-        options.extend(named);
+        options.extend(["-drive".to_owned(), format!("{interface},{image}")]);
         options
     }
 

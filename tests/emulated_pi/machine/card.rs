@@ -1,5 +1,5 @@
-//! The SD card: an image with a journaling file system, and a partition through which files go in
-//! and out while the box runs.
+//! The SD card. That of the small guest is an image with a journaling file system, and a partition
+//! through which files go in and out while the box runs; that of a whole system is as it was flashed.
 
 use std::env;
 use std::fmt::Write as _;
@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempPath;
 
+use super::fat_partition::FatPartition;
 use super::qemu::prepared;
 
 /// Where an image's partition table has its entries, and where an entry has its first sector and
@@ -33,30 +34,69 @@ fn memory() -> PathBuf {
 pub struct SdCard {
     path: TempPath,
     image: File,
-    /// Where that file system begins, and from where to where the exchange partition extends, in
-    /// bytes.
+    /// `None`: a whole system is on it.
+    small: Option<Places>,
+}
+
+/// What is where on a card of the small guest, in bytes.
+struct Places {
+    /// Where the file system begins.
     kept: u64,
+    /// From where to where the exchange partition extends.
     exchange: Range<u64>,
 }
 
 impl SdCard {
     /// Makes a card as `scripts/pi-image` made it.
     pub fn new() -> Self {
+        let mut card = Self::copy_of(&prepared("card.img"));
+        let kept = card.bytes_at(FIRST_SECTOR);
+        let exchange = card.bytes_at(ENTRY_BYTES + FIRST_SECTOR);
+        let exchange = exchange..exchange + card.bytes_at(ENTRY_BYTES + SECTORS);
+        card.small = Some(Places { kept, exchange });
+        card
+    }
+
+    /// Flashes an image of a whole system to a card of this size.
+    pub fn flashed(image: &Path, card_bytes: u64) -> Self {
+        let card = Self::copy_of(image);
+        card.image.set_len(card_bytes).expect("a larger file");
+        card
+    }
+
+    fn copy_of(image: &Path) -> Self {
         let path = tempfile::Builder::new().prefix("card-").suffix(".img").tempfile_in(memory()).expect("a file");
         let path = path.into_temp_path();
         // Most of it is empty, which cp leaves out.
-        let copied = Command::new("cp").arg("--sparse=always").arg(prepared("card.img")).arg(&path).status();
+        let copied = Command::new("cp").arg("--sparse=always").arg(image).arg(&path).status();
         assert!(copied.is_ok_and(|status| status.success()), "cannot copy the card's image");
         let image = OpenOptions::new().read(true).write(true).open(&path).expect("the card's image");
-        let bytes_at = |offset| {
-            let mut sectors = [0; 4];
-            image.read_exact_at(&mut sectors, PARTITIONS + offset).expect("a partition table");
-            u64::from(u32::from_le_bytes(sectors)) * SECTOR_BYTES
-        };
-        let kept = bytes_at(FIRST_SECTOR);
-        let exchange = bytes_at(ENTRY_BYTES + FIRST_SECTOR);
-        let exchange = exchange..exchange + bytes_at(ENTRY_BYTES + SECTORS);
-        Self { path, image, kept, exchange }
+        Self { path, image, small: None }
+    }
+
+    /// Returns a number of sectors in the partition table, in bytes.
+    fn bytes_at(&self, offset: u64) -> u64 {
+        let mut sectors = [0; 4];
+        self.image.read_exact_at(&mut sectors, PARTITIONS + offset).expect("a partition table");
+        u64::from(u32::from_le_bytes(sectors)) * SECTOR_BYTES
+    }
+
+    /// Returns where a partition of the card begins, by its number from 1 to 4, and its length, in
+    /// bytes.
+    pub fn partition(&self, number: u64) -> Range<u64> {
+        let entry = (number - 1) * ENTRY_BYTES;
+        let first = self.bytes_at(entry + FIRST_SECTOR);
+        first..first + self.bytes_at(entry + SECTORS)
+    }
+
+    /// Returns the card's boot partition, if a whole system is on it.
+    pub fn boot_partition(&self) -> Option<FatPartition> {
+        self.small.is_none().then(|| self.fat(1))
+    }
+
+    /// Returns a partition, by its number, that is a FAT.
+    pub fn fat(&self, number: u64) -> FatPartition {
+        FatPartition::at(self.path.to_path_buf(), self.partition(number).start)
     }
 
     /// Installs files before the card is in a box: pairs of a file here and its place there. Makes
@@ -74,7 +114,7 @@ impl SdCard {
         let mut debugfs = Command::new("debugfs")
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
             .args(["-w", "-f", "-"])
-            .arg(format!("{}?offset={}", self.path.display(), self.kept))
+            .arg(format!("{}?offset={}", self.path.display(), self.places().kept))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -95,19 +135,27 @@ impl SdCard {
     /// share the host's file cache.
     pub(super) fn write_exchange(&self, bytes: &[u8]) {
         self.assert_fits(bytes.len());
-        self.image.write_all_at(bytes, self.exchange.start).expect("a write to the card's image");
+        self.image.write_all_at(bytes, self.places().exchange.start).expect("a write to the card's image");
     }
 
     /// Reads what the box has written there.
     pub(super) fn read_exchange(&self, length: usize) -> Vec<u8> {
         self.assert_fits(length);
         let mut bytes = vec![0; length];
-        self.image.read_exact_at(&mut bytes, self.exchange.start).expect("a read from the card's image");
+        self.image.read_exact_at(&mut bytes, self.places().exchange.start).expect("a read from the card's image");
         bytes
     }
 
     fn assert_fits(&self, length: usize) {
-        let room = self.exchange.end - self.exchange.start;
-        assert!(length as u64 <= room, "{length} bytes do not fit into the exchange partition of {room}");
+        let Range { start, end } = self.places().exchange;
+        assert!(length as u64 <= end - start, "{length} bytes do not fit into the exchange partition");
+    }
+
+    pub(super) fn has_exchange(&self) -> bool {
+        self.small.is_some()
+    }
+
+    fn places(&self) -> &Places {
+        self.small.as_ref().expect("a card of the small guest")
     }
 }

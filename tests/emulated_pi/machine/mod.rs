@@ -14,6 +14,8 @@ mod board;
 mod card;
 mod clock;
 mod console;
+mod fat_partition;
+mod firmware;
 mod line;
 mod monitor;
 mod pins;
@@ -37,6 +39,7 @@ use monitor::Monitor;
 pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
 use qemu::Qemu;
+pub use qemu::prepared;
 use registers::Registers;
 use serde_json::json;
 pub use sound_card::{RATE_HZ, SoundCard};
@@ -78,6 +81,21 @@ impl From<SdCard> for SwitchedOff {
     }
 }
 
+impl SwitchedOff {
+    /// Returns the card that is in it.
+    pub fn card(&self) -> &SdCard {
+        &self.card
+    }
+}
+
+/// How a box came to be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    PowerCut,
+    /// By itself, or to start again.
+    Itself,
+}
+
 /// What a box has when it is switched on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fitted<'a> {
@@ -96,6 +114,12 @@ pub struct Fitted<'a> {
     pub eeprom: Option<&'a Path>,
 }
 
+impl Fitted<'_> {
+    /// No button is pressed, and nothing is plugged in.
+    pub const NOTHING: Self =
+        Self { board: Board::RaspberryPi3, closed: &[], sound: None, stick: None, judges_rtc: false, eeprom: None };
+}
+
 impl Machine {
     /// Switches a box on, with no button pressed and no jumper fitted, and waits until it answers.
     pub fn boot(off: impl Into<SwitchedOff>) -> Self {
@@ -104,8 +128,32 @@ impl Machine {
 
     /// Switches a box on with something else fitted.
     pub fn boot_with(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
+        let mut machine = Self::switch_on(off, fitted);
+        machine.agent.wait_until_ready(BOOT_TIMEOUT, &machine.console);
+        machine
+    }
+
+    /// Switches a box on, and cuts its power after this time of its own, wherever it is by then. Returns
+    /// also when that was, earlier if it has switched itself off.
+    pub fn on_for(off: impl Into<SwitchedOff>, fitted: Fitted<'_>, seconds: f64) -> (SwitchedOff, End) {
+        let mut machine = Self::switch_on(off, fitted);
+        let mut on_for_s = 0.0;
+        let end = loop {
+            let Ok(on_for) = machine.clock.if_on(&mut machine.registers) else { break End::Itself };
+            on_for_s = on_for.seconds();
+            if on_for_s >= seconds {
+                break End::PowerCut;
+            }
+            sleep(LOOK);
+        };
+        machine.qemu.kill();
+        let utc_s = machine.clock.on_since_utc_s as f64 + on_for_s;
+        (Self::off(machine.card, utc_s), end)
+    }
+
+    fn switch_on(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
         let SwitchedOff { card, utc_s } = off.into();
-        let (qemu, lines) = Qemu::start(card.path(), utc_s, fitted);
+        let (qemu, lines) = Qemu::start(&card, utc_s, fitted);
         let console = Console::new(lines.console);
         let mut registers = Registers::new(lines.test);
         if fitted.board == Board::RaspberryPi3 {
@@ -113,9 +161,8 @@ impl Machine {
         }
         let mut monitor = Monitor::new(lines.monitor);
         monitor.execute("cont");
-        let agent = Agent::new(lines.agent, BOOT_TIMEOUT, &console);
         let clock = BoxClock { board: fitted.board, on_since_utc_s: utc_s };
-        Self { qemu, console, agent, monitor, registers, clock, card }
+        Self { qemu, console, agent: Agent::new(lines.agent), monitor, registers, clock, card }
     }
 
     /// Cuts the power, at once.
@@ -132,13 +179,19 @@ impl Machine {
     }
 
     /// Waits until the box has switched itself off.
-    pub fn wait_until_off(mut self) -> SwitchedOff {
+    pub fn wait_until_off(self) -> SwitchedOff {
+        self.wait_until_off_within(60.0)
+    }
+
+    /// Waits until the box has switched itself off, which takes no longer than this by its own time. A
+    /// whole system that restarts is off then, too.
+    pub fn wait_until_off_within(mut self, seconds: f64) -> SwitchedOff {
         let utc_s = self.utc_s();
         // The box has nothing else to do, so its time can leap.
         self.agent.send("sleep 1000", &self.console);
         assert!(self.qemu.wait(OFF_TIMEOUT), "it did not switch itself off\n{}", self.console.tail());
         // The moment was not observed: the box is off for longer.
-        Self::off(self.card, utc_s + 60.0)
+        Self::off(self.card, utc_s + seconds)
     }
 
     fn off(card: SdCard, utc_s: f64) -> SwitchedOff {
@@ -230,6 +283,9 @@ impl Machine {
 
     /// Reads a file from the box.
     pub fn pull(&mut self, from: &str) -> Vec<u8> {
+        if !self.card.has_exchange() {
+            return self.agent.read(from, &self.console);
+        }
         let exchange = self.clock.board.exchange_device();
         let length = self.run(&format!("stat -c %s '{from}' && dd if='{from}' of={exchange} bs=64k conv=fsync"));
         self.card.read_exchange(length.stdout.trim().parse().expect("the size of a file"))

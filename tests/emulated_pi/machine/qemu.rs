@@ -10,13 +10,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::Fitted;
+use super::card::SdCard;
+use super::firmware::Firmware;
 use super::line::{Line, Listener};
 use super::sound_card;
-
-/// The kernel's options. iomem=relaxed allows rppal to map the pins through /dev/mem, as Debian's
-/// kernel has no /dev/gpiomem; a box that panics restarts; the kernel's tests of its own ciphers
-/// take a second. Those of the machine come after them.
-const KERNEL_OPTIONS: &str = "console=ttyAMA0,115200 panic=-1 iomem=relaxed quiet maxcpus=1 cryptomgr.notests";
 
 /// The box's time does not follow this machine's clock, as the box would then lose time whenever
 /// QEMU is not run at once. An instruction takes 2^1 ns, and if there are none the time leaps to
@@ -48,10 +45,10 @@ pub struct Lines {
 }
 
 impl Qemu {
-    /// Starts it with this image as its card, and with this UTC in its RTC. The box stands
-    /// still.
-    pub fn start(card: &Path, utc_s: i64, fitted: Fitted<'_>) -> (Self, Lines) {
+    /// Starts it with this card, and with this UTC in its RTC. The box stands still.
+    pub fn start(card: &SdCard, utc_s: i64, fitted: Fitted<'_>) -> (Self, Lines) {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let firmware = Firmware::of(card, &fitted, folder.path());
         let [console, agent, monitor, test] =
             ["console", "agent", "monitor", "test"].map(|name| Listener::new(folder.path(), name));
         let unix = |listener: &Listener| format!("unix:{}", listener.path.display());
@@ -60,7 +57,7 @@ impl Qemu {
             .args(["--pdeathsig", "KILL"])
             .arg(prepared("qemu-system-aarch64"))
             .args(["-display", "none", "-S"])
-            .args(fitted.board.options(card))
+            .args(fitted.board.options(card.path()))
             .args(TIME)
             .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
             .args(fitted.sound.map_or_else(Vec::new, |sound| sound.options(&folder.path().join(SOUND_FILE))))
@@ -69,10 +66,13 @@ impl Qemu {
             // The stick's files are dated in it.
             .env("TZ", "UTC")
             .arg("-kernel")
-            .arg(prepared("vmlinuz"))
+            .arg(firmware.kernel)
             .arg("-initrd")
-            .arg(prepared("system.cpio"))
-            .args(["-append", &format!("{KERNEL_OPTIONS} {}", fitted.board.kernel_options(fitted.judges_rtc))])
+            .arg(firmware.first_file_system)
+            .args(firmware.device_tree.into_iter().flat_map(|file| ["-dtb".into(), file.into_os_string()]))
+            .args(["-append", &firmware.kernel_options])
+            // A whole system is started again with what is on its card by then.
+            .args(card.boot_partition().map(|_| "-no-reboot"))
             .args(["-serial", &unix(&console), "-serial", &unix(&agent)])
             .args(["-qmp", &unix(&monitor), "-qtest", &unix(&test), "-qtest-log", "none"])
             .stdin(Stdio::null())

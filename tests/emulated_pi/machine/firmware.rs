@@ -1,0 +1,63 @@
+//! What a box starts with: kernel, first file system, device tree and the kernel's options. Those of
+//! the small guest are what `scripts/pi-image` has made. Those of a whole system are on its card,
+//! where a Raspberry Pi's firmware finds them at every start; so what the box changes there counts
+//! from its next start on.
+
+use std::path::{Path, PathBuf};
+
+use super::Fitted;
+use super::board::Board;
+use super::card::SdCard;
+use super::qemu::prepared;
+
+/// A box that panics restarts; the kernel's tests of its own ciphers take a second.
+const ALWAYS: &str = "console=ttyAMA0,115200 panic=-1 maxcpus=1 cryptomgr.notests";
+
+/// iomem=relaxed allows rppal to map the pins through /dev/mem, as Debian's kernel has no
+/// /dev/gpiomem.
+const SMALL_GUEST: &str = "iomem=relaxed quiet";
+
+/// QEMU's watchdog restarts the box as soon as it is armed, which Raspberry Pi OS does. With groups of
+/// processes by terminal, a low priority would count only within one of them.
+const WHOLE_SYSTEM: &str = "systemd.watchdog_sec=0 noautogroup";
+
+/// What QEMU is started with.
+pub struct Firmware {
+    pub kernel: PathBuf,
+    pub first_file_system: PathBuf,
+    pub device_tree: Option<PathBuf>,
+    pub kernel_options: String,
+}
+
+impl Firmware {
+    /// Reads what is to be started from a card, into this folder.
+    pub fn of(card: &SdCard, fitted: &Fitted<'_>, folder: &Path) -> Self {
+        let Some(boot) = card.boot_partition() else {
+            let device_tree = (fitted.board == Board::RaspberryPi3).then(|| prepared("board.dtb"));
+            let of_board = fitted.board.kernel_options(fitted.judges_rtc);
+            return Self {
+                kernel: prepared("vmlinuz"),
+                first_file_system: prepared("system.cpio"),
+                device_tree,
+                kernel_options: format!("{ALWAYS} {SMALL_GUEST} {of_board}"),
+            };
+        };
+        let file = |name: &str| {
+            let path = folder.join(name);
+            let content = boot.read(name).unwrap_or_else(|| panic!("the boot partition has no {name}"));
+            std::fs::write(&path, content).expect("a file in the temporary folder");
+            path
+        };
+        let words = boot.text("cmdline.txt");
+        // The firmware takes the first line. The emulated console is the first serial line alone.
+        let words = words.lines().next().unwrap_or_default().split(' ').filter(|word| !word.starts_with("console="));
+        let words = words.collect::<Vec<_>>().join(" ");
+        let accepts = if fitted.judges_rtc { "" } else { "systemd.setenv=JAUDIOSYNC_ACCEPT_RTC=ds1338" };
+        Self {
+            kernel: file("kernel8.img"),
+            first_file_system: file("initramfs8"),
+            device_tree: Some(file("bcm2837-rpi-3-b.dtb")),
+            kernel_options: format!("{words} {ALWAYS} {WHOLE_SYSTEM} {accepts}"),
+        }
+    }
+}

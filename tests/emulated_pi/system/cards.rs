@@ -1,0 +1,81 @@
+//! Cards as `scripts/image` makes them, and their first start.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::installed::{boot, music};
+use crate::machine::{Fitted, Machine, SdCard, SwitchedOff, prepared};
+
+/// What is on every card.
+pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
+
+/// A small card. QEMU wants a power of two.
+const CARD_BYTES: u64 = 4 << 30;
+
+/// By the box's time: what first-boot does, and the end of a system.
+const LONGEST_FIRST_BOOT_S: f64 = 600.0;
+
+/// A desk with what a card is made of.
+pub struct Desk(tempfile::TempDir);
+
+impl Desk {
+    pub fn new() -> Self {
+        let desk = Self(tempfile::tempdir().expect("a temporary folder"));
+        desk.write("box.toml", CONFIG);
+        desk
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).expect("a file that can be written");
+    }
+
+    /// Runs `scripts/image` on the stand-in, with these arguments beside package, music and
+    /// configuration, and returns the folder in which the images are.
+    pub fn make_images(&self, arguments: &[&str]) -> PathBuf {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/image");
+        let output = Command::new(script)
+            .arg(prepared("system.img"))
+            .arg("--package")
+            .arg(prepared("jaudiosync_arm64.deb"))
+            .arg("--music")
+            .arg(music())
+            .args(["--config", "box.toml", "--output", "."])
+            .args(arguments)
+            .current_dir(self.0.path())
+            .output()
+            .expect("Python is installed");
+        assert!(output.status.success(), "scripts/image {arguments:?}: {output:?}");
+        self.0.path().to_owned()
+    }
+
+    /// Makes the image of one box and flashes it.
+    pub fn flash(&self, arguments: &[&str]) -> SdCard {
+        let images = self.make_images(&[&["--hostname", "bike-1"], arguments].concat());
+        let image = images.join("system-bike-1.img");
+        let card = SdCard::flashed(&image, CARD_BYTES);
+        std::fs::remove_file(image).expect("an image that was made");
+        card
+    }
+}
+
+/// Starts a card for the first time, and waits until it has set itself up.
+pub fn set_up(card: impl Into<SwitchedOff>) -> SwitchedOff {
+    let machine = boot(card, Fitted::default());
+    let off = machine.wait_until_off_within(LONGEST_FIRST_BOOT_S);
+    let boot = off.card().boot_partition().expect("a whole system");
+    let log = boot.text("jaudiosync/first-boot.log");
+    println!("{log}");
+    assert!(log.contains("done; the Pi starts again"), "{log}");
+    assert!(!boot.text("cmdline.txt").contains("first-boot"), "it would set itself up again");
+    off
+}
+
+/// Waits until a box has started everything that it starts.
+pub fn wait_until_started(machine: &mut Machine) {
+    let state = machine.try_run("systemctl is-system-running --wait");
+    assert_eq!(state.stdout.trim(), "running", "{}", machine.run("systemctl --failed").stdout);
+}

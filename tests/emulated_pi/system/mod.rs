@@ -1,0 +1,9 @@
+//! A whole system: a stand-in for the image of Raspberry Pi OS Lite, which `scripts/pi-system` makes of
+//! Debian's packages, made a box by `scripts/image`, flashed, and started with systemd. The unit runs
+//! unchanged in its sandbox, on the real drivers. Beside the tests lie the parts of that image.
+
+mod cards;
+mod flashed;
+mod journal;
+mod partitions;
+mod power_cuts;
