@@ -24,20 +24,29 @@ make_card() {
 }
 # Runs it as systemd does.
 first_boot() { chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin /boot/firmware/jaudiosync/first-boot; }
-# Cuts it off as soon as the log has a new line with these words.
+# Cuts it off as soon as the log has a new line with these words. It starts no program to look: what is
+# left to do after the last words takes no longer than that.
 cut_off_at() {
-    local lines process
+    local lines process reader part line=
     lines=$(wc -l <"$log" 2>/dev/null || echo 0)
     # In a process group of its own, which is that of all that it starts.
     setsid chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin /boot/firmware/jaudiosync/first-boot &
     process=$!
+    until [ -e "$log" ]; do kill -0 "$process" 2>/dev/null || return 1; done
+    exec {reader}<"$log"
+    while ((lines-- > 0)); do read -r -u "$reader" part; done
     while kill -0 "$process" 2>/dev/null; do
-        if tail -n +$((lines + 1)) "$log" 2>/dev/null | grep -q "$1"; then
+        if ! read -r -u "$reader" part; then line+=$part; continue; fi
+        line+=$part
+        if [[ $line = *"$1"* ]]; then
             kill -KILL -- "-$process"
             wait "$process" 2>/dev/null
+            exec {reader}<&-
             return 0
         fi
+        line=
     done
+    exec {reader}<&-
     return 1
 }
 
