@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
+use crate::control::protocol::PassedOverStatus;
 use crate::format;
-use crate::playlist::{Departure, Loaded, PassedOver, describe};
+use crate::playlist::{Departure, Loaded, describe};
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::slot_s;
 
@@ -48,7 +49,7 @@ struct Listed<'a> {
     runtime_s: i64,
     /// The folder that it was taken from, and the others.
     folder: Cow<'a, str>,
-    passed_over: &'a [PassedOver],
+    passed_over: Vec<PassedOverStatus>,
     tracks: Vec<Row<'a>>,
 }
 
@@ -100,7 +101,7 @@ impl List {
                 fingerprint: playlist.fingerprint().to_string(),
                 runtime_s: playlist.runtime_s(),
                 folder: folder.to_string_lossy(),
-                passed_over: &passed_over,
+                passed_over: passed_over.iter().map(Into::into).collect(),
                 tracks: tracks.collect(),
             });
         }
@@ -130,7 +131,8 @@ impl List {
             format::duration(playlist.runtime_s()),
             playlist.fingerprint()
         ));
-        if !passed_over.is_empty() {
+        // A folder that was not named, or one of several.
+        if folder.is_absolute() || !passed_over.is_empty() {
             output::say(format_args!("from {}", folder.display()));
             passed_over.iter().for_each(|other| output::say(format_args!("not from {other}")));
         }

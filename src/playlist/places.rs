@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 /// What a folder has to play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
@@ -14,14 +12,12 @@ pub(super) enum Content {
 }
 
 /// A folder that was not taken, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOver {
     /// The folder.
     pub folder: PathBuf,
     /// Why it was not taken, in words that follow its name and a colon.
     pub why: String,
-    /// Whether it was not taken although it may have music: another one comes first.
-    pub is_spare: bool,
 }
 
 impl std::fmt::Display for PassedOver {
@@ -47,14 +43,14 @@ pub(super) fn passed_over(
     let winner = taken.and_then(|taken| folders.get(taken)).map_or(Path::new(""), PathBuf::as_path).display();
     let others = folders.iter().enumerate().filter(|(number, _)| Some(*number) != taken);
     let of = |(number, folder): (usize, &PathBuf)| {
-        let (why, is_spare) = match looked.get(number) {
-            Some(Err(why)) => (why.clone(), false),
+        let why = match looked.get(number) {
+            Some(Err(why)) => why.clone(),
             Some(Ok(Content::Mp3s)) if taken.is_some_and(|taken| taken > number) => {
-                (format!("it has MP3s without a playlist, and {winner} has one"), true)
+                format!("it has MP3s without a playlist, and {winner} has one")
             }
-            Some(Ok(_)) | None => (format!("{winner} comes first"), true),
+            Some(Ok(_)) | None => format!("{winner} comes first"),
         };
-        PassedOver { folder: folder.clone(), why, is_spare }
+        PassedOver { folder: folder.clone(), why }
     };
     others.map(of).collect()
 }

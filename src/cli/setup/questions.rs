@@ -74,14 +74,8 @@ pub(super) fn ask(
     };
     answers.pins = pins(answers.pins, other_uses(&answers).as_ref())?;
     let music = answers.music.to_string();
-    let named =
-        text(
-            "Music folder",
-            &music,
-            |text| {
-                if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) }
-            },
-        )?;
+    let is_named = |text: &str| if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) };
+    let named = text("Music folder", &music, is_named)?;
     if named != music {
         answers.music = PathBuf::from(named).into();
     }

@@ -54,7 +54,9 @@ pub(super) fn describe(status: &Status) -> String {
     lines.push(line("playlist", &playlist));
     if let Some(playlist) = status.playlist.as_ref().filter(|playlist| !playlist.folder.is_empty()) {
         lines.push(line("", &format!("from {}", playlist.folder)));
-        lines.extend(playlist.passed_over.iter().map(|other| line("", &format!("not from {other}"))));
+        lines.extend(
+            playlist.passed_over.iter().map(|other| line("", &format!("not from {}: {}", other.folder, other.why))),
+        );
     }
     lines.extend(status.sticks.iter().map(|stick| line("stick", &self::stick(stick))));
     lines.extend(status.play.box_number.map(|number| line("number", &format!("box {number} in a sound check"))));
@@ -100,6 +102,7 @@ fn stick(stick: &StickStatus) -> String {
     let what = match (stick.tracks, &stick.trouble) {
         (Some(tracks), _) if stick.taken => format!("is taken, with {}", format::counted(tracks, "track")),
         (Some(tracks), _) => format!("is offered, with {}", format::counted(tracks, "track")),
+        (None, Some(why)) if stick.taken => format!("is taken until the next start: {why}"),
         (None, Some(why)) => format!("is not taken: {why}"),
         (None, None) => "is in".to_owned(),
     };

@@ -12,9 +12,9 @@ pub use response::{ErrorCode, Failure, Response};
 pub use ride_command::{RideAction, RideBox, RideDifferences, RideOutcome, RideProgress, RideRequest};
 pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};
 pub use status::{
-    BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PhaseStatus, PlayState, PlayStatus,
-    PlaylistStatus, StateStatus, Status, StickStatus, TimeState, TimeStatus, TrackStatus, UnusablePinStatus,
-    VolumeStatus,
+    BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PassedOverStatus, PhaseStatus, PlayState,
+    PlayStatus, PlaylistStatus, StateStatus, Status, StickStatus, TimeState, TimeStatus, TrackStatus,
+    UnusablePinStatus, VolumeStatus,
 };
 
 /// The version of the protocol. It changes when clients of the previous version would

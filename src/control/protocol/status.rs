@@ -357,7 +357,23 @@ pub struct PlaylistStatus {
     /// The folder that it was taken from.
     pub folder: String,
     /// The other folders, and why they were not taken.
-    pub passed_over: Vec<PassedOver>,
+    pub passed_over: Vec<PassedOverStatus>,
+}
+
+/// A folder that the playlist was not taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PassedOverStatus {
+    /// The folder.
+    pub folder: String,
+    /// Why not, in words that follow its name and a colon.
+    pub why: String,
+}
+
+impl From<&PassedOver> for PassedOverStatus {
+    fn from(other: &PassedOver) -> Self {
+        Self { folder: other.folder.display().to_string(), why: other.why.clone() }
+    }
 }
 
 /// A USB stick.

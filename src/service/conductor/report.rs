@@ -242,7 +242,7 @@ impl Conductor {
             runtime_s: playlist.runtime_s(),
             changed: snapshot.warnings.contains(&crate::appliance::Warning::PlaylistChanged),
             folder: playlist.from.folder.display().to_string(),
-            passed_over: playlist.from.passed_over.clone(),
+            passed_over: playlist.from.passed_over.iter().map(Into::into).collect(),
         })
     }
 

@@ -11,7 +11,7 @@ impl Conductor {
         for stick in sticks.iter().filter(|stick| !self.sticks.contains(stick)) {
             match (&stick.tracks, &stick.trouble) {
                 (Some(tracks), _) => log::info!("the stick {} is in, with {}", stick.name, counted(*tracks, "track")),
-                (None, Some(why)) => log::warn!("the stick {} is not taken: {why}", stick.name),
+                (None, Some(why)) => log::warn!("the stick {} is not the one to take: {why}", stick.name),
                 (None, None) => {}
             }
         }
@@ -22,8 +22,13 @@ impl Conductor {
         self.sticks = sticks;
     }
 
+    fn taken_stick(&self) -> Option<&str> {
+        self.playlist.as_ref()?.from.stick.as_deref()
+    }
+
+    /// Returns what the status says of the sticks.
     pub(super) fn stick_statuses(&self) -> Vec<StickStatus> {
-        let taken = self.playlist.as_ref().and_then(|playlist| playlist.from.stick.as_deref());
+        let taken = self.taken_stick();
         let status = |stick: &StickReport| StickStatus {
             name: stick.name.clone(),
             tracks: stick.tracks,
@@ -36,8 +41,9 @@ impl Conductor {
 
     /// Returns which sticks are not taken, and why.
     pub(super) fn stick_warnings(&self) -> impl Iterator<Item = String> {
-        self.sticks.iter().filter_map(|stick| {
-            let why = stick.trouble.as_ref()?;
+        let taken = self.taken_stick();
+        self.sticks.iter().filter_map(move |stick| {
+            let why = stick.trouble.as_ref().filter(|_| taken != Some(stick.name.as_str()))?;
             Some(format!("the stick {} is not taken: {why}", stick.name))
         })
     }

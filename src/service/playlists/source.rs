@@ -89,7 +89,7 @@ impl PlaylistSource {
 impl Sticks {
     fn all_passed_over(&self, error: &LoadError) -> Vec<PassedOver> {
         let why = error.of_one_folder();
-        let of = |folder| PassedOver { folder, why: why.clone(), is_spare: false };
+        let of = |folder| PassedOver { folder, why: why.clone() };
         self.folders().into_iter().map(of).collect()
     }
 }

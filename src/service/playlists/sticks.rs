@@ -66,9 +66,14 @@ impl Sticks {
     /// Returns what became of each.
     pub(super) fn reports(&self, loaded: Option<&Loaded>, passed_over: &[PassedOver]) -> Vec<StickReport> {
         let taken = loaded.map(|loaded| (loaded.folder.as_path(), loaded.playlist.tracks.len()));
+        // Sticks are called by their names alone.
+        let in_short = |other: &PassedOver| match other.folder.parent() {
+            Some(place) => other.why.replace(&format!("{}/", place.display()), ""),
+            None => other.why.clone(),
+        };
         let of_mounted = self.mounted.iter().map(|stick| {
             let tracks = taken.filter(|(folder, _)| folder == stick).map(|(_, tracks)| tracks);
-            let why = passed_over.iter().find(|other| other.folder == *stick).map(|other| other.why.clone());
+            let why = passed_over.iter().find(|other| other.folder == *stick).map(in_short);
             StickReport { name: name(stick), tracks, trouble: why }
         });
         let of_unusable = self.unusable.iter().map(|(name, why)| StickReport {
