@@ -94,5 +94,22 @@ expect "the package is installed on the card" in_it jaudiosync-card run dpkg --i
 expect "whole" grep -q '^ii' <(chroot "$card" dpkg-query --show --showformat '${db:Status-Abbrev}' jaudiosync)
 expect "and closed" closed
 
+# What is in use on the running system still lies on the card after it was replaced there.
+expect "a program" in_it jaudiosync-card run cp /bin/sleep /usr/local/bin/tool
+tool=$(in_it sh -c 'exec /usr/local/bin/tool 600 >/dev/null 2>&1 & echo $!')
+for _ in {1..300}; do
+    if [[ $(readlink "/proc/$tool/exe") = */tool ]]; then break; fi
+    sleep 0.1
+done
+replaced=$(in_it jaudiosync-card run sh -c 'cp /bin/sleep /usr/local/bin/new && mv /usr/local/bin/new /usr/local/bin/tool' 2>&1)
+expect "that runs is replaced, which asks for a restart" grep -q 'start the box again' <<<"$replaced"
+kill "$tool"
+for _ in {1..300}; do
+    if [[ ! -e /proc/$tool/exe ]]; then break; fi
+    sleep 0.1
+done
+expect "once it has ended" in_it jaudiosync-card run true
+expect "the card is closed" closed
+
 awk -v below="$box/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort --reverse | xargs --no-run-if-empty umount --lazy
 umount "$box" "$memory" "$card"
