@@ -10,7 +10,7 @@ use crate::machine::{Fitted, Machine, SdCard, SwitchedOff, prepared};
 pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
 
 /// A small card. QEMU wants a power of two.
-const CARD_BYTES: u64 = 4 << 30;
+pub const CARD_BYTES: u64 = 4 << 30;
 
 /// By the box's time: what first-boot does, and the end of a system.
 const LONGEST_FIRST_BOOT_S: f64 = 600.0;
