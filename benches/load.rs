@@ -19,9 +19,9 @@ fn load_a_thousand(criterion: &mut Criterion) {
     }
     std::fs::write(music.path().join("Playlist.m3u8"), list).unwrap();
     let options = |trust_index| LoadOptions {
-        music: music.path().to_owned(),
+        folders: vec![music.path().to_owned()],
         name: "Playlist".to_owned(),
-        index_folder: None,
+        index_elsewhere: None,
         every_mp3: true,
         trust_index,
         rebuild: false,

@@ -260,6 +260,49 @@ fn music_can_stay_where_any_laptop_changes_it() {
 }
 
 #[test]
+fn a_card_that_is_only_read_is_laid_out_at_its_first_start() {
+    let desk = Desk::new();
+    fs::rename(desk.path("Music/What? Now!.mp3"), desk.path("Music/What, Café.mp3")).unwrap();
+    let appliance = ["--appliance", "--music", "Music"];
+    // The words by which the root takes the whole card are gone.
+    let plain =
+        "console=serial0,115200 console=tty1 root=PARTUUID=4e639091-02 rootfstype=ext4 fsck.repair=yes rootwait";
+    let bookworm = format!("{plain} quiet {RUN}\n");
+    let trixie = format!("{plain} cfg80211.ieee80211_regdom=GB ds=nocloud;i=rpi-imager-1 {RUN}\n");
+    for (name, before, after) in [("bookworm.img", BOOKWORM, bookworm), ("trixie.img", TRIXIE, trixie)] {
+        desk.image(name, before);
+        desk.succeeds(&[&[name], &PACKAGE[..], &appliance].concat());
+        let read = |file: &str| desk.read_in(&name.replace(".img", "-jaudiosync.img"), file);
+        assert_eq!(read("cmdline.txt"), Some(after));
+        for file in fs::read_dir("packaging/card").unwrap() {
+            let file = file.unwrap().path();
+            let there = read(&format!("jaudiosync/{}", file.file_name().unwrap().display()));
+            assert_eq!(there, Some(fs::read_to_string(&file).unwrap()), "{}", file.display());
+        }
+        assert!(read("jaudiosync/music.tar").is_some());
+    }
+
+    // A card that is only read already: what first-boot writes there would not last.
+    let overlay = "init=/usr/local/sbin/jaudiosync-overlay";
+    desk.card("sealed", &format!("{plain} {overlay}\n"));
+    let output = desk.run(&[&["sealed"], &PACKAGE[..]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains(&format!("--appliance as well, or delete the word {overlay}")),
+        "{said}"
+    );
+    assert_eq!(desk.read("sealed/cmdline.txt"), format!("{plain} {overlay}\n"));
+    desk.succeeds(&[&["sealed"], &PACKAGE[..], &appliance[..1]].concat());
+    assert_eq!(desk.read("sealed/cmdline.txt"), format!("{plain} {RUN}\n"));
+
+    // The music is to be on a FAT.
+    desk.write("Music/Why?.mp3", b"music");
+    let output = desk.run(&[&["sealed"], &PACKAGE[..], &appliance].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("'Why?.mp3'; rename it"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
     let desk = Desk::new();
     desk.card("card", BOOKWORM);
@@ -272,7 +315,7 @@ fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
     desk.write("large/Playlist.m3u8", b"a.mp3\n");
     desk.write("large/a.mp3", &vec![0; 20 << 20]);
     let with = |more: &[&'static str]| [&["card"], &PACKAGE[..], more].concat();
-    let refused: [(Vec<&str>, &str); 23] = [
+    let refused: [(Vec<&str>, &str); 24] = [
         ([&["nowhere"], &PACKAGE[..]].concat(), "there is no nowhere"),
         ([&["no-pi"], &PACKAGE[..]].concat(), "not the boot partition of Raspberry Pi OS"),
         ([&["noise.img"], &PACKAGE[..]].concat(), "its first partition is not a FAT"),
@@ -282,6 +325,7 @@ fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
         (vec!["card", "--package", "none/jaudiosync.deb"], "cannot be read"),
         ([&["full.img", "--music", "large"], &PACKAGE[..]].concat(), "scripts/deploy"),
         ([&["old"], &PACKAGE[..]].concat(), "older than Raspberry Pi OS 12"),
+        (with(&["--appliance", "--music", "Music", "--music-stays"]), "leave --music-stays away"),
         (with(&["--music", "nowhere"]), "there is no Music folder nowhere"),
         (with(&["--music", "no-music"]), "there is no MP3 in no-music"),
         (with(&["--config", "broken.toml"]), "broken.toml"),

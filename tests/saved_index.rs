@@ -53,7 +53,7 @@ impl Reading {
         let (command_maps, commands) = mpsc::channel();
         let send = Box::new(move |event| sender.send(event).unwrap());
         let reader = PlaylistTask::new(send, Box::new(move |command| command_maps.send(command).unwrap()), None);
-        let source = PlaylistSource { music: sandbox.music(), name: "Playlist".to_owned() };
+        let source = PlaylistSource { folders: vec![sandbox.music()], name: "Playlist".to_owned(), sticks: None };
         Self { reader, mapper: MapperTask::default(), news, commands, source }
     }
 

@@ -173,9 +173,9 @@ fn find(data: &[u8]) {
     let shown = playlist_name(&name);
     let music = MUSIC.0.path().to_owned();
     let options = LoadOptions {
-        music,
+        folders: vec![music],
         name,
-        index_folder: None,
+        index_elsewhere: None,
         every_mp3: true,
         trust_index: false,
         rebuild: true,

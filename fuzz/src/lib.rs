@@ -70,9 +70,9 @@ impl MusicFolder {
     /// As [`load`].
     pub fn load_while(&self, how: How, meanwhile: impl Fn() + Sync) -> Result<Loaded, LoadError> {
         let options = LoadOptions {
-            music: self.path().to_owned(),
+            folders: vec![self.path().to_owned()],
             name: "Playlist".to_owned(),
-            index_folder: None,
+            index_elsewhere: None,
             every_mp3: true,
             trust_index: how == How::TrustIndex,
             rebuild: how == How::Rebuild,

@@ -141,6 +141,25 @@ pub enum Delivery {
     Silence,
 }
 
+/// What has changed since a playlist was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaylistChange {
+    /// Its files.
+    Files,
+    /// A stick was put in, which comes first.
+    StickIn {
+        /// What it is called.
+        name: String,
+        /// How many tracks it has.
+        tracks: usize,
+    },
+    /// The stick that it was read from is gone.
+    StickOut {
+        /// What it is called.
+        name: String,
+    },
+}
+
 /// What happened to the playlist.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaylistEvent {
@@ -148,8 +167,8 @@ pub enum PlaylistEvent {
     Loaded(Arc<PlaylistInfo>),
     /// It cannot be read, for this reason.
     Failed(String),
-    /// The files are no longer as they were read.
-    Changed,
+    /// What is to be played is no longer as it was read.
+    Changed(PlaylistChange),
     /// The files are again as they were last read.
     Unchanged,
 }

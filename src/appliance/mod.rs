@@ -51,7 +51,9 @@ pub use debounce::{Change, DEBOUNCE, Debounce};
 pub use gesture::{
     BOTH_HELD, Gesture, IgnoredBecause, START_HELD, STOP_HELD, STUCK, VOLUME_FIRST_REPEAT, VOLUME_REPEAT,
 };
-pub use input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState, VolumeChange};
+pub use input::{
+    Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistChange, PlaylistEvent, SavedState, VolumeChange,
+};
 pub use machine::Appliance;
 pub use settings::{Settings, StartKind};
 pub use state::{Phase, PlaylistInfo, Program, SavedPosition, Session, Snapshot};

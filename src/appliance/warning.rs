@@ -3,6 +3,8 @@
 use jaudiosync_hw::buttons::Button;
 
 use super::gesture::IgnoredBecause;
+use super::input::PlaylistChange;
+use crate::format::counted;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +18,23 @@ pub enum Warning {
     /// The playlist's files have changed.
     #[error("the playlist has changed; it is taken over at the next start, or by `jaudiosync reload`")]
     PlaylistChanged,
+    /// A stick with music is in.
+    #[error(
+        "the stick {name} is offered, with {}; it is taken at the next start, or by `jaudiosync reload`",
+        counted(*.tracks, "track")
+    )]
+    StickOffered {
+        /// What it is called.
+        name: String,
+        /// How many tracks it has.
+        tracks: usize,
+    },
+    /// The stick that was played is no longer in.
+    #[error(
+        "the stick {0} is gone: its music is silence until it is back; the box's own music is taken at the next start, \
+         or by `jaudiosync reload`"
+    )]
+    StickGone(String),
     /// The track that was to be the first is no longer there.
     #[error("the playlist no longer has track {0}; beginning with track 0")]
     TrackGone(usize),
@@ -34,6 +53,16 @@ pub enum Warning {
     /// The Pi does not shut down.
     #[error("the Pi cannot be shut down: {0}")]
     ShutDownFailed(String),
+}
+
+impl From<PlaylistChange> for Warning {
+    fn from(change: PlaylistChange) -> Self {
+        match change {
+            PlaylistChange::Files => Self::PlaylistChanged,
+            PlaylistChange::StickIn { name, tracks } => Self::StickOffered { name, tracks },
+            PlaylistChange::StickOut { name } => Self::StickGone(name),
+        }
+    }
 }
 
 /// Why a request is not carried out.

@@ -17,6 +17,7 @@ use crate::host::hats::{certain_collisions, claims, possible_uses};
 #[command(after_help = "Examples:
   jaudiosync config
   jaudiosync config --check                        report problems only; fails if there are any
+  jaudiosync config --get playlist.folder          the value of one key, for a script
   jaudiosync config --config jaudiosync.toml       read this file only
   jaudiosync config --sample > config.toml         every key with its default and its meaning")]
 pub(super) struct ConfigCommand {
@@ -32,6 +33,10 @@ pub(super) struct ConfigCommand {
     #[arg(long, conflicts_with_all = ["json", "check", "config"])]
     sample: bool,
 
+    /// Print only the value of a key, such as playlist.name: for scripts
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["json", "check", "sample"])]
+    get: Option<String>,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,6 +50,10 @@ impl ConfigCommand {
         }
         let layers = load(self.config.as_deref());
         layers.problems().iter().for_each(output::warn);
+        if let Some(key) = &self.get {
+            output::say(value_of(&layers, key).map_err(Failure::Usage)?);
+            return Ok(());
+        }
         if self.json {
             output::say_pretty_json(&to_json(&layers))?;
         } else if !self.check {
@@ -90,6 +99,18 @@ fn to_toml(layers: &Layers) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Returns the value of a key: a text as it is, anything else as TOML.
+fn value_of(layers: &Layers, key: &str) -> Result<String, String> {
+    let values = layers.values();
+    let (section, name) = key.split_once('.').unwrap_or((key, ""));
+    let keys = values.get(section).and_then(toml::Value::as_table);
+    match keys.and_then(|keys| keys.get(name)) {
+        Some(toml::Value::String(text)) => Ok(text.clone()),
+        Some(value) => Ok(value.to_string()),
+        None => Err(format!("there is no key {key}; write a section and a key of it, such as playlist.stick")),
+    }
 }
 
 fn to_json(layers: &Layers) -> Value {

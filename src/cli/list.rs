@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::playlist_options::{How, PlaylistOptions};
 use super::{Failure, output};
 use crate::format;
-use crate::playlist::{Departure, describe};
+use crate::playlist::{Departure, Loaded, PassedOver, describe};
 use crate::timetable::local_time::NamedTime;
 use crate::timetable::slot_s;
 
@@ -46,6 +46,9 @@ struct Listed<'a> {
     playlist: &'a str,
     fingerprint: String,
     runtime_s: i64,
+    /// The folder that it was taken from, and the others.
+    folder: Cow<'a, str>,
+    passed_over: &'a [PassedOver],
     tracks: Vec<Row<'a>>,
 }
 
@@ -68,7 +71,7 @@ struct Row<'a> {
 
 impl List {
     pub(super) fn run(&self) -> Result<(), Failure> {
-        let playlist = self.playlist.load(How::quick(self.trust_index))?.playlist;
+        let Loaded { playlist, folder, passed_over, .. } = self.playlist.load(How::quick(self.trust_index))?;
         let now_utc = MachineClocks.system_utc();
         let anchor_utc_s = self.time.map(|time| time.to_utc_s(&Local, now_utc)).transpose()?;
         let mut offset_s = 0;
@@ -96,10 +99,12 @@ impl List {
                 playlist: &playlist.name,
                 fingerprint: playlist.fingerprint().to_string(),
                 runtime_s: playlist.runtime_s(),
+                folder: folder.to_string_lossy(),
+                passed_over: &passed_over,
                 tracks: tracks.collect(),
             });
         }
-        let music = self.playlist.music.canonicalize().unwrap_or_else(|_| self.playlist.music.clone());
+        let music = folder.canonicalize().unwrap_or_else(|_| folder.clone());
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_header(["#", "Start", "Length", "Slot", "Track"]);
         for (number, offset_s, track) in rows {
@@ -125,6 +130,10 @@ impl List {
             format::duration(playlist.runtime_s()),
             playlist.fingerprint()
         ));
+        if !passed_over.is_empty() {
+            output::say(format_args!("from {}", folder.display()));
+            passed_over.iter().for_each(|other| output::say(format_args!("not from {other}")));
+        }
         Ok(())
     }
 }

@@ -1,13 +1,17 @@
 //! The options that name a playlist, and how it is loaded, with a progress bar and messages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, output};
+use crate::config;
 use crate::format;
-use crate::playlist::{LoadOptions, Loaded, Playlist, Track, load};
+use crate::playlist::{Loaded, Playlist, Track, USUAL_NAME};
+use crate::service::playlists::{PlaylistSource, Reading};
+use crate::service::settings::playlist_source;
+use crate::storage::service_state_folder;
 
 /// Up to this many bytes a progress bar would only flicker: some 20 files, or part of a long one.
 const SILENT_BYTES: u64 = 1_500_000;
@@ -15,15 +19,20 @@ const SILENT_BYTES: u64 = 1_500_000;
 /// How many silent tracks are named; the others are counted.
 const NAMED_TRACKS: usize = 20;
 
+/// The Music folder where none is named, if it is there.
+const HERE: &str = "Music";
+
 #[derive(Debug, Args)]
 pub(super) struct PlaylistOptions {
-    /// Folder that holds the music and the playlist
-    #[arg(long, value_name = "DIR", default_value = "Music")]
-    pub music: PathBuf,
+    /// Folder that holds the music and the playlist; can be given several times: the first that has
+    /// a playlist is taken [default: Music, or where there is none, as configured]
+    #[arg(long, value_name = "DIR")]
+    pub music: Vec<PathBuf>,
 
-    /// Name of the playlist in the Music folder, with or without .m3u8 or .m3u
-    #[arg(long, value_name = "NAME", default_value = "Playlist")]
-    pub playlist_name: String,
+    /// Name of the playlist in the Music folder, with or without .m3u8 or .m3u [default: Playlist,
+    /// or where there is no folder Music, as configured]
+    #[arg(long, value_name = "NAME")]
+    pub playlist_name: Option<String>,
 }
 
 /// Which of a playlist's files are read.
@@ -48,25 +57,42 @@ impl How {
 impl PlaylistOptions {
     /// Loads the playlist. Its problems are printed on standard error, once each.
     pub(super) fn load(&self, how: How) -> Result<Loaded, Failure> {
-        let options = LoadOptions {
-            music: self.music.clone(),
-            name: self.playlist_name.clone(),
-            index_folder: None,
+        let (source, state_folder) = self.source();
+        let reading = Reading {
+            state_folder: state_folder.as_deref(),
             every_mp3: true,
             trust_index: how == How::TrustIndex,
             rebuild: how == How::Rebuild,
             make_maps: matches!(how, How::Rebuild | How::WithMaps),
         };
         let bar = ProgressBar::hidden();
-        let loaded = load(&options, &|done, of| {
+        let read = source.read(reading, &|done, of| {
             if of > SILENT_BYTES {
                 show_progress(&bar, done, of);
             }
-        })?;
+        });
+        let loaded = read.loaded?;
         bar.finish_and_clear();
         loaded.warnings.iter().for_each(output::warn);
         report_problems(&loaded.playlist);
         Ok(loaded)
+    }
+
+    /// Returns what to load, and where its index is saved if the music can only be read. Without a
+    /// Music folder it is what the box plays.
+    fn source(&self) -> (PlaylistSource, Option<PathBuf>) {
+        let named = self.playlist_name.clone();
+        if self.music.is_empty() && !Path::new(HERE).is_dir() {
+            let layers = config::load(None);
+            let configured = playlist_source(layers.config());
+            if configured.folders.iter().chain(&configured.sticks).any(|place| place.is_dir()) {
+                let state_folder = service_state_folder(layers.config().state.folder());
+                let name = named.unwrap_or_else(|| configured.name.clone());
+                return (PlaylistSource { name, ..configured }, state_folder);
+            }
+        }
+        let folders = if self.music.is_empty() { vec![PathBuf::from(HERE)] } else { self.music.clone() };
+        (PlaylistSource { folders, name: named.unwrap_or_else(|| USUAL_NAME.to_owned()), sticks: None }, None)
     }
 
     /// Loads a playlist for playing: at least one track must be playable.

@@ -78,8 +78,7 @@ fn ride(ride: &Ride) -> Option<String> {
 }
 
 fn texts(config: &Config) -> Option<String> {
-    let playlist = &config.playlist;
-    if playlist.folder.as_os_str().is_empty() || playlist.name.trim().is_empty() {
+    if config.playlist.name.trim().is_empty() {
         return Some("it must not be empty".to_owned());
     }
     let socket = &config.control.socket;

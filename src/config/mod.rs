@@ -13,6 +13,7 @@ mod choices;
 mod layers;
 mod nearest;
 mod page_choices;
+mod playlist_choices;
 mod repair;
 mod ride_choices;
 mod sections;
@@ -26,6 +27,7 @@ pub use choices::{
 };
 pub use layers::{Layers, Origin, Problem, SET};
 pub use page_choices::{OptionalListen, PageView};
+pub use playlist_choices::{Folders, STICKS, Sticks};
 pub use ride_choices::{KeyPlace, OptionalKey, RideName};
 pub use sections::{Board, Config, Control, Page, Playlist, Ride, Sound, SoundCheck, Start, TimeKeeping, Volume};
 pub use server_address::{AddressError, OptionalServer, ServerAddress};

@@ -9,6 +9,7 @@ use super::choices::{
     Anchor, BoardKind, ChannelChoice, Gpio, Hat, OptionalGpio, PinBackend, RtcChoice, SoundBackend, TimeSource,
 };
 use super::page_choices::{OptionalListen, PageView};
+use super::playlist_choices::{Folders, Sticks};
 use super::ride_choices::{OptionalKey, RideName};
 use super::server_address::{OptionalServer, ServerAddress};
 use crate::appliance::StartKind;
@@ -45,10 +46,12 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Playlist {
-    /// The Music folder.
-    pub folder: PathBuf,
+    /// The Music folder; or several, of which the first that has a playlist is taken.
+    pub folder: Folders,
     /// The name of the playlist in the Music folder, with or without `.m3u8` or `.m3u`.
     pub name: String,
+    /// Whether a USB stick with music comes before the Music folder.
+    pub stick: Sticks,
 }
 
 /// `[sound]`: the sound card, its mixer and its latency.
@@ -216,7 +219,11 @@ impl State {
 
 impl Default for Playlist {
     fn default() -> Self {
-        Self { folder: PathBuf::from("/srv/jaudiosync/Music"), name: "Playlist".to_owned() }
+        Self {
+            folder: PathBuf::from("/srv/jaudiosync/Music").into(),
+            name: "Playlist".to_owned(),
+            stick: Sticks::default(),
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub fn playlist_name(asked: &str) -> String {
 }
 
 /// Returns the folders right in a folder that may hold music, sorted.
-fn folders_in(folder: &Path) -> Vec<PathBuf> {
+pub fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = entries
         .filter(|entry| !is_of_a_system(entry.file_name().as_bytes()))

@@ -12,13 +12,21 @@ use super::m3u8::{Entry, M3u8, MAX_ENTRIES};
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 8;
 
-/// What Windows, macOS and Linux leave on every disk, beside what begins with a dot.
-const OF_SYSTEMS: [&[u8]; 3] = [b"System Volume Information", b"$RECYCLE.BIN", b"lost+found"];
+/// What Windows, Android and Linux leave on every disk, beside what begins with a dot.
+const OF_SYSTEMS: [&[u8]; 6] =
+    [b"System Volume Information", b"$RECYCLE.BIN", b"RECYCLER", b"Recycled", b"LOST.DIR", b"lost+found"];
+
+/// In `FOUND.000` and so on Windows puts what it has found when it checked a disk, also folders of MP3s.
+const FOUND: &[u8] = b"found.";
 
 /// Returns whether a file or folder of this name belongs to an operating system: `._a.mp3`, in which
 /// macOS keeps its notes about `a.mp3`, is no music.
 pub(super) fn is_of_a_system(name: &[u8]) -> bool {
-    name.starts_with(b".") || OF_SYSTEMS.contains(&name)
+    let is_found = |name: &[u8]| {
+        let number = name.to_ascii_lowercase().strip_prefix(FOUND).map(<[u8]>::to_vec);
+        number.is_some_and(|number| number.len() == 3 && number.iter().all(u8::is_ascii_digit))
+    };
+    name.starts_with(b".") || OF_SYSTEMS.iter().any(|known| known.eq_ignore_ascii_case(name)) || is_found(name)
 }
 
 /// Returns the MP3s of a Music folder as a playlist, and folders in it after their names as well;
@@ -114,10 +122,16 @@ mod tests {
             "._a.mp3",
             ".Trashes/b.mp3",
             "System Volume Information/c.mp3",
-            "$RECYCLE.BIN/d.mp3",
+            "$Recycle.Bin/d.mp3",
+            "FOUND.000/DIR0000.CHK/e.mp3",
+            "found.012/f.mp3",
+            "RECYCLER/g.mp3",
+            "LOST.DIR/h.mp3",
+            ".Spotlight-V100/i.mp3",
             "notes.txt",
             ".mp3",
         ];
         assert_eq!(listed(&files), ["a.mp3"]);
+        assert_eq!(listed(&["Found.mp3", "found.it/a.mp3"]).len(), 2);
     }
 }

@@ -1,5 +1,5 @@
 //! Where the index of a playlist is saved: beside it, so that it travels with the music; or, where
-//! the music can only be read, in a folder that this box alone has.
+//! the music can only be read, in a file that this box alone has: that of the playlist read last.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,24 @@ use nix::unistd::{AccessFlags, access};
 
 use super::index::index_path;
 
-/// The index in the other folder: that of the playlist that was read last.
-const FILE: &str = "index.json";
-
 /// Where an index may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IndexPlace {
     /// Beside the playlist.
     beside: PathBuf,
-    /// In the other folder, if the playlist's cannot be written to.
+    /// The other file, if the playlist's folder cannot be written to.
     elsewhere: Option<PathBuf>,
 }
 
 impl IndexPlace {
     /// Looks where the index of a playlist is to be saved.
-    pub(super) fn of(playlist: &Path, other_folder: Option<&Path>) -> Self {
+    pub(super) fn of(playlist: &Path, elsewhere: Option<&Path>) -> Self {
         let folder = playlist.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::new(playlist, access(folder, AccessFlags::W_OK).is_ok(), other_folder)
+        Self::new(playlist, access(folder, AccessFlags::W_OK).is_ok(), elsewhere)
     }
 
-    fn new(playlist: &Path, is_writable: bool, other_folder: Option<&Path>) -> Self {
-        let elsewhere = other_folder.filter(|_| !is_writable).map(|folder| folder.join(FILE));
+    fn new(playlist: &Path, is_writable: bool, elsewhere: Option<&Path>) -> Self {
+        let elsewhere = elsewhere.filter(|_| !is_writable).map(Path::to_owned);
         Self { beside: index_path(playlist), elsewhere }
     }
 
@@ -62,14 +59,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (music, state) = (folder.path().join("Music"), folder.path().join("state"));
         let list = music.join("Ride.m3u8");
-        let (beside, elsewhere) = (music.join("Ride.index.json"), state.join(FILE));
+        let (beside, elsewhere) = (music.join("Ride.index.json"), state.join("index.json"));
         for folder in [&music, &state] {
             fs::create_dir(folder).unwrap();
         }
-        let writable = IndexPlace::new(&list, true, Some(&state));
+        let writable = IndexPlace::new(&list, true, Some(&elsewhere));
         assert_eq!((writable.saved(), writable.read()), (beside.as_path(), beside.as_path()));
         assert_eq!(IndexPlace::new(&list, false, None).saved(), beside);
-        let place = IndexPlace::new(&list, false, Some(&state));
+        let place = IndexPlace::new(&list, false, Some(&elsewhere));
         assert_eq!((place.saved(), place.read()), (elsewhere.as_path(), beside.as_path()), "none is there yet");
         fs::write(&beside, "").unwrap();
         assert_eq!(place.read(), beside);

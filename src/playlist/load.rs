@@ -21,6 +21,7 @@ use super::locate::Locator;
 use super::m3u8::MAX_PLAYLIST_BYTES;
 use super::notices::{cut_lengths, cut_off_files, made_one_folder_up, names_like_comments};
 use super::pending_track::PendingTrack;
+use super::places::{Content, PassedOver, choose, passed_over};
 use super::text::bytes_to_text;
 use super::{M3u8, Playlist, Track, parse};
 
@@ -29,6 +30,10 @@ use super::{M3u8, Playlist, Track, parse};
 pub struct Loaded {
     /// The playlist.
     pub playlist: Playlist,
+    /// The folder that it was taken from, as it was named.
+    pub folder: PathBuf,
+    /// The other folders.
+    pub passed_over: Vec<PassedOver>,
     /// The path of its index.
     pub index: PathBuf,
     /// Why the index could not be written, if it could not.
@@ -44,30 +49,26 @@ pub struct Loaded {
 /// Receives the progress of inspecting files: bytes read, and bytes to read; both approximate.
 pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
-/// Loads a playlist. Where there is none at all, and none but the usual one was asked for, that may be
-/// all MP3s in the order of their names. The saved index is used for every file whose size and
+/// Loads the playlist of the first folder that has one. Where none has any at all, and none but the
+/// usual one was asked for, that may be all MP3s of the first with some, in the order of their names.
+/// The saved index is used for every file whose size and
 /// modification time still agree, and rewritten if anything changed; if it cannot be written, that is
 /// a warning.
 ///
 /// # Errors
 /// When there is no usable playlist. Broken and missing files are not errors: they are silence.
 pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, LoadError> {
-    let found = find_playlist(&options.music, &options.name);
-    let has_list = found.is_ok();
-    let (path, list) = match found {
-        Ok(path) => (path.clone(), read_list(&path)?),
-        Err(error) => every_mp3_instead(options, error)?,
-    };
+    let (music, Found { path, list, content }, passed_over) = find(options)?;
+    let has_list = content == Content::List;
     let entries = &list.entries;
     let mut warnings: Vec<String> =
         list.warnings.iter().map(|warning| format!("the playlist {}: {warning}", path.display())).collect();
-    let place = IndexPlace::of(&path, options.index_folder.as_deref());
+    let place = IndexPlace::of(&path, options.index_elsewhere.as_deref());
     let index_file = place.saved().to_owned();
     let index = read_index(place.read(), options, &mut warnings);
     let trusted = index.as_ref().filter(|_| !options.rebuild);
     let known = trusted.map(Index::by_entry).unwrap_or_default();
-    let mut locator =
-        Locator::new(&options.music, &path, list.encoding).map_err(|_| LoadError::NoMusic(options.music.clone()))?;
+    let mut locator = Locator::new(music, &path, list.encoding).map_err(|_| LoadError::NoMusic(music.to_owned()))?;
     locator.choose_base(entries.iter().filter(|entry| !entry.is_too_long).map(|entry| entry.location.as_slice()));
 
     let mut pending: Vec<PendingTrack<'_>> =
@@ -103,14 +104,57 @@ pub fn load(options: &LoadOptions, progress: &Progress<'_>) -> Result<Loaded, Lo
             index_file.display()
         ));
     }
-    Ok(Loaded { playlist, index: index_file, index_error: written.err(), inspected, warnings, has_list })
+    let index_error = written.err();
+    let folder = music.to_owned();
+    Ok(Loaded { playlist, folder, passed_over, index: index_file, index_error, inspected, warnings, has_list })
+}
+
+/// The list in a folder.
+struct Found {
+    /// Its file; that of the list that is missing if it is all MP3s.
+    path: PathBuf,
+    list: M3u8,
+    content: Content,
+}
+
+/// Returns the folder to take, what is found in it, and the other folders.
+fn find(options: &LoadOptions) -> Result<(&Path, Found, Vec<PassedOver>), LoadError> {
+    let folders = &options.folders;
+    let mut looked = Vec::new();
+    for folder in folders {
+        looked.push(look(folder, options));
+        if matches!(looked.last(), Some(Ok(Found { content: Content::List, .. }))) {
+            break;
+        }
+    }
+    let contents: Vec<Option<Content>> =
+        looked.iter().map(|found| found.as_ref().ok().map(|found| found.content)).collect();
+    let taken = choose(&contents);
+    let said: Vec<Result<Content, String>> = looked
+        .iter()
+        .map(|found| found.as_ref().map(|found| found.content).map_err(|error| error.of_one_folder()))
+        .collect();
+    let others = passed_over(folders, &said, taken);
+    match (taken.and_then(|taken| folders.get(taken)), taken.unwrap_or(0)) {
+        (Some(folder), taken) => Ok((folder, looked.swap_remove(taken)?, others)),
+        (None, _) if folders.len() == 1 => Ok((Path::new(""), looked.swap_remove(0)?, others)),
+        (None, _) => Err(LoadError::Nowhere(others)),
+    }
+}
+
+/// Looks for the playlist of one folder, or its MP3s.
+fn look(music: &Path, options: &LoadOptions) -> Result<Found, LoadError> {
+    match find_playlist(music, &options.name) {
+        Ok(path) => Ok(Found { list: read_list(&path)?, path, content: Content::List }),
+        Err(error) => every_mp3_instead(music, options, error),
+    }
 }
 
 /// Returns all MP3s as the playlist that is missing, with where it would be.
-fn every_mp3_instead(options: &LoadOptions, error: LoadError) -> Result<(PathBuf, M3u8), LoadError> {
+fn every_mp3_instead(music: &Path, options: &LoadOptions, error: LoadError) -> Result<Found, LoadError> {
     let LoadError::NoPlaylist { path, others } = error else { return Err(error) };
     let is_wanted = options.every_mp3 && others.0.is_empty() && options.name == USUAL_NAME;
-    let mut list = if is_wanted { every_mp3(&options.music) } else { M3u8::default() };
+    let mut list = if is_wanted { every_mp3(music) } else { M3u8::default() };
     if list.entries.is_empty() {
         return Err(LoadError::NoPlaylist { path, others });
     }
@@ -119,7 +163,7 @@ fn every_mp3_instead(options: &LoadOptions, error: LoadError) -> Result<(PathBuf
         count => format!("all {count} MP3s of the Music folder are played in the order of their names"),
     };
     list.warnings.push(format!("there is none, so {played}; put one there to choose"));
-    Ok((path, list))
+    Ok(Found { path, list, content: Content::Mp3s })
 }
 
 fn read_list(path: &Path) -> Result<M3u8, LoadError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ParseError;
+use super::places::PassedOver;
 
 /// Why a playlist cannot be loaded. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,31 @@ pub enum LoadError {
     /// It has no entries.
     #[error("the playlist {0} is empty; write one file name per line into it")]
     Empty(PathBuf),
+    /// None of several folders has one.
+    #[error("there is no playlist in any of these folders; put a .m3u8 file into one: {}", joined(.0))]
+    Nowhere(Vec<PassedOver>),
+}
+
+impl LoadError {
+    /// Says what is wrong with one of several folders, in words that follow its name and a colon.
+    pub fn of_one_folder(&self) -> String {
+        match self {
+            Self::NoMusic(_) => "there is no such folder".to_owned(),
+            Self::MusicDenied(_, error) => format!("it cannot be read: {error}"),
+            Self::NoPlaylist { path, others } => {
+                let file = path.file_name().unwrap_or_default().to_string_lossy();
+                match others.0.as_slice() {
+                    [] => format!("it has no {file}"),
+                    others => format!("it has no {file}, but {}", others.join(", ")),
+                }
+            }
+            error => error.to_string(),
+        }
+    }
+}
+
+fn joined(folders: &[PassedOver]) -> String {
+    folders.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The playlists that a Music folder holds.

@@ -6,39 +6,59 @@
 //! one check, and once they make a different playlist: while music is being copied, or if only
 //! times have changed, nothing is reported. A change that is undone, for example when a card
 //! dropped out and came back, is taken back.
+//!
+//! `source` is where the music may be, `sticks` are those that were put in, `stamps` what is compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod source;
+mod stamps;
+mod sticks;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+pub use self::source::{PlaylistSource, Read, Reading, in_words};
+use self::stamps::{Stamps, stamps};
+pub use self::sticks::StickReport;
+use self::sticks::{change, is_awaited};
 use super::mapper::MapCommand;
-use crate::playlist::{LoadError, LoadOptions, Loaded, Playlist, load};
+use crate::appliance::PlaylistChange;
+use crate::playlist::{Loaded, PassedOver, Playlist};
 use crate::worker::Task;
 
 /// How often the files are checked: 500 of them take about 2 ms.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Which playlist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaylistSource {
-    /// The Music folder.
-    pub music: PathBuf,
-    /// The playlist's name, with or without `.m3u8` or `.m3u`.
-    pub name: String,
+/// How often it is checked whether a stick that is in has been mounted, and how many times: 10 s.
+const STICK_LOOK: Duration = Duration::from_millis(200);
+const STICK_LOOKS: u32 = 50;
+
+/// What is known of a playlist that was read, beside itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoadedFrom {
+    /// The folder that it was taken from.
+    pub folder: PathBuf,
+    /// The stick that this is, if it is one.
+    pub stick: Option<String>,
+    /// The other folders.
+    pub passed_over: Vec<PassedOver>,
+    /// What went wrong.
+    pub warnings: Vec<String>,
 }
 
 /// What happened to a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaylistReport {
-    /// It was read, as commanded. The second part lists what went wrong.
-    Loaded(Arc<Playlist>, Vec<String>),
+    /// It was read, as commanded.
+    Loaded(Arc<Playlist>, LoadedFrom),
     /// It cannot be read, for this reason.
     Failed(String),
     /// The files now make a different playlist, or one where none was.
-    Changed,
+    Changed(PlaylistChange),
     /// The files had changed, and are again the playlist that was loaded.
     Unchanged,
+    /// The sticks that are in are no longer those that were last reported; at first there are none.
+    Sticks(Vec<StickReport>),
 }
 
 /// Where reports go.
@@ -52,37 +72,42 @@ pub struct PlaylistTask {
     report: ReportPlaylist,
     command_maps: OrderMaps,
     /// Where the index is saved if the music can only be read.
-    index_folder: Option<PathBuf>,
+    state_folder: Option<PathBuf>,
     source: Option<PlaylistSource>,
     is_commanded: bool,
+    /// How many times a stick was awaited: at power-on alone.
+    stick_looks: u32,
     /// What was last loaded by a command.
     loaded: Option<Arc<Playlist>>,
-    /// Whether that is a playlist of its source. If it is gone, as while music is being copied, it stays
-    /// what is played: all MP3s would be out of sync with the other boxes.
+    /// The stick that it was loaded from, if it was.
+    loaded_stick: Option<String>,
+    /// Whether what was last loaded of the folders is a playlist. If it is gone, as while music is being
+    /// copied, it stays what is played: all MP3s would be out of sync with the other boxes.
     has_list: bool,
     /// What the files are, as last reported, so that only a difference is reported.
     reported: Option<Arc<Playlist>>,
+    sticks: Vec<StickReport>,
     /// The files as they were when they were last read, and as they were at the last check.
     read_stamps: Stamps,
     seen_stamps: Stamps,
 }
 
-/// Size and time of each file and folder that matters; `None` if it does not exist.
-type Stamps = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
-
 impl PlaylistTask {
-    /// Returns a task that waits for its first command. `index_folder` is where the index is saved if
-    /// the music can only be read.
-    pub fn new(report: ReportPlaylist, command_maps: OrderMaps, index_folder: Option<PathBuf>) -> Self {
+    /// Returns a task that waits for its first command. The index is saved in `state_folder` if the
+    /// music can only be read.
+    pub fn new(report: ReportPlaylist, command_maps: OrderMaps, state_folder: Option<PathBuf>) -> Self {
         Self {
             report,
             command_maps,
-            index_folder,
+            state_folder,
             source: None,
             is_commanded: false,
+            stick_looks: 0,
             loaded: None,
+            loaded_stick: None,
             has_list: false,
             reported: None,
+            sticks: Vec::new(),
             read_stamps: Stamps::new(),
             seen_stamps: Stamps::new(),
         }
@@ -90,9 +115,13 @@ impl PlaylistTask {
 
     fn read(&mut self, source: &PlaylistSource) {
         self.is_commanded = false;
-        let news = match self.read_files(source) {
-            Ok(Loaded { mut playlist, warnings, index, has_list, .. }) => {
-                self.has_list = has_list;
+        let Read { sticks, loaded, stick } = self.read_files(source);
+        self.follow_sticks(sticks);
+        let news = match loaded {
+            Ok(Loaded { mut playlist, folder, passed_over, warnings, index, has_list, .. }) => {
+                if stick.is_none() {
+                    self.has_list = has_list;
+                }
                 // If nothing can be written the index has none of them.
                 if let Some(loaded) = &self.loaded {
                     playlist.take_maps_of(loaded);
@@ -101,12 +130,13 @@ impl PlaylistTask {
                 (self.command_maps)(MapCommand { playlist: Arc::clone(&playlist), index });
                 self.loaded = Some(Arc::clone(&playlist));
                 self.reported = Some(Arc::clone(&playlist));
-                PlaylistReport::Loaded(playlist, warnings)
+                self.loaded_stick.clone_from(&stick);
+                PlaylistReport::Loaded(playlist, LoadedFrom { folder, stick, passed_over, warnings })
             }
-            Err(reason) => {
+            Err(error) => {
                 // What was loaded before continues to play.
                 self.reported = None;
-                PlaylistReport::Failed(reason)
+                PlaylistReport::Failed(in_words(&error))
             }
         };
         self.remember(source);
@@ -122,17 +152,29 @@ impl PlaylistTask {
             return;
         }
         // This also brings the saved index up to date, so that a reload takes little time.
-        let now = self.read_files(source).ok().map(|loaded| loaded.playlist);
+        let Read { sticks, loaded, stick } = self.read_files(source);
+        self.follow_sticks(sticks);
+        let now = loaded.ok().map(|loaded| loaded.playlist);
         self.remember(source);
         if now.as_ref() != self.reported.as_deref() {
             let is_as_loaded = now.is_some() && now.as_ref() == self.loaded.as_deref();
+            let tracks = now.as_ref().map_or(0, |playlist| playlist.tracks.len());
+            let change = change(self.loaded_stick.as_deref(), stick.as_deref().map(|stick| (stick, tracks)));
             self.reported = now.map(Arc::new);
-            (self.report)(if is_as_loaded { PlaylistReport::Unchanged } else { PlaylistReport::Changed });
+            (self.report)(if is_as_loaded { PlaylistReport::Unchanged } else { PlaylistReport::Changed(change) });
         }
     }
 
-    fn read_files(&self, source: &PlaylistSource) -> Result<Loaded, String> {
-        read(source, self.index_folder.as_deref(), !self.has_list)
+    fn read_files(&self, source: &PlaylistSource) -> Read {
+        let state_folder = self.state_folder.as_deref();
+        source.read(Reading { state_folder, every_mp3: !self.has_list, ..Reading::default() }, &|_, _| {})
+    }
+
+    fn follow_sticks(&mut self, sticks: Vec<StickReport>) {
+        if self.sticks != sticks {
+            self.sticks.clone_from(&sticks);
+            (self.report)(PlaylistReport::Sticks(sticks));
+        }
     }
 
     fn remember(&mut self, source: &PlaylistSource) {
@@ -144,6 +186,15 @@ impl PlaylistTask {
     /// show when they are back.
     fn stamps(&self, source: &PlaylistSource) -> Stamps {
         stamps(source, self.reported.as_deref().or(self.loaded.as_deref()))
+    }
+
+    /// Returns whether the first reading waits for a stick: one that was in at power-on is to count
+    /// before the box begins to play by itself.
+    fn waits_for_stick(&mut self, source: &PlaylistSource) -> bool {
+        let is_first = self.loaded.is_none() && self.read_stamps.is_empty() && self.stick_looks < STICK_LOOKS;
+        let waits = is_first && source.sticks.as_ref().is_some_and(|place| is_awaited(place, Path::new("/")));
+        self.stick_looks += u32::from(waits);
+        waits
     }
 }
 
@@ -159,174 +210,17 @@ impl Task for PlaylistTask {
 
     fn step(&mut self) -> Duration {
         if let Some(source) = self.source.clone() {
-            if self.is_commanded { self.read(&source) } else { self.look(&source) }
+            if !self.is_commanded {
+                self.look(&source);
+            } else if self.waits_for_stick(&source) {
+                return STICK_LOOK;
+            } else {
+                self.read(&source);
+            }
         }
         LOOK
     }
 }
 
-/// Reads a playlist, or all MP3s if they may take its place; `index_folder` is where its index is saved
-/// if the music can only be read. Errors name the key of the configuration to check.
-///
-/// # Errors
-/// When there is no usable playlist.
-pub fn read(source: &PlaylistSource, index_folder: Option<&Path>, every_mp3: bool) -> Result<Loaded, String> {
-    let options = LoadOptions {
-        music: source.music.clone(),
-        name: source.name.clone(),
-        index_folder: index_folder.map(Path::to_owned),
-        every_mp3,
-        trust_index: false,
-        rebuild: false,
-        make_maps: false,
-    };
-    load(&options, &|_, _| {}).map_err(|error| match error {
-        // Here these come from the configuration, and not from a command line.
-        LoadError::NoMusic(folder) => {
-            format!("there is no Music folder at {}; make one, or set playlist.folder", folder.display())
-        }
-        LoadError::NoPlaylist { path, others } if !others.0.is_empty() => {
-            format!("there is no playlist {}; set playlist.name to one of: {}", path.display(), others.0.join(", "))
-        }
-        LoadError::InSeveralFolders { path, files } => {
-            format!("there is no playlist {}; set playlist.name to one of: {files}", path.display())
-        }
-        error => error.to_string(),
-    })
-}
-
-/// Returns the stamps of everything that matters. That of a folder shows new files in it; the saved
-/// index beside the playlist does not count, because this program writes it.
-fn stamps(source: &PlaylistSource, playlist: Option<&Playlist>) -> Stamps {
-    let tracks = playlist.map_or(&[][..], |playlist| &playlist.tracks);
-    let files = tracks.iter().filter_map(|track| track.path.clone());
-    // A file in other letter case, or a new one, shows in its folder.
-    let names = ["", ".m3u8", ".m3u"].map(|extension| format!("{}{extension}", source.name));
-    let folders = tracks.iter().filter_map(|track| track.path.as_deref().and_then(Path::parent).map(Path::to_owned));
-    let folders: BTreeSet<PathBuf> = folders.chain([source.music.clone()]).collect();
-    // The playlist may be in one of the folders, beside its tracks.
-    let lists = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
-    files.chain(lists).chain(folders.iter().cloned()).map(|path| (path.clone(), stamp(&path))).collect()
-}
-
-fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
-    let metadata = path.metadata().ok()?;
-    Some((if metadata.is_dir() { 0 } else { metadata.len() }, metadata.modified().ok()?))
-}
-
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::sync::mpsc::{self, Receiver};
-
-    use super::*;
-
-    fn watching(music: &Path) -> (PlaylistTask, Receiver<PlaylistReport>) {
-        let (sender, news) = mpsc::channel();
-        let mut task = PlaylistTask::new(Box::new(move |report| sender.send(report).unwrap()), Box::new(|_| {}), None);
-        task.command(PlaylistSource { music: music.to_owned(), name: "Playlist".to_owned() });
-        task.step();
-        (task, news)
-    }
-
-    fn looks(task: &mut PlaylistTask, news: &Receiver<PlaylistReport>) -> Vec<PlaylistReport> {
-        (0..4).for_each(|_| _ = task.step());
-        news.try_iter().collect()
-    }
-
-    #[test]
-    fn another_playlist_is_reported_once_and_touched_files_are_not() {
-        let music = tempfile::tempdir().unwrap();
-        let list = music.path().join("Playlist.m3u8");
-        fs::write(&list, "a.mp3\n").unwrap();
-        fs::write(music.path().join("a.mp3"), "no music").unwrap();
-        let (mut task, news) = watching(music.path());
-        assert!(matches!(news.try_recv(), Ok(PlaylistReport::Loaded(playlist, _)) if playlist.tracks.len() == 1));
-        assert_eq!(looks(&mut task, &news), []);
-        fs::write(music.path().join("unrelated.txt"), "x").unwrap();
-        fs::File::open(&list).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        assert_eq!(looks(&mut task, &news), []);
-        fs::write(&list, "a.mp3\nb.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-        assert_eq!(looks(&mut task, &news), []);
-        // The missing file appears.
-        fs::write(music.path().join("b.mp3"), "no music either").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-        fs::remove_file(&list).unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-    }
-
-    #[test]
-    fn what_was_away_and_is_back_as_it_was_is_not_a_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let (music, away) = (folder.path().join("Music"), folder.path().join("away"));
-        fs::create_dir(&music).unwrap();
-        fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
-        fs::write(music.join("a.mp3"), "no music").unwrap();
-        let (mut task, news) = watching(&music);
-        assert!(matches!(news.try_recv(), Ok(PlaylistReport::Loaded(..))));
-        for _ in 0..2 {
-            fs::rename(&music, &away).unwrap();
-            assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-            fs::rename(&away, &music).unwrap();
-            assert_eq!(looks(&mut task, &news), [PlaylistReport::Unchanged]);
-            assert_eq!(looks(&mut task, &news), []);
-        }
-        // Another playlist, and back again by hand.
-        fs::write(music.join("Playlist.m3u8"), "a.mp3\nb.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-        fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Unchanged]);
-        // Away, and back as something else.
-        fs::rename(&music, &away).unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-        fs::write(away.join("Playlist.m3u8"), "c.mp3\n").unwrap();
-        fs::rename(&away, &music).unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-    }
-
-    #[test]
-    fn what_was_loaded_stays_when_an_order_fails() {
-        let music = tempfile::tempdir().unwrap();
-        let list = music.path().join("Playlist.m3u8");
-        fs::write(&list, "a.mp3\n").unwrap();
-        let (mut task, news) = watching(music.path());
-        news.try_recv().unwrap();
-        fs::remove_file(&list).unwrap();
-        task.command(PlaylistSource { music: music.path().to_owned(), name: "Playlist".to_owned() });
-        task.step();
-        assert!(matches!(news.try_recv(), Ok(PlaylistReport::Failed(_))));
-        fs::write(&list, "a.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Unchanged]);
-    }
-
-    #[test]
-    fn a_playlist_that_appears_is_reported() {
-        let folder = tempfile::tempdir().unwrap();
-        let music = folder.path().join("Music");
-        let (mut task, news) = watching(&music);
-        let Ok(PlaylistReport::Failed(reason)) = news.try_recv() else { panic!("loaded") };
-        assert!(reason.contains("playlist.folder"), "{reason}");
-        assert_eq!(looks(&mut task, &news), []);
-        fs::create_dir(&music).unwrap();
-        fs::write(music.join("Playlist.m3u8"), "a.mp3\n").unwrap();
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-    }
-
-    #[test]
-    fn a_playlist_that_is_still_being_written_is_left_alone() {
-        let music = tempfile::tempdir().unwrap();
-        let list = music.path().join("Playlist.m3u8");
-        fs::write(&list, "a.mp3\n").unwrap();
-        let (mut task, news) = watching(music.path());
-        news.try_recv().unwrap();
-        let mut text = String::new();
-        for number in 0..5 {
-            text.push_str(&format!("{number}.mp3\n"));
-            fs::write(&list, &text).unwrap();
-            task.step();
-            assert!(news.try_recv().is_err(), "reported while it grows");
-        }
-        assert_eq!(looks(&mut task, &news), [PlaylistReport::Changed]);
-    }
-}
+mod tests;

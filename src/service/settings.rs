@@ -1,5 +1,7 @@
 //! From the configuration to what each part of the service needs to know. Pure.
 
+use std::path::Path;
+
 use jaudiosync_hw::dac::{Backend, SinkOptions};
 use jaudiosync_time::Span;
 
@@ -65,7 +67,11 @@ pub fn sink_options(sound: &Sound) -> SinkOptions {
 
 /// Returns which playlist is played.
 pub fn playlist_source(config: &Config) -> PlaylistSource {
-    PlaylistSource { music: config.playlist.folder.clone(), name: config.playlist.name.clone() }
+    PlaylistSource {
+        folders: config.playlist.folder.all().to_vec(),
+        name: config.playlist.name.clone(),
+        sticks: config.playlist.stick.place().map(Path::to_owned),
+    }
 }
 
 /// Returns the keys that differ and are only read when the program begins.

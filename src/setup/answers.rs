@@ -1,13 +1,11 @@
 //! The owner's choices, and checks of what is possible.
 
-use std::path::PathBuf;
-
 use jaudiosync_hw::buttons::Pins;
 
 use super::ride::KeyAnswer;
 use super::ride_wifi::RideWifi;
 use crate::appliance::StartKind;
-use crate::config::{ChannelChoice, Config, Hat, OptionalServer, RtcChoice, ServerAddress};
+use crate::config::{ChannelChoice, Config, Folders, Hat, OptionalServer, RtcChoice, ServerAddress};
 use crate::host::boot_config::is_setting;
 use crate::host::hats::MINIAMP_OVERLAY;
 use crate::timekeeping::references::gpsd::GPSD_PORT;
@@ -50,8 +48,8 @@ pub struct Answers {
     pub pins: Pins,
     /// What to play at power-on with the jumper fitted.
     pub jumper: StartKind,
-    /// The Music folder.
-    pub music: PathBuf,
+    /// The Music folder, or several.
+    pub music: Folders,
     /// The box's name on the network; `None` leaves it unchanged.
     pub host_name: Option<String>,
     /// A wireless network to join; `None` leaves the network unchanged.

@@ -1,6 +1,6 @@
 //! The plan: from answers to steps.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::Value;
 
@@ -9,7 +9,7 @@ use super::boot_config::{self, Wanted};
 use super::config_edit::{Setting, edit};
 use super::ride::{self, KeyNow};
 use super::ride_wifi;
-use crate::config::{Config, Hat, Layers, RtcChoice, ServerAddress, TimeSource};
+use crate::config::{Config, Folders, Hat, Layers, RtcChoice, ServerAddress, TimeSource};
 use crate::host::boot_config::{has_i2c, has_kernel_rtc};
 use crate::ride_key::RideKey;
 
@@ -162,12 +162,12 @@ fn changed_settings(config: &Config, answers: &Answers) -> Vec<Setting> {
     let channels = |channels| Value::try_from(channels).unwrap_or_else(|_| Value::from("stereo")).to_string();
     let start = |kind| Value::try_from(kind).unwrap_or_else(|_| Value::from("common")).to_string();
     let now = Answers::current(config);
-    let folder = |folder: &Path| text(&folder.to_string_lossy());
+    let folders = |folders: &Folders| Value::try_from(folders).map(|folders| folders.to_string()).unwrap_or_default();
     let rtc = |rtc: &RtcChoice| text(&String::from(rtc.clone()));
     let led = |pin: Option<u8>| gpio(pin.unwrap_or(0));
     let hat = |hat: Hat| Value::try_from(hat).map(|hat| hat.to_string()).unwrap_or_default();
     let settings = [
-        ("playlist", "folder", folder(&now.music), folder(&answers.music)),
+        ("playlist", "folder", folders(&now.music), folders(&answers.music)),
         ("sound", "device", text(&now.device), text(&answers.device)),
         ("sound", "channels", channels(now.channels), channels(answers.channels)),
         ("start", "jumper", start(now.jumper), start(answers.jumper)),

@@ -121,9 +121,9 @@ impl Service {
 /// Returns the common timetable of the demo playlist, made here.
 pub fn common_timetable() -> Timetable {
     let options = LoadOptions {
-        music: music(),
+        folders: vec![music()],
         name: "Playlist".to_owned(),
-        index_folder: None,
+        index_elsewhere: None,
         every_mp3: true,
         trust_index: false,
         rebuild: false,

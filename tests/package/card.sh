@@ -48,7 +48,7 @@ expect "a card is made" make_card --music "$work/notes/Music" --hostname bike-1 
     --password-hash '$6$salt$hash' --ssh-key "$work/notes/id.pub" --wifi Ride 'the pedals' --country DE \
     --time-zone UTC --ride-key "$work/notes/ride.key" --dac-overlay hifiberry-dac
 
-for words in 'start 1 on' 'host name is' 'user is' 'may log in' 'Unpacking jaudiosync' 'Setting up jaudiosync' 'installed:' 'music:'; do
+for words in 'start 1 on' 'host name is' 'user is' 'may log in' 'starts sooner' 'Unpacking jaudiosync' 'Setting up jaudiosync' 'installed:' 'music:'; do
     expect "it is cut off at \"$words\"" cut_off_at "$words"
     expect "and begins again at the next start" grep -q 'jaudiosync/first-boot' "$boot/cmdline.txt"
 done
@@ -70,6 +70,13 @@ expect "nothing of dpkg's is half done" test -z "$(inside dpkg --audit)"
 expect "services may start again" test ! -e "$root/usr/sbin/policy-rc.d" -a ! -L "$root/usr/sbin/policy-rc.d"
 expect "I2C is on" count 1 '^dtparam=i2c_arm=on' boot/firmware/config.txt
 expect "and the sound card's overlay" count 1 '^dtoverlay=hifiberry-dac' boot/firmware/config.txt
+expect "it starts sooner" count 1 '^boot_delay=0$' boot/firmware/config.txt
+expect "without a picture" count 1 '^disable_splash=1$' boot/firmware/config.txt
+expect "with the full clock, on boards whose firmware ends that" test \
+    "$(grep -B 1 '^initial_turbo=30$' "$boot/config.txt" | grep -v '^--$' | tr '\n' ' ')" = \
+    '[pi02] initial_turbo=30 [pi3] initial_turbo=30 [pi4] initial_turbo=30 '
+expect "all that follows is for every board" test "$(grep -A 1 '^initial_turbo' "$boot/config.txt" | tail -n 1)" = '[all]'
+expect "the package gives it back" count 1 '^boot_delay=0$' boot/firmware/config.txt.before-jaudiosync
 expect "the music" has_mode "/srv/jaudiosync/Music/What? Now!.mp3" "664 jaudiosync:jaudiosync"
 expect "the ride's key" has_mode /etc/jaudiosync/ride.key "640 root:jaudiosync"
 expect "is the one that was given" grep -qx "$key" "$root/etc/jaudiosync/ride.key"
@@ -82,6 +89,21 @@ expect "scripts/image may be run on the card again" make_card --hostname bike-2
 expect "it ends" first_boot
 expect "the host name is the new one" test "$(cat "$root/etc/hostname")" = bike-2
 expect "the user stays" test "$(inside id -nu 1000)" = rider
+
+# What an owner has set in config.txt stays, also if the last line has no end.
+expect "a card with settings of its owner's is made" make_card --hostname bike-2
+printf '[pi4]\r\nboot_delay=3\r\narm_freq=1200' >"$boot/config.txt"
+expect "it ends" first_boot
+expect "the owner's delay counts" count 1 '^boot_delay=' boot/firmware/config.txt
+expect "the owner's clock, too" count 0 initial_turbo boot/firmware/config.txt
+expect "the rest is added, for every board" test "$(grep -A 2 -F 'JAudioSync: the box' "$boot/config.txt" | tail -n 2)" = \
+    $'[all]\ndisable_splash=1'
+expect "below the owner's last line" count 1 '^arm_freq=1200$' boot/firmware/config.txt
+expect "once more" make_card --hostname bike-2
+echo dtparam=audio=on >"$boot/config.txt"
+sed -i 's/ rootwait//' "$boot/cmdline.txt"
+expect "it ends" first_boot
+expect "where the kernel does not wait for the card, the firmware does" count 0 '^boot_delay=' boot/firmware/config.txt
 
 # A package that cannot be installed.
 make_version needy 9999-1 ''

@@ -84,6 +84,40 @@ expect "the page comes back with it" soon asks_page
 rm "$root/etc/jaudiosync/ride.key"
 without_board "$root"
 
+# A USB stick: mounted by a unit of its own, and seen by the service in its sandbox. A loop device stands
+# for it, as udev does not run here; so the unit goes without what binds it to udev's devices.
+cp -r Music "$root/root/stick"
+inside rm /root/stick/Playlist.m3u8
+inside sh -c 'truncate -s 64M /root/stick.img && mke2fs -q -t ext4 -L RIDE -d /root/stick /root/stick.img'
+if loop=$(losetup --find --show "$root/root/stick.img") && inside mknod "$loop" b 7 "${loop#/dev/loop}"; then
+    sed '/dev-%i.device/d; s/^DeviceAllow=.*/DeviceAllow=block-loop r/' "$root/usr/lib/systemd/system/jaudiosync-stick@.service" \
+        >"$root/etc/systemd/system/test-stick@.service"
+    unit=test-stick@${loop##*/}.service
+    inside systemctl daemon-reload
+    said() { inside jaudiosync status | grep -q "$1"; }
+    is_mounted() { inside grep -q "^$loop /run/jaudiosync-stick/RIDE-[^ ]* ext4 ro,nosuid,nodev,noexec" /proc/mounts; }
+    inside systemctl start "$unit"
+    expect_not "without playlist.stick no stick is mounted" is_mounted
+    expect_not "which is no failure" inside systemctl --quiet is-failed "$unit"
+    printf '[playlist]\nstick = true\n' >"$root/etc/jaudiosync/config.toml"
+    inside systemctl restart jaudiosync.service
+    expect "the service runs with it" soon answers
+    inside systemctl start "$unit"
+    expect "with it the stick is mounted, for reading alone" is_mounted
+    expect "and taken" soon said 'RIDE-[0-9a-f]* is taken, with'
+    expect "its index is in the state folder" inside test -s /var/lib/jaudiosync/stick.index.json
+    inside systemctl stop "$unit"
+    expect_not "pulled out, it is not mounted" is_mounted
+    expect "nothing is left of it" test -z "$(inside ls /run/jaudiosync-stick)"
+    expect "and the box has its own music again" soon said 'from /srv/jaudiosync/Music'
+    expect_not "no stick is shown" said '^stick'
+    inside rm /etc/jaudiosync/config.toml
+else
+    echo "SKIPPED $scenario: USB sticks: there are no loop devices here"
+fi
+[[ ! $loop ]] || losetup --detach "$loop"
+inside rm -rf /root/stick /root/stick.img
+
 inside systemctl --quiet disable --now jaudiosync.service
 expect "a service that the owner disabled" install_package /root/newer.deb
 expect_not "is not started" is_active jaudiosync

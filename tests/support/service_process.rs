@@ -60,7 +60,11 @@ impl ServiceProcess {
         let config = sandbox.path().join(format!("{}.toml", make.name));
         std::fs::write(&config, format!("{}\n[control]\ngroup = \"\"\n", make.config)).unwrap();
         let mut command = sandbox.command();
-        command.args(["run", "--board", "sim", "--music"]).arg(sandbox.music());
+        command.args(["run", "--board", "sim"]);
+        // On the command line it would override the configuration.
+        if !make.config.contains("[playlist]\nfolder") {
+            command.arg("--music").arg(sandbox.music());
+        }
         command.arg("--config").arg(config).arg("--socket").arg(&socket);
         command.arg("--state").arg(Self::state(sandbox, make.name)).args(make.jumper.then_some("--jumper"));
         command.envs(card.env(sink)).env_remove("NOTIFY_SOCKET");

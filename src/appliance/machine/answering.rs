@@ -136,7 +136,7 @@ impl Appliance {
             not_in_sync,
             self.device_problem.clone(),
             self.playlist.problem().map(|problem| Warning::PlaylistFailed(problem.to_owned())),
-            self.playlist.is_stale().then_some(Warning::PlaylistChanged),
+            self.playlist.change().cloned().map(Warning::from),
             self.inputs_problem.clone().map(Warning::InputsUnreadable),
         ]
         .into_iter()

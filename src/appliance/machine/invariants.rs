@@ -65,11 +65,20 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn playlist_change() -> impl Strategy<Value = PlaylistChange> {
+    let name = || "Stick".to_owned();
+    prop_oneof![
+        Just(PlaylistChange::Files),
+        Just(PlaylistChange::StickIn { name: name(), tracks: 3 }),
+        Just(PlaylistChange::StickOut { name: name() }),
+    ]
+}
+
 fn playlist_event() -> impl Strategy<Value = PlaylistEvent> {
     prop_oneof![
         4 => prop::collection::vec(0_u64..100, 0..5).prop_map(|seconds| PlaylistEvent::Loaded(playlist(&seconds))),
         1 => Just(PlaylistEvent::Failed("gone".to_owned())),
-        1 => Just(PlaylistEvent::Changed),
+        1 => playlist_change().prop_map(PlaylistEvent::Changed),
         1 => Just(PlaylistEvent::Unchanged),
     ]
 }

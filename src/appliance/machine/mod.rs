@@ -20,7 +20,9 @@ use super::action::Action;
 use super::answer::{Flash, LedPattern, Tone};
 use super::contacts::ContactEvent;
 use super::gesture::{Gesture, IgnoredBecause};
-use super::input::{Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistEvent, SavedState};
+use super::input::{
+    Command, Delivery, FirstTrack, Input, Moment, PlayerEvent, PlaylistChange, PlaylistEvent, SavedState,
+};
 use super::settings::Settings;
 use super::state::{SavedPosition, Session, Snapshot};
 use super::volume::Volume;
@@ -371,11 +373,24 @@ impl Appliance {
                 self.due |= is_another && self.running.is_some();
             }
             PlaylistEvent::Failed(reason) => self.playlist_failed(reason, out),
-            PlaylistEvent::Changed if self.playlist.changed() => out.push(Action::Warn(Warning::PlaylistChanged)),
+            PlaylistEvent::Changed(change) => {
+                let is_known = self.playlist.changed(change.clone());
+                // If nothing has been read yet, it may be readable now.
+                match is_known && !self.takes_stick() {
+                    true => out.push(Action::Warn(change.into())),
+                    false => self.reload(out),
+                }
+            }
             PlaylistEvent::Unchanged if self.playlist.unchanged() => {}
-            // Nothing has been read yet, and it may be readable now.
-            PlaylistEvent::Changed | PlaylistEvent::Unchanged => self.reload(out),
+            PlaylistEvent::Unchanged => self.reload(out),
         }
+    }
+
+    /// Returns whether a stick that was put in, or is gone, counts at once: while nothing plays. Files
+    /// that have changed do not, as they may still be copied.
+    fn takes_stick(&self) -> bool {
+        let is_stick = self.playlist.change().is_some_and(|change| *change != PlaylistChange::Files);
+        is_stick && self.running.is_none() && self.check.is_none()
     }
 
     fn playlist_failed(&mut self, reason: String, out: &mut Vec<Action>) {

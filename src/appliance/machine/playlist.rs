@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::input::PlaylistChange;
 use super::super::state::PlaylistInfo;
 
 /// The playlist. One that was read stays in use while another is being read, or cannot be.
@@ -29,8 +30,8 @@ pub(super) enum PlaylistState {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Known {
     info: Arc<PlaylistInfo>,
-    /// The files have changed since: the next start reads them again.
-    is_stale: bool,
+    /// What has changed since: the next start reads it again.
+    change: Option<PlaylistChange>,
 }
 
 impl PlaylistState {
@@ -75,9 +76,14 @@ impl PlaylistState {
         matches!(self, Self::Reading { .. })
     }
 
-    /// Returns whether the files are no longer as they were read.
+    /// Returns what has changed since it was read.
+    pub(super) fn change(&self) -> Option<&PlaylistChange> {
+        self.known()?.change.as_ref()
+    }
+
+    /// Returns whether it is no longer as it was read.
     pub(super) fn is_stale(&self) -> bool {
-        self.known().is_some_and(|known| known.is_stale)
+        self.change().is_some()
     }
 
     /// Returns why it cannot be read; the reason stays until it can.
@@ -92,7 +98,7 @@ impl PlaylistState {
     /// Notes that it is about to be read again.
     pub(super) fn read_again(&mut self) {
         let problem = self.problem().map(str::to_owned);
-        let before = self.take().map(|known| Known { is_stale: false, ..known });
+        let before = self.take().map(|known| Known { change: None, ..known });
         *self = Self::Reading { before, problem };
     }
 
@@ -100,8 +106,8 @@ impl PlaylistState {
     /// read it is stale already.
     pub(super) fn loaded(&mut self, info: Arc<PlaylistInfo>) -> Option<Arc<PlaylistInfo>> {
         let before = self.take();
-        let is_stale = before.as_ref().is_some_and(|known| known.is_stale);
-        *self = Self::Read(Known { info, is_stale });
+        let change = before.as_ref().and_then(|known| known.change.clone());
+        *self = Self::Read(Known { info, change });
         before.map(|known| known.info)
     }
 
@@ -110,16 +116,16 @@ impl PlaylistState {
         *self = Self::Failed { before: self.take(), problem };
     }
 
-    /// Notes that the files have changed, and returns whether anything had been read from them.
-    pub(super) fn changed(&mut self) -> bool {
-        self.known_mut().map(|known| known.is_stale = true).is_some()
+    /// Notes what has changed, and returns whether anything had been read before.
+    pub(super) fn changed(&mut self, change: PlaylistChange) -> bool {
+        self.known_mut().map(|known| known.change = Some(change)).is_some()
     }
 
     /// Notes that the files are again as they were read, and returns whether anything had been.
     pub(super) fn unchanged(&mut self) -> bool {
         let is_being_read = self.is_being_read();
         let Some(known) = self.known_mut() else { return false };
-        known.is_stale = false;
+        known.change = None;
         if is_being_read {
             *self = Self::Reading { before: self.take(), problem: None };
         } else if let Some(known) = self.take() {

@@ -139,6 +139,9 @@ impl Appliance {
             out.push(Action::SavePosition(position));
         }
         self.forget_session(out);
+        if self.takes_stick() {
+            self.reload(out);
+        }
     }
 
     pub(super) fn forget_session(&mut self, out: &mut Vec<Action>) {

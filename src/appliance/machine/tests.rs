@@ -378,7 +378,7 @@ fn after_the_last_slot_it_is_idle() {
 #[test]
 fn a_changed_playlist_is_taken_over_at_the_next_start() {
     let mut ride = Ride::idle();
-    let changed = ride.send(Input::Playlist(PlaylistEvent::Changed));
+    let changed = ride.send(Input::Playlist(PlaylistEvent::Changed(PlaylistChange::Files)));
     assert_eq!(changed, [Action::Warn(Warning::PlaylistChanged)]);
     let actions = ride.gesture(Gesture::Start);
     assert!(actions.contains(&Action::Reload) && played(&actions).is_empty());
@@ -388,10 +388,59 @@ fn a_changed_playlist_is_taken_over_at_the_next_start() {
     assert_eq!(timetable.length(0).unwrap().seconds(), 40.0);
 }
 
+fn stick(change: PlaylistChange) -> Input {
+    Input::Playlist(PlaylistEvent::Changed(change))
+}
+
+#[test]
+fn a_stick_is_taken_at_once_while_nothing_plays_and_offered_while_music_plays() {
+    let put_in = || PlaylistChange::StickIn { name: "RIDE".to_owned(), tracks: 2 };
+    let pulled_out = || PlaylistChange::StickOut { name: "RIDE".to_owned() };
+    let its_list = || Input::Playlist(PlaylistEvent::Loaded(playlist(&[40, 50])));
+    let own_list = || Input::Playlist(PlaylistEvent::Loaded(playlist(&[10, 20, 30])));
+    let mut ride = Ride::idle();
+    assert_eq!(ride.send(stick(put_in())), [Action::Reload]);
+    ride.send(its_list());
+    assert_eq!(ride.send(stick(pulled_out())), [Action::Reload]);
+    ride.send(own_list());
+    assert_eq!(ride.appliance.warnings(), []);
+
+    ride.gesture(Gesture::Start);
+    ride.wait(30);
+    let offered = Warning::StickOffered { name: "RIDE".to_owned(), tracks: 2 };
+    assert_eq!(ride.send(stick(put_in())), [Action::Warn(offered.clone())]);
+    assert_eq!(ride.appliance.warnings(), [offered]);
+    assert!(played(&ride.wait(30)).is_empty());
+    // The next start takes it, although what plays is what is wanted already.
+    assert!(ride.gesture(Gesture::Start).contains(&Action::Reload));
+    assert_eq!(played(&ride.send(its_list())).len(), 1);
+    ride.wait(30);
+    // It is gone: silence, until the music is stopped.
+    assert_eq!(ride.send(stick(pulled_out())), [Action::Warn(Warning::StickGone("RIDE".to_owned()))]);
+    assert!(matches!(ride.phase(), Phase::Playing { .. }));
+    let actions = ride.gesture(Gesture::Stop);
+    assert!(actions.contains(&Action::StopWithFade) && actions.contains(&Action::Reload), "{actions:?}");
+    ride.send(own_list());
+    assert_eq!((ride.phase(), ride.appliance.warnings()), (Phase::Idle, vec![]));
+}
+
+#[test]
+fn a_stick_that_is_put_in_while_the_time_is_awaited_is_what_begins() {
+    let mut ride = Ride::idle();
+    ride.now.is_trusted = false;
+    ride.gesture(Gesture::Start);
+    assert_eq!(ride.phase(), Phase::WaitingForTime);
+    let actions = ride.send(stick(PlaylistChange::StickIn { name: "RIDE".to_owned(), tracks: 1 }));
+    assert!(actions.contains(&Action::Reload), "{actions:?}");
+    ride.now.is_trusted = true;
+    assert!(played(&ride.send(Input::Tick)).is_empty(), "before it is read");
+    assert_eq!(played(&ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[40]))))).len(), 1);
+}
+
 #[test]
 fn a_playlist_that_is_as_it_was_again_has_not_changed() {
     let mut ride = Ride::idle();
-    ride.send(Input::Playlist(PlaylistEvent::Changed));
+    ride.send(Input::Playlist(PlaylistEvent::Changed(PlaylistChange::Files)));
     assert!(ride.send(Input::Playlist(PlaylistEvent::Unchanged)).is_empty());
     assert_eq!(ride.appliance.warnings(), []);
     let actions = ride.gesture(Gesture::Start);
@@ -424,7 +473,7 @@ fn a_playlist_that_cannot_be_read_is_reported_and_waited_for() {
     let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[]))));
     assert!(actions.contains(&Action::Warn(Warning::PlaylistFailed("it has no tracks".to_owned()))));
     assert!(actions.contains(&Action::Led(LedPattern::Fault)));
-    assert_eq!(ride.send(Input::Playlist(PlaylistEvent::Changed))[0], Action::Reload);
+    assert_eq!(ride.send(Input::Playlist(PlaylistEvent::Changed(PlaylistChange::Files)))[0], Action::Reload);
     let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));
     assert_eq!(played(&actions), [&common(NEXT_SLOT_S)]);
 }

@@ -21,7 +21,7 @@ use crate::config::{self, Config};
 use crate::control::{Request, Status};
 use crate::doctor::{Finding, Level, checks};
 use crate::host::Machine;
-use crate::service::playlists::read;
+use crate::service::playlists::{Read, Reading, in_words};
 use crate::service::settings::playlist_source;
 use crate::storage::service_state_folder;
 
@@ -97,8 +97,12 @@ impl Doctor {
         }
         findings.extend(checks::pins(config, &machine, &board.left_out, &used_by_others()));
         findings.extend(checks::sound(&read_sound(config, holder)));
-        let loaded = read(&playlist_source(config), service_state_folder(config.state.folder()).as_deref(), true);
-        findings.extend(checks::music(loaded.as_ref().map_err(String::as_str)));
+        let state_folder = service_state_folder(config.state.folder());
+        let reading = Reading { state_folder: state_folder.as_deref(), every_mp3: true, ..Reading::default() };
+        let Read { sticks, loaded, .. } = playlist_source(config).read(reading, &|_, _| {});
+        findings.extend(checks::music(loaded.as_ref().map_err(in_words)));
+        let offered = service.as_ref().map_or(&[][..], |status| &status.sticks);
+        findings.extend(checks::sticks(&sticks, offered));
         findings.extend(checks::health(&machine, &read_state(config, holder)));
         self.show(&findings)?;
         if self.buttons {

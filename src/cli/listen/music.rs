@@ -29,13 +29,14 @@ pub(super) struct MusicOptions {
     #[arg(long, conflicts_with_all = ["stereo", "distance", "reference", "latency", "apply", "svg"])]
     music: bool,
 
-    /// Folder that holds the music and the playlist, for --music
-    #[arg(long, value_name = "DIR", default_value = "Music", requires = "music")]
-    music_folder: PathBuf,
+    /// Folder that holds the music and the playlist, for --music [default: Music, or where there is
+    /// none, as configured]
+    #[arg(long, value_name = "DIR", requires = "music")]
+    music_folder: Vec<PathBuf>,
 
-    /// Name of the playlist, for --music
-    #[arg(long, value_name = "NAME", default_value = "Playlist", requires = "music")]
-    playlist_name: String,
+    /// Name of the playlist, for --music [default: Playlist, or as configured]
+    #[arg(long, value_name = "NAME", requires = "music")]
+    playlist_name: Option<String>,
 
     /// The track that is heard, from 0, for --music: the others are then not searched
     #[arg(long, value_name = "TRACK", requires = "music")]

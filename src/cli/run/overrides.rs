@@ -23,9 +23,10 @@ pub(super) struct Overrides {
     #[arg(long, value_enum)]
     pub board: Option<BoardChoice>,
 
-    /// Folder that holds the music and the playlist
+    /// Folder that holds the music and the playlist; can be given several times: the first that has
+    /// a playlist is taken
     #[arg(long, value_name = "DIR")]
-    pub music: Option<PathBuf>,
+    pub music: Vec<PathBuf>,
 
     /// Name of the playlist in the Music folder, with or without .m3u8 or .m3u
     #[arg(long, value_name = "NAME")]
@@ -72,9 +73,10 @@ impl Overrides {
             BoardChoice::Sim => "simulated",
             BoardChoice::None => "none",
         });
+        let music = self.music.iter().map(|folder| path(folder)).collect();
         let values = [
             ("board", "kind", board.map(Value::from)),
-            ("playlist", "folder", self.music.as_deref().map(path)),
+            ("playlist", "folder", (!self.music.is_empty()).then_some(Value::Array(music))),
             ("playlist", "name", self.playlist_name.clone().map(Value::from)),
             ("sound", "device", self.device.clone().map(Value::from)),
             ("control", "socket", self.socket.as_deref().map(path)),
@@ -111,12 +113,12 @@ mod tests {
     #[test]
     fn the_command_line_overrides_the_files_and_is_checked_the_same_way() {
         let overrides = Overrides {
-            music: Some("/home/a \"quoted\" folder".into()),
+            music: vec!["/home/a \"quoted\" folder".into(), "/b".into()],
             socket: Some("not-from-the-root.sock".into()),
             ..Overrides::default()
         };
         let layers = in_file("[playlist]\nfolder = \"/srv\"\nname = \"Ride\"\n", overrides);
-        assert_eq!(layers.config().playlist.folder, Path::new("/home/a \"quoted\" folder"));
+        assert_eq!(layers.config().playlist.folder.all(), ["/home/a \"quoted\" folder", "/b"].map(PathBuf::from));
         assert_eq!(layers.config().playlist.name, "Ride");
         let origin = layers.origin("playlist.folder").unwrap();
         assert_eq!(origin.file, Path::new("command line"));

@@ -14,7 +14,7 @@ use jaudiosync_hw::gpio::used_by_others;
 
 use super::{Failure, output};
 use crate::appliance::StartKind;
-use crate::config::{self, BoardKind, ChannelChoice, Hat, Layers, OptionalServer, RtcChoice, ServerAddress};
+use crate::config::{self, BoardKind, ChannelChoice, Folders, Hat, Layers, OptionalServer, RtcChoice, ServerAddress};
 use crate::control::SYSTEM_SOCKET;
 use crate::host::Machine;
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
@@ -91,9 +91,9 @@ pub(super) struct Setup {
     #[arg(long, value_name = "N,N,N,N,N,N", value_parser = parse_pins)]
     pins: Option<Pins>,
 
-    /// Music folder
+    /// Music folder; can be given several times: the first that has a playlist is taken
     #[arg(long, value_name = "DIR")]
-    music: Option<PathBuf>,
+    music: Vec<PathBuf>,
 
     /// Name of the box on the network
     #[arg(long, value_name = "NAME")]
@@ -177,7 +177,8 @@ impl Setup {
             }
         }
         // The service runs in another folder, so the path must be absolute.
-        answers.music = std::path::absolute(&answers.music).unwrap_or(answers.music);
+        let folders = answers.music.all().iter().map(|folder| std::path::absolute(folder).unwrap_or(folder.clone()));
+        answers.music = Folders::new(folders.collect()).unwrap_or(answers.music);
         let host_facts = self.host_facts(&machine, &layers).map_err(Failure::Other)?;
         let steps = plan(&layers, &answers, &host_facts).map_err(Failure::Other)?;
         if steps.is_empty() {
@@ -235,8 +236,8 @@ impl Setup {
             };
         }
         answers.pins = self.pins.unwrap_or(answers.pins);
-        if let Some(music) = &self.music {
-            answers.music.clone_from(music);
+        if !self.music.is_empty() {
+            answers.music = Folders::new(self.music.clone()).ok_or("--music was given too often")?;
         }
         if let Some(name) = &self.host_name {
             check_host_name(name)?;

@@ -73,10 +73,18 @@ pub(super) fn ask(
         _ => StartKind::Fresh,
     };
     answers.pins = pins(answers.pins, other_uses(&answers).as_ref())?;
-    let music = answers.music.to_string_lossy().into_owned();
-    answers.music = PathBuf::from(text("Music folder", &music, |text| {
-        if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) }
-    })?);
+    let music = answers.music.to_string();
+    let named =
+        text(
+            "Music folder",
+            &music,
+            |text| {
+                if text.trim().is_empty() { Err("name a folder".to_owned()) } else { Ok(()) }
+            },
+        )?;
+    if named != music {
+        answers.music = PathBuf::from(named).into();
+    }
     let name = answers.host_name.take().unwrap_or_default();
     let name = text("Name of the box on the network (empty: no change)", &name, |text| {
         if text.is_empty() { Ok(()) } else { check_host_name(text) }

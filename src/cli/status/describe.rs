@@ -4,8 +4,8 @@ use jaudiosync_time::{Instant, Span};
 
 use super::super::ride::words;
 use crate::control::protocol::{
-    BoardStatus, ButtonState, EepromState, PhaseStatus, PlayState, PlayStatus, StateStatus, Status, TimeState,
-    TimeStatus, TrackStatus,
+    BoardStatus, ButtonState, EepromState, PhaseStatus, PlayState, PlayStatus, StateStatus, Status, StickStatus,
+    TimeState, TimeStatus, TrackStatus,
 };
 use crate::format;
 use crate::timekeeping::status::IN_SYNC_BOUND;
@@ -52,6 +52,11 @@ pub(super) fn describe(status: &Status) -> String {
         )
     });
     lines.push(line("playlist", &playlist));
+    if let Some(playlist) = status.playlist.as_ref().filter(|playlist| !playlist.folder.is_empty()) {
+        lines.push(line("", &format!("from {}", playlist.folder)));
+        lines.extend(playlist.passed_over.iter().map(|other| line("", &format!("not from {other}"))));
+    }
+    lines.extend(status.sticks.iter().map(|stick| line("stick", &self::stick(stick))));
     lines.extend(status.play.box_number.map(|number| line("number", &format!("box {number} in a sound check"))));
     lines.extend(saved_in(&status.state).map(|words| line("state", &words)));
     lines.extend(status.warnings.iter().map(|warning| line("warning", warning)));
@@ -89,6 +94,16 @@ fn play(play: &PlayStatus) -> String {
 fn track(track: &TrackStatus) -> String {
     let length = track.length_s.map_or(String::new(), |length_s| format!(" of {}", format::duration(length_s as i64)));
     format!("{}  {}, {}{length}", track.number, track.title, format::duration(track.offset_s as i64))
+}
+
+fn stick(stick: &StickStatus) -> String {
+    let what = match (stick.tracks, &stick.trouble) {
+        (Some(tracks), _) if stick.taken => format!("is taken, with {}", format::counted(tracks, "track")),
+        (Some(tracks), _) => format!("is offered, with {}", format::counted(tracks, "track")),
+        (None, Some(why)) => format!("is not taken: {why}"),
+        (None, None) => "is in".to_owned(),
+    };
+    format!("{} {what}", stick.name)
 }
 
 /// Describes where the state is saved, if that is known.

@@ -13,7 +13,8 @@ pub use ride_command::{RideAction, RideBox, RideDifferences, RideOutcome, RidePr
 pub use ride_status::{NeighbourStatus, RefusedStatus, RideRole, RideStatus, UtcStanding};
 pub use status::{
     BoardStatus, ButtonState, ButtonStates, DacStatus, EepromState, NextSlot, PhaseStatus, PlayState, PlayStatus,
-    PlaylistStatus, StateStatus, Status, TimeState, TimeStatus, TrackStatus, UnusablePinStatus, VolumeStatus,
+    PlaylistStatus, StateStatus, Status, StickStatus, TimeState, TimeStatus, TrackStatus, UnusablePinStatus,
+    VolumeStatus,
 };
 
 /// The version of the protocol. It changes when clients of the previous version would

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::RideStatus;
+use crate::playlist::PassedOver;
 use crate::storage::LiesOn;
 
 /// Everything that `jaudiosync status` shows.
@@ -25,6 +26,8 @@ pub struct Status {
     pub dac: DacStatus,
     /// The playlist; `None` if it cannot be loaded.
     pub playlist: Option<PlaylistStatus>,
+    /// The USB sticks that are in, where they count.
+    pub sticks: Vec<StickStatus>,
     /// Where the state is saved.
     pub state: StateStatus,
     /// The other boxes; `None` without a ride's key.
@@ -351,4 +354,24 @@ pub struct PlaylistStatus {
     pub runtime_s: i64,
     /// Whether its files have changed since; `reload` or the next start takes over the change.
     pub changed: bool,
+    /// The folder that it was taken from.
+    pub folder: String,
+    /// The other folders, and why they were not taken.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A USB stick.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StickStatus {
+    /// What it is called.
+    pub name: String,
+    /// How many tracks it has, if it is the one to play.
+    pub tracks: Option<usize>,
+    /// Whether its playlist is the present one.
+    pub taken: bool,
+    /// Whether the next start, or `reload`, takes it.
+    pub offered: bool,
+    /// Why it is not the one to play, if it is not.
+    pub trouble: Option<String>,
 }

@@ -18,7 +18,7 @@ pub use board::board;
 pub use clock::{ClockSeen, clock, daemons};
 pub use configuration::configuration;
 pub use health::health;
-pub use music::music;
+pub use music::{music, sticks};
 pub use neighbours::{neighbours, unused_key};
 pub use page::{PageSeen, page};
 pub use pins::{LeftOut, pins};

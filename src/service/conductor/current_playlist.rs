@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::appliance::PlaylistInfo;
 use crate::format::counted;
 use crate::playlist::Playlist;
+use crate::service::playlists::LoadedFrom;
 
 /// This many silent tracks are named in the log; the others are counted.
 const NAMED_TRACKS: usize = 20;
@@ -15,13 +16,13 @@ pub(super) struct CurrentPlaylist {
     /// What the machine knows of it.
     pub(super) info: Arc<PlaylistInfo>,
     pub(super) silent_tracks: usize,
-    pub(super) warnings: Vec<String>,
+    pub(super) from: LoadedFrom,
 }
 
 impl CurrentPlaylist {
-    /// Logs what is wrong with it, once.
-    pub(super) fn new(playlist: Arc<Playlist>, warnings: Vec<String>) -> Self {
-        warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    /// Logs where it is from and what is wrong with it, once.
+    pub(super) fn new(playlist: Arc<Playlist>, from: LoadedFrom) -> Self {
+        from.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let silent_tracks = playlist.tracks.iter().filter(|track| track.problem.is_some()).count();
         for problem in playlist.problems(NAMED_TRACKS, |_| "its slot stays silent".to_owned()) {
             log::warn!("{problem}");
@@ -31,8 +32,9 @@ impl CurrentPlaylist {
             lengths: playlist.lengths().into(),
             fingerprint: playlist.fingerprint().to_string(),
         });
-        let current = Self { playlist, info, silent_tracks, warnings };
-        log::info!("{}", current.describe());
+        let current = Self { playlist, info, silent_tracks, from };
+        log::info!("{}; it is from {}", current.describe(), current.from.folder.display());
+        current.from.passed_over.iter().for_each(|other| log::info!("not taken: {other}"));
         current
     }
 

@@ -122,20 +122,21 @@ impl Conductor {
 
     fn playlist(&mut self, news: PlaylistReport) {
         let event = match news {
-            PlaylistReport::Loaded(playlist, warnings) => {
+            PlaylistReport::Loaded(playlist, from) => {
                 (self.ports.ride_list)(&playlist);
-                let playlist = CurrentPlaylist::new(playlist, warnings);
+                let playlist = CurrentPlaylist::new(playlist, from);
                 let info = Arc::clone(&playlist.info);
                 self.shown_playlist.write(Arc::clone(&playlist.playlist));
                 self.playlist = Some(playlist);
                 PlaylistEvent::Loaded(info)
             }
             PlaylistReport::Failed(reason) => PlaylistEvent::Failed(reason),
-            PlaylistReport::Changed => PlaylistEvent::Changed,
+            PlaylistReport::Changed(change) => PlaylistEvent::Changed(change),
             PlaylistReport::Unchanged => {
                 log::info!("the playlist's files are again as they were read");
                 PlaylistEvent::Unchanged
             }
+            PlaylistReport::Sticks(sticks) => return self.follow_sticks(sticks),
         };
         let is_read = matches!(event, PlaylistEvent::Loaded(_) | PlaylistEvent::Failed(_));
         self.feed(Input::Playlist(event));

@@ -9,7 +9,7 @@
 //! - `messages` takes in what all of them report, `requests` answers the control socket,
 //!   `ride_orders` does what the ride is commanded, at its instant;
 //! - `actions` carries out the machine's actions, `report` makes the status;
-//! - `board` reads the pins, `latency` follows what was measured by ear.
+//! - `sticks` follows which sticks are in, `board` reads the pins, `latency` follows what was measured by ear.
 
 mod actions;
 mod board;
@@ -19,6 +19,7 @@ mod messages;
 mod report;
 mod requests;
 mod ride_orders;
+mod sticks;
 
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +34,7 @@ use self::current_playlist::CurrentPlaylist;
 use self::requests::Waiting;
 use self::ride_orders::{RideOrders, is_decision};
 use super::numbers::Numbers;
-use super::playlists::{PlaylistReport, PlaylistSource};
+use super::playlists::{PlaylistReport, PlaylistSource, StickReport};
 use super::settings::{self, AudioSettings};
 use super::state_writer::WriteCommand;
 use super::volume::VolumeReport;
@@ -206,6 +207,8 @@ pub struct Conductor {
 
     /// The playlist that was read last.
     playlist: Option<CurrentPlaylist>,
+    /// The sticks that are in.
+    sticks: Vec<StickReport>,
     /// What the player was last commanded to play.
     playing: Option<(Program, Timetable, Arc<PlaylistInfo>)>,
     /// The sound check that is heard in its place.
@@ -266,6 +269,7 @@ impl Conductor {
             config,
             ports,
             playlist: None,
+            sticks: Vec::new(),
             playing: None,
             check: None,
             check_seed: fastrand::u64(..),

@@ -52,6 +52,7 @@ impl Conductor {
             board: self.board_status(&snapshot),
             dac: self.dac_status(),
             playlist: self.playlist_status(&snapshot),
+            sticks: self.stick_statuses(),
             warnings: self.all_warnings(&snapshot, time, &state, ride.as_ref()),
             ride,
             state,
@@ -240,6 +241,8 @@ impl Conductor {
             silent_tracks: playlist.silent_tracks,
             runtime_s: playlist.runtime_s(),
             changed: snapshot.warnings.contains(&crate::appliance::Warning::PlaylistChanged),
+            folder: playlist.from.folder.display().to_string(),
+            passed_over: playlist.from.passed_over.clone(),
         })
     }
 
@@ -264,7 +267,7 @@ impl Conductor {
         let silent = self.playlist.as_ref().map_or(0, |playlist| playlist.silent_tracks);
         let silent = (silent > 0)
             .then(|| format!("{silent} tracks are missing or broken, and stay silent; see: jaudiosync list"));
-        let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.warnings).iter().cloned();
+        let playlist = self.playlist.as_ref().map_or(&[][..], |playlist| &playlist.from.warnings).iter().cloned();
         let state = state_status.trouble();
         let pins = self.board.unusable.iter().map(ToString::to_string);
         machine
@@ -276,6 +279,7 @@ impl Conductor {
             .chain(state)
             .chain(state_status.warning())
             .chain(playlist)
+            .chain(self.stick_warnings())
             .chain(self.config_problems.iter().cloned())
             .collect()
     }

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::appliance::StartKind;
 use crate::config::ChannelChoice;

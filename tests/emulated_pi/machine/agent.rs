@@ -24,10 +24,8 @@ pub struct Answer {
 }
 
 impl Agent {
-    pub fn new(line: Line, timeout: Duration, console: &Console) -> Self {
-        let mut agent = Self { line, number: 0 };
-        agent.wait_until_ready(timeout, console);
-        agent
+    pub fn new(line: Line) -> Self {
+        Self { line, number: 0 }
     }
 
     /// Waits until the agent reports that it is there. The kernel's probe of the port may have left

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempPath;
 
-use super::boot_partition::BootPartition;
+use super::fat_partition::FatPartition;
 use super::qemu::prepared;
 
 /// Where an image's partition table has its entries, and where an entry has its first sector and
@@ -90,8 +90,13 @@ impl SdCard {
     }
 
     /// Returns the card's boot partition, if a whole system is on it.
-    pub fn boot_partition(&self) -> Option<BootPartition> {
-        self.small.is_none().then(|| BootPartition::at(self.path.to_path_buf(), self.partition(1).start))
+    pub fn boot_partition(&self) -> Option<FatPartition> {
+        self.small.is_none().then(|| self.fat(1))
+    }
+
+    /// Returns a partition, by its number, that is a FAT.
+    pub fn fat(&self, number: u64) -> FatPartition {
+        FatPartition::at(self.path.to_path_buf(), self.partition(number).start)
     }
 
     /// Installs files before the card is in a box: pairs of a file here and its place there. Makes

@@ -4,6 +4,7 @@
 //! leaps to the next timer. This machine's speed and load make no difference to it. UTC is the
 //! instant at which the box was switched on, as this side chose it, plus that time.
 
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jaudiosync_time::{Instant, Span, Utc};
@@ -45,14 +46,20 @@ impl BoxClock {
     /// Returns how long the box has been on, rounded down to microseconds, or to seconds on QEMU's
     /// own machine.
     pub fn since_power_on(self, registers: &mut Registers) -> Span {
+        self.if_on(registers).expect("a running QEMU")
+    }
+
+    /// The same; an error if the box has switched itself off.
+    pub fn if_on(self, registers: &mut Registers) -> io::Result<Span> {
         if self.board == Board::Virt {
-            return Span::from_seconds(i64::from(registers.read(RTC_SECONDS)) - self.on_since_utc_s);
+            let seconds = i64::from(registers.try_read(RTC_SECONDS)?);
+            return Ok(Span::from_seconds(seconds - self.on_since_utc_s));
         }
         loop {
-            let high = registers.read(HIGH);
-            let low = registers.read(LOW);
-            if registers.read(HIGH) == high {
-                return Span::from_us(i64::from(high) << 32 | i64::from(low));
+            let high = registers.try_read(HIGH)?;
+            let low = registers.try_read(LOW)?;
+            if registers.try_read(HIGH)? == high {
+                return Ok(Span::from_us(i64::from(high) << 32 | i64::from(low)));
             }
         }
     }

@@ -11,10 +11,10 @@
 
 mod agent;
 mod board;
-mod boot_partition;
 mod card;
 mod clock;
 mod console;
+mod fat_partition;
 mod firmware;
 mod line;
 mod monitor;
@@ -93,6 +93,14 @@ impl SwitchedOff {
     }
 }
 
+/// How a box came to be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    PowerCut,
+    /// By itself, or to start again.
+    Itself,
+}
+
 /// What a box has when it is switched on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fitted<'a> {
@@ -137,6 +145,30 @@ impl Machine {
 
     /// Switches a box on with something else fitted.
     pub fn boot_with(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
+        let mut machine = Self::switch_on(off, fitted);
+        machine.agent.wait_until_ready(BOOT_TIMEOUT, &machine.console);
+        machine
+    }
+
+    /// Switches a box on, and cuts its power after this time of its own, wherever it is by then. Returns
+    /// also when that was, earlier if it has switched itself off.
+    pub fn on_for(off: impl Into<SwitchedOff>, fitted: Fitted<'_>, seconds: f64) -> (SwitchedOff, End) {
+        let mut machine = Self::switch_on(off, fitted);
+        let mut on_for_s = 0.0;
+        let end = loop {
+            let Ok(on_for) = machine.clock.if_on(&mut machine.registers) else { break End::Itself };
+            on_for_s = on_for.seconds();
+            if on_for_s >= seconds {
+                break End::PowerCut;
+            }
+            sleep(LOOK);
+        };
+        machine.qemu.kill();
+        let utc_s = machine.clock.on_since_utc_s as f64 + on_for_s;
+        (Self::off(machine.card, utc_s), end)
+    }
+
+    fn switch_on(off: impl Into<SwitchedOff>, fitted: Fitted<'_>) -> Self {
         let SwitchedOff { card, utc_s } = off.into();
         let (qemu, lines) = Qemu::start(&card, utc_s, fitted);
         let console = Console::new(lines.console);
@@ -146,9 +178,8 @@ impl Machine {
         }
         let mut monitor = Monitor::new(lines.monitor);
         monitor.execute("cont");
-        let agent = Agent::new(lines.agent, BOOT_TIMEOUT, &console);
         let clock = BoxClock { board: fitted.board, on_since_utc_s: utc_s, time: fitted.time };
-        Self { qemu, console, agent, monitor, registers, clock, card }
+        Self { qemu, console, agent: Agent::new(lines.agent), monitor, registers, clock, card }
     }
 
     /// Cuts the power, at once.

@@ -8,3 +8,5 @@ mod flashed;
 mod journal;
 mod network;
 mod page;
+mod partitions;
+mod power_cuts;

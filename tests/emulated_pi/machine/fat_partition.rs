@@ -1,17 +1,17 @@
-//! The FAT partition of a card with a whole system, as a laptop sees it while the card is not in a box,
-//! and as the firmware does that starts the box.
+//! A FAT partition of a card with a whole system, as a laptop sees it while the card is not in a box, and
+//! as the firmware does that starts the box.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A FAT within an image, by mtools.
-pub struct BootPartition {
+pub struct FatPartition {
     card: PathBuf,
     first_byte: u64,
 }
 
-impl BootPartition {
+impl FatPartition {
     pub(super) fn at(card: PathBuf, first_byte: u64) -> Self {
         Self { card, first_byte }
     }
@@ -25,7 +25,7 @@ impl BootPartition {
     /// Reads a file of text, which must be there.
     #[track_caller]
     pub fn text(&self, name: &str) -> String {
-        let bytes = self.read(name).unwrap_or_else(|| panic!("the boot partition has no {name}"));
+        let bytes = self.read(name).unwrap_or_else(|| panic!("the card has no {name}"));
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -38,14 +38,23 @@ impl BootPartition {
 
     /// Copies a file to it.
     pub fn copy(&self, from: &Path, name: &str) {
-        let output = self.mtools("mcopy").arg("-o").arg(from).arg(format!("::{name}")).output().expect("mtools");
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        self.must("mcopy", &["-o", &from.display().to_string(), &format!("::{name}")]);
+    }
+
+    /// Makes a folder.
+    pub fn make_folder(&self, name: &str) {
+        self.must("mmd", &[&format!("::{name}")]);
     }
 
     /// Deletes a file.
     pub fn delete(&self, name: &str) {
-        let output = self.mtools("mdel").arg(format!("::{name}")).output().expect("mtools");
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        self.must("mdel", &[&format!("::{name}")]);
+    }
+
+    #[track_caller]
+    fn must(&self, tool: &str, arguments: &[&str]) {
+        let output = self.mtools(tool).args(arguments).output().expect("mtools is needed");
+        assert!(output.status.success(), "{tool} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn mtools(&self, tool: &str) -> Command {

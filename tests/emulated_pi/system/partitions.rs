@@ -1,0 +1,75 @@
+//! The partitions of a card that is not in a box, judged from outside.
+
+use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
+
+use crate::machine::SdCard;
+
+/// What a check of a journaling file system has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checked {
+    /// Its journal was replayed: it was written to when the power was cut.
+    pub replayed: bool,
+}
+
+/// Checks a copy of the ext4 in a partition as a box does at its start, and then whether anything is left
+/// that is wrong.
+///
+/// # Panics
+/// If there is.
+#[track_caller]
+pub fn check_ext4(card: &SdCard, number: u64, what: &str) -> Checked {
+    let copy = copy_of(card, card.partition(number));
+    let preened = run("e2fsck", &["-p"], copy.path());
+    // e2fsck(8): 0, no errors; 1, errors were corrected, as a journal that is replayed is not.
+    assert!(preened.code <= 1, "{what}: e2fsck -p: {preened:?}");
+    let clean = run("e2fsck", &["-fn"], copy.path());
+    assert_eq!(clean.code, 0, "{what}: {clean:?}");
+    Checked { replayed: preened.said.contains("recovering journal") }
+}
+
+/// Returns a checksum of a partition.
+pub fn checksum(card: &SdCard, number: u64) -> String {
+    run("sha256sum", &[], copy_of(card, card.partition(number)).path()).said
+}
+
+/// Returns the number of partitions.
+pub fn partitions(card: &SdCard) -> usize {
+    (1..=4).filter(|number| !card.partition(*number).is_empty()).count()
+}
+
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    said: String,
+}
+
+fn run(program: &str, options: &[&str], file: &Path) -> Said {
+    let output = Command::new(program)
+        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+        .args(options)
+        .arg(file)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} is needed: {error}"));
+    let said = [output.stdout, output.stderr].concat();
+    Said { code: output.status.code().unwrap_or(-1), said: String::from_utf8_lossy(&said).into_owned() }
+}
+
+/// Copies a range of a card, of which most is empty, which the copy leaves out.
+fn copy_of(card: &SdCard, bytes: Range<u64>) -> tempfile::NamedTempFile {
+    const BLOCK: u64 = 1 << 20;
+    let copy = tempfile::NamedTempFile::new_in(card.path().parent().expect("a folder")).expect("a file");
+    let number = |count: u64| (count / BLOCK).to_string();
+    assert!(bytes.start % BLOCK == 0, "partitions begin on whole megabytes");
+    let status = Command::new("dd")
+        .arg(format!("if={}", card.path().display()))
+        .arg(format!("of={}", copy.path().display()))
+        .args(["bs=1M", "conv=sparse", "status=none"])
+        .arg(format!("skip={}", number(bytes.start)))
+        .arg(format!("count={}", number((bytes.end - bytes.start).next_multiple_of(BLOCK))))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot copy a partition");
+    copy.as_file().set_len(bytes.end - bytes.start).expect("a file of that length");
+    copy
+}
