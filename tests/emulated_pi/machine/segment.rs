@@ -15,6 +15,9 @@ use tempfile::TempDir;
 use super::network::user;
 use super::qemu::prepared;
 
+/// Its socket.
+const ROUTER: &str = "router";
+
 /// More than the largest frame.
 const FRAME_BYTES: usize = 65_536;
 
@@ -30,9 +33,9 @@ impl Segment {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = UnixDatagram::bind(folder.path().join("hub")).expect("a socket in the temporary folder");
-        let hub = thread::spawn(move || pass_on(&socket).expect("a hub"));
-        let segment = Self { router: start_router(&netdev_in(&folder, "router")), folder, hub: Some(hub) };
-        segment
+        let stations = vec![folder.path().join(ROUTER)];
+        let hub = thread::spawn(move || pass_on(&socket, stations).expect("a hub"));
+        Self { router: start_router(&netdev_in(&folder, ROUTER)), folder, hub: Some(hub) }
     }
 
     /// Returns a station's end in QEMU's notation, without its name.
@@ -77,12 +80,12 @@ fn start_router(netdev: &str) -> Child {
         .expect("setpriv is needed: apt install util-linux")
 }
 
-/// Passes on frames until an empty one comes. A station is known once it has sent something.
-fn pass_on(hub: &UnixDatagram) -> io::Result<()> {
+/// Passes on frames between stations until an empty one comes. A box becomes one when it sends
+/// something; a router sends nothing before it is asked.
+fn pass_on(hub: &UnixDatagram, mut stations: Vec<PathBuf>) -> io::Result<()> {
     // One whose queue is full, as its box stands still, loses frames, and holds up nobody.
     let sender = UnixDatagram::unbound()?;
     sender.set_nonblocking(true)?;
-    let mut stations: Vec<PathBuf> = Vec::new();
     let mut frame = vec![0; FRAME_BYTES];
     loop {
         let (length, from) = hub.recv_from(&mut frame)?;

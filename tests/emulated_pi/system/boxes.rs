@@ -70,10 +70,11 @@ fn three_boxes_made_by_one_command_are_one_ride() {
     command(&mut one, "start --fresh");
     let [first, second] =
         [(&mut one, &service_one), (&mut two, &service_two)].map(|(machine, service)| {
-            service.wait_until(machine, "playing", |status| status.play.state == PlayState::Playing).play
+            service.wait_until(machine, "on a timetable", |status| status.play.anchor_utc_s.is_some()).play
         });
     println!("bike-1: {first:#?}\nbike-2: {second:#?}");
-    assert!(first.anchor_utc_s.is_some() && anchor(&first) == anchor(&second), "{first:#?} {second:#?}");
+    assert_eq!(anchor(&first), anchor(&second));
+    assert!(first.commanded_utc_s.is_some() && first.commanded_utc_s == second.commanded_utc_s);
     command(&mut two, "stop");
     let [first, second] =
         [(&mut one, &service_one), (&mut two, &service_two)].map(|(machine, service)| {
