@@ -92,7 +92,8 @@ impl Phone {
 
     #[track_caller]
     pub fn post(&self, path: &str, body: &str) -> Answer {
-        self.request("POST", path, &format!("Origin: http://{}\r\nContent-Type: application/json\r\n", self.host()), body)
+        let head = format!("Origin: http://{}\r\nContent-Type: application/json\r\n", self.host());
+        self.request("POST", path, &head, body)
     }
 
     /// Returns the head of an upload of so many bytes.

@@ -68,18 +68,16 @@ fn three_boxes_made_by_one_command_are_one_ride() {
 
     // The first begins afresh, and the second with it; the second stops, and so does the first.
     command(&mut one, "start --fresh");
-    let [first, second] =
-        [(&mut one, &service_one), (&mut two, &service_two)].map(|(machine, service)| {
-            service.wait_until(machine, "on a timetable", |status| status.play.anchor_utc_s.is_some()).play
-        });
+    let [first, second] = [(&mut one, &service_one), (&mut two, &service_two)].map(|(machine, service)| {
+        service.wait_until(machine, "on a timetable", |status| status.play.anchor_utc_s.is_some()).play
+    });
     println!("bike-1: {first:#?}\nbike-2: {second:#?}");
     assert_eq!(anchor(&first), anchor(&second));
     assert!(first.commanded_utc_s.is_some() && first.commanded_utc_s == second.commanded_utc_s);
     command(&mut two, "stop");
-    let [first, second] =
-        [(&mut one, &service_one), (&mut two, &service_two)].map(|(machine, service)| {
-            service.wait_until(machine, "stopped", |status| status.play.state == PlayState::Stopped).play
-        });
+    let [first, second] = [(&mut one, &service_one), (&mut two, &service_two)].map(|(machine, service)| {
+        service.wait_until(machine, "stopped", |status| status.play.state == PlayState::Stopped).play
+    });
     assert!(first.commanded_to_stop && second.commanded_to_stop, "{first:#?} {second:#?}");
     assert_eq!(first.commanded_utc_s, second.commanded_utc_s);
     for (machine, service) in [(&mut one, &service_one), (&mut two, &service_two)] {
@@ -114,7 +112,8 @@ fn hear_each_other((one, service_one): (&mut Machine, &Service), (two, service_t
     for (number, (machine, service, other)) in
         [(one, service_one, NAMES[1]), (two, service_two, NAMES[0])].into_iter().enumerate()
     {
-        let is_heard = |neighbour: &NeighbourStatus| neighbour.name == other && neighbour.hears_this && neighbour.in_group;
+        let is_heard =
+            |neighbour: &NeighbourStatus| neighbour.name == other && neighbour.hears_this && neighbour.in_group;
         let status = service.wait_until(machine, "in a group with the other", |status| {
             status.ride.as_ref().is_some_and(|ride| ride.neighbours.iter().any(is_heard))
         });

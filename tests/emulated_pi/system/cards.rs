@@ -67,7 +67,8 @@ impl Desk {
 
     /// Makes an ssh key: the secret one in this file, the public one beside it with `.pub`.
     pub fn make_ssh_key(&self, name: &str) {
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(self.path(name)).status();
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(self.path(name)).status();
         assert!(made.expect("ssh-keygen is needed: apt install openssh-client").success());
     }
 

@@ -71,7 +71,11 @@ fn assert_within_its_bound(service: &Service, machine: &mut Machine, largest_bou
     let after_s = now_s();
     let utc_s = time.utc_ns as f64 * 1e-9;
     let bound_ms = time.error_bound_ms.expect("a bound");
-    println!("it answered within {:.3} s, with UTC {:+.3} s after the question, ± {bound_ms:.3} ms", after_s - before_s, utc_s - before_s);
+    println!(
+        "it answered within {:.3} s, with UTC {:+.3} s after the question, ± {bound_ms:.3} ms",
+        after_s - before_s,
+        utc_s - before_s
+    );
     assert!(bound_ms < largest_bound_ms, "{time:#?}");
     let bound_s = bound_ms * 1e-3;
     assert!((before_s - bound_s..=after_s + bound_s).contains(&utc_s), "{before_s} {after_s} {time:#?}");

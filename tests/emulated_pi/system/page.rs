@@ -50,7 +50,12 @@ fn a_box_is_deployed_to_over_ssh_and_steered_from_a_phone() {
     let deploy = |arguments: &[&str]| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy");
         let mut command = Command::new(script);
-        command.arg("--ssh-config").arg(desk.path("ssh config")).args(["--connect-timeout", "120", "--program", PROGRAM]);
+        command.arg("--ssh-config").arg(desk.path("ssh config")).args([
+            "--connect-timeout",
+            "120",
+            "--program",
+            PROGRAM,
+        ]);
         let output = command.args(arguments).arg("bike-1").output().expect("Python is installed");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         println!("{said}");
