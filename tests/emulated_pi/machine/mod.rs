@@ -53,7 +53,7 @@ pub use sound_card::{RATE_HZ, SoundCard};
 const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How long a switched-off box may take to exit, by this machine's clock.
-const OFF_TIMEOUT: Duration = Duration::from_secs(300);
+const OFF_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How often this side checks whether the box has reached some time.
 const LOOK: Duration = Duration::from_millis(1);
