@@ -64,7 +64,13 @@ impl Service {
     /// Waits for a line of its log.
     #[track_caller]
     pub fn wait_for(&mut self, machine: &mut Machine, words: &str) -> String {
-        self.log.wait_for(machine, words, PATIENCE_S)
+        self.wait_for_within(machine, words, PATIENCE_S)
+    }
+
+    /// Waits for a line of its log that may take so long.
+    #[track_caller]
+    pub fn wait_for_within(&mut self, machine: &mut Machine, words: &str, seconds: f64) -> String {
+        self.log.wait_for(machine, words, seconds)
     }
 
     /// Ends it as systemd does.
