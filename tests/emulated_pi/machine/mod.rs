@@ -59,6 +59,9 @@ const OFF_TIMEOUT: Duration = Duration::from_secs(900);
 /// How often this side checks whether the box has reached some time.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// The same where it is not waited for an exact time.
+const RARE_LOOK: Duration = Duration::from_millis(50);
+
 /// The shortest time that a box is off, in seconds.
 const OFF_S: i64 = 2;
 
@@ -162,7 +165,8 @@ impl Machine {
             if on_for_s >= seconds {
                 break End::PowerCut;
             }
-            sleep(LOOK);
+            // The box stands still while it is asked.
+            sleep(RARE_LOOK);
         };
         machine.qemu.kill();
         let utc_s = machine.clock.on_since_utc_s as f64 + on_for_s;
