@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -124,8 +124,12 @@ impl Card {
 
     /// Reads the name of a file system.
     fn label(&self, number: u32) -> String {
+        self.tag(number, "LABEL")
+    }
+
+    fn tag(&self, number: u32, tag: &str) -> String {
         let partition = self.path(&format!("card{number}"));
-        let output = Command::new("/usr/sbin/blkid").args(["-p", "-o", "value", "-s", "LABEL"]).arg(partition).output();
+        let output = Command::new("/usr/sbin/blkid").args(["-p", "-o", "value", "-s", tag]).arg(partition).output();
         String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
     }
 
@@ -192,11 +196,25 @@ fn what_is_on_the_partitions_stays() {
     // As a laptop may name it.
     write("TUNES");
     let table = card.table();
-    let before = (fs::read(card.path("card3")).unwrap(), fs::read(card.path("card4")).unwrap());
+    let before = (card.tag(3, "UUID"), fs::read(card.path("card4")).unwrap());
     let again = card.start("");
     assert!(again.status.success(), "{}", said(&again));
     assert_eq!(card.table(), table);
-    assert!((fs::read(card.path("card3")).unwrap(), fs::read(card.path("card4")).unwrap()) == before);
+    assert!((card.tag(3, "UUID"), fs::read(card.path("card4")).unwrap()) == before, "it was made again");
+}
+
+#[test]
+fn a_state_that_a_start_cannot_mend_is_mended() {
+    let card = Card::new(384);
+    assert!(card.start("").status.success());
+    // Among the inodes.
+    let file = fs::File::options().write(true).open(card.path("card3")).unwrap();
+    file.write_all_at(&vec![0xff; 300 << 10], 1 << 20).unwrap();
+    file.write_all_at(&vec![0xff; 64 << 10], 256 << 10).unwrap();
+    assert!(!card.is_whole("e2fsck", 3), "it is not damaged");
+    let output = card.start("");
+    assert!(output.status.success() && said(&output).contains("is mended"), "{}", said(&output));
+    card.is_laid_out();
 }
 
 #[test]
