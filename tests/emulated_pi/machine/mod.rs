@@ -279,6 +279,11 @@ impl Machine {
         (self.clock.utc(&mut self.registers) - Instant::ZERO).seconds()
     }
 
+    /// Returns whether the box's time does not depend on this machine.
+    pub fn has_own_time(&self) -> bool {
+        self.clock.time == BoxTime::Own
+    }
+
     /// Returns what the box's system clock shows, as its programs see it.
     pub fn system_clock(&mut self) -> Instant<Utc> {
         let clocks = self.run("pi-probe clocks").stdout;
