@@ -273,6 +273,19 @@ impl Machine {
         }
     }
 
+    /// Returns how often a pin goes high while this much of the box's time passes.
+    pub fn rises(&mut self, pin: u32, seconds: f64) -> u32 {
+        let until_s = self.since_power_on_s() + seconds;
+        let (mut was_high, mut rises) = (self.pins().is_high(pin), 0);
+        while self.since_power_on_s() < until_s {
+            sleep(LOOK);
+            let is_high = self.pins().is_high(pin);
+            rises += u32::from(is_high && !was_high);
+            was_high = is_high;
+        }
+        rises
+    }
+
     /// Returns UTC in the box, in seconds since the Unix epoch. None of its programs takes part in
     /// that.
     pub fn utc_s(&mut self) -> f64 {

@@ -15,6 +15,8 @@ const FUNCTIONS: u64 = 0x3f20_0000;
 /// The registers that set and clear outputs, one bit per pin.
 const SET: u64 = FUNCTIONS + 0x1c;
 const CLEAR: u64 = FUNCTIONS + 0x28;
+/// The register of all levels, one bit per pin.
+const LEVELS: u64 = FUNCTIONS + 0x34;
 
 const OUTPUT: u32 = 1;
 
@@ -75,6 +77,11 @@ impl Pins<'_> {
     pub fn is_output(&mut self, pin: u32) -> bool {
         let function = self.registers.read(FUNCTIONS + u64::from(pin / 10) * 4);
         function >> (pin % 10 * 3) & 7 == OUTPUT
+    }
+
+    /// Returns whether a pin is high, also if the box drives it.
+    pub fn is_high(&mut self, pin: u32) -> bool {
+        self.registers.read(LEVELS) >> pin & 1 == 1
     }
 
     /// Sets a pin to a level, and returns the instant at which it changed,

@@ -6,7 +6,7 @@ use jaudiosync::control::protocol::PlayState;
 use super::cards::{Desk, seal, set_up};
 use super::partitions::check_ext4;
 use crate::installed::{boot, track};
-use crate::machine::{Contact, FatPartition, Fitted, Machine, SwitchedOff};
+use crate::machine::{Contact, FREE_PIN, FatPartition, Fitted, Machine, SwitchedOff};
 use crate::service::Service;
 
 const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHING };
@@ -15,11 +15,18 @@ const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHIN
 const MUSIC: u64 = 4;
 const TRACKS: [&str; 3] = ["01 Chain and Sprocket.mp3", "02 Tail Lights.mp3", "03 Critical Mass.mp3"];
 
+/// What the LED shows (docs/guide/daily-use.md): how often it goes on in six seconds.
+const LED_S: f64 = 6.0;
+const FAULT: u32 = 12;
+/// It plays, and its RTC was never compared with a reference.
+const NOT_IN_SYNC: u32 = 6;
+
 /// Changes a card as in a laptop, starts the box, and returns what it says once it has looked at its
 /// music.
 fn start_with(
     off: SwitchedOff,
     what: &str,
+    led_rises: u32,
     change: impl Fn(&FatPartition, &FatPartition),
     is_so: impl Fn(&Status) -> bool,
 ) -> (SwitchedOff, Status) {
@@ -28,11 +35,20 @@ fn start_with(
     let service = Service::of_system(&mut machine);
     let status = service.wait_until(&mut machine, what, is_so);
     println!("{what}: {:?}, {:#?}", status.play.state, status.warnings);
-    println!("{}", machine.try_run("jaudiosync status; jaudiosync doctor | grep -A1 '!!'").stdout);
+    let rises = machine.rises(FREE_PIN, LED_S);
+    println!("the LED goes on {rises} times in {LED_S} s");
+    assert!(rises.abs_diff(led_rises) <= 2, "{what}");
     assert_eq!(machine.run("systemctl --failed --quiet").stdout.trim(), "", "{what}");
     let off = machine.shut_down();
     check_ext4(off.card(), 3, what);
     (off, status)
+}
+
+/// A configuration with an LED, whose lines end like this.
+fn config(end: &str) -> String {
+    ["sound.device = \"Loopback\"", "[board]", &format!("led_gpio = {FREE_PIN}")]
+        .map(|line| format!("{line}{end}"))
+        .concat()
 }
 
 fn says(status: &Status, words: &str) -> bool {
@@ -42,13 +58,16 @@ fn says(status: &Status, words: &str) -> bool {
 #[test]
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn what_a_laptop_does_to_the_music_of_a_card_is_heard_or_said() {
-    let off = seal(set_up(Desk::new().flash(&["--appliance"])));
+    let desk = Desk::new();
+    desk.write("box.toml", &config("\n"));
+    let off = seal(set_up(desk.flash(&["--appliance"])));
     let nothing = |status: &Status| status.play.state == PlayState::WaitingForPlaylist;
     let plays = |status: &Status| status.play.state == PlayState::Playing;
 
     let (off, status) = start_with(
         off,
         "no music",
+        FAULT,
         |music, _| {
             TRACKS.iter().for_each(|name| music.delete(name));
             music.delete("Playlist.m3u8");
@@ -60,6 +79,7 @@ fn what_a_laptop_does_to_the_music_of_a_card_is_heard_or_said() {
     let (off, status) = start_with(
         off,
         "a broken playlist",
+        FAULT,
         |music, _| music.write("Playlist.m3u8", b"{\"tracks\": [\"a.mp3\"]}"),
         nothing,
     );
@@ -68,6 +88,7 @@ fn what_a_laptop_does_to_the_music_of_a_card_is_heard_or_said() {
     let (off, status) = start_with(
         off,
         "music in a folder, and a Mac's own files",
+        NOT_IN_SYNC,
         |music, _| {
             music.delete("Playlist.m3u8");
             music.make_folder("My Ride");
@@ -87,6 +108,7 @@ fn what_a_laptop_does_to_the_music_of_a_card_is_heard_or_said() {
     let (off, _) = start_with(
         off,
         "a partition that is full",
+        NOT_IN_SYNC,
         |music, _| {
             let filler = tempfile::NamedTempFile::new().unwrap();
             let bytes = music.free_bytes();
@@ -99,8 +121,9 @@ fn what_a_laptop_does_to_the_music_of_a_card_is_heard_or_said() {
     let (_, status) = start_with(
         off,
         "a configuration of Windows",
+        NOT_IN_SYNC,
         |_, boot| {
-            let text = "\u{feff}sound.device = \"Loopback\"\r\n[volume]\r\nmaximum_percent = 40\r\n";
+            let text = format!("\u{feff}{}[volume]\r\nmaximum_percent = 40\r\n", config("\r\n"));
             boot.write("jaudiosync.toml", text.as_bytes());
         },
         plays,
