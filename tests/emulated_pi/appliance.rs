@@ -7,7 +7,7 @@ use jaudiosync_time::Instant;
 
 use crate::clock_comparison::ClockComparison;
 use crate::installed::{boot, installed_card};
-use crate::machine::{Board, Contact, Fitted, Machine, SoundCard};
+use crate::machine::{Contact, Fitted, Machine, SoundCard};
 use crate::recording::Recorder;
 use crate::service::{CONFIG, Service, common_timetable, late_ms};
 
@@ -19,14 +19,7 @@ const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
-const JUMPER: Fitted<'_> = Fitted {
-    board: Board::RaspberryPi3,
-    closed: &[Contact::Jumper],
-    sound: None,
-    stick: None,
-    judges_rtc: false,
-    eeprom: None,
-};
+const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHING };
 
 /// Prints memory and processor time of the service over some seconds, as the box itself counts
 /// them.

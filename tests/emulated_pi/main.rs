@@ -28,9 +28,13 @@ mod sound_cards;
 #[path = "../support/mod.rs"]
 mod support;
 mod system;
+#[path = "../support/time_servers.rs"]
+mod time_servers;
 
 use installed::{installed_box, track};
 use machine::{Contact, Machine, SdCard};
+// Of which the time servers get their ports.
+use support::free_address;
 
 #[test]
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]

@@ -22,6 +22,13 @@ pub const PLACE_BOUND_MS: f64 = 0.25;
 /// The longest wait is for the next slot of the grid.
 const PATIENCE_S: f64 = 90.0;
 
+/// A box that goes by this machine's clock takes longer when that is busy.
+const PATIENCE_WITH_THIS_MACHINE_S: f64 = 300.0;
+
+fn patience_s(machine: &Machine) -> f64 {
+    if machine.has_own_time() { PATIENCE_S } else { PATIENCE_WITH_THIS_MACHINE_S }
+}
+
 /// Between two requests of the status.
 const LOOK_S: f64 = 0.1;
 
@@ -64,13 +71,20 @@ impl Service {
     /// Waits for a line of its log.
     #[track_caller]
     pub fn wait_for(&mut self, machine: &mut Machine, words: &str) -> String {
-        self.log.wait_for(machine, words, PATIENCE_S)
+        self.wait_for_within(machine, words, patience_s(machine))
+    }
+
+    /// Waits for a line of its log that may take so long.
+    #[track_caller]
+    pub fn wait_for_within(&mut self, machine: &mut Machine, words: &str, seconds: f64) -> String {
+        self.log.wait_for(machine, words, seconds)
     }
 
     /// Ends it as systemd does.
     pub fn end(mut self, machine: &mut Machine) {
         self.log.signal(machine, "TERM");
-        assert_eq!(self.log.wait(machine, PATIENCE_S), 0);
+        let patience_s = patience_s(machine);
+        assert_eq!(self.log.wait(machine, patience_s), 0);
     }
 
     /// Asserts that nothing has disturbed the music so far.
@@ -93,7 +107,7 @@ impl Service {
     /// Waits for a status that meets a condition.
     #[track_caller]
     pub fn wait_until(&self, machine: &mut Machine, what: &str, is_so: impl Fn(&Status) -> bool) -> Status {
-        let deadline_utc_s = machine.utc_s() + PATIENCE_S;
+        let deadline_utc_s = machine.utc_s() + patience_s(machine);
         loop {
             let status = self.status(machine);
             if is_so(&status) {

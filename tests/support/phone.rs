@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A phone at 127.0.0.`number`.
 pub struct Phone {
     pub page: SocketAddr,
+    /// The name by which it calls the box, if not that address.
+    pub name: Option<&'static str>,
     pub number: u8,
     pub cookie: Option<String>,
 }
@@ -39,7 +41,12 @@ impl Answer {
 
 impl Phone {
     pub fn new(page: SocketAddr, number: u8) -> Self {
-        Self { page, number, cookie: None }
+        Self { page, name: None, number, cookie: None }
+    }
+
+    /// Returns what it has for the box's name.
+    fn host(&self) -> String {
+        self.name.map_or_else(|| self.page.to_string(), str::to_owned)
     }
 
     /// Opens a connection from its address.
@@ -68,7 +75,7 @@ impl Phone {
     /// Sends a request with these further lines of the head.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, head: &str, body: &str) -> Answer {
-        let host = if head.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.page) };
+        let host = if head.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.host()) };
         let cookie = self.cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let text = self.raw(
@@ -85,7 +92,8 @@ impl Phone {
 
     #[track_caller]
     pub fn post(&self, path: &str, body: &str) -> Answer {
-        self.request("POST", path, &format!("Origin: http://{}\r\nContent-Type: application/json\r\n", self.page), body)
+        let head = format!("Origin: http://{}\r\nContent-Type: application/json\r\n", self.host());
+        self.request("POST", path, &head, body)
     }
 
     /// Returns the head of an upload of so many bytes.
@@ -94,7 +102,7 @@ impl Phone {
         format!(
             "POST /recording HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\n{cookie}Content-Type: \
              application/octet-stream\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n",
-            self.page
+            self.host()
         )
     }
 
@@ -120,7 +128,7 @@ impl Phone {
         let mut stream = self.connect().unwrap();
         let cookie = self.cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: {cookie}\r\n"));
         // After the stream there is nothing to wait for.
-        write!(stream, "GET /live HTTP/1.1\r\nHost: {}\r\n{cookie}Connection: close\r\n\r\n", self.page).unwrap();
+        write!(stream, "GET /live HTTP/1.1\r\nHost: {}\r\n{cookie}Connection: close\r\n\r\n", self.host()).unwrap();
         BufReader::new(stream).lines().map_while(Result::ok)
     }
 }

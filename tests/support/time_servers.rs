@@ -57,7 +57,11 @@ impl Chronyd {
     /// `+100.25s` is given. faketime does not fake kernel stamps, but chronyd does not believe
     /// stamps that are more than a second off.
     pub fn start(configuration: &str, faketime: Option<&str>) -> Self {
-        let address = free_address();
+        Self::start_at(free_address(), configuration, faketime)
+    }
+
+    /// Starts one at this address of 127.0.0.1.
+    pub fn start_at(address: SocketAddr, configuration: &str, faketime: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("chrony.conf");
         let pid_file = folder.path().join("chronyd.pid");
@@ -182,6 +186,52 @@ impl FakeGps {
     pub fn fed(&self) -> Vec<FedSecond> {
         std::iter::once(self.first).chain(self.fed.try_iter()).collect()
     }
+}
+
+/// A real gpsd, and a receiver that reports the seconds of this machine's clock to it over TCP, as
+/// each begins.
+pub struct Gpsd {
+    pub address: SocketAddr,
+    _process: Group,
+}
+
+impl Gpsd {
+    pub fn start() -> Self {
+        let address = free_address();
+        let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+        let device = format!("tcp://{}", receiver.local_addr().unwrap());
+        // It ends with the test's process; it holds nothing but a socket.
+        thread::spawn(move || {
+            for mut stream in receiver.incoming().map_while(Result::ok) {
+                loop {
+                    let next_s = MachineClocks.system_utc().second() + 1;
+                    let until = jaudiosync_time::Instant::from_second(next_s) - MachineClocks.system_utc();
+                    thread::sleep(Duration::from_nanos(until.ns().max(0) as u64));
+                    if stream.write_all(sentences(next_s).as_bytes()).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        let mut command = Command::new("gpsd");
+        command.args(["-N", "-n", "-b", "-S", &address.port().to_string(), &device]).env("PATH", path_with_daemons());
+        let process = Group::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        let begin = Instant::now();
+        while !listens(address) {
+            assert!(begin.elapsed() < PATIENCE, "gpsd does not listen: is it installed?");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self { address, _process: process }
+    }
+}
+
+/// Returns whether a process listens on a port of 127.0.0.1, which connecting to it would not show: on
+/// the loopback a connection can meet itself.
+fn listens(address: SocketAddr) -> bool {
+    const LISTENING: &str = " 00000000:0000 0A ";
+    let local = format!(" 0100007F:{:04X}", address.port());
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    sockets.lines().any(|line| line.contains(&local) && line.contains(LISTENING))
 }
 
 /// Returns what a receiver in Munich sends about a second.

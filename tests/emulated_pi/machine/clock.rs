@@ -5,6 +5,7 @@
 //! instant at which the box was switched on, as this side chose it, plus that time.
 
 use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jaudiosync_time::{Instant, Span, Utc};
 
@@ -18,11 +19,27 @@ const HIGH: u64 = 0x3f00_3008;
 /// The RTC of QEMU's own machine: UTC in seconds. There is nothing finer outside.
 const RTC_SECONDS: u64 = 0x0901_0000;
 
+/// By what the time of a box goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BoxTime {
+    /// By what it executes, as above.
+    #[default]
+    Own,
+    /// By this machine's clock, for a box that compares its time with a server or with another box
+    /// outside: two times of their own would be minutes apart within minutes. This machine's speed and
+    /// load are then the box's, so nothing that is said of its sound within ms may be judged so.
+    ThisMachines {
+        /// By how much the RTC is ahead of that clock when the box is switched on.
+        rtc_ahead_s: i64,
+    },
+}
+
 /// The UTC of a box.
 #[derive(Debug, Clone, Copy)]
 pub struct BoxClock {
     pub board: Board,
     pub on_since_utc_s: i64,
+    pub time: BoxTime,
 }
 
 impl BoxClock {
@@ -49,6 +66,15 @@ impl BoxClock {
 
     /// Returns UTC, rounded as that is.
     pub fn utc(self, registers: &mut Registers) -> Instant<Utc> {
+        if self.time != BoxTime::Own {
+            return this_machines();
+        }
         Instant::from_second(self.on_since_utc_s) + self.since_power_on(registers)
     }
+}
+
+/// Returns this machine's UTC.
+pub fn this_machines() -> Instant<Utc> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
+    Instant::from_ns(since.as_nanos() as i64)
 }

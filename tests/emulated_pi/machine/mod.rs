@@ -6,7 +6,7 @@
 //! `scripts/pi-image` prepares what is booted.
 //!
 //! **A box has a time of its own** (`clock`), by which everything it does is judged, and which does
-//! not depend on this machine's speed or load. Waiting happens inside the box, as its time leaps
+//! not depend on this machine's speed or load, unless it is to live by this machine's. Waiting happens inside the box, as its time leaps
 //! ahead of any observer outside; between two commands its time is slower than this machine's.
 
 mod agent;
@@ -18,10 +18,12 @@ mod fat_partition;
 mod firmware;
 mod line;
 mod monitor;
+mod network;
 mod pins;
 mod program;
 mod qemu;
 mod registers;
+mod segment;
 mod sound_card;
 
 use std::path::Path;
@@ -33,15 +35,18 @@ pub use agent::Answer;
 pub use board::Board;
 pub use card::SdCard;
 use clock::BoxClock;
+pub use clock::BoxTime;
 use console::Console;
 pub use fat_partition::FatPartition;
 use jaudiosync_time::{Instant, Utc};
 use monitor::Monitor;
+pub use network::{Forwarded, Network, THIS_MACHINE};
 pub use pins::{Contact, FREE_PIN, Pins};
 pub use program::Program;
 use qemu::Qemu;
 pub use qemu::prepared;
 use registers::Registers;
+pub use segment::Segment;
 use serde_json::json;
 pub use sound_card::{RATE_HZ, SoundCard};
 
@@ -49,10 +54,13 @@ pub use sound_card::{RATE_HZ, SoundCard};
 const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How long a switched-off box may take to exit, by this machine's clock.
-const OFF_TIMEOUT: Duration = Duration::from_secs(300);
+const OFF_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How often this side checks whether the box has reached some time.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// The same where it is not waited for an exact time.
+const RARE_LOOK: Duration = Duration::from_millis(50);
 
 /// The shortest time that a box is off, in seconds.
 const OFF_S: i64 = 2;
@@ -113,12 +121,24 @@ pub struct Fitted<'a> {
     pub judges_rtc: bool,
     /// An AT24C32 beside the RTC, whose contents are this file.
     pub eeprom: Option<&'a Path>,
+    /// What it is connected with. The small guest has no driver for the adapter.
+    pub network: Option<Network<'a>>,
+    /// By what its time goes.
+    pub time: BoxTime,
 }
 
 impl Fitted<'_> {
     /// No button is pressed, and nothing is plugged in.
-    pub const NOTHING: Self =
-        Self { board: Board::RaspberryPi3, closed: &[], sound: None, stick: None, judges_rtc: false, eeprom: None };
+    pub const NOTHING: Self = Self {
+        board: Board::RaspberryPi3,
+        closed: &[],
+        sound: None,
+        stick: None,
+        judges_rtc: false,
+        eeprom: None,
+        network: None,
+        time: BoxTime::Own,
+    };
 }
 
 impl Machine {
@@ -145,7 +165,8 @@ impl Machine {
             if on_for_s >= seconds {
                 break End::PowerCut;
             }
-            sleep(LOOK);
+            // The box stands still while it is asked.
+            sleep(RARE_LOOK);
         };
         machine.qemu.kill();
         let utc_s = machine.clock.on_since_utc_s as f64 + on_for_s;
@@ -162,7 +183,7 @@ impl Machine {
         }
         let mut monitor = Monitor::new(lines.monitor);
         monitor.execute("cont");
-        let clock = BoxClock { board: fitted.board, on_since_utc_s: utc_s };
+        let clock = BoxClock { board: fitted.board, on_since_utc_s: utc_s, time: fitted.time };
         Self { qemu, console, agent: Agent::new(lines.agent), monitor, registers, clock, card }
     }
 
@@ -256,6 +277,11 @@ impl Machine {
     /// that.
     pub fn utc_s(&mut self) -> f64 {
         (self.clock.utc(&mut self.registers) - Instant::ZERO).seconds()
+    }
+
+    /// Returns whether the box's time does not depend on this machine.
+    pub fn has_own_time(&self) -> bool {
+        self.clock.time == BoxTime::Own
     }
 
     /// Returns what the box's system clock shows, as its programs see it.

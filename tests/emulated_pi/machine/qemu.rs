@@ -11,14 +11,10 @@ use tempfile::TempDir;
 
 use super::Fitted;
 use super::card::SdCard;
+use super::clock::{BoxTime, this_machines};
 use super::firmware::Firmware;
 use super::line::{Line, Listener};
 use super::sound_card;
-
-/// The box's time does not follow this machine's clock, as the box would then lose time whenever
-/// QEMU is not run at once. An instruction takes 2^1 ns, and if there are none the time leaps to
-/// the next timer; the RTC follows it, too. This is exact with one processor only.
-const TIME: [&str; 2] = ["-icount", "shift=1,sleep=off"];
 
 /// What the sound card plays.
 const SOUND_FILE: &str = "sound.wav";
@@ -58,11 +54,11 @@ impl Qemu {
             .arg(prepared("qemu-system-aarch64"))
             .args(["-display", "none", "-S"])
             .args(fitted.board.options(card.path()))
-            .args(TIME)
-            .args(["-rtc", &format!("base={},clock=vm", named(utc_s))])
+            .args(time(fitted.time, utc_s))
             .args(fitted.sound.map_or_else(Vec::new, |sound| sound.options(&folder.path().join(SOUND_FILE))))
             .args(fitted.stick.map_or_else(Vec::new, stick))
             .args(fitted.eeprom.map_or_else(Vec::new, eeprom))
+            .args(fitted.network.map_or_else(Vec::new, |network| network.options()))
             // The stick's files are dated in it.
             .env("TZ", "UTC")
             .arg("-kernel")
@@ -161,6 +157,23 @@ fn eeprom(contents: &Path) -> Vec<String> {
     let drive = format!("if=none,id=eeprom,format=raw,cache=unsafe,file={}", contents.display());
     let device = "at24c-eeprom,bus=i2c-bus.1,address=0x57,rom-size=4096,drive=eeprom";
     ["-drive", &drive, "-device", device].map(str::to_owned).into()
+}
+
+/// Returns the options for the box's time, and for its RTC, which shows this UTC at first.
+///
+/// A time of its own does not follow this machine's clock, as the box would then lose time whenever
+/// QEMU is not run at once. An instruction takes 2^1 ns, and if there are none the time leaps to the
+/// next timer; the RTC follows it, too. This is exact with one processor only.
+fn time(time: BoxTime, utc_s: i64) -> Vec<String> {
+    let rtc = match time {
+        BoxTime::Own => format!("base={},clock=vm", named(utc_s)),
+        BoxTime::ThisMachines { rtc_ahead_s: 0 } => "base=utc,clock=host".to_owned(),
+        BoxTime::ThisMachines { rtc_ahead_s } => {
+            format!("base={},clock=host", named(this_machines().second() + rtc_ahead_s))
+        }
+    };
+    let counted: &[&str] = if time == BoxTime::Own { &["-icount", "shift=1,sleep=off"] } else { &[] };
+    counted.iter().chain(&["-rtc", &rtc]).map(|option| (*option).to_owned()).collect()
 }
 
 /// Returns an instant in QEMU's notation.

@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jaudiosync::ride_key::RideKey;
+
 use crate::installed::{boot, music};
 use crate::machine::{Fitted, Machine, SdCard, SwitchedOff, prepared};
+
+/// The program for this machine.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_jaudiosync");
 
 /// What is on every card.
 pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
 
 /// A small card. QEMU wants a power of two.
-const CARD_BYTES: u64 = 4 << 30;
+pub const CARD_BYTES: u64 = 4 << 30;
 
 /// By the box's time: what first-boot does, and the end of a system.
 const LONGEST_FIRST_BOOT_S: f64 = 600.0;
@@ -50,6 +55,21 @@ impl Desk {
             .expect("Python is installed");
         assert!(output.status.success(), "scripts/image {arguments:?}: {output:?}");
         self.0.path().to_owned()
+    }
+
+    /// Makes a ride's key, which is then in this file.
+    pub fn make_ride_key(&self, name: &str) -> RideKey {
+        let made = Command::new(PROGRAM).args(["ride", "new-key"]).output().expect("the program");
+        let key = String::from_utf8(made.stdout).expect("a key");
+        self.write(name, &key);
+        key.trim().parse().expect("a key")
+    }
+
+    /// Makes an ssh key: the secret one in this file, the public one beside it with `.pub`.
+    pub fn make_ssh_key(&self, name: &str) {
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(self.path(name)).status();
+        assert!(made.expect("ssh-keygen is needed: apt install openssh-client").success());
     }
 
     /// Makes the image of one box and flashes it.

@@ -2,9 +2,12 @@
 //! Debian's packages, made a box by `scripts/image`, flashed, and started with systemd. The unit runs
 //! unchanged in its sandbox, on the real drivers. Beside the tests lie the parts of that image.
 
+mod boxes;
 mod broken_cards;
 mod cards;
 mod flashed;
 mod journal;
+mod network;
+mod page;
 mod partitions;
 mod power_cuts;

@@ -34,11 +34,6 @@ pub fn checksum(card: &SdCard, number: u64) -> String {
     run("sha256sum", &[], copy_of(card, card.partition(number)).path()).said
 }
 
-/// Returns the number of partitions.
-pub fn partitions(card: &SdCard) -> usize {
-    (1..=4).filter(|number| !card.partition(*number).is_empty()).count()
-}
-
 #[derive(Debug)]
 struct Said {
     code: i32,

@@ -19,9 +19,10 @@ const CUTS_VARIABLE: &str = "JAUDIOSYNC_POWER_CUTS";
 /// first-boot gives up after ten starts.
 const CUTS_OF_FIRST_BOOT: u32 = 8;
 
-/// By the box's time: from the kernel's first file system to a little after first-boot's end, and to
-/// where a usual start has come to an end.
-const FIRST_BOOT_S: f64 = 22.0;
+/// By the box's time: when the kernel has a root; about when first-boot has come to its end, which takes
+/// longer where it makes ssh's keys; and when a usual start has.
+const ROOT_S: f64 = 1.5;
+const FIRST_BOOT_S: f64 = 16.0;
 const START_S: f64 = 20.0;
 
 /// What is remembered at the latest when it was set this long ago: the service waits for 2 s without a
@@ -62,7 +63,7 @@ fn survive(layout: &Layout) {
     let mut off = SwitchedOff::from(Desk::new().flash(layout.options));
     let mut is_set_up = false;
     for cut in 1..=CUTS_OF_FIRST_BOOT.min(cuts / 3) {
-        let after_s = 1.5 + random.f64() * (FIRST_BOOT_S - 1.5);
+        let after_s = ROOT_S + random.f64() * (FIRST_BOOT_S - ROOT_S);
         let (then, end) = Machine::on_for(off, JUMPER, after_s);
         off = then;
         let root = check_ext4(off.card(), 2, "the root");
@@ -87,7 +88,7 @@ fn survive(layout: &Layout) {
         let what = format!("cut {cut}, seed {seed}");
         if after_s < START_S {
             let end;
-            (off, end) = Machine::on_for(off, JUMPER, 1.5 + after_s);
+            (off, end) = Machine::on_for(off, JUMPER, ROOT_S + after_s);
             assert_eq!(end, End::PowerCut, "{what}");
         } else {
             played += 1;
