@@ -5,8 +5,10 @@
 mod boxes;
 mod broken_cards;
 mod cards;
+mod deployed;
 mod flashed;
 mod journal;
+mod laptop;
 mod network;
 mod page;
 mod partitions;

@@ -89,7 +89,7 @@ fn a_box_is_deployed_to_over_ssh_and_steered_from_a_phone() {
 }
 
 /// Copies the demo music, with a playlist that has its first track twice.
-fn copy_with_another_track(to: &Path) {
+pub fn copy_with_another_track(to: &Path) {
     fs::create_dir(to).expect("a folder");
     for file in fs::read_dir(music()).expect("the demo music") {
         let file = file.expect("a file");

@@ -29,9 +29,38 @@ pub fn check_ext4(card: &SdCard, number: u64, what: &str) -> Checked {
     Checked { replayed: preened.said.contains("recovering journal") }
 }
 
+/// What a check of a FAT has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckedFat {
+    /// It counts itself as being written to.
+    pub dirty: bool,
+    /// Something had to be mended, such as a file that had no name yet.
+    pub mended: bool,
+}
+
+/// Checks a copy of the FAT in a partition as a box does at its start, and then whether anything is left
+/// that is wrong.
+///
+/// # Panics
+/// If there is.
+#[track_caller]
+pub fn check_fat(card: &SdCard, number: u64, what: &str) -> CheckedFat {
+    let copy = copy_of(card, card.partition(number));
+    let found = run("fsck.vfat", &["-n"], copy.path());
+    // fsck.vfat(8): 0, no errors; 1, errors were found that can be mended.
+    let mended = run("fsck.vfat", &["-a"], copy.path());
+    assert!(mended.code <= 1, "{what}: {mended:?}");
+    let clean = run("fsck.vfat", &["-n"], copy.path());
+    assert_eq!(clean.code, 0, "{what}: {clean:?}");
+    let dirty = found.said.contains("Dirty bit is set");
+    let words = ["Reclaimed", "Orphan", "orphan", "Truncating", "Free cluster summary wrong", "differs"];
+    CheckedFat { dirty, mended: words.iter().any(|word| found.said.contains(word)) }
+}
+
 /// Returns a checksum of a partition.
 pub fn checksum(card: &SdCard, number: u64) -> String {
-    run("sha256sum", &[], copy_of(card, card.partition(number)).path()).said
+    let said = run("sha256sum", &[], copy_of(card, card.partition(number)).path()).said;
+    said.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[derive(Debug)]

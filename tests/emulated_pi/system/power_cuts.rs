@@ -14,7 +14,7 @@ use crate::service::Service;
 
 /// How often, unless this variable says otherwise: a cut takes half a minute of this machine.
 const CUTS: u32 = 6;
-const CUTS_VARIABLE: &str = "JAUDIOSYNC_POWER_CUTS";
+pub const CUTS_VARIABLE: &str = "JAUDIOSYNC_POWER_CUTS";
 
 /// first-boot gives up after ten starts.
 const CUTS_OF_FIRST_BOOT: u32 = 8;

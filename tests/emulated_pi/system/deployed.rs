@@ -1,0 +1,118 @@
+//! `scripts/deploy` and a card that the box only reads: it is opened for as long as something is copied,
+//! and a power cut meanwhile leaves the old music or the new.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::cards::{Desk, seal, set_up};
+use super::laptop::Deploy;
+use super::page::copy_with_another_track;
+use super::partitions::{check_ext4, check_fat};
+use super::power_cuts::CUTS_VARIABLE;
+use crate::free_address::free_address;
+use crate::installed::boot;
+use crate::machine::{Fitted, Forwarded, Machine, Network, SwitchedOff, prepared};
+use crate::service::Service;
+
+/// How often, unless the variable says otherwise.
+const CUTS: u32 = 3;
+
+/// By this machine's clock: from when ssh is called until the music is copied.
+const COPYING_S: f64 = 20.0;
+
+const STATE: u64 = 3;
+const MUSIC: u64 = 4;
+
+fn start(off: SwitchedOff, ssh: SocketAddr) -> (Machine, Service) {
+    let forwarded = [Forwarded { from: ssh.port(), to: 22 }];
+    let mut machine = boot(off, Fitted { network: Some(Network::Router(&forwarded)), ..Fitted::NOTHING });
+    let service = Service::of_system(&mut machine);
+    machine.run("nm-online --quiet --timeout 120 && systemctl start ssh.service");
+    (machine, service)
+}
+
+fn fingerprint(machine: &mut Machine, service: &Service) -> String {
+    let has_all = |status: &jaudiosync::control::Status| {
+        status.playlist.as_ref().is_some_and(|playlist| playlist.silent_tracks == 0)
+    };
+    let status = service.wait_until(machine, "with all its tracks", has_all);
+    status.playlist.expect("a playlist").fingerprint
+}
+
+/// Returns the fingerprint of a Music folder, as this machine's program finds it.
+fn fingerprint_of(music: &Path) -> String {
+    let listed = Command::new(super::cards::PROGRAM).args(["list", "--json", "--music"]).arg(music).output();
+    let listed = listed.expect("the program").stdout;
+    let list: serde_json::Value = serde_json::from_slice(&listed).expect("a list");
+    list["fingerprint"].as_str().expect("a fingerprint").to_owned()
+}
+
+#[test]
+#[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
+fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or_the_new() {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
+    let cuts = env::var(CUTS_VARIABLE).ok().and_then(|count| count.parse().ok()).unwrap_or(CUTS);
+    println!("seed {seed}, {cuts} cuts");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let desk = Desk::new();
+    desk.make_ssh_key("id");
+    let mut off = seal(set_up(desk.flash(&["--appliance", "--ssh-key", "id.pub"])));
+    let ssh = free_address();
+    // Two sets of music, which take turns.
+    let sets = ["Music", "Other"].map(|name| desk.path(name));
+    copy_with_another_track(&sets[0]);
+    copy_with_another_track(&sets[1]);
+    let list = std::fs::read_to_string(sets[1].join("Playlist.m3u8")).unwrap();
+    let last = list.lines().rfind(|line| line.ends_with(".mp3")).unwrap();
+    std::fs::write(sets[1].join("Playlist.m3u8"), format!("{list}{last}\n")).unwrap();
+    let prints = sets.each_ref().map(|set| fingerprint_of(set));
+
+    let (machine, service) = start(off, ssh);
+    let deployed = Deploy::start(&desk, ssh.port(), &["--keep-package", "--music", sets[0].to_str().unwrap()]);
+    let (mut machine, service) = finish(machine, service, deployed);
+    assert_eq!(fingerprint(&mut machine, &service), prints[0]);
+    off = machine.shut_down();
+    for cut in 1..=cuts {
+        let (machine, _) = start(off, ssh);
+        let set = sets[cut as usize % 2].to_str().unwrap();
+        let deploy = Deploy::start(&desk, ssh.port(), &["--keep-package", "--music", set]);
+        let after_s = random.f64() * COPYING_S;
+        // By this machine's clock, as that is what ssh and rsync go by here.
+        std::thread::sleep(Duration::from_secs_f64(after_s));
+        off = machine.cut_power();
+        drop(deploy);
+        let what = format!("cut {cut} after {after_s:.1} s, seed {seed}");
+        check_ext4(off.card(), STATE, &what);
+        let fat = check_fat(off.card(), MUSIC, &what);
+        let (mut machine, service) = start(off, ssh);
+        let print = fingerprint(&mut machine, &service);
+        println!(
+            "{what}: {fat:?}, the music is {}",
+            if print == prints[0] { "that of the first set" } else { "another" }
+        );
+        assert!(prints.contains(&print), "{what}: {print} is none of {prints:?}");
+        off = machine.shut_down();
+    }
+
+    // The package, after which the box starts again by itself.
+    let (machine, _) = start(off, ssh);
+    let package = prepared("jaudiosync_arm64.deb");
+    let deploy = Deploy::start(&desk, ssh.port(), &["--package", package.to_str().unwrap()]);
+    let (mut machine, _) = start(machine.wait_until_off_within(600.0), ssh);
+    let (succeeded, said) = deploy.finish();
+    println!("{said}");
+    assert!(succeeded && said.contains("starts again"), "{said}");
+    assert_eq!(machine.run("jaudiosync-card status").stdout.matches("only read").count(), 1);
+    assert_eq!(machine.run("systemctl --failed --no-legend --plain").stdout, "");
+}
+
+/// Waits until what was deployed is there; the box does not start again for music.
+fn finish(machine: Machine, service: Service, deploy: Deploy) -> (Machine, Service) {
+    let (succeeded, said) = deploy.finish();
+    println!("{said}");
+    assert!(succeeded, "{said}");
+    (machine, service)
+}
