@@ -89,7 +89,7 @@ fn copy_of(card: &SdCard, bytes: Range<u64>) -> tempfile::NamedTempFile {
     const BLOCK: u64 = 1 << 20;
     let copy = tempfile::NamedTempFile::new_in(card.path().parent().expect("a folder")).expect("a file");
     let number = |count: u64| (count / BLOCK).to_string();
-    assert!(bytes.start % BLOCK == 0, "partitions begin on whole megabytes");
+    assert!(bytes.start.is_multiple_of(BLOCK), "partitions begin on whole megabytes");
     let status = Command::new("dd")
         .arg(format!("if={}", card.path().display()))
         .arg(format!("of={}", copy.path().display()))
