@@ -88,7 +88,7 @@ fn a_stick_is_taken_and_given_back_while_nothing_plays() {
 #[test]
 fn while_music_plays_a_stick_is_offered_and_the_next_start_takes_it() {
     let sandbox = Sandbox::new();
-    short_mp3(&sandbox.music().join("a.mp3"), 44_100 * 600, "A");
+    short_mp3(&sandbox.music().join("a.mp3"), 44_100 * 60, "A");
     sandbox.playlist("a.mp3\n");
     let sticks = Sticks::of(&sandbox);
     sticks.make("RIDE", &["one", "two"], true);
@@ -100,7 +100,8 @@ fn while_music_plays_a_stick_is_offered_and_the_next_start_takes_it() {
     made.wait_until("playing", |status| status.play.state == PlayState::Playing);
     sticks.put_in("RIDE");
     let status = made.wait_until("offered", |status| stick(status, "RIDE").is_some_and(|stick| stick.offered));
-    assert_eq!((status.play.state, folder(&status)), (PlayState::Playing, sandbox.music().as_path()));
+    assert!(matches!(status.play.state, PlayState::Playing | PlayState::Gap), "{:?}", status.play.state);
+    assert_eq!(folder(&status), sandbox.music());
     let offer = "the stick RIDE is offered, with 2 tracks";
     made.wait_until("a warning", |status| status.warnings.iter().any(|warning| warning.contains(offer)));
     let config = sandbox.path().join("box.toml");
