@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -16,6 +19,8 @@ const BOOKWORM: &str = "console=serial0,115200 console=tty1 root=PARTUUID=4e6390
                         rootwait quiet init=/usr/lib/raspberrypi-sys-mods/firstboot\n";
 const TRIXIE: &str = "console=serial0,115200 console=tty1 root=PARTUUID=4e639091-02 rootfstype=ext4 fsck.repair=yes \
                       rootwait resize cfg80211.ieee80211_regdom=GB ds=nocloud;i=rpi-imager-1\n";
+/// By which the system takes the whole card at its first start.
+const GROWS: &str = "init=/usr/lib/raspberrypi-sys-mods/firstboot";
 /// What starts the script.
 const RUN: &str = "systemd.run=/boot/firmware/jaudiosync/first-boot systemd.run_success_action=reboot \
                    systemd.run_failure_action=reboot systemd.unit=kernel-command-line.target";
@@ -303,6 +308,41 @@ fn a_card_that_is_only_read_is_laid_out_at_its_first_start() {
 }
 
 #[test]
+fn a_second_run_that_fails_leaves_a_card_that_starts_as_usual() {
+    let desk = Desk::new();
+    desk.card("card", BOOKWORM);
+    desk.succeeds(&[&["card", "--appliance"], &PACKAGE[..]].concat());
+    assert!(desk.read("card/cmdline.txt").contains(RUN) && !desk.read("card/cmdline.txt").contains(GROWS));
+    // A name that a card can have, but not while it is written.
+    let name = format!("long/{}.mp3", "n".repeat(251));
+    desk.write(&name, b"music");
+    let output = desk.run(&[&["card"], &PACKAGE[..], &["--music", "long", "--music-stays"]].concat());
+    assert!(!output.status.success(), "{output:?}");
+    let words = desk.read("card/cmdline.txt");
+    assert!(
+        words.contains("rootwait quiet") && !words.contains("systemd."),
+        "nothing starts that is not there: {words}"
+    );
+    desk.card("card", BOOKWORM);
+    desk.succeeds(&[&["card", "--appliance"], &PACKAGE[..]].concat());
+    desk.succeeds(&[&["card"], &PACKAGE[..]].concat());
+    assert_eq!(desk.read("card/cmdline.txt"), format!("{} {RUN}\n", BOOKWORM.trim()), "its root grows again");
+}
+
+#[test]
+fn links_in_the_music_lead_nowhere_else_and_not_for_ever() {
+    let desk = Desk::new();
+    let music = desk.path("Music");
+    symlink(".", music.join("again")).unwrap();
+    symlink("..", music.join("B-sides/up")).unwrap();
+    symlink("gone.mp3", music.join("broken.mp3")).unwrap();
+    desk.card("card", BOOKWORM);
+    let said = desk.succeeds(&[&["card"], &PACKAGE[..], &["--music", "Music"]].concat());
+    assert!(said.contains("music: 3 files"), "{said}");
+    assert!(said.lines().any(|line| line.contains("leads nowhere") && line.contains("broken.mp3")), "{said}");
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
     let desk = Desk::new();
     desk.card("card", BOOKWORM);
@@ -312,10 +352,16 @@ fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
     desk.write("noise.img", &[7; 4096]);
     desk.write("noise.img.xz", &[7; 4096]);
     desk.image("full.img", BOOKWORM);
+    desk.write("cases/a.mp3", b"music");
+    desk.write("cases/A.mp3", b"music");
+    desk.write("device/con.mp3", b"music");
+    let latin = desk.path("latin");
+    fs::create_dir(&latin).unwrap();
+    fs::write(latin.join(OsStr::from_bytes(b"Caf\xe9.mp3")), b"music").unwrap();
     desk.write("large/Playlist.m3u8", b"a.mp3\n");
     desk.write("large/a.mp3", &vec![0; 20 << 20]);
     let with = |more: &[&'static str]| [&["card"], &PACKAGE[..], more].concat();
-    let refused: [(Vec<&str>, &str); 24] = [
+    let refused: [(Vec<&str>, &str); 29] = [
         ([&["nowhere"], &PACKAGE[..]].concat(), "there is no nowhere"),
         ([&["no-pi"], &PACKAGE[..]].concat(), "not the boot partition of Raspberry Pi OS"),
         ([&["noise.img"], &PACKAGE[..]].concat(), "its first partition is not a FAT"),
@@ -323,7 +369,12 @@ fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
         (vec!["card", "--package", "jaudiosync_0.1.0-1_amd64.deb"], "is for a PC (amd64)"),
         (vec!["card", "--package", "broken.deb"], "exactly one"),
         (vec!["card", "--package", "none/jaudiosync.deb"], "cannot be read"),
-        ([&["full.img", "--music", "large"], &PACKAGE[..]].concat(), "scripts/deploy"),
+        ([&["full.img", "--music", "large"], &PACKAGE[..]].concat(), "once it has set itself up"),
+        ([&["/dev/null"], &PACKAGE[..]].concat(), "/dev/null is a device"),
+        ([&["card", "card", "--boxes", "a,b"], &PACKAGE[..]].concat(), "the same card is named twice"),
+        (with(&["--appliance", "--music", "cases"]), "differ in the case of letters alone"),
+        (with(&["--appliance", "--music", "latin"]), "is not in UTF-8"),
+        (with(&["--appliance", "--music", "device"]), "'con.mp3'"),
         ([&["old"], &PACKAGE[..]].concat(), "older than Raspberry Pi OS 12"),
         (with(&["--appliance", "--music", "Music", "--music-stays"]), "leave --music-stays away"),
         (with(&["--music", "nowhere"]), "there is no Music folder nowhere"),

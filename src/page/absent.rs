@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long a request is waited for, and how long an answer may take.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// A pause where no connection can be taken, as when the process has no more descriptors.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(100);
 const REQUEST_BYTES: usize = 4096;
 
 /// Answers every request on a socket with a sentence, on a thread that lives as long as the process.

@@ -9,7 +9,8 @@
 //! - `messages` takes in what all of them report, `requests` answers the control socket,
 //!   `ride_orders` does what the ride is commanded, at its instant;
 //! - `actions` carries out the machine's actions, `report` makes the status;
-//! - `sticks` follows which sticks are in, `board` reads the pins, `latency` follows what was measured by ear.
+//! - `sticks` follows which sticks are in, `board` reads the pins, `latency` follows what was measured
+//!   by ear.
 
 mod actions;
 mod board;

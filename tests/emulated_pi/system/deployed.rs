@@ -9,11 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cards::{Desk, seal, set_up};
 use super::laptop::Deploy;
-use super::page::copy_with_another_track;
 use super::partitions::{check_ext4, check_fat};
 use super::power_cuts::CUTS_VARIABLE;
 use crate::free_address::free_address;
-use crate::installed::boot;
+use crate::installed::{boot, track};
 use crate::machine::{Fitted, Forwarded, Machine, Network, SwitchedOff, prepared};
 use crate::service::Service;
 
@@ -61,13 +60,11 @@ fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or
     desk.make_ssh_key("id");
     let mut off = seal(set_up(desk.flash(&["--appliance", "--ssh-key", "id.pub"])));
     let ssh = free_address();
-    // Two sets of music, which take turns.
+    // Two sets of music with files of their own: copying them takes some seconds.
     let sets = ["Music", "Other"].map(|name| desk.path(name));
-    copy_with_another_track(&sets[0]);
-    copy_with_another_track(&sets[1]);
-    let list = std::fs::read_to_string(sets[1].join("Playlist.m3u8")).unwrap();
-    let last = list.lines().rfind(|line| line.ends_with(".mp3")).unwrap();
-    std::fs::write(sets[1].join("Playlist.m3u8"), format!("{list}{last}\n")).unwrap();
+    for (number, set) in sets.iter().enumerate() {
+        make_set(set, number);
+    }
     let prints = sets.each_ref().map(|set| fingerprint_of(set));
 
     let (machine, service) = start(off, ssh);
@@ -75,9 +72,10 @@ fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or
     let (mut machine, service) = finish(machine, service, deployed);
     assert_eq!(fingerprint(&mut machine, &service), prints[0]);
     off = machine.shut_down();
+    let mut on_card = 0;
     for cut in 1..=cuts {
         let (machine, _) = start(off, ssh);
-        let set = sets[cut as usize % 2].to_str().unwrap();
+        let set = sets[1 - on_card].to_str().unwrap();
         let deploy = Deploy::start(&desk, ssh.port(), &["--keep-package", "--music", set]);
         let after_s = random.f64() * COPYING_S;
         // By this machine's clock, as that is what ssh and rsync go by here.
@@ -107,6 +105,16 @@ fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or
     assert!(succeeded && said.contains("starts again"), "{said}");
     assert_eq!(machine.run("jaudiosync-card status").stdout.matches("only read").count(), 1);
     assert_eq!(machine.run("systemctl --failed --no-legend --plain").stdout, "");
+}
+
+/// Makes a set of music whose first track is as long as a few megabytes, and like no other set's.
+fn make_set(folder: &Path, number: usize) {
+    std::fs::create_dir(folder).unwrap();
+    let long = std::fs::read(track(number)).unwrap().repeat(12);
+    let names = [format!("long {number}.mp3"), "end.mp3".to_owned()];
+    std::fs::write(folder.join(&names[0]), long).unwrap();
+    std::fs::copy(track(2), folder.join(&names[1])).unwrap();
+    std::fs::write(folder.join("Playlist.m3u8"), names.map(|name| format!("{name}\n")).concat()).unwrap();
 }
 
 /// Waits until what was deployed is there; the box does not start again for music.

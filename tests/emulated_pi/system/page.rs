@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use jaudiosync::control::protocol::PlayState;
 
-use super::cards::{Desk, PROGRAM, set_up};
+use super::cards::{Desk, set_up};
+use super::laptop::Deploy;
 use crate::free_address::free_address;
 use crate::installed::{boot, music};
 use crate::machine::{Fitted, Forwarded, Machine, Network, prepared};
@@ -39,28 +39,10 @@ fn a_box_is_deployed_to_over_ssh_and_steered_from_a_phone() {
     let key = desk.make_ride_key("ride.key");
     let music = desk.path("Music");
     copy_with_another_track(&music);
-    let config = format!(
-        "Host bike-1\n HostName 127.0.0.1\n Port {}\n User pi\n IdentityFile \"{}\"\n IdentitiesOnly yes\n \
-         UserKnownHostsFile \"{}\"\n StrictHostKeyChecking accept-new\n",
-        ssh.port(),
-        desk.path("id").display(),
-        desk.path("known").display()
-    );
-    desk.write("ssh config", &config);
     let deploy = |arguments: &[&str]| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy");
-        let mut command = Command::new(script);
-        command.arg("--ssh-config").arg(desk.path("ssh config")).args([
-            "--connect-timeout",
-            "120",
-            "--program",
-            PROGRAM,
-        ]);
-        let output = command.args(arguments).arg("bike-1").output().expect("Python is installed");
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let (succeeded, said) = Deploy::start(&desk, ssh.port(), arguments).finish();
         println!("{said}");
-        assert!(output.status.success(), "{said}");
-        said
+        assert!(succeeded, "{said}");
     };
     let [music, key_file] = [&music, &desk.path("ride.key")].map(|path| path.to_str().expect("a name").to_owned());
     // It is installed again: packages of a changed source may differ and have the same version.
@@ -89,7 +71,7 @@ fn a_box_is_deployed_to_over_ssh_and_steered_from_a_phone() {
 }
 
 /// Copies the demo music, with a playlist that has its first track twice.
-pub fn copy_with_another_track(to: &Path) {
+fn copy_with_another_track(to: &Path) {
     fs::create_dir(to).expect("a folder");
     for file in fs::read_dir(music()).expect("the demo music") {
         let file = file.expect("a file");
