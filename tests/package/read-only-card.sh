@@ -65,6 +65,14 @@ expect "the card is only read" grep -q 'is only read' <(in_it jaudiosync-card st
 expect "nothing can be written to it" closed
 echo 'own' | tee "$box/etc/jaudiosync-test" >"$box/root/a note"
 mkdir -p "$box/etc/networks.d/deep" && echo secret >"$box/etc/networks.d/deep/home" && chmod 600 "$box/etc/networks.d/deep/home"
+# What the start makes in memory: kept, it would be there without the overlay, too.
+in_it sh -c 'echo "# of the overlay" >/etc/fstab; mkdir -p /etc/systemd/system
+    ln -sf /dev/null /etc/systemd/system/fstrim.timer; touch /etc/jaudiosync-beside'
+fstab=$(md5sum <"$card/etc/fstab" 2>/dev/null)
+expect "all of /etc is kept" in_it jaudiosync-card keep /etc
+expect "with what is new" test -e "$card/etc/jaudiosync-beside"
+expect "but not what the start makes" test "$(md5sum <"$card/etc/fstab" 2>/dev/null)" = "$fstab" -a ! -L "$card/etc/systemd/system/fstrim.timer"
+expect_not "nor by its name" in_it jaudiosync-card keep /etc/fstab
 expect "a file is kept" in_it jaudiosync-card keep /etc/jaudiosync-test '/root/a note'
 expect "on the card" grep -q own "$card/root/a note"
 expect "a folder" in_it sh -c 'cd /etc && jaudiosync-card keep networks.d'
