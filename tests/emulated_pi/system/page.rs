@@ -25,7 +25,7 @@ fn a_box_is_deployed_to_over_ssh_and_steered_from_a_phone() {
     let forwarded = [Forwarded { from: page.port(), to: 80 }, Forwarded { from: ssh.port(), to: 22 }];
     let mut machine = boot(off, Fitted { network: Some(Network::Router(&forwarded)), ..Fitted::NOTHING });
     let service = Service::of_system(&mut machine);
-    machine.run("nm-online --quiet --timeout 120 && systemctl start ssh.service");
+    machine.run("systemctl start NetworkManager.service ssh.service && nm-online --quiet --timeout 120");
     let before = service.wait_until(&mut machine, "with its playlist", |status| status.playlist.is_some()).playlist;
 
     let mut phone = Phone { name: Some("bike-1.local"), ..Phone::new(page, 2) };
