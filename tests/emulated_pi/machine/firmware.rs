@@ -37,6 +37,9 @@ const LEFT_OUT: [&str; 10] = [
     "serial-getty@ttyAMA0.service",
 ];
 
+/// And how long it waits for others, in s: systemd's 90 s would end in its emergency mode.
+const PATIENCE: &str = "systemd.default_timeout_start_sec=600 systemd.default_device_timeout_sec=600";
+
 /// What QEMU is started with.
 pub struct Firmware {
     pub kernel: PathBuf,
@@ -68,14 +71,19 @@ impl Firmware {
         // The firmware takes the first line. The emulated console is the first serial line alone.
         let words = words.lines().next().unwrap_or_default().split(' ').filter(|word| !word.starts_with("console="));
         let words = words.collect::<Vec<_>>().join(" ");
-        let left_out: &[&str] = if fitted.time == BoxTime::Own { &[] } else { &LEFT_OUT };
-        let left_out: String = left_out.iter().map(|unit| format!(" systemd.mask={unit}")).collect();
+        let by_this_machine = match fitted.time {
+            BoxTime::Own => String::new(),
+            BoxTime::ThisMachines { .. } => {
+                let left_out: String = LEFT_OUT.iter().map(|unit| format!(" systemd.mask={unit}")).collect();
+                format!(" {PATIENCE}{left_out}")
+            }
+        };
         let accepts = if fitted.judges_rtc { "" } else { "systemd.setenv=JAUDIOSYNC_ACCEPT_RTC=ds1338" };
         Self {
             kernel: file("kernel8.img"),
             first_file_system: file("initramfs8"),
             device_tree: Some(file("bcm2837-rpi-3-b.dtb")),
-            kernel_options: format!("{words} {ALWAYS} {WHOLE_SYSTEM} {accepts}{left_out}"),
+            kernel_options: format!("{words} {ALWAYS} {WHOLE_SYSTEM} {accepts}{by_this_machine}"),
         }
     }
 }

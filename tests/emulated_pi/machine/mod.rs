@@ -51,7 +51,7 @@ use serde_json::json;
 pub use sound_card::{RATE_HZ, SoundCard};
 
 /// By this machine's clock: a boot takes 5 s on an idle machine.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(300);
+const BOOT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// How long a switched-off box may take to exit, by this machine's clock.
 const OFF_TIMEOUT: Duration = Duration::from_secs(900);
