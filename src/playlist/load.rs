@@ -51,9 +51,8 @@ pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
 
 /// Loads the playlist of the first folder that has one. Where none has any at all, and none but the
 /// usual one was asked for, that may be all MP3s of the first with some, in the order of their names.
-/// The saved index is used for every file whose size and
-/// modification time still agree, and rewritten if anything changed; if it cannot be written, that is
-/// a warning.
+/// The saved index is used for every file whose size and modification time still agree, and rewritten
+/// if anything changed; if it cannot be written, that is a warning.
 ///
 /// # Errors
 /// When there is no usable playlist. Broken and missing files are not errors: they are silence.
@@ -127,18 +126,18 @@ fn find(options: &LoadOptions) -> Result<(&Path, Found, Vec<PassedOver>), LoadEr
             break;
         }
     }
-    let contents: Vec<Option<Content>> =
-        looked.iter().map(|found| found.as_ref().ok().map(|found| found.content)).collect();
-    let taken = choose(&contents);
     let said: Vec<Result<Content, String>> = looked
         .iter()
         .map(|found| found.as_ref().map(|found| found.content).map_err(|error| error.of_one_folder()))
         .collect();
+    let taken = choose(&said.iter().map(|content| content.as_ref().ok().copied()).collect::<Vec<_>>());
     let others = passed_over(folders, &said, taken);
-    match (taken.and_then(|taken| folders.get(taken)), taken.unwrap_or(0)) {
-        (Some(folder), taken) => Ok((folder, looked.swap_remove(taken)?, others)),
-        (None, _) if folders.len() == 1 => Ok((Path::new(""), looked.swap_remove(0)?, others)),
-        (None, _) => Err(LoadError::Nowhere(others)),
+    match taken {
+        Some(taken) => Ok((&folders[taken], looked.swap_remove(taken)?, others)),
+        None => Err(match looked.pop() {
+            Some(Err(error)) if folders.len() == 1 => error,
+            _ => LoadError::Nowhere(others),
+        }),
     }
 }
 
