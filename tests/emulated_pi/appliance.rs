@@ -19,8 +19,6 @@ const PRESS_S: f64 = 0.3;
 
 const POWER_CUTS: u32 = 10;
 
-const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHING };
-
 /// Prints memory and processor time of the service over some seconds, as the box itself counts
 /// them.
 fn print_usage(machine: &mut Machine, what: &str) {
@@ -36,7 +34,7 @@ fn print_usage(machine: &mut Machine, what: &str) {
 #[test]
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn with_the_jumper_it_sets_the_clock_from_the_rtc_and_plays_where_all_boxes_are() {
-    let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
+    let mut machine = boot(installed_card(Some(CONFIG)), Fitted::JUMPER);
     let mut service = Service::of_boot(&mut machine);
     let recorder = Recorder::start(&mut machine);
     let compared = ClockComparison::make(&mut machine);
@@ -114,7 +112,7 @@ fn ten_power_cuts_at_random_moments_are_survived() {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut machine = boot(installed_card(Some(CONFIG)), JUMPER);
+    let mut machine = boot(installed_card(Some(CONFIG)), Fitted::JUMPER);
     let service = Service::of_boot(&mut machine);
     let slot_utc_s = service.slot_utc_s(&mut machine) as f64;
     machine.sleep_until(slot_utc_s + 1.0);

@@ -123,10 +123,10 @@ fn on_an_overlay_calibration_session_and_volume_survive_three_power_cuts_in_the_
 #[test]
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn on_an_overlay_without_an_eeprom_it_plays_and_says_what_it_will_forget() {
-    let mut machine = boot(installed_card(Some(CONFIG)), Fitted { closed: &[Contact::Jumper], ..Fitted::default() });
+    let mut machine = boot(installed_card(Some(CONFIG)), Fitted::JUMPER);
     Service::of_boot(&mut machine);
     machine.run("touch /root/read-only && sync");
-    let mut machine = boot(machine.cut_power(), Fitted { closed: &[Contact::Jumper], ..Fitted::default() });
+    let mut machine = boot(machine.cut_power(), Fitted::JUMPER);
     let service = Service::of_boot(&mut machine);
     let status = service.wait_until(&mut machine, "playing", plays);
     assert_eq!((status.state.lies_on, status.state.eeprom), (LiesOn::Overlay, EepromState::Absent), "{status:#?}");

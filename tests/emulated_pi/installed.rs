@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::machine::{Fitted, Machine, SdCard, SwitchedOff};
 
 const PLAYLIST: &str = "Playlist.m3u8";
-const TRACKS: [&str; 3] = ["01 Chain and Sprocket.mp3", "02 Tail Lights.mp3", "03 Critical Mass.mp3"];
+pub const TRACKS: [&str; 3] = ["01 Chain and Sprocket.mp3", "02 Tail Lights.mp3", "03 Critical Mass.mp3"];
 
 /// Returns the folder that cargo builds into.
 pub fn target_folder() -> PathBuf {

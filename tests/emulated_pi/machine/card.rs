@@ -34,44 +34,32 @@ fn memory() -> PathBuf {
 pub struct SdCard {
     path: TempPath,
     image: File,
-    /// `None`: a whole system is on it.
-    small: Option<Places>,
-}
-
-/// What is where on a card of the small guest, in bytes.
-struct Places {
-    /// Where the file system begins.
-    kept: u64,
-    /// From where to where the exchange partition extends.
-    exchange: Range<u64>,
+    /// A whole system is on it. Otherwise its first partition has what the small guest keeps, and through
+    /// the second one files go in and out.
+    is_system: bool,
 }
 
 impl SdCard {
     /// Makes a card as `scripts/pi-image` made it.
     pub fn new() -> Self {
-        let mut card = Self::copy_of(&prepared("card.img"));
-        let kept = card.bytes_at(FIRST_SECTOR);
-        let exchange = card.bytes_at(ENTRY_BYTES + FIRST_SECTOR);
-        let exchange = exchange..exchange + card.bytes_at(ENTRY_BYTES + SECTORS);
-        card.small = Some(Places { kept, exchange });
-        card
+        Self::copy_of(&prepared("card.img"), false)
     }
 
     /// Flashes an image of a whole system to a card of this size.
     pub fn flashed(image: &Path, card_bytes: u64) -> Self {
-        let card = Self::copy_of(image);
+        let card = Self::copy_of(image, true);
         card.image.set_len(card_bytes).expect("a larger file");
         card
     }
 
-    fn copy_of(image: &Path) -> Self {
+    fn copy_of(image: &Path, is_system: bool) -> Self {
         let path = tempfile::Builder::new().prefix("card-").suffix(".img").tempfile_in(memory()).expect("a file");
         let path = path.into_temp_path();
         // Most of it is empty, which cp leaves out.
         let copied = Command::new("cp").arg("--sparse=always").arg(image).arg(&path).status();
         assert!(copied.is_ok_and(|status| status.success()), "cannot copy the card's image");
         let image = OpenOptions::new().read(true).write(true).open(&path).expect("the card's image");
-        Self { path, image, small: None }
+        Self { path, image, is_system }
     }
 
     /// Returns a number of sectors in the partition table, in bytes.
@@ -91,7 +79,7 @@ impl SdCard {
 
     /// Returns the card's boot partition, if a whole system is on it.
     pub fn boot_partition(&self) -> Option<FatPartition> {
-        self.small.is_none().then(|| self.fat(1))
+        self.is_system.then(|| self.fat(1))
     }
 
     /// Returns a partition, by its number, that is a FAT.
@@ -102,7 +90,7 @@ impl SdCard {
     /// Installs files before the card is in a box: pairs of a file here and its place there. Makes
     /// folders; a file is executable if it is executable here.
     pub fn install<'a>(&self, files: impl IntoIterator<Item = (&'a Path, &'a str)>) {
-        self.write_files(self.places().kept, files);
+        self.write_files(self.partition(1).start, files);
     }
 
     /// The same on the root of a whole system.
@@ -144,28 +132,27 @@ impl SdCard {
     /// Writes bytes where the box reads them from its exchange partition. QEMU and this process
     /// share the host's file cache.
     pub(super) fn write_exchange(&self, bytes: &[u8]) {
-        self.assert_fits(bytes.len());
-        self.image.write_all_at(bytes, self.places().exchange.start).expect("a write to the card's image");
+        let place = self.exchange(bytes.len());
+        self.image.write_all_at(bytes, place).expect("a write to the card's image");
     }
 
     /// Reads what the box has written there.
     pub(super) fn read_exchange(&self, length: usize) -> Vec<u8> {
-        self.assert_fits(length);
+        let place = self.exchange(length);
         let mut bytes = vec![0; length];
-        self.image.read_exact_at(&mut bytes, self.places().exchange.start).expect("a read from the card's image");
+        self.image.read_exact_at(&mut bytes, place).expect("a read from the card's image");
         bytes
     }
 
-    fn assert_fits(&self, length: usize) {
-        let Range { start, end } = self.places().exchange;
+    /// Returns where the exchange partition begins, into which so many bytes must fit.
+    fn exchange(&self, length: usize) -> u64 {
+        assert!(!self.is_system, "a card with a whole system has no exchange partition");
+        let Range { start, end } = self.partition(2);
         assert!(length as u64 <= end - start, "{length} bytes do not fit into the exchange partition");
+        start
     }
 
     pub(super) fn has_exchange(&self) -> bool {
-        self.small.is_some()
-    }
-
-    fn places(&self) -> &Places {
-        self.small.as_ref().expect("a card of the small guest")
+        !self.is_system
     }
 }

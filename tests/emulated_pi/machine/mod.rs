@@ -139,6 +139,9 @@ impl Fitted<'_> {
         network: None,
         time: BoxTime::Own,
     };
+
+    /// The jumper is fitted.
+    pub const JUMPER: Self = Self { closed: &[Contact::Jumper], ..Self::NOTHING };
 }
 
 impl Machine {

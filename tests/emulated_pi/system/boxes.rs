@@ -5,9 +5,9 @@ use std::thread;
 
 use jaudiosync::control::protocol::{NeighbourStatus, PlayState, PlayStatus, RideRole};
 
-use super::cards::{CARD_BYTES, Desk, set_up};
+use super::cards::{Desk, set_up};
 use crate::installed::boot;
-use crate::machine::{BoxTime, Fitted, Machine, Network, SdCard, Segment, SwitchedOff};
+use crate::machine::{BoxTime, Fitted, Machine, Network, Segment, SwitchedOff};
 use crate::service::Service;
 
 const NAMES: [&str; 3] = ["bike-1", "bike-2", "bike-3"];
@@ -48,13 +48,7 @@ impl Identity {
 fn three_boxes_made_by_one_command_are_one_ride() {
     let desk = Desk::new();
     desk.make_ride_key("ride.key");
-    let images = desk.make_images(&["--boxes", "bike-1..bike-3", "--ride-key", "ride.key"]);
-    let cards = NAMES.map(|name| {
-        let image = images.join(format!("system-{name}.img"));
-        let card = SdCard::flashed(&image, CARD_BYTES);
-        std::fs::remove_file(image).expect("an image that was made");
-        card
-    });
+    let cards = desk.flash_boxes(NAMES, &["--boxes", "bike-1..bike-3", "--ride-key", "ride.key"]);
     // Each has a time of its own: they disturb each other only in ours.
     let [one, two, three] = thread::scope(|scope| {
         cards.map(|card| scope.spawn(|| set_up(card))).map(|box_| box_.join().expect("a box that sets itself up"))

@@ -3,17 +3,11 @@
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::PlayState;
 
-use super::cards::{Desk, seal, set_up};
+use super::cards::{Desk, MUSIC, STATE, seal, set_up};
 use super::partitions::check_ext4;
-use crate::installed::{boot, track};
-use crate::machine::{Contact, FREE_PIN, FatPartition, Fitted, Machine, SwitchedOff};
+use crate::installed::{TRACKS, boot, track};
+use crate::machine::{FREE_PIN, FatPartition, Fitted, Machine, SwitchedOff};
 use crate::service::Service;
-
-const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHING };
-
-/// The partition that any laptop writes.
-const MUSIC: u64 = 4;
-const TRACKS: [&str; 3] = ["01 Chain and Sprocket.mp3", "02 Tail Lights.mp3", "03 Critical Mass.mp3"];
 
 /// What the LED shows (docs/guide/daily-use.md): how often it goes on in six seconds.
 const LED_S: f64 = 6.0;
@@ -31,7 +25,7 @@ fn start_with(
     is_so: impl Fn(&Status) -> bool,
 ) -> (SwitchedOff, Status) {
     change(&off.card().fat(MUSIC), &off.card().boot_partition().unwrap());
-    let mut machine = boot(off, JUMPER);
+    let mut machine = boot(off, Fitted::JUMPER);
     let service = Service::of_system(&mut machine);
     let status = service.wait_until(&mut machine, what, is_so);
     println!("{what}: {:?}, {:#?}", status.play.state, status.warnings);
@@ -40,7 +34,7 @@ fn start_with(
     assert!(rises.abs_diff(led_rises) <= 2, "{what}");
     assert_eq!(machine.run("systemctl --failed --quiet").stdout.trim(), "", "{what}");
     let off = machine.shut_down();
-    check_ext4(off.card(), 3, what);
+    check_ext4(off.card(), STATE, what);
     (off, status)
 }
 
@@ -139,12 +133,12 @@ fn a_boot_partition_that_cannot_be_written_to_does_not_keep_a_box_silent() {
     let rule = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(rule.path(), "KERNEL==\"mmcblk0p1\", RUN+=\"/sbin/blockdev --setro /dev/%k\"\n").unwrap();
     card.install_on_root([(rule.path(), "/etc/udev/rules.d/01-protected.rules")]);
-    let mut machine = boot(SwitchedOff::from(card), JUMPER);
+    let mut machine = boot(SwitchedOff::from(card), Fitted::JUMPER);
     let service = Service::of_system(&mut machine);
     service.wait_until(&mut machine, "playing", |status| status.play.state == PlayState::Playing);
     println!("{}", service.log(&mut machine));
     // Once more: this time nothing is left to be done.
-    let mut machine: Machine = boot(machine.cut_power(), JUMPER);
+    let mut machine: Machine = boot(machine.cut_power(), Fitted::JUMPER);
     let service = Service::of_system(&mut machine);
     service.wait_until(&mut machine, "playing", |status| status.play.state == PlayState::Playing);
     let journal = machine.run("journalctl --boot --output cat --unit kernel-command-line.service").stdout;

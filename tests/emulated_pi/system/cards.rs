@@ -7,15 +7,19 @@ use jaudiosync::ride_key::RideKey;
 
 use crate::installed::{boot, music};
 use crate::machine::{Fitted, Machine, SdCard, SwitchedOff, prepared};
+use crate::service::CONFIG;
 
 /// The program for this machine.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_jaudiosync");
 
-/// What is on every card.
-pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
-
 /// A small card. QEMU wants a power of two.
-pub const CARD_BYTES: u64 = 4 << 30;
+const CARD_BYTES: u64 = 4 << 30;
+
+/// The partitions of a card, by their numbers: the system, and of one that is only read what the box
+/// remembers and its music.
+pub const ROOT: u64 = 2;
+pub const STATE: u64 = 3;
+pub const MUSIC: u64 = 4;
 
 /// By the box's time: what first-boot does, and the end of a system.
 const LONGEST_FIRST_BOOT_S: f64 = 600.0;
@@ -39,8 +43,8 @@ impl Desk {
     }
 
     /// Runs `scripts/image` on the stand-in, with these arguments beside package, music and
-    /// configuration, and returns the folder in which the images are.
-    pub fn make_images(&self, arguments: &[&str]) -> PathBuf {
+    /// configuration. The images are on the desk then.
+    fn make_images(&self, arguments: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/image");
         let output = Command::new(script)
             .arg(prepared("system.img"))
@@ -54,7 +58,6 @@ impl Desk {
             .output()
             .expect("Python is installed");
         assert!(output.status.success(), "scripts/image {arguments:?}: {output:?}");
-        self.0.path().to_owned()
     }
 
     /// Makes a ride's key, which is then in this file.
@@ -74,11 +77,19 @@ impl Desk {
 
     /// Makes the image of one box and flashes it.
     pub fn flash(&self, arguments: &[&str]) -> SdCard {
-        let images = self.make_images(&[&["--hostname", "bike-1"], arguments].concat());
-        let image = images.join("system-bike-1.img");
-        let card = SdCard::flashed(&image, CARD_BYTES);
-        std::fs::remove_file(image).expect("an image that was made");
+        let [card] = self.flash_boxes(["bike-1"], &[&["--hostname", "bike-1"], arguments].concat());
         card
+    }
+
+    /// Makes the images of boxes by one command, in which they have these names, and flashes them.
+    pub fn flash_boxes<const COUNT: usize>(&self, names: [&str; COUNT], arguments: &[&str]) -> [SdCard; COUNT] {
+        self.make_images(arguments);
+        names.map(|name| {
+            let image = self.path(&format!("system-{name}.img"));
+            let card = SdCard::flashed(&image, CARD_BYTES);
+            std::fs::remove_file(image).expect("an image that was made");
+            card
+        })
     }
 }
 

@@ -1,16 +1,15 @@
 //! `scripts/deploy` and a card that the box only reads: it is opened for as long as something is copied,
 //! and a power cut meanwhile leaves the old music or the new.
 
-use std::env;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use super::cards::{Desk, seal, set_up};
+use super::cards::{Desk, MUSIC, PROGRAM, STATE, seal, set_up};
 use super::laptop::Deploy;
 use super::partitions::{check_ext4, check_fat};
-use super::power_cuts::CUTS_VARIABLE;
+use super::power_cuts::Series;
 use crate::free_address::free_address;
 use crate::installed::{boot, track};
 use crate::machine::{Fitted, Forwarded, Machine, Network, SwitchedOff, prepared};
@@ -21,9 +20,6 @@ const CUTS: u32 = 3;
 
 /// By this machine's clock: from when ssh is called until the music is copied.
 const COPYING_S: f64 = 20.0;
-
-const STATE: u64 = 3;
-const MUSIC: u64 = 4;
 
 fn start(off: SwitchedOff, ssh: SocketAddr) -> (Machine, Service) {
     let forwarded = [Forwarded { from: ssh.port(), to: 22 }];
@@ -43,7 +39,7 @@ fn fingerprint(machine: &mut Machine, service: &Service) -> String {
 
 /// Returns the fingerprint of a Music folder, as this machine's program finds it.
 fn fingerprint_of(music: &Path) -> String {
-    let listed = Command::new(super::cards::PROGRAM).args(["list", "--json", "--music"]).arg(music).output();
+    let listed = Command::new(PROGRAM).args(["list", "--json", "--music"]).arg(music).output();
     let listed = listed.expect("the program").stdout;
     let list: serde_json::Value = serde_json::from_slice(&listed).expect("a list");
     list["fingerprint"].as_str().expect("a fingerprint").to_owned()
@@ -52,10 +48,7 @@ fn fingerprint_of(music: &Path) -> String {
 #[test]
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or_the_new() {
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
-    let cuts = env::var(CUTS_VARIABLE).ok().and_then(|count| count.parse().ok()).unwrap_or(CUTS);
-    println!("seed {seed}, {cuts} cuts");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let Series { seed, cuts, mut random } = Series::of(CUTS);
     let desk = Desk::new();
     desk.make_ssh_key("id");
     let mut off = seal(set_up(desk.flash(&["--appliance", "--ssh-key", "id.pub"])));

@@ -19,8 +19,6 @@ const PRESS_S: f64 = 0.3;
 /// systemd's own measure of a unit's sandbox, from 0 to 10: less is better.
 const EXPOSURE: f64 = 2.5;
 
-const JUMPER: Fitted<'_> = Fitted { closed: &[Contact::Jumper], ..Fitted::NOTHING };
-
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlBr3lhFJUbCCMBtH4LhMNLEmNqtRO3kLXSQ8CrHhX6 me@laptop\n";
 
 #[test]
@@ -43,7 +41,7 @@ fn a_card_sets_itself_up_and_plays_where_all_boxes_are() {
         "--time-zone",
         "Europe/Berlin",
     ]);
-    let mut machine = boot(set_up(card), JUMPER);
+    let mut machine = boot(set_up(card), Fitted::JUMPER);
     let service = Service::of_system(&mut machine);
     let recorder = Recorder::start(&mut machine);
     let compared = ClockComparison::make(&mut machine);

@@ -4,11 +4,11 @@
 use jaudiosync::control::Status;
 use jaudiosync::control::protocol::TimeState;
 
-use super::cards::{CONFIG, Desk, set_up};
+use super::cards::{Desk, set_up};
 use crate::free_address::free_address;
 use crate::installed::boot;
 use crate::machine::{BoxTime, Fitted, Machine, Network, THIS_MACHINE};
-use crate::service::Service;
+use crate::service::{CONFIG, Service};
 use crate::support::now_s;
 use crate::time_servers::{Chronyd, Gpsd};
 

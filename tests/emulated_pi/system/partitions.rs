@@ -50,15 +50,14 @@ pub struct CheckedFat {
 #[track_caller]
 pub fn check_fat(card: &SdCard, number: u64, what: &str) -> CheckedFat {
     let copy = copy_of(card, card.partition(number));
-    let found = run("fsck.vfat", &["-n"], copy.path());
     // fsck.vfat(8): 0, no errors; 1, errors were found that can be mended.
     let mended = run("fsck.vfat", &["-a"], copy.path());
     assert!(mended.code <= 1, "{what}: {mended:?}");
     let clean = run("fsck.vfat", &["-n"], copy.path());
     assert_eq!(clean.code, 0, "{what}: {clean:?}");
-    let dirty = found.said.contains("Dirty bit is set");
+    let dirty = mended.said.contains("Dirty bit is set");
     let words = ["Reclaimed", "Orphan", "orphan", "Truncating", "Free cluster summary wrong", "differs"];
-    CheckedFat { dirty, mended: words.iter().any(|word| found.said.contains(word)) }
+    CheckedFat { dirty, mended: words.iter().any(|word| mended.said.contains(word)) }
 }
 
 /// Returns a checksum of a partition.
