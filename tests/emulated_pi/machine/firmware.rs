@@ -19,8 +19,9 @@ const ALWAYS: &str = "console=ttyAMA0,115200 panic=-1 maxcpus=1 cryptomgr.notest
 const SMALL_GUEST: &str = "iomem=relaxed quiet";
 
 /// QEMU's watchdog restarts the box as soon as it is armed, which Raspberry Pi OS does. With groups of
-/// processes by terminal, a low priority would count only within one of them.
-const WHOLE_SYSTEM: &str = "systemd.watchdog_sec=0 noautogroup";
+/// processes by terminal, a low priority would count only within one of them. The kernel believes its
+/// generator of random numbers, as Raspberry Pi's does.
+const WHOLE_SYSTEM: &str = "systemd.watchdog_sec=0 noautogroup rng_core.default_quality=1000";
 
 /// What a box that goes by this machine's clock does without: units that have no part in what it is
 /// tested for, and make it so slow on a busy machine that systemd gives others up.
