@@ -79,12 +79,12 @@ impl Firmware {
                 format!(" {PATIENCE}{left_out}")
             }
         };
-        let accepts = if fitted.judges_rtc { "" } else { "systemd.setenv=JAUDIOSYNC_ACCEPT_RTC=ds1338" };
+        let of_board = fitted.board.system_options(fitted.judges_rtc);
         Self {
             kernel: file("kernel8.img"),
             first_file_system: file("initramfs8"),
-            device_tree: Some(file("bcm2837-rpi-3-b.dtb")),
-            kernel_options: format!("{words} {ALWAYS} {WHOLE_SYSTEM} {accepts}{by_this_machine}"),
+            device_tree: (fitted.board == Board::RaspberryPi3).then(|| file("bcm2837-rpi-3-b.dtb")),
+            kernel_options: format!("{words} {ALWAYS} {WHOLE_SYSTEM} {of_board}{by_this_machine}"),
         }
     }
 }

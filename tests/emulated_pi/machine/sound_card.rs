@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub enum SoundCard {
     /// A USB card with a volume control. It can be pulled out and plugged in.
     Usb,
+    /// The same, not yet plugged in.
+    UsbLater,
     /// An HDA controller on PCI with a codec.
     Hda {
         /// Whether the codec has a volume control.
@@ -27,6 +29,7 @@ impl SoundCard {
     pub(super) fn options(self, recording: &Path) -> Vec<String> {
         let audio = format!("wav,id=sound,path={},out.frequency={RATE_HZ}", recording.display());
         let devices: &[&str] = match self {
+            Self::UsbLater => &[],
             Self::Usb => &["usb-audio,id=sound,audiodev=sound"],
             Self::Hda { has_control: true } => &["intel-hda", "hda-output,audiodev=sound"],
             Self::Hda { has_control: false } => &["intel-hda", "hda-output,audiodev=sound,mixer=off"],
