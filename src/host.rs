@@ -133,6 +133,21 @@ impl Machine {
         self.root.join(path.strip_prefix("/").unwrap_or(path)).exists()
     }
 
+    /// Returns whether a partition is to be mounted on this folder, which is not the root (fstab(5)).
+    pub fn has_partition_for(&self, folder: &str) -> bool {
+        let table = self.read("etc/fstab").unwrap_or_default();
+        let folder = folder.trim_end_matches('/');
+        let mut fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        !folder.is_empty()
+            && fields.any(|fields| match fields[..] {
+                [device, place, kind, ..] => {
+                    let is_disk = !device.starts_with('#') && !["tmpfs", "ramfs", "overlay"].contains(&kind);
+                    is_disk && place.trim_end_matches('/') == folder
+                }
+                _ => false,
+            })
+    }
+
     /// Returns the kernel's driver that holds the RTC on this bus, if any, such as `rtc-ds1307`.
     pub fn kernel_rtc_driver(&self, bus: &Path) -> Option<String> {
         let number = bus.to_str()?.rsplit_once('-')?.1;
@@ -232,6 +247,17 @@ pub(super) mod tests {
             ("usr/sbin/fake-hwclock", ""),
         ]);
         assert_eq!(machine.time_daemons(), ["systemd-timesyncd", "fake-hwclock"]);
+    }
+
+    #[test]
+    fn partitions_are_those_of_the_file_systems_table() {
+        let table = "proc /proc proc defaults 0 0\n  PARTUUID=4e639091-02 / ext4 ro 0 1\n\
+                     # PARTUUID=4e639091-05 /srv ext4 ro 0 2\nPARTUUID=4e639091-03\t/var/lib/jaudiosync/ ext4 ro 0 2\nx\n\n\
+                     tmpfs /tmp tmpfs size=10% 0 0\n";
+        let (_root, machine) = machine(&[("etc/fstab", table)]);
+        let found =
+            ["/var/lib/jaudiosync", "/srv", "/", "", "/var", "/tmp"].map(|folder| machine.has_partition_for(folder));
+        assert_eq!(found, [true, false, false, false, false, false]);
     }
 
     #[test]

@@ -343,6 +343,31 @@ fn links_in_the_music_lead_nowhere_else_and_not_for_ever() {
 }
 
 #[test]
+fn what_a_playlist_names_and_the_music_lacks_is_reported() {
+    let desk = Desk::new();
+    desk.card("card", BOOKWORM);
+    desk.write("Music/Cafe\u{301}.mp3", b"music");
+    let said = |list: &[u8]| {
+        desk.write("Music/Playlist.m3u8", list);
+        desk.succeeds(&[&["card"], &PACKAGE[..], &["--music", "Music"]].concat())
+    };
+    // As the programs that wrote it had them.
+    let there = "#EXTM3U\nC:\\Users\\me\\B.MP3\r\nfile:///home/me/What%3F%20Now!.mp3\nCAF\u{c9}.mp3\n";
+    assert!(!said(there.as_bytes()).contains("silent"));
+    let utf16: Vec<u8> = "\u{feff}b.mp3\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for list in
+        [&utf16[..], b"Don\x92t.mp3\n\"b.mp3\"\n", b"[playlist]\nFile1=c.mp3\n", b"b.mp3\n\0\0\0", b"\x1b[1m.mp3\n"]
+    {
+        assert!(!said(list).contains("silent"), "{list:?}");
+    }
+    let missing = said(b"b.mp3\nold/Gone.mp3\n\xff.mp3\nx/Lost 1.mp3\r\n2.mp3\r3.mp3\n");
+    assert!(
+        missing.contains("not in Music, and therefore silent: old/Gone.mp3, x/Lost 1.mp3, 2.mp3, and 1 more"),
+        "{missing}"
+    );
+}
+
+#[test]
 fn what_cannot_be_is_refused_in_a_line_and_changes_nothing() {
     let desk = Desk::new();
     desk.card("card", BOOKWORM);

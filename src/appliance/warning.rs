@@ -12,8 +12,8 @@ pub enum Warning {
     /// It plays without knowing the time.
     #[error("the time is not trusted, so this box is not in sync; connect it to a network or a GPS receiver once")]
     NotInSync,
-    /// The playlist cannot be read.
-    #[error("the playlist cannot be used: {0}")]
+    /// The playlist cannot be read: a sentence of its own.
+    #[error("{0}")]
     PlaylistFailed(String),
     /// The playlist's files have changed.
     #[error("the playlist has changed; it is taken over at the next start, or by `jaudiosync reload`")]

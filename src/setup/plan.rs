@@ -61,6 +61,8 @@ pub struct HostFacts {
     pub boot_config: Option<TextFile>,
     /// Whether NetworkManager manages the networks, as in Raspberry Pi OS since 12.
     pub has_network_manager: bool,
+    /// Whether it runs, as it does not on the system of a card that a box only reads.
+    pub network_manager_runs: bool,
     /// Whether there is `raspi-config`, which knows how the system sets names and networks.
     pub has_raspi_config: bool,
     /// Whether the package is installed, whose [`PREPARE_PI`] looks after I2C and the clock.
@@ -73,6 +75,35 @@ pub struct HostFacts {
     pub lacks_wifi_country: bool,
     /// Whether the service is running.
     pub service_runs: bool,
+    /// What happens to changes that are made here.
+    pub card: Card,
+}
+
+/// Whether a box writes to its card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Card {
+    /// As usual.
+    #[default]
+    Written,
+    /// It only reads it: what is written is in memory.
+    OnlyRead {
+        /// Whether there is `jaudiosync-card`, which changes it all the same.
+        has_tool: bool,
+    },
+}
+
+impl Card {
+    /// Says what becomes of changes, and what to do for lasting ones.
+    fn notice(self) -> Option<Step> {
+        let remedy = match self {
+            Self::Written => return None,
+            Self::OnlyRead { has_tool: true } => "To make them last: sudo jaudiosync-card run jaudiosync setup",
+            Self::OnlyRead { has_tool: false } => {
+                "To make them last, switch off the overlay file system with sudo raspi-config, and run this again."
+            }
+        };
+        Some(Step::Say(format!("This box only reads its card: these changes are lost at the next restart. {remedy}")))
+    }
 }
 
 /// Returns the steps that put the answers into effect; `None` if they are in effect already.
@@ -100,6 +131,9 @@ pub fn plan(layers: &Layers, answers: &Answers, host: &HostFacts) -> Result<Vec<
     }
     if needs_reboot && answers.overlay.is_some() {
         steps.push(Step::Say("Then choose the new sound card: sudo jaudiosync setup".to_owned()));
+    }
+    if steps.iter().any(|step| !matches!(step, Step::Say(_))) {
+        steps.extend(host.card.notice());
     }
     Ok(steps)
 }
@@ -240,7 +274,12 @@ fn join(wifi: &Wifi, host: &HostFacts) -> Vec<Step> {
          [wifi-security]\nkey-mgmt=wpa-psk\npsk={passphrase}\n\n[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n"
     );
     let secret = Step::Write { path: file.path, before: None, after, is_secret: true, keeps_copy: false };
-    vec![secret, run(&["nmcli", "connection", "reload"])]
+    [secret].into_iter().chain(reload_networks(host)).collect()
+}
+
+/// Has NetworkManager read its files, as it does when it starts.
+pub(super) fn reload_networks(host: &HostFacts) -> Option<Step> {
+    host.network_manager_runs.then(|| run(&["nmcli", "connection", "reload"]))
 }
 
 /// Says how to join a network without NetworkManager.

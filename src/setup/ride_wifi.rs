@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::answers::Wifi;
-use super::plan::{HostFacts, Step, join_by_hand, key_file_text, run, ssid_text};
+use super::plan::{HostFacts, Step, join_by_hand, key_file_text, reload_networks, ssid_text};
 
 /// The name of the profile.
 pub const PROFILE: &str = "jaudiosync-ride";
@@ -37,7 +37,8 @@ pub(super) fn steps(wanted: &RideWifi, host: &HostFacts) -> Vec<Step> {
         RideWifi::Unchanged => return Vec::new(),
         RideWifi::None if !host.has_ride_profile => return Vec::new(),
         RideWifi::None => {
-            return vec![Step::Remove { path: PathBuf::from(PROFILE_FILE) }, run(&["nmcli", "connection", "reload"])];
+            let removed = Step::Remove { path: PathBuf::from(PROFILE_FILE) };
+            return [removed].into_iter().chain(reload_networks(host)).collect();
         }
         RideWifi::Opens(wifi) => (wifi, true),
         RideWifi::Joins(wifi) => (wifi, false),
@@ -55,10 +56,8 @@ pub(super) fn steps(wanted: &RideWifi, host: &HostFacts) -> Vec<Step> {
     }
     let after = profile(wifi, opens);
     let path = PathBuf::from(PROFILE_FILE);
-    let mut steps = vec![
-        Step::Write { path, before: None, after, is_secret: true, keeps_copy: false },
-        run(&["nmcli", "connection", "reload"]),
-    ];
+    let mut steps = vec![Step::Write { path, before: None, after, is_secret: true, keeps_copy: false }];
+    steps.extend(reload_networks(host));
     if host.lacks_wifi_country {
         let words = "The country of the Wi-Fi is not set, so that its radio may stay off";
         let how = match host.has_raspi_config {

@@ -17,6 +17,9 @@ plain() { inside /usr/local/sbin/jaudiosync-card "$@"; }
 seal() { mkdir -p "$root/var/lib/jaudiosync-first-boot" && touch "$root/var/lib/jaudiosync-first-boot/seal" && plain seal; }
 cmdline() { [[ $(cat "$root/boot/firmware/cmdline.txt") = "$1" ]] || { cat "$root/boot/firmware/cmdline.txt" && false; }; }
 echo "$words" >"$root/boot/firmware/cmdline.txt"
+exits() { local code=$1 && shift && "$@"; [[ $? = "$code" ]]; }
+expect "help is not misuse" plain --help
+expect "an unknown word is" exits 2 plain open
 expect "at first the card is written to" grep -q 'written to as usual' <(plain status)
 expect_not "it is not closed unasked" plain seal
 expect "it is closed" seal
@@ -91,7 +94,6 @@ expect "the card is closed again" closed
 expect "a command runs on the card" in_it jaudiosync-card run sh -c 'echo by command >/etc/made && test -x /usr/sbin/policy-rc.d'
 expect "and changes it" grep -q 'by command' "$card/etc/made"
 expect_not "services may be started again" test -L "$card/usr/sbin/policy-rc.d"
-exits() { local code=$1 && shift && "$@"; [[ $? = "$code" ]]; }
 expect "a command that fails says so" exits 7 in_it jaudiosync-card run sh -c 'exit 7'
 expect "the card is closed after that, too" closed
 printf '#!/bin/sh\nkill -TERM $PPID\n' >"$box/tmp/ends" && chmod 755 "$box/tmp/ends"
@@ -101,6 +103,17 @@ cp "$root/root/jaudiosync.deb" "$box/tmp/"
 expect "the package is installed on the card" in_it jaudiosync-card run dpkg --install /tmp/jaudiosync.deb
 expect "whole" grep -q '^ii' <(chroot "$card" dpkg-query --show --showformat '${db:Status-Abbrev}' jaudiosync)
 expect "and closed" closed
+
+is_mono() { grep -q '^channels = "mono"' "$1/etc/jaudiosync/config.toml"; }
+set_up=$(in_it jaudiosync setup --yes --mono 2>&1 || echo failed)
+expect "setup says that its changes are lost at a restart" grep -q 'jaudiosync-card run jaudiosync setup' <<<"$set_up"
+expect "they are in memory" is_mono "$box"
+expect_not "not on the card" is_mono "$card"
+echo pedals12 >"$box/tmp/passphrase"
+set_up=$(in_it jaudiosync-card run jaudiosync setup --yes --mono --wifi-ssid Ride --wifi-passphrase-file /tmp/passphrase 2>&1 || echo failed)
+expect_not "on the card setup works, and says nothing of that" grep -q 'lost at the next restart\|failed' <<<"$set_up"
+expect "its changes stay" is_mono "$card"
+expect "and it is closed again" closed
 
 # What is in use on the running system still lies on the card after it was replaced there.
 expect "a program" in_it jaudiosync-card run cp /bin/sleep /usr/local/bin/tool

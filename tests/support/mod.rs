@@ -82,21 +82,24 @@ impl Sandbox {
         Run::of(self.command().args(arguments).output().unwrap())
     }
 
-    /// Runs the binary, and measures its peak memory, in kB. The result is at least what python3
-    /// itself uses.
-    pub fn measure_peak(&self, arguments: &[&str]) -> (Run, u64) {
+    /// Runs the binary, and measures what that takes.
+    pub fn measure(&self, arguments: &[&str]) -> (Run, Cost) {
         const SCRIPT: &str = "import resource, subprocess, sys\n\
             code = subprocess.run(sys.argv[1:]).returncode\n\
-            print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
+            cost = resource.getrusage(resource.RUSAGE_CHILDREN)\n\
+            print('cost', cost.ru_maxrss, cost.ru_utime + cost.ru_stime, file=sys.stderr)\n\
             sys.exit(code)";
         let plain = self.command();
         let mut command = Command::new("python3");
         command.args(["-c", SCRIPT]).arg(plain.get_program()).args(arguments).current_dir(self.path());
         command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let run = Run::of(command.output().expect("python3 is needed to measure memory"));
-        let peak = run.stderr.lines().find_map(|line| line.strip_prefix("peak ")?.parse().ok());
-        let peak = peak.unwrap_or_else(|| panic!("no peak in {run:?}"));
-        (run, peak)
+        let cost = run.stderr.lines().find_map(|line| {
+            let (peak_kb, processor_s) = line.strip_prefix("cost ")?.split_once(' ')?;
+            Some(Cost { peak_kb: peak_kb.parse().ok()?, processor_s: processor_s.parse().ok()? })
+        });
+        let cost = cost.unwrap_or_else(|| panic!("no cost in {run:?}"));
+        (run, cost)
     }
 
     /// Writes a file, and makes the folders that it is in.
@@ -112,6 +115,15 @@ impl Sandbox {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         serde_json::from_str(&run.stdout).unwrap()
     }
+}
+
+/// What a run of the binary takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// The most memory, at least what python3 itself uses.
+    pub peak_kb: u64,
+    /// The time of a processor, which hardly depends on what else runs here.
+    pub processor_s: f64,
 }
 
 /// The result of a run of the binary.

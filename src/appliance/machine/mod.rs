@@ -361,7 +361,7 @@ impl Appliance {
     fn playlist(&mut self, event: PlaylistEvent, out: &mut Vec<Action>) {
         match event {
             PlaylistEvent::Loaded(playlist) if playlist.lengths.is_empty() => {
-                self.playlist_failed("it has no tracks".to_owned(), out);
+                self.playlist_failed("the playlist has no tracks".to_owned(), out);
             }
             PlaylistEvent::Loaded(playlist) => {
                 let before = self.playlist.loaded(Arc::clone(&playlist));

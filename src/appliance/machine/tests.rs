@@ -471,7 +471,7 @@ fn a_playlist_that_cannot_be_read_is_reported_and_waited_for() {
     ride.send(Input::Restored(SavedState::default()));
     ride.send(Input::Contacts(ContactEvent::JumperAtPowerOn(true)));
     let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[]))));
-    assert!(actions.contains(&Action::Warn(Warning::PlaylistFailed("it has no tracks".to_owned()))));
+    assert!(actions.contains(&Action::Warn(Warning::PlaylistFailed("the playlist has no tracks".to_owned()))));
     assert!(actions.contains(&Action::Led(LedPattern::Fault)));
     assert_eq!(ride.send(Input::Playlist(PlaylistEvent::Changed(PlaylistChange::Files)))[0], Action::Reload);
     let actions = ride.send(Input::Playlist(PlaylistEvent::Loaded(playlist(&[10]))));

@@ -19,9 +19,10 @@ use crate::control::SYSTEM_SOCKET;
 use crate::host::Machine;
 use crate::setup::answers::{Answers, HEADER_BUS, Wifi, check_host_name, check_overlay, check_wifi, local_gpsd};
 use crate::setup::pins::{OtherUses, check_hat};
-use crate::setup::plan::{HostFacts, PREPARE_PI, Step, TextFile, plan};
+use crate::setup::plan::{Card, HostFacts, PREPARE_PI, Step, TextFile, plan};
 use crate::setup::ride::KeyAnswer;
 use crate::setup::ride_wifi::{PROFILE_FILE, RideWifi};
+use crate::storage::LiesOn;
 
 /// Set up a box: sound card, clock, network, buttons, the other boxes of its ride
 ///
@@ -282,12 +283,20 @@ impl Setup {
             config_files: files.into_iter().map(with_text).collect::<Result<_, _>>()?,
             boot_config: machine.boot_config().map(|(path, _)| with_text(path)).transpose()?,
             has_network_manager: is_there("/etc/NetworkManager/system-connections"),
+            network_manager_runs: is_there("/run/NetworkManager"),
             has_raspi_config: is_there("/usr/bin/raspi-config"),
             has_package: is_there(PREPARE_PI),
             ride_key: ride::key_now(&layers.config().ride),
             has_ride_profile: is_there(PROFILE_FILE),
             lacks_wifi_country: machine.lacks_wifi_country(),
             service_runs: is_there(SYSTEM_SOCKET),
+            card: match LiesOn::of(Path::new("/etc")) {
+                // Where it lies below an overlay; other overlays are of containers.
+                LiesOn::Overlay if is_there("/media/root-ro") => {
+                    Card::OnlyRead { has_tool: is_there("/usr/local/sbin/jaudiosync-card") }
+                }
+                _ => Card::Written,
+            },
         })
     }
 }

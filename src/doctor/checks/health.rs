@@ -9,6 +9,9 @@ use crate::control::protocol::{EepromState, StateStatus};
 use crate::host::Machine;
 use crate::storage::LiesOn;
 
+/// What is on a card that `scripts/image --appliance` has made.
+const APPLIANCE: &str = "/usr/local/sbin/jaudiosync-overlay";
+
 /// With less free space than this something will soon fail, in MB.
 const LITTLE_SPACE_MB: u64 = 50;
 
@@ -20,7 +23,7 @@ const HOT_C: f64 = 80.0;
 pub fn health(machine: &Machine, state: &StateStatus) -> Vec<Finding> {
     let mut findings: Vec<Finding> = machine.model().map(|model| Finding::good("machine", model)).into_iter().collect();
     findings.push(disk(Some(Path::new(&state.folder)).filter(|folder| !folder.as_os_str().is_empty())));
-    findings.extend(remembers(state));
+    findings.extend(remembers(machine, state));
     findings.extend(state.trouble().map(|trouble| {
         Finding::warning("state", trouble, "let the service's user write there, or set state.folder to another folder")
     }));
@@ -89,7 +92,7 @@ fn disk(state_folder: Option<&Path>) -> Finding {
 }
 
 /// Says whether session, volume and calibration survive a power cut.
-fn remembers(state: &StateStatus) -> Vec<Finding> {
+fn remembers(machine: &Machine, state: &StateStatus) -> Vec<Finding> {
     let eeprom = match (state.eeprom, &state.eeprom_trouble) {
         (EepromState::Used, None) => {
             Some(Finding::good("eeprom", "session, volume and calibration are also saved on the clock module"))
@@ -109,6 +112,16 @@ fn remembers(state: &StateStatus) -> Vec<Finding> {
         let mut remedies = state.remedies();
         if state.lies_on == LiesOn::ReadOnly {
             remedies.push_str("; if that is not intended, the SD card may be worn out: see dmesg");
+        } else if machine.has_partition_for(&state.folder) {
+            let folder = &state.folder;
+            let appliance = match machine.has(Path::new(APPLIANCE)) {
+                true => "; if that does not help, run image --appliance on the card again, which keeps the music",
+                false => ", or see to it that no overlay covers it (overlayroot's recurse=0)",
+            };
+            remedies = format!(
+                "its own partition is not mounted there, probably because it is damaged: run sudo fsck -y {folder} and \
+                 restart the box{appliance}; otherwise {remedies}"
+            );
         }
         Finding::warning(
             "state",
@@ -170,6 +183,17 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_for_the_state_that_is_not_mounted_is_to_be_mended() {
+        let (_root, machine) = machine(&[("etc/fstab", "PARTUUID=4e639091-03 /state ext4 noatime 0 2\n")]);
+        let advice = |folder: &str| {
+            let state = StateStatus { folder: folder.into(), lies_on: LiesOn::Overlay, ..StateStatus::default() };
+            remembers(&machine, &state).pop().and_then(|finding| finding.advice).unwrap()
+        };
+        assert!(advice("/state").contains("sudo fsck -y /state"));
+        assert!(advice("/elsewhere").contains("state.folder"));
+    }
+
+    #[test]
     fn what_keeps_the_service_from_saving_is_reported_unless_the_eeprom_remembers() {
         let (_root, machine) = machine(&[]);
         let found = |lies_on, eeprom| {
@@ -194,7 +218,7 @@ mod tests {
                 eeprom_saved_utc_s: None,
                 eeprom_trouble: trouble.map(str::to_owned),
             };
-            remembers(&state).pop().unwrap()
+            remembers(&machine(&[]).1, &state).pop().unwrap()
         };
         for (eeprom, trouble) in
             [(EepromState::Absent, None), (EepromState::LeftAlone, Some("other")), (EepromState::Used, Some("worn"))]

@@ -18,12 +18,14 @@ fn pi(config: &str, boot_partition: &str) -> (Layers, HostFacts) {
         config_files: vec![file("/etc/config.toml", Some(config)), file("/boot/jaudiosync.toml", Some(boot_partition))],
         boot_config: Some(file("/boot/config.txt", Some("dtparam=audio=on\n"))),
         has_network_manager: true,
+        network_manager_runs: true,
         has_raspi_config: true,
         has_package: false,
         ride_key: KeyNow::None,
         has_ride_profile: false,
         lacks_wifi_country: false,
         service_runs: true,
+        card: Card::Written,
     };
     (layers, host)
 }
@@ -57,6 +59,29 @@ fn every_key_goes_to_the_file_it_comes_from_and_the_service_is_restarted() {
     assert_eq!(written(&steps, "config.toml"), Some("[sound]\nchannels = \"stereo\"\n\n[start]\njumper = \"fresh\"\n"));
     assert_eq!(written(&steps, "jaudiosync.toml"), Some("[sound]\ndevice = \"Audio\" # my own\n"));
     assert_eq!(steps.last(), Some(&run(&["systemctl", "restart", "jaudiosync"])));
+}
+
+#[test]
+fn changes_that_are_gone_with_the_power_are_said_to_be() {
+    let (layers, mut host) = pi("", "");
+    host.boot_config = None;
+    let current = Answers::current(layers.config());
+    let answers = Answers { channels: ChannelChoice::Mono, ..current.clone() };
+    for (card, remedy) in [
+        (Card::Written, None),
+        (Card::OnlyRead { has_tool: true }, Some("jaudiosync-card run")),
+        (Card::OnlyRead { has_tool: false }, Some("raspi-config")),
+    ] {
+        host.card = card;
+        assert!(plan(&layers, &current, &host).unwrap().is_empty(), "nothing is to be lost");
+        let steps = plan(&layers, &answers, &host).unwrap();
+        let said = steps.iter().find_map(|step| match step {
+            Step::Say(words) if words.contains("lost at the next restart") => Some(words),
+            _ => None,
+        });
+        assert_eq!(said.is_some(), remedy.is_some());
+        assert!(said.is_none_or(|words| words.contains(remedy.unwrap())));
+    }
 }
 
 #[test]

@@ -219,6 +219,21 @@ impl Machine {
         Self::off(self.card, utc_s + seconds)
     }
 
+    /// Waits like that while a program on this machine works with the box, whose time must therefore not
+    /// leap. Returns `None` if the program ends first.
+    pub fn wait_until_off_beside(mut self, seconds: f64, mut works: impl FnMut() -> bool) -> Option<SwitchedOff> {
+        let utc_s = self.utc_s();
+        let deadline = std::time::Instant::now() + OFF_TIMEOUT;
+        while !self.qemu.has_ended() {
+            assert!(std::time::Instant::now() < deadline, "it did not switch itself off\n{}", self.console.tail());
+            if !works() {
+                return None;
+            }
+            sleep(RARE_LOOK);
+        }
+        Some(Self::off(self.card, utc_s + seconds))
+    }
+
     fn off(card: SdCard, utc_s: f64) -> SwitchedOff {
         SwitchedOff { card, utc_s: utc_s.ceil() as i64 + OFF_S }
     }

@@ -133,7 +133,8 @@ impl Qemu {
         true
     }
 
-    fn has_ended(&mut self) -> bool {
+    /// Returns whether it has exited by itself.
+    pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its own child").is_some()
     }
 }

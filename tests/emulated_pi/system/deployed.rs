@@ -2,7 +2,7 @@
 //! and a power cut meanwhile leaves the old music or the new.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,8 +18,14 @@ use crate::service::Service;
 /// How often, unless the variable says otherwise.
 const CUTS: u32 = 3;
 
-/// By this machine's clock: from when ssh is called until the music is copied.
-const COPYING_S: f64 = 20.0;
+/// Where a file lies on the box until it is whole; see `scripts/deploy`.
+const NEW_FILES: &str = "/srv/jaudiosync/Music/.jaudiosync-new";
+
+/// The part of a file that has come at most when the power is cut: more comes meanwhile.
+const AIMED_AT: f64 = 0.7;
+
+/// By this machine's clock: how often the box is asked how much has come.
+const LOOK: Duration = Duration::from_millis(50);
 
 fn start(off: SwitchedOff, ssh: SocketAddr) -> (Machine, Service) {
     let forwarded = [Forwarded { from: ssh.port(), to: 22 }];
@@ -65,17 +71,19 @@ fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or
     let (mut machine, service) = finish(machine, service, deployed);
     assert_eq!(fingerprint(&mut machine, &service), prints[0]);
     off = machine.shut_down();
-    let mut on_card = 0;
+    let (mut on_card, mut in_a_file) = (0, 0);
     for cut in 1..=cuts {
-        let (machine, _) = start(off, ssh);
-        let set = sets[1 - on_card].to_str().unwrap();
-        let deploy = Deploy::start(&desk, ssh.port(), &["--keep-package", "--music", set]);
-        let after_s = random.f64() * COPYING_S;
-        // By this machine's clock, as that is what ssh and rsync go by here.
-        std::thread::sleep(Duration::from_secs_f64(after_s));
+        let (mut machine, _) = start(off, ssh);
+        let set = &sets[1 - on_card];
+        let long_bytes = long_track(set, 1 - on_card).metadata().expect("a track").len();
+        let aimed_bytes = (AIMED_AT * random.f64() * long_bytes as f64) as u64;
+        let mut deploy = Deploy::start(&desk, ssh.port(), &["--keep-package", "--music", set.to_str().unwrap()]);
+        let come_bytes = wait_until_come(&mut machine, &mut deploy, aimed_bytes);
         off = machine.cut_power();
+        let Some(come_bytes) = come_bytes else { panic!("nothing was seen to come: {:?}", deploy.finish()) };
         drop(deploy);
-        let what = format!("cut {cut} after {after_s:.1} s, seed {seed}");
+        let what = format!("cut {cut} at {come_bytes} of a file's {long_bytes} bytes, seed {seed}");
+        in_a_file += u32::from(come_bytes < long_bytes);
         check_ext4(off.card(), STATE, &what);
         let fat = check_fat(off.card(), MUSIC, &what);
         let (mut machine, service) = start(off, ssh);
@@ -86,12 +94,17 @@ fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or
         on_card = now;
         off = machine.shut_down();
     }
+    println!("{in_a_file} of {cuts} cuts while a file was copied in part");
+    assert!(in_a_file > 0);
 
     // The package, after which the box starts again by itself.
     let (machine, _) = start(off, ssh);
     let package = prepared("jaudiosync_arm64.deb");
-    let deploy = Deploy::start(&desk, ssh.port(), &["--package", package.to_str().unwrap()]);
-    let (mut machine, _) = start(machine.wait_until_off_within(600.0), ssh);
+    let mut deploy = Deploy::start(&desk, ssh.port(), &["--package", package.to_str().unwrap()]);
+    let Some(off) = machine.wait_until_off_beside(600.0, || deploy.runs()) else {
+        panic!("the box did not start again: {:?}", deploy.finish());
+    };
+    let (mut machine, _) = start(off, ssh);
     let (succeeded, said) = deploy.finish();
     println!("{said}");
     assert!(succeeded && said.contains("starts again"), "{said}");
@@ -99,12 +112,32 @@ fn a_card_that_is_only_read_is_deployed_to_and_power_cuts_leave_the_old_music_or
     assert_eq!(machine.run("systemctl --failed --no-legend --plain").stdout, "");
 }
 
+/// Waits until so much of a file has come, and returns how much has by then; `None` if nothing is copied
+/// any more.
+fn wait_until_come(machine: &mut Machine, deploy: &mut Deploy, aimed_bytes: u64) -> Option<u64> {
+    while deploy.runs() {
+        let sizes = machine.try_run(&format!("find {NEW_FILES} -type f -printf '%s\\n'")).stdout;
+        let come_bytes = sizes.lines().filter_map(|size| size.parse().ok()).max();
+        if come_bytes.is_some_and(|come_bytes: u64| come_bytes >= aimed_bytes) {
+            return come_bytes;
+        }
+        // ssh and rsync go by this machine's clock.
+        std::thread::sleep(LOOK);
+    }
+    None
+}
+
+/// Returns the first track of a set.
+fn long_track(set: &Path, number: usize) -> PathBuf {
+    set.join(format!("long {number}.mp3"))
+}
+
 /// Makes a set of music whose first track is as long as a few megabytes, and like no other set's.
 fn make_set(folder: &Path, number: usize) {
     std::fs::create_dir(folder).unwrap();
     let long = std::fs::read(track(number)).unwrap().repeat(12);
     let names = [format!("long {number}.mp3"), "end.mp3".to_owned()];
-    std::fs::write(folder.join(&names[0]), long).unwrap();
+    std::fs::write(long_track(folder, number), long).unwrap();
     std::fs::copy(track(2), folder.join(&names[1])).unwrap();
     std::fs::write(folder.join("Playlist.m3u8"), names.map(|name| format!("{name}\n")).concat()).unwrap();
 }

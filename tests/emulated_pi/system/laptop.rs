@@ -31,6 +31,12 @@ impl Deploy {
         Self(Some(child.expect("Python is installed")))
     }
 
+    /// Returns whether it has not ended yet.
+    pub fn runs(&mut self) -> bool {
+        let child = self.0.as_mut().expect("it runs");
+        matches!(child.try_wait(), Ok(None))
+    }
+
     /// Waits for its end, and returns whether it has succeeded and what it has said.
     pub fn finish(mut self) -> (bool, String) {
         let output = self.0.take().expect("it runs").wait_with_output().expect("it ends");
