@@ -174,11 +174,28 @@ fn a_usb_card_plays_at_the_volume_that_is_set_and_survives_being_pulled_out() {
 
 const HDA_DRIVERS: &str = "snd-hda-codec-generic snd-hda-intel";
 
+/// A box that is on for longer than this takes the card too soon for the test: it does 20 s after
+/// power-on.
+const EARLY_S: f64 = 16.0;
+
+/// Boots a box and starts the service early, and again if this machine was too busy for that: the box's
+/// time passes between two commands.
+fn start_early(card: SoundCard) -> (Machine, Service) {
+    for _ in 0..5 {
+        let (mut machine, service) = start(card, HDA_DRIVERS, CONFIG);
+        let on_for_s = machine.since_power_on_s();
+        println!("the service is ready {on_for_s:.1} s after power-on");
+        if on_for_s < EARLY_S {
+            return (machine, service);
+        }
+    }
+    panic!("this machine is too busy");
+}
+
 #[test]
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn an_hda_card_is_taken_after_a_while_and_plays_at_the_volume_that_is_set() {
-    let card = SoundCard::Hda { has_control: true };
-    let (mut machine, mut service) = start(card, HDA_DRIVERS, CONFIG);
+    let (mut machine, mut service) = start_early(SoundCard::Hda { has_control: true });
     // Nobody has named it, and a better one may appear. It is muted until then.
     let status = service.wait_until(&mut machine, "without a card", |status| !status.dac.present);
     let said = "no sound card plays yet: Intel is taken 20 s after power-on";
