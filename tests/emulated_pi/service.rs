@@ -15,6 +15,10 @@ use crate::recording::{RATE_HZ, Recording};
 /// The configuration of all boxes here. Another line begins a section.
 pub const CONFIG: &str = "sound.device = \"Loopback\"\n";
 
+/// The same for QEMU's own machine: its only clock is the system clock, and it plays all the same, on
+/// whatever card comes.
+pub const CONFIG_WITHOUT_BOARD: &str = "start.untrusted_wait_s = 1\ntime.rtc = \"none\"\nboard.kind = \"none\"\n";
+
 /// The largest deviation from the timetable. Playback is exact except for wake-ups, by which the
 /// player's readings of the card are late, some 0.02 ms.
 pub const PLACE_BOUND_MS: f64 = 0.25;

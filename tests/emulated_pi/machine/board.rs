@@ -42,22 +42,22 @@ impl Board {
     /// QEMU has no DS3231. Its DS1338 stands in for one, which the service must be told, unless
     /// it is to find out.
     pub(super) fn kernel_options(self, judges_rtc: bool) -> String {
-        let stand_in = if judges_rtc { "" } else { " JAUDIOSYNC_ACCEPT_RTC=ds1338" };
-        format!("AGENT_LINE={} CARD={}{stand_in}", self.agent_line(), self.card_device())
+        self.options_for(judges_rtc, "")
     }
 
     /// Returns the same for a whole system, whose units do not have the variables of `init`.
     pub(super) fn system_options(self, judges_rtc: bool) -> String {
-        let stand_in = if judges_rtc { "" } else { " systemd.setenv=JAUDIOSYNC_ACCEPT_RTC=ds1338" };
-        format!("systemd.setenv=AGENT_LINE={} CARD={}{stand_in}", self.agent_line(), self.card_device())
+        self.options_for(judges_rtc, "systemd.setenv=")
     }
 
-    /// Returns the line to the agent, as the box sees it.
-    fn agent_line(self) -> &'static str {
-        match self {
+    /// Returns the options, with this before each of the variables that programs have.
+    fn options_for(self, judges_rtc: bool, set: &str) -> String {
+        let line = match self {
             Self::RaspberryPi3 => "/dev/ttyS1",
             Self::Virt => "/dev/ttyAMA1",
-        }
+        };
+        let stand_in = if judges_rtc { String::new() } else { format!(" {set}JAUDIOSYNC_ACCEPT_RTC=ds1338") };
+        format!("{set}AGENT_LINE={line} CARD={}{stand_in}", self.card_device())
     }
 
     /// Returns the card's exchange partition, as the box sees it.

@@ -223,13 +223,9 @@ impl Machine {
     /// leap. Returns `None` if the program ends first.
     pub fn wait_until_off_beside(mut self, seconds: f64, mut works: impl FnMut() -> bool) -> Option<SwitchedOff> {
         let utc_s = self.utc_s();
-        let deadline = std::time::Instant::now() + OFF_TIMEOUT;
-        while !self.qemu.has_ended() {
-            assert!(std::time::Instant::now() < deadline, "it did not switch itself off\n{}", self.console.tail());
-            if !works() {
-                return None;
-            }
-            sleep(RARE_LOOK);
+        if !self.qemu.wait_while(OFF_TIMEOUT, &mut works) {
+            assert!(!works(), "it did not switch itself off\n{}", self.console.tail());
+            return None;
         }
         Some(Self::off(self.card, utc_s + seconds))
     }

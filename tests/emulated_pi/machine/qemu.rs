@@ -123,9 +123,14 @@ impl Qemu {
 
     /// Waits until it has exited by itself, and returns whether it has.
     pub fn wait(&mut self, timeout: Duration) -> bool {
+        self.wait_while(timeout, || true)
+    }
+
+    /// Does the same for as long as this is so.
+    pub fn wait_while(&mut self, timeout: Duration, mut is_so: impl FnMut() -> bool) -> bool {
         let deadline = Instant::now() + timeout;
         while !self.has_ended() {
-            if Instant::now() > deadline {
+            if Instant::now() > deadline || !is_so() {
                 return false;
             }
             thread::sleep(POLL);
@@ -133,8 +138,7 @@ impl Qemu {
         true
     }
 
-    /// Returns whether it has exited by itself.
-    pub fn has_ended(&mut self) -> bool {
+    fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its own child").is_some()
     }
 }

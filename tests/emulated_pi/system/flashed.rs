@@ -1,7 +1,6 @@
 //! An image is made, flashed and started twice: then it is a box.
 
 use jaudiosync::control::protocol::PlayState;
-use jaudiosync_time::Span;
 
 use super::cards::{Desk, set_up, wait_until_started};
 use super::journal::warnings;
@@ -10,7 +9,7 @@ use crate::installed::boot;
 use crate::machine::{Board, Contact, Fitted, Machine, SoundCard};
 use crate::recorded_outside::{Heard, recording_began};
 use crate::recording::Recorder;
-use crate::service::{Service, common_timetable, late_ms};
+use crate::service::{CONFIG_WITHOUT_BOARD, Service, common_timetable, late_ms};
 
 /// The largest deviation from the timetable.
 const BOUND_MS: f64 = 0.3;
@@ -20,12 +19,6 @@ const PRESS_S: f64 = 0.3;
 
 /// systemd's own measure of a unit's sandbox, from 0 to 10: less is better.
 const EXPOSURE: f64 = 2.5;
-
-/// What plays a USB card is QEMU's own machine, which has neither pins nor an RTC on I2C.
-const WITHOUT_BOARD: &str = "start.untrusted_wait_s = 1\ntime.rtc = \"none\"\nboard.kind = \"none\"\n";
-
-/// How late what QEMU records of a card may be; see `sound_cards`.
-const RECORDED_BOUND: Span = Span::from_ms(100);
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFlBr3lhFJUbCCMBtH4LhMNLEmNqtRO3kLXSQ8CrHhX6 me@laptop\n";
 
@@ -118,8 +111,7 @@ fn steer_by_buttons(mut machine: Machine, service: &Service) {
 #[ignore = "needs an emulated Raspberry Pi: scripts/emulated-pi"]
 fn a_usb_card_that_is_plugged_in_later_is_taken() {
     let desk = Desk::new();
-    // Whatever card comes: the loopback is taken by name alone.
-    desk.write("box.toml", WITHOUT_BOARD);
+    desk.write("box.toml", CONFIG_WITHOUT_BOARD);
     let off = set_up(desk.flash(&[]));
     let mut machine = boot(off, Fitted { board: Board::Virt, sound: Some(SoundCard::UsbLater), ..Fitted::NOTHING });
     let mut service = Service::of_system(&mut machine);
@@ -133,9 +125,7 @@ fn a_usb_card_that_is_plugged_in_later_is_taken() {
         println!("it plays {:.1} s after it was plugged in", (machine.system_clock() - plugged).seconds());
         assert!(status.dac.present && status.play.state == PlayState::Playing, "{status:#?}");
         let heard = Heard::next(&mut machine);
-        let (least, most) = heard.late(recording_began(&mut machine));
-        println!("recorded {:.1} to {:.1} ms after it was due, at {:.1} dB", least.ms(), most.ms(), heard.level_db);
-        assert!(least > -RECORDED_BOUND && most < RECORDED_BOUND);
+        heard.assert_in_place(recording_began(&mut machine));
         machine.pull_usb_sound();
         service.wait_until(&mut machine, "without a card", |status| !status.dac.present);
     }
